@@ -1,0 +1,43 @@
+/** Where in an input file something stands. Lines and columns count from 1. */
+export interface Place {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+}
+
+/** One fault in an input file. */
+export interface Diagnostic {
+  readonly place: Place;
+  readonly message: string;
+  /** What to write instead, when there is a good guess. */
+  readonly suggestion?: string | undefined;
+  /** The source line, for printing with a caret. */
+  readonly excerpt?: string | undefined;
+}
+
+/** Bad input: every problem found, each with its place. The command line prints it and exits with 2. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  readonly diagnostics: readonly Diagnostic[];
+
+  constructor(diagnostics: readonly Diagnostic[]) {
+    super(diagnostics.map(formatDiagnostic).join('\n'));
+    this.diagnostics = diagnostics;
+  }
+}
+
+/** The model broke one of its own rules: a bug. Says where in simulated time. Exit code 1. */
+export class ModelError extends Error {
+  override readonly name = 'ModelError';
+}
+
+/** `file:line:column: error: message — suggestion`, then the source line with a caret. */
+export function formatDiagnostic(diagnostic: Diagnostic): string {
+  const { place, message, suggestion, excerpt } = diagnostic;
+  const head = `${place.file}:${place.line}:${place.column}: error: ${message}`;
+  const lines = [suggestion ? `${head} — ${suggestion}` : head];
+  if (excerpt !== undefined && excerpt.length <= 160) {
+    lines.push(`    ${excerpt}`, `    ${' '.repeat(Math.max(0, place.column - 1))}^`);
+  }
+  return lines.join('\n');
+}
