@@ -1,0 +1,155 @@
+import type { z } from 'zod';
+import { type Definition, registry } from '../../base/registry.ts';
+
+/**
+ * What runs inside a VM, as the guest kernel sees it: process images and programs. A program produces
+ * *items*: visits (runs of references to one page) and operating-system operations at their exact place
+ * among them. It never sees time, another VM, or the paging mode, so that the same seed gives the same
+ * stream whatever surrounds it (common random numbers).
+ *
+ * An item is four words at `words[at + 4 * i]`:
+ *
+ * | word | visit                                        | operation                 |
+ * |------|----------------------------------------------|---------------------------|
+ * | 0    | virtual page number (31 bits)                | first argument            |
+ * | 1    | `Op`, plus `line << 8` and `lines << 16`     | `Op`                      |
+ * | 2    | references (at least 1)                      | second argument           |
+ * | 3    | instructions                                 | third argument            |
+ *
+ * `line` (0..63) is the first 64-byte line the visit touches, `lines` (1..64) how many from there on, wrapping
+ * inside the page.
+ */
+export const ITEM_WORDS = 4;
+
+export const Op = {
+  Fetch: 0,
+  Load: 1,
+  Store: 2,
+  /** Operations from here on. `Syscall`: args kernel instructions, kernel data pages touched. */
+  Syscall: 8,
+  /** Args first page, pages, index into `ProcessImage.regions` whose kind and rights it takes. */
+  Mmap: 9,
+  /** Args first page, pages. */
+  Munmap: 10,
+  /** Args first page, pages, 1 = writable. */
+  Mprotect: 11,
+  /** No args. The child runs `Program.fork()`; parent and child share pages copy-on-write. */
+  Fork: 12,
+  /** No args. The address space is replaced by the regions of `Program.exec()`. */
+  Exec: 13,
+  /** No args; the process ends. Nothing may follow. */
+  Exit: 14,
+  /** No args: sleeps until a child has ended (returns at once when one has already). */
+  Wait: 15,
+  /** Args: bytes, device latency in microseconds. Sleeps until the device's interrupt. */
+  BlockingIo: 16,
+  /** No args: gives the processor to the next runnable process of this guest. */
+  Yield: 17,
+  /** Args: units of work finished. */
+  WorkDone: 18,
+  /** No args: sleeps until a request has arrived. */
+  AwaitRequest: 19,
+  /** Args: bytes sent. Ends the request that `AwaitRequest` returned; its latency is recorded. */
+  RequestDone: 20,
+  /** Args: microseconds. Sleeps on a guest timer. */
+  Sleep: 21,
+  /** Args: address-space number. The items that follow belong to it (traces of several processes). */
+  SwitchTo: 22,
+  /** Args: first page, pages. The pages are discarded (madvise DONTNEED). */
+  Discard: 23,
+  /** Args: first page, new first page, pages. */
+  Mremap: 24,
+  /** The source has no more items *yet*: the driver must feed it. Nothing may follow in the block. */
+  Starved: 25,
+  /** Args: from trace events: child address-space number (fork) of the current one. */
+  ForkTo: 26,
+} as const;
+
+export type RegionKind = 'code' | 'anon' | 'file' | 'shared';
+
+/** A mapping of a process: `pages` pages of 4 KiB from `start` (a page number below 15 << 27). */
+export interface Region {
+  readonly name: string;
+  readonly start: number;
+  readonly pages: number;
+  readonly kind: RegionKind;
+  readonly writable: boolean;
+  /** 12 or 21: what the guest kernel backs it with. A 21 region is 512-page aligned. */
+  readonly pageShift: number;
+  /** True: mapped before the run starts, as a program that has been running for long. */
+  readonly populated: boolean;
+}
+
+/** The stream of one process. */
+export interface Program {
+  /**
+   * Writes up to `room` items; returns how many. An operation is always the last item of a fill: the
+   * kernel performs it before it asks for more. 0 means the same as `Exit`. HOT.
+   */
+  fill(words: Int32Array, at: number, room: number): number;
+  /** What the child of the `Fork` just emitted runs, in a copy of the address space. */
+  fork(): Program;
+  /** The image the `Exec` just emitted loads. */
+  exec(): ProcessImage;
+}
+
+export interface ProcessImage {
+  readonly regions: readonly Region[];
+  readonly program: Program;
+}
+
+/** How requests reach a server: independent of how fast it serves (open), or from waiting clients (closed). */
+export type Arrivals =
+  | { readonly kind: 'open'; readonly perSecond: number }
+  | { readonly kind: 'closed'; readonly clients: number; readonly thinkPicoseconds: number };
+
+export interface Workload {
+  /** Processes that exist at power-on. */
+  readonly processes: readonly ProcessImage[];
+  /** Undefined: the VM serves no requests. */
+  readonly arrivals?: Arrivals | undefined;
+  /** Units of work after which the VM is done; undefined = runs for ever. */
+  readonly work?: number | undefined;
+  /** What `WorkDone` counts, in the plural: `requests`, `jobs`, `iterations`. */
+  readonly unit: string;
+  /** Cycles per instruction × 256, for user and for kernel code. */
+  readonly cpiQ8: number;
+  /** Share of a data stall hidden by the core, in 1/256. */
+  readonly overlapQ8: number;
+  /** False: the guest kernel does nothing of its own (no ticks, no fault cost): trace studies. */
+  readonly kernel: boolean;
+  /** Guest timeslice in user instructions. */
+  readonly quantumInstructions: number;
+  /** Timer ticks a second of the guest kernel; 0 = tickless. */
+  readonly hz: number;
+}
+
+export interface WorkloadDeps {
+  /** Root seed of the run. */
+  readonly seed: string;
+  /** Name of the VM, part of every stream's name: `vm/web-0/...`. */
+  readonly vm: string;
+  /** Guest memory in 4 KiB pages, for checks. */
+  readonly memoryPages: number;
+  /** Opens a trace named in the scenario; throws when the caller cannot supply it. */
+  openTrace(file: string): TraceFeed;
+}
+
+/** Bytes of a page trace, handed over by whoever can read files. The model pulls; the driver refills. */
+export interface TraceFeed {
+  /** Next chunk that is ready; undefined = none yet (starved) or, when `ended`, none any more. */
+  take(): Uint8Array | undefined;
+  readonly ended: boolean;
+  /** Start over from the first byte (looped traces). */
+  rewind(): void;
+  /** What to call it in messages. */
+  readonly name: string;
+}
+
+export type WorkloadDefinition<P extends z.ZodObject = z.ZodObject> = Definition<
+  Workload,
+  WorkloadDeps,
+  P
+>;
+export const workloadRegistry = (definitions: readonly WorkloadDefinition[]) =>
+  registry<Workload, WorkloadDeps>('workload', definitions);

@@ -1,0 +1,73 @@
+import type { MetricName } from './metrics.ts';
+
+/** What a run hands over: plain rows, no formatting. Numbers are exact unless the metric is a ratio. */
+
+export type Scope = 'host' | 'pcpu' | 'vm' | 'vcpu';
+
+export interface MetricRow {
+  readonly scope: Scope;
+  /** `0` for the host, the number of the pCPU, the VM's name (`web-0`), or `web-0/0` for a vCPU. */
+  readonly id: string;
+  readonly metric: MetricName;
+  readonly value: number;
+}
+
+export interface LedgerRow {
+  readonly pcpu: number;
+  /** VM name, or `host`. */
+  readonly vm: string;
+  readonly leaf: string;
+  /** Cause, exit reason or step; empty where the leaf has none. */
+  readonly detail: string;
+  readonly cycles: number;
+}
+
+export interface ExitRow {
+  readonly vm: string;
+  readonly vcpu: number;
+  readonly reason: string;
+  readonly count: number;
+  readonly transitionCycles: number;
+  readonly handlerCycles: number;
+}
+
+/** One row per VM: everything wide, for a quick look in a spreadsheet. */
+export interface VmRow {
+  readonly vm: string;
+  /** The `name` in the scenario; several VMs share it when `count` > 1. */
+  readonly group: string;
+  readonly workload: string;
+  readonly unit: string;
+  readonly metrics: Partial<Record<MetricName, number>>;
+  /** Cycles per ledger leaf, summed over details and pCPUs. */
+  readonly ledger: Readonly<Record<string, number>>;
+}
+
+export interface SampleRow {
+  readonly cycle: number;
+  readonly scope: Scope;
+  readonly id: string;
+  readonly metric: string;
+  readonly unit: string;
+  readonly value: number;
+}
+
+export interface RunResult {
+  readonly name: string;
+  readonly seed: string;
+  readonly mhz: number;
+  /** Measured window, in cycles. */
+  readonly windowCycles: number;
+  readonly pcpuCount: number;
+  readonly metrics: readonly MetricRow[];
+  readonly ledger: readonly LedgerRow[];
+  readonly exits: readonly ExitRow[];
+  readonly vms: readonly VmRow[];
+  readonly timeseries: readonly SampleRow[];
+}
+
+export interface RunProgress {
+  /** 0..1 */
+  readonly fraction: number;
+  readonly cycle: number;
+}
