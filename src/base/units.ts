@@ -16,7 +16,16 @@ const DURATION: Dimension = {
 const SIZE: Dimension = {
   noun: 'size',
   example: '512MiB',
-  units: { B: 1, KiB: 2 ** 10, MiB: 2 ** 20, GiB: 2 ** 30, TiB: 2 ** 40, kB: 1e3, MB: 1e6, GB: 1e9 },
+  units: {
+    B: 1,
+    KiB: 2 ** 10,
+    MiB: 2 ** 20,
+    GiB: 2 ** 30,
+    TiB: 2 ** 40,
+    kB: 1e3,
+    MB: 1e6,
+    GB: 1e9,
+  },
 };
 const FREQUENCY: Dimension = {
   noun: 'frequency',

@@ -3,14 +3,20 @@ import { frequency, size } from '../base/units.ts';
 
 /** What a processor preset (configs/processors/*.yaml) says. Latencies are cycles of its own core clock. */
 
-const count = () => z.int().min(0).max(1 << 24);
+const count = () =>
+  z
+    .int()
+    .min(0)
+    .max(1 << 24);
 const cycles = () => z.int().min(0).max(1_000_000);
 
 const tlbArray = z
   .strictObject({
     entries: count().describe('entries; 0 = this level does not hold this page size'),
     ways: z
-      .union([z.literal('full'), z.literal([1, 2, 4, 8])], { error: 'ways must be 1, 2, 4, 8 or full' })
+      .union([z.literal('full'), z.literal([1, 2, 4, 8])], {
+        error: 'ways must be 1, 2, 4, 8 or full',
+      })
       .describe('associativity; `full` = fully associative'),
   })
   .describe('one TLB array');
@@ -47,9 +53,17 @@ export const processorSchema = z
     }),
     walk: z.strictObject({
       overheadCycles: cycles().describe('fixed cost of a page walk'),
-      pwcEntries: z.int().min(0).max(4096).describe('page-walk cache: entries of upper levels; 0 = none'),
+      pwcEntries: z
+        .int()
+        .min(0)
+        .max(4096)
+        .describe('page-walk cache: entries of upper levels; 0 = none'),
       pwcHitCycles: cycles(),
-      nestedTlbEntries: z.int().min(0).max(4096).describe('nested TLB: gPA of guest tables; 0 = none'),
+      nestedTlbEntries: z
+        .int()
+        .min(0)
+        .max(4096)
+        .describe('nested TLB: gPA of guest tables; 0 = none'),
       nestedTlbHitCycles: cycles(),
     }),
     caches: z.strictObject({

@@ -1,0 +1,171 @@
+import { heap } from './heap.ts';
+
+/**
+ * HOT. The associative array behind every TLB, the page-walk cache and the nested TLB: a hash table for
+ * look-up and one doubly linked recency list per set for exact LRU. Fully associative = one set. The cost
+ * of a hit does not grow with the number of ways.
+ *
+ * An entry is `WORDS` words in the heap; a set's list has a sentinel of the same shape. Entries are named
+ * by their offset; 0 is none. An empty entry is not hashed (`TAG` is -1) and stands at the old end of its set's list, so that
+ * empty ways are filled before anything is evicted.
+ */
+const H = heap;
+
+export const WORDS = 10;
+export const KEY = 0;
+export const TAG = 1;
+export const CHAIN = 2;
+export const NEXT = 3;
+export const PREV = 4;
+/** Payload: host frame, flags, leaf slot of the guest's table, flush sequence at fill. */
+export const FRAME = 5;
+export const FLAGS = 6;
+export const SLOT = 7;
+export const SEQ = 8;
+
+/** Geometry of one array. */
+export interface Assoc {
+  readonly entries: number;
+  readonly sets: number;
+  /** First word of the hash heads. */
+  readonly heads: number;
+  /** 32 - log2(number of heads). */
+  readonly shift: number;
+  /** First sentinel; the sentinel of set s is at `sentinels + s * WORDS`. */
+  readonly sentinels: number;
+  /** First entry. */
+  readonly first: number;
+}
+
+const headsFor = (entries: number): number => {
+  let heads = 16;
+  while (heads < entries * 4) heads *= 2;
+  return heads;
+};
+
+/** Words that `makeAssoc` takes from the arena, alignment included. */
+export function assocWords(entries: number, sets: number): number {
+  return headsFor(entries) + (entries + sets) * WORDS + 64;
+}
+
+/** An empty array of `entries` entries in `sets` sets (a power of two). */
+export function makeAssoc(take: (words: number) => number, entries: number, sets: number): Assoc {
+  const heads = headsFor(entries);
+  const assoc: Assoc = {
+    entries,
+    sets,
+    heads: take(heads),
+    shift: 32 - Math.log2(heads),
+    sentinels: take(sets * WORDS),
+    first: take(entries * WORDS),
+  };
+  reset(assoc);
+  return assoc;
+}
+
+/** Empties the array. */
+export function reset(assoc: Assoc): void {
+  const h = H;
+  const { entries, sets, heads, shift, sentinels, first } = assoc;
+  H.fill(0, heads, heads + 2 ** (32 - shift));
+  const ways = entries / sets;
+  for (let set = 0; set < sets; set++) {
+    const sentinel = sentinels + set * WORDS;
+    let previous = sentinel;
+    for (let way = 0; way < ways; way++) {
+      const entry = first + (set * ways + way) * WORDS;
+      h[entry + TAG] = -1;
+      h[entry + KEY] = -1;
+      h[entry + PREV] = previous;
+      h[previous + NEXT] = entry;
+      previous = entry;
+    }
+    h[previous + NEXT] = sentinel;
+    h[sentinel + PREV] = previous;
+  }
+}
+
+/** Spreads a tag over the hash; compute once per tag, xor with the key. */
+export function mixOf(tag: number): number {
+  return Math.imul(tag, 0x85ebca6b | 0);
+}
+
+const GOLDEN = 0x9e3779b1 | 0;
+
+/** The entry for (key, tag), or 0. Recency does not change. */
+export function find(heads: number, shift: number, key: number, tag: number): number {
+  const h = H;
+  let e = h[heads + (Math.imul(key ^ Math.imul(tag, 0x85ebca6b | 0), GOLDEN) >>> shift)]!;
+  while (e !== 0 && (h[e] !== key || h[e + TAG] !== tag)) e = h[e + CHAIN]!;
+  return e;
+}
+
+/** Makes `e` the most recent of its set. */
+export function touch(e: number, sentinel: number): void {
+  const h = H;
+  const newest = h[sentinel + NEXT]!;
+  if (newest === e) return;
+  const next = h[e + NEXT]!;
+  const prev = h[e + PREV]!;
+  h[prev + NEXT] = next;
+  h[next + PREV] = prev;
+  h[e + NEXT] = newest;
+  h[e + PREV] = sentinel;
+  h[newest + PREV] = e;
+  h[sentinel + NEXT] = e;
+}
+
+function unhash(heads: number, shift: number, e: number): void {
+  const h = H;
+  const bucket =
+    heads + (Math.imul(h[e]! ^ Math.imul(h[e + TAG]!, 0x85ebca6b | 0), GOLDEN) >>> shift);
+  let at = h[bucket]!;
+  if (at === e) {
+    h[bucket] = h[e + CHAIN]!;
+    return;
+  }
+  while (h[at + CHAIN] !== e) at = h[at + CHAIN]!;
+  h[at + CHAIN] = h[e + CHAIN]!;
+}
+
+/**
+ * Takes the least recent entry of a set for (key, tag) and makes it the most recent. The caller has read
+ * the victim's payload from `H[sentinel + PREV]` before, and writes the new payload after.
+ */
+export function replace(
+  heads: number,
+  shift: number,
+  sentinel: number,
+  key: number,
+  tag: number,
+): number {
+  const h = H;
+  const e = h[sentinel + PREV]!;
+  if (h[e + TAG] !== -1) unhash(heads, shift, e);
+  h[e] = key;
+  h[e + TAG] = tag;
+  const bucket = heads + (Math.imul(key ^ Math.imul(tag, 0x85ebca6b | 0), GOLDEN) >>> shift);
+  h[e + CHAIN] = h[bucket]!;
+  h[bucket] = e;
+  touch(e, sentinel);
+  return e;
+}
+
+/** Empties one entry and puts it at the old end of its set. */
+export function drop(assoc: Assoc, e: number): void {
+  const h = H;
+  const { heads, shift, sentinels, sets } = assoc;
+  const sentinel = sentinels + (h[e]! & (sets - 1)) * WORDS;
+  unhash(heads, shift, e);
+  h[e + TAG] = -1;
+  h[e + KEY] = -1;
+  const next = h[e + NEXT]!;
+  const prev = h[e + PREV]!;
+  h[prev + NEXT] = next;
+  h[next + PREV] = prev;
+  const oldest = h[sentinel + PREV]!;
+  h[oldest + NEXT] = e;
+  h[e + PREV] = oldest;
+  h[e + NEXT] = sentinel;
+  h[sentinel + PREV] = e;
+}

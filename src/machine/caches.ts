@@ -1,0 +1,170 @@
+import { Leaf as Leaf_ } from '../stats/leaves.ts';
+import type { Core } from './core.ts';
+import { K as K_ } from './counters.ts';
+import { heap } from './heap.ts';
+
+/**
+ * HOT. The L2 of a core (or module) and the L3 of its die, for page-table lines and data lines alike. Page
+ * walks enter at the L2 (AMD event lists count "TLB page-table walk" among L2 requests). The L3 is a
+ * victim cache as on Family 10h: a line found there moves to the L2, and what the L2 evicts moves there.
+ *
+ * A set is its tags in order of recency, most recent first, so that one pass finds, promotes and inserts:
+ * exact LRU without ages. A tag is `frame + 1`; the set index is the low bits of the line number
+ * `frame << 6 | line`, at least 6 of them, so that tag and set name the line.
+ */
+const H = heap;
+// Imported constants are bound to module-level ones: the compiler folds those, but loads an imported
+// binding at each use (docs/decisions/0003).
+const Leaf = Leaf_;
+const K = K_;
+
+/** Where a line was found. Memory is `Dram` plus the node it is on. */
+export const Level = { L2: 0, L3: 1, Dram: 2 } as const;
+
+const COLD = 0;
+const OWN = 1;
+const OTHER = 2;
+const HELD = 3;
+
+/** State of a line before this access (see HostMemory.lineState) -> cause of the data stall. */
+const causeOfState = new Int32Array([0, 1, 2, 8]);
+
+/** Brings a line into the L2 as its most recent line; returns the level that had it. */
+function access(core: Core, frame: number, line: number): number {
+  const h = H;
+  const tag = frame + 1;
+  const number = (frame << 6) | line;
+  const ways = core.l2Ways;
+  const set = number & core.l2SetMask;
+  const begin = core.l2Tags + set * ways;
+  let previous = h[begin]!;
+  if (previous === tag) return Level.L2;
+  h[begin] = tag;
+  const end = begin + ways;
+  for (let at = begin + 1; at < end; at++) {
+    const here = h[at]!;
+    h[at] = previous;
+    if (here === tag) return Level.L2;
+    previous = here;
+  }
+  // `previous` is the victim, 0 if the way was empty.
+  let level: number = Level.Dram;
+  if (core.l3Tags !== 0) {
+    if (takeFromL3(core, tag, number)) level = Level.L3;
+    if (previous !== 0) {
+      intoL3(core, previous, (((previous - 1) << 6) & ~63) | (set & 63));
+    }
+  }
+  if (core.dataOn !== 0) noteLines(core, frame, line, previous, set & 63);
+  return level;
+}
+
+/** Removes a line from the L3; false if it was not there. */
+function takeFromL3(core: Core, tag: number, number: number): boolean {
+  const h = H;
+  const ways = core.l3Ways;
+  const begin = core.l3Tags + (number & core.l3SetMask) * ways;
+  const last = begin + ways - 1;
+  for (let at = begin; at <= last; at++) {
+    const here = h[at]!;
+    if (here === tag) {
+      for (; at < last; at++) {
+        const next = h[at + 1]!;
+        h[at] = next;
+        if (next === 0) return true;
+      }
+      h[last] = 0;
+      return true;
+    }
+    if (here === 0) return false;
+  }
+  return false;
+}
+
+/** Puts a line the L2 evicted at the recent end of its L3 set. */
+function intoL3(core: Core, tag: number, number: number): void {
+  const h = H;
+  const ways = core.l3Ways;
+  const begin = core.l3Tags + (number & core.l3SetMask) * ways;
+  const end = begin + ways;
+  let previous = h[begin]!;
+  h[begin] = tag;
+  if (previous === tag || previous === 0) return;
+  for (let at = begin + 1; at < end; at++) {
+    const here = h[at]!;
+    h[at] = previous;
+    if (here === tag || here === 0) return;
+    previous = here;
+  }
+}
+
+/** Records that `line` is held, and who evicted the victim; leaves the cause of the miss in the core. */
+function noteLines(core: Core, frame: number, line: number, victim: number, low: number): void {
+  const states = core.lineState;
+  const word = (frame << 2) | (line >> 4);
+  const shift = (line & 15) << 1;
+  const old = states[word]!;
+  const state = (old >>> shift) & 3;
+  core.lineCause = causeOfState[state]!;
+  if (state !== HELD) states[word] = (old & ~(3 << shift)) | (HELD << shift);
+  if (victim !== 0) {
+    const victimFrame = victim - 1;
+    const victimWord = (victimFrame << 2) | (low >> 4);
+    const victimShift = (low & 15) << 1;
+    const by = core.frameOwner[victimFrame] === core.vm ? OWN : OTHER;
+    states[victimWord] = (states[victimWord]! & ~(3 << victimShift)) | (by << victimShift);
+  }
+}
+
+/** Reads one line of a table for the page walker; returns the cycles. */
+export function readTableLine(core: Core, frame: number, line: number): number {
+  const h = H;
+  const level = access(core, frame, line);
+  const counters = core.counters;
+  if (level === Level.L2) {
+    h[counters + K.walk_l2_hits] = h[counters + K.walk_l2_hits]! + 1;
+    return core.l2Cycles;
+  }
+  if (level === Level.L3) {
+    h[counters + K.walk_l3_hits] = h[counters + K.walk_l3_hits]! + 1;
+    return core.l3Cycles;
+  }
+  h[counters + K.walk_dram] = h[counters + K.walk_dram]! + 1;
+  return dramCycles(core, frame);
+}
+
+function dramCycles(core: Core, frame: number): number {
+  return core.nodes === 1
+    ? core.dramCycles
+    : core.dramByNode[Math.floor(frame / core.framesPerNode)]!;
+}
+
+/**
+ * Touches `lines` data lines of a page from `line` on, wrapping inside the page. A line that is not in the
+ * L2 stalls the core for the level that has it, less the share the core overlaps; the stall is charged by
+ * the line's cause of loss.
+ */
+export function touchLines(core: Core, frame: number, line: number, lines: number): void {
+  const h = H;
+  const counters = core.counters;
+  h[counters + K.data_lines] = h[counters + K.data_lines]! + lines;
+  for (let i = 0; i < lines; i++) {
+    const level = access(core, frame, (line + i) & 63);
+    if (level === Level.L2) continue;
+    let latency: number;
+    h[counters + K.data_l2_misses] = h[counters + K.data_l2_misses]! + 1;
+    if (level === Level.L3) {
+      h[counters + K.data_l3_hits] = h[counters + K.data_l3_hits]! + 1;
+      latency = core.l3Cycles;
+    } else {
+      h[counters + K.data_dram] = h[counters + K.data_dram]! + 1;
+      latency = dramCycles(core, frame);
+    }
+    const stall = (latency * core.exposedQ8) >> 8;
+    const leaf = core.pending + Leaf.DataStall + core.lineCause;
+    h[leaf] = h[leaf]! + stall;
+    core.ahead += stall;
+  }
+}
+
+export const lineStates = { COLD, OWN, OTHER, HELD };

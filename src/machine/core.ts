@@ -1,0 +1,498 @@
+import { type Cause, LEAVES } from '../stats/leaves.ts';
+import {
+  type Assoc,
+  assocWords,
+  drop,
+  FLAGS,
+  find,
+  makeAssoc,
+  reset,
+  SEQ,
+  SLOT,
+  TAG,
+  WORDS,
+} from './assoc.ts';
+import { HOT_COUNTERS, K } from './counters.ts';
+import type { Arena } from './heap.ts';
+import { heap } from './heap.ts';
+import type { HostMemory } from './host-memory.ts';
+import { type PageTables, Pte } from './page-tables.ts';
+import type { Processor, TlbLevelSpec } from './processor.ts';
+import type { Fault } from './walk.ts';
+
+/**
+ * One core: its TLBs, walk caches and clock, and the context it executes in. The HOT code that works on it
+ * is in run.ts, translate.ts, walk.ts and caches.ts; this file holds the state, builds it, and does what
+ * happens rarely: context changes, flushes, settling the ledger.
+ *
+ * Loss records: for every leaf slot and side the core remembers how its translation was lost. 0 = never held,
+ * positive = held since that flush sequence, negative = minus the cause. Each flush that reaches a
+ * vCPU's entries ends a sequence and logs its cause, so the cause of a miss is the first flush after the fill.
+ */
+const H = heap;
+
+export const SIDE_I = 0;
+export const SIDE_D = 1;
+
+/** What the layers above the hardware do when a walk fails. */
+export interface FaultPort {
+  /**
+   * The walk for `vpn` failed. Returns true when the cause is fixed and the walk is to be repeated, false
+   * when the guest kernel must handle it (a true fault).
+   */
+  onWalkFault(core: Core, vpn: number, write: boolean, fault: Fault): boolean;
+}
+
+/** The vCPU a core executes, as the hardware sees it. */
+export interface CoreContext {
+  readonly vcpu: number;
+  readonly vm: number;
+  readonly nested: boolean;
+  /** Table the hardware walks first: guest (native, nested) or shadow root node. */
+  root: number;
+  nestedRoot: number;
+  /** Native: first host frame of the VM, since its tables hold guest frames. */
+  frameBase: number;
+  /** Cycles per instruction × 256. */
+  cpiQ8: number;
+  /** Share of a data stall that is not hidden, in 1/256. */
+  exposedQ8: number;
+  port: FaultPort;
+}
+
+/** State shared by the cores of a machine. */
+export interface MachineState {
+  readonly processor: Processor;
+  readonly tables: PageTables;
+  readonly memory: HostMemory;
+  readonly vcpuCount: number;
+  /** VM of each vCPU. */
+  readonly vmOf: Int32Array;
+  readonly dataLines: boolean;
+}
+
+/** Offsets of one TLB array in the core's table of arrays: heads, shift, sentinels, set mask. */
+export const CFG = 4;
+
+export class Core {
+  readonly id: number;
+  readonly tables: PageTables;
+  /**
+   * Local time, settled. `time + ahead` is the time inside a slow path. Starts as NaN for one moment, so
+   * that the engine stores a double from the first core on and code compiled for one core suits all.
+   */
+  time = Number.NaN;
+  ahead = 0;
+
+  // Context.
+  vcpu = -1;
+  vm = -1;
+  asid = 0;
+  nestedOn = 0;
+  root = 0;
+  nestedRoot = 0;
+  frameBase = 0;
+  cpiQ8 = 256;
+  cpiCarry = 0;
+  exposedQ8 = 256;
+  port!: FaultPort;
+
+  // The block being executed: offsets of the next item and of the end.
+  item = 0;
+  itemEnd = 0;
+
+  // TLBs. Array a = level * 6 + side * 3 + size; its geometry is at `arrays + a * CFG`.
+  readonly arrays: number;
+  readonly resident: number;
+  readonly present = new Uint8Array(12);
+  readonly victimFill: number;
+  readonly l2HitCycles: number;
+  readonly assoc: (Assoc | null)[] = [];
+
+  // Walker.
+  readonly walkOverhead: number;
+  readonly pwc: Assoc | null;
+  readonly pwcHeads: number;
+  readonly pwcShift: number;
+  readonly pwcSentinel: number;
+  readonly pwcCycles: number;
+  readonly ntlb: Assoc | null;
+  readonly ntlbHeads: number;
+  readonly ntlbShift: number;
+  readonly ntlbSentinel: number;
+  readonly ntlbCycles: number;
+  walkFrame = 0;
+  walkSize = 0;
+  walkFlags = 0;
+  walkSlot = 0;
+  walkGuest = 0;
+  walkNested = 0;
+  nestedSize = 0;
+  nestedSlot = 0;
+  faultLevel = 0;
+  faultFrame = 0;
+
+  // Caches.
+  readonly l2Tags: number;
+  readonly l2Ways: number;
+  readonly l2SetMask: number;
+  readonly l2Cycles: number;
+  readonly l3Tags: number;
+  readonly l3Ways: number;
+  readonly l3SetMask: number;
+  readonly l3Cycles: number;
+  readonly dramCycles: number;
+  readonly dramByNode: Int32Array;
+  readonly nodes: number;
+  readonly framesPerNode: number;
+  readonly node: number;
+  readonly lineState: Int32Array;
+  readonly frameOwner: Uint16Array;
+  readonly dataOn: number;
+  lineCause = 0;
+
+  // Accounts.
+  readonly counters: number;
+  /** First of the counters of walks by cause. */
+  readonly walkCauses: number;
+  readonly pending: number;
+  #settledAt = 0;
+
+  // Loss records.
+  readonly vmOf: Int32Array;
+  readonly vcpuCount: number;
+  /** Current sequence of each vCPU: `seqs + vcpu * 2 + (global ? 1 : 0)`. */
+  readonly seqs: number;
+  /** Whether anything was filled since the sequence began. */
+  readonly filled: number;
+  lossI: Int32Array;
+  lossD: Int32Array;
+  readonly #causeLog: Uint8Array[];
+  flushes = 0;
+
+  constructor(
+    id: number,
+    state: MachineState,
+    arena: Arena,
+    cache: { l2Tags: number; l3Tags: number; node: number; dramByNode: Int32Array },
+  ) {
+    const { processor, memory } = state;
+    const { tlb, walk, caches } = processor;
+    this.time = 0;
+    this.id = id;
+    this.tables = state.tables;
+    const take = (words: number) => arena.take(words);
+    this.counters = take(HOT_COUNTERS);
+    this.walkCauses = this.counters + K.walks_cold;
+    this.pending = take(LEAVES);
+    this.arrays = take(12 * CFG);
+    this.resident = take(12);
+    this.victimFill = tlb.fill === 'victim' ? 1 : 0;
+    this.l2HitCycles = tlb.l2HitCycles;
+    for (const [side, level1, level2] of [
+      [SIDE_I, tlb.l1i, tlb.l2i],
+      [SIDE_D, tlb.l1d, tlb.l2d],
+    ] as const) {
+      this.#buildLevel(take, side * 3, level1);
+      this.#buildLevel(take, 6 + side * 3, level2);
+    }
+
+    this.walkOverhead = walk.overheadCycles;
+    this.pwc = walk.pwcEntries > 0 ? makeAssoc(take, walk.pwcEntries, 1) : null;
+    this.pwcHeads = this.pwc?.heads ?? 0;
+    this.pwcShift = this.pwc?.shift ?? 0;
+    this.pwcSentinel = this.pwc?.sentinels ?? 0;
+    this.pwcCycles = walk.pwcHitCycles;
+    this.ntlb = walk.nestedTlbEntries > 0 ? makeAssoc(take, walk.nestedTlbEntries, 1) : null;
+    this.ntlbHeads = this.ntlb?.heads ?? 0;
+    this.ntlbShift = this.ntlb?.shift ?? 0;
+    this.ntlbSentinel = this.ntlb?.sentinels ?? 0;
+    this.ntlbCycles = walk.nestedTlbHitCycles;
+
+    this.l2Tags = cache.l2Tags;
+    this.l2Ways = caches.l2.ways;
+    this.l2SetMask = caches.l2.size / 64 / caches.l2.ways - 1;
+    this.l2Cycles = caches.l2.hitCycles;
+    this.l3Tags = cache.l3Tags;
+    this.l3Ways = caches.l3.ways;
+    this.l3SetMask = caches.l3.size > 0 ? caches.l3.size / 64 / caches.l3.ways - 1 : 0;
+    this.l3Cycles = caches.l3.hitCycles;
+    this.node = cache.node;
+    this.nodes = memory.nodes;
+    this.framesPerNode = memory.framesPerNode;
+    this.dramByNode = cache.dramByNode;
+    this.dramCycles = processor.memory.localCycles;
+    this.lineState = memory.lineState;
+    this.frameOwner = memory.owner;
+    this.dataOn = state.dataLines ? 1 : 0;
+
+    this.vmOf = state.vmOf;
+    this.vcpuCount = state.vcpuCount;
+    this.seqs = take(state.vcpuCount * 2);
+    this.filled = take(state.vcpuCount * 2);
+    H.fill(1, this.seqs, this.seqs + state.vcpuCount * 2);
+    this.lossI = new Int32Array(state.tables.entries.length);
+    this.lossD = new Int32Array(state.tables.entries.length);
+    this.#causeLog = Array.from({ length: state.vcpuCount * 2 }, () => new Uint8Array(64));
+  }
+
+  /** Words of hot state a core needs, its cache tags excluded. */
+  static words(processor: Processor, vcpuCount: number): number {
+    const { l1i, l1d, l2i, l2d } = processor.tlb;
+    let words = HOT_COUNTERS + LEAVES + 12 * CFG + 12 + vcpuCount * 4 + 256;
+    for (const level of [l1i, l1d, l2i, l2d]) {
+      for (const size of ['4K', '2M', '1G'] as const) {
+        const { entries, ways } = level[size];
+        if (entries > 0) words += assocWords(entries, ways === 'full' ? 1 : entries / ways);
+      }
+    }
+    const { pwcEntries, nestedTlbEntries } = processor.walk;
+    return words + assocWords(pwcEntries || 1, 1) + assocWords(nestedTlbEntries || 1, 1);
+  }
+
+  #buildLevel(take: (words: number) => number, at: number, spec: TlbLevelSpec): void {
+    let shared: Assoc | null = null;
+    for (const [size, key] of (['4K', '2M', '1G'] as const).entries()) {
+      const { entries, ways } = spec[key];
+      let assoc: Assoc | null = null;
+      if (entries > 0) {
+        assoc = shared ?? makeAssoc(take, entries, ways === 'full' ? 1 : entries / ways);
+        if (spec.shared) shared = assoc;
+      }
+      const a = at + size;
+      this.assoc[a] = assoc;
+      this.present[a] = assoc ? 1 : 0;
+      if (assoc) {
+        const cfg = this.arrays + a * CFG;
+        H[cfg] = assoc.heads;
+        H[cfg + 1] = assoc.shift;
+        H[cfg + 2] = assoc.sentinels;
+        H[cfg + 3] = assoc.sets - 1;
+      }
+    }
+  }
+
+  get now(): number {
+    return this.time + this.ahead;
+  }
+
+  /** Charges `cycles` to a leaf of the current VM and lets them pass. */
+  charge(leaf: number, cycles: number): void {
+    const at = this.pending + leaf;
+    H[at] = H[at]! + cycles;
+    this.ahead += cycles;
+  }
+
+  /** Folds `ahead` into `time`: after a slow path that did not run inside a block. */
+  settle(): void {
+    this.time += this.ahead;
+    this.ahead = 0;
+  }
+
+  /**
+   * Adds what was charged and counted since the last call to `ledger` and `counts` and starts anew.
+   * Returns the cycles charged; they equal the time that passed, or the ledger does not balance.
+   */
+  drain(ledger: Float64Array, ledgerAt: number, counts: Float64Array, countsAt: number): number {
+    let sum = 0;
+    for (let leaf = 0; leaf < LEAVES; leaf++) {
+      const cycles = H[this.pending + leaf]!;
+      if (cycles === 0) continue;
+      sum += cycles;
+      ledger[ledgerAt + leaf] = ledger[ledgerAt + leaf]! + cycles;
+      H[this.pending + leaf] = 0;
+    }
+    for (let k = 0; k < HOT_COUNTERS; k++) {
+      const n = H[this.counters + k]!;
+      if (n === 0) continue;
+      counts[countsAt + k] = counts[countsAt + k]! + n;
+      H[this.counters + k] = 0;
+    }
+    const elapsed = this.now - this.#settledAt;
+    this.#settledAt = this.now;
+    if (sum !== elapsed) {
+      throw new Error(`pCPU ${this.id} at cycle ${this.now}: charged ${sum} cycles in ${elapsed}`);
+    }
+    return sum;
+  }
+
+  /** Cycles since the last `drain`: the caller drains before they outgrow an int32. */
+  get undrained(): number {
+    return this.now - this.#settledAt;
+  }
+
+  /** Lets time pass without charging it to the VM: the caller accounts for it. */
+  skipTo(time: number): void {
+    this.#settledAt += time - this.time;
+    this.time = time;
+  }
+
+  enter(context: CoreContext, asid: number): void {
+    this.vcpu = context.vcpu;
+    this.vm = context.vm;
+    this.nestedOn = context.nested ? 1 : 0;
+    this.root = context.root;
+    this.nestedRoot = context.nestedRoot;
+    this.frameBase = context.frameBase;
+    this.cpiQ8 = context.cpiQ8;
+    this.exposedQ8 = context.exposedQ8;
+    this.port = context.port;
+    this.asid = asid;
+  }
+
+  // Flushes. Each says why, and which vCPUs' records it ends.
+
+  #note(vcpu: number, global: number, cause: Cause): void {
+    const at = vcpu * 2 + global;
+    if (H[this.filled + at] === 0) return;
+    H[this.filled + at] = 0;
+    const seq = H[this.seqs + at]!;
+    let log = this.#causeLog[at]!;
+    if (seq >= log.length) {
+      const grown = new Uint8Array(log.length * 2);
+      grown.set(log);
+      this.#causeLog[at] = grown;
+      log = grown;
+    }
+    log[seq] = cause;
+    H[this.seqs + at] = seq + 1;
+  }
+
+  /** Why the sequence `seq` of a vCPU ended. */
+  causeOf(vcpu: number, global: number, seq: number): number {
+    return this.#causeLog[vcpu * 2 + global]![seq]!;
+  }
+
+  /** TLB_CONTROL 1: everything goes, all ASIDs, host and global entries included. */
+  flushAll(cause: Cause): void {
+    this.flushes++;
+    for (let a = 0; a < 12; a++) {
+      if (H[this.resident + a] === 0) continue;
+      const assoc = this.assoc[a]!;
+      reset(assoc);
+      for (let b = a; b < 12; b++) if (this.assoc[b] === assoc) H[this.resident + b] = 0;
+    }
+    if (this.pwc) reset(this.pwc);
+    if (this.ntlb) reset(this.ntlb);
+    for (let vcpu = 0; vcpu < this.vcpuCount; vcpu++) {
+      this.#note(vcpu, 0, cause);
+      this.#note(vcpu, 1, cause);
+    }
+  }
+
+  /** `vcpu` got a fresh tag: its old entries stay, unreachable, and compete until they are replaced. */
+  abandon(vcpu: number, cause: Cause): void {
+    this.flushes++;
+    this.#note(vcpu, 0, cause);
+    this.#note(vcpu, 1, cause);
+  }
+
+  /** Drops the entries of one ASID; with `keepGlobal` its global entries stay (a guest CR3 write). */
+  flushAsid(asid: number, vcpu: number, keepGlobal: boolean, cause: Cause): void {
+    this.flushes++;
+    const keep = keepGlobal ? Pte.Global : 0;
+    for (let a = 0; a < 12; a++) {
+      if (H[this.resident + a] === 0) continue;
+      const assoc = this.assoc[a]!;
+      const size = a % 3;
+      const tag = (asid << 2) | size;
+      const end = assoc.first + assoc.entries * WORDS;
+      for (let e = assoc.first; e < end; e += WORDS) {
+        if (H[e + TAG] === tag && (H[e + FLAGS]! & keep) === 0) {
+          drop(assoc, e);
+          H[this.resident + a] = H[this.resident + a]! - 1;
+        }
+      }
+    }
+    this.#flushWalkCache(asid);
+    this.#note(vcpu, 0, cause);
+    if (!keepGlobal) this.#note(vcpu, 1, cause);
+  }
+
+  /** The page-walk cache is emptied at every TLB flush of its ASID (Bhargava et al. 2008). */
+  #flushWalkCache(asid: number): void {
+    const pwc = this.pwc;
+    if (!pwc) return;
+    const end = pwc.first + pwc.entries * WORDS;
+    for (let e = pwc.first; e < end; e += WORDS) if (H[e + TAG] === asid) drop(pwc, e);
+  }
+
+  /** INVLPG for the current ASID: the page goes from both sides and levels, global or not. */
+  invalidatePage(vpn: number, cause: Cause): void {
+    for (let a = 0; a < 12; a++) {
+      if (H[this.resident + a] === 0) continue;
+      const assoc = this.assoc[a]!;
+      const size = a % 3;
+      const e = this.#find(assoc, vpn >>> (9 * size), (this.asid << 2) | size);
+      if (e === 0) continue;
+      const global = (H[e + FLAGS]! & Pte.Global) !== 0 ? 1 : 0;
+      const slot = H[e + SLOT]!;
+      if (H[this.seqs + this.vcpu * 2 + global] === H[e + SEQ]) {
+        (a % 6 < 3 ? this.lossI : this.lossD)[slot] = -cause;
+      }
+      drop(assoc, e);
+      H[this.resident + a] = H[this.resident + a]! - 1;
+    }
+    this.#flushWalkCache(this.asid);
+  }
+
+  /** Drops one translation wherever this ASID holds it, quietly: it is about to be replaced. */
+  forget(vpn: number): void {
+    for (let a = 0; a < 12; a++) {
+      if (H[this.resident + a] === 0) continue;
+      const assoc = this.assoc[a]!;
+      const size = a % 3;
+      const e = this.#find(assoc, vpn >>> (9 * size), (this.asid << 2) | size);
+      if (e === 0) continue;
+      drop(assoc, e);
+      H[this.resident + a] = H[this.resident + a]! - 1;
+    }
+  }
+
+  /** Empties one entry of array `a`. */
+  remove(a: number, entry: number): void {
+    drop(this.assoc[a]!, entry);
+    H[this.resident + a] = H[this.resident + a]! - 1;
+  }
+
+  #find(assoc: Assoc, key: number, tag: number): number {
+    return find(assoc.heads, assoc.shift, key, tag);
+  }
+
+  /** Live entries by VM in the last-level data TLB (index VM), for the timeline. */
+  occupancy(counts: Int32Array): void {
+    const seen = new Set<Assoc>();
+    for (let a = 9; a < 12; a++) {
+      const assoc = this.assoc[a];
+      if (!assoc || seen.has(assoc)) continue;
+      seen.add(assoc);
+      const end = assoc.first + assoc.entries * WORDS;
+      for (let e = assoc.first; e < end; e += WORDS) {
+        if (H[e + TAG] === -1) continue;
+        const vcpu = H[e + FLAGS]! >>> 8;
+        const global = (H[e + FLAGS]! & Pte.Global) !== 0 ? 1 : 0;
+        if (H[this.seqs + vcpu * 2 + global] !== H[e + SEQ]) continue;
+        const vm = this.vmOf[vcpu]!;
+        if (vm >= 0) counts[vm] = counts[vm]! + 1;
+      }
+    }
+  }
+
+  /** A table node got a new meaning: what this core remembers of its slots is void. */
+  wipe(node: number): void {
+    const begin = node << 9;
+    if (begin < this.lossD.length) this.lossD.fill(0, begin, begin + 512);
+    if (begin < this.lossI.length) this.lossI.fill(0, begin, begin + 512);
+  }
+
+  /** The loss records grow with the page-table pool. */
+  growLoss(): void {
+    const grown = (from: Int32Array): Int32Array => {
+      const to = new Int32Array(this.tables.entries.length);
+      to.set(from);
+      return to;
+    };
+    this.lossI = grown(this.lossI);
+    this.lossD = grown(this.lossD);
+  }
+}

@@ -1,0 +1,53 @@
+import type { MetricName } from '../stats/metrics.ts';
+
+/**
+ * What HOT code counts, by position in the core's counter area. Running totals per vCPU are kept in
+ * doubles; the area in the heap is added to them whenever another vCPU takes the core.
+ */
+export const hotCounters = [
+  'visits',
+  'references',
+  'user_instructions',
+  'instructions',
+  'l1i_lookups',
+  'l1i_misses',
+  'l2i_hits',
+  'l2i_misses',
+  'l1d_lookups',
+  'l1d_misses',
+  'l2d_hits',
+  'l2d_misses',
+  'walks',
+  'dirty_walks',
+  'walk_reads_guest',
+  'walk_reads_nested',
+  'pwc_hits',
+  'nested_tlb_hits',
+  'nested_tlb_misses',
+  'walk_l2_hits',
+  'walk_l3_hits',
+  'walk_dram',
+  'data_lines',
+  'data_l2_misses',
+  'data_l3_hits',
+  'data_dram',
+  // By cause, in the order of stats/leaves.ts.
+  'walks_cold',
+  'walks_capacity',
+  'walks_interference',
+  'walks_world_switch',
+  'walks_asid_exhausted',
+  'walks_cr3',
+  'walks_invlpg',
+  'walks_shootdown',
+  'walks_migration',
+  'walks_nested_change',
+] as const satisfies readonly MetricName[];
+
+export type HotCounter = (typeof hotCounters)[number];
+export const HOT_COUNTERS = hotCounters.length;
+
+/** Position of each counter. */
+export const K = Object.fromEntries(hotCounters.map((name, at) => [name, at])) as {
+  readonly [Name in HotCounter]: number;
+};

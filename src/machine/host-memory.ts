@@ -1,0 +1,86 @@
+import { ModelError } from '../base/errors.ts';
+import { MAX_FRAMES } from './page-tables.ts';
+
+/** Who owns a frame that no VM owns. */
+export const HOST_OWNER = 0xffff;
+
+/**
+ * Host frames: which NUMA node they are on, which VM owns them, and what happened to each of their 64
+ * cache lines. Nodes own equal, consecutive ranges. Running out is an error of the scenario.
+ */
+export class HostMemory {
+  readonly frames: number;
+  readonly nodes: number;
+  readonly framesPerNode: number;
+  /** VM that owns each frame, or HOST_OWNER. */
+  readonly owner: Uint16Array;
+  /**
+   * Two bits a line, 16 lines a word, `frame << 2 | line >> 4`: 0 never in an L2, 1 evicted by its own
+   * VM, 2 evicted by another, 3 in some core's L2. Empty when data lines are off.
+   */
+  readonly lineState: Int32Array;
+  readonly #next: number[];
+  readonly #free: number[][];
+  /** Aligned 2 MB blocks handed back, by node. */
+  readonly #freeBlocks: number[][];
+
+  constructor(bytes: number, nodes: number, trackLines: boolean) {
+    this.nodes = nodes;
+    this.framesPerNode = Math.floor(bytes / 4096 / nodes / 512) * 512;
+    this.frames = this.framesPerNode * nodes;
+    if (this.frames > MAX_FRAMES) throw new ModelError('host memory above 128 GiB');
+    this.owner = new Uint16Array(this.frames).fill(HOST_OWNER);
+    this.lineState = new Int32Array(trackLines ? this.frames * 4 : 0);
+    // Frame 0 stays unused: cache tags use 0 for "empty".
+    this.#next = Array.from({ length: nodes }, (_, node) => node * this.framesPerNode + 512);
+    this.#free = Array.from({ length: nodes }, () => []);
+    this.#freeBlocks = Array.from({ length: nodes }, () => []);
+  }
+
+  nodeOf(frame: number): number {
+    return Math.floor(frame / this.framesPerNode);
+  }
+
+  /** One frame, on `node` if it has any left, else on the next. Throws ModelError when the host is full. */
+  take(node: number, vm: number): number {
+    for (let i = 0; i < this.nodes; i++) {
+      const n = (node + i) % this.nodes;
+      const frame = this.#free[n]!.pop() ?? this.#bump(n, 1, 1);
+      if (frame >= 0) {
+        this.owner[frame] = vm;
+        return frame;
+      }
+    }
+    throw new ModelError(`host memory is full (${this.frames * 4} KiB)`);
+  }
+
+  /** `count` consecutive frames aligned to `align`. */
+  takeRange(node: number, vm: number, count: number, align: number): number {
+    for (let i = 0; i < this.nodes; i++) {
+      const n = (node + i) % this.nodes;
+      const frame =
+        count === 512 && align === 512
+          ? (this.#freeBlocks[n]!.pop() ?? this.#bump(n, count, align))
+          : this.#bump(n, count, align);
+      if (frame >= 0) {
+        this.owner.fill(vm, frame, frame + count);
+        return frame;
+      }
+    }
+    throw new ModelError(`host memory has no ${count} consecutive frames left`);
+  }
+
+  give(frame: number): void {
+    this.owner[frame] = HOST_OWNER;
+    this.#free[this.nodeOf(frame)]!.push(frame);
+  }
+
+  #bump(node: number, count: number, align: number): number {
+    const at = Math.ceil(this.#next[node]! / align) * align;
+    if (at + count > (node + 1) * this.framesPerNode) return -1;
+    // Frames skipped by alignment stay usable one by one.
+    for (let frame = this.#next[node]!; frame < at; frame++) this.#free[node]!.push(frame);
+    this.#next[node] = at + count;
+    return at;
+  }
+}

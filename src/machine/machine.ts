@@ -1,0 +1,108 @@
+import { Core, type MachineState } from './core.ts';
+import { Arena, acquire, release } from './heap.ts';
+import { HOST_OWNER, HostMemory } from './host-memory.ts';
+import { PageTables } from './page-tables.ts';
+import type { Processor } from './processor.ts';
+
+export { HOST_OWNER };
+
+export interface MachineOptions {
+  readonly processor: Processor;
+  readonly sockets: number;
+  /** Use only the first so many pCPUs; undefined = all. */
+  readonly pcpus?: number | undefined;
+  readonly memoryBytes: number;
+  readonly dataLines: boolean;
+  readonly vcpuCount: number;
+  readonly vmOf: Int32Array;
+  /** Expected page-table nodes; the pool grows when it was too low. */
+  readonly tableNodes: number;
+  /** Words of hot state the caller needs besides (visit blocks). */
+  readonly extraWords: number;
+}
+
+/** The host's hardware: cores, caches, memory, and the pool of all page tables. */
+export interface Machine {
+  readonly processor: Processor;
+  readonly mhz: number;
+  readonly cores: readonly Core[];
+  readonly tables: PageTables;
+  readonly memory: HostMemory;
+  readonly nodeCount: number;
+  /** Hot state for the layers above. */
+  readonly arena: Arena;
+  /** Gives the hot state back. The machine must not be used afterwards. */
+  dispose(): void;
+}
+
+/** Sets times ways of one cache, in lines. */
+const lines = (bytes: number) => bytes / 64;
+
+/** Cycles to memory of every node, seen from `node`: one hop inside a socket, then by distance. */
+function latencies(processor: Processor, nodes: number, node: number): Int32Array {
+  const { localCycles, hopPermille } = processor.memory;
+  return Int32Array.from({ length: nodes }, (_, other) => {
+    if (other === node) return localCycles;
+    const perSocket = processor.diesPerSocket;
+    // Two dies of a package and up to four sockets in a square: neighbours one hop, the diagonal two.
+    const near =
+      Math.floor(other / perSocket) === Math.floor(node / perSocket) ||
+      [1, 2, 4].includes(Math.floor(other / perSocket) ^ Math.floor(node / perSocket));
+    const factor = hopPermille[near ? 0 : 1] ?? hopPermille.at(-1) ?? 1000;
+    return Math.round((localCycles * factor) / 1000);
+  });
+}
+
+export function buildMachine(options: MachineOptions): Machine {
+  const { processor, sockets } = options;
+  const { l2, l3 } = processor.caches;
+  const nodeCount = sockets * processor.diesPerSocket;
+  const coreCount = Math.min(options.pcpus ?? Infinity, nodeCount * processor.coresPerDie);
+  const words =
+    coreCount * Core.words(processor, options.vcpuCount) +
+    Math.ceil(coreCount / l2.sharedByCores) * (lines(l2.size) + 16) +
+    nodeCount * (lines(l3.size) + 16) +
+    options.extraWords +
+    1024;
+  const region = acquire(words);
+  try {
+    const arena = new Arena(region, words);
+    const tables = new PageTables(options.tableNodes);
+    const memory = new HostMemory(options.memoryBytes, nodeCount, options.dataLines);
+    const state: MachineState = {
+      processor,
+      tables,
+      memory,
+      vcpuCount: options.vcpuCount,
+      vmOf: options.vmOf,
+      dataLines: options.dataLines,
+    };
+    const l3s = Array.from({ length: nodeCount }, () =>
+      l3.size > 0 ? arena.take(lines(l3.size)) : 0,
+    );
+    const cores: Core[] = [];
+    let l2Tags = 0;
+    for (let id = 0; id < coreCount; id++) {
+      if (id % l2.sharedByCores === 0) l2Tags = arena.take(lines(l2.size));
+      const node = Math.floor(id / processor.coresPerDie);
+      const dramByNode = latencies(processor, nodeCount, node);
+      cores.push(new Core(id, state, arena, { l2Tags, l3Tags: l3s[node]!, node, dramByNode }));
+    }
+    tables.onReuse = (node) => {
+      for (const core of cores) core.wipe(node);
+    };
+    return {
+      processor,
+      mhz: processor.clock / 1e6,
+      cores,
+      tables,
+      memory,
+      nodeCount,
+      arena,
+      dispose: () => release(region),
+    };
+  } catch (error) {
+    release(region);
+    throw error;
+  }
+}

@@ -1,0 +1,271 @@
+import { Cause as Cause_, Leaf as Leaf_ } from '../stats/leaves.ts';
+import {
+  FLAGS as FLAGS_,
+  FRAME as FRAME_,
+  find as find_,
+  PREV as PREV_,
+  replace as replace_,
+  SEQ as SEQ_,
+  SLOT as SLOT_,
+  TAG as TAG_,
+  touch as touch_,
+  WORDS as WORDS_,
+} from './assoc.ts';
+import { CFG as CFG_, type Core, SIDE_I as SIDE_I_ } from './core.ts';
+import { K as K_ } from './counters.ts';
+import { heap } from './heap.ts';
+import { Pte as Pte_ } from './page-tables.ts';
+import { Fault as Fault_, walk1d as walk1d_, walk2d as walk2d_ } from './walk.ts';
+
+/**
+ * HOT. What happens after the 4K look-up in the L1 TLB failed or found an entry without the right to
+ * store: larger sizes in the L1, the L2, the walk, the fill, and the record of why the translation was
+ * missing.
+ */
+const H = heap;
+// Imported constants are bound to module-level ones: the compiler folds those, but loads an imported
+// binding at each use (docs/decisions/0003).
+const Cause = Cause_;
+const Leaf = Leaf_;
+const FLAGS = FLAGS_;
+const FRAME = FRAME_;
+const find = find_;
+const PREV = PREV_;
+const replace = replace_;
+const SEQ = SEQ_;
+const SLOT = SLOT_;
+const TAG = TAG_;
+const touch = touch_;
+const WORDS = WORDS_;
+const CFG = CFG_;
+const SIDE_I = SIDE_I_;
+const K = K_;
+const Pte = Pte_;
+const Fault = Fault_;
+const walk1d = walk1d_;
+const walk2d = walk2d_;
+
+/** An entry may be stored through when it is writable and its dirty bit is set already. */
+export const STORE_OK = Pte.Writable | Pte.Dirty;
+
+/** Records that the last copy of a live translation was evicted, and by whom. */
+function lose(core: Core, side: number, slot: number, seq: number, flags: number): void {
+  const h = H;
+  const owner = flags >>> 8;
+  if (h[core.seqs + owner * 2 + ((flags & Pte.Global) >> 4)] !== seq) return;
+  const cause = core.vmOf[owner] === core.vm ? Cause.Capacity : Cause.Interference;
+  (side === SIDE_I ? core.lossI : core.lossD)[slot] = -cause;
+}
+
+/** Puts a translation into array `a` (level * 6 + side * 3 + size); returns its entry. */
+function insert(
+  core: Core,
+  a: number,
+  key: number,
+  tag: number,
+  frame: number,
+  flags: number,
+  slot: number,
+  seq: number,
+): number {
+  const h = H;
+  const cfg = core.arrays + a * CFG;
+  const sentinel = h[cfg + 2]! + (key & h[cfg + 3]!) * WORDS;
+  const victim = h[sentinel + PREV]!;
+  const victimTag = h[victim + TAG]!;
+  if (victimTag !== -1) {
+    const size = victimTag & 3;
+    const group = a < 6 ? (a < 3 ? 0 : 3) : a < 9 ? 6 : 9;
+    const resident = core.resident + group + size;
+    h[resident] = h[resident]! - 1;
+    if (group >= 6 || core.present[group + 6 + size] === 0) {
+      lose(
+        core,
+        group === 0 || group === 6 ? 0 : 1,
+        h[victim + SLOT]!,
+        h[victim + SEQ]!,
+        h[victim + FLAGS]!,
+      );
+    } else if (core.victimFill !== 0) {
+      insert(
+        core,
+        group + 6 + size,
+        h[victim]!,
+        victimTag,
+        h[victim + FRAME]!,
+        h[victim + FLAGS]!,
+        h[victim + SLOT]!,
+        h[victim + SEQ]!,
+      );
+    }
+  }
+  const entry = replace(h[cfg]!, h[cfg + 1]!, sentinel, key, tag);
+  h[entry + FRAME] = frame;
+  h[entry + FLAGS] = flags;
+  h[entry + SLOT] = slot;
+  h[entry + SEQ] = seq;
+  const resident = core.resident + a;
+  h[resident] = h[resident]! + 1;
+  return entry;
+}
+
+/** Fills from the walk's result; returns the L1 entry. */
+function fill(core: Core, vpn: number, side: number): number {
+  const h = H;
+  let size = core.walkSize;
+  let frame = core.walkFrame;
+  const base = side * 3;
+  // A side without entries of this size holds a smaller fragment of the page.
+  while (size > 0 && core.present[base + size] === 0) {
+    size--;
+    frame += vpn & ((1 << (9 * (size + 1))) - 1) & ~((1 << (9 * size)) - 1);
+  }
+  const flags = (core.walkFlags & 0x7f) | (core.vcpu << 8);
+  const global = (flags & Pte.Global) >> 4;
+  const seq = h[core.seqs + core.vcpu * 2 + global]!;
+  h[core.filled + core.vcpu * 2 + global] = 1;
+  const slot = core.walkSlot;
+  if (slot >= core.lossD.length) core.growLoss();
+  (side === SIDE_I ? core.lossI : core.lossD)[slot] = seq;
+  const key = vpn >>> (9 * size);
+  const tag = (core.asid << 2) | size;
+  const second = base + 6 + size;
+  if (core.victimFill === 0 && core.present[second] !== 0) {
+    insert(core, second, key, tag, frame, flags, slot, seq);
+  }
+  return insert(core, base + size, key, tag, frame, flags, slot, seq);
+}
+
+/** Why a walk for the leaf in `walkSlot` was needed. */
+function causeOfMiss(core: Core, side: number): number {
+  const h = H;
+  const slot = core.walkSlot;
+  const record = (side === SIDE_I ? core.lossI : core.lossD)[slot]! | 0;
+  if (record === 0) return Cause.Cold;
+  if (record < 0) return -record;
+  const global = (core.walkFlags & Pte.Global) >> 4;
+  if (record === h[core.seqs + core.vcpu * 2 + global]) return Cause.Cold;
+  return core.causeOf(core.vcpu, global, record);
+}
+
+/** An L1 entry in array `a` for this page, or 0. */
+function probe(core: Core, a: number, vpn: number, size: number): number {
+  const h = H;
+  const cfg = core.arrays + a * CFG;
+  const key = vpn >>> (9 * size);
+  return find(h[cfg]!, h[cfg + 1]!, key, (core.asid << 2) | size);
+}
+
+function promote(core: Core, a: number, entry: number): void {
+  const h = H;
+  const cfg = core.arrays + a * CFG;
+  touch(entry, h[cfg + 2]! + (h[entry]! & h[cfg + 3]!) * WORDS);
+}
+
+/**
+ * Translates one visit that the 4K look-up could not serve. `held` is the entry found without the right
+ * to store, or 0. Returns the L1 entry, or 0 when the guest kernel must handle a fault. Time passes in
+ * `core.ahead`; leaves and counters are charged here.
+ */
+export function translate(
+  core: Core,
+  vpn: number,
+  side: number,
+  write: number,
+  held: number,
+): number {
+  const h = H;
+  const base = side * 3;
+  const counters = core.counters;
+  let needsRight = held !== 0;
+  let l1Missed = 0;
+  let l2Hit = 0;
+  if (!needsRight) {
+    for (let size = 1; size < 3; size++) {
+      if (h[core.resident + base + size] === 0) continue;
+      const entry = probe(core, base + size, vpn, size);
+      if (entry === 0) continue;
+      promote(core, base + size, entry);
+      if (write === 0 || (h[entry + FLAGS]! & STORE_OK) === STORE_OK) return entry;
+      needsRight = true;
+      break;
+    }
+  }
+  if (!needsRight) {
+    l1Missed = 1;
+    for (let size = 0; size < 3; size++) {
+      const a = base + 6 + size;
+      if (h[core.resident + a] === 0) continue;
+      const entry = probe(core, a, vpn, size);
+      if (entry === 0) continue;
+      l2Hit = 1;
+      const leaf = core.pending + Leaf.TlbL2Hit;
+      h[leaf] = h[leaf]! + core.l2HitCycles;
+      core.ahead += core.l2HitCycles;
+      if (write !== 0 && (h[entry + FLAGS]! & STORE_OK) !== STORE_OK) {
+        needsRight = true;
+        break;
+      }
+      countMiss(counters, side, 1);
+      const key = h[entry]!;
+      const tag = h[entry + TAG]!;
+      const frame = h[entry + FRAME]!;
+      const flags = h[entry + FLAGS]!;
+      const slot = h[entry + SLOT]!;
+      const seq = h[entry + SEQ]!;
+      if (core.victimFill !== 0) {
+        core.remove(a, entry);
+      } else {
+        promote(core, a, entry);
+      }
+      return insert(core, base + size, key, tag, frame, flags, slot, seq);
+    }
+  }
+  core.walkGuest = 0;
+  core.walkNested = 0;
+  if (needsRight) core.forget(vpn);
+  for (;;) {
+    const fault = core.nestedOn !== 0 ? walk2d(core, vpn, write) : walk1d(core, vpn, write);
+    if (fault === Fault.None) break;
+    // The walk of a page that is not mapped is charged where the guest's own miss would be.
+    chargeWalk(core, needsRight ? Cause.Dirty : Cause.Cold);
+    if (!core.port.onWalkFault(core, vpn, write !== 0, fault)) return 0;
+  }
+  const cause = needsRight ? Cause.Dirty : causeOfMiss(core, side);
+  chargeWalk(core, cause);
+  if (needsRight) {
+    h[counters + K.dirty_walks] = h[counters + K.dirty_walks]! + 1;
+  } else {
+    h[counters + K.walks] = h[counters + K.walks]! + 1;
+    const tally = core.walkCauses + cause;
+    h[tally] = h[tally]! + 1;
+  }
+  if (l1Missed !== 0) countMiss(counters, side, l2Hit);
+  return fill(core, vpn, side);
+}
+
+function countMiss(counters: number, side: number, l2Hit: number): void {
+  const h = H;
+  const miss = counters + (side === SIDE_I ? K.l1i_misses : K.l1d_misses);
+  h[miss] = h[miss]! + 1;
+  const second =
+    counters +
+    (side === SIDE_I
+      ? l2Hit !== 0
+        ? K.l2i_hits
+        : K.l2i_misses
+      : l2Hit !== 0
+        ? K.l2d_hits
+        : K.l2d_misses);
+  h[second] = h[second]! + 1;
+}
+
+function chargeWalk(core: Core, cause: number): void {
+  const h = H;
+  const guest = core.pending + Leaf.WalkGuest + cause;
+  h[guest] = h[guest]! + core.walkGuest;
+  const nested = core.pending + Leaf.WalkNested + cause;
+  h[nested] = h[nested]! + core.walkNested;
+  core.walkGuest = 0;
+  core.walkNested = 0;
+}

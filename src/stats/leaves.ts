@@ -1,0 +1,120 @@
+/**
+ * The leaves of the ledger. Every cycle of every pCPU lands in exactly one of them, so their sum is the
+ * elapsed time. A leaf is a small integer, so that HOT code can charge it without a lookup.
+ */
+
+/** Why a translation or a data line was not where it was looked for. */
+export const Cause = {
+  /** This core has never held it for this address space. */
+  Cold: 0,
+  /** Evicted by the same VM. */
+  Capacity: 1,
+  /** Evicted by another VM or the host. */
+  Interference: 2,
+  /** Flushed because another vCPU or the hypervisor took the core. */
+  WorldSwitch: 3,
+  /** Flushed because the ASIDs ran out. */
+  AsidExhausted: 4,
+  /** Flushed by a write to CR3. */
+  Cr3: 5,
+  /** Flushed by INVLPG: the page, or (shadow paging without tags to spare) the whole ASID. */
+  Invlpg: 6,
+  /** Flushed by a remote invalidation: the hypervisor dropped or write-protected a mapping. */
+  Shootdown: 7,
+  /** The vCPU came back to a core it had left. */
+  Migration: 8,
+  /** A nested mapping was removed or restricted. */
+  NestedChange: 9,
+  /** Held, but not for a store: the walk that sets the dirty bit or finds write permission. */
+  Dirty: 10,
+} as const;
+export type Cause = (typeof Cause)[keyof typeof Cause];
+
+export const causeNames = [
+  'cold',
+  'capacity',
+  'interference',
+  'world-switch',
+  'asid-exhausted',
+  'cr3',
+  'invlpg',
+  'shootdown',
+  'migration',
+  'nested-change',
+  'dirty',
+] as const;
+export const CAUSES = causeNames.length;
+
+/** Why the guest exited. */
+export const ExitReason = {
+  Npf: 0,
+  PageFault: 1,
+  PteWrite: 2,
+  Cr3Write: 3,
+  Cr4Write: 4,
+  Invlpg: 5,
+  Hlt: 6,
+  Intr: 7,
+  Ioio: 8,
+  ApicAccess: 9,
+  Vintr: 10,
+  FpuTrap: 11,
+} as const;
+export type ExitReason = (typeof ExitReason)[keyof typeof ExitReason];
+
+export const exitNames = [
+  'npf',
+  'page-fault',
+  'pte-write',
+  'cr3-write',
+  'cr4-write',
+  'invlpg',
+  'hlt',
+  'intr',
+  'ioio',
+  'apic-access',
+  'vintr',
+  'fpu-trap',
+] as const;
+export const EXITS = exitNames.length;
+
+export const Leaf = {
+  GuestUser: 0,
+  GuestKernel: 1,
+  TlbL2Hit: 2,
+  /** Plus a cause. */
+  WalkGuest: 3,
+  /** Plus a cause. */
+  WalkNested: 3 + CAUSES,
+  /** Plus a cause. */
+  DataStall: 3 + 2 * CAUSES,
+  /** Plus an exit reason. */
+  ExitTransition: 3 + 3 * CAUSES,
+  /** Plus an exit reason. */
+  ExitHandler: 3 + 3 * CAUSES + EXITS,
+  Switch: 3 + 3 * CAUSES + 2 * EXITS,
+  ShootdownGuest: 4 + 3 * CAUSES + 2 * EXITS,
+  ShootdownHypervisor: 5 + 3 * CAUSES + 2 * EXITS,
+  HostDevice: 6 + 3 * CAUSES + 2 * EXITS,
+  HostInterrupt: 7 + 3 * CAUSES + 2 * EXITS,
+  Idle: 8 + 3 * CAUSES + 2 * EXITS,
+} as const;
+export const LEAVES = Leaf.Idle + 1;
+
+/** Name and detail of every leaf, by number. */
+export const leafNames: readonly { readonly leaf: string; readonly detail: string }[] = [
+  { leaf: 'guest.user', detail: '' },
+  { leaf: 'guest.kernel', detail: '' },
+  { leaf: 'tlb.l2hit', detail: '' },
+  ...causeNames.map((detail) => ({ leaf: 'walk.guest', detail })),
+  ...causeNames.map((detail) => ({ leaf: 'walk.nested', detail })),
+  ...causeNames.map((detail) => ({ leaf: 'data.stall', detail })),
+  ...exitNames.map((detail) => ({ leaf: 'exit.transition', detail })),
+  ...exitNames.map((detail) => ({ leaf: 'exit.handler', detail })),
+  { leaf: 'switch', detail: '' },
+  { leaf: 'shootdown', detail: 'guest' },
+  { leaf: 'shootdown', detail: 'hypervisor' },
+  { leaf: 'host', detail: 'device' },
+  { leaf: 'host', detail: 'interrupt' },
+  { leaf: 'idle', detail: '' },
+];
