@@ -1,0 +1,179 @@
+import type { Cycles } from '../base/ids.ts';
+
+/**
+ * HOT. Pending events in a total order: time, then phase, then order scheduled. A binary heap over flat arrays;
+ * popping the same events always gives the same order, whatever the shape of the heap.
+ */
+
+/** Which of several events due in the same cycle goes first. */
+export const Phase = {
+  /** Things that arrive from outside the cores: interrupts, requests, wake-ups. */
+  Deliver: 0,
+  /** Scheduling decisions, after everything that may make a vCPU runnable. */
+  Schedule: 1,
+  /** Looking at the state, after it has settled. */
+  Sample: 2,
+  /** End of warm-up and of the run: last, so that the cycle counts in full. */
+  Stop: 3,
+} as const;
+export type Phase = (typeof Phase)[keyof typeof Phase];
+
+/** Names one scheduled event until it is popped or cancelled. */
+export type EventHandle = number;
+
+const PHASE_STEP = 2 ** 48;
+
+export class EventQueue {
+  #times: Float64Array;
+  /** `phase * 2^48 + order`: exact in a double. */
+  #keys: Float64Array;
+  /** Slot of each heap position. */
+  #slots: Int32Array;
+  #kinds: Int32Array;
+  #targets: Int32Array;
+  /** 1 = cancelled: skipped when it surfaces. */
+  #dead: Uint8Array;
+  /** Times a slot was used, so that an old handle cannot cancel a new event. */
+  #uses: Int32Array;
+  #free: Int32Array;
+  #freeCount: number;
+  #size = 0;
+  #order = 0;
+  #live = 0;
+  /** The event popped last. */
+  time: Cycles = Number.NaN;
+  kind = 0;
+  target = 0;
+
+  constructor(capacity = 64) {
+    this.#times = new Float64Array(capacity);
+    this.#keys = new Float64Array(capacity);
+    this.#slots = new Int32Array(capacity);
+    this.#kinds = new Int32Array(capacity);
+    this.#targets = new Int32Array(capacity);
+    this.#dead = new Uint8Array(capacity);
+    this.#uses = new Int32Array(capacity);
+    this.#free = Int32Array.from({ length: capacity }, (_, i) => capacity - 1 - i);
+    this.#freeCount = capacity;
+  }
+
+  /** Events that are pending and not cancelled. */
+  get length(): number {
+    return this.#live;
+  }
+
+  /** When the next event is due; Infinity when there is none. */
+  peekTime(): Cycles {
+    this.#dropDead();
+    return this.#size === 0 ? Infinity : this.#times[0]!;
+  }
+
+  push(at: Cycles, phase: Phase, kind: number, target: number): EventHandle {
+    if (this.#freeCount === 0) this.#grow();
+    const slot = this.#free[--this.#freeCount]!;
+    this.#kinds[slot] = kind;
+    this.#targets[slot] = target;
+    this.#dead[slot] = 0;
+    const key = phase * PHASE_STEP + this.#order++;
+    this.#live++;
+    const times = this.#times;
+    const keys = this.#keys;
+    const slots = this.#slots;
+    let i = this.#size++;
+    while (i > 0) {
+      const parent = (i - 1) >> 1;
+      const time = times[parent]!;
+      if (time < at || (time === at && keys[parent]! < key)) break;
+      times[i] = time;
+      keys[i] = keys[parent]!;
+      slots[i] = slots[parent]!;
+      i = parent;
+    }
+    times[i] = at;
+    keys[i] = key;
+    slots[i] = slot;
+    return slot + this.#uses[slot]! * 2 ** 24;
+  }
+
+  /** Takes an event back. Does nothing when it has happened already. */
+  cancel(handle: EventHandle): void {
+    const slot = handle % 2 ** 24;
+    if (this.#uses[slot] !== Math.floor(handle / 2 ** 24) || this.#dead[slot] === 1) return;
+    this.#dead[slot] = 1;
+    this.#live--;
+  }
+
+  /** Takes the next event into `time`, `kind`, `target`; false when there is none. */
+  pop(): boolean {
+    this.#dropDead();
+    if (this.#size === 0) return false;
+    const slot = this.#slots[0]!;
+    this.time = this.#times[0]!;
+    this.kind = this.#kinds[slot]!;
+    this.target = this.#targets[slot]!;
+    this.#live--;
+    this.#removeTop();
+    return true;
+  }
+
+  #dropDead(): void {
+    while (this.#size > 0 && this.#dead[this.#slots[0]!] === 1) this.#removeTop();
+  }
+
+  #removeTop(): void {
+    const times = this.#times;
+    const keys = this.#keys;
+    const slots = this.#slots;
+    const slot = slots[0]!;
+    this.#uses[slot] = (this.#uses[slot]! + 1) & 0xffffff;
+    this.#dead[slot] = 1;
+    this.#free[this.#freeCount++] = slot;
+    const size = --this.#size;
+    if (size === 0) return;
+    const time = times[size]!;
+    const key = keys[size]!;
+    const last = slots[size]!;
+    let i = 0;
+    for (;;) {
+      let child = 2 * i + 1;
+      if (child >= size) break;
+      const right = child + 1;
+      if (
+        right < size &&
+        (times[right]! < times[child]! ||
+          (times[right] === times[child] && keys[right]! < keys[child]!))
+      ) {
+        child = right;
+      }
+      const childTime = times[child]!;
+      if (time < childTime || (time === childTime && key < keys[child]!)) break;
+      times[i] = childTime;
+      keys[i] = keys[child]!;
+      slots[i] = slots[child]!;
+      i = child;
+    }
+    times[i] = time;
+    keys[i] = key;
+    slots[i] = last;
+  }
+
+  #grow(): void {
+    const old = this.#times.length;
+    const size = old * 2;
+    if (size > 2 ** 24) throw new Error('more than 16 million pending events');
+    const grown = <T extends Float64Array | Int32Array | Uint8Array>(from: T, to: T): T => {
+      to.set(from);
+      return to;
+    };
+    this.#times = grown(this.#times, new Float64Array(size));
+    this.#keys = grown(this.#keys, new Float64Array(size));
+    this.#slots = grown(this.#slots, new Int32Array(size));
+    this.#kinds = grown(this.#kinds, new Int32Array(size));
+    this.#targets = grown(this.#targets, new Int32Array(size));
+    this.#dead = grown(this.#dead, new Uint8Array(size));
+    this.#uses = grown(this.#uses, new Int32Array(size));
+    this.#free = new Int32Array(size);
+    for (let i = 0; i < size - old; i++) this.#free[i] = size - 1 - i;
+    this.#freeCount = size - old;
+  }
+}
