@@ -10,15 +10,23 @@ const cycles = () => z.int().min(0).max(10_000_000);
 
 export const costsSchema = z
   .strictObject({
-    exitPath: cycles().describe('software part of every exit and entry: register save, dispatch, request checks'),
+    exitPath: cycles().describe(
+      'software part of every exit and entry: register save, dispatch, request checks',
+    ),
     vmsaveEveryExit: z
       .boolean()
-      .describe('VMLOAD before and VMSAVE after each VMRUN (KVM); otherwise only at a vCPU switch (Xen)'),
+      .describe(
+        'VMLOAD before and VMSAVE after each VMRUN (KVM); otherwise only at a vCPU switch (Xen)',
+      ),
     guestInterruptFlag: z.boolean().describe('CLGI and STGI around VMRUN'),
-    decode: cycles().describe('instruction emulator: decode one instruction after its bytes were fetched'),
+    decode: cycles().describe(
+      'instruction emulator: decode one instruction after its bytes were fetched',
+    ),
     emulateWrite: cycles().describe('emulator: perform one page-table store, revalidate'),
     faultPath: cycles().describe('page-fault exit: classify, lock, look the shadow or memslot up'),
-    shadowPageAlloc: cycles().describe('take a shadow page, hash it, link it (clearing it is priced by line)'),
+    shadowPageAlloc: cycles().describe(
+      'take a shadow page, hash it, link it (clearing it is priced by line)',
+    ),
     shadowLookup: cycles().describe('find a shadow page in the hash'),
     shadowFill: cycles().describe('install one shadow entry and its reverse mapping'),
     syncEntry: cycles().describe('compare one present shadow entry with its guest entry'),
@@ -33,17 +41,27 @@ export const costsSchema = z
     halt: cycles().describe('HLT: put the vCPU to sleep'),
     wake: cycles().describe('wake a sleeping vCPU'),
     deviceKernel: cycles().describe('one I/O request, part inside the hypervisor'),
-    deviceUser: cycles().describe('one I/O request in the device model (QEMU, Dom0); lands in `host`'),
+    deviceUser: cycles().describe(
+      'one I/O request in the device model (QEMU, Dom0); lands in `host`',
+    ),
     hostInterrupt: cycles().describe('one physical device interrupt, lands in `host`'),
-    vcpuSwitch: cycles().describe('scheduler pass and context switch between vCPUs, without the hardware steps'),
+    vcpuSwitch: cycles().describe(
+      'scheduler pass and context switch between vCPUs, without the hardware steps',
+    ),
     switchMsrs: z.int().min(0).max(64).describe('MSRs read on load and written on put'),
     eoiExits: z.boolean().describe('end of interrupt is an APIC write that exits'),
-    hostHz: z.int().min(0).max(10_000).describe('host timer ticks a second on a busy pCPU; each is an INTR exit'),
+    hostHz: z
+      .int()
+      .min(0)
+      .max(10_000)
+      .describe('host timer ticks a second on a busy pCPU; each is an INTR exit'),
     hostFootprint: z
       .int()
       .min(0)
       .max(64)
-      .describe('2 MB host pages (code and data) an exit handler touches: they compete for TLB entries'),
+      .describe(
+        '2 MB host pages (code and data) an exit handler touches: they compete for TLB entries',
+      ),
   })
   .describe('path lengths of the hypervisor, in cycles');
 

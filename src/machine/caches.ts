@@ -21,7 +21,6 @@ const K = K_;
 /** Where a line was found. Memory is `Dram` plus the node it is on. */
 export const Level = { L2: 0, L3: 1, Dram: 2 } as const;
 
-const COLD = 0;
 const OWN = 1;
 const OTHER = 2;
 const HELD = 3;
@@ -133,6 +132,16 @@ export function readTableLine(core: Core, frame: number, line: number): number {
   return dramCycles(core, frame);
 }
 
+/** The same for a table of the host itself: nobody's counters move. */
+export function readHostLine(core: Core, frame: number, line: number): number {
+  const level = access(core, frame, line);
+  return level === Level.L2
+    ? core.l2Cycles
+    : level === Level.L3
+      ? core.l3Cycles
+      : dramCycles(core, frame);
+}
+
 function dramCycles(core: Core, frame: number): number {
   return core.nodes === 1
     ? core.dramCycles
@@ -166,5 +175,3 @@ export function touchLines(core: Core, frame: number, line: number, lines: numbe
     core.ahead += stall;
   }
 }
-
-export const lineStates = { COLD, OWN, OTHER, HELD };

@@ -4,6 +4,7 @@ import {
   assocWords,
   drop,
   FLAGS,
+  FRAME,
   find,
   makeAssoc,
   reset,
@@ -34,13 +35,20 @@ const H = heap;
 export const SIDE_I = 0;
 export const SIDE_D = 1;
 
+/** What becomes of a visit whose walk failed. */
+export const Verdict = {
+  /** The guest kernel must handle it (a true fault). */
+  GuestFault: 0,
+  /** The cause is fixed; the walk is to be repeated. */
+  Retry: 1,
+  /** The hypervisor's emulator has performed the access; no translation exists. */
+  Emulated: 2,
+} as const;
+export type Verdict = (typeof Verdict)[keyof typeof Verdict];
+
 /** What the layers above the hardware do when a walk fails. */
 export interface FaultPort {
-  /**
-   * The walk for `vpn` failed. Returns true when the cause is fixed and the walk is to be repeated, false
-   * when the guest kernel must handle it (a true fault).
-   */
-  onWalkFault(core: Core, vpn: number, write: boolean, fault: Fault): boolean;
+  onWalkFault(core: Core, vpn: number, write: boolean, fault: Fault): Verdict;
 }
 
 /** The vCPU a core executes, as the hardware sees it. */
@@ -58,6 +66,8 @@ export interface CoreContext {
   /** Share of a data stall that is not hidden, in 1/256. */
   exposedQ8: number;
   port: FaultPort;
+  /** Trace studies with a tag per address space: its number, else 0. */
+  space: number;
 }
 
 /** State shared by the cores of a machine. */
@@ -87,6 +97,7 @@ export class Core {
   // Context.
   vcpu = -1;
   vm = -1;
+  /** Tag of new entries: the ASID, and above bit 16 an address-space number for trace studies. */
   asid = 0;
   nestedOn = 0;
   root = 0;
@@ -100,6 +111,8 @@ export class Core {
   // The block being executed: offsets of the next item and of the end.
   item = 0;
   itemEnd = 0;
+  /** User instructions executed since the owner of the block last set this to 0. */
+  retired = 0;
 
   // TLBs. Array a = level * 6 + side * 3 + size; its geometry is at `arrays + a * CFG`.
   readonly arrays: number;
@@ -228,8 +241,9 @@ export class Core {
 
     this.vmOf = state.vmOf;
     this.vcpuCount = state.vcpuCount;
-    this.seqs = take(state.vcpuCount * 2);
-    this.filled = take(state.vcpuCount * 2);
+    // One more owner than vCPUs: the host, whose entries are never recorded.
+    this.seqs = take(state.vcpuCount * 2 + 2);
+    this.filled = take(state.vcpuCount * 2 + 2);
     H.fill(1, this.seqs, this.seqs + state.vcpuCount * 2);
     this.lossI = new Int32Array(state.tables.entries.length);
     this.lossD = new Int32Array(state.tables.entries.length);
@@ -239,7 +253,7 @@ export class Core {
   /** Words of hot state a core needs, its cache tags excluded. */
   static words(processor: Processor, vcpuCount: number): number {
     const { l1i, l1d, l2i, l2d } = processor.tlb;
-    let words = HOT_COUNTERS + LEAVES + 12 * CFG + 12 + vcpuCount * 4 + 256;
+    let words = HOT_COUNTERS + LEAVES + 12 * CFG + 12 + vcpuCount * 4 + 320;
     for (const level of [l1i, l1d, l2i, l2d]) {
       for (const size of ['4K', '2M', '1G'] as const) {
         const { entries, ways } = level[size];
@@ -337,7 +351,7 @@ export class Core {
     this.cpiQ8 = context.cpiQ8;
     this.exposedQ8 = context.exposedQ8;
     this.port = context.port;
-    this.asid = asid;
+    this.asid = asid | (context.space << 16);
   }
 
   // Flushes. Each says why, and which vCPUs' records it ends.
@@ -447,6 +461,26 @@ export class Core {
       drop(assoc, e);
       H[this.resident + a] = H[this.resident + a]! - 1;
     }
+  }
+
+  /** What the TLBs hold for the vCPU in this core's context, by 4 KiB page. For checks; allocates. */
+  held(): { vpn: number; frame: number; writable: boolean }[] {
+    const out: { vpn: number; frame: number; writable: boolean }[] = [];
+    const seen = new Set<Assoc>();
+    for (let a = 0; a < 12; a++) {
+      const assoc = this.assoc[a];
+      if (!assoc || seen.has(assoc)) continue;
+      seen.add(assoc);
+      const end = assoc.first + assoc.entries * WORDS;
+      for (let e = assoc.first; e < end; e += WORDS) {
+        if (H[e + TAG] === -1 || H[e + TAG]! >> 2 !== this.asid) continue;
+        if (H[e + FLAGS]! >>> 8 !== this.vcpu) continue;
+        const size = H[e + TAG]! & 3;
+        const writable = (H[e + FLAGS]! & Pte.Writable) !== 0;
+        out.push({ vpn: H[e]! << (9 * size), frame: H[e + FRAME]!, writable });
+      }
+    }
+    return out;
   }
 
   /** Empties one entry of array `a`. */

@@ -136,7 +136,7 @@ export function runBlock(core: Core, limit: number): Stop {
     carry = (carry + Math.imul(n, cpi)) | 0;
     time = (time + (carry >>> 8)) | 0;
     carry &= 255;
-    if (dataOn !== 0) {
+    if (dataOn !== 0 && entry > 0) {
       core.ahead = time;
       const size = h[(entry + TAG) | 0]! & 3;
       const frame = h[(entry + FRAME) | 0]! + (vpn & ((1 << (9 * size)) - 1));
@@ -161,6 +161,7 @@ export function runBlock(core: Core, limit: number): Stop {
   const user = core.pending + Leaf.GuestUser;
   h[user] = h[user]! + time - slow;
   core.cpiCarry = carry;
+  core.retired += instructions;
   core.item = p;
   core.ahead = 0;
   core.time += time;
@@ -216,7 +217,7 @@ export function visitKernel(
   const leaf = core.pending + Leaf.GuestKernel;
   h[leaf] = h[leaf]! + cycles;
   core.ahead += cycles;
-  if (core.dataOn !== 0) {
+  if (core.dataOn !== 0 && entry > 0) {
     const size = h[entry + TAG]! & 3;
     const frame = h[entry + FRAME]! + (vpn & ((1 << (9 * size)) - 1));
     touchLines(core, frame, line, lines);

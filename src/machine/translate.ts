@@ -11,7 +11,8 @@ import {
   touch as touch_,
   WORDS as WORDS_,
 } from './assoc.ts';
-import { CFG as CFG_, type Core, SIDE_I as SIDE_I_ } from './core.ts';
+import { readHostLine } from './caches.ts';
+import { CFG as CFG_, type Core, SIDE_I as SIDE_I_, Verdict as Verdict_ } from './core.ts';
 import { K as K_ } from './counters.ts';
 import { heap } from './heap.ts';
 import { Pte as Pte_ } from './page-tables.ts';
@@ -39,6 +40,7 @@ const touch = touch_;
 const WORDS = WORDS_;
 const CFG = CFG_;
 const SIDE_I = SIDE_I_;
+const Verdict = Verdict_;
 const K = K_;
 const Pte = Pte_;
 const Fault = Fault_;
@@ -164,7 +166,8 @@ function promote(core: Core, a: number, entry: number): void {
 
 /**
  * Translates one visit that the 4K look-up could not serve. `held` is the entry found without the right
- * to store, or 0. Returns the L1 entry, or 0 when the guest kernel must handle a fault. Time passes in
+ * to store, or 0. Returns the L1 entry, 0 when the guest kernel must handle a fault, or -1 when the
+ * hypervisor has emulated the access. Time passes in
  * `core.ahead`; leaves and counters are charged here.
  */
 export function translate(
@@ -229,7 +232,9 @@ export function translate(
     if (fault === Fault.None) break;
     // The walk of a page that is not mapped is charged where the guest's own miss would be.
     chargeWalk(core, needsRight ? Cause.Dirty : Cause.Cold);
-    if (!core.port.onWalkFault(core, vpn, write !== 0, fault)) return 0;
+    const verdict = core.port.onWalkFault(core, vpn, write !== 0, fault);
+    if (verdict === Verdict.GuestFault) return 0;
+    if (verdict === Verdict.Emulated) return -1;
   }
   const cause = needsRight ? Cause.Dirty : causeOfMiss(core, side);
   chargeWalk(core, cause);
@@ -268,4 +273,32 @@ function chargeWalk(core: Core, cause: number): void {
   h[nested] = h[nested]! + core.walkNested;
   core.walkGuest = 0;
   core.walkNested = 0;
+}
+
+/**
+ * The host touches one of its own 2 MB pages (`key`) in a handler, under ASID 0. Returns the cycles of
+ * the miss, if any; they belong to the handler. Guest counters stay untouched.
+ */
+export function visitHost(core: Core, key: number, side: number, tableFrame: number): number {
+  const h = H;
+  const first = side * 3 + 1;
+  const second = first + 6;
+  const tag = 1;
+  for (let a = first; a <= second; a += 6) {
+    if (core.present[a] === 0) continue;
+    const cfg = core.arrays + a * CFG;
+    const entry = find(h[cfg]!, h[cfg + 1]!, key, tag);
+    if (entry === 0) continue;
+    touch(entry, h[cfg + 2]! + (key & h[cfg + 3]!) * WORDS);
+    return a === first ? 0 : core.l2HitCycles;
+  }
+  const flags = Pte.Present | Pte.Writable | Pte.Dirty | Pte.Global | (core.vcpuCount << 8);
+  const vm = core.vm;
+  core.vm = -1;
+  if (core.present[first] !== 0) insert(core, first, key, tag, key << 9, flags, 0, -1);
+  if (core.victimFill === 0 && core.present[second] !== 0) {
+    insert(core, second, key, tag, key << 9, flags, 0, -1);
+  }
+  core.vm = vm;
+  return core.walkOverhead + 2 * core.pwcCycles + readHostLine(core, tableFrame, (key & 511) >> 3);
 }

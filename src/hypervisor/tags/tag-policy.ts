@@ -3,7 +3,12 @@ import type { Asid, PcpuId, VcpuId } from '../../base/ids.ts';
 import { type Definition, registry } from '../../base/registry.ts';
 
 /** What VMRUN is asked to flush: AMD's TLB_CONTROL encodings. */
-export const TlbControl = { DoNothing: 0, FlushAll: 1, FlushAsid: 3, FlushAsidNonGlobal: 7 } as const;
+export const TlbControl = {
+  DoNothing: 0,
+  FlushAll: 1,
+  FlushAsid: 3,
+  FlushAsidNonGlobal: 7,
+} as const;
 export type TlbControl = (typeof TlbControl)[keyof typeof TlbControl];
 
 /** Owned by the caller; `beforeVmrun` overwrites it. */

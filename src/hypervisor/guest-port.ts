@@ -1,0 +1,67 @@
+import type { Cycles } from '../base/ids.ts';
+import type { Core } from '../machine/core.ts';
+
+/**
+ * What the hypervisor needs of a guest, and what it offers to one. Declared here, implemented in guest/.
+ */
+
+/** First page of the guest kernel's direct map of all its memory: the last top-level slot. */
+export const DIRECT_MAP = 15 << 27;
+
+/** Why a guest gave the core back. */
+export const GuestStop = {
+  /** The time it was given is over, or an interrupt waits. */
+  Time: 0,
+  /** HLT: nothing to run until an interrupt. */
+  Halt: 1,
+  /** The turn, counted in references, is over. */
+  Turn: 2,
+  /** The work is done; the VM powers off. */
+  Done: 3,
+  /** A trace has no more input yet. */
+  Starved: 4,
+} as const;
+export type GuestStop = (typeof GuestStop)[keyof typeof GuestStop];
+
+/** Interrupts a guest can receive, as bits. */
+export const Vector = { Timer: 1, Device: 2, Network: 4 } as const;
+
+export interface Guest {
+  /**
+   * Executes until the core's time reaches `until` or something else ends it. Handles its own faults and
+   * system calls. Called with the core in this vCPU's context.
+   */
+  run(cpu: GuestCpu, until: Cycles): GuestStop;
+  /** Interrupt handler of the guest kernel for one or more vectors. */
+  interrupt(cpu: GuestCpu, vectors: number): void;
+  /** References this turn may still take; 0 = no limit. Set by the hypervisor before a turn. */
+  grantReferences(references: number): void;
+  /** Top table of the running address space. */
+  readonly root: number;
+  /** True when something is runnable right now. */
+  readonly busy: boolean;
+}
+
+/** A vCPU as the guest kernel uses it: privileged operations, priced by how the VM is virtualized. */
+export interface GuestCpu {
+  readonly core: Core;
+  /** MOV CR3: switches the address space, or flushes it when `root` is the current one. */
+  loadCr3(root: number): void;
+  /** Switches the address space without a flush, as if entries carried its number (trace studies). */
+  loadTagged(root: number, space: number): void;
+  /** Drops one page of the current address space. */
+  invlpg(vpn: number): void;
+  /** CR4.PGE off and on: drops everything, global pages included. */
+  flushGlobal(): void;
+  /** Stores a page-table entry: `slot` names it, the kernel's direct map of its frame is written. */
+  storePte(slot: number, entry: number): void;
+  /** Programmed I/O or doorbell of a device; the device answers after `latency` cycles with an interrupt. */
+  startIo(bytes: number, latency: Cycles): void;
+  /** Sends bytes to the outside world; nothing comes back. */
+  sendPacket(bytes: number): void;
+  /** End-of-interrupt write to the local APIC. */
+  endOfInterrupt(): void;
+  /** Arms the guest's one-shot timer. */
+  setTimer(cyclesFromNow: Cycles): void;
+  clearTimer(): void;
+}

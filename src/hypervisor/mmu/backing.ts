@@ -1,0 +1,29 @@
+import type { HostMemory } from '../../machine/host-memory.ts';
+import type { Vm } from '../vm.ts';
+
+/**
+ * Backs the 4 KiB, 2 MiB or 1 GiB block around `gfn` with host memory, in one piece when it can: the
+ * block must lie inside the VM and nothing of it be backed yet. Returns the page shift of what was
+ * allocated (12, 21 or 30), or 0 when `gfn` was backed before.
+ */
+export function back(vm: Vm, memory: HostMemory, gfn: number, pageBytes: number): 0 | 12 | 21 | 30 {
+  if (vm.p2m[gfn] !== 0) return 0;
+  for (const [shift, pages] of [
+    [30, 1 << 18],
+    [21, 512],
+  ] as const) {
+    if (pageBytes < 2 ** shift) continue;
+    const first = gfn & ~(pages - 1);
+    if (first + pages > vm.memoryPages || vm.p2m[first] !== 0) continue;
+    const frame = memory.takeRange(vm.home, vm.id, pages, pages);
+    for (let i = 0; i < pages; i++) vm.p2m[first + i] = frame + i;
+    return shift;
+  }
+  vm.p2m[gfn] = memory.take(vm.home, vm.id);
+  return 12;
+}
+
+/** Backs everything at once (Xen builds a domain with all its memory). */
+export function backAll(vm: Vm, memory: HostMemory, pageBytes: number): void {
+  for (let gfn = 0; gfn < vm.memoryPages; gfn++) back(vm, memory, gfn, pageBytes);
+}

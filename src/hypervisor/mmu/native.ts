@@ -1,0 +1,87 @@
+import { z } from 'zod';
+import type { Core } from '../../machine/core.ts';
+import { Verdict } from '../../machine/core.ts';
+import { Cause, Leaf } from '../../stats/leaves.ts';
+import type { Vcpu, Vm } from '../vm.ts';
+import { frameOf, softWalk, visitEntry, walkSoftly } from './guest-tables.ts';
+import type { Mmu, MmuDefinition, MmuDeps } from './mmu.ts';
+
+/**
+ * No hypervisor: the guest owns the machine and its tables are what the hardware walks. The yardstick for every
+ * other mode. Each VM gets one contiguous piece of host memory.
+ */
+class Native implements Mmu {
+  readonly nested = false;
+  readonly #deps: MmuDeps;
+  readonly #vm: Vm;
+  #base = 0;
+  readonly #walk = softWalk();
+
+  constructor(deps: MmuDeps) {
+    this.#deps = deps;
+    this.#vm = deps.vm;
+  }
+
+  start(vcpu: Vcpu): void {
+    const vm = this.#vm;
+    if (this.#base === 0) {
+      this.#base = this.#deps.memory.takeRange(vm.home, vm.id, vm.memoryPages, 512);
+      for (let gfn = 0; gfn < vm.memoryPages; gfn++) vm.p2m[gfn] = this.#base + gfn;
+    }
+    vcpu.context.frameBase = this.#base;
+    vcpu.context.root = vcpu.guestRoot;
+  }
+
+  populate(): void {}
+
+  onWalkFault(): Verdict {
+    return Verdict.GuestFault;
+  }
+
+  onCr3Write(vcpu: Vcpu, core: Core, root: number): void {
+    loadCr3InGuest(this.#deps, vcpu, core, root);
+  }
+
+  onInvlpg(_vcpu: Vcpu, core: Core, vpn: number): void {
+    invlpgInGuest(this.#deps, core, vpn);
+  }
+
+  onGlobalFlush(vcpu: Vcpu, core: Core): void {
+    core.charge(Leaf.GuestKernel, 2 * this.#deps.processor.instructions.movCr3);
+    core.flushAsid(core.asid, vcpu.id, false, Cause.Cr3);
+  }
+
+  storePte(_vcpu: Vcpu, core: Core, slot: number, entry: number): void {
+    visitEntry(core, this.#deps.tables, slot);
+    this.#deps.tables.set(slot, entry);
+  }
+
+  readGuestPath(): void {}
+
+  peek(root: number, vpn: number): number {
+    const walk = walkSoftly(this.#deps.tables, root, vpn, this.#walk);
+    return walk.level === 0 ? -1 : frameOf(walk, vpn) + this.#base;
+  }
+}
+
+/** MOV CR3 without an exit: the hardware drops the non-global entries of the current ASID. */
+export function loadCr3InGuest(deps: MmuDeps, vcpu: Vcpu, core: Core, root: number): void {
+  core.charge(Leaf.GuestKernel, deps.processor.instructions.movCr3);
+  vcpu.context.root = root;
+  core.root = root;
+  core.flushAsid(core.asid, vcpu.id, true, Cause.Cr3);
+  vcpu.vm.counters.tlb_flushes++;
+}
+
+/** INVLPG without an exit: the page of the current ASID goes, global or not. */
+export function invlpgInGuest(deps: MmuDeps, core: Core, vpn: number): void {
+  core.charge(Leaf.GuestKernel, deps.processor.instructions.invlpg);
+  core.invalidatePage(vpn, Cause.Invlpg);
+}
+
+export const native: MmuDefinition = {
+  name: 'native',
+  summary: 'no hypervisor; the baseline every slowdown is measured against',
+  params: z.object({}),
+  create: (_params, deps) => new Native(deps),
+};

@@ -1,0 +1,184 @@
+import { z } from 'zod';
+import { ModelError } from '../../base/errors.ts';
+import { type Core, Verdict } from '../../machine/core.ts';
+import { indexAt, PTE_SHIFT, Pte, target } from '../../machine/page-tables.ts';
+import { Fault } from '../../machine/walk.ts';
+import { Cause, ExitReason } from '../../stats/leaves.ts';
+import type { Vcpu, Vm } from '../vm.ts';
+import { back, backAll } from './backing.ts';
+import { frameOf, softWalk, visitEntry, walkSoftly } from './guest-tables.ts';
+import type { Mmu, MmuDefinition, MmuDeps } from './mmu.ts';
+import { invlpgInGuest, loadCr3InGuest } from './native.ts';
+import { pageSize } from './params.ts';
+
+/**
+ * Nested paging (RVI): the hardware walks the guest's tables through a nested table that the hypervisor
+ * fills on the first touch of guest memory (KVM, ESX) or up front (Xen). Guest table writes, CR3 writes
+ * and INVLPG do not exit; a toggle of CR4.PGE does (CR4 stays intercepted in KVM 2.6.33 and Xen 4.1).
+ */
+class Nested implements Mmu {
+  readonly nested = true;
+  readonly #deps: MmuDeps;
+  readonly #vm: Vm;
+  readonly #pageBytes: number;
+  readonly #walk = softWalk();
+  #root = 0;
+
+  constructor(deps: MmuDeps, pageBytes: number) {
+    this.#deps = deps;
+    this.#vm = deps.vm;
+    this.#pageBytes = pageBytes;
+  }
+
+  start(vcpu: Vcpu): void {
+    const { tables } = this.#deps;
+    if (this.#root === 0) {
+      this.#root = tables.alloc(this.#tableFrame());
+      if (this.#deps.upFront) {
+        backAll(this.#vm, this.#deps.memory, this.#pageBytes);
+        for (let gfn = 0; gfn < this.#vm.memoryPages; ) {
+          const shift = this.#map(gfn);
+          gfn += 1 << (shift - 12);
+        }
+      }
+    }
+    vcpu.context.nestedRoot = this.#root;
+    vcpu.context.root = vcpu.guestRoot;
+  }
+
+  #tableFrame(): number {
+    return this.#deps.memory.take(this.#vm.home, this.#deps.hostVm);
+  }
+
+  /** Installs the nested entry for `gfn`, as large as its backing allows; returns its page shift. */
+  #map(gfn: number): number {
+    const { tables } = this.#deps;
+    const { p2m, memoryPages } = this.#vm;
+    let shift = 12;
+    for (const [candidate, pages] of [
+      [30, 1 << 18],
+      [21, 512],
+    ] as const) {
+      if (this.#pageBytes < 2 ** candidate) continue;
+      const first = gfn & ~(pages - 1);
+      const frame = p2m[first]!;
+      const whole = first + pages <= memoryPages && frame !== 0 && (frame & (pages - 1)) === 0;
+      if (whole && p2m[first + pages - 1] === frame + pages - 1) {
+        shift = candidate;
+        break;
+      }
+    }
+    const leafLevel = (shift - 12) / 9 + 1;
+    let node = this.#root;
+    for (let level = 4; level > leafLevel; level--) {
+      const slot = (node << 9) | indexAt(gfn, level);
+      let entry = tables.entries[slot]!;
+      if ((entry & Pte.Present) === 0) {
+        const child = tables.alloc(this.#tableFrame());
+        entry = (child << PTE_SHIFT) | Pte.Present | Pte.Writable | Pte.Accessed;
+        tables.set(slot, entry);
+      }
+      node = target(entry);
+    }
+    const slot = (node << 9) | indexAt(gfn, leafLevel);
+    const frame = p2m[gfn & ~((1 << (shift - 12)) - 1)]!;
+    const flags = Pte.Present | Pte.Writable | Pte.Accessed | Pte.Dirty;
+    tables.set(slot, (frame << PTE_SHIFT) | flags | (shift > 12 ? Pte.Large : 0));
+    return shift;
+  }
+
+  populate(gfn: number): void {
+    if (back(this.#vm, this.#deps.memory, gfn, this.#pageBytes) !== 0) this.#map(gfn);
+  }
+
+  onWalkFault(core: Core, _vpn: number, _write: boolean, fault: Fault): Verdict {
+    if (fault === Fault.Table) return Verdict.GuestFault;
+    const { costs } = this.#deps;
+    const vcpu = this.#deps.vcpuOn(core);
+    const gfn = core.faultFrame;
+    if (gfn >= this.#vm.memoryPages)
+      throw new ModelError(`nested fault beyond guest memory: ${gfn}`);
+    this.#deps.exit(vcpu, core, ExitReason.Npf);
+    this.#vm.counters.nested_faults++;
+    const shift = back(this.#vm, this.#deps.memory, gfn, this.#pageBytes);
+    const lines = shift === 0 ? 0 : 64 * (1 << (shift - 12));
+    this.#map(gfn);
+    this.#deps.handle(
+      vcpu,
+      core,
+      ExitReason.Npf,
+      costs.faultPath +
+        costs.nestedFill +
+        (shift === 0 ? 0 : costs.hostFault + lines * costs.zeroPageLine),
+    );
+    this.#deps.resume(vcpu, core, ExitReason.Npf);
+    return Verdict.Retry;
+  }
+
+  onCr3Write(vcpu: Vcpu, core: Core, root: number): void {
+    loadCr3InGuest(this.#deps, vcpu, core, root);
+  }
+
+  onInvlpg(_vcpu: Vcpu, core: Core, vpn: number): void {
+    invlpgInGuest(this.#deps, core, vpn);
+  }
+
+  onGlobalFlush(vcpu: Vcpu, core: Core): void {
+    for (let write = 0; write < 2; write++) {
+      this.#deps.exit(vcpu, core, ExitReason.Cr4Write);
+      this.#deps.decode(vcpu, core, ExitReason.Cr4Write);
+      this.#deps.loseTag(vcpu, Cause.Cr3);
+      this.#deps.resume(vcpu, core, ExitReason.Cr4Write);
+    }
+  }
+
+  storePte(_vcpu: Vcpu, core: Core, slot: number, entry: number): void {
+    visitEntry(core, this.#deps.tables, slot);
+    this.#deps.tables.set(slot, entry);
+  }
+
+  readGuestPath(vcpu: Vcpu, core: Core, reason: ExitReason): void {
+    readGuestTables(this.#deps, vcpu, core, reason, this.#walk, this.#vm.p2m);
+  }
+
+  peek(root: number, vpn: number): number {
+    const { tables } = this.#deps;
+    const walk = walkSoftly(tables, root, vpn, this.#walk);
+    if (walk.level === 0) return -1;
+    const gfn = frameOf(walk, vpn);
+    const nested = walkSoftly(tables, this.#root, gfn, this.#walk);
+    return nested.level === 0 ? -1 : frameOf(nested, gfn);
+  }
+}
+
+/** First page of the kernel text the emulator fetches from: every decode walks to it. */
+const KERNEL_TEXT = (15 << 27) + 256;
+
+/** A software walk of the guest's tables by the hypervisor: one line read per level. */
+export function readGuestTables(
+  deps: MmuDeps,
+  vcpu: Vcpu,
+  core: Core,
+  reason: ExitReason,
+  walk: ReturnType<typeof softWalk>,
+  p2m: Int32Array,
+  page = KERNEL_TEXT,
+): void {
+  const { tables } = deps;
+  walkSoftly(tables, vcpu.guestRoot, page, walk);
+  for (let i = 0; i < walk.depth; i++) {
+    const frame = p2m[tables.frame[walk.nodes[i]!]!]!;
+    if (frame !== 0) deps.readLine(vcpu, core, reason, frame, indexAt(page, 4 - i) >> 3);
+  }
+}
+
+export const nested: MmuDefinition = {
+  name: 'nested',
+  summary: 'nested paging (RVI/NPT): two-dimensional walks, no exits for guest table writes',
+  params: z.object({
+    pageSize: pageSize()
+      .prefault('4KiB')
+      .describe('what the hypervisor backs guest memory with: 4KiB, 2MiB or 1GiB'),
+  }),
+  create: ({ pageSize: bytes }, deps) => new Nested(deps, bytes as number),
+};

@@ -1,0 +1,28 @@
+/** How a shadow pager follows the guest's writes to its tables. */
+export interface ShadowProfile {
+  /** Leaf tables may lag until the next flush point instead of trapping every write. */
+  readonly outOfSync: boolean;
+  /** Emulated writes in a row to one table after which it is unshadowed; 0 = never. */
+  readonly floodLimit: number;
+  /** An emulated write that makes an entry present installs its shadow at once. */
+  readonly eagerInstall: boolean;
+  /** Clearing writes in a row to one leaf table after which its trace and shadow are dropped; 0 = never. */
+  readonly exitRun: number;
+}
+
+export const shadowProfiles = {
+  /** Every write to a table traps and is emulated (Xen before 3.3; KVM before 2.6.28, without its flood detector). */
+  'write-protect': { outOfSync: false, floodLimit: 0, eagerInstall: true, exitRun: 0 },
+  /** KVM 2.6.33: out-of-sync leaf tables; three emulated writes in a row to an upper table unshadow it. */
+  'kvm-2.6.33': { outOfSync: true, floodLimit: 3, eagerInstall: true, exitRun: 0 },
+  /**
+   * VMware's software MMU under hardware exits: traces on all tables, mappings installed by the traced
+   * write (Adams & Agesen 2006), traces of an exiting process dropped after 4 clearing writes (US 8,359,422).
+   */
+  'vmware-trace': { outOfSync: false, floodLimit: 0, eagerInstall: true, exitRun: 4 },
+} as const satisfies Record<string, ShadowProfile>;
+
+export const shadowProfileNames = Object.keys(shadowProfiles) as [
+  keyof typeof shadowProfiles,
+  ...(keyof typeof shadowProfiles)[],
+];

@@ -1,0 +1,147 @@
+import type { Cycles, VcpuId, VmId } from '../base/ids.ts';
+import type { CoreContext, FaultPort } from '../machine/core.ts';
+import { EXITS, ExitReason } from '../stats/leaves.ts';
+import type { MetricName } from '../stats/metrics.ts';
+import type { Guest, GuestCpu } from './guest-port.ts';
+
+/** vCPU run states, in esxtop's and Xen's words. Their times add up to the elapsed time. */
+export const Runstate = { Running: 0, Ready: 1, Costopped: 2, Blocked: 3, Parked: 4 } as const;
+export type Runstate = (typeof Runstate)[keyof typeof Runstate];
+export const runstateMetrics: readonly MetricName[] = [
+  'running_cycles',
+  'ready_cycles',
+  'costopped_cycles',
+  'blocked_cycles',
+  'parked_cycles',
+];
+
+/** Things counted per VM by the layers above the hardware. */
+export const softCounters = [
+  'guest_faults',
+  'hidden_faults',
+  'nested_faults',
+  'guest_pte_writes',
+  'pte_write_exits',
+  'resyncs',
+  'resync_entries',
+  'unsyncs',
+  'shadow_pages_built',
+  'shadow_zaps',
+  'tlb_flushes',
+  'asid_exhaustions',
+  'vmruns',
+  'vcpu_switches',
+  'migrations',
+  'turns',
+  'guest_process_switches',
+  'forks',
+  'execs',
+  'process_exits',
+  'cow_breaks',
+  'syscalls',
+  'timer_ticks',
+  'io_requests',
+  'interrupts',
+  'requests',
+  'requests_arrived',
+  'work',
+] as const satisfies readonly MetricName[];
+export type SoftCounters = Record<(typeof softCounters)[number], number>;
+
+export const zeroCounters = (): SoftCounters =>
+  Object.fromEntries(softCounters.map((name) => [name, 0])) as SoftCounters;
+
+/** A virtual machine: memory, weight, counters. Its processors are `vcpus`. */
+export class Vm {
+  readonly id: VmId;
+  readonly name: string;
+  readonly memoryPages: number;
+  readonly weight: number;
+  readonly cap: number;
+  readonly pin: readonly number[] | undefined;
+  readonly counters: SoftCounters = zeroCounters();
+  /** Host frame of each guest frame; 0 = not backed yet. */
+  readonly p2m: Int32Array;
+  /** Guest table node that lives in each guest frame; 0 = none. Kept by the guest kernel. */
+  readonly nodeOfFrame: Int32Array;
+  /** NUMA node its memory comes from first. */
+  home = 0;
+  /** When it finished its work; NaN = not yet. */
+  finishedAt: Cycles = Number.NaN;
+
+  constructor(
+    id: VmId,
+    options: {
+      name: string;
+      memoryPages: number;
+      weight: number;
+      cap: number;
+      pin?: readonly number[] | undefined;
+    },
+  ) {
+    this.id = id;
+    this.name = options.name;
+    this.memoryPages = options.memoryPages;
+    this.weight = options.weight;
+    this.cap = options.cap;
+    this.pin = options.pin;
+    this.p2m = new Int32Array(options.memoryPages);
+    this.nodeOfFrame = new Int32Array(options.memoryPages);
+  }
+}
+
+/** One virtual processor of a VM. */
+export class Vcpu {
+  readonly id: VcpuId;
+  readonly vm: Vm;
+  readonly index: number;
+  /** What the hardware needs to execute it. */
+  readonly context: CoreContext;
+  guest!: Guest;
+  state: Runstate = Runstate.Blocked;
+  since: Cycles = 0;
+  readonly stateCycles = new Float64Array(5);
+  /** Interrupts that wait for delivery, as Vector bits. */
+  pending = 0;
+  /** pCPU it runs on or ran on last; -1 = none yet. */
+  pcpu = -1;
+  done = false;
+  /** Reason of its last exit: the entry after it is charged there. */
+  lastExit: ExitReason = ExitReason.Hlt;
+  /** It has just been entered: a pending event is injected by that entry. */
+  entered = false;
+  /** What the guest kernel has in CR3: its top table. */
+  guestRoot = 0;
+  port!: GuestCpu;
+  readonly exitCounts = new Float64Array(EXITS);
+  readonly transitionCycles = new Float64Array(EXITS);
+  readonly handlerCycles = new Float64Array(EXITS);
+  /** Why its translations are about to be lost, for the next new tag (a Cause). */
+  flushCause = -1;
+
+  constructor(id: VcpuId, vm: Vm, index: number, nested: boolean, port: FaultPort) {
+    this.id = id;
+    this.vm = vm;
+    this.index = index;
+    this.context = {
+      vcpu: id,
+      vm: vm.id,
+      nested,
+      root: 0,
+      nestedRoot: 0,
+      frameBase: 0,
+      cpiQ8: 256,
+      exposedQ8: 256,
+      port,
+      space: 0,
+    };
+  }
+
+  /** Moves to another run state at `now`; time already past stays where it was. */
+  enter(state: Runstate, now: Cycles): void {
+    const at = Math.max(now, this.since);
+    this.stateCycles[this.state] = this.stateCycles[this.state]! + (at - this.since);
+    this.state = state;
+    this.since = at;
+  }
+}
