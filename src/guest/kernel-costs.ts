@@ -1,0 +1,44 @@
+/**
+ * Path lengths of the guest kernel, in instructions (executed at the workload's CPI, on kernel text and data pages
+ * that go through the TLBs like any other). Stores to page tables, page clearing and copying are not in
+ * here: they are visits of their own. Nobody published these per kernel; all are assumed, with a range
+ * that a sensitivity sweep should cover. Anchors: a whole native page fault is 1000-1500 cycles on K8 and
+ * Family 10h, 1093 on a Pentium 4 (Adams & Agesen 2006).
+ */
+export const kernelInstructions = {
+  /** Page fault: find the mapping, allocate, account. assumed (400-1000) */
+  pageFault: 600,
+  /** Copy-on-write break besides the copy. assumed (300-900) */
+  cowBreak: 500,
+  /** Clearing a page: 64 lines. assumed (64-512) */
+  clearPage: 256,
+  /** Copying a page: 64 lines in, 64 out. assumed (128-1024) */
+  copyPage: 512,
+  /** Address-space switch and scheduler pass. assumed (800-3000) */
+  contextSwitch: 1500,
+  /** Timer tick. assumed (1000-4000) */
+  timerTick: 2000,
+  /** Device or network interrupt, bottom half included. assumed (1500-6000) */
+  interrupt: 3000,
+  /** mmap or mprotect besides table entries. assumed (800-2500) */
+  mmap: 1500,
+  /** munmap besides table entries. assumed (800-2500) */
+  munmap: 1500,
+  /** fork besides table entries. assumed (10000-50000) */
+  fork: 20000,
+  /** exec besides tearing the old image down. assumed (20000-100000) */
+  exec: 40000,
+  /** Process exit and reaping besides tearing the image down. assumed (5000-20000) */
+  exit: 10000,
+  /** Per entry copied by fork or cleared by unmap. assumed (5-20) */
+  perEntry: 10,
+  /** Submitting one block I/O request. assumed (3000-10000) */
+  blockIo: 5000,
+  /** Sending one response. assumed (3000-12000) */
+  send: 6000,
+  /** Going idle and leaving it. assumed (300-1500) */
+  idle: 600,
+} as const;
+
+/** Kernel instructions executed per visit to a text page before the path moves on. assumed (50-400) */
+export const INSTRUCTIONS_PER_TEXT_VISIT = 150;

@@ -1,0 +1,60 @@
+import { z } from 'zod';
+import {
+  DATA,
+  LOOP,
+  microParams,
+  microRegion,
+  microRegions,
+  microWorkload,
+  TEXT,
+} from './micro.ts';
+import { operation, ScriptProgram, type Step, visit } from './script.ts';
+import { Op, type WorkloadDefinition } from './workload.ts';
+
+/**
+ * Processes that hand the processor round: each makes a system call, touches its working set and yields
+ * (after lmbench's lat_ctx, where they pass a token through pipes).
+ */
+const params = z.object({
+  processes: z.int().min(1).max(256).default(2).describe('processes in the ring'),
+  pages: z
+    .int()
+    .min(0)
+    .max(2 ** 18)
+    .default(16)
+    .describe('pages each touches at every turn'),
+  syscallInstructions: z
+    .int()
+    .min(0)
+    .max(60_000)
+    .default(800)
+    .describe('kernel instructions of the system call'), // assumed (300-2000), a pipe write
+  ...microParams,
+});
+
+function* turns(pages: number, syscallInstructions: number): Generator<Step> {
+  for (;;) {
+    yield visit(Op.Fetch, TEXT, LOOP.references, LOOP.instructions);
+    yield operation(Op.Syscall, syscallInstructions, 2);
+    for (let i = 0; i < pages; i++) {
+      yield visit(i & 1 ? Op.Store : Op.Load, DATA + i, LOOP.references, LOOP.instructions);
+    }
+    yield operation(Op.WorkDone, 1);
+    yield operation(Op.Yield);
+  }
+}
+
+export const contextSwitchRing: WorkloadDefinition<typeof params> = {
+  name: 'context-switch-ring',
+  summary: 'processes that touch their working set and pass the processor on',
+  params,
+  create(options) {
+    const { pages, syscallInstructions } = options;
+    const regions = microRegions(microRegion({ name: 'data', pages: Math.max(1, pages) }));
+    const processes = Array.from({ length: options.processes }, () => ({
+      regions,
+      program: new ScriptProgram({ script: turns(pages, syscallInstructions) }),
+    }));
+    return microWorkload(options, 'turns', processes);
+  },
+};

@@ -1,0 +1,55 @@
+import { z } from 'zod';
+import type { ProcessImage, Region, Workload } from './workload.ts';
+
+/** What the microbenchmarks share: one small program each, no requests, a count of iterations. */
+export const microParams = {
+  cpi: z.number().min(0.1).max(16).default(1).describe('cycles per instruction'), // assumed (0.7-2)
+  work: z.int().min(1).optional().describe('units of work after which the VM is done'),
+  hz: z.int().min(0).max(10_000).default(250).describe('timer ticks a second; 0 = tickless'),
+};
+
+/** Where a microbenchmark has its loop and its memory (page numbers, as in layout.ts). */
+export const TEXT = 0x400;
+export const DATA = 0x600;
+export const MAPPED = 14 * 2 ** 27 + 512;
+
+/** Instructions and references of the loop around one touch. assumed (5-50) */
+export const LOOP = { instructions: 20, references: 4 };
+
+export function microRegion(region: Partial<Region> & Pick<Region, 'name'>): Region {
+  return {
+    start: DATA,
+    pages: 1,
+    kind: 'anon',
+    writable: true,
+    pageShift: 12,
+    populated: true,
+    ...region,
+  };
+}
+
+/** Regions of a microbenchmark: the template that its `Mmap`s name (index 0), its text, and `more`. */
+export function microRegions(...more: readonly Region[]): Region[] {
+  return [
+    microRegion({ name: 'mapping', start: MAPPED, pages: 0, populated: false }),
+    microRegion({ name: 'text', start: TEXT, kind: 'code', writable: false }),
+    ...more,
+  ];
+}
+
+export function microWorkload(
+  params: { cpi: number; work?: number | undefined; hz: number },
+  unit: string,
+  processes: readonly ProcessImage[],
+): Workload {
+  return {
+    processes,
+    work: params.work,
+    unit,
+    cpiQ8: Math.round(params.cpi * 256),
+    overlapQ8: 0,
+    kernel: true,
+    quantumInstructions: 10_000_000, // as in synthetic-params.ts
+    hz: params.hz,
+  };
+}

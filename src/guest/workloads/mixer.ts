@@ -1,0 +1,232 @@
+import { xoshiroNext, xoshiroState } from '../../base/random.ts';
+import { below, Kind, permutation, type Sampler } from './patterns.ts';
+import { ITEM_WORDS, Op } from './workload.ts';
+
+/**
+ * HOT. Mixes visits to the regions of one process. Which region, load or store, how many references and
+ * instructions: a shuffled schedule that is made once, holds every share exactly and is gone through again and
+ * again. Which page of the region: drawn afresh each time.
+ */
+
+/** One region as the mixer sees it. */
+export interface MixRegion {
+  readonly start: number;
+  readonly sampler: Sampler;
+  /** Relative frequency of visits. */
+  readonly share: number;
+  readonly fetch: boolean;
+  /** Share of stores among its visits. */
+  readonly stores: number;
+  /** Lines touched by a visit, and lines of a page that are ever touched. */
+  readonly lines: number;
+  readonly hotLines: number;
+}
+
+/** Means of all visits. */
+export interface MeanVisit {
+  readonly references: number;
+  readonly instructions: number;
+}
+
+/** What the processes that run the same program share. */
+export interface Mix {
+  readonly words: Int32Array;
+  readonly schedule: Int32Array;
+  readonly tables: readonly Int32Array[];
+}
+
+/** Schedule entries: a power of two; a share is exact to 1/2048. */
+const ENTRIES = 2048;
+/** Words per region: kind, start, pages, step, phase, hot lines, then the state: cursor, count. */
+const REGION = 8;
+const CURSOR = 6;
+const COUNT = 7;
+// The compiler folds constants of this module, but loads imported ones at each use.
+const UNIFORM = Kind.Uniform;
+const ZIPF = Kind.Zipf;
+const STRIDE = Kind.Stride;
+const CHASE = Kind.Chase;
+const UNIT = 2 ** -32;
+const MASK = 2 * ENTRIES - 1;
+
+export function makeMix(
+  regions: readonly MixRegion[],
+  mean: MeanVisit,
+  seed: string,
+  path: string,
+): Mix {
+  const words = new Int32Array(regions.length * REGION);
+  for (const [i, { start, sampler, hotLines }] of regions.entries()) {
+    const { kind, pages, step, phase } = sampler;
+    // The count of a working set starts used up: its window is placed by the first visit.
+    words.set([kind, start, pages, step, phase, hotLines, 0, 0], i * REGION);
+  }
+  return {
+    words,
+    schedule: makeSchedule(regions, mean, xoshiroState(seed, path)),
+    tables: regions.map((region) => region.sampler.table),
+  };
+}
+
+/**
+ * Two words per visit: `op | region << 8 | lines << 16` and `references | instructions << 16`. References
+ * and instructions are spread evenly over half to one and a half times their means. assumed (real runs of
+ * references in a page are more skewed)
+ */
+function makeSchedule(
+  regions: readonly MixRegion[],
+  mean: MeanVisit,
+  random: Int32Array,
+): Int32Array {
+  const schedule = new Int32Array(2 * ENTRIES);
+  const heads: number[] = [];
+  const counts = apportion(regions.map((region) => region.share));
+  for (const [i, { fetch, stores, lines }] of regions.entries()) {
+    const storeVisits = Math.round(counts[i]! * stores);
+    for (let k = 0; k < counts[i]!; k++) {
+      const op = fetch ? Op.Fetch : k < storeVisits ? Op.Store : Op.Load;
+      heads.push(op | (i << 8) | (lines << 16));
+    }
+  }
+  const order = permutation(ENTRIES, random);
+  const spread = permutation(ENTRIES, random);
+  let references = 0;
+  let instructions = 0;
+  for (let i = 0; i < ENTRIES; i++) {
+    // Rounding down a running sum keeps the mean exact.
+    const factor = 0.5 + (spread[i]! + 0.5) / ENTRIES;
+    const r = references + mean.references * factor;
+    const n = instructions + mean.instructions * factor;
+    schedule[2 * i] = heads[order[i]!]!;
+    schedule[2 * i + 1] = Math.max(1, Math.floor(r)) | (Math.max(1, Math.floor(n)) << 16);
+    references = r - Math.max(1, Math.floor(r));
+    instructions = n - Math.max(1, Math.floor(n));
+  }
+  return schedule;
+}
+
+/** Divides the schedule by shares (largest remainders); whoever has a share gets at least one entry. */
+function apportion(shares: readonly number[]): number[] {
+  const total = shares.reduce((sum, share) => sum + share, 0);
+  const exact = shares.map((share) => (share / total) * ENTRIES);
+  const counts = exact.map((x) => (x > 0 ? Math.max(1, Math.floor(x)) : 0));
+  const byRemainder = exact
+    .map((x, i) => ({ i, rest: x - counts[i]! }))
+    .sort((a, b) => b.rest - a.rest || a.i - b.i);
+  let left = ENTRIES - counts.reduce((sum, count) => sum + count, 0);
+  for (let k = 0; left > 0; k++, left--) counts[byRemainder[k % shares.length]!.i]!++;
+  while (left++ < 0) counts[counts.indexOf(Math.max(...counts))]!--;
+  return counts;
+}
+
+/** The visits of one process: a mix, where it stands in each pattern, and its own random numbers. */
+export class Mixer {
+  /** Instructions of the visits of the last fill. */
+  spent = 0;
+  private readonly words: Int32Array;
+  private readonly schedule: Int32Array;
+  private readonly tables: readonly Int32Array[];
+  private readonly random: Int32Array;
+  private position: number;
+
+  constructor(mix: Mix, seed: string, path: string) {
+    this.words = mix.words.slice();
+    this.schedule = mix.schedule;
+    this.tables = mix.tables;
+    this.random = xoshiroState(seed, path);
+    // Copies of a program start at different places of schedule and patterns.
+    this.position = 2 * below(ENTRIES, xoshiroNext(this.random));
+    for (let at = 0; at < this.words.length; at += REGION) {
+      this.words[at + CURSOR] = below(this.words[at + 2]!, xoshiroNext(this.random));
+    }
+  }
+
+  /** Writes visits until there is no room or `budget` instructions are spent; returns how many. HOT. */
+  fill(out: Int32Array, at: number, room: number, budget: number): number {
+    const { words, schedule, tables, random } = this;
+    let s0 = random[0]!;
+    let s1 = random[1]!;
+    let s2 = random[2]!;
+    let s3 = random[3]!;
+    let position = this.position;
+    let spent = 0;
+    let to = at | 0;
+    const most = budget | 0;
+    const end = (at + room * ITEM_WORDS) | 0;
+    while (to < end && spent < most) {
+      const head = schedule[position]!;
+      const sizes = schedule[position + 1]!;
+      position = (position + 2) & MASK;
+      const number = (head >>> 8) & 255;
+      const region = number * REGION;
+      // xoshiro128** (Blackman and Vigna 2018), as in base/random.ts.
+      let x = Math.imul(s1, 5);
+      const bits = Math.imul((x << 7) | (x >>> 25), 9);
+      let t = s1 << 9;
+      s2 ^= s0;
+      s3 ^= s1;
+      s1 ^= s2;
+      s0 ^= s3;
+      s2 ^= t;
+      s3 = (s3 << 11) | (s3 >>> 21);
+      const pages = words[region + 2]!;
+      let index: number;
+      switch (words[region]!) {
+        case UNIFORM:
+          index = ((bits >>> 0) * (pages * UNIT)) | 0;
+          break;
+        case ZIPF: {
+          x = Math.imul(s1, 5);
+          const coin = Math.imul((x << 7) | (x >>> 25), 9) >>> 16;
+          t = s1 << 9;
+          s2 ^= s0;
+          s3 ^= s1;
+          s1 ^= s2;
+          s0 ^= s3;
+          s2 ^= t;
+          s3 = (s3 << 11) | (s3 >>> 21);
+          const table = tables[number]!;
+          const column = (((bits >>> 0) * (pages * UNIT)) | 0) * 3;
+          // Without a branch, which would be mispredicted half the time: 1 more when coin >= threshold.
+          index = table[column + 1 + ((table[column]! - 1 - coin) >>> 31)]!;
+          break;
+        }
+        case STRIDE:
+          index = words[region + CURSOR]!;
+          x = index + words[region + 3]!;
+          words[region + CURSOR] = x >= pages ? x - pages : x;
+          break;
+        case CHASE:
+          index = words[region + CURSOR]!;
+          words[region + CURSOR] = tables[number]![index]!;
+          break;
+        default: {
+          if (words[region + COUNT] === 0) {
+            // A new phase: this visit's number places the window.
+            words[region + CURSOR] = ((bits >>> 0) * (pages * UNIT)) | 0;
+            words[region + COUNT] = words[region + 4]!;
+          }
+          words[region + COUNT] = words[region + COUNT]! - 1;
+          const within = Math.imul(bits, 0x9e3779b1) >>> 0;
+          index = words[region + CURSOR]! + ((within * (words[region + 3]! * UNIT)) | 0);
+          if (index >= pages) index -= pages;
+        }
+      }
+      const line =
+        (Math.imul(index, 0x9e3779b1) >>> 26) + (((bits & 63) * words[region + 5]!) >> 6);
+      out[to] = words[region + 1]! + index;
+      out[to + 1] = (head & 0xff00ff) | ((line & 63) << 8);
+      out[to + 2] = sizes & 65_535;
+      out[to + 3] = sizes >>> 16;
+      spent = (spent + (sizes >>> 16)) | 0;
+      to = (to + 4) | 0;
+    }
+    random[0] = s0;
+    random[1] = s1;
+    random[2] = s2;
+    random[3] = s3;
+    this.position = position;
+    this.spent = spent;
+    return (to - at) / ITEM_WORDS;
+  }
+}

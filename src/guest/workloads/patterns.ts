@@ -1,0 +1,160 @@
+import { z } from 'zod';
+import { xoshiroNext, xoshiroState } from '../../base/random.ts';
+
+/**
+ * Which page of a region a visit goes to. Here are the parameters of each pattern and the tables it needs;
+ * the loop that draws pages is in mixer.ts. Tables are whole numbers made once: `Math.pow` differs in the
+ * last bit between machines, so probabilities are rounded to 16 bits before anything depends on them.
+ */
+export const patternSchema = z
+  .discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('uniform') }).describe('every page equally likely'),
+    z
+      .strictObject({
+        kind: z.literal('zipf'),
+        exponent: z
+          .number()
+          .min(0)
+          .max(3)
+          .default(1)
+          .describe('page of rank k: weight 1/k^exponent'),
+        order: z
+          .enum(['shuffled', 'ranked'])
+          .default('shuffled')
+          .describe('shuffled: popular pages lie anywhere; ranked: at the start of the region'),
+      })
+      .describe('some pages are far more popular than others'),
+    z.strictObject({ kind: z.literal('sequential') }).describe('page after page, then again'),
+    z
+      .strictObject({
+        kind: z.literal('strided'),
+        stride: z.int().min(1).describe('pages from one visit to the next, wrapping at the end'),
+      })
+      .describe('every n-th page'),
+    z
+      .strictObject({ kind: z.literal('pointer-chase') })
+      .describe('one random cycle through all pages'),
+    z
+      .strictObject({
+        kind: z.literal('working-set'),
+        pages: z.int().min(1).describe('pages of the window in use, drawn from uniformly'),
+        visits: z.int().min(1).describe('visits before the window moves to another place'),
+      })
+      .describe('a window of pages that moves from time to time'),
+  ])
+  .describe('which of its pages a visit goes to');
+export type Pattern = z.output<typeof patternSchema>;
+
+/** Codes of the loop in mixer.ts. */
+export const Kind = { Uniform: 0, Zipf: 1, Stride: 2, Chase: 3, WorkingSet: 4 } as const;
+
+/** One region's pattern, ready to draw from. */
+export interface Sampler {
+  readonly kind: number;
+  readonly pages: number;
+  /** Stride, or window of the working set. */
+  readonly step: number;
+  /** Visits per phase of the working set. */
+  readonly phase: number;
+  /**
+   * Zipf: see `aliasTable`. Pointer chase: the next page of each page.
+   */
+  readonly table: Int32Array;
+}
+
+const EMPTY = new Int32Array(0);
+
+/** Prepares `pattern` over `pages` pages; `path` names the stream that shuffles. */
+export function sampler(pattern: Pattern, pages: number, seed: string, path: string): Sampler {
+  const base = { pages, step: 1, phase: 0, table: EMPTY };
+  switch (pattern.kind) {
+    case 'uniform':
+      return { ...base, kind: Kind.Uniform };
+    case 'zipf': {
+      const order =
+        pattern.order === 'ranked' ? null : permutation(pages, xoshiroState(seed, path));
+      return { ...base, kind: Kind.Zipf, table: aliasTable(pages, pattern.exponent, order) };
+    }
+    case 'sequential':
+      return { ...base, kind: Kind.Stride };
+    case 'strided':
+      return { ...base, kind: Kind.Stride, step: pattern.stride % pages };
+    case 'pointer-chase':
+      return { ...base, kind: Kind.Chase, table: cycle(pages, xoshiroState(seed, path)) };
+    case 'working-set': {
+      const step = Math.min(pattern.pages, pages);
+      return { ...base, kind: Kind.WorkingSet, step, phase: pattern.visits };
+    }
+  }
+}
+
+/** A whole number below `n`, from 32 random bits. */
+export function below(n: number, bits: number): number {
+  return Math.floor((bits >>> 0) * (n / 2 ** 32));
+}
+
+/** A random order of 0..n-1 (Fisher and Yates). */
+export function permutation(n: number, state: Int32Array): Int32Array {
+  const order = Int32Array.from({ length: n }, (_, i) => i);
+  for (let i = n - 1; i > 0; i--) {
+    const j = below(i + 1, xoshiroNext(state));
+    const kept = order[i]!;
+    order[i] = order[j]!;
+    order[j] = kept;
+  }
+  return order;
+}
+
+/** `next` of each page, all pages on one cycle (Sattolo 1986). */
+export function cycle(n: number, state: Int32Array): Int32Array {
+  const next = Int32Array.from({ length: n }, (_, i) => i);
+  for (let i = n - 1; i > 0; i--) {
+    const j = below(i, xoshiroNext(state));
+    const kept = next[i]!;
+    next[i] = next[j]!;
+    next[j] = kept;
+  }
+  return next;
+}
+
+/** What one column of an alias table adds up to: thresholds are 16-bit numbers. */
+export const COLUMN = 65_536;
+
+/**
+ * Alias table (Vose 1991) of Zipf weights over `n` ranks, three words per column: threshold, the page
+ * drawn below it, the page drawn from it on. Weights are first rounded to whole numbers that add up to n
+ * columns exactly, and divided up in integer arithmetic, so the table is the same everywhere.
+ * `order[rank]` is the page of a rank; null = the rank itself.
+ */
+export function aliasTable(n: number, exponent: number, order: Int32Array | null): Int32Array {
+  const weights = zipfWeights(n, exponent);
+  const table = new Int32Array(3 * n);
+  const small: number[] = [];
+  const large: number[] = [];
+  for (let rank = 0; rank < n; rank++) (weights[rank]! < COLUMN ? small : large).push(rank);
+  const column = (rank: number, threshold: number, other: number) => {
+    table[3 * rank] = threshold;
+    table[3 * rank + 1] = order ? order[rank]! : rank;
+    table[3 * rank + 2] = order ? order[other]! : other;
+  };
+  while (small.length > 0 && large.length > 0) {
+    const poor = small.pop()!;
+    const rich = large[large.length - 1]!;
+    column(poor, weights[poor]!, rich);
+    weights[rich] = weights[rich]! - (COLUMN - weights[poor]!);
+    if (weights[rich]! < COLUMN) small.push(large.pop()!);
+  }
+  for (const rank of [...small, ...large]) column(rank, COLUMN, rank);
+  return table;
+}
+
+/** Whole weights of the ranks that add up to `n * COLUMN`. */
+export function zipfWeights(n: number, exponent: number): Float64Array {
+  const raw = Float64Array.from({ length: n }, (_, k) => Math.fround((k + 1) ** -exponent));
+  const total = raw.reduce((sum, weight) => sum + weight, 0);
+  const weights = raw.map((weight) => Math.round((weight / total) * n * COLUMN));
+  const given = weights.reduce((sum, weight) => sum + weight, 0);
+  // The most popular page takes the rounding error, some millionths of the whole.
+  weights[0] = weights[0]! + n * COLUMN - given;
+  return weights;
+}

@@ -1,0 +1,93 @@
+import { ModelError } from '../../base/errors.ts';
+import type { Background } from './background.ts';
+import type { Mixer } from './mixer.ts';
+import { ITEM_WORDS, Op, type ProcessImage, type Program } from './workload.ts';
+
+/**
+ * A program written as a generator: it yields items one by one, or a number: run so many instructions of
+ * ordinary visits before the next step. When the generator ends, the process exits.
+ */
+export type Item = readonly [number, number, number, number];
+export type Step = number | Item;
+
+/** An operation as an item; see `Op` for its arguments. */
+export const operation = (op: number, a = 0, b = 0, c = 0): Item => [a, op, b, c];
+
+/** A visit as an item, to `lines` lines from `line` on. */
+export function visit(
+  op: number,
+  page: number,
+  references: number,
+  instructions: number,
+  line = 0,
+  lines = 1,
+): Item {
+  return [page, op | (line << 8) | (lines << 16), references, instructions];
+}
+
+const EXIT = operation(Op.Exit);
+
+export interface ScriptOptions {
+  readonly script: Iterator<Step>;
+  /** Where the visits of numeric steps come from. */
+  readonly mixer?: Mixer;
+  /** What else happens, by instruction count, during numeric steps. */
+  readonly background?: Background;
+  readonly fork?: () => Program;
+  readonly exec?: () => ProcessImage;
+}
+
+export class ScriptProgram implements Program {
+  private readonly options: ScriptOptions;
+  /** Instructions left of the numeric step; below zero when the last visit ran over. */
+  private left = 0;
+  private ended = false;
+
+  constructor(options: ScriptOptions) {
+    this.options = options;
+  }
+
+  fill(words: Int32Array, at: number, room: number): number {
+    const { mixer, background } = this.options;
+    let n = 0;
+    while (n < room && !this.ended) {
+      const item = background?.take() ?? (this.left > 0 ? undefined : this.step());
+      const to = at + n * ITEM_WORDS;
+      if (item) {
+        words.set(item, to);
+        n++;
+        if ((item[1] & 255) > Op.Store) return n;
+      } else if (mixer && this.left > 0) {
+        const budget = Math.ceil(Math.min(this.left, background?.distance ?? this.left, 2 ** 30));
+        n += mixer.fill(words, to, room - n, budget);
+        this.left -= mixer.spent;
+        background?.advance(mixer.spent);
+      }
+    }
+    return n;
+  }
+
+  private step(): Item | undefined {
+    const { value, done } = this.options.script.next();
+    if (done) {
+      this.ended = true;
+      return EXIT;
+    }
+    if (typeof value !== 'number') return value;
+    if (!this.options.mixer) throw new ModelError('this program has no ordinary visits to run');
+    this.left += value;
+    return undefined;
+  }
+
+  fork(): Program {
+    const { fork } = this.options;
+    if (!fork) throw new ModelError('this program does not fork');
+    return fork();
+  }
+
+  exec(): ProcessImage {
+    const { exec } = this.options;
+    if (!exec) throw new ModelError('this program does not exec');
+    return exec();
+  }
+}

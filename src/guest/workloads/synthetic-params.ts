@@ -1,0 +1,198 @@
+import { z } from 'zod';
+import { duration, rate, size } from '../../base/units.ts';
+import { patternSchema } from './patterns.ts';
+
+/** Parameters of the synthetic workload: what a program touches, and what it asks of its kernel. */
+
+/** A page size of the guest's tables, in bytes. */
+export const pageSize = () =>
+  size()
+    .pipe(z.literal([4096, 2097152], { error: 'a guest page is 4KiB or 2MiB' }))
+    .default(4096)
+    .describe('page size of the guest kernel: 4KiB or 2MiB');
+
+const share = () => z.number().min(0).max(1);
+const perMillion = (what: string) =>
+  z.number().min(0).max(1e5).default(0).describe(`${what} per million user instructions`);
+
+const region = z.strictObject({
+  name: z.string().min(1).describe('unique in the program; a region called stack lies at the top'),
+  size: size()
+    .pipe(
+      z
+        .number()
+        .min(1)
+        .max(2 ** 38),
+    )
+    .describe('bytes, rounded up to whole pages'),
+  kind: z
+    .enum(['code', 'anon', 'file', 'shared'])
+    .describe('program text, private memory, private file mapping, or memory all processes share'),
+  share: z.number().min(0).describe('relative frequency of visits to this region'),
+  stores: share().default(0).describe('share of stores among the visits'),
+  pattern: patternSchema.prefault({ kind: 'uniform' }),
+  pageSize: pageSize(),
+  populated: z.boolean().default(true).describe('mapped before the run starts'),
+  lines: z.int().min(1).max(64).default(1).describe('64-byte lines touched by one visit'),
+  hotLines: z
+    .int()
+    .min(1)
+    .max(64)
+    .default(64)
+    .describe(
+      'lines of each page that visits ever begin at: a page in use need not be used in full',
+    ),
+});
+export type SyntheticRegion = z.output<typeof region>;
+
+const per1M = z.strictObject({
+  syscalls: perMillion('system calls that change no mapping'),
+  blockingIo: perMillion('I/O operations the process sleeps for'),
+  mmap: z
+    .strictObject({
+      calls: perMillion('mmap calls'),
+      pages: z
+        .int()
+        .min(1)
+        .max(2 ** 18)
+        .default(8)
+        .describe('pages of a new mapping'),
+      live: z
+        .int()
+        .min(1)
+        .max(4096)
+        .default(64)
+        .describe('mappings kept; one more unmaps the oldest'),
+    })
+    .prefault({}),
+  munmap: perMillion('munmap calls (of the oldest mapping)'),
+  mprotect: perMillion('mprotect calls'),
+  heapGrowth: z
+    .strictObject({
+      calls: perMillion('heap extensions'),
+      pages: z
+        .int()
+        .min(1)
+        .max(2 ** 18)
+        .default(33)
+        .describe('pages of an extension'), // glibc: 132 KiB
+      limit: size()
+        .default(2 ** 26)
+        .describe('size at which the grown part is given back'),
+    })
+    .prefault({}),
+  yields: perMillion('sched_yield calls'),
+});
+
+const jobs = z.strictObject({
+  instructions: z.number().min(1).max(1e12).describe('user instructions of a job'),
+  forks: z
+    .boolean()
+    .default(true)
+    .describe('each job is a child process that its parent waits for'),
+  exec: z
+    .boolean()
+    .default(true)
+    .describe('the child loads a new program: its regions are touched for the first time'),
+  freshPages: z
+    .int()
+    .min(0)
+    .max(2 ** 22)
+    .default(0)
+    .describe('pages of new memory a job stores to, besides its regions'),
+  cowPages: z
+    .int()
+    .min(0)
+    .max(2 ** 18)
+    .default(24)
+    .describe('pages of its parent the child writes before it execs'), // measured: dash, 24
+  parentInstructions: z
+    .number()
+    .min(1)
+    .max(1e9)
+    .default(50_000)
+    .describe('user instructions of the parent between two jobs'), // assumed (20e3-500e3)
+  parentCode: size()
+    .default(2 ** 18)
+    .describe('text of the parent, when jobs exec'),
+  parentData: size()
+    .default(2 ** 20)
+    .describe('private memory of the parent, when jobs exec'),
+});
+
+const requests = z.strictObject({
+  arrivals: z.discriminatedUnion('kind', [
+    z
+      .strictObject({
+        kind: z.literal('open'),
+        rate: rate().pipe(z.number().positive()).describe('mean requests a second'),
+      })
+      .describe('requests come however fast they are served (Poisson)'),
+    z
+      .strictObject({
+        kind: z.literal('closed'),
+        clients: z.int().min(1).max(100_000),
+        think: duration().describe('mean time from an answer to the next request'),
+      })
+      .describe('clients wait for their answer, think, and ask again'),
+  ]),
+  instructions: z.number().min(1).max(1e11).describe('mean user instructions of a request'),
+  distribution: z.enum(['exponential', 'fixed']).default('exponential'),
+  syscalls: z.int().min(0).max(10_000).default(0).describe('system calls of a request'),
+  ioProbability: share().default(0).describe('share of requests that wait for the disk once'),
+  responseBytes: z
+    .int()
+    .min(0)
+    .max(2 ** 30)
+    .default(4096),
+});
+
+export const syntheticParams = z.object({
+  processes: z.int().min(1).max(256).default(1).describe('processes that run at the same time'),
+  regions: z.array(region).min(1).max(64),
+  visit: z
+    .strictObject({
+      references: z.number().min(1).max(40_000).default(4).describe('mean references'),
+      instructions: z.number().min(1).max(40_000).default(8).describe('mean instructions'),
+    })
+    .prefault({})
+    .describe('a visit: consecutive references to one page'),
+  cpi: z
+    .number()
+    .min(0.1)
+    .max(16)
+    .default(1)
+    .describe('cycles per instruction with every reference a hit in L2'),
+  overlap: share().default(0.5).describe('share of a data stall that the core hides'),
+  per1M: per1M.prefault({}),
+  syscallInstructions: z
+    .int()
+    .min(0)
+    .max(60_000)
+    .default(1000)
+    .describe('kernel instructions of a system call'), // assumed (300-10000)
+  syscallPages: z
+    .int()
+    .min(0)
+    .max(64)
+    .default(4)
+    .describe('kernel data pages a system call touches'), // assumed (2-8)
+  ioLatency: duration().default(5e9).describe('time the device takes for an I/O operation'),
+  ioBytes: z
+    .int()
+    .min(0)
+    .max(2 ** 30)
+    .default(4096)
+    .describe('bytes of an I/O operation'),
+  jobs: jobs.optional().describe('the program works off jobs one after the other'),
+  requests: requests.optional().describe('the program serves requests'),
+  work: z.int().min(1).optional().describe('jobs, requests or million instructions to do'),
+  hz: z.int().min(0).max(10_000).default(250).describe('timer ticks a second; 0 = tickless'),
+  quantum: z
+    .int()
+    .min(1000)
+    .max(2 ** 31 - 1)
+    .default(10_000_000)
+    .describe('user instructions of a guest timeslice'), // assumed (2e6-200e6): 5 ms at 2 GHz
+});
+export type SyntheticParams = z.output<typeof syntheticParams>;

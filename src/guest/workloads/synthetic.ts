@@ -1,0 +1,291 @@
+import { stream, xoshiroNext, xoshiroState } from '../../base/random.ts';
+import { Background, type BackgroundPlan, exponential } from './background.ts';
+import { type Layout, layOut } from './layout.ts';
+import { type Mix, Mixer, makeMix } from './mixer.ts';
+import { below, sampler } from './patterns.ts';
+import { type Item, operation, ScriptProgram, type Step, visit } from './script.ts';
+import { type SyntheticParams, type SyntheticRegion, syntheticParams } from './synthetic-params.ts';
+import {
+  type Arrivals,
+  Op,
+  type ProcessImage,
+  type Program,
+  type Region,
+  type WorkloadDefinition,
+  type WorkloadDeps,
+} from './workload.ts';
+
+/**
+ * The general workload: regions visited in patterns, kernel events at given rates, and one of four lives:
+ * serve requests, work off jobs in a process of their own (fork, exec, wait), work off jobs in place, or
+ * just run.
+ */
+export const synthetic: WorkloadDefinition<typeof syntheticParams> = {
+  name: 'synthetic',
+  summary: 'regions visited in patterns, kernel events at given rates, jobs or requests',
+  params: syntheticParams,
+  create(params, deps) {
+    check(params);
+    const factory = new Factory(params, deps);
+    const processes = Array.from({ length: params.processes }, (_, i) => factory.process(i));
+    checkMemory(processes, deps);
+    const { requests, jobs } = params;
+    return {
+      processes,
+      arrivals: requests && arrivalsOf(requests.arrivals),
+      work: params.work,
+      unit: requests ? 'requests' : jobs ? 'jobs' : 'million instructions',
+      cpiQ8: Math.round(params.cpi * 256),
+      overlapQ8: Math.round(params.overlap * 256),
+      kernel: true,
+      quantumInstructions: params.quantum,
+      hz: params.hz,
+    };
+  },
+};
+
+type Jobs = NonNullable<SyntheticParams['jobs']>;
+type Requests = NonNullable<SyntheticParams['requests']>;
+
+function arrivalsOf(arrivals: Requests['arrivals']): Arrivals {
+  if (arrivals.kind === 'open') return { kind: 'open', perSecond: arrivals.rate };
+  return { kind: 'closed', clients: arrivals.clients, thinkPicoseconds: arrivals.think };
+}
+
+function check({ regions, jobs, requests }: SyntheticParams): void {
+  if (jobs && requests) throw new Error('a workload has jobs or requests, not both');
+  const names = regions.map((region) => region.name);
+  const twice = names.find((name, i) => names.indexOf(name) !== i);
+  if (twice !== undefined) throw new Error(`two regions are called ${twice}`);
+  if (regions.every((region) => region.share === 0)) throw new Error('no region has a share');
+  const code = regions.find((region) => region.kind === 'code' && region.stores > 0);
+  if (code) throw new Error(`region ${code.name} is code and cannot be stored to`);
+}
+
+function checkMemory(processes: readonly ProcessImage[], deps: WorkloadDeps): void {
+  const shared = new Map<string, number>();
+  let pages = 0;
+  for (const region of processes.flatMap((process) => process.regions)) {
+    if (!region.populated) continue;
+    if (region.kind === 'anon') pages += region.pages;
+    else shared.set(region.name, region.pages);
+  }
+  for (const size of shared.values()) pages += size;
+  if (pages <= deps.memoryPages) return;
+  const mib = (n: number) => Math.ceil(n / 256);
+  throw new Error(
+    `the populated regions take ${mib(pages)} MiB, VM ${deps.vm} has ${mib(deps.memoryPages)} MiB`,
+  );
+}
+
+const KERNEL_EVENT_REGION: SyntheticRegion = {
+  name: 'protected',
+  size: 4 * 4096, // relro pages of a small program. assumed (1-16 pages)
+  kind: 'anon',
+  share: 0,
+  stores: 0,
+  pattern: { kind: 'uniform' },
+  pageSize: 4096,
+  populated: true,
+  lines: 1,
+  hotLines: 64,
+};
+const FRESH = 'fresh';
+
+/** What processes that run the same program have in common. */
+interface Image {
+  readonly layout: Layout;
+  readonly mix: Mix;
+  readonly plan: BackgroundPlan | undefined;
+}
+
+/** Makes the processes of one VM. Every program draws from streams named after its place in the tree. */
+class Factory {
+  private readonly params: SyntheticParams;
+  private readonly seed: string;
+  private readonly base: string;
+  /** The program that does the work, in a process that has long been running. */
+  private readonly worker: Image;
+  /** The small program that starts jobs which exec; else the worker itself. */
+  private readonly parent: Image;
+  private readonly execRegions: readonly Region[];
+
+  constructor(params: SyntheticParams, deps: WorkloadDeps) {
+    this.params = params;
+    this.seed = deps.seed;
+    this.base = `vm/${deps.vm}`;
+    const regions = [...params.regions, KERNEL_EVENT_REGION];
+    const freshPages = params.jobs?.freshPages ?? 0;
+    if (freshPages > 0) {
+      const size = freshPages * 4096;
+      regions.push({ ...KERNEL_EVENT_REGION, name: FRESH, size, populated: false });
+    }
+    this.worker = this.image(regions, true, 'program');
+    const execs = params.jobs?.forks === true && params.jobs.exec;
+    this.parent = execs ? this.image(parentRegions(params.jobs!), false, 'parent') : this.worker;
+    this.execRegions = layOut(regions, false).regions;
+  }
+
+  private image(regions: readonly SyntheticRegion[], events: boolean, name: string): Image {
+    const { params, seed } = this;
+    const layout = layOut(regions, true);
+    const mixRegions = regions.map((region, i) => {
+      const { start, pages } = layout.regions[i + 1]!;
+      const path = `${this.base}/${name}/region/${region.name}`;
+      return {
+        ...region,
+        start,
+        sampler: sampler(region.pattern, pages, seed, path),
+        fetch: region.kind === 'code',
+      };
+    });
+    const mix = makeMix(mixRegions, params.visit, seed, `${this.base}/${name}/schedule`);
+    return { layout, mix, plan: events ? this.plan(layout) : undefined };
+  }
+
+  private plan(layout: Layout): BackgroundPlan {
+    const { params } = this;
+    const { per1M } = params;
+    const guarded = layout.regions.find((region) => region.name === KERNEL_EVENT_REGION.name)!;
+    return {
+      ...per1M,
+      heapGrowth: { ...per1M.heapGrowth, limit: Math.floor(per1M.heapGrowth.limit / 4096) },
+      syscall: this.syscall,
+      io: this.io,
+      mmapArea: layout.mmapArea,
+      heapArea: layout.heapArea,
+      protectArea: guarded.start,
+      protectPages: guarded.pages,
+    };
+  }
+
+  private get syscall(): Item {
+    return operation(Op.Syscall, this.params.syscallInstructions, this.params.syscallPages);
+  }
+
+  private get io(): Item {
+    return operation(Op.BlockingIo, this.params.ioBytes, Math.round(this.params.ioLatency / 1e6));
+  }
+
+  process(index: number): ProcessImage {
+    const { jobs, requests } = this.params;
+    const path = `${this.base}/process/${index}`;
+    const { regions } = this.parent.layout;
+    if (requests) return { regions, program: this.working(path, this.serve(requests, path)) };
+    if (!jobs) return { regions, program: this.working(path, run()) };
+    if (!jobs.forks) return { regions, program: this.working(path, this.jobsInPlace(jobs)) };
+    return { regions, program: this.starter(path, jobs) };
+  }
+
+  /** A program that runs the worker's mix and kernel events under a script. */
+  private working(path: string, script: Iterator<Step>): Program {
+    const { mix, plan } = this.worker;
+    const mixer = new Mixer(mix, this.seed, `${path}/visits`);
+    if (!plan) return new ScriptProgram({ script, mixer });
+    const background = new Background(plan, this.seed, `${path}/events`);
+    return new ScriptProgram({ script, mixer, background });
+  }
+
+  /** The parent of jobs; its n-th child is named after n. */
+  private starter(path: string, jobs: Jobs): Program {
+    let children = 0;
+    const mixer = new Mixer(this.parent.mix, this.seed, `${path}/visits`);
+    const fork = () => this.child(`${path}/child/${children++}`, jobs);
+    return new ScriptProgram({ script: start(jobs), mixer, fork });
+  }
+
+  private child(path: string, jobs: Jobs): Program {
+    const written = this.parent.layout.regions.find((r) => r.kind === 'anon' && r.pages > 0)!;
+    if (!jobs.exec) return this.working(path, this.oneJob(jobs, written));
+    const exec = (): ProcessImage => ({
+      regions: this.execRegions,
+      program: this.working(path, this.job(jobs)),
+    });
+    const script = (function* (): Generator<Step> {
+      yield* writeTo(written, jobs.cowPages);
+      yield operation(Op.Exec);
+    })();
+    return new ScriptProgram({ script, exec });
+  }
+
+  private *oneJob(jobs: Jobs, written: Region): Generator<Step> {
+    yield* writeTo(written, jobs.cowPages);
+    yield* this.job(jobs);
+  }
+
+  /** The body of a job: its instructions, with stores to new pages spread evenly over them. */
+  private *job({ instructions, freshPages }: Jobs): Generator<Step> {
+    const fresh = this.worker.layout.regions.find((region) => region.name === FRESH);
+    if (!fresh) return yield instructions;
+    for (let i = 0; i < freshPages; i++) {
+      yield instructions / freshPages;
+      // A new page is usually filled: all its lines. assumed
+      yield visit(Op.Store, fresh.start + i, 64, 64, 0, 64);
+    }
+  }
+
+  private *jobsInPlace(jobs: Jobs): Generator<Step> {
+    const fresh = this.worker.layout.regions.find((region) => region.name === FRESH);
+    for (;;) {
+      yield* this.job(jobs);
+      if (fresh) yield operation(Op.Discard, fresh.start, fresh.pages);
+      yield operation(Op.WorkDone, 1);
+    }
+  }
+
+  private *serve(requests: Requests, path: string): Generator<Step> {
+    const state = xoshiroState(this.seed, `${path}/requests`);
+    const random = stream(this.seed, `${path}/io`);
+    const parts = requests.syscalls + 1;
+    for (;;) {
+      yield operation(Op.AwaitRequest);
+      const bits = xoshiroNext(state);
+      const mean = requests.instructions;
+      const instructions = requests.distribution === 'fixed' ? mean : exponential(mean, bits);
+      const waits = random() < requests.ioProbability ? below(parts, xoshiroNext(state)) : -1;
+      for (let part = 0; part < parts; part++) {
+        yield instructions / parts;
+        if (part === waits) yield this.io;
+        if (part < requests.syscalls) yield this.syscall;
+      }
+      yield operation(Op.RequestDone, requests.responseBytes);
+      yield operation(Op.WorkDone, 1);
+    }
+  }
+}
+
+/** A program that runs for ever. */
+function* run(): Generator<Step> {
+  for (;;) {
+    yield 1e6;
+    yield operation(Op.WorkDone, 1);
+  }
+}
+
+/** A parent: a little work, a child, wait for it. */
+function* start(jobs: Jobs): Generator<Step> {
+  for (;;) {
+    yield jobs.parentInstructions;
+    yield operation(Op.Fork);
+    yield operation(Op.Wait);
+    yield operation(Op.WorkDone, 1);
+  }
+}
+
+/** Stores to the first pages of a region: copy-on-write breaks after a fork. */
+function* writeTo(region: Region, pages: number): Generator<Step> {
+  for (let i = 0; i < Math.min(pages, region.pages); i++) {
+    yield visit(Op.Store, region.start + i, 8, 100); // assumed (50-1000 instructions a page)
+  }
+}
+
+function parentRegions(jobs: Jobs): SyntheticRegion[] {
+  const region = {
+    ...KERNEL_EVENT_REGION,
+    pattern: { kind: 'zipf', exponent: 1, order: 'shuffled' },
+  };
+  return [
+    { ...region, name: 'parent-code', kind: 'code', size: jobs.parentCode, share: 1 },
+    { ...region, name: 'parent-data', size: jobs.parentData, share: 1, stores: 0.3 },
+  ] as SyntheticRegion[];
+}

@@ -1,0 +1,60 @@
+import { z } from 'zod';
+import { DATA, microParams, microRegion, microRegions, microWorkload } from './micro.ts';
+import { Mixer, makeMix } from './mixer.ts';
+import { patternSchema, sampler } from './patterns.ts';
+import { operation, ScriptProgram, type Step } from './script.ts';
+import { pageSize } from './synthetic-params.ts';
+import { Op, type WorkloadDefinition } from './workload.ts';
+
+/** Touches populated memory in one pattern and does nothing else: what a translation costs. */
+const params = z.object({
+  pages: z
+    .int()
+    .min(1)
+    .max(2 ** 22)
+    .default(4096)
+    .describe('pages, of the page size given'),
+  pattern: patternSchema.prefault({ kind: 'uniform' }),
+  stores: z.number().min(0).max(1).default(0).describe('share of stores among the visits'),
+  instructions: z.int().min(1).max(40_000).default(4).describe('mean instructions of a visit'),
+  pageSize: pageSize(),
+  ...microParams,
+});
+
+function* touch(): Generator<Step> {
+  for (;;) {
+    yield 1e6;
+    yield operation(Op.WorkDone, 1);
+  }
+}
+
+export const tlbThrash: WorkloadDefinition<typeof params> = {
+  name: 'tlb-thrash',
+  summary: 'touches populated memory in one pattern',
+  params,
+  create(options, deps) {
+    const large = options.pageSize !== 4096;
+    const start = large ? 2048 : DATA;
+    const pages = large ? options.pages * 512 : options.pages;
+    if (pages > deps.memoryPages) {
+      throw new Error(`${Math.ceil(pages / 256)} MiB to touch do not fit into VM ${deps.vm}`);
+    }
+    const path = `vm/${deps.vm}`;
+    const region = {
+      start,
+      sampler: sampler(options.pattern, pages, deps.seed, `${path}/pattern`),
+      share: 1,
+      fetch: false,
+      stores: options.stores,
+      lines: 1,
+      hotLines: 64,
+    };
+    const mean = { references: 1, instructions: options.instructions };
+    const mix = makeMix([region], mean, deps.seed, `${path}/schedule`);
+    const mixer = new Mixer(mix, deps.seed, `${path}/visits`);
+    const data = microRegion({ name: 'data', start, pages, pageShift: large ? 21 : 12 });
+    const program = new ScriptProgram({ script: touch(), mixer });
+    const regions = microRegions(data);
+    return microWorkload(options, 'million instructions', [{ regions, program }]);
+  },
+};

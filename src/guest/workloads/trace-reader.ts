@@ -1,0 +1,386 @@
+import type { TraceFeed } from './workload.ts';
+
+/**
+ * HOT. Reads the text of a page trace, format 1, from chunks of bytes cut at any place: runs of touches
+ * (`I`, `L`, `S`, `M`), changes of address space (`P`), operating-system events (`X`) and comments.
+ *
+ * Pages are numbered by up to 36 bits in a trace and by 31 in the model. Each 512 GiB of an address space
+ * that is used at all (one entry of the top-level table, `page >> 27`) gets a top-level entry of its own,
+ * 0..14 in order of first use. The low 27 bits stay, so the tables below the top and the sets of every TLB
+ * are those of the program. A forked space starts with the numbering of its parent.
+ */
+
+/** What `TraceReader.next` came upon; visits have the numbers of `Op`. */
+export const Line = {
+  Fetch: 0,
+  Load: 1,
+  Store: 2,
+  Space: 3,
+  Event: 4,
+  Starved: 5,
+  End: 6,
+} as const;
+export type Line = (typeof Line)[keyof typeof Line];
+
+/** Longest line that is accepted. Visits need 30 bytes; comments hold command lines. */
+export const MAX_LINE = 4096;
+const TOP_ENTRIES = 15;
+const PAGES_PER_TOP = 2 ** 27;
+const NEWLINE = 10;
+const BLANK = 32;
+
+/** Bad input in a page trace. `line` counts from 1. */
+export class TraceError extends Error {
+  override readonly name = 'TraceError';
+  readonly file: string;
+  readonly line: number;
+
+  constructor(file: string, line: number, message: string) {
+    super(`${file}:${line}: ${message}`);
+    this.file = file;
+    this.line = line;
+  }
+}
+
+/** One `X` line. Fields that the event does not have are 0 or empty. */
+export interface TraceEvent {
+  readonly name: string;
+  readonly page: number;
+  readonly pages: number;
+  /** `rwxTK` of a mapping, `rwx` of a protection, `r` or `w` of a resident page, name of a system call. */
+  readonly rights: string;
+  readonly toPage: number;
+  readonly toPages: number;
+  /** Address space that a fork or an exec makes. */
+  readonly space: number;
+}
+
+/** Arguments of each event: p = page, n = count, q and m = new page and count, s = space. */
+const EVENTS: Readonly<Record<string, string>> = {
+  resident: 'pnr',
+  mmap: 'pnr',
+  munmap: 'pn',
+  mprotect: 'pnr',
+  mremap: 'pnqm',
+  dontneed: 'pn',
+  'brk+': 'pn',
+  'brk-': 'pn',
+  fork: 's',
+  exec: 's',
+  exit: '',
+  sys: 'r',
+};
+const RIGHTS: Readonly<Record<string, RegExp>> = {
+  resident: /^[rw]$/,
+  mmap: /^[r-][w-][x-][ps][af]$/,
+  mprotect: /^[r-][w-][x-]$/,
+  sys: /^\S+$/,
+};
+
+/** I, L, S, M -> 0..3; the first three are `Op.Fetch`, `Load` and `Store`. */
+const KIND = new Int8Array(256).fill(-1);
+for (const [kind, letter] of ['I', 'L', 'S', 'M'].entries()) KIND[letter.charCodeAt(0)] = kind;
+
+const HEX = new Int8Array(256).fill(-1);
+for (let digit = 0; digit < 16; digit++) {
+  const text = digit.toString(16);
+  HEX[text.charCodeAt(0)] = digit;
+  HEX[text.toUpperCase().charCodeAt(0)] = digit;
+}
+
+/** Which top-level entry of the model stands for which one of the program. */
+interface Space {
+  readonly tops: Int8Array;
+  used: number;
+}
+
+export class TraceReader {
+  /** Page and touches of the visit that `next` returned. */
+  page = 0;
+  count = 0;
+  /** Address space of the lines that follow; 0 until the first `P`. */
+  space = 0;
+  event: TraceEvent | undefined;
+  /** Lines read so far. */
+  line = 0;
+
+  private readonly feed: TraceFeed;
+  private readonly withEvents: boolean;
+  private readonly totals = new Float64Array(4);
+  private spaces = new Map<number, Space>();
+  private tops: Int8Array;
+  private fetchPage = -1;
+  private dataPage = -1;
+  private headed = false;
+  private complete = false;
+
+  /** Whole lines to parse: `bytes[at..whole)`. */
+  private bytes: Uint8Array = new Uint8Array(0);
+  private at = 0;
+  private whole = 0;
+  /** Chunk being parsed, of which [middle, tail) are whole lines and the rest is the start of one. */
+  private chunk: Uint8Array | undefined;
+  private middle = 0;
+  private tail = 0;
+  private readonly carry = new Uint8Array(MAX_LINE + 1);
+  private carried = 0;
+
+  /** `withEvents` false: events are checked but their pages do not take up top-level entries. */
+  constructor(feed: TraceFeed, withEvents: boolean) {
+    this.feed = feed;
+    this.withEvents = withEvents;
+    this.tops = this.spaceOf(0).tops;
+  }
+
+  /** Starts again from the first byte. */
+  rewind(): void {
+    this.feed.rewind();
+    this.totals.fill(0);
+    this.spaces = new Map();
+    this.space = 0;
+    this.tops = this.spaceOf(0).tops;
+    this.fetchPage = this.dataPage = -1;
+    this.headed = this.complete = false;
+    this.at = this.whole = this.line = this.carried = 0;
+    this.chunk = undefined;
+  }
+
+  /** Reads on to the next line that matters. After `Starved` it may be called again. */
+  next(): Line {
+    for (;;) {
+      if (this.at === this.whole && !this.refill()) {
+        return this.feed.ended ? this.end() : Line.Starved;
+      }
+      const bytes = this.bytes;
+      let i = this.at;
+      this.line++;
+      const letter = bytes[i]!;
+      const kind = KIND[letter]!;
+      if (kind < 0) {
+        const found = this.other(letter);
+        if (found !== undefined) return found;
+        continue;
+      }
+      if (this.complete || bytes[i + 1] !== BLANK) this.refuse();
+      i += 2;
+      let count = 0;
+      let digit = (bytes[i]! - 48) >>> 0;
+      while (digit <= 9) {
+        count = count * 10 + digit;
+        digit = (bytes[++i]! - 48) >>> 0;
+      }
+      if (count === 0 || count > Number.MAX_SAFE_INTEGER) this.refuse('the count is out of range');
+      let page = kind === 0 ? this.fetchPage : this.dataPage;
+      if (bytes[i] === BLANK) {
+        let low = 0;
+        let high = 0;
+        let hex = HEX[bytes[++i]!]!;
+        if (hex < 0) this.refuse();
+        while (hex >= 0) {
+          high = (high << 4) | (low >>> 28);
+          low = (low << 4) | hex;
+          if (high > 15) this.refuse('a page number has at most 36 bits');
+          hex = HEX[bytes[++i]!]!;
+        }
+        const slot = (high << 5) | (low >>> 27);
+        let top = this.tops[slot]!;
+        if (top < 0) top = this.newTop(slot);
+        page = (top << 27) | (low & (PAGES_PER_TOP - 1));
+        if (kind === 0) this.fetchPage = page;
+        else this.dataPage = page;
+      } else if (page < 0) {
+        this.refuse('the first line of a stream must name its page');
+      }
+      if (bytes[i] !== NEWLINE) this.refuse();
+      if (i - this.at > MAX_LINE) this.fail(`the line is longer than ${MAX_LINE} bytes`);
+      this.at = i + 1;
+      this.totals[kind] = this.totals[kind]! + count;
+      this.page = page;
+      this.count = count;
+      return kind === 3 ? Line.Store : (kind as Line);
+    }
+  }
+
+  /** Goes to the next bytes that are whole lines; false when there are none (yet). */
+  private refill(): boolean {
+    for (;;) {
+      if (this.chunk !== undefined) {
+        const chunk = this.chunk;
+        if (this.middle < this.tail) {
+          this.bytes = chunk;
+          this.at = this.middle;
+          this.middle = this.whole = this.tail;
+          return true;
+        }
+        this.carried = 0;
+        this.chunk = undefined;
+        this.keep(chunk, this.tail, chunk.length);
+      }
+      const chunk = this.feed.take();
+      if (chunk === undefined) return false;
+      const tail = chunk.lastIndexOf(NEWLINE) + 1;
+      if (tail === 0) {
+        this.keep(chunk, 0, chunk.length);
+        continue;
+      }
+      this.chunk = chunk;
+      this.tail = tail;
+      this.middle = 0;
+      if (this.carried > 0) {
+        this.middle = chunk.indexOf(NEWLINE) + 1;
+        this.keep(chunk, 0, this.middle);
+        this.bytes = this.carry;
+        this.at = 0;
+        this.whole = this.carried;
+        return true;
+      }
+    }
+  }
+
+  /** Keeps the beginning of a line whose rest comes with the next chunk. */
+  private keep(chunk: Uint8Array, from: number, to: number): void {
+    if (this.carried + to - from > this.carry.length) {
+      this.line++;
+      const what = this.line === 1 ? 'not a page trace: ' : '';
+      this.fail(`${what}the line is longer than ${MAX_LINE} bytes`);
+    }
+    this.carry.set(chunk.subarray(from, to), this.carried);
+    this.carried += to - from;
+  }
+
+  private end(): Line {
+    if (this.carried > 0) {
+      this.line++;
+      this.fail('truncated: the last line does not end');
+    }
+    if (this.line === 0) this.fail('not a page trace: it is empty');
+    if (this.headed && !this.complete)
+      this.fail('truncated: the closing "# totals" line is missing');
+    return Line.End;
+  }
+
+  /** A line that is not a visit; undefined = a comment. */
+  private other(letter: number): Line | undefined {
+    const start = this.at;
+    const newline = this.bytes.indexOf(NEWLINE, start);
+    if (newline - start > MAX_LINE) this.fail(`the line is longer than ${MAX_LINE} bytes`);
+    const text = String.fromCharCode(...this.bytes.subarray(start, newline));
+    if (this.complete) this.fail('lines follow the closing "# totals" line');
+    if (letter === 35) {
+      this.comment(text);
+    } else {
+      const fields = text.split(' ');
+      if (fields[0] === 'P' && fields.length === 2) {
+        this.enter(this.decimal(fields[1]!));
+      } else if (fields[0] === 'X') {
+        this.event = this.parseEvent(fields);
+      } else {
+        this.refuse();
+      }
+    }
+    this.at = newline + 1;
+    return letter === 35 ? undefined : letter === 80 ? Line.Space : Line.Event;
+  }
+
+  private comment(text: string): void {
+    const version = /^# page trace (.*)$/.exec(text);
+    if (version && this.line === 1) {
+      if (version[1] !== '1') this.fail(`page trace format ${version[1]} is not known, only 1 is`);
+      this.headed = true;
+    } else if (text.startsWith('# totals ')) {
+      this.complete = true;
+      for (const [kind, letter] of ['I', 'L', 'S', 'M'].entries()) {
+        const stated = new RegExp(` ${letter} (\\d+)`).exec(text);
+        const counted = this.totals[kind]!;
+        if (stated && Number(stated[1]) !== counted) {
+          this.fail(`damaged: the totals state ${stated[1]} ${letter}, the lines have ${counted}`);
+        }
+      }
+    }
+  }
+
+  private enter(space: number): void {
+    this.space = space;
+    this.tops = this.spaceOf(space).tops;
+    this.fetchPage = this.dataPage = -1;
+  }
+
+  private spaceOf(number: number): Space {
+    let space = this.spaces.get(number);
+    if (!space) {
+      space = { tops: new Int8Array(512).fill(-1), used: 0 };
+      this.spaces.set(number, space);
+    }
+    return space;
+  }
+
+  private newTop(slot: number): number {
+    const space = this.spaceOf(this.space);
+    if (space.used === TOP_ENTRIES) {
+      this.fail(`the pages spread over more than ${TOP_ENTRIES} areas of 512 GiB`);
+    }
+    space.tops[slot] = space.used;
+    return space.used++;
+  }
+
+  private parseEvent(fields: readonly string[]): TraceEvent {
+    const name = fields[1] ?? '';
+    const shape = Object.hasOwn(EVENTS, name) ? EVENTS[name]! : this.refuse('unknown event');
+    if (fields.length !== shape.length + 2) this.refuse(`${name} takes ${shape.length} arguments`);
+    const event = { name, page: 0, pages: 0, rights: '', toPage: 0, toPages: 0, space: 0 };
+    for (let i = 0; i < shape.length; i++) {
+      const text = fields[i + 2]!;
+      const letter = shape[i];
+      if (letter === 'n') event.pages = this.decimal(text);
+      else if (letter === 'm') event.toPages = this.decimal(text);
+      else if (letter === 's') event.space = this.decimal(text);
+      else if (letter === 'p') event.page = this.eventPage(text, this.decimal(fields[i + 3]!));
+      else if (letter === 'q') event.toPage = this.eventPage(text, this.decimal(fields[i + 3]!));
+      else if (RIGHTS[name]!.test(text)) event.rights = text;
+      else this.refuse();
+    }
+    if (name === 'fork') {
+      const parent = this.spaceOf(this.space);
+      this.spaces.set(event.space, { tops: parent.tops.slice(), used: parent.used });
+    } else if (name === 'exec') {
+      this.spaces.delete(event.space);
+      if (event.space === this.space) this.enter(event.space);
+    }
+    return event;
+  }
+
+  private eventPage(text: string, pages: number): number {
+    if (!/^0*[0-9a-fA-F]{1,9}$/.test(text)) this.refuse('a page number has at most 36 bits');
+    if (!this.withEvents) return 0;
+    const page = Number.parseInt(text, 16);
+    const slot = Math.floor(page / PAGES_PER_TOP);
+    const low = page % PAGES_PER_TOP;
+    if (low + pages > PAGES_PER_TOP) this.fail('the range crosses a 512 GiB boundary');
+    const top = this.tops[slot]! < 0 ? this.newTop(slot) : this.tops[slot]!;
+    return (top << 27) | low;
+  }
+
+  private decimal(text: string): number {
+    if (!/^\d{1,9}$/.test(text)) this.refuse();
+    return Number(text);
+  }
+
+  /** The current line is not part of the format. */
+  private refuse(why?: string): never {
+    const newline = this.bytes.indexOf(NEWLINE, this.at);
+    const shown = this.bytes.subarray(this.at, Math.min(newline, this.at + 40));
+    const text = JSON.stringify(String.fromCharCode(...shown));
+    if (this.line > 1) this.fail(`${why ?? 'not a line of a page trace'}: ${text}`);
+    const hint =
+      shown[0] === 0x1f && shown[1] === 0x8b
+        ? ' (it is still compressed)'
+        : /^"(==|I {2}[0-9a-f]| [LSM] [0-9a-f]+,)/.test(text)
+          ? ' (it looks like raw output of lackey, which has to be converted)'
+          : '';
+    this.fail(`not a page trace: it begins with ${text}${hint}${why ? `; ${why}` : ''}`);
+  }
+
+  private fail(message: string): never {
+    throw new TraceError(this.feed.name, this.line, message);
+  }
+}

@@ -1,0 +1,305 @@
+import { z } from 'zod';
+import { size } from '../../base/units.ts';
+import { Line, TraceError, type TraceEvent, TraceReader } from './trace-reader.ts';
+import {
+  ITEM_WORDS,
+  Op,
+  type ProcessImage,
+  type Program,
+  type Region,
+  type TraceFeed,
+  type WorkloadDefinition,
+} from './workload.ts';
+
+/**
+ * Replays a recorded page trace as one stream. One region spans the whole address space, so a page whose
+ * mapping was never seen is a first touch of a mapped page; the rest of the region list are templates
+ * (no pages of their own) for the `Mmap`s of replayed events. With several address spaces (`P` lines) the
+ * stream names the one that goes on with `SwitchTo`. All of them are one program, so a replayed exit
+ * unmaps the whole address space instead of ending it, and a replayed exec goes on under its number.
+ */
+
+/** A stream that can be cut after a number of references, in the middle of a visit if need be. */
+export interface ReferenceLimited {
+  /**
+   * The next fills may emit at most this many references in total (`Infinity`: no limit). A visit that is
+   * cut goes on, and looks its page up again, in the first fill under a new limit. A fill that returns 0
+   * before the stream has `finished` means that the limit is used up.
+   */
+  limit(references: number): void;
+  /** References that may still be emitted. */
+  readonly remaining: number;
+  /** Nothing will follow any more. Reads ahead; exact unless the source is starved. */
+  readonly finished: boolean;
+}
+
+/** Whether a program can be given turns counted in references. */
+export const isReferenceLimited = (program: Program): program is Program & ReferenceLimited =>
+  'limit' in program;
+
+const params = z.object({
+  file: z.string().min(1).describe('page trace, plain or gzip, relative to the scenario'),
+  loop: z.boolean().default(false).describe('start again at the end'),
+  limitReferences: z
+    .int()
+    .min(0)
+    .default(0)
+    .describe('use only the first so many references, of all kinds together; 0 = all'),
+  populate: z
+    .boolean()
+    .optional()
+    .describe('pages are mapped as if before the run: first touches are free; default: true'),
+  kernel: z
+    .boolean()
+    .optional()
+    .describe('the guest kernel takes time of its own; default: only if populate is false'),
+  pageSize: size()
+    .pipe(z.literal([4096, 2097152], { error: 'a guest page is 4KiB or 2MiB' }))
+    .default(4096)
+    .describe('page size the guest kernel maps with: 4KiB or 2MiB'),
+  events: z
+    .enum(['ignore', 'replay'])
+    .default('ignore')
+    .describe('whether recorded system calls change mappings and enter the guest kernel'),
+  syscallInstructions: z
+    .int()
+    .min(0)
+    .max(60_000)
+    .default(1000)
+    .describe('kernel instructions of a replayed system call'), // assumed (300-5000)
+  cpi: z.number().min(0.1).max(16).default(1).describe('cycles per instruction'), // assumed (0.7-2)
+  overlap: z.number().min(0).max(1).default(0).describe('share of a data stall that is hidden'),
+  hz: z.int().min(0).max(10_000).default(0).describe('guest timer ticks a second; 0 = tickless'),
+});
+
+/** Kernel data pages of a replayed system call. assumed (2-8) */
+const SYSCALL_PAGES = 4;
+/** Longest visit: its instructions must fit 16 bits, its references 24. */
+const MAX_FETCHES = 65_535;
+const MAX_DATA = (1 << 24) - 1;
+/** Pages of the model's address space that programs may use. */
+const USER_PAGES = 15 * 2 ** 27;
+
+/** Indexes into the region list. */
+const Template = { Image: 0, Code: 1, File: 2, FileCopy: 3, Anon: 4, AnonRead: 5 } as const;
+const SharedTemplate = { Write: 6, Read: 7 } as const;
+
+function traceRegions(pageShift: number): Region[] {
+  const template = (name: string, kind: Region['kind'], writable: boolean): Region => {
+    return { name, start: 0, pages: 0, kind, writable, pageShift: 12, populated: false };
+  };
+  return [
+    { ...template('image', 'anon', true), pages: USER_PAGES, pageShift },
+    template('code', 'code', false),
+    template('file', 'file', false),
+    template('file-copy', 'file', true),
+    template('anon', 'anon', true),
+    template('anon-read', 'anon', false),
+    template('shared', 'shared', true),
+    template('shared-read', 'shared', false),
+  ];
+}
+
+function templateOf(rights: string): number {
+  const writable = rights[1] === 'w';
+  if (rights[3] === 's') return writable ? SharedTemplate.Write : SharedTemplate.Read;
+  if (rights[4] === 'a') return writable ? Template.Anon : Template.AnonRead;
+  if (writable) return Template.FileCopy;
+  return rights[2] === 'x' ? Template.Code : Template.File;
+}
+
+type Item = readonly [number, number, number, number];
+
+/** What comes next in the stream. */
+const Ahead = { Unknown: 0, Visit: 1, Operation: 2, End: 3 } as const;
+
+class TraceProgram implements Program, ReferenceLimited {
+  remaining = Number.POSITIVE_INFINITY;
+  private readonly reader: TraceReader;
+  private readonly feed: TraceFeed;
+  private readonly options: z.output<typeof params>;
+  private readonly regions: readonly Region[];
+  private readonly perPass: number;
+  private passLeft: number;
+  private operations: Item[] = [];
+  /** Address spaces of the trace -> numbers for the guest kernel, from 0 in order of appearance. */
+  private readonly numbers = new Map<number, number>();
+  private spaces = 0;
+  private ahead: number = Ahead.Unknown;
+  private op = 0;
+  private page = 0;
+  private pending = 0;
+
+  constructor(feed: TraceFeed, options: z.output<typeof params>, regions: readonly Region[]) {
+    this.feed = feed;
+    this.options = options;
+    this.regions = regions;
+    this.reader = new TraceReader(feed, options.events === 'replay');
+    this.perPass = options.limitReferences || Number.POSITIVE_INFINITY;
+    this.passLeft = this.perPass;
+  }
+
+  limit(references: number): void {
+    this.remaining = references;
+  }
+
+  get finished(): boolean {
+    return (this.ahead === Ahead.Unknown ? this.look() : this.ahead) === Ahead.End;
+  }
+
+  /** HOT. */
+  fill(words: Int32Array, at: number, room: number): number {
+    let n = 0;
+    for (;;) {
+      const ahead = this.ahead === Ahead.Unknown ? this.look() : this.ahead;
+      if (ahead === Ahead.End || n === room) return n;
+      const word = at + n * ITEM_WORDS;
+      if (ahead === Ahead.Visit) {
+        if (this.remaining === 0) return n;
+        const op = this.op;
+        const most = op === Op.Fetch ? MAX_FETCHES : MAX_DATA;
+        const count = Math.min(this.pending, this.remaining, most);
+        this.remaining -= count;
+        if ((this.pending -= count) === 0) this.ahead = Ahead.Unknown;
+        const page = this.page;
+        // Traces do not record lines. assumed: a page is entered at one line, and a run reads on through
+        // the page at 16 instructions, or 8 data words, to the line.
+        const line = Math.imul(page, 0x9e3779b1) >>> 26;
+        const lines = Math.min(64, 1 + (count >> (op === Op.Fetch ? 4 : 3)));
+        words[word] = page;
+        words[word + 1] = op | (line << 8) | (lines << 16);
+        words[word + 2] = count;
+        words[word + 3] = op === Op.Fetch ? count : 0;
+        n++;
+      } else {
+        this.ahead = Ahead.Unknown;
+        const item = ahead === Ahead.Unknown ? STARVED : this.operations.shift()!;
+        words.set(item, word);
+        return n + 1;
+      }
+    }
+  }
+
+  fork(): Program {
+    return this;
+  }
+
+  exec(): ProcessImage {
+    return { regions: this.regions, program: this };
+  }
+
+  /** Finds out what comes next, reading as little as possible; `Unknown` = the feed is starved. */
+  private look(): number {
+    while (this.operations.length === 0) {
+      const line = this.passLeft === 0 ? Line.End : this.reader.next();
+      if (line <= Line.Store) {
+        this.op = line;
+        this.page = this.reader.page;
+        this.pending = Math.min(this.reader.count, this.passLeft);
+        this.passLeft -= this.pending;
+        return (this.ahead = Ahead.Visit);
+      }
+      if (line === Line.Starved) return Ahead.Unknown;
+      if (line === Line.Space) this.enter(this.reader.space);
+      else if (line === Line.Event) this.replay(this.reader.event!);
+      else if (this.options.loop) this.nextPass();
+      else return (this.ahead = Ahead.End);
+    }
+    return (this.ahead = Ahead.Operation);
+  }
+
+  private enter(space: number): void {
+    if (this.numbers.size === 0 && this.reader.count > 0) this.numbers.set(0, this.spaces++);
+    if (!this.numbers.has(space)) this.numbers.set(space, this.spaces++);
+    this.operations.push([this.numbers.get(space)!, Op.SwitchTo, 0, 0]);
+  }
+
+  private nextPass(): void {
+    if (this.reader.count === 0) {
+      throw new TraceError(this.feed.name, this.reader.line, 'no references to repeat');
+    }
+    this.passLeft = this.perPass;
+    this.reader.rewind();
+    this.numbers.clear();
+    this.spaces = 0;
+    this.operations.push([1, Op.WorkDone, 0, 0]);
+  }
+
+  private replay(event: TraceEvent): void {
+    if (this.options.events === 'ignore') return;
+    const { page, pages, toPage, toPages } = event;
+    const push = (a: number, op: number, b = 0, c = 0) => this.operations.push([a, op, b, c]);
+    switch (event.name) {
+      case 'resident':
+        break; // the image region covers it
+      case 'mmap':
+        push(page, Op.Mmap, pages, templateOf(event.rights));
+        break;
+      case 'brk+':
+        push(page, Op.Mmap, pages, Template.Anon);
+        break;
+      case 'munmap':
+      case 'brk-':
+        push(page, Op.Munmap, pages);
+        break;
+      case 'mprotect':
+        push(page, Op.Mprotect, pages, event.rights[1] === 'w' ? 1 : 0);
+        break;
+      case 'dontneed':
+        push(page, Op.Discard, pages);
+        break;
+      case 'mremap':
+        if (toPage !== page) push(page, Op.Mremap, toPage, Math.min(pages, toPages));
+        if (toPages > pages) push(toPage + pages, Op.Mmap, toPages - pages, Template.Anon);
+        if (toPages < pages) push(page + toPages, Op.Munmap, pages - toPages);
+        break;
+      case 'fork':
+        if (this.numbers.size === 0) this.numbers.set(0, this.spaces++);
+        this.numbers.set(event.space, this.spaces);
+        push(this.spaces++, Op.ForkTo);
+        break;
+      case 'exec': {
+        const { space } = this.reader;
+        this.numbers.set(event.space, this.numbers.get(space) ?? 0);
+        push(0, Op.Exec);
+        break;
+      }
+      case 'exit':
+        if (this.reader.space !== 0) push(0, Op.Munmap, USER_PAGES);
+        break;
+      default:
+        push(this.options.syscallInstructions, Op.Syscall, SYSCALL_PAGES);
+    }
+  }
+}
+
+const STARVED: Item = [0, Op.Starved, 0, 0];
+
+export const trace: WorkloadDefinition<typeof params> = {
+  name: 'trace',
+  summary: 'replays a recorded page trace',
+  params,
+  create(options, deps) {
+    const large = options.pageSize !== 4096;
+    if (large && options.events === 'replay') {
+      throw new Error('recorded events can be replayed with 4KiB pages only');
+    }
+    if (options.populate && options.kernel) {
+      throw new Error(
+        'a guest kernel that takes time charges first touches: set populate to false',
+      );
+    }
+    const kernel = options.kernel ?? options.populate === false;
+    const regions = traceRegions(large ? 21 : 12);
+    const program = new TraceProgram(deps.openTrace(options.file), options, regions);
+    return {
+      processes: [{ regions, program }],
+      unit: 'passes',
+      cpiQ8: Math.round(options.cpi * 256),
+      overlapQ8: Math.round(options.overlap * 256),
+      kernel,
+      quantumInstructions: 2 ** 31 - 1,
+      hz: options.hz,
+    };
+  },
+};
