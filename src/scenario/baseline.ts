@@ -1,0 +1,66 @@
+import type { RunResult, VmRow } from '../stats/result.ts';
+import type { Scenario, VmGroup } from './resolve.ts';
+import { type RunOptions, runScenario } from './run.ts';
+
+/** Cycles in which a VM wanted the processor: everything but sleep. */
+function wanted(metrics: VmRow['metrics']): number {
+  return (
+    (metrics.running_cycles ?? 0) +
+    (metrics.ready_cycles ?? 0) +
+    (metrics.costopped_cycles ?? 0) +
+    (metrics.parked_cycles ?? 0)
+  );
+}
+
+/**
+ * Runs each VM of a finished run alone and native for the same work and fills in `slowdown` (cycles the work
+ * took, waiting for a pCPU included, per native cycle) and `overhead` (the same without the waiting).
+ * Work is user instructions, which no paging mode, scheduler or neighbour changes. Time asleep (waiting
+ * for clients or disks) counts on neither side.
+ */
+export async function runBaseline(
+  scenario: Scenario,
+  result: RunResult,
+  options: RunOptions = {},
+): Promise<RunResult> {
+  const vms: VmRow[] = [];
+  const metrics = [...result.metrics];
+  const native = new Map<string, number>();
+  for (const row of result.vms) {
+    const instructions = row.metrics.user_instructions ?? 0;
+    const group = scenario.vms.find(({ name }) => name === row.group);
+    if (!group || instructions === 0) {
+      vms.push(row);
+      continue;
+    }
+    // VMs of one group differ by their random streams only; each is compared with its own twin.
+    const alone = await runScenario(nativeTwin(scenario, group, row.vm), {
+      ...options,
+      onProgress: undefined,
+    });
+    const twin = alone.vms[0]!;
+    const perInstruction = wanted(twin.metrics) / (twin.metrics.user_instructions || 1);
+    native.set(row.vm, perInstruction);
+    const slowdown = wanted(row.metrics) / instructions / perInstruction;
+    const overhead = (row.metrics.running_cycles ?? 0) / instructions / perInstruction;
+    metrics.push({ scope: 'vm', id: row.vm, metric: 'slowdown', value: slowdown });
+    metrics.push({ scope: 'vm', id: row.vm, metric: 'overhead', value: overhead });
+    vms.push({ ...row, metrics: { ...row.metrics, slowdown, overhead } });
+  }
+  return { ...result, vms, metrics };
+}
+
+/** The same VM on the same host, alone and without a hypervisor. */
+function nativeTwin(scenario: Scenario, group: VmGroup, vm: string): Scenario {
+  const index = Number(vm.slice(group.name.length + 1));
+  return {
+    ...scenario,
+    hypervisor: {
+      ...scenario.hypervisor,
+      mmu: { kind: 'native' },
+      tags: { kind: 'none', flush: 'vm-switch' },
+      scheduler: { kind: 'round-robin', timeslice: 1e12, references: 0, steal: true },
+    },
+    vms: [{ ...group, count: 1, firstIndex: index }],
+  };
+}

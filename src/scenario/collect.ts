@@ -1,0 +1,147 @@
+import { ModelError } from '../base/errors.ts';
+import { runstateMetrics } from '../hypervisor/vm.ts';
+import { exitNames, LEAVES, leafNames } from '../stats/leaves.ts';
+import type { MetricName } from '../stats/metrics.ts';
+import type {
+  ExitRow,
+  LedgerRow,
+  MetricRow,
+  RunResult,
+  SampleRow,
+  VmRow,
+} from '../stats/result.ts';
+import type { Simulation } from './build.ts';
+import { countersBetween, ledgerBetween, type Snapshot } from './snapshot.ts';
+
+/** Makes the result of the window between two snapshots, and checks that every account balances. */
+export function collect(
+  simulation: Simulation,
+  start: Snapshot,
+  end: Snapshot,
+  timeseries: readonly SampleRow[],
+  windowCycles: number,
+): RunResult {
+  const { scenario, hypervisor, machine, members } = simulation;
+  const rows = hypervisor.vms.length + 1;
+  const names = [...hypervisor.vms.map((vm) => vm.name), 'host'];
+  const metrics: MetricRow[] = [];
+  const ledger: LedgerRow[] = [];
+  const perVm = hypervisor.vms.map((): Record<string, number> => ({}));
+
+  for (const core of machine.cores) {
+    const elapsed = end.pcpuTime[core.id]! - start.pcpuTime[core.id]!;
+    let sum = 0;
+    for (let row = 0; row < rows; row++) {
+      for (let leaf = 0; leaf < LEAVES; leaf++) {
+        const cycles = ledgerBetween(start, end, rows, core.id, row, leaf);
+        if (cycles === 0) continue;
+        sum += cycles;
+        const name = leafNames[leaf]!;
+        ledger.push({ pcpu: core.id, vm: names[row]!, ...name, cycles });
+        const total = perVm[row];
+        if (total) total[name.leaf] = (total[name.leaf] ?? 0) + cycles;
+      }
+    }
+    if (sum !== elapsed) {
+      throw new ModelError(
+        `ledger of pCPU ${core.id}: ${sum} cycles in leaves, ${elapsed} elapsed`,
+      );
+    }
+    metrics.push({ scope: 'pcpu', id: `${core.id}`, metric: 'elapsed_cycles', value: elapsed });
+    const flushes = end.flushes[core.id]! - start.flushes[core.id]!;
+    metrics.push({ scope: 'pcpu', id: `${core.id}`, metric: 'tlb_flushes', value: flushes });
+  }
+
+  const exits: ExitRow[] = [];
+  const vms: VmRow[] = [];
+  for (const [i, member] of members.entries()) {
+    const { vm, vcpu, requests } = member;
+    const counters = countersBetween(start, end, i);
+    checkTlb(vm.name, counters);
+    let exitCount = 0;
+    for (const [reason, name] of exitNames.entries()) {
+      const count = end.exits[i]!.counts[reason]! - start.exits[i]!.counts[reason]!;
+      const handlerCycles = end.exits[i]!.handler[reason]! - start.exits[i]!.handler[reason]!;
+      const transitionCycles =
+        end.exits[i]!.transition[reason]! - start.exits[i]!.transition[reason]!;
+      exitCount += count;
+      if (count + handlerCycles + transitionCycles === 0) continue;
+      exits.push({ vm: vm.name, vcpu: 0, reason: name, count, transitionCycles, handlerCycles });
+    }
+    const own: Partial<Record<MetricName, number>> = { ...counters, exits: exitCount };
+    const vcpuElapsed = end.states[i]![5]! - start.states[i]![5]!;
+    let inStates = 0;
+    for (const [state, metric] of runstateMetrics.entries()) {
+      const cycles = end.states[i]![state]! - start.states[i]![state]!;
+      inStates += cycles;
+      own[metric] = cycles;
+      metrics.push({ scope: 'vcpu', id: `${vm.name}/${vcpu.index}`, metric, value: cycles });
+    }
+    if (inStates !== vcpuElapsed) {
+      throw new ModelError(`run states of ${vm.name}: ${inStates} cycles, ${vcpuElapsed} elapsed`);
+    }
+    metrics.push({
+      scope: 'vcpu',
+      id: `${vm.name}/${vcpu.index}`,
+      metric: 'elapsed_cycles',
+      value: vcpuElapsed,
+    });
+    own.elapsed_cycles = vcpuElapsed;
+    const leaves = perVm[i]!;
+    own.walk_cycles = (leaves['walk.guest'] ?? 0) + (leaves['walk.nested'] ?? 0);
+    if (requests) Object.assign(own, latencies(requests.sortedLatencies()));
+    own.finished_at_cycles = Number.isNaN(vm.finishedAt) ? 0 : vm.finishedAt;
+    own.guest_memory_bytes = member.kernel.guest.memory.used * 4096;
+    own.host_memory_bytes = vm.p2m.reduce((n, frame) => n + (frame !== 0 ? 1 : 0), 0) * 4096;
+    for (const [metric, value] of Object.entries(own)) {
+      metrics.push({ scope: 'vm', id: vm.name, metric: metric as MetricName, value });
+    }
+    vms.push({
+      vm: vm.name,
+      group: member.group.name,
+      workload: member.group.workload.kind,
+      unit: member.workload.unit,
+      metrics: own,
+      ledger: leaves,
+    });
+  }
+  metrics.unshift({ scope: 'host', id: '0', metric: 'elapsed_cycles', value: windowCycles });
+  return {
+    name: scenario.name,
+    seed: scenario.seed,
+    mhz: machine.mhz,
+    windowCycles,
+    pcpuCount: machine.cores.length,
+    metrics,
+    ledger,
+    exits,
+    vms,
+    timeseries,
+  };
+}
+
+/** Every look-up is a visit, every L1 miss an L2 hit or a miss. */
+function checkTlb(vm: string, n: Record<string, number>): void {
+  const lookups = n.l1i_lookups! + n.l1d_lookups!;
+  if (lookups !== n.visits)
+    throw new ModelError(`${vm}: ${lookups} look-ups for ${n.visits} visits`);
+  for (const side of ['i', 'd']) {
+    const misses = n[`l1${side}_misses`]!;
+    const second = n[`l2${side}_hits`]! + n[`l2${side}_misses`]!;
+    if (misses !== second)
+      throw new ModelError(`${vm}: ${misses} L1${side} misses, ${second} at L2`);
+  }
+}
+
+function latencies(sorted: Float64Array): Partial<Record<MetricName, number>> {
+  if (sorted.length === 0) return {};
+  const at = (share: number) => Math.round(sorted[Math.ceil(share * sorted.length) - 1]!);
+  const mean = sorted.reduce((sum, value) => sum + value, 0) / sorted.length;
+  return {
+    latency_mean: Math.round(mean),
+    latency_p50: at(0.5),
+    latency_p95: at(0.95),
+    latency_p99: at(0.99),
+    latency_max: Math.round(sorted.at(-1)!),
+  };
+}

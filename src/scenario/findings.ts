@@ -1,0 +1,66 @@
+import { closest, distance } from 'fastest-levenshtein';
+import { ConfigError, type Diagnostic, type Place } from '../base/errors.ts';
+
+/**
+ * Collects every problem of a scenario and of the files it is made of, so that all of them are shown at
+ * once, each at its own place and with the line it stands on.
+ */
+export class Findings {
+  readonly #sources = new Map<string, readonly string[]>();
+  readonly #found: Diagnostic[] = [];
+
+  /** Registers the text of a file, for excerpts. Files are reported in the order they were added. */
+  addSource(file: string, text: string): void {
+    this.#sources.set(file, text.split(/\r\n|\r|\n/));
+  }
+
+  get any(): boolean {
+    return this.#found.length > 0;
+  }
+
+  /** A second problem at the same place is nearly always a consequence of the first: it is dropped. */
+  add(place: Place, message: string, suggestion?: string): void {
+    const same = (d: Diagnostic) =>
+      d.place.file === place.file && d.place.line === place.line && d.place.column === place.column;
+    if (!this.#found.some(same)) this.#found.push(this.diagnostic(place, message, suggestion));
+  }
+
+  /** A diagnostic with its excerpt; not recorded. */
+  diagnostic(place: Place, message: string, suggestion?: string): Diagnostic {
+    const excerpt = this.#sources.get(place.file)?.[place.line - 1];
+    return { place, message, suggestion, excerpt };
+  }
+
+  throwIfAny(): void {
+    if (!this.any) return;
+    const order = [...this.#sources.keys()];
+    throw new ConfigError(
+      this.#found.toSorted(
+        (a, b) =>
+          order.indexOf(a.place.file) - order.indexOf(b.place.file) ||
+          a.place.line - b.place.line ||
+          a.place.column - b.place.column,
+      ),
+    );
+  }
+}
+
+/** `did you mean "weight"?` when one of the candidates is close enough to be a slip of the pen. */
+export function didYouMean(word: string, candidates: readonly string[]): string | undefined {
+  if (candidates.length === 0 || word.length > 64) return undefined;
+  const lower = word.toLowerCase();
+  const near =
+    candidates.find((candidate) => candidate.toLowerCase() === lower) ?? closest(word, candidates);
+  return isNear(lower, near.toLowerCase()) ? `did you mean "${near}"?` : undefined;
+}
+
+function isNear(a: string, b: string): boolean {
+  if (a.length >= 3 && (b.startsWith(a) || a.startsWith(b))) return true;
+  return distance(a, b) <= Math.max(2, Math.floor(b.length / 3));
+}
+
+/** `a, b, c`, cut short when there are very many. */
+export function listed(words: readonly (string | number)[]): string {
+  const shown = words.slice(0, 40).join(', ');
+  return words.length > 40 ? `${shown}, …` : shown;
+}

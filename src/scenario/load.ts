@@ -1,0 +1,135 @@
+import type { Diagnostic } from '../base/errors.ts';
+import { Findings } from './findings.ts';
+import {
+  child,
+  type Located,
+  type LocatedMap,
+  mergeScenarios,
+  type Path,
+  without,
+} from './located.ts';
+import { applySets } from './overrides.ts';
+import { parseYaml } from './parse.ts';
+import { expandPresets, PresetReader, type PresetTexts, presets } from './presets.ts';
+import { placeOf, resolveScenario, type Scenario } from './resolve.ts';
+
+/**
+ * YAML text -> checked, complete scenario, without touching a disk. In order: the file and what it extends,
+ * `--set`, presets, schema, rules. Every problem of all of them is reported at once, in one ConfigError.
+ */
+export interface LoadOptions {
+  /** What to call the text in messages; paths in it are relative to this one. */
+  readonly file: string;
+  /** Text of another file, for `extends`. Throws when it cannot be read. */
+  readonly readFile?: ((path: string) => string) | undefined;
+  /** `path=value`, applied in order. */
+  readonly set?: readonly string[] | undefined;
+  /** Instead of those that ship. */
+  readonly presets?: PresetTexts | undefined;
+}
+
+/** A scenario that still knows where its values were written. */
+export interface LoadedScenario {
+  readonly scenario: Scenario;
+  /** A problem found later (a file that cannot be read), at the place of the value at `path`. */
+  diagnose(path: Path, message: string, suggestion?: string): Diagnostic;
+  /** The file in which the value at `path` was written. */
+  fileOf(path: Path): string;
+}
+
+/** Throws ConfigError. */
+export function loadScenario(text: string, options: LoadOptions): Scenario {
+  return loadWithPlaces(text, options).scenario;
+}
+
+/** Throws ConfigError. */
+export function loadWithPlaces(text: string, options: LoadOptions): LoadedScenario {
+  const findings = new Findings();
+  const texts = options.presets ?? presets;
+  const written = new FileReader(options.readFile, findings).read(options.file, text);
+  const root = written && applySets(written, options.set ?? [], findings);
+  if (root?.form !== 'map') {
+    if (root) findings.add(root.place, 'a scenario is a map: lines of the form `key: value`');
+    findings.throwIfAny();
+    throw new Error('unreadable scenario without a finding');
+  }
+  const expanded = expandPresets(withoutAnchors(root), new PresetReader(texts, findings));
+  const isPreset = (file: string) => file.startsWith('configs/') && file !== options.file;
+  const scenario = resolveScenario(expanded, texts, findings, isPreset);
+  findings.throwIfAny();
+  return {
+    scenario: scenario!,
+    diagnose: (path, message, suggestion) =>
+      findings.diagnostic(placeOf(expanded, path, isPreset), message, suggestion),
+    fileOf: (path) => placeOf(expanded, path, isPreset).file,
+  };
+}
+
+/** `x-...` keys hold anchors and mean nothing themselves. */
+function withoutAnchors(root: LocatedMap): LocatedMap {
+  return without(root, ...[...root.entries.keys()].filter((key) => key.startsWith('x-')));
+}
+
+/** Reads a file and, depth first, those it extends. */
+class FileReader {
+  readonly #readFile: ((path: string) => string) | undefined;
+  readonly #findings: Findings;
+  readonly #done = new Map<string, Located | undefined>();
+  readonly #open: string[] = [];
+
+  constructor(readFile: ((path: string) => string) | undefined, findings: Findings) {
+    this.#readFile = readFile;
+    this.#findings = findings;
+  }
+
+  read(file: string, text: string): Located | undefined {
+    const located = parseYaml(text, file, this.#findings);
+    if (located?.form !== 'map' || !located.entries.has('extends')) return located;
+    this.#open.push(file);
+    const names = child(located, 'extends')!;
+    let base: Located | undefined;
+    for (const name of names.form === 'list' ? names.items : [names]) {
+      const extended = this.#extended(file, name);
+      if (extended) base = base ? mergeScenarios(base, extended) : extended;
+    }
+    this.#open.pop();
+    return mergeScenarios(base, without(located, 'extends'));
+  }
+
+  #extended(from: string, name: Located): Located | undefined {
+    const complain = (message: string, suggestion?: string) => {
+      this.#findings.add(name.place, message, suggestion);
+      return undefined;
+    };
+    if (name.form !== 'scalar' || typeof name.value !== 'string') {
+      return complain('`extends` takes the path of a file, or a list of paths');
+    }
+    const path = joinPath(from, name.value);
+    if (this.#open.includes(path)) return complain(`"${name.value}" extends itself`);
+    if (this.#open.length > 16) return complain('files extend each other more than 16 deep');
+    if (this.#done.has(path)) return this.#done.get(path);
+    if (!this.#readFile) return complain('`extends` cannot be used here: no way to read files');
+    let text: string;
+    try {
+      text = this.#readFile(path);
+    } catch (error) {
+      return complain(`cannot read "${path}": ${(error as Error).message}`);
+    }
+    const located = this.read(path, text);
+    this.#done.set(path, located);
+    return located;
+  }
+}
+
+/** `path` as written in the file `from`. */
+export function joinPath(from: string, path: string): string {
+  if (path.startsWith('/')) return path;
+  const parts: string[] = [];
+  for (const part of `${from.slice(0, from.lastIndexOf('/') + 1)}${path}`.split('/')) {
+    if (part === '.' || (part === '' && parts.length > 0)) continue;
+    if (part === '..' && parts.length > 0 && parts.at(-1) !== '..' && parts.at(-1) !== '')
+      parts.pop();
+    else parts.push(part);
+  }
+  return parts.join('/');
+}

@@ -1,0 +1,76 @@
+import type { Place } from '../base/errors.ts';
+import { didYouMean, type Findings, listed } from './findings.ts';
+import { type Located, type LocatedMap, textOf, withEntry } from './located.ts';
+import { readYaml } from './parse.ts';
+
+/**
+ * `--set path=value`: overrides any key of a scenario by the path it has in YAML. List items are named by
+ * position, VMs also by their name: `vms.web.count=8`. The value is YAML. Problems point into the option:
+ * `--set:2:5` is the fifth character of the second `--set`.
+ */
+export const SET_FILE = '--set';
+
+export function applySets(root: Located, sets: readonly string[], findings: Findings): Located {
+  const lines = sets.map((set) => set.replaceAll(/[\r\n]/g, ' '));
+  findings.addSource(SET_FILE, lines.join('\n'));
+  return lines.reduce((tree, line, index) => applySet(tree, line, index, findings), root);
+}
+
+interface Step {
+  readonly word: string;
+  readonly place: Place;
+}
+
+function applySet(root: Located, text: string, index: number, findings: Findings): Located {
+  const place = (column: number): Place => ({ file: SET_FILE, line: index + 1, column });
+  const equals = text.indexOf('=');
+  const path = equals < 0 ? text : text.slice(0, equals);
+  if (equals <= 0 || text.slice(equals + 1).trim() === '' || path.split('.').includes('')) {
+    findings.add(place(1), `expected path=value, got "${text}"`, 'for example vms.web.count=8');
+    return root;
+  }
+  // Padded so that the places the parser reports are those in the option.
+  const padded = '\n'.repeat(index) + ' '.repeat(equals + 1) + text.slice(equals + 1);
+  const value = readYaml(padded, SET_FILE, findings);
+  if (!value) return root;
+  let column = 1;
+  const steps = path.split('.').map((word): Step => {
+    const step = { word: word.trim(), place: place(column) };
+    column += word.length + 1;
+    return step;
+  });
+  return put(root, steps, value, findings);
+}
+
+function put(
+  node: Located | undefined,
+  steps: readonly Step[],
+  value: Located,
+  findings: Findings,
+): Located {
+  const [step, ...rest] = steps;
+  if (!step) return value;
+  if (node?.form === 'list') {
+    const at = node.items.findIndex(
+      (item, i) => textOf(item, 'name') === step.word || String(i) === step.word,
+    );
+    if (at < 0) {
+      const names = node.items.map((item, i) => textOf(item, 'name') ?? String(i));
+      const hint = didYouMean(step.word, names) ?? `there is ${listed(names) || 'nothing'}`;
+      findings.add(step.place, `no item "${step.word}" in the list`, hint);
+      return node;
+    }
+    const items = node.items.with(at, put(node.items[at], rest, value, findings));
+    return { ...node, items };
+  }
+  const map: LocatedMap =
+    node?.form === 'map' ? node : { form: 'map', place: step.place, entries: new Map() };
+  const next = put(map.entries.get(step.word)?.value, rest, value, findings);
+  const otherKind =
+    step.word === 'kind' &&
+    next.form === 'scalar' &&
+    map.entries.has('kind') &&
+    next.value !== textOf(map, 'kind');
+  // Another kind of policy: the parameters of the former one go with it.
+  return withEntry(otherKind ? { ...map, entries: new Map() } : map, step.word, next, step.place);
+}

@@ -1,0 +1,96 @@
+import type { Findings } from './findings.ts';
+import {
+  child,
+  type Located,
+  type LocatedMap,
+  merge,
+  textOf,
+  withEntry,
+  without,
+} from './located.ts';
+import { parseYaml } from './parse.ts';
+import { embeddedPresets } from './presets.generated.ts';
+
+/**
+ * Presets: named processors, hypervisors and workloads (configs/<folder>/<name>.yaml), shipped inside the
+ * program. Expanding a scenario replaces each name by what the preset says, with the scenario's own keys on top.
+ */
+export type PresetFolder = 'processors' | 'hypervisors' | 'workloads';
+/** Name -> YAML text, by folder. */
+export type PresetTexts = Readonly<Record<PresetFolder, Readonly<Record<string, string>>>>;
+
+export const presets: PresetTexts = embeddedPresets;
+
+/** What a preset says about itself; the rest is content. */
+const ABOUT = ['name', 'description'] as const;
+
+export class PresetReader {
+  readonly #texts: PresetTexts;
+  readonly #findings: Findings;
+  readonly #read = new Map<string, LocatedMap | undefined>();
+
+  constructor(texts: PresetTexts, findings: Findings) {
+    this.#texts = texts;
+    this.#findings = findings;
+  }
+
+  has(folder: PresetFolder, name: string | undefined): name is string {
+    return name !== undefined && Object.hasOwn(this.#texts[folder], name);
+  }
+
+  read(folder: PresetFolder, name: string): LocatedMap | undefined {
+    const file = `configs/${folder}/${name}.yaml`;
+    if (!this.#read.has(file)) {
+      const located = parseYaml(this.#texts[folder][name]!, file, this.#findings);
+      this.#read.set(file, located?.form === 'map' ? located : undefined);
+    }
+    return this.#read.get(file);
+  }
+
+  /** The preset called `name`, or any other as a stand-in, so that the rest can still be checked. */
+  readOrStandIn(folder: PresetFolder, name: string | undefined): LocatedMap | undefined {
+    const known = this.has(folder, name) ? name : Object.keys(this.#texts[folder])[0];
+    return known === undefined ? undefined : this.read(folder, known);
+  }
+}
+
+/** The scenario with all presets filled in. Unknown names are left for the schema to report. */
+export function expandPresets(root: LocatedMap, reader: PresetReader): LocatedMap {
+  let expanded = root;
+  const host = child(root, 'host');
+  if (host?.form === 'map') {
+    const preset = reader.readOrStandIn('processors', textOf(host, 'processor'));
+    if (preset) expanded = withEntry(expanded, 'host', fillHost(host, preset));
+  }
+  const hypervisor = child(root, 'hypervisor');
+  if (hypervisor?.form === 'map') {
+    const preset = reader.readOrStandIn('hypervisors', textOf(hypervisor, 'profile'));
+    if (preset) {
+      expanded = withEntry(expanded, 'hypervisor', merge(without(preset, ...ABOUT), hypervisor));
+    }
+  }
+  const vms = child(root, 'vms');
+  if (vms?.form === 'list') {
+    const items = vms.items.map((vm) => fillVm(vm, reader));
+    expanded = withEntry(expanded, 'vms', { ...vms, items });
+  }
+  return expanded;
+}
+
+function fillHost(host: LocatedMap, preset: LocatedMap): LocatedMap {
+  const override = host.entries.get('cpu');
+  const filled = without(preset, 'description');
+  if (!override) return withEntry(host, 'cpu', { ...filled, place: host.place });
+  return withEntry(host, 'cpu', merge(filled, override.value));
+}
+
+function fillVm(vm: Located, reader: PresetReader): Located {
+  const workload = child(vm, 'workload');
+  if (vm.form !== 'map' || workload?.form !== 'map') return vm;
+  const kind = textOf(workload, 'kind');
+  if (!reader.has('workloads', kind)) return vm;
+  const preset = reader.read('workloads', kind);
+  if (!preset) return vm;
+  const filled = merge(without(preset, ...ABOUT), without(workload, 'kind'));
+  return withEntry(vm, 'workload', filled);
+}

@@ -1,0 +1,47 @@
+import { Core } from '../machine/core.ts';
+import type { Processor } from '../machine/processor.ts';
+import type { Path } from './located.ts';
+
+/** Whether a processor's geometry can be built: what `host.cpu` may not be changed to. */
+
+interface Fault {
+  readonly path: Path;
+  readonly message: string;
+}
+
+/** Words of hot state a machine may take, of the 2^24 there are; the rest is for vCPUs and visit blocks. */
+const MAX_WORDS = 12 * 2 ** 20;
+
+const isPowerOfTwo = (n: number) => n >= 1 && Number.isInteger(Math.log2(n));
+
+export function processorFaults(processor: Processor, pcpus: number): Fault[] {
+  const faults: Fault[] = [];
+  for (const level of ['l1i', 'l1d', 'l2i', 'l2d'] as const) {
+    for (const size of ['4K', '2M', '1G'] as const) {
+      const { entries, ways } = processor.tlb[level][size];
+      if (ways === 'full' || isPowerOfTwo(entries / ways) || entries === 0) continue;
+      const message = `${entries} entries in ${ways} ways make ${entries / ways} sets: it must be a power of two`;
+      faults.push({ path: ['tlb', level, size, 'entries'], message });
+    }
+  }
+  for (const level of ['l2', 'l3'] as const) {
+    const { size, ways } = processor.caches[level];
+    const sets = size / 64 / ways;
+    if (level === 'l3' && size === 0) continue;
+    if (isPowerOfTwo(sets) && sets >= 64) continue;
+    const message = `${size} bytes in ${ways} ways make ${sets} sets of 64-byte lines: it must be a power of two, 64 or more`;
+    faults.push({ path: ['caches', level, 'size'], message });
+  }
+  if (faults.length === 0 && wordsOf(processor, pcpus) > MAX_WORDS) {
+    const message = `${pcpus} pCPUs with TLBs and caches of this size are more than can be simulated`;
+    faults.push({ path: [], message });
+  }
+  return faults;
+}
+
+function wordsOf(processor: Processor, pcpus: number): number {
+  const { l2, l3 } = processor.caches;
+  const dies = Math.ceil(pcpus / processor.coresPerDie);
+  const lines = (pcpus / l2.sharedByCores) * (l2.size / 64) + dies * (l3.size / 64);
+  return pcpus * Core.words(processor, 0) + lines;
+}

@@ -1,0 +1,198 @@
+import { stringify } from 'yaml';
+import type { z } from 'zod';
+import type { Cycles } from '../base/ids.ts';
+import type { Choice } from '../base/registry.ts';
+import { toCycles } from '../base/units.ts';
+import type { HypervisorCosts } from '../hypervisor/costs.ts';
+import type { Processor } from '../machine/processor.ts';
+import { checkScenario, pcpuCount } from './checks.ts';
+import type { Findings } from './findings.ts';
+import { reportIssue } from './issues.ts';
+import { follow, type LocatedMap, type Path, toValue } from './located.ts';
+import type { PresetTexts } from './presets.ts';
+import { type ParsedScenario, scenarioSchema } from './schema.ts';
+import { withDefaults } from './schema-walk.ts';
+
+/** A group of identical VMs; they are called `name-0`, `name-1`, … */
+export interface VmGroup {
+  readonly name: string;
+  readonly count: number;
+  readonly vcpus: number;
+  /** Bytes of each VM. */
+  readonly memory: number;
+  readonly weight: number;
+  /** Per cent of one pCPU; 0 = none. */
+  readonly cap: number;
+  readonly pin?: readonly number[] | undefined;
+  /** A registered kind with all its parameters. */
+  readonly workload: Choice;
+  /** Number of the first VM of the group: a baseline runs one member of a group alone. */
+  readonly firstIndex?: number | undefined;
+}
+
+/** Everything a run needs to know: complete, checked, frozen, in cycles and bytes. */
+export interface Scenario {
+  readonly name: string;
+  readonly description: string;
+  readonly seed: string;
+  /** Simulated time in all, from power-on; `work`: until every VM that has work has done it. */
+  readonly duration: Cycles | 'work';
+  /** When the measured window starts. */
+  readonly warmup: Cycles;
+  readonly host: {
+    /** Name of the preset. */
+    readonly processor: string;
+    readonly sockets: number;
+    /** Bytes. */
+    readonly memory: number;
+    /** Number of pCPUs in use. */
+    readonly pcpus: number;
+    /** False: data lines cost nothing. */
+    readonly dataLines: boolean;
+    /** Undefined: exact. */
+    readonly lookahead: Cycles | undefined;
+  };
+  readonly processor: Processor;
+  readonly hypervisor: {
+    /** Name of the preset. */
+    readonly profile: string;
+    readonly mmu: Choice;
+    readonly tags: Choice;
+    readonly scheduler: Choice;
+    readonly backing: 'on-touch' | 'up-front';
+  };
+  readonly costs: HypervisorCosts;
+  readonly vms: readonly VmGroup[];
+  readonly output: {
+    /** Interval between samples; 0 = none. */
+    readonly timeseries: Cycles;
+  };
+  readonly checks: { readonly translations: boolean };
+  /** The complete input in the units it was written with, every default filled in. */
+  readonly input: Readonly<Record<string, unknown>>;
+}
+
+/** The scenario as YAML: loading it again gives the same run. */
+export function scenarioYaml(scenario: Scenario): string {
+  return stringify(scenario.input, { aliasDuplicateObjects: false, lineWidth: 100 });
+}
+
+/** Checks a scenario whose presets are filled in. Undefined when something is wrong: see `findings`. */
+export function resolveScenario(
+  root: LocatedMap,
+  texts: PresetTexts,
+  findings: Findings,
+  isPreset: (file: string) => boolean,
+): Scenario | undefined {
+  const schema = scenarioSchema(texts);
+  const value = toValue(root);
+  const parsed = schema.safeParse(value);
+  const extraKinds = (path: Path) =>
+    path.at(-2) === 'workload' ? Object.keys(texts.workloads) : [];
+  const issues = parsed.success ? [] : parsed.error.issues;
+  for (const issue of issues) {
+    reportIssue(issue, { root, value, schema, findings, extraKinds });
+  }
+  const broken = issues.map((issue) => issue.path as Path);
+  const scenario = parsed.success ? parsed.data : repaired(schema, value, issues);
+  if (!scenario) return undefined;
+  checkScenario({
+    scenario,
+    sound: (...paths) => paths.every((path) => !broken.some((bad) => overlap(bad, path))),
+    written: (path) => follow(root, path).depth === path.length,
+    fault: (path, message, suggestion) =>
+      findings.add(placeOf(root, path, isPreset), message, suggestion),
+  });
+  if (findings.any) return undefined;
+  return deepFreeze(inInternalUnits(scenario, withDefaults(schema, value) as Scenario['input']));
+}
+
+/** Where a rule about `path` is best shown: a line of the scenario rather than of a preset it names. */
+export function placeOf(root: LocatedMap, path: Path, isPreset: (file: string) => boolean) {
+  for (let depth = path.length; depth > 0; depth--) {
+    const { node } = follow(root, path.slice(0, depth));
+    if (!isPreset(node.place.file)) return node.place;
+  }
+  return root.place;
+}
+
+/** `bad` lies on the way to `path`, or below it. Unknown keys do not count: they are left out. */
+function overlap(bad: Path, path: Path): boolean {
+  const depth = Math.min(bad.length, path.length);
+  return depth > 0 && bad.slice(0, depth).every((step, i) => step === path[i]);
+}
+
+/** The scenario without its faulty values, so that the rules on the others can still be checked. */
+function repaired(
+  schema: ReturnType<typeof scenarioSchema>,
+  value: unknown,
+  issues: readonly z.core.$ZodIssue[],
+): ParsedScenario | undefined {
+  const copy = structuredClone(value) as Record<string, unknown>;
+  for (const issue of issues) {
+    if (issue.code === 'unrecognized_keys') {
+      for (const key of issue.keys) remove(copy, [...issue.path, key]);
+    } else {
+      remove(copy, issue.path);
+    }
+  }
+  copy['name'] ??= 'scenario';
+  if (Array.isArray(copy['vms'])) {
+    for (const [i, vm] of copy['vms'].entries()) {
+      if (typeof vm === 'object' && vm !== null) vm.name ??= `vm-${i}`;
+    }
+  }
+  const parsed = schema.safeParse(copy);
+  return parsed.success ? parsed.data : undefined;
+}
+
+/** Removes the innermost map key on the path. */
+function remove(root: Record<string, unknown>, path: readonly PropertyKey[]): void {
+  let last = path.length - 1;
+  while (last > 0 && typeof path[last] === 'number') last--;
+  let node: unknown = root;
+  for (const step of path.slice(0, last)) node = (node as Record<PropertyKey, unknown>)?.[step];
+  if (typeof node === 'object' && node !== null) Reflect.deleteProperty(node, path[last]!);
+}
+
+function inInternalUnits(parsed: ParsedScenario, input: Scenario['input']): Scenario {
+  const { host, hypervisor } = parsed;
+  const mhz = host.cpu.clock / 1e6;
+  const cycles = (picoseconds: number) => toCycles(picoseconds, mhz);
+  return {
+    name: parsed.name,
+    description: parsed.description ?? '',
+    seed: parsed.seed,
+    duration: parsed.duration === 'work' ? 'work' : cycles(parsed.duration),
+    warmup: cycles(parsed.warmup),
+    host: {
+      processor: host.processor,
+      sockets: host.sockets,
+      memory: host.memory,
+      pcpus: pcpuCount(parsed),
+      dataLines: host.caches.data === 'on',
+      lookahead: host.lookahead === undefined ? undefined : cycles(host.lookahead),
+    },
+    processor: host.cpu,
+    hypervisor: {
+      profile: hypervisor.profile,
+      mmu: hypervisor.mmu,
+      tags: hypervisor.tags,
+      scheduler: hypervisor.scheduler,
+      backing: hypervisor.backing,
+    },
+    costs: hypervisor.costs,
+    vms: parsed.vms,
+    output: { timeseries: cycles(parsed.output.timeseries) },
+    checks: parsed.checks,
+    input,
+  };
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null && !Object.isFrozen(value)) {
+    Object.freeze(value);
+    for (const inner of Object.values(value)) deepFreeze(inner);
+  }
+  return value;
+}

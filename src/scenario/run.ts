@@ -1,0 +1,139 @@
+import { ModelError } from '../base/errors.ts';
+import { toCycles } from '../base/units.ts';
+import { Outcome, Phase } from '../engine/engine.ts';
+import type { RunProgress, RunResult, SampleRow } from '../stats/result.ts';
+import { type BuildOptions, buildSimulation, type Simulation } from './build.ts';
+import { collect } from './collect.ts';
+import type { Scenario } from './resolve.ts';
+import { type Snapshot, takeSnapshot } from './snapshot.ts';
+import { checkTranslations } from './translations.ts';
+
+export interface RunOptions extends BuildOptions {
+  onProgress?: ((progress: RunProgress) => void) | undefined;
+  /** Set `aborted` to end the run early; `runScenario` then rejects with `RunAborted`. */
+  signal?: { readonly aborted: boolean } | undefined;
+  /** Called now and then, so that whoever drives the run can handle what has happened meanwhile. */
+  pause?: (() => Promise<void>) | undefined;
+}
+
+/** The run was ended through its signal. */
+export class RunAborted extends Error {
+  override readonly name = 'RunAborted';
+}
+
+/** Share of the run between two pauses. */
+const SLICES = 200;
+
+/**
+ * Runs a complete scenario and returns its results. Touches no file, clock or console. Throws ModelError when the
+ * model breaks one of its own rules or the scenario runs out of simulated memory.
+ */
+export async function runScenario(
+  scenario: Scenario,
+  options: RunOptions = {},
+): Promise<RunResult> {
+  const simulation = buildSimulation(scenario, options);
+  try {
+    return await drive(simulation, options);
+  } finally {
+    simulation.machine.dispose();
+  }
+}
+
+async function drive(simulation: Simulation, options: RunOptions): Promise<RunResult> {
+  const { scenario, engine, hypervisor, machine, members } = simulation;
+  const { mhz } = machine;
+  const untilWork = scenario.duration === 'work' || options.stopAfterInstructions !== undefined;
+  const endCycle = untilWork ? Infinity : (scenario.duration as number);
+  const warmup = untilWork ? 0 : scenario.warmup;
+
+  let start: Snapshot | undefined;
+  if (warmup > 0) {
+    const atWarmup = engine.defineEvent(Phase.Stop, (now) => {
+      start = takeSnapshot(simulation, now);
+      for (const { requests } of members) requests?.resetLatencies();
+    });
+    engine.schedule(warmup, atWarmup, 0);
+  } else {
+    start = takeSnapshot(simulation, 0);
+  }
+  const samples: SampleRow[] = [];
+  const sampler = new Sampler(simulation, samples);
+  const period = scenario.output.timeseries;
+  if (period > 0) engine.every(period, Phase.Sample, (now) => sampler.sample(now));
+
+  if (untilWork) {
+    const waiting = new Set(
+      members
+        .filter(
+          ({ workload }) =>
+            options.stopAfterInstructions !== undefined || workload.work !== undefined,
+        )
+        .map(({ vm }) => vm),
+    );
+    if (waiting.size === 0) {
+      throw new ModelError('duration: work, but no VM has an amount of work to finish');
+    }
+    hypervisor.onVmDone = (vm) => {
+      waiting.delete(vm);
+      if (waiting.size === 0) engine.stop();
+    };
+  }
+
+  const slice = untilWork ? toCycles(10e9, mhz) : Math.max(1, Math.ceil(endCycle / SLICES));
+  let next = slice;
+  for (;;) {
+    const outcome = engine.run(Math.min(next, endCycle));
+    if (outcome === Outcome.Starved) {
+      await Promise.all(simulation.feeds.map((feed) => feed.refill()));
+      continue;
+    }
+    if (outcome === Outcome.Stopped || engine.now >= endCycle) break;
+    if (scenario.checks.translations) checkTranslations(simulation);
+    next += slice;
+    const fraction = untilWork ? 0 : engine.now / endCycle;
+    options.onProgress?.({ fraction, cycle: engine.now });
+    if (options.pause) await options.pause();
+    if (options.signal?.aborted) throw new RunAborted('the run was ended early');
+  }
+  let endTime = endCycle;
+  if (untilWork) endTime = machine.cores.reduce((last, core) => Math.max(last, core.time), 0);
+  const end = takeSnapshot(simulation, endTime);
+  return collect(simulation, start!, end, samples, endTime - warmup);
+}
+
+/** Records the timeline: run states, translations held, exits and walks per interval. */
+class Sampler {
+  readonly #simulation: Simulation;
+  readonly #rows: SampleRow[];
+  readonly #last: { running: number; ready: number; exits: number }[];
+
+  constructor(simulation: Simulation, rows: SampleRow[]) {
+    this.#simulation = simulation;
+    this.#rows = rows;
+    this.#last = simulation.members.map(() => ({ running: 0, ready: 0, exits: 0 }));
+  }
+
+  sample(now: number): void {
+    const { members, machine } = this.#simulation;
+    const held = new Int32Array(members.length);
+    for (const core of machine.cores) core.occupancy(held);
+    for (const [i, { vm, vcpu }] of members.entries()) {
+      const last = this.#last[i]!;
+      const at = Math.max(now, vcpu.since);
+      const open = (state: number) => (vcpu.state === state ? at - vcpu.since : 0);
+      const running = vcpu.stateCycles[0]! + open(0);
+      const ready = vcpu.stateCycles[1]! + open(1);
+      const exits = vcpu.exitCounts.reduce((sum, n) => sum + n, 0);
+      const row = (metric: string, unit: string, value: number) =>
+        this.#rows.push({ cycle: now, scope: 'vm', id: vm.name, metric, unit, value });
+      row('running_cycles', 'cycles', running - last.running);
+      row('ready_cycles', 'cycles', ready - last.ready);
+      row('exits', 'count', exits - last.exits);
+      row('tlb_entries', 'count', held[i]!);
+      last.running = running;
+      last.ready = ready;
+      last.exits = exits;
+    }
+  }
+}

@@ -1,0 +1,76 @@
+import type { z } from 'zod';
+
+/**
+ * Questions about a schema itself: which keys are allowed at a place, what the defaults are. The answers
+ * come from the same declarations that check the values, so they cannot drift apart.
+ */
+export type Schema = z.core.$ZodType;
+
+/** The part of zod's definitions that is looked at here. */
+interface Definition {
+  readonly type: string;
+  readonly innerType?: Schema;
+  readonly in?: Schema;
+  readonly element?: Schema;
+  readonly shape?: Readonly<Record<string, Schema>>;
+  readonly options?: readonly Schema[];
+  readonly discriminator?: string;
+  readonly values?: readonly unknown[];
+  readonly defaultValue?: unknown;
+}
+const definition = (schema: Schema): Definition => schema._zod.def as unknown as Definition;
+
+const isMap = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Strips what only wraps: defaults, optional, conversions. */
+function peel(schema: Schema): Schema {
+  const { innerType, in: input } = definition(schema);
+  const inner = innerType ?? input;
+  return inner ? peel(inner) : schema;
+}
+
+/** For a union told apart by a key (`kind`): the member that `value` belongs to. */
+function memberFor(schema: Schema, value: unknown): Schema | undefined {
+  const { options, discriminator } = definition(schema);
+  if (!options) return schema;
+  if (discriminator === undefined || !isMap(value)) return undefined;
+  const kind = value[discriminator];
+  return options.map(peel).find((option) => {
+    const literal = definition(option).shape?.[discriminator];
+    return literal !== undefined && definition(literal).values?.includes(kind);
+  });
+}
+
+/** Keys allowed in the map at `path` of `value`; empty when there is no map there. */
+export function allowedKeys(
+  schema: Schema,
+  value: unknown,
+  path: readonly PropertyKey[],
+): string[] {
+  const member = memberFor(peel(schema), value);
+  if (!member) return [];
+  const { shape, element } = definition(member);
+  const [step, ...rest] = path;
+  if (step === undefined) return Object.keys(shape ?? {});
+  const next = element ?? shape?.[String(step)];
+  const inside = (value as Record<PropertyKey, unknown> | undefined)?.[step];
+  return next ? allowedKeys(next, inside, rest) : [];
+}
+
+/** A valid input with every default written out, in the order of the schema and in the units of the input. */
+export function withDefaults(schema: Schema, value: unknown): unknown {
+  const { type, innerType, in: input, defaultValue } = definition(schema);
+  const inner = innerType ?? input;
+  if (inner) {
+    const given = value === undefined && type === 'prefault' ? defaultValue : value;
+    return withDefaults(inner, given);
+  }
+  const member = memberFor(schema, value);
+  if (!member || value === undefined) return value;
+  const { shape, element } = definition(member);
+  if (element && Array.isArray(value)) return value.map((item) => withDefaults(element, item));
+  if (!shape || !isMap(value)) return value;
+  const entries = Object.keys(shape).map((key) => [key, withDefaults(shape[key]!, value[key])]);
+  return Object.fromEntries(entries.filter(([, filled]) => filled !== undefined));
+}

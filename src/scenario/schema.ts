@@ -1,0 +1,127 @@
+import { z } from 'zod';
+import { duration, size } from '../base/units.ts';
+import { workloads } from '../guest/workloads/index.ts';
+import { costsSchema } from '../hypervisor/costs.ts';
+import { mmuModes } from '../hypervisor/mmu/index.ts';
+import { schedulers } from '../hypervisor/schedulers/index.ts';
+import { tagPolicies } from '../hypervisor/tags/index.ts';
+import { processorSchema } from '../machine/processor.ts';
+import { type PresetTexts, presets } from './presets.ts';
+
+/**
+ * The schema of a scenario whose presets are filled in, assembled from the registries: a new policy needs no
+ * change here. Descriptions and defaults show up in editors (editor-schema.ts) and in the resolved scenario.
+ */
+
+const identifier = (noun: string) =>
+  z.string().regex(/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/, {
+    error: (issue) =>
+      `a ${noun} is made of lower-case letters, digits and single dashes, and starts with a letter: got ${JSON.stringify(issue.input)}`,
+  });
+
+const vm = z
+  .strictObject({
+    name: identifier('VM name')
+      .max(40)
+      .describe('name of the VMs: they are called name-0, name-1, …'),
+    count: z.int().min(0).max(512).prefault(1).describe('how many VMs of this kind'),
+    vcpus: z.int().min(1).max(64).prefault(1).describe('virtual processors of each VM'),
+    memory: size().prefault('512MiB').describe('memory of each VM, for example 512MiB'),
+    weight: z.int().min(1).max(65535).prefault(256).describe('share relative to other VMs'),
+    cap: z
+      .int()
+      .min(0)
+      .max(1600)
+      .prefault(0)
+      .describe('most processor time it may use, in per cent of one pCPU; 0 = no cap'),
+    pin: z
+      .array(z.int().min(0).max(4095))
+      .min(1)
+      .optional()
+      .describe('numbers of the pCPUs it may run on; all when left out'),
+    workload: workloads.schema.describe('what runs inside: a kind or a workload preset'),
+  })
+  .describe('a group of identical VMs');
+
+/** `presets` only supplies the names that may be used. */
+export function scenarioSchema({ processors, hypervisors }: PresetTexts = presets) {
+  const host = z
+    .strictObject({
+      processor: z.enum(Object.keys(processors)).describe('processor preset'),
+      sockets: z.int().min(1).max(8).prefault(1).describe('processor packages'),
+      memory: size().prefault('8GiB').describe('memory of the host, for example 8GiB'),
+      pcpus: z.int().min(1).max(512).optional().describe('use only the first so many pCPUs'),
+      caches: z
+        .strictObject({
+          data: z
+            .enum(['on', 'off'])
+            .prefault('on')
+            .describe('off: data lines cost nothing, only page-table lines use the caches'),
+        })
+        .prefault({})
+        .describe('what the cache model covers'),
+      lookahead: duration()
+        .optional()
+        .describe('how far one pCPU may run ahead of another; exact when left out'),
+      cpu: processorSchema.describe('keys that replace those of the processor preset'),
+    })
+    .describe('the machine');
+
+  const hypervisor = z
+    .strictObject({
+      profile: z
+        .enum(Object.keys(hypervisors))
+        .describe('hypervisor preset: costs and policies, all of which can be replaced here'),
+      mmu: mmuModes.schema.describe('how guest memory is virtualized'),
+      tags: tagPolicies.schema.describe('which ASID a vCPU runs under and what VMRUN flushes'),
+      scheduler: schedulers.schema.describe('who runs next'),
+      backing: z
+        .enum(['on-touch', 'up-front'])
+        .describe('when host memory is given to a VM: at the first touch, or before it starts'),
+      costs: costsSchema.describe('path lengths of the hypervisor, in cycles'),
+    })
+    .describe('the hypervisor and its policies');
+
+  return z
+    .strictObject({
+      name: identifier('scenario name')
+        .max(80)
+        .describe('name of the scenario; results go to results/<name>/'),
+      description: z.string().optional().describe('what the scenario is about'),
+      seed: z
+        .union([z.string().min(1).max(200), z.int()])
+        .prefault(1)
+        .transform(String)
+        .describe('root of all random streams: same scenario and seed, same results'),
+      duration: z
+        .union([z.literal('work'), duration()])
+        .prefault('200ms')
+        .describe(
+          'simulated time in all, warm-up included; `work`: until every VM has done its work',
+        ),
+      warmup: duration()
+        .prefault('20ms')
+        .describe('simulated time before the measured window starts'),
+      host,
+      hypervisor,
+      vms: z.array(vm).min(1).max(512).describe('the VMs, by group'),
+      output: z
+        .strictObject({
+          timeseries: duration().prefault('10ms').describe('interval between samples'),
+        })
+        .prefault({})
+        .describe('what is written'),
+      checks: z
+        .strictObject({
+          translations: z
+            .boolean()
+            .prefault(false)
+            .describe('compare every translation with what the guest tables say (slow)'),
+        })
+        .prefault({})
+        .describe('extra checks while running'),
+    })
+    .describe('a worldswitch scenario');
+}
+
+export type ParsedScenario = z.output<ReturnType<typeof scenarioSchema>>;

@@ -1,0 +1,294 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import type { Choice } from '../../src/base/registry.ts';
+import { workloads } from '../../src/guest/workloads/index.ts';
+import {
+  ITEM_WORDS,
+  Op,
+  type ProcessImage,
+  type Program,
+  type Region,
+  type TraceFeed,
+  type Workload,
+} from '../../src/guest/workloads/workload.ts';
+
+/** Every registered kind and every preset obeys the contract of guest/workloads/workload.ts. */
+const PRESETS = new URL('../../configs/workloads/', import.meta.url);
+const TRACE = `P 1
+I 70000 400
+L 3 7fffffffe
+X mmap 500 4 rw-pa
+S 3 500
+X fork 2
+P 2
+S 1 400
+X exec 3
+P 3
+I 9 400
+X exit
+P 1
+M 2 500
+`;
+
+function traceFeed(): TraceFeed {
+  let taken = false;
+  return {
+    name: 'test.pt',
+    get ended() {
+      return taken;
+    },
+    take() {
+      if (taken) return undefined;
+      taken = true;
+      return Uint8Array.from(TRACE, (letter) => letter.charCodeAt(0));
+    },
+    rewind() {
+      taken = false;
+    },
+  };
+}
+
+/** What each kind needs besides its defaults, and variants that reach other code. */
+const VARIANTS: Readonly<Record<string, readonly object[]>> = {
+  synthetic: [
+    {
+      regions: [
+        { name: 'text', kind: 'code', size: '64KiB', share: 1 },
+        { name: 'data', kind: 'anon', size: '8MiB', share: 1, stores: 0.5, pageSize: '2MiB' },
+      ],
+      per1M: { syscalls: 9, blockingIo: 3, munmap: 5, mprotect: 9, yields: 2, mmap: { calls: 9 } },
+    },
+    {
+      regions: [{ name: 'data', kind: 'anon', size: '1MiB', share: 1, stores: 0.5 }],
+      jobs: { instructions: 20_000, forks: true, exec: false, freshPages: 5 },
+      per1M: { heapGrowth: { calls: 500, pages: 3, limit: '40KiB' } },
+    },
+    {
+      regions: [{ name: 'data', kind: 'file', size: '1MiB', share: 1, stores: 0.5 }],
+      jobs: { instructions: 20_000, forks: false, freshPages: 5 },
+      processes: 3,
+    },
+  ],
+  trace: [
+    { file: 'test.pt' },
+    { file: 'test.pt', events: 'replay', populate: false },
+    { file: 'test.pt', loop: true, limitReferences: 70_005 },
+  ],
+  'tlb-thrash': [{}, { pageSize: '2MiB', pages: 4, pattern: { kind: 'pointer-chase' } }],
+};
+
+interface Case {
+  readonly name: string;
+  readonly choice: Choice;
+}
+
+const cases: Case[] = workloads.definitions.flatMap(({ name }) =>
+  (VARIANTS[name] ?? [{}]).map((params, i) => ({
+    name: i === 0 ? name : `${name} (${i + 1})`,
+    choice: workloads.schema.parse({ kind: name, ...params }),
+  })),
+);
+for (const file of readdirSync(PRESETS)) {
+  const text = readFileSync(new URL(file, PRESETS), 'utf8');
+  const name = file.replace('.yaml', '');
+  cases.push({ name, choice: workloads.schema.parse(parse(text)) });
+}
+
+function create({ choice }: Case, seed = 'seed', vm = 'vm'): Workload {
+  return workloads.create(choice, { seed, vm, memoryPages: 2 ** 17, openTrace: traceFeed });
+}
+
+/** One process as the guest kernel follows it: `exec` replaces the image, a fork starts another. */
+class Runner {
+  program: Program;
+  regions: readonly Region[];
+  readonly children: Runner[] = [];
+  ended = false;
+  last = -1;
+
+  constructor(image: ProcessImage) {
+    this.program = image.program;
+    this.regions = image.regions;
+  }
+
+  /** One fill of at most `room` items, followed as the kernel would. */
+  fill(room: number): Int32Array {
+    const words = new Int32Array(ITEM_WORDS * room);
+    const n = this.program.fill(words, 0, room);
+    this.last = n === 0 ? -1 : words[ITEM_WORDS * (n - 1) + 1]! & 255;
+    if (n === 0 || this.last === Op.Exit) this.ended = true;
+    if (this.last === Op.Fork) {
+      this.children.push(new Runner({ regions: this.regions, program: this.program.fork() }));
+    } else if (this.last === Op.Exec) {
+      const image = this.program.exec();
+      this.program = image.program;
+      this.regions = image.regions;
+    }
+    return words.subarray(0, ITEM_WORDS * n);
+  }
+}
+
+/** The items of the first `items` steps of a process, its children's after each fork. */
+function follow(runner: Runner, items: number, room: number): number[] {
+  const out: number[] = [];
+  while (!runner.ended && out.length < items * ITEM_WORDS) {
+    for (const word of runner.fill(room)) out.push(word);
+    if (runner.last === Op.Fork) {
+      for (const word of follow(runner.children.at(-1)!, items / 4, room)) out.push(word);
+    }
+  }
+  return out.slice(0, items * ITEM_WORDS);
+}
+
+const stream = (workload: Workload, items = 4000, room = 64) =>
+  workload.processes.map((image) => follow(new Runner(image), items, room));
+
+describe.each(cases)('workload $name', (one) => {
+  it('gives the same stream for the same seed', () => {
+    expect(stream(create(one))).toEqual(stream(create(one)));
+  });
+
+  it('gives the same stream however much room a fill has', () => {
+    // Children that are still running when the count is reached are compared up to there.
+    const [first] = stream(create(one), 1000, 1);
+    const [second] = stream(create(one), 1000, 256);
+    const n = Math.min(first!.length, second!.length);
+    expect(first!.slice(0, n / 4)).toEqual(second!.slice(0, n / 4));
+  });
+
+  it('is not disturbed by another instance', () => {
+    const run = (neighbour: Runner | null) => {
+      const runner = new Runner(create(one).processes[0]!);
+      const items: number[] = [];
+      for (let i = 0; i < 200 && !runner.ended; i++) {
+        items.push(...runner.fill(16));
+        if (neighbour && !neighbour.ended) neighbour.fill(16);
+      }
+      return items;
+    };
+    const neighbour = new Runner(create(one, 'other', 'neighbour').processes[0]!);
+    expect(run(neighbour)).toEqual(run(null));
+  });
+
+  it('keeps to the layout of items', () => {
+    for (const image of create(one).processes.slice(0, 2)) {
+      const runners = [new Runner(image)];
+      for (let steps = 0; steps < 600 && runners.length > 0; steps++) {
+        const runner = runners.at(-1)!;
+        checkItems(runner.fill(64));
+        if (runner.last === Op.Fork) runners.push(runner.children.at(-1)!);
+        if (runner.ended) runners.pop();
+      }
+    }
+  });
+
+  it('visits only pages that are mapped', () => {
+    for (const image of create(one).processes.slice(0, 2)) {
+      const spaces = [{ runner: new Runner(image), mapped: ranges(image.regions) }];
+      for (let steps = 0; steps < 600 && spaces.length > 0; steps++) {
+        const space = spaces.at(-1)!;
+        const before = space.runner.regions;
+        const words = space.runner.fill(64);
+        checkPages(words, space.mapped, before);
+        if (space.runner.last === Op.Fork) {
+          const child = space.runner.children.at(-1)!;
+          spaces.push({ runner: child, mapped: [...space.mapped] });
+        } else if (space.runner.last === Op.Exec) {
+          space.mapped = ranges(space.runner.regions);
+        }
+        if (space.runner.ended) spaces.pop();
+      }
+    }
+  });
+
+  it('has regions that are aligned, apart from each other and below the kernel', () => {
+    for (const { regions } of create(one).processes) {
+      const sorted = regions.filter((region) => region.pages > 0);
+      sorted.sort((a, b) => a.start - b.start);
+      for (const [i, region] of sorted.entries()) {
+        expect(region.start + region.pages).toBeLessThanOrEqual(
+          sorted[i + 1]?.start ?? 15 * 2 ** 27,
+        );
+        if (region.pageShift === 21) expect((region.start | region.pages) & 511).toBe(0);
+      }
+    }
+  });
+
+  it('has sensible numbers', () => {
+    const workload = create(one);
+    expect(workload.processes.length).toBeGreaterThan(0);
+    expect(workload.unit).toMatch(/s$/);
+    expect(workload.cpiQ8).toBeGreaterThan(0);
+    expect(workload.overlapQ8).toBeGreaterThanOrEqual(0);
+    expect(workload.overlapQ8).toBeLessThanOrEqual(256);
+    expect(workload.quantumInstructions).toBeGreaterThan(0);
+  });
+});
+
+const OPERATIONS = new Set<number>(Object.values(Op));
+
+function checkItems(words: Int32Array): void {
+  const n = words.length / ITEM_WORDS;
+  for (let i = 0; i < n; i++) {
+    const [page, word, references, instructions] = words.subarray(ITEM_WORDS * i);
+    const op = word! & 255;
+    const wrong: string[] = [];
+    if (!OPERATIONS.has(op)) wrong.push('operation');
+    if (op > Op.Store) {
+      if (i !== n - 1) wrong.push('an operation is not the last item');
+    } else {
+      const lines = word! >>> 16;
+      if (((word! >>> 8) & 255) > 63) wrong.push('line');
+      if (lines < 1 || lines > 64) wrong.push('lines');
+      if (references! < 1 || references! >= 1 << 24) wrong.push('references');
+      if (instructions! < 0 || instructions! > 65_535) wrong.push('instructions');
+      if (page! < 0 || page! >= 15 * 2 ** 27) wrong.push('page');
+    }
+    if (wrong.length > 0) expect.fail(`item ${words.subarray(4 * i, 4 * i + 4)}: ${wrong}`);
+  }
+}
+
+interface Range {
+  readonly start: number;
+  readonly end: number;
+  readonly writable: boolean;
+}
+
+const ranges = (regions: readonly Region[]): Range[] =>
+  regions
+    .filter((region) => region.pages > 0)
+    .map(({ start, pages, writable }) => ({ start, end: start + pages, writable }));
+
+/** Removes a range from the mappings. */
+function cut(mapped: Range[], start: number, end: number): void {
+  for (const range of mapped.splice(0)) {
+    if (range.start < start) mapped.push({ ...range, end: Math.min(range.end, start) });
+    if (range.end > end) mapped.push({ ...range, start: Math.max(range.start, end) });
+  }
+}
+
+/** Follows the mappings; a visit must find one, and a store one that is writable. */
+function checkPages(words: Int32Array, mapped: Range[], regions: readonly Region[]): void {
+  for (let at = 0; at < words.length; at += ITEM_WORDS) {
+    const [a, word, b, c] = words.subarray(at);
+    const op = word! & 255;
+    if (op <= Op.Store) {
+      const range = mapped.find((candidate) => a! >= candidate.start && a! < candidate.end);
+      if (!range || (op === Op.Store && !range.writable)) {
+        expect.fail(`${op === Op.Store ? 'store' : 'access'} to unmapped page ${a!.toString(16)}`);
+      }
+    } else if (op === Op.Mmap) {
+      const template = regions[c!];
+      expect(template).toBeDefined();
+      cut(mapped, a!, a! + b!);
+      mapped.push({ start: a!, end: a! + b!, writable: template!.writable });
+    } else if (op === Op.Munmap) {
+      const everything = a === 0;
+      if (!everything) cut(mapped, a!, a! + b!);
+    } else if (op === Op.Mprotect) {
+      cut(mapped, a!, a! + b!);
+      mapped.push({ start: a!, end: a! + b!, writable: c === 1 });
+    }
+  }
+}

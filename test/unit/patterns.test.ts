@@ -1,0 +1,200 @@
+import { describe, expect, it } from 'vitest';
+import { xoshiroState } from '../../src/base/random.ts';
+import { Mixer, makeMix } from '../../src/guest/workloads/mixer.ts';
+import {
+  aliasTable,
+  COLUMN,
+  cycle,
+  type Pattern,
+  permutation,
+  sampler,
+  zipfWeights,
+} from '../../src/guest/workloads/patterns.ts';
+
+/** The pages that `visits` visits to one region of `pages` pages go to. */
+function draw(pattern: Pattern, pages: number, visits: number): number[] {
+  const region = {
+    start: 0,
+    sampler: sampler(pattern, pages, 'seed', 'region'),
+    share: 1,
+    fetch: false,
+    stores: 0.25,
+    lines: 1,
+    hotLines: 64,
+  };
+  const mix = makeMix([region], { references: 4, instructions: 8 }, 'seed', 'mix');
+  const mixer = new Mixer(mix, 'seed', 'visits');
+  const words = new Int32Array(4 * visits);
+  mixer.fill(words, 0, visits, 2 ** 30);
+  return Array.from({ length: visits }, (_, i) => words[4 * i]!);
+}
+
+function counts(drawn: readonly number[], pages: number): Int32Array {
+  const count = new Int32Array(pages);
+  for (const page of drawn) count[page] = count[page]! + 1;
+  return count;
+}
+
+describe('access patterns', () => {
+  it('uniform: draws every page about equally often', () => {
+    const count = counts(draw({ kind: 'uniform' }, 100, 100_000), 100);
+    expect(Math.min(...count)).toBeGreaterThan(850); // 1000 - 5 standard deviations
+    expect(Math.max(...count)).toBeLessThan(1160);
+  });
+
+  it('zipf: draws page k in proportion to 1/k when ranked', () => {
+    const drawn = draw({ kind: 'zipf', exponent: 1, order: 'ranked' }, 64, 200_000);
+    const count = counts(drawn, 64);
+    const harmonic = Array.from({ length: 64 }, (_, k) => 1 / (k + 1)).reduce((a, b) => a + b);
+    for (const k of [1, 2, 8, 32, 64]) {
+      expect(count[k - 1]! / 200_000).toBeCloseTo(1 / k / harmonic, 2);
+    }
+  });
+
+  it('zipf: has the same popularity in another order when shuffled', () => {
+    const ranked = counts(draw({ kind: 'zipf', exponent: 1, order: 'ranked' }, 50, 50_000), 50);
+    const mixed = counts(draw({ kind: 'zipf', exponent: 1, order: 'shuffled' }, 50, 50_000), 50);
+    expect(mixed).not.toEqual(ranked);
+    expect(mixed.toSorted()).toEqual(ranked.toSorted());
+  });
+
+  it('zipf: divides whole weights so that every page gets exactly its own', () => {
+    const n = 1000;
+    const weights = zipfWeights(n, 0.8);
+    const table = aliasTable(n, 0.8, null);
+    const got = new Float64Array(n);
+    for (let i = 0; i < n; i++) {
+      const [threshold, win, loss] = table.subarray(3 * i);
+      got[win!] = got[win!]! + threshold!;
+      got[loss!] = got[loss!]! + COLUMN - threshold!;
+    }
+    expect(got).toEqual(weights);
+    expect(weights.reduce((a, b) => a + b)).toBe(n * COLUMN);
+  });
+
+  it('zipf: has these thresholds on every machine', () => {
+    expect([...aliasTable(4, 1, null)]).toEqual([
+      65536, 0, 0, 62915, 1, 0, 41943, 2, 0, 31457, 3, 0,
+    ]);
+  });
+
+  it('sequential: goes through the pages in order and starts again', () => {
+    const drawn = draw({ kind: 'sequential' }, 7, 20);
+    for (let i = 1; i < 20; i++) expect(drawn[i]).toBe((drawn[i - 1]! + 1) % 7);
+  });
+
+  it('strided: advances by its stride and wraps', () => {
+    const drawn = draw({ kind: 'strided', stride: 5 }, 8, 20);
+    for (let i = 1; i < 20; i++) expect(drawn[i]).toBe((drawn[i - 1]! + 5) % 8);
+  });
+
+  it('pointer-chase: visits every page once before it comes back', () => {
+    expect(new Set(draw({ kind: 'pointer-chase' }, 500, 500)).size).toBe(500);
+  });
+
+  it('cycle: is one single cycle', () => {
+    for (const n of [1, 2, 3, 10, 257]) {
+      const next = cycle(n, xoshiroState('seed', `cycle/${n}`));
+      let at = 0;
+      let steps = 0;
+      do {
+        at = next[at]!;
+        steps++;
+      } while (at !== 0);
+      expect(steps).toBe(n);
+    }
+  });
+
+  it('permutation: holds every number once', () => {
+    const order = permutation(100, xoshiroState('seed', 'order'));
+    expect([...order].sort((a, b) => a - b)).toEqual(Array.from({ length: 100 }, (_, i) => i));
+  });
+
+  it('working-set: stays in a window of its size for a phase, then moves', () => {
+    const drawn = draw({ kind: 'working-set', pages: 10, visits: 200 }, 10_000, 2000);
+    const windows = Array.from({ length: 10 }, (_, i) => drawn.slice(i * 200, i * 200 + 200));
+    const places = windows.map((window) => new Set(window));
+    for (const place of places) expect(place.size).toBeLessThanOrEqual(10);
+    expect(new Set(windows.map((window) => Math.min(...window))).size).toBeGreaterThan(5);
+  });
+
+  it('never leaves a region, be it a single page', () => {
+    const kinds: Pattern[] = [
+      { kind: 'uniform' },
+      { kind: 'zipf', exponent: 1, order: 'shuffled' },
+      { kind: 'sequential' },
+      { kind: 'strided', stride: 9 },
+      { kind: 'pointer-chase' },
+      { kind: 'working-set', pages: 5, visits: 3 },
+    ];
+    for (const pages of [1, 2, 3, 100]) {
+      for (const pattern of kinds) {
+        const drawn = draw(pattern, pages, 1000);
+        expect(Math.min(...drawn)).toBeGreaterThanOrEqual(0);
+        expect(Math.max(...drawn)).toBeLessThan(pages);
+      }
+    }
+  });
+});
+
+describe('the mixer', () => {
+  const region = (name: string, share: number, fetch: boolean, start: number) => ({
+    start,
+    sampler: sampler({ kind: 'uniform' }, 16, 'seed', name),
+    share,
+    fetch,
+    stores: fetch ? 0 : 0.25,
+    lines: 3,
+    hotLines: 4,
+  });
+  const mix = makeMix(
+    [region('text', 1, true, 0), region('data', 3, false, 1000)],
+    { references: 6, instructions: 10 },
+    'seed',
+    'mix',
+  );
+  const run = (visits: number) => {
+    const words = new Int32Array(4 * visits);
+    new Mixer(mix, 'seed', 'visits').fill(words, 0, visits, 2 ** 30);
+    return words;
+  };
+  const sum = (words: Int32Array, of: (at: number) => number) => {
+    let total = 0;
+    for (let at = 0; at < words.length; at += 4) total += of(at);
+    return total;
+  };
+
+  it('keeps shares, stores and means exactly over one round of its schedule', () => {
+    const words = run(2048);
+    expect(sum(words, (at) => (words[at]! < 1000 ? 1 : 0))).toBe(512);
+    expect(sum(words, (at) => ((words[at + 1]! & 255) === 2 ? 1 : 0))).toBe(384);
+    expect(Math.abs(sum(words, (at) => words[at + 2]!) - 6 * 2048)).toBeLessThanOrEqual(1);
+    expect(Math.abs(sum(words, (at) => words[at + 3]!) - 10 * 2048)).toBeLessThanOrEqual(1);
+  });
+
+  it('begins only at the hot lines of a page', () => {
+    const words = run(5000);
+    const lines = new Map<number, Set<number>>();
+    for (let at = 0; at < words.length; at += 4) {
+      const page = words[at]!;
+      const line = (words[at + 1]! >>> 8) & 255;
+      expect((words[at + 1]! >>> 16) & 255).toBe(3);
+      if (!lines.has(page)) lines.set(page, new Set());
+      lines.get(page)!.add(line);
+    }
+    for (const set of lines.values()) {
+      expect(set.size).toBe(4);
+      expect(Math.max(...set)).toBeLessThan(64);
+    }
+  });
+
+  it('stops at the visit that uses up its budget', () => {
+    const words = new Int32Array(4 * 100);
+    const mixer = new Mixer(mix, 'seed', 'visits');
+    const n = mixer.fill(words, 0, 100, 55);
+    const total = sum(words.subarray(0, 4 * n), (at) => words[at + 3]!);
+    expect(total).toBe(mixer.spent);
+    expect(total).toBeGreaterThanOrEqual(55);
+    expect(total - words[4 * n - 1]!).toBeLessThan(55);
+  });
+});

@@ -1,0 +1,288 @@
+import { describe, expect, it } from 'vitest';
+import { isReferenceLimited, trace } from '../../src/guest/workloads/trace.ts';
+import { Line, MAX_LINE, TraceError, TraceReader } from '../../src/guest/workloads/trace-reader.ts';
+import { Op, type Program, type TraceFeed } from '../../src/guest/workloads/workload.ts';
+
+/** A feed that hands out `text` in chunks of the given size; `gaps`: it is starved before each chunk. */
+function feedOf(text: string, chunk = text.length || 1, gaps = false): TraceFeed {
+  const bytes = Uint8Array.from(text, (letter) => letter.charCodeAt(0));
+  let at = 0;
+  let starved = false;
+  return {
+    name: 'test.pt',
+    get ended() {
+      return at >= bytes.length;
+    },
+    take() {
+      if (at >= bytes.length) return undefined;
+      starved = gaps && !starved;
+      if (starved) return undefined;
+      at += chunk;
+      return bytes.subarray(at - chunk, at);
+    },
+    rewind() {
+      at = 0;
+      starved = false;
+    },
+  };
+}
+
+/** Everything the reader finds, as text: `S 3 4033`. */
+function read(text: string, chunk?: number): string[] {
+  const reader = new TraceReader(feedOf(text, chunk), true);
+  const found: string[] = [];
+  for (;;) {
+    const line = reader.next();
+    if (line === Line.End) return found;
+    if (line === Line.Space) found.push(`P ${reader.space}`);
+    else if (line === Line.Event) found.push(`X ${reader.event!.name}`);
+    else if (line !== Line.Starved) {
+      found.push(`${'ILS'[line]} ${reader.count} ${reader.page.toString(16)}`);
+    }
+  }
+}
+
+function program(text: string, params: object = {}, chunk?: number, gaps = false): Program {
+  const options = trace.params.parse({ file: 'test.pt', ...params });
+  const workload = trace.create(options, {
+    seed: '1',
+    vm: 'vm',
+    memoryPages: 1024,
+    openTrace: () => feedOf(text, chunk, gaps),
+  });
+  return workload.processes[0]!.program;
+}
+
+const NAMES = Object.fromEntries(Object.entries(Op).map(([name, op]) => [op, name]));
+
+/** The next fill, as text. */
+function fill(from: Program, room = 16): string[] {
+  const words = new Int32Array(4 * room);
+  return Array.from({ length: from.fill(words, 0, room) }, (_, i) => {
+    const [a, op, b, c] = words.subarray(4 * i);
+    return `${NAMES[op! & 255]} ${a} ${b} ${c}`;
+  });
+}
+
+/** All fills until one returns nothing, `Starved` left out. */
+function drain(from: Program, room = 16): string[] {
+  const all: string[] = [];
+  for (let i = 0; i < 1000; i++) {
+    const items = fill(from, room);
+    if (items.length === 0) break;
+    all.push(...items.filter((item) => !item.startsWith('Starved')));
+  }
+  return all;
+}
+
+const WHOLE = `# page trace 1
+# program: a test
+X resident 401 2 r
+I 2 401
+S 3 1fff000
+I 17
+M 1
+L 20 4033
+X sys read
+S 1
+# totals I 19 L 20 S 4 M 1 events 2
+`;
+
+describe('the reader of page traces', () => {
+  it('gives a line without a page the page of its own stream', () => {
+    expect(read(WHOLE)).toEqual([
+      'X resident',
+      'I 2 401',
+      'S 3 1fff000',
+      'I 17 401',
+      'S 1 1fff000',
+      'L 20 4033',
+      'X sys',
+      'S 1 4033',
+    ]);
+  });
+
+  it('finds the same whatever the size of the chunks', () => {
+    const expected = read(WHOLE);
+    for (let chunk = 1; chunk <= WHOLE.length; chunk++)
+      expect(read(WHOLE, chunk)).toEqual(expected);
+  });
+
+  it('accepts a trace without head and totals, leading zeros and capitals', () => {
+    expect(read('I 1 000000000000401\nL 2 ABC\n')).toEqual(['I 1 401', 'L 2 abc']);
+  });
+
+  it('numbers the 512 GiB areas of each address space in order of first use', () => {
+    const found = read('L 1 7fffffffe\nL 1 400\nL 1 7fffff000\nP 2\nL 1 400\n');
+    expect(found).toEqual(['L 1 7fffffe', 'L 1 8000400', 'L 1 7fff000', 'P 2', 'L 1 400']);
+  });
+
+  it('gives a forked address space the numbering of its parent', () => {
+    const found = read('P 1\nL 1 7f0000000\nL 1 400\nX fork 2\nP 2\nL 1 400\n');
+    expect(found.at(-1)).toBe('L 1 8000400');
+  });
+
+  it.each([
+    ['must name its page', 'P 1\nL 1 400\nP 2\nL 1\n', 4],
+    ['count is out of range', 'I 0 400\n', 1],
+    ['out of range', 'I 1 400\nI x 400\n', 2],
+    ['not a line', 'I 1 400\nI 1 4g0\n', 2],
+    ['not a line', 'I 1 400\nI 1 \n', 2],
+    ['out of range', 'I 1 400\nI  1 400\n', 2],
+    ['at most 36 bits', 'I 1 400\nI 1 1000000000\n', 2],
+    ['not a line', 'I 1 400\n\n', 2],
+    ['not a line', 'I 1 400\nX mmap 400 1 rwx\n', 2],
+    ['unknown event', 'I 1 400\nX teleport 400\n', 2],
+    ['takes 2 arguments', 'I 1 400\nX munmap 400\n', 2],
+    ['does not end', 'I 1 400\nI 1 401', 2],
+    ['totals', '# page trace 1\nI 1 400\n', 2],
+    ['damaged', '# page trace 1\nI 1 400\n# totals I 2 L 0\n', 3],
+    ['not a line', '# page trace 1\n# totals I 0\nI 1 400\n', 3],
+    ['format 2', '# page trace 2\nI 1 400\n', 1],
+    ['not a page trace', '==12== Lackey\n', 1],
+    ['raw output of lackey', 'I  0401ab70,3\n', 1],
+    ['compressed', '\x1f\x8b\x08\n', 1],
+    ['empty', '', 0],
+    ['longer than', `# ${'x'.repeat(MAX_LINE)}\n`, 1],
+    ['longer than', `I 1 ${'0'.repeat(MAX_LINE)}\n`, 1],
+  ])('refuses bad text: %s', (message, text, line) => {
+    for (const chunk of [text.length || 1, 1]) {
+      let thrown: unknown;
+      try {
+        read(text, chunk);
+      } catch (error) {
+        thrown = error;
+      }
+      expect(thrown).toBeInstanceOf(TraceError);
+      expect((thrown as TraceError).line).toBe(line);
+      expect((thrown as TraceError).message).toContain(message);
+    }
+  });
+
+  it('refuses a program spread over more than fifteen areas', () => {
+    const text = Array.from({ length: 16 }, (_, i) => `L 1 ${(i * 2 ** 27).toString(16)}\n`);
+    expect(() => read(text.join(''))).toThrow('512 GiB');
+  });
+});
+
+describe('the trace workload', () => {
+  it('counts instructions on the fetch side only', () => {
+    expect(fill(program('I 5 400\nM 2 500\n'))).toEqual(['Fetch 1024 5 5', 'Store 1280 2 0']);
+  });
+
+  it('splits visits that do not fit an item', () => {
+    expect(drain(program('I 70000 1\nL 20000000 2\n'))).toEqual([
+      'Fetch 1 65535 65535',
+      'Fetch 1 4465 4465',
+      'Load 2 16777215 0',
+      'Load 2 3222785 0',
+    ]);
+  });
+
+  it('cuts a visit where a turn ends and goes on with it in the next', () => {
+    const from = program('L 5 1\nL 5 2\n');
+    if (!isReferenceLimited(from)) throw new Error('not limited');
+    const turns = [4, 4, 4].map((limit) => {
+      from.limit(limit);
+      return [drain(from), from.remaining, from.finished];
+    });
+    expect(turns).toEqual([
+      [['Load 1 4 0'], 0, false],
+      [['Load 1 1 0', 'Load 2 3 0'], 0, false],
+      [['Load 2 2 0'], 2, true],
+    ]);
+  });
+
+  it('knows that it is finished when a turn ends with the last reference', () => {
+    const from = program('# page trace 1\nL 4 1\n# totals L 4\n', {}, 3, true);
+    if (!isReferenceLimited(from)) throw new Error('not limited');
+    from.limit(4);
+    expect(drain(from)).toEqual(['Load 1 4 0']);
+    expect(from.finished).toBe(true);
+  });
+
+  it('says when it is starved and goes on afterwards', () => {
+    const from = program('L 4 1\nL 1 2\n', {}, 6, true);
+    expect(fill(from)).toEqual(['Starved 0 0 0']);
+    expect(drain(from)).toEqual(['Load 1 4 0', 'Load 2 1 0']);
+  });
+
+  it('uses only the first references when limited', () => {
+    expect(drain(program('I 3 1\nL 5 2\nL 5 3\n', { limitReferences: 5 }))).toEqual([
+      'Fetch 1 3 3',
+      'Load 2 2 0',
+    ]);
+  });
+
+  it('starts again when looped, and counts the pass', () => {
+    const from = program('L 1 1\nL 1 2\n', { loop: true, limitReferences: 1 });
+    expect([fill(from), fill(from)]).toEqual([
+      ['Load 1 1 0', 'WorkDone 1 0 0'],
+      ['Load 1 1 0', 'WorkDone 1 0 0'],
+    ]);
+  });
+
+  it('refuses to loop over a trace without references', () => {
+    expect(() => fill(program('# nothing\n', { loop: true }))).toThrow('no references');
+  });
+
+  it('numbers address spaces from 0 in order of appearance', () => {
+    expect(drain(program('P 7\nL 1 1\nP 9\nL 1 1\nP 7\nL 1 1\n'))).toEqual([
+      'SwitchTo 0 0 0',
+      'Load 1 1 0',
+      'SwitchTo 1 0 0',
+      'Load 1 1 0',
+      'SwitchTo 0 0 0',
+      'Load 1 1 0',
+    ]);
+  });
+
+  it('leaves events out unless they are to be replayed', () => {
+    const text = 'X mmap 10 2 rw-pa\nL 1 10\nX munmap 10 2\n';
+    expect(drain(program(text))).toEqual(['Load 16 1 0']);
+    expect(drain(program(text, { events: 'replay' }))).toEqual([
+      'Mmap 16 2 4',
+      'Load 16 1 0',
+      'Munmap 16 2 0',
+    ]);
+  });
+
+  it('replays fork, exec and exit', () => {
+    const text = 'P 1\nL 1 1\nX fork 2\nP 2\nX exec 3\nP 3\nL 1 1\nX exit\nP 1\nL 1 1\n';
+    expect(drain(program(text, { events: 'replay' }))).toEqual([
+      'SwitchTo 0 0 0',
+      'Load 1 1 0',
+      'ForkTo 1 0 0',
+      'SwitchTo 1 0 0',
+      'Exec 0 0 0',
+      'SwitchTo 1 0 0',
+      'Load 1 1 0',
+      `Munmap 0 ${15 * 2 ** 27} 0`,
+      'SwitchTo 0 0 0',
+      'Load 1 1 0',
+    ]);
+  });
+
+  it('replays the other events', () => {
+    const text = [
+      'X resident 1 1 r',
+      'X brk+ 10 3',
+      'X brk- 12 1',
+      'X mprotect 10 1 r--',
+      'X mremap 10 2 20 3',
+      'X dontneed 20 1',
+      'X sys read',
+      'L 1 1',
+    ].join('\n');
+    expect(drain(program(`${text}\n`, { events: 'replay' }))).toEqual([
+      'Mmap 16 3 4',
+      'Munmap 18 1 0',
+      'Mprotect 16 1 0',
+      'Mremap 16 32 2',
+      'Mmap 34 1 4',
+      'Discard 32 1 0',
+      'Syscall 1000 4 0',
+      'Load 1 1 0',
+    ]);
+  });
+});
