@@ -3,19 +3,34 @@ import type { Vm } from '../hypervisor/vm.ts';
 import { indexAt, type PageTables, PTE_SHIFT, Pte, target } from '../machine/page-tables.ts';
 import { visitKernel } from '../machine/run.ts';
 import { kernelInstructions as instructions } from './kernel-costs.ts';
+import { type Mapping, Mappings } from './mappings.ts';
 import { type GuestMemory, ZERO_PAGE } from './memory.ts';
 import { Op, type Region } from './workloads/workload.ts';
 
-/** A mapping of an address space. */
-export interface Mapping {
-  start: number;
-  pages: number;
-  readonly kind: Region['kind'];
-  writable: boolean;
-  readonly pageShift: number;
-  /** Names the file or shared object that backs it, with `fileStart` its first page there. */
-  readonly object: string;
-  readonly fileStart: number;
+/** What became of a fault. */
+export const FaultOutcome = {
+  /** The access can be repeated. */
+  Fixed: 0,
+  /** No mapping has the page. */
+  Unmapped: 1,
+  /** A store to a mapping that cannot be written. */
+  Denied: 2,
+  /** A region of large pages, and no 2 MB of consecutive memory is left. */
+  NoLargePage: 3,
+} as const;
+export type FaultOutcome = (typeof FaultOutcome)[keyof typeof FaultOutcome];
+
+/** A region for a page nobody mapped: a program image or stack that predates a trace. */
+export function anonymousPage(vpn: number): Region {
+  return {
+    name: `page-${vpn}`,
+    start: vpn,
+    pages: 1,
+    kind: 'anon',
+    writable: true,
+    pageShift: 12,
+    populated: false,
+  };
 }
 
 /** What the address spaces of one guest share. */
@@ -61,7 +76,7 @@ function copyFrame(cpu: GuestCpu, from: number, to: number): void {
 export class AddressSpace {
   readonly guest: GuestTables;
   readonly root: number;
-  readonly mappings: Mapping[] = [];
+  readonly mappings = new Mappings();
 
   constructor(guest: GuestTables, cpu: GuestCpu | null) {
     this.guest = guest;
@@ -72,12 +87,8 @@ export class AddressSpace {
     else guest.tables.set(slot, entry);
   }
 
-  mappingOf(vpn: number): Mapping | undefined {
-    return this.mappings.find((m) => vpn >= m.start && vpn < m.start + m.pages);
-  }
-
-  add(region: Region, start = region.start, pages = region.pages): Mapping {
-    const mapping: Mapping = {
+  add(region: Region, start = region.start, pages = region.pages): void {
+    this.mappings.add({
       start,
       pages,
       kind: region.kind,
@@ -85,9 +96,7 @@ export class AddressSpace {
       pageShift: region.pageShift,
       object: region.name,
       fileStart: start - region.start,
-    };
-    this.mappings.push(mapping);
-    return mapping;
+    });
   }
 
   /** Slot of the leaf entry for `vpn` at `level`, building tables on the way; 0 if `build` is false and there is none. */
@@ -117,12 +126,17 @@ export class AddressSpace {
   }
 
   /**
-   * Handles a fault on `vpn`: demand-zero, page cache, shared memory, or a copy-on-write break. Returns false when
-   * the address is not mapped or the access not allowed. `cpu` null = populate before the run.
+   * Handles a fault on `vpn`: demand-zero, page cache, shared memory, or a copy-on-write break. `cpu` null =
+   * populate before the run.
    */
-  fault(cpu: GuestCpu | null, vpn: number, write: boolean): boolean {
-    const mapping = this.mappingOf(vpn);
-    if (!mapping || (write && !mapping.writable)) return false;
+  fault(cpu: GuestCpu | null, vpn: number, write: boolean): FaultOutcome {
+    const mapping = this.mappings.at(vpn);
+    if (!mapping) return FaultOutcome.Unmapped;
+    if (write && !mapping.writable) return FaultOutcome.Denied;
+    return this.#mapPage(cpu, mapping, vpn, write) ? FaultOutcome.Fixed : FaultOutcome.NoLargePage;
+  }
+
+  #mapPage(cpu: GuestCpu | null, mapping: Mapping, vpn: number, write: boolean): boolean {
     const { tables, memory } = this.guest;
     const level = mapping.pageShift === 21 ? 2 : 1;
     const slot = this.slotOf(vpn, level, true, cpu);
@@ -257,8 +271,16 @@ export class AddressSpace {
 
   /** Unmaps a range; tables that become empty are freed. Returns how many entries were cleared. */
   unmap(cpu: GuestCpu | null, start: number, pages: number): number {
-    const end = start + pages;
-    this.#cut(start, end);
+    this.mappings.cut(start, start + pages);
+    return this.#clear(cpu, start, start + pages);
+  }
+
+  /** Clears the entries of a range, whose mappings stay (madvise DONTNEED). Returns how many. */
+  discard(cpu: GuestCpu | null, start: number, pages: number): number {
+    return this.#clear(cpu, start, start + pages);
+  }
+
+  #clear(cpu: GuestCpu | null, start: number, end: number): number {
     let cleared = 0;
     this.#eachLeaf(this.root, 4, 0, start, end, (slot, entry, level) => {
       this.#store(cpu, slot, 0);
@@ -267,27 +289,6 @@ export class AddressSpace {
     });
     if (cleared > 0) this.#prune(cpu, this.root, 4, 0, start, end);
     return cleared;
-  }
-
-  /** Removes [start, end) from the mappings. */
-  #cut(start: number, end: number): void {
-    for (const mapping of [...this.mappings]) {
-      const mEnd = mapping.start + mapping.pages;
-      if (mEnd <= start || mapping.start >= end) continue;
-      this.mappings.splice(this.mappings.indexOf(mapping), 1);
-      if (mapping.start < start) {
-        this.mappings.push({ ...mapping, pages: start - mapping.start });
-      }
-      if (mEnd > end) {
-        const skipped = end - mapping.start;
-        this.mappings.push({
-          ...mapping,
-          start: end,
-          pages: mEnd - end,
-          fileStart: mapping.fileStart + skipped,
-        });
-      }
-    }
   }
 
   /** Frees the tables of a range that hold nothing any more. */
@@ -319,14 +320,8 @@ export class AddressSpace {
   /** Takes or gives write permission on a range. Returns how many entries changed. */
   protect(cpu: GuestCpu | null, start: number, pages: number, writable: boolean): number {
     const end = start + pages;
-    for (const mapping of [...this.mappings]) {
-      const mEnd = mapping.start + mapping.pages;
-      if (mEnd <= start || mapping.start >= end || mapping.writable === writable) continue;
-      const from = Math.max(start, mapping.start);
-      const to = Math.min(end, mEnd);
-      this.#cut(from, to);
-      const fileStart = mapping.fileStart + from - mapping.start;
-      this.mappings.push({ ...mapping, start: from, pages: to - from, writable, fileStart });
+    for (const mapping of this.mappings.cut(start, end)) {
+      this.mappings.add({ ...mapping, writable });
     }
     let changed = 0;
     this.#eachLeaf(this.root, 4, 0, start, end, (slot, entry) => {
@@ -338,13 +333,33 @@ export class AddressSpace {
     return changed;
   }
 
+  /**
+   * Moves `pages` pages to another place (mremap): entries go along, contents stay where they are. Returns how
+   * many entries moved.
+   */
+  move(cpu: GuestCpu | null, start: number, to: number, pages: number): number {
+    this.unmap(cpu, to, pages);
+    const moved = this.mappings.cut(start, start + pages);
+    let count = 0;
+    this.#eachLeaf(this.root, 4, 0, start, start + pages, (slot, entry, level, vpn) => {
+      this.#store(cpu, slot, 0);
+      this.#store(cpu, this.slotOf(vpn - start + to, level, true, cpu), entry);
+      count++;
+    });
+    if (count > 0) this.#prune(cpu, this.root, 4, 0, start, start + pages);
+    for (const mapping of moved) {
+      this.mappings.add({ ...mapping, start: mapping.start - start + to });
+    }
+    return count;
+  }
+
   /** fork: a copy whose private writable pages are shared copy-on-write with this one. */
   fork(cpu: GuestCpu): { child: AddressSpace; copied: number } {
     const { memory } = this.guest;
     const child = new AddressSpace(this.guest, cpu);
     let copied = 0;
-    for (const mapping of this.mappings) {
-      child.mappings.push({ ...mapping });
+    for (const mapping of this.mappings.all) {
+      child.mappings.add(mapping);
       const end = mapping.start + mapping.pages;
       this.#eachLeaf(this.root, 4, 0, mapping.start, end, (slot, entry, level, vpn) => {
         let shared = entry;

@@ -1,29 +1,20 @@
 import { ModelError } from '../base/errors.ts';
 import type { Cycles } from '../base/ids.ts';
-import {
-  DIRECT_MAP,
-  type Guest,
-  type GuestCpu,
-  GuestStop,
-  Vector,
-} from '../hypervisor/guest-port.ts';
+import { type Guest, type GuestCpu, GuestStop, Vector } from '../hypervisor/guest-port.ts';
 import { frameOf, softWalk, walkSoftly } from '../hypervisor/mmu/guest-tables.ts';
 import type { Vm } from '../hypervisor/vm.ts';
 import { heap } from '../machine/heap.ts';
-import { type PageTables, PTE_SHIFT, Pte } from '../machine/page-tables.ts';
-import { runBlock, Stop, visitKernel } from '../machine/run.ts';
+import { type PageTables, Pte } from '../machine/page-tables.ts';
+import { runBlock, Stop } from '../machine/run.ts';
 import { Leaf } from '../stats/leaves.ts';
-import { AddressSpace, type GuestTables, takeTable } from './address-space.ts';
-import { kernelInstructions as cost, INSTRUCTIONS_PER_TEXT_VISIT } from './kernel-costs.ts';
-import {
-  GuestMemory,
-  KERNEL_DATA,
-  KERNEL_DATA_PAGES,
-  KERNEL_TEXT,
-  KERNEL_TEXT_PAGES,
-} from './memory.ts';
+import { AddressSpace, anonymousPage, FaultOutcome, type GuestTables } from './address-space.ts';
+import { bootTables } from './boot.ts';
+import { kernelInstructions as cost } from './kernel-costs.ts';
+import { KernelPaths } from './kernel-paths.ts';
 import { Process, State } from './process.ts';
 import type { Requests } from './requests.ts';
+import { RunQueue } from './run-queue.ts';
+import { exit, type Kernel, systemCall } from './system-calls.ts';
 import { ITEM_WORDS, Op, type ProcessImage, type Workload } from './workloads/workload.ts';
 
 /** Items of a visit block: one fill of a program. */
@@ -55,21 +46,24 @@ export interface KernelOptions {
  * code and data are pages of the direct map, mapped large and global, and go through the TLBs like any
  * other; table entries are stored one by one through the direct map, where shadow paging can trap them.
  */
-export class GuestKernel implements Guest {
-  readonly #vm: Vm;
-  readonly #workload: Workload;
+export class GuestKernel implements Guest, Kernel {
+  readonly vm: Vm;
+  readonly workload: Workload;
+  readonly paths: KernelPaths;
+  readonly requests: Requests | null;
+  readonly mhz: number;
   readonly #options: KernelOptions;
   readonly guest: GuestTables;
   readonly #tables: PageTables;
-  readonly #runnable: Process[] = [];
-  readonly #blocked = new Set<Process>();
+  readonly #queue = new RunQueue();
   #current: Process | null = null;
   /** The address space in CR3. */
   #loaded: AddressSpace;
   readonly #spaces = new Map<number, Process>();
   #item: number;
   #itemEnd: number;
-  #textCursor = 0;
+  /** Address spaces of ended processes that are not torn down yet. */
+  #dead: AddressSpace[] = [];
   #grant = 0;
   #work = 0;
   #nextTick: Cycles = 0;
@@ -79,53 +73,37 @@ export class GuestKernel implements Guest {
 
   constructor(options: KernelOptions) {
     const { vm, tables, workload } = options;
-    this.#vm = vm;
+    this.vm = vm;
+    this.paths = new KernelPaths(vm.name);
+    this.requests = options.requests;
+    this.mhz = options.mhz;
     this.#tables = tables;
-    this.#workload = workload;
+    this.workload = workload;
     this.#options = options;
     this.#item = options.block;
     this.#itemEnd = options.block;
     this.#tickPeriod = workload.hz > 0 ? Math.round((options.mhz * 1e6) / workload.hz) : 0;
-    const memory = new GuestMemory(vm.memoryPages, vm.name);
-    const kernelTable = tables.alloc(memory.take());
-    vm.nodeOfFrame[tables.frame[kernelTable]!] = kernelTable;
-    this.guest = { vm, tables, memory, objects: new Map(), kernelTable };
-    this.#buildDirectMap();
+    this.guest = bootTables(vm, tables);
     for (const [index, image] of workload.processes.entries()) {
-      const process = this.#load(image, null);
+      const process = this.load(image, null);
       this.#spaces.set(index, process);
-      this.#runnable.push(process);
+      this.#queue.push(process);
     }
-    const first = this.#runnable[0];
+    const { first } = this.#queue;
     if (!first) throw new ModelError(`VM ${vm.name} has no process`);
     this.#loaded = first.space;
   }
 
-  /** All guest memory from DIRECT_MAP on, in 2 MB global pages. */
-  #buildDirectMap(): void {
-    const { kernelTable } = this.guest;
-    const flags = Pte.Present | Pte.Writable | Pte.Accessed | Pte.Dirty | Pte.Global | Pte.Large;
-    for (let gfn = 0; gfn < this.#vm.memoryPages; gfn += 512) {
-      const slot3 = (kernelTable << 9) | (gfn >>> 18);
-      if ((this.#tables.entries[slot3]! & Pte.Present) === 0) {
-        const node = takeTable(this.guest, null);
-        const upper = Pte.Present | Pte.Writable | Pte.Accessed | Pte.Dirty;
-        this.#tables.set(slot3, (node << PTE_SHIFT) | upper);
-      }
-      const node = this.#tables.entries[slot3]! >>> PTE_SHIFT;
-      this.#tables.set((node << 9) | ((gfn >>> 9) & 511), (gfn << PTE_SHIFT) | flags);
-    }
-  }
-
   /** Builds a process from an image; what was there before the run is mapped at no cost. */
-  #load(image: ProcessImage, cpu: GuestCpu | null, parent: Process | null = null): Process {
+  load(image: ProcessImage, cpu: GuestCpu | null, parent: Process | null = null): Process {
     const space = new AddressSpace(this.guest, cpu);
     for (const region of image.regions) {
       space.add(region);
       if (!region.populated) continue;
       const step = region.pageShift === 21 ? 512 : 1;
       for (let page = 0; page < region.pages; page += step) {
-        if (!space.fault(null, region.start + page, region.writable)) this.#outOfPages(region.name);
+        const outcome = space.fault(null, region.start + page, region.writable);
+        if (outcome !== FaultOutcome.Fixed) this.#outOfPages(region.name);
       }
     }
     return new Process(space, image.program, parent);
@@ -133,7 +111,7 @@ export class GuestKernel implements Guest {
 
   #outOfPages(what: string): never {
     throw new ModelError(
-      `VM ${this.#vm.name} has no large pages left for ${what}: give it more memory`,
+      `VM ${this.vm.name} has no large pages left for ${what}: give it more memory`,
     );
   }
 
@@ -155,7 +133,7 @@ export class GuestKernel implements Guest {
   }
 
   get busy(): boolean {
-    return this.#current !== null || this.#runnable.length > 0;
+    return this.#current !== null || this.#queue.crowded;
   }
 
   grantReferences(references: number): void {
@@ -216,27 +194,27 @@ export class GuestKernel implements Guest {
       const turn = limited(process);
       if (turn?.finished) return GuestStop.Done;
       if (this.#grant > 0 && turn?.remaining === 0) return GuestStop.Turn;
-      if (process.quantum <= 0 && this.#runnable.length > 0) {
-        this.#runnable.push(process);
+      if (process.quantum <= 0 && this.#queue.crowded) {
+        this.#queue.push(process);
         process = null;
         this.#current = null;
       }
     }
     if (!process) {
-      process = this.#runnable.shift() ?? null;
+      process = this.#queue.take();
       if (!process) return this.#idle(cpu);
       core.retired = 0;
-      process.quantum = this.#workload.quantumInstructions;
+      process.quantum = this.workload.quantumInstructions;
       this.#current = process;
       this.#switchTo(cpu, process);
     }
     const { block } = this.#options;
     const n = process.program.fill(heap, block, BLOCK_ITEMS);
     if (n === 0) {
-      if (!this.#workload.kernel || (process.parent === null && this.#spaces.size === 1)) {
+      if (!this.workload.kernel || (process.parent === null && this.#spaces.size === 1)) {
         return GuestStop.Done;
       }
-      this.#exit(cpu, process);
+      exit(this, cpu, process);
       return GuestStop.Time;
     }
     core.item = block;
@@ -245,17 +223,19 @@ export class GuestKernel implements Guest {
   }
 
   #idle(cpu: GuestCpu): GuestStop {
-    if (this.#blocked.size === 0) return GuestStop.Done;
-    if (this.#workload.kernel) this.#path(cpu, cost.idle, 8);
+    if (!this.#queue.anyBlocked) return GuestStop.Done;
+    if (this.workload.kernel) this.paths.run(cpu, cost.idle, 8);
     cpu.core.settle();
-    let next = Infinity;
-    for (const process of this.#blocked) {
-      if (process.state === State.Sleep) next = Math.min(next, process.due);
-    }
     this.#nextTick = 0;
-    if (next === Infinity) cpu.clearTimer();
-    else cpu.setTimer(Math.max(1, next - cpu.core.time));
+    this.#armWakeUp(cpu);
     return GuestStop.Halt;
+  }
+
+  /** Sets the timer to the next sleeper; without one it stays silent. */
+  #armWakeUp(cpu: GuestCpu): void {
+    const next = this.#queue.nextWakeUp;
+    if (next === Infinity) cpu.clearTimer();
+    else cpu.setTimer(Math.max(1, next - cpu.core.now));
   }
 
   #armTick(cpu: GuestCpu): void {
@@ -266,13 +246,14 @@ export class GuestKernel implements Guest {
   #switchTo(cpu: GuestCpu, process: Process): void {
     if (this.#loaded === process.space) return;
     this.#loaded = process.space;
-    this.#vm.counters.guest_process_switches++;
-    if (!this.#workload.kernel) {
+    this.vm.counters.guest_process_switches++;
+    if (!this.workload.kernel) {
       cpu.loadTagged(process.space.root, this.#spaceNumber(process));
       return;
     }
-    this.#path(cpu, cost.contextSwitch, 0);
+    this.paths.run(cpu, cost.contextSwitch, 0);
     cpu.loadCr3(process.space.root);
+    if (this.#dead.length > 0) this.#reap(cpu);
   }
 
   #spaceNumber(process: Process): number {
@@ -280,73 +261,42 @@ export class GuestKernel implements Guest {
     return 0;
   }
 
-  /**
-   * Executes a kernel path of so many instructions: visits to text pages of its own (`entry` picks where
-   * the path begins) and to kernel data.
-   */
-  #path(cpu: GuestCpu, instructions: number, entry: number, dataPages = 0): void {
-    const { core } = cpu;
-    const visits = Math.max(1, Math.round(instructions / INSTRUCTIONS_PER_TEXT_VISIT));
-    const each = Math.floor(instructions / visits);
-    let text = (entry * 11) % KERNEL_TEXT_PAGES;
-    for (let i = 0; i < visits; i++) {
-      // Paths share the entry code and then go their own way: every fourth visit moves to a new page.
-      if ((i & 3) === 3) text = (text + 1) % KERNEL_TEXT_PAGES;
-      this.#kernelVisit(core, KERNEL_TEXT + text, Op.Fetch, each, (i * 5) & 63, 5);
-      this.#textCursor = (this.#textCursor * 5 + 1 + entry) & 0x3fff;
-      // Hot structures (stack, run queue, task) take three visits of four, the slab the rest.
-      const data = (i & 3) < 3 ? (entry * 3 + (i & 1)) & 15 : this.#textCursor % KERNEL_DATA_PAGES;
-      const op = (i & 1) === 0 ? Op.Load : Op.Store;
-      this.#kernelVisit(core, KERNEL_DATA + data, op, 0, this.#textCursor & 63, 2);
-    }
-    for (let i = 0; i < dataPages; i++) {
-      this.#textCursor = (this.#textCursor * 5 + 1) & 0x3fff;
-      const page = KERNEL_DATA + (this.#textCursor % KERNEL_DATA_PAGES);
-      this.#kernelVisit(core, page, Op.Load, 0, this.#textCursor & 63, 4);
-    }
-  }
-
-  #kernelVisit(
-    core: GuestCpu['core'],
-    frame: number,
-    op: number,
-    instructions: number,
-    line: number,
-    lines: number,
-  ): void {
-    if (!visitKernel(core, DIRECT_MAP + frame, op, instructions, line, lines)) {
-      throw new ModelError(`VM ${this.#vm.name}: kernel page ${frame} is not mapped`);
-    }
-  }
-
   #pageFault(cpu: GuestCpu, vpn: number, write: boolean): void {
-    const process = this.#current!;
-    const { core } = cpu;
-    const { counters } = this.#vm;
-    if (!this.#workload.kernel) {
+    const { space } = this.#current!;
+    if (!this.workload.kernel) {
       // Trace studies: the page was there beforehand.
-      if (!process.space.mappingOf(vpn)) process.space.add(anonymous(vpn));
-      if (!process.space.fault(null, vpn, true)) this.#outOfPages('the trace');
+      this.#mapped(space, null, vpn, true);
       return;
     }
+    const { counters } = this.vm;
     counters.guest_faults++;
     const { exception, iret } = this.#options.instructions;
-    core.charge(Leaf.GuestKernel, exception);
+    cpu.core.charge(Leaf.GuestKernel, exception);
     const breaks = counters.cow_breaks;
-    this.#path(cpu, cost.pageFault, 1);
-    if (!process.space.fault(cpu, vpn, write)) {
-      if (process.space.mappingOf(vpn)) this.#outOfPages(`page ${vpn.toString(16)}`);
-      process.space.add(anonymous(vpn));
-      process.space.fault(cpu, vpn, write);
+    this.paths.run(cpu, cost.pageFault, 1);
+    this.#mapped(space, cpu, vpn, write);
+    if (counters.cow_breaks !== breaks) this.paths.run(cpu, cost.cowBreak, 2);
+    cpu.core.charge(Leaf.GuestKernel, iret);
+  }
+
+  /** Makes the access possible. Recorded programs touch pages whose mapping nobody saw: they get one. */
+  #mapped(space: AddressSpace, cpu: GuestCpu | null, vpn: number, write: boolean): void {
+    let outcome = space.fault(cpu, vpn, write);
+    if (outcome === FaultOutcome.Denied) {
+      space.protect(cpu, vpn, 1, true);
+      outcome = space.fault(cpu, vpn, write);
     }
-    if (counters.cow_breaks !== breaks) this.#path(cpu, cost.cowBreak, 2);
-    core.charge(Leaf.GuestKernel, iret);
+    if (outcome === FaultOutcome.Unmapped) {
+      space.add(anonymousPage(vpn));
+      outcome = space.fault(cpu, vpn, write);
+    }
+    if (outcome !== FaultOutcome.Fixed) this.#outOfPages(`page ${vpn.toString(16)}`);
   }
 
   #operation(cpu: GuestCpu, op: number, a: number, b: number, c: number): void {
     const process = this.#current!;
     const { core } = cpu;
-    const { counters } = this.#vm;
+    const { counters } = this.vm;
     if (op === Op.SwitchTo) {
       this.#switchSpace(cpu, a);
       return;
@@ -359,153 +309,8 @@ export class GuestKernel implements Guest {
     const { syscall, sysret } = this.#options.instructions;
     counters.syscalls++;
     core.charge(Leaf.GuestKernel, syscall);
-    this.#systemCall(cpu, process, op, a, b, c);
+    systemCall(this, cpu, process, op, a, b, c);
     core.charge(Leaf.GuestKernel, sysret);
-  }
-
-  #systemCall(cpu: GuestCpu, process: Process, op: number, a: number, b: number, c: number): void {
-    const { space } = process;
-    const { counters } = this.#vm;
-    switch (op) {
-      case Op.Syscall:
-        this.#path(cpu, a, 3, b);
-        return;
-      case Op.Mmap: {
-        this.#path(cpu, cost.mmap, 4);
-        const image = this.#workload.processes[0]!;
-        const region = image.regions[c] ?? anonymous(a);
-        space.unmap(cpu, a, b);
-        space.add({ ...region, start: a, pages: b, name: `${region.name}@${a}` });
-        return;
-      }
-      case Op.Munmap:
-        this.#path(cpu, cost.munmap, 5);
-        this.#flushAfter(cpu, a, space.unmap(cpu, a, b));
-        return;
-      case Op.Mprotect:
-        this.#path(cpu, cost.mmap, 6);
-        this.#flushAfter(cpu, a, space.protect(cpu, a, b, c !== 0));
-        return;
-      case Op.Discard: {
-        const mapping = space.mappingOf(a);
-        this.#path(cpu, cost.munmap, 7);
-        const cleared = space.unmap(cpu, a, b);
-        if (mapping) space.mappings.push({ ...mapping, start: a, pages: b });
-        this.#flushAfter(cpu, a, cleared);
-        return;
-      }
-      case Op.Mremap: {
-        const mapping = space.mappingOf(a);
-        this.#path(cpu, cost.mmap, 7);
-        this.#flushAfter(cpu, a, space.unmap(cpu, a, c));
-        if (mapping) space.mappings.push({ ...mapping, start: b, pages: c });
-        return;
-      }
-      case Op.Fork:
-      case Op.ForkTo:
-        this.#fork(cpu, process, op === Op.ForkTo ? a : -1);
-        return;
-      case Op.Exec: {
-        counters.execs++;
-        this.#path(cpu, cost.exec, 9);
-        const old = process.space;
-        const image = process.program.exec();
-        const next = this.#load(image, cpu, process.parent);
-        process.space = next.space;
-        process.program = next.program;
-        this.#loaded = next.space;
-        cpu.loadCr3(next.space.root);
-        this.#path(cpu, old.destroy(cpu) * cost.perEntry, 9);
-        return;
-      }
-      case Op.Exit:
-        this.#exit(cpu, process);
-        return;
-      case Op.Wait:
-        this.#path(cpu, cost.idle, 10);
-        if (process.ended > 0) process.ended--;
-        else this.#block(process, State.Child);
-        return;
-      case Op.BlockingIo:
-        this.#path(cpu, cost.blockIo, 11);
-        process.due = cpu.core.now + Math.round(b * this.#options.mhz);
-        cpu.startIo(a, Math.round(b * this.#options.mhz));
-        process.due = Math.max(process.due, cpu.core.now);
-        this.#block(process, State.Io);
-        return;
-      case Op.Yield:
-        this.#path(cpu, cost.idle, 12);
-        if (this.#runnable.length > 0) {
-          this.#runnable.push(process);
-          this.#current = null;
-        }
-        return;
-      case Op.AwaitRequest: {
-        this.#path(cpu, cost.idle, 13);
-        const arrival = this.#options.requests?.take() ?? Number.NaN;
-        process.request = arrival;
-        if (Number.isNaN(arrival)) this.#block(process, State.Request);
-        return;
-      }
-      case Op.RequestDone:
-        this.#path(cpu, cost.send, 14);
-        cpu.sendPacket(a);
-        counters.requests++;
-        if (!Number.isNaN(process.request)) {
-          this.#options.requests?.finish(process.request, cpu.core.now);
-        }
-        process.request = Number.NaN;
-        return;
-      case Op.Sleep:
-        this.#path(cpu, cost.idle, 15);
-        process.due = cpu.core.now + Math.round(a * this.#options.mhz);
-        this.#block(process, State.Sleep);
-        return;
-      default:
-        throw new ModelError(`VM ${this.#vm.name}: unknown operation ${op}`);
-    }
-  }
-
-  /** Linux flushes one page by INVLPG, more by reloading CR3. */
-  #flushAfter(cpu: GuestCpu, vpn: number, changed: number): void {
-    if (changed === 0) return;
-    this.#path(cpu, changed * cost.perEntry, 5);
-    if (changed === 1) cpu.invlpg(vpn);
-    else cpu.loadCr3(this.#loaded.root);
-  }
-
-  #fork(cpu: GuestCpu, process: Process, number: number): void {
-    const { counters } = this.#vm;
-    counters.forks++;
-    this.#path(cpu, cost.fork, 8);
-    const { child, copied } = process.space.fork(cpu);
-    this.#path(cpu, copied * cost.perEntry, 8);
-    cpu.loadCr3(process.space.root);
-    const created = new Process(child, process.program.fork(), process);
-    if (number >= 0) this.#spaces.set(number, created);
-    else this.#runnable.push(created);
-  }
-
-  #exit(cpu: GuestCpu, process: Process): void {
-    const { counters } = this.#vm;
-    counters.process_exits++;
-    this.#path(cpu, cost.exit, 10);
-    this.#current = null;
-    const parent = process.parent;
-    if (parent) {
-      if (parent.state === State.Child) this.#unblock(parent);
-      else parent.ended++;
-    }
-    // The kernel leaves the dying address space before it tears it down.
-    const next = this.#runnable[0] ?? parent;
-    if (next && next.space !== this.#loaded) {
-      this.#loaded = next.space;
-      counters.guest_process_switches++;
-      cpu.loadCr3(next.space.root);
-    }
-    if (this.#loaded !== process.space) {
-      this.#path(cpu, process.space.destroy(cpu) * cost.perEntry, 10);
-    }
   }
 
   /** The lines of a trace that follow belong to another address space. */
@@ -522,16 +327,56 @@ export class GuestKernel implements Guest {
     this.#switchTo(cpu, process);
   }
 
-  #block(process: Process, state: State): void {
-    process.state = state;
-    this.#blocked.add(process);
+  // What system calls use.
+
+  get crowded(): boolean {
+    return this.#queue.crowded;
+  }
+
+  adopt(process: Process, number: number): void {
+    if (number >= 0) this.#spaces.set(number, process);
+    else this.#queue.push(process);
+  }
+
+  enter(cpu: GuestCpu, space: AddressSpace): void {
+    this.#loaded = space;
+    cpu.loadCr3(space.root);
+  }
+
+  block(cpu: GuestCpu, process: Process, state: State): void {
+    this.#queue.block(process, state);
+    this.#current = null;
+    // A tickless kernel that stays busy has nothing else to wake a sleeper by.
+    if (state === State.Sleep && this.#tickPeriod === 0) this.#armWakeUp(cpu);
+  }
+
+  unblock(process: Process): void {
+    this.#queue.unblock(process);
+  }
+
+  requeue(process: Process): void {
+    this.#queue.push(process);
     this.#current = null;
   }
 
-  #unblock(process: Process): void {
-    process.state = State.Runnable;
-    this.#blocked.delete(process);
-    this.#runnable.push(process);
+  bury(cpu: GuestCpu, process: Process): void {
+    this.#current = null;
+    this.#dead.push(process.space);
+    // The kernel leaves the dying address space before it tears it down.
+    const next = this.#queue.first;
+    if (next) {
+      this.vm.counters.guest_process_switches++;
+      this.enter(cpu, next.space);
+      this.#reap(cpu);
+    }
+  }
+
+  /** Tears down the address spaces of ended processes, the one in CR3 excepted. */
+  #reap(cpu: GuestCpu): void {
+    for (const space of this.#dead) {
+      if (space !== this.#loaded) this.paths.run(cpu, space.destroy(cpu) * cost.perEntry, 10);
+    }
+    this.#dead = this.#dead.filter((space) => space === this.#loaded);
   }
 
   interrupt(cpu: GuestCpu, vectors: number): void {
@@ -539,26 +384,13 @@ export class GuestKernel implements Guest {
     const { exception, iret } = this.#options.instructions;
     core.charge(Leaf.GuestKernel, exception);
     if ((vectors & Vector.Timer) !== 0) {
-      this.#vm.counters.timer_ticks++;
-      this.#path(cpu, cost.timerTick, 16);
+      this.vm.counters.timer_ticks++;
+      this.paths.run(cpu, cost.timerTick, 16);
       if (this.#tickPeriod > 0) this.#armTick(cpu);
     }
-    if ((vectors & ~Vector.Timer) !== 0) this.#path(cpu, cost.interrupt, 17, 2);
+    if ((vectors & ~Vector.Timer) !== 0) this.paths.run(cpu, cost.interrupt, 17, 2);
     cpu.endOfInterrupt();
-    const now = core.now;
-    for (const process of this.#blocked) {
-      const due =
-        (process.state === State.Io || process.state === State.Sleep) && process.due <= now;
-      if (due) this.#unblock(process);
-    }
-    const { requests } = this.#options;
-    if (requests && requests.waiting > 0) {
-      for (const process of this.#blocked) {
-        if (process.state !== State.Request || requests.waiting === 0) continue;
-        process.request = requests.take();
-        this.#unblock(process);
-      }
-    }
+    this.#queue.wakeDue(core.now, this.requests);
     core.charge(Leaf.GuestKernel, iret);
   }
 }
@@ -573,17 +405,4 @@ interface Limited {
 function limited(process: Process): Limited | undefined {
   const program = process.program as unknown as Partial<Limited>;
   return typeof program.limit === 'function' ? (program as Limited) : undefined;
-}
-
-/** A mapping for a page nobody mapped: a program image or stack that predates the trace. */
-function anonymous(vpn: number) {
-  return {
-    name: `page-${vpn}`,
-    start: vpn,
-    pages: 1,
-    kind: 'anon' as const,
-    writable: true,
-    pageShift: 12,
-    populated: false,
-  };
 }
