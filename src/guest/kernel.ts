@@ -15,6 +15,7 @@ import { Process, State } from './process.ts';
 import type { Requests } from './requests.ts';
 import { RunQueue } from './run-queue.ts';
 import { exit, type Kernel, systemCall } from './system-calls.ts';
+import { isReferenceLimited } from './workloads/trace.ts';
 import { ITEM_WORDS, Op, type ProcessImage, type Workload } from './workloads/workload.ts';
 
 /** Items of a visit block: one fill of a program. */
@@ -121,6 +122,11 @@ export class GuestKernel implements Guest, Kernel {
     for (let gfn = 0; gfn < memory.highest; gfn++) visit(gfn);
   }
 
+  /** Top tables of the processes that exist. */
+  get roots(): number[] {
+    return [...this.#spaces.values()].map((process) => process.space.root);
+  }
+
   get root(): number {
     return this.#loaded.root;
   }
@@ -138,8 +144,10 @@ export class GuestKernel implements Guest, Kernel {
 
   grantReferences(references: number): void {
     this.#grant = references;
-    if (references > 0)
-      for (const process of this.#spaces.values()) limited(process)?.limit(references);
+    if (references === 0) return;
+    for (const { program } of this.#spaces.values()) {
+      if (isReferenceLimited(program)) program.limit(references);
+    }
   }
 
   run(cpu: GuestCpu, until: Cycles): GuestStop {
@@ -191,9 +199,11 @@ export class GuestKernel implements Guest, Kernel {
       this.#executed += core.retired;
       core.retired = 0;
       if (this.#executed >= this.#options.stopAfterInstructions) return GuestStop.Done;
-      const turn = limited(process);
-      if (turn?.finished) return GuestStop.Done;
-      if (this.#grant > 0 && turn?.remaining === 0) return GuestStop.Turn;
+      const { program } = process;
+      if (isReferenceLimited(program)) {
+        if (program.finished) return GuestStop.Done;
+        if (this.#grant > 0 && program.remaining === 0) return GuestStop.Turn;
+      }
       if (process.quantum <= 0 && this.#queue.crowded) {
         this.#queue.push(process);
         process = null;
@@ -393,16 +403,4 @@ export class GuestKernel implements Guest, Kernel {
     this.#queue.wakeDue(core.now, this.requests);
     core.charge(Leaf.GuestKernel, iret);
   }
-}
-
-/** A program whose references per turn can be limited (trace studies). */
-interface Limited {
-  limit(references: number): void;
-  readonly remaining: number;
-  readonly finished: boolean;
-}
-
-function limited(process: Process): Limited | undefined {
-  const program = process.program as unknown as Partial<Limited>;
-  return typeof program.limit === 'function' ? (program as Limited) : undefined;
 }

@@ -159,6 +159,7 @@ export function buildSimulation(scenario: Scenario, options: BuildOptions = {}):
       const mmu = mmus[i]!;
       mmu.start(vcpus[i]!);
       kernel.eachUsedFrame((gfn) => mmu.populate(gfn));
+      for (const root of kernel.roots) mmu.warm(root);
     }
     hypervisor.start();
     return { scenario, engine, machine, hypervisor, members, feeds };

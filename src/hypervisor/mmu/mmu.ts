@@ -28,6 +28,8 @@ export interface Mmu extends FaultPort {
   readGuestPath(vcpu: Vcpu, core: Core, reason: ExitReason): void;
   /** A guest frame is about to be touched by a device or by set-up code. */
   populate(gfn: number): void;
+  /** Builds at no cost what a process (by its top table) that has been running for long has built up. */
+  warm(root: number): void;
   /**
    * What the hardware would translate `vpn` to, by the mode's own structures alone: the host frame of the
    * 4 KiB page, or -1. For checks; nothing changes.

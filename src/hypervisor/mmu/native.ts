@@ -34,6 +34,8 @@ class Native implements Mmu {
 
   populate(): void {}
 
+  warm(): void {}
+
   onWalkFault(): Verdict {
     return Verdict.GuestFault;
   }

@@ -91,6 +91,8 @@ class Nested implements Mmu {
     if (back(this.#vm, this.#deps.memory, gfn, this.#pageBytes) !== 0) this.#map(gfn);
   }
 
+  warm(): void {}
+
   onWalkFault(core: Core, _vpn: number, _write: boolean, fault: Fault): Verdict {
     if (fault === Fault.Table) return Verdict.GuestFault;
     const { costs } = this.#deps;

@@ -9,6 +9,11 @@ import type { Mmu, MmuDefinition, MmuDeps } from './mmu.ts';
 import { readGuestTables } from './nested.ts';
 import { type ShadowPage, ShadowPages } from './shadow-pages.ts';
 import { type ShadowProfile, shadowProfileNames, shadowProfiles } from './shadow-profiles.ts';
+import { warmShadows } from './shadow-warm.ts';
+
+/** KVM: recycling starts below so many free shadow pages and ends at so many (mmu.h, Linux 2.6.33). */
+const MIN_FREE = 5;
+const REFILL = 25;
 
 /**
  * Shadow paging: the hardware walks tables that the hypervisor derives from the guest's. Every guest
@@ -58,6 +63,14 @@ class Shadow implements Mmu {
 
   populate(gfn: number): void {
     back(this.#vm, this.#deps.memory, gfn, 4096);
+  }
+
+  warm(root: number): void {
+    warmShadows(this.#pages, this.#deps.tables, root, {
+      room: this.#budget - MIN_FREE,
+      p2m: this.#vm.p2m,
+      leafFlags: (entry, gfn) => this.#leafFlags(entry, gfn),
+    });
   }
 
   #rootFor(vcpu: Vcpu): ShadowPage {
@@ -389,13 +402,13 @@ class Shadow implements Mmu {
     this.#pages.zap(page);
   }
 
-  /** KVM: when fewer than 5 pages are free, the oldest go until 25 are. */
+  /** When too few shadow pages are free, the oldest go. */
   #recycle(vcpu: Vcpu): void {
     const { active } = this.#pages;
-    if (this.#budget - active.size >= 5) return;
+    if (this.#budget - active.size >= MIN_FREE) return;
     const rootGfn = this.#deps.tables.frame[vcpu.guestRoot]!;
     for (const page of active) {
-      if (this.#budget - active.size >= 25) break;
+      if (this.#budget - active.size >= REFILL) break;
       if (page.level === 4 && page.gfn === rootGfn) continue;
       this.#zap(page);
     }
