@@ -17,6 +17,8 @@ import type { Scenario, VmGroup } from './resolve.ts';
 export interface RefillableFeed extends TraceFeed {
   /** Reads on; resolves when `take` has something to give or the trace has ended. */
   refill(): Promise<void>;
+  /** Called once, when the run is over. */
+  close?(): void;
 }
 
 export interface BuildOptions {

@@ -36,6 +36,7 @@ export async function runScenario(
   try {
     return await drive(simulation, options);
   } finally {
+    for (const feed of simulation.feeds) feed.close?.();
     simulation.machine.dispose();
   }
 }

@@ -1,0 +1,38 @@
+import { ExitCode } from './fail.ts';
+
+/** Longest time between two looks at what has arrived, in ms. */
+const PATIENCE = 25;
+
+export interface Interrupt {
+  readonly signal: AbortSignal;
+  /** Lets signals and streams be served; cheap when it was called a moment ago. */
+  pause(): Promise<void>;
+  /** Gives the signals back. */
+  dispose(): void;
+}
+
+/** The first Ctrl-C (or SIGTERM, as cluster schedulers send) asks to end in good order, the second ends at once. */
+export function onInterrupt(): Interrupt {
+  const controller = new AbortController();
+  const handle = (): void => {
+    if (controller.signal.aborted) process.exit(ExitCode.Interrupted);
+    process.stderr.write(
+      '\nworldswitch: interrupted, nothing is written; once more to end at once\n',
+    );
+    controller.abort();
+  };
+  const signals = ['SIGINT', 'SIGTERM'] as const;
+  for (const name of signals) process.on(name, handle);
+  let last = performance.now();
+  return {
+    signal: controller.signal,
+    async pause() {
+      if (performance.now() - last < PATIENCE) return;
+      await new Promise((resolve) => setImmediate(resolve));
+      last = performance.now();
+    },
+    dispose() {
+      for (const name of signals) process.off(name, handle);
+    },
+  };
+}

@@ -1,0 +1,94 @@
+import { parse } from 'yaml';
+import { faultOf } from '../files/faults.ts';
+import { workloads } from '../guest/workloads/index.ts';
+import { mmuModes } from '../hypervisor/mmu/index.ts';
+import { schedulers } from '../hypervisor/schedulers/index.ts';
+import { tagPolicies } from '../hypervisor/tags/index.ts';
+import { didYouMean } from '../scenario/findings.ts';
+import { type PresetFolder, presets } from '../scenario/presets.ts';
+import { leafNames } from '../stats/leaves.ts';
+import { metricDictionary } from '../stats/metrics.ts';
+import { print, style } from './terminal.ts';
+
+interface Entry {
+  readonly name: string;
+  readonly summary: string;
+  readonly unit?: string;
+}
+
+const preset = (folder: PresetFolder) => (): Entry[] =>
+  Object.entries(presets[folder]).map(([name, text]) => {
+    const { description } = parse(text) as { description?: string };
+    return { name, summary: description ?? firstComment(text) };
+  });
+
+const policies =
+  ({ definitions }: { readonly definitions: readonly { name: string; summary: string }[] }) =>
+  (): Entry[] =>
+    definitions.map(({ name, summary }) => ({ name, summary }));
+
+/** What can be listed; the order is that of a scenario. */
+const lists: Readonly<Record<string, () => readonly Entry[]>> = {
+  processors: preset('processors'),
+  hypervisors: preset('hypervisors'),
+  mmu: policies(mmuModes),
+  tags: policies(tagPolicies),
+  schedulers: policies(schedulers),
+  workloads: () => [...policies(workloads)(), ...preset('workloads')()],
+  metrics: () =>
+    Object.entries(metricDictionary).map(([name, { unit, help }]) => ({
+      name,
+      unit,
+      summary: help,
+    })),
+  leaves: () => leafNames.map(({ leaf, detail }) => ({ name: leaf, summary: detail })),
+};
+const presetLists = ['processors', 'hypervisors', 'workloads'];
+
+export async function list(what: string | undefined, options: { json?: boolean }): Promise<void> {
+  const names =
+    what === 'presets'
+      ? presetLists
+      : what === undefined
+        ? Object.keys(lists).slice(0, -2)
+        : [what];
+  for (const name of names) {
+    if (Object.hasOwn(lists, name)) continue;
+    const all = ['presets', ...Object.keys(lists)];
+    throw faultOf(
+      'list',
+      `there is no list of "${name}"`,
+      didYouMean(name, all) ?? `there are: ${all.join(', ')}`,
+    );
+  }
+  const found = Object.fromEntries(names.map((name) => [name, lists[name]!()]));
+  if (options.json) {
+    print(
+      `${JSON.stringify(what === undefined || what === 'presets' ? found : found[names[0]!], null, 2)}\n`,
+    );
+    return;
+  }
+  print(
+    Object.entries(found)
+      .map(([name, entries]) => `${style('bold', name)}\n${table(entries)}`)
+      .join('\n'),
+  );
+}
+
+function table(entries: readonly Entry[]): string {
+  const width = Math.max(...entries.map(({ name }) => name.length));
+  const units = Math.max(...entries.map(({ unit }) => unit?.length ?? -2)) + 2;
+  return entries
+    .map(({ name, unit = '', summary }) =>
+      `  ${name.padEnd(width)}  ${unit.padEnd(units)}${summary}`.trimEnd().concat('\n'),
+    )
+    .join('');
+}
+
+/** The first sentence of the comment that a preset begins with. */
+function firstComment(text: string): string {
+  const lines = text.split('\n');
+  const end = lines.findIndex((line) => !line.startsWith('#'));
+  const comment = lines.slice(0, end).map((line) => line.slice(1).trim());
+  return /^.*?\.(?= |$)/.exec(comment.join(' '))?.[0] ?? comment.join(' ');
+}

@@ -1,0 +1,77 @@
+import { join } from 'node:path';
+import { toCycles } from '../base/units.ts';
+import { manifestJson } from '../files/manifest.ts';
+import { checkOutput, writeOutput } from '../files/output.ts';
+import { openScenario } from '../files/scenario-file.ts';
+import { scenarioIn, traceOpener } from '../files/trace-files.ts';
+import { runTables } from '../report/csv.ts';
+import { summary } from '../report/summary.ts';
+import { runBaseline } from '../scenario/baseline.ts';
+import { scenarioYaml } from '../scenario/resolve.ts';
+import { runScenario } from '../scenario/run.ts';
+import { onInterrupt } from './interrupt.ts';
+import { ProgressBar } from './progress.ts';
+import { print, style } from './terminal.ts';
+
+export interface RunCommandOptions {
+  readonly set: readonly string[];
+  readonly seed?: string;
+  readonly out?: string;
+  readonly baseline?: boolean;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+}
+
+export async function run(file: string, options: RunCommandOptions): Promise<void> {
+  const startedAt = new Date();
+  const start = performance.now();
+  const loaded = await openScenario(file, options);
+  const { scenario } = loaded;
+  const out = options.out ?? join('results', scenario.name);
+  checkOutput(out);
+
+  const interrupt = onInterrupt();
+  const bar = new ProgressBar(scenario.name, { quiet: options.quiet ?? false });
+  const mhz = scenario.processor.clock / 1e6;
+  const hooks = {
+    openTrace: traceOpener(loaded),
+    signal: interrupt.signal,
+    pause: interrupt.pause,
+  };
+  try {
+    let result = await runScenario(scenario, {
+      ...hooks,
+      onProgress: ({ fraction, cycle }) =>
+        bar.update(fraction, `${Math.floor(cycle / toCycles(1e9, mhz))} ms simulated`),
+    });
+    if (options.baseline) {
+      const native = new ProgressBar('native runs', { quiet: options.quiet ?? false });
+      bar.stop();
+      result = await runBaseline(scenario, result, {
+        ...hooks,
+        onProgress: ({ fraction }) => native.update(fraction),
+      });
+      native.stop();
+    }
+    bar.stop();
+    const files = new Map<string, string | Iterable<string>>(runTables(result));
+    files.set('resolved.yaml', scenarioYaml(scenarioIn(out, loaded)));
+    files.set(
+      'manifest.json',
+      manifestJson({
+        name: scenario.name,
+        seed: scenario.seed,
+        resolved: scenarioYaml(scenario),
+        startedAt,
+        wallSeconds: Number(((performance.now() - start) / 1000).toFixed(3)),
+        command: process.argv.slice(2),
+      }),
+    );
+    writeOutput(out, files);
+    if (options.json) print(`${JSON.stringify(result)}\n`);
+    else if (!options.quiet) print(`${summary(scenario, result, { style })}\nresults in ${out}/\n`);
+  } finally {
+    bar.stop();
+    interrupt.dispose();
+  }
+}

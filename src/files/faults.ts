@@ -1,0 +1,26 @@
+import { ConfigError } from '../base/errors.ts';
+
+/** A fault of a whole file or option: there is no better line to name than the first. */
+export function faultOf(file: string, message: string, suggestion?: string): ConfigError {
+  return new ConfigError([{ place: { file, line: 1, column: 1 }, message, suggestion }]);
+}
+
+/** What the operating system said, in words. */
+export function reasonOf(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return (code && reasons[code]) ?? message;
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file',
+  EISDIR: 'it is a directory',
+  ENOTDIR: 'a part of the path is a file, not a directory',
+  EACCES: 'permission denied',
+  EPERM: 'not permitted',
+  EROFS: 'the file system is read-only',
+  ENOSPC: 'no space left on the device',
+  EDQUOT: 'the disk quota is used up',
+  ENAMETOOLONG: 'the name is too long',
+  ELOOP: 'too many symbolic links',
+  EMFILE: 'too many open files',
+};
