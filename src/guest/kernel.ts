@@ -65,7 +65,6 @@ export class GuestKernel implements Guest, Kernel {
   #itemEnd: number;
   /** Address spaces of ended processes that are not torn down yet. */
   #dead: AddressSpace[] = [];
-  #grant = 0;
   #work = 0;
   #nextTick: Cycles = 0;
   readonly #tickPeriod: Cycles;
@@ -143,7 +142,6 @@ export class GuestKernel implements Guest, Kernel {
   }
 
   grantReferences(references: number): void {
-    this.#grant = references;
     if (references === 0) return;
     for (const { program } of this.#spaces.values()) {
       if (isReferenceLimited(program)) program.limit(references);
@@ -199,11 +197,6 @@ export class GuestKernel implements Guest, Kernel {
       this.#executed += core.retired;
       core.retired = 0;
       if (this.#executed >= this.#options.stopAfterInstructions) return GuestStop.Done;
-      const { program } = process;
-      if (isReferenceLimited(program)) {
-        if (program.finished) return GuestStop.Done;
-        if (this.#grant > 0 && program.remaining === 0) return GuestStop.Turn;
-      }
       if (process.quantum <= 0 && this.#queue.crowded) {
         this.#queue.push(process);
         process = null;
@@ -219,8 +212,10 @@ export class GuestKernel implements Guest, Kernel {
       this.#switchTo(cpu, process);
     }
     const { block } = this.#options;
-    const n = process.program.fill(heap, block, BLOCK_ITEMS);
+    const { program } = process;
+    const n = program.fill(heap, block, BLOCK_ITEMS);
     if (n === 0) {
+      if (isReferenceLimited(program)) return program.finished ? GuestStop.Done : GuestStop.Turn;
       if (!this.workload.kernel || (process.parent === null && this.#spaces.size === 1)) {
         return GuestStop.Done;
       }

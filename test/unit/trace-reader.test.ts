@@ -64,13 +64,13 @@ function fill(from: Program, room = 16): string[] {
   });
 }
 
-/** All fills until one returns nothing, `Starved` left out. */
+/** All fills until one returns nothing, without `Starved` and the count of the finished pass. */
 function drain(from: Program, room = 16): string[] {
   const all: string[] = [];
   for (let i = 0; i < 1000; i++) {
     const items = fill(from, room);
     if (items.length === 0) break;
-    all.push(...items.filter((item) => !item.startsWith('Starved')));
+    all.push(...items.filter((item) => !/^(Starved|WorkDone)/.test(item)));
   }
   return all;
 }
@@ -167,7 +167,7 @@ describe('the reader of page traces', () => {
 
 describe('the trace workload', () => {
   it('counts instructions on the fetch side only', () => {
-    expect(fill(program('I 5 400\nM 2 500\n'))).toEqual(['Fetch 1024 5 5', 'Store 1280 2 0']);
+    expect(drain(program('I 5 400\nM 2 500\n'))).toEqual(['Fetch 1024 5 5', 'Store 1280 2 0']);
   });
 
   it('splits visits that do not fit an item', () => {
@@ -214,7 +214,11 @@ describe('the trace workload', () => {
     ]);
   });
 
-  it('starts again when looped, and counts the pass', () => {
+  it('counts the pass behind its last reference', () => {
+    expect(fill(program('I 5 400\n'))).toEqual(['Fetch 1024 5 5', 'WorkDone 1 0 0']);
+  });
+
+  it('starts again when looped, and counts each pass', () => {
     const from = program('L 1 1\nL 1 2\n', { loop: true, limitReferences: 1 });
     expect([fill(from), fill(from)]).toEqual([
       ['Load 1 1 0', 'WorkDone 1 0 0'],
@@ -222,8 +226,8 @@ describe('the trace workload', () => {
     ]);
   });
 
-  it('refuses to loop over a trace without references', () => {
-    expect(() => fill(program('# nothing\n', { loop: true }))).toThrow('no references');
+  it.each([true, false])('refuses a trace without references, looped: %s', (loop) => {
+    expect(() => fill(program('# nothing\n', { loop }))).toThrow('no references');
   });
 
   it('numbers address spaces from 0 in order of appearance', () => {

@@ -122,6 +122,8 @@ class TraceProgram implements Program, ReferenceLimited {
   private readonly perPass: number;
   private passLeft: number;
   private operations: Item[] = [];
+  /** The only pass has ended and was counted. */
+  private counted = false;
   /** Address spaces of the trace -> numbers for the guest kernel, from 0 in order of appearance. */
   private readonly numbers = new Map<number, number>();
   private spaces = 0;
@@ -202,8 +204,8 @@ class TraceProgram implements Program, ReferenceLimited {
       if (line === Line.Starved) return Ahead.Unknown;
       if (line === Line.Space) this.enter(this.reader.space);
       else if (line === Line.Event) this.replay(this.reader.event!);
-      else if (this.options.loop) this.nextPass();
-      else return (this.ahead = Ahead.End);
+      else if (this.counted) return (this.ahead = Ahead.End);
+      else this.endPass();
     }
     return (this.ahead = Ahead.Operation);
   }
@@ -214,15 +216,19 @@ class TraceProgram implements Program, ReferenceLimited {
     this.operations.push([this.numbers.get(space)!, Op.SwitchTo, 0, 0]);
   }
 
-  private nextPass(): void {
+  private endPass(): void {
     if (this.reader.count === 0) {
-      throw new TraceError(this.feed.name, this.reader.line, 'no references to repeat');
+      throw new TraceError(this.feed.name, this.reader.line, 'there are no references in it');
+    }
+    this.operations.push([1, Op.WorkDone, 0, 0]);
+    if (!this.options.loop) {
+      this.counted = true;
+      return;
     }
     this.passLeft = this.perPass;
     this.reader.rewind();
     this.numbers.clear();
     this.spaces = 0;
-    this.operations.push([1, Op.WorkDone, 0, 0]);
   }
 
   private replay(event: TraceEvent): void {
@@ -294,6 +300,7 @@ export const trace: WorkloadDefinition<typeof params> = {
     const program = new TraceProgram(deps.openTrace(options.file), options, regions);
     return {
       processes: [{ regions, program }],
+      work: options.loop ? undefined : 1,
       unit: 'passes',
       cpiQ8: Math.round(options.cpi * 256),
       overlapQ8: Math.round(options.overlap * 256),
