@@ -6,8 +6,13 @@ import { ConfigError, type Diagnostic, type Place } from '../base/errors.ts';
  * once, each at its own place and with the line it stands on.
  */
 export class Findings {
-  readonly #sources = new Map<string, readonly string[]>();
+  readonly #sources: Map<string, readonly string[]>;
   readonly #found: Diagnostic[] = [];
+
+  /** With the texts of `other`, when given, but none of its problems. */
+  constructor(other?: Findings) {
+    this.#sources = other ? other.#sources : new Map();
+  }
 
   /** Registers the text of a file, for excerpts. Files are reported in the order they were added. */
   addSource(file: string, text: string): void {

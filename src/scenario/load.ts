@@ -8,7 +8,7 @@ import {
   type Path,
   without,
 } from './located.ts';
-import { applySets } from './overrides.ts';
+import { applySets, applyValue, type PlacedValue } from './overrides.ts';
 import { parseYaml } from './parse.ts';
 import { expandPresets, PresetReader, type PresetTexts, presets } from './presets.ts';
 import { placeOf, resolveScenario, type Scenario } from './resolve.ts';
@@ -44,25 +44,58 @@ export function loadScenario(text: string, options: LoadOptions): Scenario {
 
 /** Throws ConfigError. */
 export function loadWithPlaces(text: string, options: LoadOptions): LoadedScenario {
-  const findings = new Findings();
-  const texts = options.presets ?? presets;
-  const written = new FileReader(options.readFile, findings).read(options.file, text);
-  const root = written && applySets(written, options.set ?? [], findings);
-  if (root?.form !== 'map') {
-    if (root) findings.add(root.place, 'a scenario is a map: lines of the form `key: value`');
-    findings.throwIfAny();
-    throw new Error('unreadable scenario without a finding');
+  return new ScenarioTree(text, options).load();
+}
+
+/** A scenario that was read but not checked yet: the points of a sweep are made from one of these. */
+export class ScenarioTree {
+  /** As written, with what it extends and `--set` applied. */
+  readonly root: LocatedMap;
+  readonly #findings = new Findings();
+  readonly #texts: PresetTexts;
+  readonly #reader: PresetReader;
+  readonly #isPreset: (file: string) => boolean;
+
+  /** Throws ConfigError when the text is not a map in YAML. */
+  constructor(text: string, options: LoadOptions) {
+    const findings = this.#findings;
+    this.#texts = options.presets ?? presets;
+    this.#reader = new PresetReader(this.#texts, findings);
+    this.#isPreset = (file) => file.startsWith('configs/') && file !== options.file;
+    const written = new FileReader(options.readFile, findings).read(options.file, text);
+    const root = written && applySets(written, options.set ?? [], findings);
+    if (root?.form !== 'map') {
+      if (root) findings.add(root.place, 'a scenario is a map: lines of the form `key: value`');
+      findings.throwIfAny();
+      throw new Error('unreadable scenario without a finding');
+    }
+    this.root = withoutAnchors(root);
   }
-  const expanded = expandPresets(withoutAnchors(root), new PresetReader(texts, findings));
-  const isPreset = (file: string) => file.startsWith('configs/') && file !== options.file;
-  const scenario = resolveScenario(expanded, texts, findings, isPreset);
-  findings.throwIfAny();
-  return {
-    scenario: scenario!,
-    diagnose: (path, message, suggestion) =>
-      findings.diagnostic(placeOf(expanded, path, isPreset), message, suggestion),
-    fileOf: (path) => placeOf(expanded, path, isPreset).file,
-  };
+
+  /** The complete scenario with some values replaced. Throws ConfigError with every problem. */
+  load(values: readonly PlacedValue[] = []): LoadedScenario {
+    // Problems of reading are part of every load; those of one set of values are not.
+    const findings = values.length === 0 ? this.#findings : new Findings(this.#findings);
+    const root = values.reduce<Located>(
+      (tree, value) => applyValue(tree, value, findings),
+      this.root,
+    ) as LocatedMap;
+    const expanded = expandPresets(root, this.#reader);
+    const scenario = resolveScenario(expanded, this.#texts, findings, this.#isPreset);
+    findings.throwIfAny();
+    this.#findings.throwIfAny();
+    return {
+      scenario: scenario!,
+      diagnose: (path, message, suggestion) =>
+        findings.diagnostic(placeOf(expanded, path, this.#isPreset), message, suggestion),
+      fileOf: (path) => placeOf(expanded, path, this.#isPreset).file,
+    };
+  }
+
+  /** An empty list of problems that shows lines of the texts read so far. */
+  findings(): Findings {
+    return new Findings(this.#findings);
+  }
 }
 
 /** `x-...` keys hold anchors and mean nothing themselves. */

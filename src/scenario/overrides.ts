@@ -33,13 +33,28 @@ function applySet(root: Located, text: string, index: number, findings: Findings
   const padded = '\n'.repeat(index) + ' '.repeat(equals + 1) + text.slice(equals + 1);
   const value = readYaml(padded, SET_FILE, findings);
   if (!value) return root;
-  let column = 1;
-  const steps = path.split('.').map((word): Step => {
-    const step = { word: word.trim(), place: place(column) };
-    column += word.length + 1;
+  return put(root, stepsOf(path, place(1)), value, findings);
+}
+
+/** A value for the key at a path such as `vms.web.count`, which stands at `place`. */
+export interface PlacedValue {
+  readonly path: string;
+  readonly place: Place;
+  readonly value: Located;
+}
+
+/** Sets a value like `--set` does; problems point to where path and value were written. */
+export function applyValue(root: Located, placed: PlacedValue, findings: Findings): Located {
+  return put(root, stepsOf(placed.path, placed.place), placed.value, findings);
+}
+
+function stepsOf(path: string, { file, line, column }: Place): Step[] {
+  let at = column;
+  return path.split('.').map((word) => {
+    const step = { word: word.trim(), place: { file, line, column: at } };
+    at += word.length + 1;
     return step;
   });
-  return put(root, steps, value, findings);
 }
 
 function put(

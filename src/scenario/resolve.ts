@@ -6,6 +6,7 @@ import { toCycles } from '../base/units.ts';
 import type { HypervisorCosts } from '../hypervisor/costs.ts';
 import type { Processor } from '../machine/processor.ts';
 import { checkScenario, pcpuCount } from './checks.ts';
+import type { FindInput, SweepInput } from './experiments.ts';
 import type { Findings } from './findings.ts';
 import { reportIssue } from './issues.ts';
 import { follow, type LocatedMap, type Path, toValue } from './located.ts';
@@ -68,6 +69,9 @@ export interface Scenario {
     readonly timeseries: Cycles;
   };
   readonly checks: { readonly translations: boolean };
+  /** Experiments on the scenario; a run takes no notice of them. */
+  readonly sweep: SweepInput | undefined;
+  readonly find: FindInput | undefined;
   /** The complete input in the units it was written with, every default filled in. */
   readonly input: Readonly<Record<string, unknown>>;
 }
@@ -84,7 +88,7 @@ export function resolveScenario(
   findings: Findings,
   isPreset: (file: string) => boolean,
 ): Scenario | undefined {
-  const schema = scenarioSchema(texts);
+  const schema = schemaFor(texts);
   const value = toValue(root);
   const parsed = schema.safeParse(value);
   const extraKinds = (path: Path) =>
@@ -105,6 +109,15 @@ export function resolveScenario(
   });
   if (findings.any) return undefined;
   return deepFreeze(inInternalUnits(scenario, withDefaults(schema, value) as Scenario['input']));
+}
+
+const schemas = new WeakMap<PresetTexts, ReturnType<typeof scenarioSchema>>();
+
+/** Making the schema takes longer than checking a scenario with it, and a sweep checks thousands. */
+function schemaFor(texts: PresetTexts): ReturnType<typeof scenarioSchema> {
+  const schema = schemas.get(texts) ?? scenarioSchema(texts);
+  schemas.set(texts, schema);
+  return schema;
 }
 
 /** Where a rule about `path` is best shown: a line of the scenario rather than of a preset it names. */
@@ -185,6 +198,8 @@ function inInternalUnits(parsed: ParsedScenario, input: Scenario['input']): Scen
     vms: parsed.vms,
     output: { timeseries: cycles(parsed.output.timeseries) },
     checks: parsed.checks,
+    sweep: parsed.sweep,
+    find: parsed.find,
     input,
   };
 }

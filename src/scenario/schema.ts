@@ -6,6 +6,7 @@ import { mmuModes } from '../hypervisor/mmu/index.ts';
 import { schedulers } from '../hypervisor/schedulers/index.ts';
 import { tagPolicies } from '../hypervisor/tags/index.ts';
 import { processorSchema } from '../machine/processor.ts';
+import { findSchema, sweepSchema } from './experiments.ts';
 import { type PresetTexts, presets } from './presets.ts';
 
 /**
@@ -120,6 +121,8 @@ export function scenarioSchema({ processors, hypervisors }: PresetTexts = preset
         })
         .prefault({})
         .describe('extra checks while running'),
+      sweep: sweepSchema.optional(),
+      find: findSchema.optional(),
     })
     .describe('a worldswitch scenario');
 }

@@ -1,0 +1,95 @@
+import { z } from 'zod';
+import { measureNames } from '../stats/measures.ts';
+
+/**
+ * The `sweep:` and `find:` parts of a scenario: experiments on it. A run ignores them. What the axes say is
+ * checked by the sweep, which applies each value like `--set`.
+ */
+
+/** `2%` in YAML, 0.02 in code. */
+const percent = () =>
+  z
+    .union([z.string(), z.number()], { error: 'expected a share such as 2%' })
+    .transform((text, context) => {
+      const match = /^(\d+\.?\d*|\.\d+)\s*%$/.exec(String(text).trim());
+      const value = match ? Number(match[1]) / 100 : Number(text);
+      if (value > 0 && value < 1) return value;
+      context.addIssue({
+        code: 'custom',
+        message: `not a share: got ${text}, write for example 2%`,
+      });
+      return z.NEVER;
+    });
+
+const axisValues = () =>
+  z
+    .union([z.array(z.unknown()).min(1).max(10_000), z.record(z.string(), z.unknown())])
+    .describe('the values: a list, or a map from label to value');
+
+const axes = () => z.record(z.string(), axisValues());
+
+const scalar = () => z.union([z.string(), z.number(), z.boolean()]);
+
+export const sweepSchema = z
+  .strictObject({
+    axes: axes()
+      .prefault({})
+      .describe(
+        'by path: the values it takes, for example vms.web.count: [1, 2, 4]; all combinations',
+      ),
+    zip: z
+      .array(axes())
+      .prefault([])
+      .describe('groups of axes that advance together: first values, second values, …'),
+    where: z
+      .union([z.string(), z.array(z.string())])
+      .optional()
+      .describe(
+        'which combinations to keep, for example vms.web.count < 8 or host.processor == opteron-1354',
+      ),
+    labels: z
+      .record(z.string(), z.string().regex(/^[A-Za-z_][\w.-]*$/, 'a label is one word'))
+      .prefault({})
+      .describe('names of columns, by path'),
+    replications: z.int().min(1).max(10_000).prefault(5).describe('runs of each point, by seed'),
+    precision: percent()
+      .optional()
+      .describe(
+        'replicate until half the interval is below this share of the mean, for example 2%',
+      ),
+    maxReplications: z.int().min(1).max(10_000).prefault(50).describe('where `precision` gives up'),
+    baseline: z
+      .record(z.string(), scalar())
+      .optional()
+      .describe('points with these values are what the others are compared with'),
+    metrics: z
+      .array(z.enum(measureNames))
+      .min(1)
+      .optional()
+      .describe('what summary.csv holds; slowdown and overhead need a native run of every VM'),
+  })
+  .describe('an experiment: many points of this scenario');
+
+const bound = () => z.union([z.int(), z.string()]);
+
+export const findSchema = z
+  .strictObject({
+    axis: z.string().describe('path of the number to look for, for example vms.web.count'),
+    from: bound().prefault(1).describe('where to start'),
+    to: bound().describe('where to end'),
+    objective: z
+      .string()
+      .describe('what must hold, for example p99 latency < 50ms, slowdown < 1.25 for every VM'),
+    want: z
+      .enum(['largest', 'smallest'])
+      .prefault('largest')
+      .describe('which of the values that meet the objective'),
+    replications: z.int().min(2).max(1000).prefault(3).describe('runs before the first decision'),
+    maxReplications: z.int().min(2).max(1000).prefault(24).describe('runs before giving up'),
+    across: axes().prefault({}).describe('ask again for each combination of these values'),
+  })
+  .describe('a question: up to which value of one axis the scenario meets an objective');
+
+/** An experiment as it was written, with its defaults. */
+export type SweepInput = z.output<typeof sweepSchema>;
+export type FindInput = z.output<typeof findSchema>;

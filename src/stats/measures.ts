@@ -1,0 +1,173 @@
+import { leafNames } from './leaves.ts';
+import { type Metric, type MetricName, metricDictionary } from './metrics.ts';
+import type { RunResult, VmRow } from './result.ts';
+
+/**
+ * Measures: what a sweep tabulates and an objective asks for. They condense the VMs of a group (or one VM)
+ * to a number: every metric of the dictionary, and ratios of metrics or ledger leaves formed here.
+ */
+export interface Measure extends Metric {
+  /** `host`: one value for the run, not one per group. */
+  readonly scope: 'group' | 'host';
+}
+
+/** What measures are computed from. */
+export interface Sample {
+  readonly vms: readonly VmRow[];
+  readonly windowSeconds: number;
+}
+
+type Compute = (sample: Sample) => number | undefined;
+
+const sum = ({ vms }: Sample, name: MetricName) =>
+  vms.reduce((total, { metrics }) => total + (metrics[name] ?? 0), 0);
+const leaves = ({ vms }: Sample, ...names: readonly string[]) =>
+  vms.reduce(
+    (total, { ledger }) => total + names.reduce((n, leaf) => n + (ledger[leaf] ?? 0), 0),
+    0,
+  );
+const known = ({ vms }: Sample, name: MetricName) =>
+  vms.flatMap(({ metrics }) => metrics[name] ?? []);
+const per = (numerator: number, denominator: number) =>
+  denominator > 0 ? numerator / denominator : undefined;
+const largest = (values: readonly number[]) =>
+  values.length > 0 ? Math.max(...values) : undefined;
+const average = (values: readonly number[]) =>
+  per(
+    values.reduce((total, value) => total + value, 0),
+    values.length,
+  );
+
+/** Leaves that only a hypervisor makes a host spend. */
+const HYPERVISOR = ['exit.transition', 'exit.handler', 'switch', 'shootdown', 'host'];
+const wanted = (sample: Sample) =>
+  sum(sample, 'running_cycles') +
+  sum(sample, 'ready_cycles') +
+  sum(sample, 'costopped_cycles') +
+  sum(sample, 'parked_cycles');
+
+interface Derived {
+  readonly unit: Metric['unit'];
+  readonly help: string;
+  readonly compute: Compute;
+}
+const share = (help: string, compute: Compute): Derived => ({ unit: 'ratio', help, compute });
+const rate = (help: string, name: MetricName): Derived => ({
+  unit: 'per-second',
+  help,
+  compute: (sample) => per(sum(sample, name), sample.windowSeconds),
+});
+const ofRunning = (help: string, ...names: readonly string[]) =>
+  share(help, (sample) => per(leaves(sample, ...names), sum(sample, 'running_cycles')));
+
+const derived = {
+  work_per_second: rate('units of work finished per simulated second', 'work'),
+  requests_per_second: rate('requests served per simulated second', 'requests'),
+  exits_per_second: rate('#VMEXITs per simulated second', 'exits'),
+  cycles_per_instruction: share('running cycles per guest instruction', (sample) =>
+    per(sum(sample, 'running_cycles'), sum(sample, 'instructions')),
+  ),
+  walks_per_1000_instructions: share('page walks per 1000 guest instructions', (sample) =>
+    per(1000 * sum(sample, 'walks'), sum(sample, 'instructions')),
+  ),
+  ready_share: share('waiting for a pCPU, of the time the VM wanted one', (sample) =>
+    per(sum(sample, 'ready_cycles'), wanted(sample)),
+  ),
+  guest_share: ofRunning(
+    'instructions of the guest, of its running time',
+    'guest.user',
+    'guest.kernel',
+  ),
+  walk_share: ofRunning('page walks, of the running time', 'walk.guest', 'walk.nested'),
+  stall_share: ofRunning('waiting for data lines, of the running time', 'data.stall'),
+  hypervisor_share: ofRunning('exits, switches and host work, of the running time', ...HYPERVISOR),
+  slowdown_worst: {
+    unit: 'ratio',
+    help: 'slowdown of the VM that suffers most',
+    compute: (sample) => largest(known(sample, 'slowdown')),
+  },
+  overhead_worst: {
+    unit: 'ratio',
+    help: 'overhead of the VM that suffers most',
+    compute: (sample) => largest(known(sample, 'overhead')),
+  },
+} as const satisfies Record<string, Derived>;
+
+const hostMeasures = {
+  host_busy: { unit: 'ratio', help: 'share of pCPU time that is not idle', scope: 'host' },
+  host_overhead: {
+    unit: 'ratio',
+    help: 'exits, switches, shootdowns, host work and nested walks, of the busy pCPU time',
+    scope: 'host',
+  },
+  host_walk_share: { unit: 'ratio', help: 'page walks, of the busy pCPU time', scope: 'host' },
+  vms_per_core: { unit: 'ratio', help: 'VMs per pCPU', scope: 'host' },
+} as const satisfies Record<string, Measure>;
+
+export type MeasureName = MetricName | keyof typeof derived | keyof typeof hostMeasures;
+
+/** Every measure by name, in the order of the columns. */
+export const measures = Object.fromEntries([
+  ...Object.entries(metricDictionary).map(([name, { unit, help }]) => [
+    name,
+    { unit, help, scope: 'group' },
+  ]),
+  ...Object.entries(derived).map(([name, { unit, help }]) => [
+    name,
+    { unit, help, scope: 'group' },
+  ]),
+  ...Object.entries(hostMeasures),
+]) as Readonly<Record<MeasureName, Measure>>;
+
+export const measureNames = Object.keys(measures) as readonly MeasureName[];
+export const groupMeasureNames = measureNames.filter((name) => measures[name].scope === 'group');
+export const hostMeasureNames = measureNames.filter((name) => measures[name].scope === 'host');
+/** Measures worth keeping for each VM apart: what an objective for every VM can be about. */
+export const vmMeasureNames = groupMeasureNames.filter(
+  (name) => !['count', 'cycles', 'bytes'].includes(measures[name].unit),
+);
+/** The leaves of the ledger without their details. */
+export const leafColumns: readonly string[] = [...new Set(leafNames.map(({ leaf }) => leaf))];
+
+/** Undefined when there is nothing to measure: no VM reports it, or a ratio over zero. */
+export function measure(name: MeasureName, sample: Sample): number | undefined {
+  if (Object.hasOwn(derived, name)) return derived[name as keyof typeof derived].compute(sample);
+  const metric = name as MetricName;
+  const values = known(sample, metric);
+  if (values.length === 0) return undefined;
+  if (metric === 'latency_mean') {
+    const total = sample.vms.reduce(
+      (n, { metrics }) => n + (metrics.latency_mean ?? 0) * (metrics.requests ?? 0),
+      0,
+    );
+    return per(total, sum(sample, 'requests'));
+  }
+  // Percentiles of several VMs cannot be pooled from theirs: the worst VM stands for the group.
+  if (metricDictionary[metric].unit === 'ns' || WHOLE_GROUP.has(metric)) return largest(values);
+  if (metricDictionary[metric].unit === 'ratio') return average(values);
+  return sum(sample, metric);
+}
+
+/** Times that the VMs of a group live through together. */
+const WHOLE_GROUP: ReadonlySet<MetricName> = new Set(['elapsed_cycles', 'finished_at_cycles']);
+
+/** The measures of scope `host`. */
+export function measureHost(result: RunResult): Partial<Record<MeasureName, number>> {
+  let idle = 0;
+  let all = 0;
+  let overhead = 0;
+  let walks = 0;
+  for (const { leaf, cycles } of result.ledger) {
+    all += cycles;
+    if (leaf === 'idle') idle += cycles;
+    if (leaf === 'walk.nested' || HYPERVISOR.includes(leaf)) overhead += cycles;
+    if (leaf === 'walk.nested' || leaf === 'walk.guest') walks += cycles;
+  }
+  const values = {
+    host_busy: per(all - idle, all),
+    host_overhead: per(overhead, all - idle),
+    host_walk_share: per(walks, all - idle),
+    vms_per_core: per(result.vms.length, result.pcpuCount),
+  };
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
+}
