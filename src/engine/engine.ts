@@ -11,10 +11,10 @@ export interface Runner {
   /** Local time; Infinity while it waits for an event to wake it. */
   readonly time: Cycles;
   /**
-   * Runs until its local time reaches `until`, or something shared must happen first. Must make progress. It may
-   * overshoot by one indivisible step (a visit, an exit).
+   * Runs until its local time reaches the engine's `horizon`, which comes nearer when the runner schedules an
+   * event that is due before. Must make progress. It may overshoot by one indivisible step (a visit, an exit).
    */
-  advance(until: Cycles): void;
+  advance(): void;
 }
 
 /** What `run` says about why it came back. */
@@ -29,12 +29,16 @@ export type Outcome = (typeof Outcome)[keyof typeof Outcome];
 export class Engine {
   readonly queue = new EventQueue();
   readonly lookahead: Cycles;
+  /** Time of the last event. */
   now: Cycles = 0;
+  /** How far the runner that advances may go. */
+  horizon: Cycles = 0;
   #runners: Runner[] = [];
   #handlers: ((now: Cycles, target: number) => void)[] = [];
   #phases: Phase[] = [];
   #stopped = false;
   #starved = false;
+  #running: Runner | undefined;
 
   constructor(lookahead: Cycles) {
     this.lookahead = Math.max(1, lookahead);
@@ -49,7 +53,13 @@ export class Engine {
 
   /** Schedules an event; an event in the past of the queue happens as soon as possible. */
   schedule(at: Cycles, kind: EventKind, target: number): EventHandle {
+    if (at < this.horizon) this.horizon = at;
     return this.queue.push(at < this.now ? this.now : at, this.#phases[kind]!, kind, target);
+  }
+
+  /** Local time of whoever is acting: the runner that advances, or the event being handled. */
+  get here(): Cycles {
+    return this.#running ? Math.max(this.now, this.#running.time) : this.now;
   }
 
   cancel(handle: EventHandle): void {
@@ -113,8 +123,10 @@ export class Engine {
         this.now = until;
         return Outcome.Reached;
       }
-      const limit = Math.min(due, until, second + this.lookahead);
-      slowest.advance(limit);
+      this.horizon = Math.min(due, until, second + this.lookahead);
+      this.#running = slowest;
+      slowest.advance();
+      this.#running = undefined;
       if (this.#starved) return Outcome.Starved;
       if (this.#stopped) return Outcome.Stopped;
     }

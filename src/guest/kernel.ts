@@ -148,22 +148,23 @@ export class GuestKernel implements Guest, Kernel {
     }
   }
 
-  run(cpu: GuestCpu, until: Cycles): GuestStop {
+  run(cpu: GuestCpu): GuestStop {
     const { core } = cpu;
     core.item = this.#item;
     core.itemEnd = this.#itemEnd;
-    const stop = this.#loop(cpu, until);
+    const stop = this.#loop(cpu);
     core.settle();
     this.#item = core.item;
     this.#itemEnd = core.itemEnd;
     return stop;
   }
 
-  #loop(cpu: GuestCpu, until: Cycles): GuestStop {
+  #loop(cpu: GuestCpu): GuestStop {
     const { core } = cpu;
     if (this.#tickPeriod > 0 && this.#nextTick <= core.time) this.#armTick(cpu);
     for (;;) {
       core.settle();
+      const { until } = cpu;
       if (core.time >= until) return GuestStop.Time;
       if (core.item === core.itemEnd) {
         const stop = this.#refill(cpu);

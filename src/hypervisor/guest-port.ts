@@ -28,10 +28,10 @@ export const Vector = { Timer: 1, Device: 2, Network: 4 } as const;
 
 export interface Guest {
   /**
-   * Executes until the core's time reaches `until` or something else ends it. Handles its own faults and
+   * Executes until the core's time reaches `cpu.until` or something else ends it. Handles its own faults and
    * system calls. Called with the core in this vCPU's context.
    */
-  run(cpu: GuestCpu, until: Cycles): GuestStop;
+  run(cpu: GuestCpu): GuestStop;
   /** Interrupt handler of the guest kernel for one or more vectors. */
   interrupt(cpu: GuestCpu, vectors: number): void;
   /** References this turn may still take; 0 = no limit. Set by the hypervisor before a turn. */
@@ -45,6 +45,8 @@ export interface Guest {
 /** A vCPU as the guest kernel uses it: privileged operations, priced by how the VM is virtualized. */
 export interface GuestCpu {
   readonly core: Core;
+  /** When the core must be given back; comes nearer when a timer or an I/O is due before. */
+  readonly until: Cycles;
   /** MOV CR3: switches the address space, or flushes it when `root` is the current one. */
   loadCr3(root: number): void;
   /** Switches the address space without a flush, as if entries carried its number (trace studies). */

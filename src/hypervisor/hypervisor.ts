@@ -316,7 +316,7 @@ export class Hypervisor implements SchedulerHost {
     if (target.kicked) return;
     target.kicked = true;
     const ipi = this.machine.processor.instructions.ipiDeliver;
-    this.engine.schedule(this.engine.now + (this.virtualized ? ipi : 0), this.#resched, pcpu);
+    this.engine.schedule(this.engine.here + (this.virtualized ? ipi : 0), this.#resched, pcpu);
   }
   every(period: Cycles, task: (now: Cycles) => void): void {
     this.engine.every(period, Phase.Schedule, (now) => {

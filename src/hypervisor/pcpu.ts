@@ -75,10 +75,11 @@ export class Pcpu implements Runner {
     this.#idle = false;
   }
 
-  advance(until: Cycles): void {
+  advance(): void {
     const { core } = this;
     const hv = this.#hv;
-    while (core.time < until) {
+    const { engine } = hv;
+    while (core.time < engine.horizon) {
       if (this.#resched || this.current === null) {
         this.#pass();
         if (this.current === null) {
@@ -101,10 +102,10 @@ export class Pcpu implements Runner {
         this.#deliver(vcpu);
         continue;
       }
-      const stop = vcpu.guest.run(vcpu.port, until);
+      const stop = vcpu.guest.run(vcpu.port);
       if (stop === GuestStop.Time) continue;
       if (stop === GuestStop.Starved) {
-        hv.engine.starve();
+        engine.starve();
         return;
       }
       this.#stopped(vcpu, stop);

@@ -25,6 +25,10 @@ export class VcpuPort implements GuestCpu {
     return this.#hv.machine.cores[this.#vcpu.pcpu]!;
   }
 
+  get until(): Cycles {
+    return this.#hv.engine.horizon;
+  }
+
   loadCr3(root: number): void {
     const vcpu = this.#vcpu;
     const same = vcpu.guestRoot === root;
