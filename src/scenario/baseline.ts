@@ -26,7 +26,7 @@ export async function runBaseline(
   const vms: VmRow[] = [];
   const metrics = [...result.metrics];
   const native = new Map<string, number>();
-  for (const row of result.vms) {
+  for (const [done, row] of result.vms.entries()) {
     const instructions = row.metrics.user_instructions ?? 0;
     const group = scenario.vms.find(({ name }) => name === row.group);
     if (!group || instructions === 0) {
@@ -36,7 +36,8 @@ export async function runBaseline(
     // VMs of one group differ by their random streams only; each is compared with its own twin.
     const alone = await runScenario(nativeTwin(scenario, group, row.vm), {
       ...options,
-      onProgress: undefined,
+      onProgress: ({ fraction, cycle }) =>
+        options.onProgress?.({ fraction: (done + fraction) / result.vms.length, cycle }),
     });
     const twin = alone.vms[0]!;
     const perInstruction = wanted(twin.metrics) / (twin.metrics.user_instructions || 1);

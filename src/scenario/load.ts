@@ -61,7 +61,8 @@ export class ScenarioTree {
     const findings = this.#findings;
     this.#texts = options.presets ?? presets;
     this.#reader = new PresetReader(this.#texts, findings);
-    this.#isPreset = (file) => file.startsWith('configs/') && file !== options.file;
+    this.#isPreset = (file) =>
+      /^configs\/(processors|hypervisors|workloads)\//.test(file) && file !== options.file;
     const written = new FileReader(options.readFile, findings).read(options.file, text);
     const root = written && applySets(written, options.set ?? [], findings);
     if (root?.form !== 'map') {

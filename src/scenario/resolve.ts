@@ -5,7 +5,7 @@ import type { Choice } from '../base/registry.ts';
 import { toCycles } from '../base/units.ts';
 import type { HypervisorCosts } from '../hypervisor/costs.ts';
 import type { Processor } from '../machine/processor.ts';
-import { checkScenario, pcpuCount } from './checks.ts';
+import { type CheckContext, checkScenario, pcpuCount } from './checks.ts';
 import type { FindInput, SweepInput } from './experiments.ts';
 import type { Findings } from './findings.ts';
 import { reportIssue } from './issues.ts';
@@ -13,6 +13,7 @@ import { follow, type LocatedMap, type Path, toValue } from './located.ts';
 import type { PresetTexts } from './presets.ts';
 import { type ParsedScenario, scenarioSchema } from './schema.ts';
 import { withDefaults } from './schema-walk.ts';
+import { checkWorkloads } from './workload-checks.ts';
 
 /** A group of identical VMs; they are called `name-0`, `name-1`, … */
 export interface VmGroup {
@@ -100,13 +101,15 @@ export function resolveScenario(
   const broken = issues.map((issue) => issue.path as Path);
   const scenario = parsed.success ? parsed.data : repaired(schema, value, issues);
   if (!scenario) return undefined;
-  checkScenario({
+  const context: CheckContext = {
     scenario,
     sound: (...paths) => paths.every((path) => !broken.some((bad) => overlap(bad, path))),
     written: (path) => follow(root, path).depth === path.length,
     fault: (path, message, suggestion) =>
       findings.add(placeOf(root, path, isPreset), message, suggestion),
-  });
+  };
+  checkScenario(context);
+  if (!findings.any) checkWorkloads(context);
   if (findings.any) return undefined;
   return deepFreeze(inInternalUnits(scenario, withDefaults(schema, value) as Scenario['input']));
 }

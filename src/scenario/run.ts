@@ -21,8 +21,8 @@ export class RunAborted extends Error {
   override readonly name = 'RunAborted';
 }
 
-/** Share of the run between two pauses. */
-const SLICES = 200;
+/** Simulated picoseconds between two pauses: short enough that the caller can serve a Ctrl-C meanwhile. */
+const SLICE = 1e9;
 
 /**
  * Runs a complete scenario and returns its results. Touches no file, clock or console. Throws ModelError when the
@@ -81,7 +81,7 @@ async function drive(simulation: Simulation, options: RunOptions): Promise<RunRe
     };
   }
 
-  const slice = untilWork ? toCycles(10e9, mhz) : Math.max(1, Math.ceil(endCycle / SLICES));
+  const slice = toCycles(SLICE, mhz);
   let next = slice;
   for (;;) {
     const outcome = engine.run(Math.min(next, endCycle));
@@ -92,7 +92,7 @@ async function drive(simulation: Simulation, options: RunOptions): Promise<RunRe
     if (outcome === Outcome.Stopped || engine.now >= endCycle) break;
     if (scenario.checks.translations) checkTranslations(simulation);
     next += slice;
-    const fraction = untilWork ? 0 : engine.now / endCycle;
+    const fraction = untilWork ? workDone(simulation) : engine.now / endCycle;
     options.onProgress?.({ fraction, cycle: engine.now });
     if (options.pause) await options.pause();
     if (options.signal?.aborted) throw new RunAborted('the run was ended early');
@@ -101,6 +101,12 @@ async function drive(simulation: Simulation, options: RunOptions): Promise<RunRe
   if (untilWork) endTime = machine.cores.reduce((last, core) => Math.max(last, core.time), 0);
   const end = takeSnapshot(simulation, endTime);
   return collect(simulation, start!, end, samples, endTime - warmup);
+}
+
+/** Share of its work that the VM furthest behind has done. */
+function workDone({ members }: Simulation): number {
+  const shares = members.map(({ vm, workload }) => vm.counters.work / (workload.work ?? 0));
+  return Math.min(1, ...shares.filter(Number.isFinite));
 }
 
 /** Records the timeline: run states, translations held, exits and walks per interval. */

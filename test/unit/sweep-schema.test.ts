@@ -6,7 +6,7 @@ const base = `name: s
 host: { processor: opteron-1354 }
 hypervisor: { profile: kvm-2.6.33, mmu: { kind: nested } }
 vms:
-  - { name: web, memory: 64MiB, workload: { kind: web-server } }
+  - { name: web, memory: 128MiB, workload: { kind: web-server } }
 `;
 const load = (experiment: string) => loadScenario(base + experiment, { file: 's.yaml' });
 function problems(work: () => unknown): string {

@@ -1,0 +1,40 @@
+import { workloads } from '../guest/workloads/index.ts';
+import type { TraceFeed, Workload } from '../guest/workloads/workload.ts';
+import type { CheckContext } from './checks.ts';
+
+/**
+ * Workloads know rules of their own that tie several parameters together; they are asked by making each once. Traces
+ * are not read here.
+ */
+export function checkWorkloads({ scenario, fault }: CheckContext): void {
+  let finite = false;
+  for (const [i, group] of scenario.vms.entries()) {
+    let workload: Workload;
+    try {
+      workload = workloads.create(group.workload, {
+        seed: scenario.seed,
+        vm: `${group.name}-0`,
+        memoryPages: Math.floor(group.memory / 4096),
+        openTrace: unread,
+      });
+    } catch (error) {
+      fault(['vms', i, 'workload'], (error as Error).message);
+      continue;
+    }
+    if (workload.work !== undefined && group.count > 0) finite = true;
+  }
+  if (scenario.duration === 'work' && !finite) {
+    fault(
+      ['duration'],
+      'duration: work, but no VM has an amount of work to finish',
+      'write a time, for example 200ms, or give a workload its amount of work',
+    );
+  }
+}
+
+const unread = (name: string): TraceFeed => ({
+  name,
+  ended: true,
+  take: () => undefined,
+  rewind: () => {},
+});
