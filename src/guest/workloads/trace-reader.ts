@@ -98,6 +98,8 @@ export class TraceReader {
   /** Page and touches of the visit that `next` returned. */
   page = 0;
   count = 0;
+  /** Whether that visit was a modify, which is a store to everyone but statistics. */
+  modify = false;
   /** Address space of the lines that follow; 0 until the first `P`. */
   space = 0;
   event: TraceEvent | undefined;
@@ -197,6 +199,7 @@ export class TraceReader {
       this.totals[kind] = this.totals[kind]! + count;
       this.page = page;
       this.count = count;
+      this.modify = kind === 3;
       return kind === 3 ? Line.Store : (kind as Line);
     }
   }

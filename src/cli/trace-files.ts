@@ -1,0 +1,226 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createReadStream, createWriteStream } from 'node:fs';
+import { rename, rm, stat } from 'node:fs/promises';
+import type { Readable, Writable } from 'node:stream';
+import { createGunzip, createGzip } from 'node:zlib';
+import { TraceError } from '../guest/workloads/trace-reader.ts';
+
+/** Files for the trace commands: decompressed while read, compressed while written. */
+
+const CHUNK = 1 << 18;
+const XZ = [0xfd, 0x37, 0x7a, 0x58, 0x5a];
+
+export interface TraceInput {
+  /** What to call it in messages. */
+  readonly name: string;
+  /** Bytes of the file, as it lies on the disk; undefined for a pipe. */
+  readonly size: number | undefined;
+  /** Compressed bytes read so far. */
+  readonly read: () => number;
+  readonly chunks: AsyncIterable<Uint8Array>;
+  /** Stops reading. A program that writes into a pipe is told so by the system. */
+  close(): void;
+}
+
+/** A mistake of whoever typed the command: a file that is not there, a directory. */
+export class FileError extends Error {
+  override readonly name = 'FileError';
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'no such file',
+  EACCES: 'permission denied',
+  EISDIR: 'it is a directory',
+  ENOTDIR: 'a part of the path is not a directory',
+  ENOSPC: 'the disk is full',
+};
+
+export function fileError(file: string, error: unknown): FileError {
+  const { code, message } = error as NodeJS.ErrnoException;
+  return new FileError(`${file}: ${REASONS[code ?? ''] ?? message}`);
+}
+
+/** Opens a trace; `-` is standard input. gzip and xz are recognised by their first bytes. */
+export async function openTraceInput(file: string): Promise<TraceInput> {
+  const piped = file === '-';
+  const name = piped ? '<stdin>' : file;
+  let size: number | undefined;
+  if (!piped) {
+    const info = await stat(file).catch((error) => Promise.reject(fileError(file, error)));
+    if (info.isDirectory()) throw fileError(file, { code: 'EISDIR' });
+    if (info.isFile()) size = info.size;
+  }
+  const source: Readable = piped ? process.stdin : createReadStream(file, { highWaterMark: CHUNK });
+  let read = 0;
+  const raw = counted(source, (bytes) => (read += bytes));
+  return {
+    name,
+    size,
+    read: () => read,
+    chunks: decompressed(name, raw),
+    close: () => source.destroy(),
+  };
+}
+
+async function* counted(source: Readable, count: (bytes: number) => void): AsyncGenerator<Buffer> {
+  for await (const chunk of source as AsyncIterable<Buffer>) {
+    count(chunk.length);
+    yield chunk;
+  }
+}
+
+async function* decompressed(name: string, raw: AsyncGenerator<Buffer>): AsyncGenerator<Uint8Array> {
+  let head = Buffer.alloc(0);
+  while (head.length < 6) {
+    const { value, done } = await next(name, raw);
+    if (done) break;
+    head = Buffer.concat([head, value]);
+  }
+  if (head[0] === 0x1f && head[1] === 0x8b) yield* gunzipped(name, head, raw);
+  else if (XZ.every((byte, i) => head[i] === byte)) yield* unxzipped(name, head, raw);
+  else {
+    if (head.length > 0) yield head;
+    for (;;) {
+      const { value, done } = await next(name, raw);
+      if (done) return;
+      yield value;
+    }
+  }
+}
+
+async function next(name: string, raw: AsyncGenerator<Buffer>) {
+  try {
+    return await raw.next();
+  } catch (error) {
+    throw fileError(name, error);
+  }
+}
+
+/** Writes everything to `to`, waiting when it is full. */
+async function pump(head: Buffer, raw: AsyncGenerator<Buffer>, to: Writable): Promise<void> {
+  if (!to.write(head)) await once(to, 'drain');
+  for await (const chunk of raw) {
+    if (to.destroyed) return;
+    if (!to.write(chunk)) await once(to, 'drain');
+  }
+  to.end();
+}
+
+async function* gunzipped(
+  name: string,
+  head: Buffer,
+  raw: AsyncGenerator<Buffer>,
+): AsyncGenerator<Uint8Array> {
+  const gunzip = createGunzip({ chunkSize: CHUNK });
+  const fed = pump(head, raw, gunzip).catch((error) => gunzip.destroy(error));
+  try {
+    for await (const chunk of gunzip) yield chunk;
+    await fed;
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === 'Z_BUF_ERROR') throw new BadCompression(name, 'truncated: the gzip data end early');
+    if (code?.startsWith('Z_')) throw new BadCompression(name, `damaged gzip data: ${message}`);
+    throw error instanceof Error && code ? fileError(name, error) : error;
+  }
+}
+
+/** xz has no decoder in Node; the system's is used. */
+async function* unxzipped(
+  name: string,
+  head: Buffer,
+  raw: AsyncGenerator<Buffer>,
+): AsyncGenerator<Uint8Array> {
+  const xz = spawn('xz', ['-dc'], { stdio: ['pipe', 'pipe', 'pipe'] });
+  let complaint = '';
+  xz.stderr.on('data', (text) => (complaint += String(text).slice(0, 1000)));
+  const ended = new Promise<number | null>((resolve, reject) => {
+    xz.once('error', reject);
+    xz.once('close', resolve);
+  });
+  ended.catch(() => xz.stdout.destroy());
+  xz.stdin.on('error', () => {});
+  pump(head, raw, xz.stdin).catch((error) => xz.stdout.destroy(error));
+  try {
+    for await (const chunk of xz.stdout) yield chunk;
+    if ((await ended) !== 0) {
+      throw new BadCompression(name, `damaged xz data: ${complaint.trim().replace(/^xz: /, '')}`);
+    }
+  } catch (error) {
+    if (error instanceof BadCompression) throw error;
+    await ended.catch((missing: NodeJS.ErrnoException) => {
+      if (missing.code !== 'ENOENT') throw missing;
+      throw new FileError(`${name}: xz is not installed; install it, or give \`xz -dc\` output as -`);
+    });
+    throw error;
+  } finally {
+    xz.kill();
+  }
+}
+
+/** What is in a compressed file cannot be decompressed; the reader knows how far it came. */
+export class BadCompression extends Error {
+  readonly file: string;
+
+  constructor(file: string, message: string) {
+    super(message);
+    this.file = file;
+  }
+
+  at(line: number): TraceError {
+    return new TraceError(this.file, line, this.message);
+  }
+}
+
+/** Where a trace is written: a file, compressed when its name ends in `.gz`, or standard output. */
+export interface TraceOutput {
+  /** Takes bytes and keeps them until `drained`. */
+  write(bytes: Uint8Array): void;
+  drained(): Promise<void>;
+  /** Everything is written: the file gets its name. */
+  finish(): Promise<void>;
+  /** Nothing is left behind. */
+  discard(): Promise<void>;
+}
+
+export function openTraceOutput(file: string | undefined): TraceOutput {
+  const partial = file === undefined ? undefined : `${file}.part`;
+  const target: Writable = partial ? createWriteStream(partial) : process.stdout;
+  const gzip = file?.endsWith('.gz') ? createGzip({ level: 6, chunkSize: CHUNK }) : undefined;
+  gzip?.pipe(target);
+  const first: Writable = gzip ?? target;
+  let failure: unknown;
+  const failed = (error: unknown) => {
+    failure ??= error;
+    first.emit('drain');
+  };
+  target.on('error', failed);
+  const check = () => {
+    if (failure) throw fileError(file ?? '<stdout>', failure);
+  };
+  return {
+    write: (bytes) => void first.write(bytes),
+    async drained() {
+      check();
+      if (first.writableNeedDrain) await once(first, 'drain');
+      check();
+    },
+    async finish() {
+      check();
+      if (partial === undefined) return;
+      const closed = once(target, 'close').catch(failed);
+      first.end();
+      await closed;
+      check();
+      await rename(partial, file!);
+    },
+    async discard() {
+      first.destroy();
+      target.destroy();
+      if (partial !== undefined) {
+        if (!target.closed) await once(target, 'close').catch(() => {});
+        await rm(partial, { force: true });
+      }
+    },
+  };
+}

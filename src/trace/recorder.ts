@@ -1,0 +1,111 @@
+import { PageIndex } from './page-index.ts';
+import { Kind, type PageTraceWriter } from './page-trace-writer.ts';
+
+/** Which touches of a run are kept. */
+export interface TraceWindow {
+  /** Touches before the window. */
+  readonly skip: number;
+  /** Touches in the window; `Infinity`: to the end. */
+  readonly count: number;
+}
+
+const PAGE = 4096;
+/** State of a page before the window. */
+const Touched = { No: 0, Read: 1, Written: 2 } as const;
+
+/**
+ * HOT. Where the readers of foreign formats put what they find: cuts accesses at page boundaries and keeps a
+ * window of the run. A window that begins later than the run opens with `X resident` lines, which name the
+ * pages that had been touched before and were still mapped.
+ */
+export class TraceRecorder {
+  /** Touches of the whole run so far. */
+  position = 0;
+  private readonly writer: PageTraceWriter;
+  private readonly skip: number;
+  private readonly end: number;
+  private straddles = 0;
+  private opened = false;
+  private readonly before = new PageIndex();
+  private states = new Uint8Array(1024);
+
+  constructor(writer: PageTraceWriter, window: TraceWindow = { skip: 0, count: Infinity }) {
+    this.writer = writer;
+    this.skip = window.skip;
+    this.end = window.skip + window.count;
+  }
+
+  /** The window is complete: nothing that follows is of use. */
+  get full(): boolean {
+    return this.position >= this.end;
+  }
+
+  /** `size` bytes (at least 1) at `offset` of a page; what lies past its end touches the next pages too. */
+  access(kind: Kind, page: number, offset: number, size: number): void {
+    this.touch(kind, page, false);
+    for (let rest = offset + size - PAGE, next = page + 1; rest > 0; rest -= PAGE, next++) {
+      this.touch(kind, next, true);
+    }
+  }
+
+  private touch(kind: Kind, page: number, straddle: boolean): void {
+    const position = this.position++;
+    if (position < this.skip) {
+      this.remember(kind, page);
+    } else if (position < this.end) {
+      if (!this.opened) this.open();
+      if (straddle) this.straddles++;
+      this.writer.touch(kind, page);
+    }
+  }
+
+  /** An operating-system event; `gone` pages from `page` on are then not resident any more. */
+  event(text: string, page = 0, gone = 0): void {
+    if (this.position < this.skip) {
+      if (gone > 0) this.forget(page, gone);
+    } else if (this.position < this.end) {
+      if (!this.opened) this.open();
+      this.writer.event(text);
+    }
+  }
+
+  /** The input has ended. */
+  finish(): void {
+    this.writer.finish(this.straddles);
+  }
+
+  private remember(kind: Kind, page: number): void {
+    const number = this.before.numberOf(page);
+    if (number === this.states.length) {
+      const grown = new Uint8Array(2 * number);
+      grown.set(this.states);
+      this.states = grown;
+    }
+    if (kind >= Kind.Store) this.states[number] = Touched.Written;
+    else if (this.states[number] === Touched.No) this.states[number] = Touched.Read;
+  }
+
+  private forget(page: number, pages: number): void {
+    this.before.forEach((key, number) => {
+      if (key >= page && key < page + pages) this.states[number] = Touched.No;
+    });
+  }
+
+  private open(): void {
+    this.opened = true;
+    const resident: { page: number; state: number }[] = [];
+    this.before.forEach((page, number) => {
+      const state = this.states[number]!;
+      if (state !== Touched.No) resident.push({ page, state });
+    });
+    resident.sort((a, b) => a.page - b.page);
+    for (let i = 0; i < resident.length; ) {
+      const { page, state } = resident[i]!;
+      let n = 1;
+      while (resident[i + n]?.page === page + n && resident[i + n]!.state === state) n++;
+      const written = state === Touched.Written ? 'w' : 'r';
+      this.writer.event(`resident ${page.toString(16)} ${n} ${written}`);
+      i += n;
+    }
+  }
+}

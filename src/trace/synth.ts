@@ -1,0 +1,231 @@
+import type { Choice } from '../base/registry.ts';
+import { workloads } from '../guest/workloads/index.ts';
+import {
+  ITEM_WORDS,
+  Op,
+  type ProcessImage,
+  type Program,
+  type Region,
+} from '../guest/workloads/workload.ts';
+import { Kind, type PageTraceWriter } from './page-trace-writer.ts';
+
+/**
+ * Writes a synthetic workload as a page trace: its programs run as if on a machine that costs nothing, one
+ * process at a time. A process runs until it blocks, yields or ends, or its turn is over; a child runs to its
+ * end before its parent goes on. References keep their number and order; the instructions that a workload
+ * counts for its data visits are not fetches and are left out.
+ */
+export interface SynthOptions {
+  readonly workload: Choice;
+  readonly seed: string;
+  readonly vm: string;
+  readonly memoryPages: number;
+  /** References after which the trace ends. */
+  readonly references: number;
+}
+
+const BLOCK = 256;
+/** References of a turn when a process does not block. assumed (1e5-1e7): 10 ms of a slow program */
+const TURN = 5_000_000;
+
+interface Process {
+  /** Number of its address space; a new one after an exec. */
+  space: number;
+  program: Program;
+  regions: readonly Region[];
+  readonly parent: Process | undefined;
+  children: number;
+}
+
+/** Runs the workload into the writer; `progress` is called now and then with the references so far. */
+export function synthesize(
+  options: SynthOptions,
+  writer: PageTraceWriter,
+  progress: (references: number) => void = () => {},
+): void {
+  const workload = workloads.create(options.workload, {
+    seed: options.seed,
+    vm: options.vm,
+    memoryPages: options.memoryPages,
+    openTrace: () => {
+      throw new Error('a trace cannot be made from a trace');
+    },
+  });
+  new Synthesis(workload.processes, options.references, writer, progress).run();
+}
+
+class Synthesis {
+  private readonly writer: PageTraceWriter;
+  private readonly progress: (references: number) => void;
+  private readonly words = new Int32Array(BLOCK * ITEM_WORDS);
+  private readonly ready: Process[];
+  private readonly limit: number;
+  private references = 0;
+  private spaces: number;
+  private space = -1;
+
+  constructor(
+    images: readonly ProcessImage[],
+    limit: number,
+    writer: PageTraceWriter,
+    progress: (references: number) => void,
+  ) {
+    this.limit = limit;
+    this.writer = writer;
+    this.progress = progress;
+    this.spaces = images.length;
+    this.ready = images.map(({ program, regions }, space) => {
+      return { space, program, regions, parent: undefined, children: 0 };
+    });
+  }
+
+  run(): void {
+    for (const process of this.ready) {
+      this.enter(process);
+      this.describe(process.regions, true);
+    }
+    let idle = 0;
+    while (this.references < this.limit) {
+      const process = this.ready.shift();
+      // Everyone is waiting for ever, or has ended: an idle guest.
+      if (!process || idle > 10_000) return;
+      const before = this.references;
+      this.enter(process);
+      this.turn(process);
+      this.progress(this.references);
+      idle = this.references === before ? idle + 1 : 0;
+    }
+  }
+
+  private enter({ space }: Process): void {
+    if (this.space === space) return;
+    this.space = space;
+    this.writer.enter(space);
+  }
+
+  /** The mappings of an image, as events. */
+  private describe(regions: readonly Region[], running: boolean): void {
+    for (const region of regions) {
+      if (region.pages === 0) continue;
+      const place = `${region.start.toString(16)} ${region.pages}`;
+      if (running && region.populated) {
+        this.writer.event(`resident ${place} ${region.writable ? 'w' : 'r'}`);
+      } else {
+        this.writer.event(`mmap ${place} ${rights(region)}`);
+      }
+    }
+  }
+
+  /** Lets a process go on until it gives way; then it is put where it belongs. */
+  private turn(process: Process): void {
+    const { words } = this;
+    const end = Math.min(this.references + TURN, this.limit);
+    while (this.references < end) {
+      const n = process.program.fill(words, 0, BLOCK);
+      if (n === 0) return this.exit(process);
+      for (let i = 0; i < n && this.references < this.limit; i++) {
+        const at = i * ITEM_WORDS;
+        const op = words[at + 1]! & 255;
+        if (op > Op.Store) {
+          if (this.operation(process, op, words[at]!, words[at + 2]!, words[at + 3]!)) return;
+        } else {
+          const count = Math.min(words[at + 2]!, this.limit - this.references);
+          this.references += count;
+          this.writer.touch(KINDS[op]!, words[at]!, count);
+        }
+      }
+    }
+    this.ready.push(process);
+  }
+
+  /** One operation; true when the turn is over. */
+  private operation(process: Process, op: number, a: number, b: number, c: number): boolean {
+    const { writer, ready } = this;
+    const page = a.toString(16);
+    switch (op) {
+      case Op.Mmap:
+        writer.event(`mmap ${page} ${b} ${rights(process.regions[c]!)}`);
+        return false;
+      case Op.Munmap:
+        writer.event(`munmap ${page} ${b}`);
+        return false;
+      case Op.Mprotect:
+        writer.event(`mprotect ${page} ${b} ${c === 1 ? 'rw-' : 'r--'}`);
+        return false;
+      case Op.Discard:
+        writer.event(`dontneed ${page} ${b}`);
+        return false;
+      case Op.Mremap:
+        writer.event(`mremap ${page} ${c} ${b.toString(16)} ${c}`);
+        return false;
+      case Op.Fork:
+        this.fork(process);
+        return true;
+      case Op.Exec:
+        this.exec(process);
+        return false;
+      case Op.Exit:
+        this.exit(process);
+        return true;
+      case Op.WorkDone:
+        return false;
+      case Op.Wait:
+        // Children run first, so there is nothing to wait for but those that share the processor.
+        writer.event('sys wait4');
+        if (process.children === 0) return false;
+        break;
+      default:
+        writer.event(`sys ${CALLS[op] ?? 'syscall'}`);
+        if (!BLOCKING.has(op)) return false;
+    }
+    ready.push(process);
+    return true;
+  }
+
+  private fork(process: Process): void {
+    const child: Process = {
+      space: this.spaces++,
+      program: process.program.fork(),
+      regions: process.regions,
+      parent: process,
+      children: 0,
+    };
+    process.children++;
+    this.writer.event(`fork ${child.space}`);
+    this.ready.unshift(child, process);
+  }
+
+  private exec(process: Process): void {
+    const { program, regions } = process.program.exec();
+    process.space = this.spaces++;
+    process.program = program;
+    process.regions = regions;
+    this.writer.event(`exec ${process.space}`);
+    this.enter(process);
+    this.describe(regions, false);
+  }
+
+  private exit(process: Process): void {
+    this.writer.event('exit');
+    if (process.parent) process.parent.children--;
+  }
+}
+
+const KINDS = [Kind.Fetch, Kind.Load, Kind.Store] as const;
+
+/** Names of the system calls that stand for operations of a program. */
+const CALLS: Readonly<Record<number, string>> = {
+  [Op.BlockingIo]: 'pread64',
+  [Op.Yield]: 'sched_yield',
+  [Op.AwaitRequest]: 'accept4',
+  [Op.RequestDone]: 'sendto',
+  [Op.Sleep]: 'nanosleep',
+};
+const BLOCKING: ReadonlySet<number> = new Set([Op.BlockingIo, Op.Yield, Op.AwaitRequest, Op.Sleep]);
+
+function rights(region: Region): string {
+  const execute = region.kind === 'code' ? 'x' : '-';
+  const sharing = region.kind === 'shared' ? 's' : 'p';
+  const backing = region.kind === 'anon' || region.kind === 'shared' ? 'a' : 'f';
+  return `r${region.writable ? 'w' : '-'}${execute}${sharing}${backing}`;
+}
