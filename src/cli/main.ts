@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { acceptClosedPipes, ExitCode, fail } from './fail.ts';
 
 /**
@@ -61,6 +61,65 @@ program
   .action(async (what: string | undefined, options) =>
     (await import('./list.ts')).list(what, options),
   );
+
+const trace = program
+  .command('trace')
+  .description('page traces: import those of other tools, look into them, make synthetic ones');
+
+trace
+  .command('import [file]')
+  .description('turn a trace of lackey, drcachesim, ChampSim or a CSV into a page trace')
+  .option('--from <format>', 'lackey, csv, drcachesim or champsim; guessed when left out')
+  .option('-o, --out <file>', 'where to write (gzip when it ends in .gz); default: stdout')
+  .option('--skip <count>', 'leave out the first so many references', count, 0)
+  .option('--references <count>', 'keep so many references', count, Infinity)
+  .option('-q, --quiet', 'print no progress')
+  .addHelpText('after', example('trace import lackey.log -o program.pt.gz'))
+  .action(async (file: string | undefined, options) =>
+    (await import('./trace.ts')).importTrace(file ?? '-', options),
+  );
+
+trace
+  .command('info [file]')
+  .description(
+    'references, pages, footprint, reuse distances and predicted TLB misses of a page trace',
+  )
+  .option(
+    '--entries <list>',
+    'also predict for TLBs of these sizes, for example 48,512',
+    counts,
+    [],
+  )
+  .option('--references <count>', 'look at the first so many references only', count, Infinity)
+  .option('--json', 'print it as JSON')
+  .option('-q, --quiet', 'print no progress')
+  .addHelpText('after', example('trace info configs/traces/gcc.pt.gz --entries 48,512'))
+  .action(async (file: string | undefined, options) =>
+    (await import('./trace.ts')).traceInfo(file ?? '-', options),
+  );
+
+trace
+  .command('synth <workload> [vm]')
+  .description('write a synthetic workload (a preset, or a VM of a scenario file) as a page trace')
+  .option('--references <count>', 'length of the trace', count, 1e6)
+  .option('--seed <seed>', 'root of all random streams')
+  .option('-o, --out <file>', 'where to write (gzip when it ends in .gz); default: stdout')
+  .option('-q, --quiet', 'print no progress')
+  .addHelpText('after', example('trace synth web-server --references 1e6 --seed 1 -o web.pt.gz'))
+  .action(async (workload: string, vm: string | undefined, options) =>
+    (await import('./trace.ts')).synthTrace(workload, { ...options, vm }),
+  );
+
+/** `2e6` and the like. */
+function count(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && Number.isSafeInteger(value) && value >= 0) return value;
+  throw new InvalidArgumentError('It must be a whole number, for example 2e6.');
+}
+
+function counts(text: string): number[] {
+  return text.split(',').map(count);
+}
 
 function example(command: string): string {
   return `\nExample:\n  worldswitch ${command}`;

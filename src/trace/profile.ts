@@ -26,7 +26,11 @@ export interface StreamProfile {
   /** Different 2 MiB pages. */
   readonly distinct2MiB: number;
   /** References by LRU stack distance: from 1, from 2, from 3 to 4, from 5 to 8, …; first touches last. */
-  readonly distances: readonly { readonly from: number; readonly to: number; readonly references: number }[];
+  readonly distances: readonly {
+    readonly from: number;
+    readonly to: number;
+    readonly references: number;
+  }[];
   readonly firstTouches: number;
   /** Fully associative LRU TLBs, empty at the beginning, entries tagged with their address space. */
   readonly predictions: readonly Prediction[];
@@ -136,7 +140,12 @@ export class TraceProfiler {
   finish(entries: readonly number[]): TraceProfile {
     this.feed.ended = true;
     this.read();
-    const [fetches, loads, stores, modifies] = this.kinds as unknown as [number, number, number, number];
+    const [fetches, loads, stores, modifies] = this.kinds as unknown as [
+      number,
+      number,
+      number,
+      number,
+    ];
     return {
       references: { fetches, loads, stores, modifies },
       visits: this.visits,
@@ -169,7 +178,12 @@ export class TraceProfiler {
     this.kinds[kind] = this.kinds[kind]! + count;
     this.spaces.add(reader.space);
     this.visits++;
-    this.streams[line === Line.Fetch ? 0 : 1].touch(reader.space, reader.page, this.references, count);
+    this.streams[line === Line.Fetch ? 0 : 1].touch(
+      reader.space,
+      reader.page,
+      this.references,
+      count,
+    );
     this.references += count;
   }
 }

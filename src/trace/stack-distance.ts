@@ -59,7 +59,10 @@ export class StackDistances {
 
   /** The largest distance there was; 0 = no page was touched twice. */
   get farthest(): number {
-    return Math.max(0, this.hits.findLastIndex((touches) => touches > 0));
+    return Math.max(
+      0,
+      this.hits.findLastIndex((touches) => touches > 0),
+    );
   }
 
   /** Touches of distances `from` to `to`, both included. */

@@ -1,12 +1,6 @@
 import type { Choice } from '../base/registry.ts';
 import { workloads } from '../guest/workloads/index.ts';
-import {
-  ITEM_WORDS,
-  Op,
-  type ProcessImage,
-  type Program,
-  type Region,
-} from '../guest/workloads/workload.ts';
+import { ITEM_WORDS, Op, type Program, type Region } from '../guest/workloads/workload.ts';
 import { Kind, type PageTraceWriter } from './page-trace-writer.ts';
 
 /**
@@ -25,8 +19,9 @@ export interface SynthOptions {
 }
 
 const BLOCK = 256;
-/** References of a turn when a process does not block. assumed (1e5-1e7): 10 ms of a slow program */
-const TURN = 5_000_000;
+/** References of a turn when a process does not block. assumed (1e5-1e7) */
+const TURN = 1_000_000;
+const MOST_IDLE = 10_000;
 
 interface Process {
   /** Number of its address space; a new one after an exec. */
@@ -37,64 +32,49 @@ interface Process {
   children: number;
 }
 
-/** Runs the workload into the writer; `progress` is called now and then with the references so far. */
-export function synthesize(
-  options: SynthOptions,
-  writer: PageTraceWriter,
-  progress: (references: number) => void = () => {},
-): void {
-  const workload = workloads.create(options.workload, {
-    seed: options.seed,
-    vm: options.vm,
-    memoryPages: options.memoryPages,
-    openTrace: () => {
-      throw new Error('a trace cannot be made from a trace');
-    },
-  });
-  new Synthesis(workload.processes, options.references, writer, progress).run();
-}
-
-class Synthesis {
+export class Synthesis {
   private readonly writer: PageTraceWriter;
-  private readonly progress: (references: number) => void;
   private readonly words = new Int32Array(BLOCK * ITEM_WORDS);
   private readonly ready: Process[];
   private readonly limit: number;
-  private references = 0;
+  /** References written so far. */
+  references = 0;
+  /** Turns in a row that made no reference. */
+  private idle = 0;
   private spaces: number;
   private space = -1;
 
-  constructor(
-    images: readonly ProcessImage[],
-    limit: number,
-    writer: PageTraceWriter,
-    progress: (references: number) => void,
-  ) {
-    this.limit = limit;
+  /** Throws what the workload throws when it does not fit the VM. */
+  constructor(options: SynthOptions, writer: PageTraceWriter) {
+    const { processes } = workloads.create(options.workload, {
+      seed: options.seed,
+      vm: options.vm,
+      memoryPages: options.memoryPages,
+      openTrace: () => {
+        throw new Error('a trace cannot be made from a trace');
+      },
+    });
+    this.limit = options.references;
     this.writer = writer;
-    this.progress = progress;
-    this.spaces = images.length;
-    this.ready = images.map(({ program, regions }, space) => {
+    this.spaces = processes.length;
+    this.ready = processes.map(({ program, regions }, space) => {
       return { space, program, regions, parent: undefined, children: 0 };
     });
-  }
-
-  run(): void {
     for (const process of this.ready) {
       this.enter(process);
       this.describe(process.regions, true);
     }
-    let idle = 0;
-    while (this.references < this.limit) {
-      const process = this.ready.shift();
-      // Everyone is waiting for ever, or has ended: an idle guest.
-      if (!process || idle > 10_000) return;
-      const before = this.references;
-      this.enter(process);
-      this.turn(process);
-      this.progress(this.references);
-      idle = this.references === before ? idle + 1 : 0;
-    }
+  }
+
+  /** Runs one process for a turn; false when the trace is complete, or nobody will ever run again. */
+  step(): boolean {
+    const process = this.ready.shift();
+    if (!process || this.references >= this.limit || this.idle > MOST_IDLE) return false;
+    const before = this.references;
+    this.enter(process);
+    this.turn(process);
+    this.idle = this.references === before ? this.idle + 1 : 0;
+    return true;
   }
 
   private enter({ space }: Process): void {
@@ -122,7 +102,10 @@ class Synthesis {
     const end = Math.min(this.references + TURN, this.limit);
     while (this.references < end) {
       const n = process.program.fill(words, 0, BLOCK);
-      if (n === 0) return this.exit(process);
+      if (n === 0) {
+        this.exit(process);
+        return;
+      }
       for (let i = 0; i < n && this.references < this.limit; i++) {
         const at = i * ITEM_WORDS;
         const op = words[at + 1]! & 255;

@@ -5,8 +5,12 @@ import { rename, rm, stat } from 'node:fs/promises';
 import type { Readable, Writable } from 'node:stream';
 import { createGunzip, createGzip } from 'node:zlib';
 import { TraceError } from '../guest/workloads/trace-reader.ts';
+import { faultOf, reasonOf } from './faults.ts';
 
-/** Files for the trace commands: decompressed while read, compressed while written. */
+/**
+ * Traces that are read or written once, from end to end: gzip and xz are undone while reading, gzip is made while
+ * writing. Memory does not grow with the trace.
+ */
 
 const CHUNK = 1 << 18;
 const XZ = [0xfd, 0x37, 0x7a, 0x58, 0x5a];
@@ -23,32 +27,17 @@ export interface TraceInput {
   close(): void;
 }
 
-/** A mistake of whoever typed the command: a file that is not there, a directory. */
-export class FileError extends Error {
-  override readonly name = 'FileError';
-}
-
-const REASONS: Readonly<Record<string, string>> = {
-  ENOENT: 'no such file',
-  EACCES: 'permission denied',
-  EISDIR: 'it is a directory',
-  ENOTDIR: 'a part of the path is not a directory',
-  ENOSPC: 'the disk is full',
-};
-
-export function fileError(file: string, error: unknown): FileError {
-  const { code, message } = error as NodeJS.ErrnoException;
-  return new FileError(`${file}: ${REASONS[code ?? ''] ?? message}`);
-}
-
-/** Opens a trace; `-` is standard input. gzip and xz are recognised by their first bytes. */
-export async function openTraceInput(file: string): Promise<TraceInput> {
+/**
+ * Opens a trace; `-` is standard input. gzip and xz are recognised by their first bytes. `line` says how far the reader
+ * of the text has come, for messages about compressed data. Throws ConfigError when there is no such file.
+ */
+export async function openTraceInput(file: string, line: () => number): Promise<TraceInput> {
   const piped = file === '-';
   const name = piped ? '<stdin>' : file;
   let size: number | undefined;
   if (!piped) {
-    const info = await stat(file).catch((error) => Promise.reject(fileError(file, error)));
-    if (info.isDirectory()) throw fileError(file, { code: 'EISDIR' });
+    const info = await stat(file).catch((error) => unreadable(file, error));
+    if (info.isDirectory()) throw faultOf(file, 'cannot read the trace: it is a directory');
     if (info.isFile()) size = info.size;
   }
   const source: Readable = piped ? process.stdin : createReadStream(file, { highWaterMark: CHUNK });
@@ -58,9 +47,23 @@ export async function openTraceInput(file: string): Promise<TraceInput> {
     name,
     size,
     read: () => read,
-    chunks: decompressed(name, raw),
+    chunks: decompressed({ name, line }, raw),
     close: () => source.destroy(),
   };
+}
+
+/** What is being read, and how far its text has been understood. */
+interface Source {
+  readonly name: string;
+  readonly line: () => number;
+}
+
+function unreadable(file: string, error: unknown): never {
+  throw faultOf(file, `cannot read the trace: ${reasonOf(error)}`);
+}
+
+function damaged({ name, line }: Source, message: string): never {
+  throw new TraceError(name, line() + 1, message);
 }
 
 async function* counted(source: Readable, count: (bytes: number) => void): AsyncGenerator<Buffer> {
@@ -70,30 +73,33 @@ async function* counted(source: Readable, count: (bytes: number) => void): Async
   }
 }
 
-async function* decompressed(name: string, raw: AsyncGenerator<Buffer>): AsyncGenerator<Uint8Array> {
+async function* decompressed(
+  from: Source,
+  raw: AsyncGenerator<Buffer>,
+): AsyncGenerator<Uint8Array> {
   let head = Buffer.alloc(0);
   while (head.length < 6) {
-    const { value, done } = await next(name, raw);
+    const { value, done } = await next(from, raw);
     if (done) break;
     head = Buffer.concat([head, value]);
   }
-  if (head[0] === 0x1f && head[1] === 0x8b) yield* gunzipped(name, head, raw);
-  else if (XZ.every((byte, i) => head[i] === byte)) yield* unxzipped(name, head, raw);
+  if (head[0] === 0x1f && head[1] === 0x8b) yield* gunzipped(from, head, raw);
+  else if (XZ.every((byte, i) => head[i] === byte)) yield* unxzipped(from, head, raw);
   else {
     if (head.length > 0) yield head;
     for (;;) {
-      const { value, done } = await next(name, raw);
+      const { value, done } = await next(from, raw);
       if (done) return;
       yield value;
     }
   }
 }
 
-async function next(name: string, raw: AsyncGenerator<Buffer>) {
+async function next(from: Source, raw: AsyncGenerator<Buffer>) {
   try {
     return await raw.next();
   } catch (error) {
-    throw fileError(name, error);
+    unreadable(from.name, error);
   }
 }
 
@@ -108,7 +114,7 @@ async function pump(head: Buffer, raw: AsyncGenerator<Buffer>, to: Writable): Pr
 }
 
 async function* gunzipped(
-  name: string,
+  from: Source,
   head: Buffer,
   raw: AsyncGenerator<Buffer>,
 ): AsyncGenerator<Uint8Array> {
@@ -119,15 +125,15 @@ async function* gunzipped(
     await fed;
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException;
-    if (code === 'Z_BUF_ERROR') throw new BadCompression(name, 'truncated: the gzip data end early');
-    if (code?.startsWith('Z_')) throw new BadCompression(name, `damaged gzip data: ${message}`);
-    throw error instanceof Error && code ? fileError(name, error) : error;
+    if (code === 'Z_BUF_ERROR') damaged(from, 'truncated: the gzip data end early');
+    if (code?.startsWith('Z_')) damaged(from, `damaged gzip data: ${message}`);
+    throw error;
   }
 }
 
 /** xz has no decoder in Node; the system's is used. */
 async function* unxzipped(
-  name: string,
+  from: Source,
   head: Buffer,
   raw: AsyncGenerator<Buffer>,
 ): AsyncGenerator<Uint8Array> {
@@ -144,31 +150,21 @@ async function* unxzipped(
   try {
     for await (const chunk of xz.stdout) yield chunk;
     if ((await ended) !== 0) {
-      throw new BadCompression(name, `damaged xz data: ${complaint.trim().replace(/^xz: /, '')}`);
+      damaged(from, `damaged xz data: ${complaint.trim().replace(/^xz: ([(]stdin[)]: )?/, '')}`);
     }
   } catch (error) {
-    if (error instanceof BadCompression) throw error;
+    if (error instanceof TraceError) throw error;
     await ended.catch((missing: NodeJS.ErrnoException) => {
       if (missing.code !== 'ENOENT') throw missing;
-      throw new FileError(`${name}: xz is not installed; install it, or give \`xz -dc\` output as -`);
+      throw faultOf(
+        from.name,
+        'it is compressed with xz, which is not installed',
+        'install xz, or unpack it first',
+      );
     });
     throw error;
   } finally {
     xz.kill();
-  }
-}
-
-/** What is in a compressed file cannot be decompressed; the reader knows how far it came. */
-export class BadCompression extends Error {
-  readonly file: string;
-
-  constructor(file: string, message: string) {
-    super(message);
-    this.file = file;
-  }
-
-  at(line: number): TraceError {
-    return new TraceError(this.file, line, this.message);
   }
 }
 
@@ -196,7 +192,11 @@ export function openTraceOutput(file: string | undefined): TraceOutput {
   };
   target.on('error', failed);
   const check = () => {
-    if (failure) throw fileError(file ?? '<stdout>', failure);
+    if (!failure) return;
+    const why = `cannot write ${file ?? 'to standard output'}: ${reasonOf(failure)}`;
+    // A wrong path shows before anything is written; later it is the disk.
+    const { code } = failure as NodeJS.ErrnoException;
+    throw code === 'ENOSPC' ? new Error(why, { cause: failure }) : faultOf('--out', why);
   };
   return {
     write: (bytes) => void first.write(bytes),
