@@ -64,7 +64,11 @@ export class Pcpu implements Runner {
 
   /** Accounts idle time up to `now`, so that a snapshot sees it. */
   accountIdle(now: Cycles): void {
-    if (!this.#idle || now <= this.core.time) return;
+    if (this.#idle) this.#idleUntil(now);
+  }
+
+  #idleUntil(now: Cycles): void {
+    if (now <= this.core.time) return;
     this.#hv.chargeHost(this.core, Leaf.Idle, now - this.core.time);
     this.core.skipTo(now);
   }
@@ -102,6 +106,7 @@ export class Pcpu implements Runner {
         this.#deliver(vcpu);
         continue;
       }
+      vcpu.entered = false;
       const stop = vcpu.guest.run(vcpu.port);
       if (stop === GuestStop.Time) continue;
       if (stop === GuestStop.Starved) {
@@ -195,6 +200,9 @@ export class Pcpu implements Runner {
     if (this.again) this.#resched = true;
     if (decision.vcpu === IDLE) return;
     const vcpu = hv.vcpus[decision.vcpu]!;
+    // Clocks run apart by the lookahead: what another pCPU let go later than now is taken over after that.
+    const moves = vcpu.pcpu >= 0 && vcpu.pcpu !== core.id;
+    if (moves && vcpu.since >= core.time) this.#idleUntil(vcpu.since + 1);
     this.#enter(vcpu, decision.slice);
   }
 
