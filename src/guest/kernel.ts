@@ -70,6 +70,7 @@ export class GuestKernel implements Guest, Kernel {
   readonly #tickPeriod: Cycles;
   /** User instructions executed. */
   #executed = 0;
+  readonly #walk = softWalk();
 
   constructor(options: KernelOptions) {
     const { vm, tables, workload } = options;
@@ -130,11 +131,12 @@ export class GuestKernel implements Guest, Kernel {
     return this.#loaded.root;
   }
 
-  /** What the running address space says of a page: its guest frame (-1 = not mapped) and right to store. */
-  translate(vpn: number): { frame: number; writable: boolean } {
-    const walk = walkSoftly(this.#tables, this.#loaded.root, vpn, softWalk());
-    if (walk.level === 0) return { frame: -1, writable: false };
-    return { frame: frameOf(walk, vpn), writable: (walk.entry & Pte.Writable) !== 0 };
+  /** What the running address space says of a page: its guest frame (-1 = not mapped), W and D of its entry. */
+  translate(vpn: number): { frame: number; writable: boolean; dirty: boolean } {
+    const { level, entry } = walkSoftly(this.#tables, this.#loaded.root, vpn, this.#walk);
+    if (level === 0) return { frame: -1, writable: false, dirty: false };
+    const writable = (entry & Pte.Writable) !== 0;
+    return { frame: frameOf(this.#walk, vpn), writable, dirty: (entry & Pte.Dirty) !== 0 };
   }
 
   get busy(): boolean {

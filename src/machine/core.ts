@@ -4,7 +4,6 @@ import {
   assocWords,
   drop,
   FLAGS,
-  FRAME,
   find,
   makeAssoc,
   reset,
@@ -463,26 +462,6 @@ export class Core {
     }
   }
 
-  /** What the TLBs hold for the vCPU in this core's context, by 4 KiB page. For checks; allocates. */
-  held(): { vpn: number; frame: number; writable: boolean }[] {
-    const out: { vpn: number; frame: number; writable: boolean }[] = [];
-    const seen = new Set<Assoc>();
-    for (let a = 0; a < 12; a++) {
-      const assoc = this.assoc[a];
-      if (!assoc || seen.has(assoc)) continue;
-      seen.add(assoc);
-      const end = assoc.first + assoc.entries * WORDS;
-      for (let e = assoc.first; e < end; e += WORDS) {
-        if (H[e + TAG] === -1 || H[e + TAG]! >> 2 !== this.asid) continue;
-        if (H[e + FLAGS]! >>> 8 !== this.vcpu) continue;
-        const size = H[e + TAG]! & 3;
-        const writable = (H[e + FLAGS]! & Pte.Writable) !== 0;
-        out.push({ vpn: H[e]! << (9 * size), frame: H[e + FRAME]!, writable });
-      }
-    }
-    return out;
-  }
-
   /** Empties one entry of array `a`. */
   remove(a: number, entry: number): void {
     drop(this.assoc[a]!, entry);
@@ -491,25 +470,6 @@ export class Core {
 
   #find(assoc: Assoc, key: number, tag: number): number {
     return find(assoc.heads, assoc.shift, key, tag);
-  }
-
-  /** Live entries by VM in the last-level data TLB (index VM), for the timeline. */
-  occupancy(counts: Int32Array): void {
-    const seen = new Set<Assoc>();
-    for (let a = 9; a < 12; a++) {
-      const assoc = this.assoc[a];
-      if (!assoc || seen.has(assoc)) continue;
-      seen.add(assoc);
-      const end = assoc.first + assoc.entries * WORDS;
-      for (let e = assoc.first; e < end; e += WORDS) {
-        if (H[e + TAG] === -1) continue;
-        const vcpu = H[e + FLAGS]! >>> 8;
-        const global = (H[e + FLAGS]! & Pte.Global) !== 0 ? 1 : 0;
-        if (H[this.seqs + vcpu * 2 + global] !== H[e + SEQ]) continue;
-        const vm = this.vmOf[vcpu]!;
-        if (vm >= 0) counts[vm] = counts[vm]! + 1;
-      }
-    }
   }
 
   /** A table node got a new meaning: what this core remembers of its slots is void. */

@@ -1,6 +1,7 @@
 import { ModelError } from '../base/errors.ts';
 import { toCycles } from '../base/units.ts';
 import { Outcome, Phase } from '../engine/engine.ts';
+import { countHeld } from '../machine/inspect.ts';
 import type { RunProgress, RunResult, SampleRow } from '../stats/result.ts';
 import { type BuildOptions, buildSimulation, type Simulation } from './build.ts';
 import { collect } from './collect.ts';
@@ -124,7 +125,7 @@ class Sampler {
   sample(now: number): void {
     const { members, machine } = this.#simulation;
     const held = new Int32Array(members.length);
-    for (const core of machine.cores) core.occupancy(held);
+    for (const core of machine.cores) countHeld(core, held);
     for (const [i, { vm, vcpu }] of members.entries()) {
       const last = this.#last[i]!;
       const at = Math.max(now, vcpu.since);

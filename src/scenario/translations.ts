@@ -1,26 +1,82 @@
 import { ModelError } from '../base/errors.ts';
-import type { Simulation } from './build.ts';
+import type { Vcpu } from '../hypervisor/vm.ts';
+import type { Core } from '../machine/core.ts';
+import { heldTableFrames, heldTranslations, heldUpperEntries } from '../machine/inspect.ts';
+import { type PageTables, Pte, target } from '../machine/page-tables.ts';
+import type { Member, Simulation } from './build.ts';
 
 /**
- * Equivalence law: what the TLBs hold for a vCPU is what its guest tables say, composed with where the hypervisor
- * put the guest's frames. The guest kernel flushes whenever it removes or restricts a mapping, so there is
- * no legal staleness to allow for.
+ * Equivalence law: whatever the hardware may use for a vCPU is what its guest tables say, composed with
+ * where the hypervisor put the guest's frames: TLB entries, walk-cache entries, nested-TLB entries, and
+ * the tables that the hypervisor derived. The guest kernel flushes whenever it removes or restricts a
+ * mapping, so there is no legal staleness to allow for. Entries of a vCPU that has moved to another core
+ * do not count: it takes a new tag when it comes back.
  */
 export function checkTranslations(simulation: Simulation): void {
   const { hypervisor, machine, members } = simulation;
-  for (const pcpu of hypervisor.pcpus) {
-    const vcpu = pcpu.current;
-    if (!vcpu) continue;
-    const { kernel, vm } = members[vcpu.vm.id]!;
-    for (const { vpn, frame, writable } of machine.cores[pcpu.core.id]!.held()) {
-      const expected = kernel.translate(vpn);
-      const host = expected.frame < 0 ? -1 : vm.p2m[expected.frame]!;
-      if (host !== frame || (writable && !expected.writable)) {
-        throw new ModelError(
-          `${vm.name}: page ${vpn.toString(16)} is cached as host frame ${frame}${writable ? ' writable' : ''}, ` +
-            `the guest tables say ${host}${expected.writable ? ' writable' : ''}`,
-        );
-      }
+  for (const core of machine.cores) {
+    for (const member of members) {
+      if (member.vcpu.pcpu === core.id) checkTlbs(core, member);
+    }
+    const { current } = hypervisor.pcpus[core.id]!;
+    if (current) checkWalkCaches(core, current, machine.tables, members[current.vm.id]!);
+  }
+  for (const [i, { vm, kernel }] of members.entries()) {
+    const wrong = hypervisor.mmuOf[i]!.inspect(kernel.root);
+    if (wrong !== undefined) throw new ModelError(`${vm.name}: ${wrong}`);
+  }
+}
+
+const hex = (page: number) => page.toString(16);
+
+function checkTlbs(core: Core, { vm, vcpu, kernel }: Member): void {
+  for (const held of heldTranslations(core, vcpu.id, vcpu.context.space)) {
+    const { vpn, frame, writable, dirty } = held;
+    const expected = kernel.translate(vpn);
+    const host = expected.frame < 0 ? -1 : vm.p2m[expected.frame]!;
+    const rights = (w: boolean, d: boolean) => `${w ? ' writable' : ''}${d ? ' dirty' : ''}`;
+    const stores = writable && dirty;
+    if (host !== frame || (stores && !(expected.writable && expected.dirty))) {
+      throw new ModelError(
+        `${vm.name}: pCPU ${core.id} caches page ${hex(vpn)} as host frame ${frame}${rights(writable, dirty)}, ` +
+          `the guest tables say ${host}${rights(expected.writable, expected.dirty)}`,
+      );
     }
   }
+}
+
+function checkWalkCaches(core: Core, vcpu: Vcpu, tables: PageTables, { vm }: Member): void {
+  for (const slot of heldUpperEntries(core)) {
+    const entry = tables.entries[slot]!;
+    const upper = (entry & Pte.Present) !== 0 && (entry & Pte.Large) === 0;
+    if (!upper || !isReachable(tables, slot >> 9, [vcpu.context.root, vcpu.context.nestedRoot])) {
+      throw new ModelError(
+        `${vm.name}: pCPU ${core.id} has entry ${slot & 511} of table ${slot >> 9} in its page-walk cache, and no walk reads it`,
+      );
+    }
+  }
+  for (const { gfn, frame } of heldTableFrames(core)) {
+    if (vm.p2m[gfn] !== frame) {
+      throw new ModelError(
+        `${vm.name}: pCPU ${core.id} has guest frame ${gfn} as ${frame} in its nested TLB, it is ${vm.p2m[gfn]}`,
+      );
+    }
+  }
+}
+
+/** True if a walk from one of `roots` passes through `node` as a table above the last level. */
+function isReachable(tables: PageTables, node: number, roots: readonly number[]): boolean {
+  let level = roots.filter((root) => root !== 0);
+  for (let depth = 4; depth > 1; depth--) {
+    if (level.includes(node)) return true;
+    const next: number[] = [];
+    for (const table of level) {
+      for (let i = 0; i < 512; i++) {
+        const entry = tables.entries[(table << 9) | i]!;
+        if ((entry & Pte.Present) !== 0 && (entry & Pte.Large) === 0) next.push(target(entry));
+      }
+    }
+    level = next;
+  }
+  return false;
 }

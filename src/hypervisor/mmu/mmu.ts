@@ -31,10 +31,10 @@ export interface Mmu extends FaultPort {
   /** Builds at no cost what a process (by its top table) that has been running for long has built up. */
   warm(root: number): void;
   /**
-   * What the hardware would translate `vpn` to, by the mode's own structures alone: the host frame of the
-   * 4 KiB page, or -1. For checks; nothing changes.
+   * What is wrong with the tables that this mode keeps for the hardware, against the guest's tables from
+   * `root` and where its frames are; undefined if nothing is. For checks; nothing changes.
    */
-  peek(root: number, vpn: number): number;
+  inspect(root: number): string | undefined;
 }
 
 /** What a VM's mode may use of the hypervisor. */

@@ -3,7 +3,7 @@ import type { Core } from '../../machine/core.ts';
 import { Verdict } from '../../machine/core.ts';
 import { Cause, Leaf } from '../../stats/leaves.ts';
 import type { Vcpu, Vm } from '../vm.ts';
-import { frameOf, softWalk, visitEntry, walkSoftly } from './guest-tables.ts';
+import { visitEntry } from './guest-tables.ts';
 import type { Mmu, MmuDefinition, MmuDeps } from './mmu.ts';
 
 /**
@@ -15,7 +15,6 @@ class Native implements Mmu {
   readonly #deps: MmuDeps;
   readonly #vm: Vm;
   #base = 0;
-  readonly #walk = softWalk();
 
   constructor(deps: MmuDeps) {
     this.#deps = deps;
@@ -60,10 +59,7 @@ class Native implements Mmu {
 
   readGuestPath(): void {}
 
-  peek(root: number, vpn: number): number {
-    const walk = walkSoftly(this.#deps.tables, root, vpn, this.#walk);
-    return walk.level === 0 ? -1 : frameOf(walk, vpn) + this.#base;
-  }
+  inspect(): undefined {}
 }
 
 /** MOV CR3 without an exit: the hardware drops the non-global entries of the current ASID. */

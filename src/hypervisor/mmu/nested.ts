@@ -6,7 +6,7 @@ import { Fault } from '../../machine/walk.ts';
 import { Cause, ExitReason } from '../../stats/leaves.ts';
 import type { Vcpu, Vm } from '../vm.ts';
 import { back, backAll } from './backing.ts';
-import { frameOf, softWalk, visitEntry, walkSoftly } from './guest-tables.ts';
+import { softWalk, visitEntry, walkSoftly } from './guest-tables.ts';
 import type { Mmu, MmuDefinition, MmuDeps } from './mmu.ts';
 import { invlpgInGuest, loadCr3InGuest } from './native.ts';
 import { pageSize } from './params.ts';
@@ -143,13 +143,28 @@ class Nested implements Mmu {
     readGuestTables(this.#deps, vcpu, core, reason, this.#walk, this.#vm.p2m);
   }
 
-  peek(root: number, vpn: number): number {
-    const { tables } = this.#deps;
-    const walk = walkSoftly(tables, root, vpn, this.#walk);
-    if (walk.level === 0) return -1;
-    const gfn = frameOf(walk, vpn);
-    const nested = walkSoftly(tables, this.#root, gfn, this.#walk);
-    return nested.level === 0 ? -1 : frameOf(nested, gfn);
+  inspect(): string | undefined {
+    return this.#inspect(this.#root, 4, 0);
+  }
+
+  #inspect(node: number, level: number, base: number): string | undefined {
+    const { entries } = this.#deps.tables;
+    const span = 512 ** (level - 1);
+    for (let i = 0; i < 512; i++) {
+      const entry = entries[(node << 9) | i]!;
+      if ((entry & Pte.Present) === 0) continue;
+      const gfn = base + i * span;
+      const leaf = level === 1 || (entry & Pte.Large) !== 0;
+      for (let page = 0; leaf && page < span; page++) {
+        const frame = this.#vm.p2m[gfn + page];
+        if (frame !== target(entry) + page) {
+          return `the nested table maps guest frame ${gfn + page} to ${target(entry) + page}, it is ${frame}`;
+        }
+      }
+      const wrong = leaf ? undefined : this.#inspect(target(entry), level - 1, gfn);
+      if (wrong !== undefined) return wrong;
+    }
+    return undefined;
   }
 }
 

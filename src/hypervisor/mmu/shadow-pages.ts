@@ -2,13 +2,18 @@ import { type PageTables, PTE_SHIFT, Pte, target } from '../../machine/page-tabl
 import type { Vm } from '../vm.ts';
 
 /**
- * A shadow page: the hypervisor's translation of one guest table page (or, `direct`, of a 2 MB piece of
- * guest memory that the guest maps large and the hypervisor does not).
+ * What a shadow page translates: one guest table page, or a piece of guest memory that the guest maps
+ * large and the hypervisor does not. The latter come with and without the right to store, because two
+ * large entries for one piece may differ in it (part of KVM's shadow page role).
  */
+export const Role = { Table: 0, DirectRead: 1, DirectWrite: 2 } as const;
+export type Role = (typeof Role)[keyof typeof Role];
+
+/** A shadow page: the hypervisor's translation of one guest table page or piece of guest memory. */
 export interface ShadowPage {
   readonly gfn: number;
   readonly level: number;
-  readonly direct: boolean;
+  readonly role: Role;
   /** The table the hardware walks. */
   readonly node: number;
   /** Guest frame that each present leaf entry maps. */
@@ -20,6 +25,12 @@ export interface ShadowPage {
   /** Consecutive emulated writes that cleared a present entry: a process that exits. */
   cleared: number;
 }
+
+/** The guest's entry allows stores, and one has set its D bit. */
+export const isStorable = (entry: number) =>
+  (entry & (Pte.Writable | Pte.Dirty)) === (Pte.Writable | Pte.Dirty);
+
+const keyOf = (gfn: number, level: number, role: Role) => gfn * 32 + level * 4 + role;
 
 /** What a change cost, in entries: the caller prices it. */
 export interface ShadowWork {
@@ -67,8 +78,8 @@ export class ShadowPages {
     return work;
   }
 
-  get(gfn: number, level: number, direct: boolean): ShadowPage | undefined {
-    return this.#byKey.get(gfn * 16 + level * 2 + (direct ? 1 : 0));
+  get(gfn: number, level: number, role: Role): ShadowPage | undefined {
+    return this.#byKey.get(keyOf(gfn, level, role));
   }
 
   at(node: number): ShadowPage | undefined {
@@ -84,23 +95,35 @@ export class ShadowPages {
     return this.#ofTable.has(gfn);
   }
 
+  /** True if stores to this table page go through: every shadow of it is an out-of-sync leaf. */
+  isWritableTable(gfn: number): boolean {
+    return this.ofTable(gfn).every((page) => page.unsync);
+  }
+
+  /** Rights of a leaf: writable only once the guest's entry is dirty and the frame is no synced table. */
+  leafFlags(guestEntry: number, gfn: number): number {
+    const flags = Pte.Present | Pte.Accessed | (guestEntry & Pte.Global);
+    const writable = isStorable(guestEntry) && (!this.isTable(gfn) || this.isWritableTable(gfn));
+    return writable ? flags | Pte.Writable : flags;
+  }
+
   /** A new, empty shadow page. Its guest table becomes read-only everywhere. */
-  build(gfn: number, level: number, direct: boolean): ShadowPage {
+  build(gfn: number, level: number, role: Role): ShadowPage {
     const node = this.#tables.alloc(this.#takeFrame());
     const page: ShadowPage = {
       gfn,
       level,
-      direct,
+      role,
       node,
       gfns: new Int32Array(level === 1 ? 512 : 0),
       parents: new Set(),
       unsync: false,
       cleared: 0,
     };
-    this.#byKey.set(gfn * 16 + level * 2 + (direct ? 1 : 0), page);
+    this.#byKey.set(keyOf(gfn, level, role), page);
     this.#byNode.set(node, page);
     this.active.add(page);
-    if (!direct) {
+    if (role === Role.Table) {
       const pages = this.#ofTable.get(gfn);
       if (pages) pages.push(page);
       else this.#ofTable.set(gfn, [page]);
@@ -180,6 +203,7 @@ export class ShadowPages {
 
   /** Drops a shadow page, its entries and the links to it. */
   zap(page: ShadowPage): void {
+    this.#vm.counters.shadow_zaps++;
     const { entries } = this.#tables;
     const first = page.node << 9;
     for (let index = 0; index < 512; index++) {
@@ -195,10 +219,10 @@ export class ShadowPages {
     this.work.flush = true;
     this.active.delete(page);
     this.unsync.delete(page);
-    this.#byKey.delete(page.gfn * 16 + page.level * 2 + (page.direct ? 1 : 0));
+    this.#byKey.delete(keyOf(page.gfn, page.level, page.role));
     this.#byNode.delete(page.node);
     const pages = this.#ofTable.get(page.gfn);
-    if (pages && !page.direct) {
+    if (pages && page.role === Role.Table) {
       const at = pages.indexOf(page);
       pages.splice(at, 1);
       if (pages.length === 0) this.#ofTable.delete(page.gfn);

@@ -1,5 +1,5 @@
 import { type PageTables, Pte, target } from '../../machine/page-tables.ts';
-import type { ShadowPage, ShadowPages } from './shadow-pages.ts';
+import { Role, type ShadowPage, type ShadowPages } from './shadow-pages.ts';
 
 /** Top-level entries of user space; the kernel's direct map is left to be filled on use. */
 const USER_TOPS = 15;
@@ -17,15 +17,14 @@ export function warmShadows(
     readonly room: number;
     /** Host frame behind each guest frame; 0 = none. */
     readonly p2m: Int32Array;
-    readonly leafFlags: (guestEntry: number, gfn: number) => number;
   },
 ): void {
-  const { room, p2m, leafFlags } = options;
+  const { room, p2m } = options;
   const shadowOf = (node: number, level: number): ShadowPage | undefined => {
     const gfn = tables.frame[node]!;
-    const known = pages.get(gfn, level, false);
+    const known = pages.get(gfn, level, Role.Table);
     if (known || pages.active.size >= room) return known;
-    return pages.build(gfn, level, false);
+    return pages.build(gfn, level, Role.Table);
   };
   const visit = (node: number, shadow: ShadowPage, level: number): void => {
     const last = level === 4 ? USER_TOPS : 512;
@@ -34,7 +33,7 @@ export function warmShadows(
       if ((entry & Pte.Present) === 0 || (entry & Pte.Large) !== 0) continue;
       if (level === 1) {
         const gfn = target(entry);
-        if (p2m[gfn] !== 0) pages.setLeaf(shadow, index, gfn, leafFlags(entry, gfn));
+        if (p2m[gfn] !== 0) pages.setLeaf(shadow, index, gfn, pages.leafFlags(entry, gfn));
         continue;
       }
       const child = shadowOf(target(entry), level - 1);

@@ -7,9 +7,11 @@ import { back, backAll } from './backing.ts';
 import { frameOf, softWalk, visitEntry, walkSoftly } from './guest-tables.ts';
 import type { Mmu, MmuDefinition, MmuDeps } from './mmu.ts';
 import { readGuestTables } from './nested.ts';
-import { type ShadowPage, ShadowPages } from './shadow-pages.ts';
+import { inspectShadows } from './shadow-inspect.ts';
+import { isStorable, Role, type ShadowPage, ShadowPages } from './shadow-pages.ts';
 import { type ShadowProfile, shadowProfileNames, shadowProfiles } from './shadow-profiles.ts';
 import { warmShadows } from './shadow-warm.ts';
+import { TableWrites } from './shadow-writes.ts';
 
 /** KVM: recycling starts below so many free shadow pages and ends at so many (mmu.h, Linux 2.6.33). */
 const MIN_FREE = 5;
@@ -26,38 +28,32 @@ class Shadow implements Mmu {
   readonly nested = false;
   readonly #deps: MmuDeps;
   readonly #vm: Vm;
-  readonly #profile: ShadowProfile;
   readonly #pages: ShadowPages;
+  readonly #writes: TableWrites;
   readonly #budget: number;
   readonly #walk = softWalk();
-  /** The store that `storePte` is performing; -1 = none. */
-  #storeSlot = -1;
-  #storeEntry = 0;
-  #stored = false;
   /** Reason of the exit being handled. */
   #reason: ExitReason = ExitReason.PageFault;
-  /** KVM's flood detector: the table written last by an emulated store, and how often in a row. */
-  #floodGfn = -1;
-  #floodCount = 0;
 
   constructor(deps: MmuDeps, profile: ShadowProfile, budget: number | undefined) {
     this.#deps = deps;
     this.#vm = deps.vm;
-    this.#profile = profile;
     this.#pages = new ShadowPages(
       deps.tables,
       deps.vm,
       () => deps.memory.take(deps.vm.home, deps.hostVm),
       (frame) => deps.memory.give(frame),
     );
+    this.#writes = new TableWrites(deps, this.#pages, profile);
     // KVM: 2 % of the guest's pages, at least 64.
     this.#budget = budget ?? Math.max(64, Math.floor(deps.vm.memoryPages / 50));
   }
 
   start(vcpu: Vcpu): void {
     if (this.#deps.upFront) backAll(this.#vm, this.#deps.memory, 4096);
-    this.populate(this.#deps.tables.frame[vcpu.guestRoot]!);
-    vcpu.context.root = this.#rootFor(vcpu).node;
+    const gfn = this.#deps.tables.frame[vcpu.guestRoot]!;
+    this.populate(gfn);
+    vcpu.context.root = this.#pages.build(gfn, 4, Role.Table).node;
     this.#pages.resetWork();
   }
 
@@ -69,13 +65,7 @@ class Shadow implements Mmu {
     warmShadows(this.#pages, this.#deps.tables, root, {
       room: this.#budget - MIN_FREE,
       p2m: this.#vm.p2m,
-      leafFlags: (entry, gfn) => this.#leafFlags(entry, gfn),
     });
-  }
-
-  #rootFor(vcpu: Vcpu): ShadowPage {
-    const gfn = this.#deps.tables.frame[vcpu.guestRoot]!;
-    return this.#pages.get(gfn, 4, false) ?? this.#pages.build(gfn, 4, false);
   }
 
   // Page-fault exits.
@@ -90,6 +80,8 @@ class Shadow implements Mmu {
     deps.handle(vcpu, core, reason, deps.costs.faultPath);
     this.#pages.resetWork();
     const verdict = this.#resolve(vcpu, core, vpn, write);
+    // The root may be among the tables that lost their shadows.
+    this.#currentRoot(vcpu, core);
     this.#settleWork(vcpu, core, reason);
     deps.resume(vcpu, core, reason);
     return verdict;
@@ -101,7 +93,7 @@ class Shadow implements Mmu {
     const walk = walkSoftly(this.#deps.tables, vcpu.guestRoot, vpn, this.#walk);
     if (walk.level === 0 || (walk.entry & Pte.Writable) === 0) return false;
     const gfn = frameOf(walk, vpn);
-    return this.#pages.isTable(gfn) && !this.#writableTable(gfn);
+    return this.#pages.isTable(gfn) && !this.#pages.isWritableTable(gfn);
   }
 
   #resolve(vcpu: Vcpu, core: Core, vpn: number, write: boolean): Verdict {
@@ -113,7 +105,7 @@ class Shadow implements Mmu {
     const allowed = level !== 0 && (!write || (entry & Pte.Writable) !== 0);
     if (!allowed) {
       deps.handle(vcpu, core, reason, deps.costs.injectEvent);
-      this.#floodCount = 0;
+      this.#writes.calm();
       return Verdict.GuestFault;
     }
     // The walk sets A on the leaf, and D for a write, in the guest's own table.
@@ -122,12 +114,12 @@ class Shadow implements Mmu {
     this.#walk.entry = marked;
     const gfn = frameOf(this.#walk, vpn);
     this.#touchBacking(vcpu, core, gfn);
-    if (write && this.#pages.isTable(gfn) && !this.#writableTable(gfn)) {
-      const verdict = this.#tableWrite(vcpu, core, gfn);
+    if (write && this.#pages.isTable(gfn) && !this.#pages.isWritableTable(gfn)) {
+      const verdict = this.#writes.trapped(vcpu, core, reason, gfn);
       if (verdict === Verdict.Emulated) return verdict;
     } else {
       counters.hidden_faults++;
-      this.#floodCount = 0;
+      this.#writes.calm();
     }
     this.#fill(vcpu, core, vpn, level, marked);
     return Verdict.Retry;
@@ -140,33 +132,30 @@ class Shadow implements Mmu {
     this.#deps.handle(vcpu, core, this.#reason, cycles);
   }
 
-  /** True if stores to this table page go through: every shadow of it is an out-of-sync leaf. */
-  #writableTable(gfn: number): boolean {
-    return this.#pages.ofTable(gfn).every((page) => page.unsync);
-  }
-
   /** Builds the missing shadow levels for `vpn` and installs its leaf. */
   #fill(vcpu: Vcpu, core: Core, vpn: number, guestLevel: number, guestEntry: number): void {
     const { tables, costs } = this.#deps;
     const reason = this.#reason;
     this.#recycle(vcpu);
     let page = this.#currentRoot(vcpu, core);
+    const offset = vpn & (512 ** (guestLevel - 1) - 1);
+    const role = isStorable(guestEntry) ? Role.DirectWrite : Role.DirectRead;
     for (let level = 4; level > 1; level--) {
       const slot = (page.node << 9) | indexAt(vpn, level);
       const entry = tables.entries[slot]!;
-      if ((entry & Pte.Present) !== 0) {
-        page = this.#pages.at(target(entry))!;
+      const linked = (entry & Pte.Present) !== 0 ? this.#pages.at(target(entry))! : undefined;
+      const direct = level <= guestLevel;
+      if (linked && (!direct || linked.role === role)) {
+        page = linked;
         continue;
       }
-      const childLevel = level - 1;
-      const direct = childLevel < guestLevel;
       const gfn = direct
-        ? target(guestEntry) + (vpn & ((1 << (9 * (guestLevel - 1))) - 1) & ~511)
+        ? target(guestEntry) + offset - (offset % 512 ** (level - 1))
         : tables.frame[target(tables.entries[this.#guestSlot(vcpu, vpn, level)]!)]!;
-      page = this.#child(vcpu, core, slot, gfn, childLevel, direct);
+      page = this.#child(vcpu, core, slot, gfn, level - 1, direct ? role : Role.Table);
     }
-    const gfn = target(guestEntry) + (vpn & ((1 << (9 * (guestLevel - 1))) - 1));
-    this.#pages.setLeaf(page, vpn & 511, gfn, this.#leafFlags(guestEntry, gfn));
+    const gfn = target(guestEntry) + offset;
+    this.#pages.setLeaf(page, vpn & 511, gfn, this.#pages.leafFlags(guestEntry, gfn));
     this.#deps.handle(vcpu, core, reason, costs.shadowFill);
   }
 
@@ -179,11 +168,21 @@ class Shadow implements Mmu {
     return (node << 9) | indexAt(vpn, level);
   }
 
+  /** The shadow of the guest's root, which the hardware walks from now on; rebuilt if it has been dropped. */
   #currentRoot(vcpu: Vcpu, core: Core): ShadowPage {
-    const root = this.#rootFor(vcpu);
+    const gfn = this.#deps.tables.frame[vcpu.guestRoot]!;
+    const root = this.#pages.get(gfn, 4, Role.Table) ?? this.#build(vcpu, core, gfn, 4, Role.Table);
     vcpu.context.root = root.node;
     core.root = root.node;
     return root;
+  }
+
+  #build(vcpu: Vcpu, core: Core, gfn: number, level: number, role: Role): ShadowPage {
+    const { costs } = this.#deps;
+    this.#vm.counters.shadow_pages_built++;
+    const cycles = costs.shadowPageAlloc + 64 * costs.zeroPageLine;
+    this.#deps.handle(vcpu, core, this.#reason, cycles);
+    return this.#pages.build(gfn, level, role);
   }
 
   /** Finds or builds the child of an upper shadow entry and links it. */
@@ -193,106 +192,23 @@ class Shadow implements Mmu {
     parentSlot: number,
     gfn: number,
     level: number,
-    direct: boolean,
+    role: Role,
   ): ShadowPage {
     const { costs } = this.#deps;
     const reason = this.#reason;
-    let page = this.#pages.get(gfn, level, direct);
+    let page = this.#pages.get(gfn, level, role);
     this.#deps.handle(vcpu, core, reason, costs.shadowLookup);
     if (page?.unsync && !this.#sync(vcpu, core, reason, page)) page = undefined;
-    if (!page) {
-      page = this.#pages.build(gfn, level, direct);
-      this.#vm.counters.shadow_pages_built++;
-      const cycles = costs.shadowPageAlloc + 64 * costs.zeroPageLine;
-      this.#deps.handle(vcpu, core, reason, cycles);
-    }
+    page ??= this.#build(vcpu, core, gfn, level, role);
     this.#pages.link(parentSlot, page);
     return page;
   }
 
-  /** Rights of a leaf: writable only once the guest's entry is dirty and the frame is no synced table. */
-  #leafFlags(guestEntry: number, gfn: number): number {
-    let flags = Pte.Present | Pte.Accessed | (guestEntry & Pte.Global);
-    const writable =
-      (guestEntry & Pte.Writable) !== 0 &&
-      (guestEntry & Pte.Dirty) !== 0 &&
-      (!this.#pages.isTable(gfn) || this.#writableTable(gfn));
-    if (writable) flags |= Pte.Writable;
-    return flags;
-  }
-
-  // Writes to shadowed tables.
-
-  /** A store hit a write-protected table: out of sync, or emulate. */
-  #tableWrite(vcpu: Vcpu, core: Core, gfn: number): Verdict {
-    const shadows = this.#pages.ofTable(gfn);
-    const { counters } = this.#vm;
-    counters.pte_write_exits++;
-    if (this.#profile.outOfSync && shadows.every((page) => page.level === 1)) {
-      for (const page of shadows) {
-        if (page.unsync) continue;
-        page.unsync = true;
-        this.#pages.unsync.add(page);
-        counters.unsyncs++;
-      }
-      return Verdict.Retry;
-    }
-    const deps = this.#deps;
-    const reason = this.#reason;
-    // The emulator: fetch, decode, store, bring the shadows up to date.
-    deps.decode(vcpu, core, reason);
-    deps.handle(vcpu, core, reason, deps.costs.emulateWrite);
-    if (this.#storeSlot < 0 || deps.tables.frame[this.#storeSlot >> 9] !== gfn) {
-      // Not an entry: the frame is data by now. It floods and loses its shadows.
-      for (const page of [...shadows]) this.#zap(page);
-      return Verdict.Retry;
-    }
-    this.#emulateStore(vcpu, gfn);
-    this.#stored = true;
-    return Verdict.Emulated;
-  }
-
-  #emulateStore(vcpu: Vcpu, gfn: number): void {
-    const { tables } = this.#deps;
-    const slot = this.#storeSlot;
-    const old = tables.entries[slot]!;
-    const entry = this.#storeEntry;
-    tables.set(slot, entry);
-    if (gfn === this.#floodGfn) this.#floodCount++;
-    else {
-      this.#floodGfn = gfn;
-      this.#floodCount = 1;
-    }
-    const { floodLimit, eagerInstall, exitRun } = this.#profile;
-    const flooded = floodLimit > 0 && this.#floodCount >= floodLimit;
-    const gone = (old & Pte.Present) !== 0 && (entry & Pte.Present) === 0;
-    const index = slot & 511;
-    for (const page of [...this.#pages.ofTable(gfn)]) {
-      page.cleared = gone ? page.cleared + 1 : 0;
-      if (flooded || (exitRun > 0 && page.level === 1 && page.cleared >= exitRun)) {
-        this.#zap(page);
-        continue;
-      }
-      if (page.level > 1) {
-        this.#pages.unlink((page.node << 9) | index);
-        continue;
-      }
-      this.#pages.dropLeaf(page, index);
-      const usable = (entry & Pte.Present) !== 0 && (entry & Pte.Accessed) !== 0;
-      if (usable && eagerInstall && this.#vm.p2m[target(entry)] !== 0) {
-        this.#pages.setLeaf(page, index, target(entry), this.#leafFlags(entry, target(entry)));
-      }
-    }
-    this.#deps.loseTag(vcpu, Cause.Shootdown);
-  }
-
   storePte(_vcpu: Vcpu, core: Core, slot: number, entry: number): void {
-    this.#storeSlot = slot;
-    this.#storeEntry = entry;
-    this.#stored = false;
-    visitEntry(core, this.#deps.tables, slot);
-    this.#storeSlot = -1;
-    if (!this.#stored) this.#deps.tables.set(slot, entry);
+    const { tables } = this.#deps;
+    this.#writes.begin(slot, entry);
+    visitEntry(core, tables, slot);
+    if (!this.#writes.end()) tables.set(slot, entry);
   }
 
   // Flush points.
@@ -305,21 +221,13 @@ class Shadow implements Mmu {
     deps.decode(vcpu, core, reason);
     this.#pages.resetWork();
     this.#touchBacking(vcpu, core, deps.tables.frame[vcpu.guestRoot]!);
-    const existed = this.#pages.get(deps.tables.frame[vcpu.guestRoot]!, 4, false) !== undefined;
+    this.#recycle(vcpu);
+    deps.handle(vcpu, core, reason, deps.costs.shadowLookup);
     const root = this.#currentRoot(vcpu, core);
-    deps.handle(
-      vcpu,
-      core,
-      reason,
-      deps.costs.shadowLookup +
-        (existed ? 0 : deps.costs.shadowPageAlloc + 64 * deps.costs.zeroPageLine),
-    );
-    if (!existed) this.#vm.counters.shadow_pages_built++;
     for (const page of [...this.#pages.unsync]) {
       if (this.#pages.reaches(root, page)) this.#sync(vcpu, core, reason, page);
     }
     this.#settleWork(vcpu, core, reason);
-    this.#recycle(vcpu);
     deps.loseTag(vcpu, Cause.Cr3);
     deps.resume(vcpu, core, reason);
   }
@@ -327,10 +235,11 @@ class Shadow implements Mmu {
   onInvlpg(vcpu: Vcpu, core: Core, vpn: number): void {
     const deps = this.#deps;
     const reason = ExitReason.Invlpg;
+    this.#reason = reason;
     deps.exit(vcpu, core, reason);
     deps.decode(vcpu, core, reason);
     this.#pages.resetWork();
-    const walk = walkSoftly(deps.tables, this.#rootFor(vcpu).node, vpn, this.#walk);
+    const walk = walkSoftly(deps.tables, vcpu.context.root, vpn, this.#walk);
     if (walk.level === 1) this.#pages.dropLeaf(this.#pages.at(walk.slot >> 9)!, walk.slot & 511);
     this.#settleWork(vcpu, core, reason);
     deps.loseTag(vcpu, Cause.Invlpg);
@@ -340,6 +249,7 @@ class Shadow implements Mmu {
   onGlobalFlush(vcpu: Vcpu, core: Core): void {
     const deps = this.#deps;
     const reason = ExitReason.Cr4Write;
+    this.#reason = reason;
     for (let write = 0; write < 2; write++) {
       deps.exit(vcpu, core, reason);
       deps.decode(vcpu, core, reason);
@@ -386,20 +296,15 @@ class Shadow implements Mmu {
         continue;
       }
       kept++;
-      const flags = this.#leafFlags(entry, target(entry));
+      const flags = this.#pages.leafFlags(entry, target(entry));
       tables.entries[first + index] = (p2m[target(entry)]! << 7) | flags;
     }
     counters.resync_entries += compared;
     deps.handle(vcpu, core, reason, compared * costs.syncEntry);
     this.#pages.work.flush = true;
     if (kept > 0) return true;
-    this.#zap(page);
-    return false;
-  }
-
-  #zap(page: ShadowPage): void {
-    this.#vm.counters.shadow_zaps++;
     this.#pages.zap(page);
+    return false;
   }
 
   /** When too few shadow pages are free, the oldest go. */
@@ -410,7 +315,7 @@ class Shadow implements Mmu {
     for (const page of active) {
       if (this.#budget - active.size >= REFILL) break;
       if (page.level === 4 && page.gfn === rootGfn) continue;
-      this.#zap(page);
+      this.#pages.zap(page);
     }
   }
 
@@ -428,12 +333,8 @@ class Shadow implements Mmu {
     readGuestTables(this.#deps, vcpu, core, reason, softWalk(), this.#vm.p2m);
   }
 
-  peek(root: number, vpn: number): number {
-    const { tables } = this.#deps;
-    const page = this.#pages.get(tables.frame[root]!, 4, false);
-    if (!page) return -1;
-    const walk = walkSoftly(tables, page.node, vpn, this.#walk);
-    return walk.level === 0 ? -1 : frameOf(walk, vpn);
+  inspect(root: number): string | undefined {
+    return inspectShadows(this.#deps.tables, this.#vm, this.#pages, root);
   }
 }
 

@@ -1,0 +1,113 @@
+import { type Core, Verdict } from '../../machine/core.ts';
+import { Pte, target } from '../../machine/page-tables.ts';
+import { Cause, type ExitReason } from '../../stats/leaves.ts';
+import type { Vcpu } from '../vm.ts';
+import type { MmuDeps } from './mmu.ts';
+import type { ShadowPages } from './shadow-pages.ts';
+import type { ShadowProfile } from './shadow-profiles.ts';
+
+/**
+ * What happens when the guest writes to a table that is shadowed and therefore write-protected: the table
+ * goes out of sync, or the write is emulated, or the table loses its shadows (KVM 2.6.33: kvm_mmu_pte_write
+ * and its flood detector).
+ */
+export class TableWrites {
+  readonly #deps: MmuDeps;
+  readonly #pages: ShadowPages;
+  readonly #profile: ShadowProfile;
+  /** The store that the guest is performing; -1 = none. */
+  #slot = -1;
+  #entry = 0;
+  #emulated = false;
+  /** The table written last by an emulated store, and how often in a row. */
+  #floodGfn = -1;
+  #floodCount = 0;
+
+  constructor(deps: MmuDeps, pages: ShadowPages, profile: ShadowProfile) {
+    this.#deps = deps;
+    this.#pages = pages;
+    this.#profile = profile;
+  }
+
+  /** The guest is about to store `entry` at `slot`. */
+  begin(slot: number, entry: number): void {
+    this.#slot = slot;
+    this.#entry = entry;
+    this.#emulated = false;
+  }
+
+  /** The store is over; true if it has been emulated. */
+  end(): boolean {
+    this.#slot = -1;
+    return this.#emulated;
+  }
+
+  /** A fault that was no write to a table: the guest is doing something else. */
+  calm(): void {
+    this.#floodCount = 0;
+  }
+
+  /** A store hit the write-protected table in `gfn`. */
+  trapped(vcpu: Vcpu, core: Core, reason: ExitReason, gfn: number): Verdict {
+    const deps = this.#deps;
+    const shadows = this.#pages.ofTable(gfn);
+    const { counters } = deps.vm;
+    counters.pte_write_exits++;
+    if (this.#profile.outOfSync && shadows.every((page) => page.level === 1)) {
+      for (const page of shadows) {
+        if (page.unsync) continue;
+        page.unsync = true;
+        this.#pages.unsync.add(page);
+        counters.unsyncs++;
+      }
+      return Verdict.Retry;
+    }
+    // The emulator: fetch, decode, store, bring the shadows up to date.
+    deps.decode(vcpu, core, reason);
+    deps.handle(vcpu, core, reason, deps.costs.emulateWrite);
+    if (this.#slot < 0 || deps.tables.frame[this.#slot >> 9] !== gfn) {
+      // Not an entry: the frame is data by now. It floods and loses its shadows.
+      for (const page of [...shadows]) this.#pages.zap(page);
+      return Verdict.Retry;
+    }
+    this.#emulate(vcpu, gfn);
+    this.#emulated = true;
+    return Verdict.Emulated;
+  }
+
+  #emulate(vcpu: Vcpu, gfn: number): void {
+    const { tables, vm } = this.#deps;
+    const slot = this.#slot;
+    const entry = this.#entry;
+    const old = tables.entries[slot]!;
+    tables.set(slot, entry);
+    if (gfn === this.#floodGfn) this.#floodCount++;
+    else {
+      this.#floodGfn = gfn;
+      this.#floodCount = 1;
+    }
+    const { floodLimit, eagerInstall, exitRun } = this.#profile;
+    const flooded = floodLimit > 0 && this.#floodCount >= floodLimit;
+    const gone = (old & Pte.Present) !== 0 && (entry & Pte.Present) === 0;
+    const index = slot & 511;
+    for (const page of [...this.#pages.ofTable(gfn)]) {
+      page.cleared = gone ? page.cleared + 1 : 0;
+      if (flooded || (exitRun > 0 && page.level === 1 && page.cleared >= exitRun)) {
+        this.#pages.zap(page);
+        continue;
+      }
+      if (page.level > 1) {
+        this.#pages.unlink((page.node << 9) | index);
+        continue;
+      }
+      this.#pages.dropLeaf(page, index);
+      // An out-of-sync page is left over from a time when the frame was another table; its next use syncs it.
+      const usable = (entry & Pte.Present) !== 0 && (entry & Pte.Accessed) !== 0 && !page.unsync;
+      if (usable && eagerInstall && vm.p2m[target(entry)] !== 0) {
+        const flags = this.#pages.leafFlags(entry, target(entry));
+        this.#pages.setLeaf(page, index, target(entry), flags);
+      }
+    }
+    this.#deps.loseTag(vcpu, Cause.Shootdown);
+  }
+}

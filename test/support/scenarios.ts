@@ -1,0 +1,131 @@
+import { stringify } from 'yaml';
+import { buildSimulation, type Simulation } from '../../src/scenario/build.ts';
+import { loadScenario } from '../../src/scenario/load.ts';
+import type { Scenario } from '../../src/scenario/resolve.ts';
+import { type RunOptions, runScenario } from '../../src/scenario/run.ts';
+import type { RunResult, VmRow } from '../../src/stats/result.ts';
+
+/** What a scenario of a test says besides its defaults; maps are merged, all else is replaced. */
+export type Overrides = Readonly<Record<string, unknown>>;
+
+const isMap = (value: unknown): value is Overrides =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** `kind` chooses other parameters, so a map with another kind replaces the old one. */
+function merged(base: unknown, over: unknown): unknown {
+  if (!isMap(base) || !isMap(over)) return over;
+  if ('kind' in over && over['kind'] !== base['kind']) return over;
+  const out: Record<string, unknown> = { ...base };
+  for (const [key, value] of Object.entries(over)) {
+    out[key] = key in out ? merged(out[key], value) : value;
+  }
+  return out;
+}
+
+const DEFAULTS: Overrides = {
+  name: 'test',
+  seed: 1,
+  duration: '4ms',
+  warmup: '0us',
+  host: { processor: 'opteron-1354', pcpus: 1, memory: '1GiB' },
+  hypervisor: { profile: 'kvm-2.6.33' },
+  vms: [{ name: 'vm', memory: '32MiB', workload: { kind: 'page-fault-loop', pages: 64 } }],
+  output: { timeseries: '1ms' },
+  checks: { translations: true },
+};
+
+/** A small scenario as YAML: one VM on one pCPU of an Opteron 1354 under KVM 2.6.33, 4 ms, all checks on. */
+export function aScenario(overrides: Overrides = {}): string {
+  return stringify(merged(DEFAULTS, overrides), { aliasDuplicateObjects: false });
+}
+
+export function load(overrides: Overrides = {}): Scenario {
+  return loadScenario(aScenario(overrides), { file: 'test.yaml' });
+}
+
+/** Runs it with the checks that are on by default here. */
+export function run(overrides: Overrides = {}, options: RunOptions = {}): Promise<RunResult> {
+  return runScenario(load(overrides), options);
+}
+
+/** Builds it, hands it to `use` and takes the machine down again. */
+export function simulate<T>(overrides: Overrides, use: (simulation: Simulation) => T): T {
+  const simulation = buildSimulation(load(overrides));
+  try {
+    return use(simulation);
+  } finally {
+    simulation.machine.dispose();
+  }
+}
+
+/** A metric of the only VM, or of the one with that name; a metric nobody reported is a mistake. */
+export function metric(result: RunResult, name: keyof VmRow['metrics'], vm?: string): number {
+  const row =
+    vm === undefined ? result.vms[0] : result.vms.find((candidate) => candidate.vm === vm);
+  const value = row?.metrics[name];
+  if (value === undefined) throw new Error(`no ${name} for ${vm ?? 'the first VM'}`);
+  return value;
+}
+
+/** Every way of virtualizing memory, the variants of shadow and nested paging included. */
+export const PAGING_MODES: readonly Overrides[] = [
+  { kind: 'native' },
+  { kind: 'shadow', profile: 'write-protect' },
+  { kind: 'shadow', profile: 'kvm-2.6.33' },
+  { kind: 'shadow', profile: 'vmware-trace' },
+  { kind: 'shadow', profile: 'kvm-2.6.33', pageBudget: 64 },
+  { kind: 'nested', pageSize: '4KiB' },
+  { kind: 'nested', pageSize: '2MiB' },
+];
+
+export const modeName = (mode: Overrides): string => Object.values(mode).join(' ');
+
+/** Guests that do to page tables what guests do: small, quick, each a different mixture. */
+export const BUSY_WORKLOADS: Readonly<Record<string, Overrides>> = {
+  faults: { kind: 'page-fault-loop', pages: 40, hz: 0, work: 6 },
+  mappings: { kind: 'mmap-loop', pages: 600, touched: 9, hz: 0, work: 8 },
+  forks: { kind: 'fork-loop', pages: 40, written: 10, hz: 0, work: 5 },
+  ring: { kind: 'context-switch-ring', processes: 5, pages: 20, hz: 0, work: 30 },
+  compile: {
+    kind: 'synthetic',
+    regions: [
+      { name: 'text', kind: 'code', size: '160KiB', share: 2 },
+      { name: 'heap', kind: 'anon', size: '400KiB', share: 3, stores: 0.4 },
+      { name: 'shared', kind: 'shared', size: '64KiB', share: 1, stores: 0.3 },
+      { name: 'library', kind: 'file', size: '100KiB', share: 1, stores: 0.1 },
+    ],
+    per1M: {
+      mprotect: 300,
+      munmap: 100,
+      yields: 20,
+      mmap: { calls: 200, pages: 6, live: 3 },
+      heapGrowth: { calls: 200, pages: 5, limit: '128KiB' },
+    },
+    jobs: { instructions: 20_000, forks: true, exec: true, freshPages: 12, cowPages: 6 },
+    hz: 0,
+    work: 3,
+  },
+  server: {
+    kind: 'synthetic',
+    processes: 3,
+    quantum: 5000,
+    regions: [
+      { name: 'text', kind: 'code', size: '96KiB', share: 1 },
+      { name: 'data', kind: 'anon', size: '300KiB', share: 2, stores: 0.5, populated: false },
+    ],
+    per1M: { mprotect: 500, munmap: 200, mmap: { calls: 500, pages: 3, live: 4 }, yields: 50 },
+    jobs: { instructions: 15_000, freshPages: 9 },
+    hz: 0,
+    work: 4,
+  },
+  large: {
+    kind: 'synthetic',
+    regions: [
+      { name: 'text', kind: 'code', size: '64KiB', share: 1 },
+      { name: 'heap', kind: 'anon', size: '6MiB', pageSize: '2MiB', share: 3, stores: 0.4 },
+    ],
+    jobs: { instructions: 8_000, forks: true, exec: false, cowPages: 40 },
+    hz: 0,
+    work: 4,
+  },
+};
