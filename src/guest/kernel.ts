@@ -6,7 +6,7 @@ import type { Vm } from '../hypervisor/vm.ts';
 import { heap } from '../machine/heap.ts';
 import { type PageTables, Pte } from '../machine/page-tables.ts';
 import { runBlock, Stop } from '../machine/run.ts';
-import { Leaf } from '../stats/leaves.ts';
+import { Cause, Leaf } from '../stats/leaves.ts';
 import { AddressSpace, anonymousPage, FaultOutcome, type GuestTables } from './address-space.ts';
 import { bootTables } from './boot.ts';
 import { kernelInstructions as cost } from './kernel-costs.ts';
@@ -309,6 +309,11 @@ export class GuestKernel implements Guest, Kernel {
       this.#switchSpace(cpu, a);
       return;
     }
+    if (op === Op.Invalidate) {
+      if (b === 0) core.flushAsid(core.asid, core.vcpu, false, Cause.Cr3);
+      else core.invalidateRange(a, b, Cause.Invlpg);
+      return;
+    }
     if (op === Op.WorkDone) {
       this.#work += a;
       counters.work += a;
@@ -326,7 +331,8 @@ export class GuestKernel implements Guest, Kernel {
     let process = this.#spaces.get(number);
     const program = this.#current!.program;
     if (!process) {
-      process = new Process(new AddressSpace(this.guest, null), program, null);
+      const { regions } = this.workload.processes[0]!;
+      process = this.load({ regions, program }, null);
       this.#spaces.set(number, process);
     }
     process.program = program;

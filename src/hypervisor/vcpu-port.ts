@@ -37,12 +37,10 @@ export class VcpuPort implements GuestCpu {
   }
 
   loadTagged(root: number, space: number): void {
-    const { context } = this.#vcpu;
     const { core } = this;
     this.#vcpu.guestRoot = root;
-    context.root = root;
-    context.space = space;
-    core.root = root;
+    this.#vcpu.context.space = space;
+    this.#mmu.useRoot(this.#vcpu, core);
     core.asid = (core.asid & 0xffff) | (space << 16);
   }
 

@@ -80,6 +80,11 @@ export interface MachineState {
   readonly dataLines: boolean;
 }
 
+/** An ASID without the address-space number above it. */
+const ASID_MASK = 0xffff;
+/** The tag of a TLB entry without its address-space number: ASID and page size. */
+const TAG_MASK = (ASID_MASK << 2) | 3;
+
 /** Offsets of one TLB array in the core's table of arrays: heads, shift, sentinels, set mask. */
 export const CFG = 4;
 
@@ -400,7 +405,7 @@ export class Core {
     this.#note(vcpu, 1, cause);
   }
 
-  /** Drops the entries of one ASID; with `keepGlobal` its global entries stay (a guest CR3 write). */
+  /** Drops the entries of one ASID, whatever their address space; with `keepGlobal` its global entries stay (a guest CR3 write). */
   flushAsid(asid: number, vcpu: number, keepGlobal: boolean, cause: Cause): void {
     this.flushes++;
     const keep = keepGlobal ? Pte.Global : 0;
@@ -408,10 +413,12 @@ export class Core {
       if (H[this.resident + a] === 0) continue;
       const assoc = this.assoc[a]!;
       const size = a % 3;
-      const tag = (asid << 2) | size;
+      const tag = ((asid & ASID_MASK) << 2) | size;
       const end = assoc.first + assoc.entries * WORDS;
       for (let e = assoc.first; e < end; e += WORDS) {
-        if (H[e + TAG] === tag && (H[e + FLAGS]! & keep) === 0) {
+        const held = H[e + TAG]!;
+        if (held === -1 || (held & TAG_MASK) !== tag) continue;
+        if ((H[e + FLAGS]! & keep) === 0) {
           drop(assoc, e);
           H[this.resident + a] = H[this.resident + a]! - 1;
         }
@@ -427,7 +434,10 @@ export class Core {
     const pwc = this.pwc;
     if (!pwc) return;
     const end = pwc.first + pwc.entries * WORDS;
-    for (let e = pwc.first; e < end; e += WORDS) if (H[e + TAG] === asid) drop(pwc, e);
+    for (let e = pwc.first; e < end; e += WORDS) {
+      const held = H[e + TAG]!;
+      if (held !== -1 && ((held ^ asid) & ASID_MASK) === 0) drop(pwc, e);
+    }
   }
 
   /** INVLPG for the current ASID: the page goes from both sides and levels, global or not. */
@@ -437,16 +447,37 @@ export class Core {
       const assoc = this.assoc[a]!;
       const size = a % 3;
       const e = this.#find(assoc, vpn >>> (9 * size), (this.asid << 2) | size);
-      if (e === 0) continue;
-      const global = (H[e + FLAGS]! & Pte.Global) !== 0 ? 1 : 0;
-      const slot = H[e + SLOT]!;
-      if (H[this.seqs + this.vcpu * 2 + global] === H[e + SEQ]) {
-        (a % 6 < 3 ? this.lossI : this.lossD)[slot] = -cause;
-      }
-      drop(assoc, e);
-      H[this.resident + a] = H[this.resident + a]! - 1;
+      if (e !== 0) this.#invalidate(a, e, cause);
     }
     this.#flushWalkCache(this.asid);
+  }
+
+  /** INVLPG of every page of a range, in one pass over the TLBs. */
+  invalidateRange(start: number, pages: number, cause: Cause): void {
+    const last = start + pages;
+    for (let a = 0; a < 12; a++) {
+      if (H[this.resident + a] === 0) continue;
+      const assoc = this.assoc[a]!;
+      const size = a % 3;
+      const span = 512 ** size;
+      const tag = (this.asid << 2) | size;
+      const end = assoc.first + assoc.entries * WORDS;
+      for (let e = assoc.first; e < end; e += WORDS) {
+        if (H[e + TAG] !== tag) continue;
+        const vpn = H[e]! * span;
+        if (vpn < last && vpn + span > start) this.#invalidate(a, e, cause);
+      }
+    }
+    this.#flushWalkCache(this.asid);
+  }
+
+  /** Drops one entry of the current vCPU and records why. */
+  #invalidate(a: number, e: number, cause: Cause): void {
+    const global = (H[e + FLAGS]! & Pte.Global) !== 0 ? 1 : 0;
+    if (H[this.seqs + this.vcpu * 2 + global] === H[e + SEQ]) {
+      (a % 6 < 3 ? this.lossI : this.lossD)[H[e + SLOT]!] = -cause;
+    }
+    this.remove(a, e);
   }
 
   /** Drops one translation wherever this ASID holds it, quietly: it is about to be replaced. */

@@ -14,8 +14,8 @@ const tlbArray = z
   .strictObject({
     entries: count().describe('entries; 0 = this level does not hold this page size'),
     ways: z
-      .union([z.literal('full'), z.literal([1, 2, 4, 8])], {
-        error: 'ways must be 1, 2, 4, 8 or full',
+      .union([z.literal('full'), z.int().min(1).max(64)], {
+        error: 'ways must be full or a whole number from 1 to 64',
       })
       .describe('associativity; `full` = fully associative'),
   })

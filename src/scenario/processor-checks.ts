@@ -19,6 +19,10 @@ export function processorFaults(processor: Processor, pcpus: number): Fault[] {
   for (const level of ['l1i', 'l1d', 'l2i', 'l2d'] as const) {
     for (const size of ['4K', '2M', '1G'] as const) {
       const { entries, ways } = processor.tlb[level][size];
+      if (entries === 0 && level.startsWith('l1') && size === '4K') {
+        const message = 'the first level needs at least one entry for 4 KiB pages';
+        faults.push({ path: ['tlb', level, size, 'entries'], message });
+      }
       if (ways === 'full' || isPowerOfTwo(entries / ways) || entries === 0) continue;
       const message = `${entries} entries in ${ways} ways make ${entries / ways} sets: it must be a power of two`;
       faults.push({ path: ['tlb', level, size, 'entries'], message });

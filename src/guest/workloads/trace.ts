@@ -52,7 +52,9 @@ const params = z.object({
   kernel: z
     .boolean()
     .optional()
-    .describe('the guest kernel takes time of its own; default: only if populate is false'),
+    .describe(
+      'the guest kernel takes time of its own; default: if populate is false, or events are replayed without populate: true',
+    ),
   pageSize: size()
     .pipe(z.literal([4096, 2097152], { error: 'a guest page is 4KiB or 2MiB' }))
     .default(4096)
@@ -60,7 +62,9 @@ const params = z.object({
   events: z
     .enum(['ignore', 'replay'])
     .default('ignore')
-    .describe('whether recorded system calls change mappings and enter the guest kernel'),
+    .describe(
+      'replay: recorded events happen, in the guest kernel, or (kernel: false) in the TLBs alone: removed pages go, a change of address space empties them',
+    ),
   syscallInstructions: z
     .int()
     .min(0)
@@ -77,6 +81,8 @@ const SYSCALL_PAGES = 4;
 /** Longest visit: its instructions must fit 16 bits, its references 24. */
 const MAX_FETCHES = 65_535;
 const MAX_DATA = (1 << 24) - 1;
+/** Entries carry the number of their address space in 13 bits. */
+const MAX_SPACES = 8191;
 /** Pages of the model's address space that programs may use. */
 const USER_PAGES = 15 * 2 ** 27;
 
@@ -119,6 +125,8 @@ class TraceProgram implements Program, ReferenceLimited {
   private readonly feed: TraceFeed;
   private readonly options: z.output<typeof params>;
   private readonly regions: readonly Region[];
+  /** Events reach the TLBs only: the guest kernel does nothing of its own. */
+  private readonly bare: boolean;
   private readonly perPass: number;
   private passLeft: number;
   private operations: Item[] = [];
@@ -132,7 +140,13 @@ class TraceProgram implements Program, ReferenceLimited {
   private page = 0;
   private pending = 0;
 
-  constructor(feed: TraceFeed, options: z.output<typeof params>, regions: readonly Region[]) {
+  constructor(
+    feed: TraceFeed,
+    options: z.output<typeof params>,
+    regions: readonly Region[],
+    kernel: boolean,
+  ) {
+    this.bare = options.events === 'replay' && !kernel;
     this.feed = feed;
     this.options = options;
     this.regions = regions;
@@ -213,7 +227,12 @@ class TraceProgram implements Program, ReferenceLimited {
   private enter(space: number): void {
     if (this.numbers.size === 0 && this.reader.count > 0) this.numbers.set(0, this.spaces++);
     if (!this.numbers.has(space)) this.numbers.set(space, this.spaces++);
+    if (this.spaces > MAX_SPACES) {
+      const message = `more than ${MAX_SPACES} address spaces`;
+      throw new TraceError(this.feed.name, this.reader.line, message);
+    }
     this.operations.push([this.numbers.get(space)!, Op.SwitchTo, 0, 0]);
+    if (this.bare) this.operations.push(FLUSH);
   }
 
   private endPass(): void {
@@ -231,9 +250,30 @@ class TraceProgram implements Program, ReferenceLimited {
     this.spaces = 0;
   }
 
+  /** A copy of the current address space comes into being; returns its number. */
+  private forkTo(space: number): number {
+    if (this.numbers.size === 0) this.numbers.set(0, this.spaces++);
+    this.numbers.set(space, this.spaces);
+    return this.spaces++;
+  }
+
+  /** The current address space gets a new image and goes on as `space`. */
+  private execTo(space: number): void {
+    this.numbers.set(space, this.numbers.get(this.reader.space) ?? 0);
+  }
+
   private replay(event: TraceEvent): void {
     if (this.options.events === 'ignore') return;
     const { page, pages, toPage, toPages } = event;
+    if (this.bare) {
+      if (event.name === 'fork') this.forkTo(event.space);
+      else if (event.name === 'exec') this.execTo(event.space);
+      if (event.name === 'fork' || event.name === 'exec') this.operations.push(FLUSH);
+      else if (REMOVES.has(event.name) && pages > 0) {
+        this.operations.push([page, Op.Invalidate, pages, 0]);
+      }
+      return;
+    }
     const push = (a: number, op: number, b = 0, c = 0) => this.operations.push([a, op, b, c]);
     switch (event.name) {
       case 'resident':
@@ -260,16 +300,12 @@ class TraceProgram implements Program, ReferenceLimited {
         if (toPages < pages) push(page + toPages, Op.Munmap, pages - toPages);
         break;
       case 'fork':
-        if (this.numbers.size === 0) this.numbers.set(0, this.spaces++);
-        this.numbers.set(event.space, this.spaces);
-        push(this.spaces++, Op.ForkTo);
+        push(this.forkTo(event.space), Op.ForkTo);
         break;
-      case 'exec': {
-        const { space } = this.reader;
-        this.numbers.set(event.space, this.numbers.get(space) ?? 0);
+      case 'exec':
+        this.execTo(event.space);
         push(0, Op.Exec);
         break;
-      }
       case 'exit':
         if (this.reader.space !== 0) push(0, Op.Munmap, USER_PAGES);
         break;
@@ -280,6 +316,9 @@ class TraceProgram implements Program, ReferenceLimited {
 }
 
 const STARVED: Item = [0, Op.Starved, 0, 0];
+const FLUSH: Item = [0, Op.Invalidate, 0, 0];
+/** Events after which the TLBs hold nothing of their (first) range. */
+const REMOVES = new Set(['mmap', 'munmap', 'mprotect', 'mremap', 'brk-', 'dontneed']);
 
 export const trace: WorkloadDefinition<typeof params> = {
   name: 'trace',
@@ -295,9 +334,10 @@ export const trace: WorkloadDefinition<typeof params> = {
         'a guest kernel that takes time charges first touches: set populate to false',
       );
     }
-    const kernel = options.kernel ?? options.populate === false;
+    const replayed = options.events === 'replay' && options.populate !== true;
+    const kernel = options.kernel ?? (options.populate === false || replayed);
     const regions = traceRegions(large ? 21 : 12);
-    const program = new TraceProgram(deps.openTrace(options.file), options, regions);
+    const program = new TraceProgram(deps.openTrace(options.file), options, regions, kernel);
     return {
       processes: [{ regions, program }],
       work: options.loop ? undefined : 1,

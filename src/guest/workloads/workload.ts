@@ -63,6 +63,11 @@ export const Op = {
   Starved: 25,
   /** Args: from trace events: child address-space number (fork) of the current one. */
   ForkTo: 26,
+  /**
+   * Args: first page, pages; 0 pages = everything. The TLBs drop what they hold of the range for the
+   * current address space, or all of the VM. The kernel does nothing: trace studies that honour events.
+   */
+  Invalidate: 27,
 } as const;
 
 export type RegionKind = 'code' | 'anon' | 'file' | 'shared';

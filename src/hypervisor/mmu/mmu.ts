@@ -19,6 +19,8 @@ export interface Mmu extends FaultPort {
   start(vcpu: Vcpu): void;
   /** MOV CR3 to `root`; `same` when the guest only wants a flush. */
   onCr3Write(vcpu: Vcpu, core: Core, root: number, same: boolean): void;
+  /** The hardware walks for the guest's root from now on: no exit, nothing flushed (trace studies). */
+  useRoot(vcpu: Vcpu, core: Core): void;
   onInvlpg(vcpu: Vcpu, core: Core, vpn: number): void;
   /** CR4.PGE toggled: global entries go too. */
   onGlobalFlush(vcpu: Vcpu, core: Core): void;

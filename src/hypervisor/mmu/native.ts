@@ -43,6 +43,10 @@ class Native implements Mmu {
     loadCr3InGuest(this.#deps, vcpu, core, root);
   }
 
+  useRoot(vcpu: Vcpu, core: Core): void {
+    vcpu.context.root = core.root = vcpu.guestRoot;
+  }
+
   onInvlpg(_vcpu: Vcpu, core: Core, vpn: number): void {
     invlpgInGuest(this.#deps, core, vpn);
   }

@@ -232,6 +232,12 @@ class Shadow implements Mmu {
     deps.resume(vcpu, core, reason);
   }
 
+  useRoot(vcpu: Vcpu, core: Core): void {
+    this.populate(this.#deps.tables.frame[vcpu.guestRoot]!);
+    this.#currentRoot(vcpu, core);
+    this.#pages.resetWork();
+  }
+
   onInvlpg(vcpu: Vcpu, core: Core, vpn: number): void {
     const deps = this.#deps;
     const reason = ExitReason.Invlpg;
