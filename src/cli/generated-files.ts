@@ -1,0 +1,55 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { editorSchemaText } from '../scenario/editor-schema.ts';
+import { numberTables } from './preset-numbers.ts';
+
+/**
+ * What is derived from other files of the repository and committed beside them. The presets become a
+ * module, so that the library needs no disk; their numbers become tables; the schema becomes a file for editors.
+ */
+export interface GeneratedFile {
+  /** Relative to the root of the repository. */
+  readonly path: string;
+  readonly text: string;
+}
+
+/** Everything above this line of docs/model-numbers.md is written by hand. */
+const MARK = '<!-- Below: made by `npm run generate` from the comments in configs. -->\n';
+
+/** The files as they should be. `root` is the directory of the repository. */
+export function generatedFiles(root: string): GeneratedFile[] {
+  const presets = {
+    processors: texts(root, 'processors'),
+    hypervisors: texts(root, 'hypervisors'),
+    workloads: texts(root, 'workloads'),
+  };
+  const numbers = readFileSync(join(root, 'docs/model-numbers.md'), 'utf8');
+  const byHand = numbers.slice(0, numbers.indexOf(MARK));
+  return [
+    {
+      path: 'src/scenario/presets.generated.ts',
+      text: `// Made by \`npm run generate\` from configs/processors, hypervisors and workloads. Do not edit.\nexport const embeddedPresets = ${JSON.stringify(presets, null, 2)};\n`,
+    },
+    { path: 'configs/scenario.schema.json', text: editorSchemaText(presets) },
+    {
+      path: 'docs/model-numbers.md',
+      text: [
+        byHand + MARK,
+        '## Processors\n',
+        numberTables(presets.processors),
+        '## Hypervisors\n',
+        numberTables(presets.hypervisors),
+      ].join('\n'),
+    },
+  ];
+}
+
+function texts(root: string, folder: string): Record<string, string> {
+  const dir = join(root, 'configs', folder);
+  const names = readdirSync(dir).filter((name) => name.endsWith('.yaml'));
+  return Object.fromEntries(
+    names
+      .toSorted()
+      .map((name) => [basename(name, '.yaml'), readFileSync(join(dir, name), 'utf8')]),
+  );
+}

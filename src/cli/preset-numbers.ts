@@ -1,0 +1,83 @@
+import {
+  isCollection,
+  isMap,
+  isScalar,
+  LineCounter,
+  type Node,
+  parseDocument,
+  type Scalar,
+} from 'yaml';
+
+/**
+ * The numbers of a preset and what its comments say about them. A comment has the form
+ * `status: source` or `status (range): source`, with one of the three words as its status.
+ */
+export interface PresetNumber {
+  readonly line: number;
+  /** Dotted path of the key. */
+  readonly key: string;
+  /** As written. */
+  readonly value: string;
+  readonly status: 'published' | 'derived' | 'assumed' | undefined;
+  readonly range: string;
+  readonly source: string;
+}
+
+const COMMENT = /^ (published|derived|assumed)(?: \(([^)]*)\))?: (\S.*)$/;
+const QUANTITY = /^\d[\d.]*\s*[A-Za-z]+$/;
+
+/** Every line that holds a number, or that a comment gives a status to; status is undefined when there is none. */
+export function presetNumbers(text: string): PresetNumber[] {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines });
+  const found: PresetNumber[] = [];
+  const collect = (node: Node | null, path: readonly string[]) => {
+    if (isMap(node) && !node.flow) {
+      for (const { key, value } of node.items) {
+        collect(value as Node | null, [...path, String((key as Scalar).value)]);
+      }
+      return;
+    }
+    if (!node?.range) return;
+    const match = COMMENT.exec(node.comment?.split('\n')[0] ?? '');
+    if (!match && !hasNumber(node)) return;
+    found.push({
+      line: lines.linePos(node.range[0]).line,
+      key: path.join('.'),
+      value: text.slice(node.range[0], node.range[1]),
+      status: match?.[1] as PresetNumber['status'],
+      range: match?.[2] ?? '',
+      source: match?.[3] ?? '',
+    });
+  };
+  collect(document.contents, []);
+  return found;
+}
+
+function hasNumber(node: Node): boolean {
+  if (isScalar(node)) {
+    return typeof node.value === 'number' || QUANTITY.test(String(node.value));
+  }
+  if (!isCollection(node)) return false;
+  const parts = isMap(node) ? node.items.map((pair) => pair.value) : node.items;
+  return parts.some((part) => hasNumber(part as Node));
+}
+
+/** Tables of all numbers of `presets` (name -> YAML text), in Markdown. */
+export function numberTables(presets: Readonly<Record<string, string>>): string {
+  const tables = Object.entries(presets).map(([name, text]) => {
+    const rows = presetNumbers(text).map(
+      ({ key, value, status, range, source }) =>
+        `| ${key} | ${value} | ${status} | ${range} | ${source} |`,
+    );
+    return [
+      `### ${name}`,
+      '',
+      '| key | value | status | range | source |',
+      '|---|---|---|---|---|',
+      ...rows,
+      '',
+    ].join('\n');
+  });
+  return tables.join('\n');
+}
