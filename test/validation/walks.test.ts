@@ -1,0 +1,177 @@
+import { describe, expect, test } from 'vitest';
+import { ITEM_WORDS, Op } from '../../src/guest/workloads/workload.ts';
+import type { CoreContext } from '../../src/machine/core.ts';
+import { K } from '../../src/machine/counters.ts';
+import { heap } from '../../src/machine/heap.ts';
+import { buildMachine } from '../../src/machine/machine.ts';
+import { indexAt, type PageTables, PTE_SHIFT, Pte, target } from '../../src/machine/page-tables.ts';
+import { runBlock, Stop } from '../../src/machine/run.ts';
+import type { RunResult } from '../../src/stats/result.ts';
+import { load, metric, type Overrides, run } from '../support/scenarios.ts';
+
+/**
+ * What a page walk reads and costs. The reads follow from the tables alone: n levels in the guest and m
+ * nested ones make nm + n + m (Bhargava et al. 2008). The cycles are those of memory-latency logs.
+ */
+const READS = {
+  '4KiB': { native: 4, '4KiB': 24, '2MiB': 19, '1GiB': 14 },
+  '2MiB': { native: 3, '4KiB': 19, '2MiB': 15, '1GiB': 11 },
+  '1GiB': { native: 2, '4KiB': 14, '2MiB': 11, '1GiB': 8 },
+} as const;
+type PageSize = keyof typeof READS;
+const SIZES = Object.keys(READS) as PageSize[];
+
+const UNCACHED = { walk: { pwcEntries: 0, nestedTlbEntries: 0 } };
+
+/** One VM that touches 4096 pages of 4 KiB or 256 of 2 MiB, more than the TLBs hold, at random and does nothing else. */
+function touching(pageSize: '4KiB' | '2MiB', mmu: Overrides, host: Overrides): Overrides {
+  return {
+    duration: '4ms',
+    warmup: '2ms',
+    host: { memory: '8GiB', caches: { data: 'off' }, ...host },
+    hypervisor: { mmu, backing: 'up-front', costs: { hostHz: 0 } },
+    vms: [
+      {
+        name: 'vm',
+        memory: mmu['pageSize'] === '1GiB' ? '2GiB' : pageSize === '4KiB' ? '64MiB' : '640MiB',
+        workload: { kind: 'tlb-thrash', pages: pageSize === '4KiB' ? 4096 : 256, pageSize, hz: 0 },
+      },
+    ],
+    checks: { translations: false },
+  };
+}
+
+function readsPerWalk(result: RunResult): number {
+  const walks = metric(result, 'walks') + metric(result, 'dirty_walks');
+  expect(walks).toBeGreaterThan(1000);
+  const reads = metric(result, 'walk_reads_guest') + metric(result, 'walk_reads_nested');
+  return reads / walks;
+}
+
+const mmuOf = (nested: PageSize | 'native'): Overrides =>
+  nested === 'native' ? { kind: 'native' } : { kind: 'nested', pageSize: nested };
+
+describe('without walk caches, a walk of a scenario reads', () => {
+  const cases = (['4KiB', '2MiB'] as const).flatMap((guest) =>
+    (['native', ...SIZES] as const).map((nested) => [READS[guest][nested], guest, nested] as const),
+  );
+  test.each(cases)('%i entries for %s pages under %s', async (reads, guest, nested) => {
+    const result = await run(touching(guest, mmuOf(nested), { cpu: UNCACHED }));
+    expect(readsPerWalk(result)).toBe(reads);
+  });
+
+  test('as many entries of shadow tables as of native ones', async () => {
+    const result = await run(touching('4KiB', { kind: 'shadow' }, { cpu: UNCACHED }));
+    expect(readsPerWalk(result)).toBe(READS['4KiB'].native);
+    expect(metric(result, 'walk_reads_nested')).toBe(0);
+  });
+});
+
+const levelOf = (size: PageSize) => SIZES.indexOf(size) + 1;
+/** How many 4 KiB pages make one page of `size`. */
+const span = (size: PageSize) => 512 ** SIZES.indexOf(size);
+
+/** A table that maps the first `count` pages of `size` one to one; `frame` hands out frames for its nodes. */
+function mapped(tables: PageTables, size: PageSize, count: number, frame: () => number): number {
+  const leaf = Pte.Present | Pte.Writable | Pte.Accessed | (size === '4KiB' ? 0 : Pte.Large);
+  const root = tables.alloc(frame());
+  for (let page = 0; page < count * span(size); page += span(size)) {
+    let node = root;
+    for (let level = 4; level > levelOf(size); level--) {
+      const slot = (node << 9) | indexAt(page, level);
+      if (tables.entries[slot] === 0) {
+        const child = tables.alloc(frame());
+        tables.set(slot, (child << PTE_SHIFT) | Pte.Present | Pte.Writable | Pte.Accessed);
+      }
+      node = target(tables.entries[slot]!);
+    }
+    tables.set((node << 9) | indexAt(page, levelOf(size)), (page << PTE_SHIFT) | leaf);
+  }
+  return root;
+}
+
+/** Loads from four pages of a bare core's guest, each for the first time; reads per walk. */
+function readsOnBareCore(guest: PageSize, nested: PageSize | 'native'): number {
+  const { processor } = load({ host: { processor: 'opteron-8384', cpu: UNCACHED } });
+  const count = 4;
+  const machine = buildMachine({
+    processor,
+    sockets: 1,
+    pcpus: 1,
+    memoryBytes: 8 * 2 ** 30,
+    dataLines: false,
+    vcpuCount: 1,
+    vmOf: new Int32Array(1),
+    tableNodes: 4096,
+    extraWords: count * ITEM_WORDS,
+  });
+  try {
+    const { tables } = machine;
+    const core = machine.cores[0]!;
+    let frames = 1;
+    const frame = () => frames++;
+    const root = mapped(tables, guest, count, frame);
+    // Frames of the guest's tables are guest frames: the nested table has to cover them too.
+    const covered = Math.max(count * span(guest), 512);
+    const nestedRoot =
+      nested === 'native' ? 0 : mapped(tables, nested, Math.ceil(covered / span(nested)), frame);
+    const context: CoreContext = {
+      vcpu: 0,
+      vm: 0,
+      nested: nested !== 'native',
+      root,
+      nestedRoot,
+      frameBase: 0,
+      cpiQ8: 256,
+      exposedQ8: 256,
+      port: {
+        onWalkFault: () => {
+          throw new Error('everything is mapped');
+        },
+      },
+      space: 0,
+    };
+    core.enter(context, 1);
+    core.item = machine.arena.take(count * ITEM_WORDS);
+    core.itemEnd = core.item + count * ITEM_WORDS;
+    for (let i = 0; i < count; i++) {
+      heap.set([i * span(guest), Op.Load, 1, 1], core.item + i * ITEM_WORDS);
+    }
+    expect(runBlock(core, 1 << 24)).toBe(Stop.End);
+    const counted = (counter: number) => heap[core.counters + counter]!;
+    expect(counted(K.walks)).toBe(count);
+    return (counted(K.walk_reads_guest) + counted(K.walk_reads_nested)) / count;
+  } finally {
+    machine.dispose();
+  }
+}
+
+describe('without walk caches, a bare core reads', () => {
+  const cases = SIZES.flatMap((guest) =>
+    (['native', ...SIZES] as const).map((nested) => [READS[guest][nested], guest, nested] as const),
+  );
+  test.each(cases)('%i entries for %s pages under %s', (reads, guest, nested) => {
+    expect(readsOnBareCore(guest, nested)).toBe(reads);
+  });
+});
+
+describe('with its caches warm, a walk of a 4 KiB page costs what memory-latency logs say', () => {
+  const cyclesPerWalk = async (processor: string, mmu: Overrides) => {
+    const result = await run(touching('4KiB', mmu, { processor }));
+    const charged = result.ledger
+      .filter(({ leaf }) => leaf.startsWith('walk.'))
+      .reduce((sum, { cycles }) => sum + cycles, 0);
+    expect(charged).toBe(metric(result, 'walk_cycles'));
+    return charged / metric(result, 'walks');
+  };
+  test.each([
+    ['opteron-1354', 'native', 20, 30],
+    ['opteron-1354', '4KiB', 40, 65],
+    ['opteron-6276', 'native', 42, 46],
+    ['opteron-6276', '4KiB', 68, 75],
+  ] as const)('%s, %s: %i to %i cycles', async (processor, nested, low, high) => {
+    const cycles = await cyclesPerWalk(processor, mmuOf(nested));
+    expect(cycles).toBeGreaterThanOrEqual(low);
+    expect(cycles).toBeLessThanOrEqual(high);
+  });
+});
