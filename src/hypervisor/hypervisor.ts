@@ -1,7 +1,7 @@
 import { ModelError } from '../base/errors.ts';
 import type { Cycles, PcpuId, VcpuId, VmId } from '../base/ids.ts';
 import { type Engine, type EventKind, Phase } from '../engine/engine.ts';
-import { readTableLine } from '../machine/caches.ts';
+import { readHostLine } from '../machine/caches.ts';
 import type { Core } from '../machine/core.ts';
 import { HOT_COUNTERS } from '../machine/counters.ts';
 import type { Machine } from '../machine/machine.ts';
@@ -150,7 +150,7 @@ export class Hypervisor implements SchedulerHost {
   }
 
   readLine(vcpu: Vcpu, core: Core, reason: ExitReason, frame: number, line: number): void {
-    this.handle(vcpu, core, reason, readTableLine(core, frame, line));
+    this.handle(vcpu, core, reason, readHostLine(core, frame, line));
   }
 
   resume(vcpu: Vcpu, core: Core, reason: ExitReason): void {
@@ -179,15 +179,13 @@ export class Hypervisor implements SchedulerHost {
     const grant = this.#grant;
     this.tags.beforeVmrun(core.id as PcpuId, vcpu.id, grant);
     const pending = vcpu.flushCause;
-    const cause = grant.exhausted
-      ? Cause.AsidExhausted
-      : pending >= 0
-        ? (pending as Cause)
-        : Cause.WorldSwitch;
+    // What happens to everybody, and what has happened to this vCPU before that.
+    const common = grant.exhausted ? Cause.AsidExhausted : Cause.WorldSwitch;
+    const cause = pending >= 0 ? (pending as Cause) : common;
     const { counters } = vcpu.vm;
     if (grant.exhausted) counters.asid_exhaustions++;
     if (grant.tlbControl === TlbControl.FlushAll) {
-      core.flushAll(cause);
+      core.flushAll(common, vcpu.id, cause);
       counters.tlb_flushes++;
     } else if (grant.tlbControl !== TlbControl.DoNothing) {
       const keepGlobal = grant.tlbControl === TlbControl.FlushAsidNonGlobal;

@@ -7,8 +7,11 @@ import type { Hypervisor } from './hypervisor.ts';
 import { type Decision, IDLE } from './schedulers/scheduler.ts';
 import { Runstate, type Vcpu } from './vm.ts';
 
-/** Cycles after which a core's int32 accounts are drained. */
-const DRAIN_AFTER = 2 ** 29;
+/**
+ * Cycles after which a core's int32 accounts are drained, and the most that pass before that is looked at
+ * again: at four instructions a cycle no counter reaches 2^31.
+ */
+const DRAIN_AFTER = 2 ** 28;
 
 /**
  * One pCPU: runs the vCPU the scheduler picked until something wants the core. It moves on its own
@@ -83,6 +86,7 @@ export class Pcpu implements Runner {
     const { core } = this;
     const hv = this.#hv;
     const { engine } = hv;
+    engine.horizon = Math.min(engine.horizon, core.time + DRAIN_AFTER);
     while (core.time < engine.horizon) {
       if (this.#resched || this.current === null) {
         this.#pass();

@@ -381,9 +381,14 @@ export class Core {
     return this.#causeLog[vcpu * 2 + global]![seq]!;
   }
 
-  /** TLB_CONTROL 1: everything goes, all ASIDs, host and global entries included. */
-  flushAll(cause: Cause): void {
+  /**
+   * TLB_CONTROL 1: everything goes, all ASIDs, host and global entries included. `cause` holds for all vCPUs but
+   * `vcpu`, which may have lost its translations for a reason of its own.
+   */
+  flushAll(cause: Cause, vcpu: number, own: Cause): void {
     this.flushes++;
+    this.#note(vcpu, 0, own);
+    this.#note(vcpu, 1, own);
     for (let a = 0; a < 12; a++) {
       if (H[this.resident + a] === 0) continue;
       const assoc = this.assoc[a]!;
@@ -392,9 +397,9 @@ export class Core {
     }
     if (this.pwc) reset(this.pwc);
     if (this.ntlb) reset(this.ntlb);
-    for (let vcpu = 0; vcpu < this.vcpuCount; vcpu++) {
-      this.#note(vcpu, 0, cause);
-      this.#note(vcpu, 1, cause);
+    for (let other = 0; other < this.vcpuCount; other++) {
+      this.#note(other, 0, cause);
+      this.#note(other, 1, cause);
     }
   }
 
@@ -480,17 +485,23 @@ export class Core {
     this.remove(a, e);
   }
 
-  /** Drops one translation wherever this ASID holds it, quietly: it is about to be replaced. */
-  forget(vpn: number): void {
+  /**
+   * Drops one translation wherever this ASID holds it: a fault on it discards it, and usually it is replaced at
+   * once. Returns its leaf slot, 0 if it was not held; what became of it is for the caller to record.
+   */
+  forget(vpn: number): number {
+    let slot = 0;
     for (let a = 0; a < 12; a++) {
       if (H[this.resident + a] === 0) continue;
       const assoc = this.assoc[a]!;
       const size = a % 3;
       const e = this.#find(assoc, vpn >>> (9 * size), (this.asid << 2) | size);
       if (e === 0) continue;
+      slot = H[e + SLOT]!;
       drop(assoc, e);
       H[this.resident + a] = H[this.resident + a]! - 1;
     }
+    return slot;
   }
 
   /** Empties one entry of array `a`. */

@@ -226,15 +226,20 @@ export function translate(
   }
   core.walkGuest = 0;
   core.walkNested = 0;
-  if (needsRight) core.forget(vpn);
+  const dropped = needsRight ? core.forget(vpn) : 0;
   for (;;) {
     const fault = core.nestedOn !== 0 ? walk2d(core, vpn, write) : walk1d(core, vpn, write);
     if (fault === Fault.None) break;
     // The walk of a page that is not mapped is charged where the guest's own miss would be.
     chargeWalk(core, needsRight ? Cause.Dirty : Cause.Cold);
     const verdict = core.port.onWalkFault(core, vpn, write !== 0, fault);
-    if (verdict === Verdict.GuestFault) return 0;
-    if (verdict === Verdict.Emulated) return -1;
+    if (verdict === Verdict.Retry) continue;
+    if (dropped !== 0) {
+      // The guest will change the entry and flush the page; or the hypervisor keeps it write-protected.
+      const cause = verdict === Verdict.GuestFault ? Cause.Invlpg : Cause.Shootdown;
+      (side === SIDE_I ? core.lossI : core.lossD)[dropped] = -cause;
+    }
+    return verdict === Verdict.GuestFault ? 0 : -1;
   }
   const cause = needsRight ? Cause.Dirty : causeOfMiss(core, side);
   chargeWalk(core, cause);

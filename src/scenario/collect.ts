@@ -1,5 +1,6 @@
 import { ModelError } from '../base/errors.ts';
 import { runstateMetrics } from '../hypervisor/vm.ts';
+import { hotCounters } from '../machine/counters.ts';
 import { exitNames, LEAVES, leafNames } from '../stats/leaves.ts';
 import type { MetricName } from '../stats/metrics.ts';
 import type {
@@ -88,6 +89,7 @@ export function collect(
     });
     own.elapsed_cycles = vcpuElapsed;
     const leaves = perVm[i]!;
+    checkRunning(vm.name, own.running_cycles!, leaves);
     own.walk_cycles = (leaves['walk.guest'] ?? 0) + (leaves['walk.nested'] ?? 0);
     if (requests) Object.assign(own, latencies(requests.sortedLatencies()));
     own.finished_at_cycles = Number.isNaN(vm.finishedAt) ? 0 : vm.finishedAt;
@@ -120,17 +122,30 @@ export function collect(
   };
 }
 
-/** Every look-up is a visit, every L1 miss an L2 hit or a miss. */
+/** Every look-up is a visit, every L1 miss an L2 hit or a miss, every table read found somewhere, every walk has a cause. */
 function checkTlb(vm: string, n: Record<string, number>): void {
   const lookups = n.l1i_lookups! + n.l1d_lookups!;
   if (lookups !== n.visits)
     throw new ModelError(`${vm}: ${lookups} look-ups for ${n.visits} visits`);
+  const reads = n.walk_reads_guest! + n.walk_reads_nested!;
+  const found = n.walk_l2_hits! + n.walk_l3_hits! + n.walk_dram!;
+  if (reads !== found) throw new ModelError(`${vm}: ${reads} table reads, ${found} lines found`);
+  const walks = hotCounters.filter((name) => name.startsWith('walks_'));
+  const causes = walks.reduce((sum, name) => sum + n[name]!, 0);
+  if (causes !== n.walks) throw new ModelError(`${vm}: ${n.walks} walks, ${causes} by cause`);
   for (const side of ['i', 'd']) {
     const misses = n[`l1${side}_misses`]!;
     const second = n[`l2${side}_hits`]! + n[`l2${side}_misses`]!;
     if (misses !== second)
       throw new ModelError(`${vm}: ${misses} L1${side} misses, ${second} at L2`);
   }
+}
+
+/** What pCPUs did for a VM, they did while its vCPUs ran, and the other way round. */
+function checkRunning(vm: string, running: number, leaves: Record<string, number>): void {
+  const charged = Object.values(leaves).reduce((sum, cycles) => sum + cycles, 0);
+  if (charged !== running)
+    throw new ModelError(`${vm}: ${running} cycles running, ${charged} in the ledger`);
 }
 
 function latencies(sorted: Float64Array): Partial<Record<MetricName, number>> {
