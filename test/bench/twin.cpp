@@ -1,0 +1,560 @@
+// The inner algorithm of the simulator once more, as a small C++ program: draws the same visits, and takes
+// each through the TLBs, the page walk, the caches and the records of why something was lost. It starts from
+// the state that world.mjs wrote at the end of a simulation's warm-up and must reach the same counts. What
+// it takes is the practical limit: nothing around it, every size a known address, compiled ahead with -O3.
+//
+// twin WORLD: prints CPU seconds of the loop, then a line per count.
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <vector>
+
+typedef int32_t i32;
+typedef uint32_t u32;
+typedef int64_t i64;
+typedef std::vector<i32> Section;
+
+static FILE *file;
+
+[[noreturn]] static void fail(const char *what) {
+  fprintf(stderr, "twin: %s\n", what);
+  exit(1);
+}
+
+static Section section() {
+  i32 words;
+  if (fread(&words, 4, 1, file) != 1) fail("the world ends early");
+  Section out(words);
+  if (words > 0 && fread(out.data(), 4, words, file) != (size_t)words) fail("the world ends early");
+  return out;
+}
+
+enum { PRESENT = 1, WRITABLE = 2, ACCESSED = 4, DIRTY = 8, GLOBAL = 16, LARGE = 32, PTE_SHIFT = 7 };
+enum { COLD, CAPACITY, INTERFERENCE, CAUSES = 11 };
+enum { FETCH, LOAD, STORE };
+enum { IN_L2, IN_L3, IN_DRAM };
+
+static i32 dataOn, nestedOn, asid, vcpu, vm, root, nestedRoot, frameBase, cpiQ8, carry, exposedQ8;
+static i32 l2HitCycles, overheadCycles, pwcCycles, ntlbCycles, dramCycles, sequence;
+static i32 *entries, *frames, *mirrors, *loss, *lineStates, *owners;
+
+static struct {
+  i64 visits, references, instructions, l1d_misses, l2d_hits, l2d_misses, walks;
+  i64 walk_reads_guest, walk_reads_nested, pwc_hits, nested_tlb_hits, nested_tlb_misses;
+  i64 walk_l2_hits, walk_l3_hits, walk_dram, data_lines, data_l2_misses, data_l3_hits, data_dram;
+  i64 user, l2hit, walksBy[CAUSES], guestBy[CAUSES], nestedBy[CAUSES], stallBy[CAUSES];
+} n;
+
+// Associative arrays with exact LRU: a hash for look-up, a doubly linked list per set for recency. An entry is
+// named by its number in one pool; 0 is none.
+
+struct Entry {
+  i32 key, tag, chain, next, prev, frame, flags, slot, seq;
+};
+static Entry pool[8192];
+static i32 poolUsed = 1;
+
+struct Array {
+  i32 *heads = nullptr;
+  i32 shift = 0, sets = 0, sentinels = 0;
+};
+static const u32 GOLDEN = 0x9e3779b1u, MIX = 0x85ebca6bu;
+
+static inline u32 hashOf(i32 key, i32 tag, i32 shift) {
+  return (((u32)key ^ (u32)tag * MIX) * GOLDEN) >> shift;
+}
+static inline i32 find(const Array &a, i32 key, i32 tag) {
+  i32 e = a.heads[hashOf(key, tag, a.shift)];
+  while (e != 0 && (pool[e].key != key || pool[e].tag != tag)) e = pool[e].chain;
+  return e;
+}
+static inline i32 sentinelOf(const Array &a, i32 key) { return a.sentinels + (key & (a.sets - 1)); }
+static inline void touch(i32 e, i32 sentinel) {
+  i32 newest = pool[sentinel].next;
+  if (newest == e) return;
+  i32 next = pool[e].next, prev = pool[e].prev;
+  pool[prev].next = next;
+  pool[next].prev = prev;
+  pool[e].next = newest;
+  pool[e].prev = sentinel;
+  pool[newest].prev = e;
+  pool[sentinel].next = e;
+}
+static inline i32 replace(Array &a, i32 sentinel, i32 key, i32 tag) {
+  i32 e = pool[sentinel].prev;
+  Entry &entry = pool[e];
+  if (entry.tag != -1) {
+    i32 *at = &a.heads[hashOf(entry.key, entry.tag, a.shift)];
+    while (*at != e) at = &pool[*at].chain;
+    *at = entry.chain;
+  }
+  entry.key = key;
+  entry.tag = tag;
+  i32 &head = a.heads[hashOf(key, tag, a.shift)];
+  entry.chain = head;
+  head = e;
+  touch(e, sentinel);
+  return e;
+}
+
+static void load(Array &a, i32 *resident) {
+  Section s = section();
+  if (s.empty()) return;
+  i32 count = s[0], ways = count / s[1], heads = 16, bits = 4;
+  while (heads < 4 * count) heads *= 2, bits++;
+  a.heads = (i32 *)calloc(heads, 4);
+  a.shift = 32 - bits;
+  a.sets = s[1];
+  a.sentinels = poolUsed;
+  poolUsed += a.sets;
+  for (i32 set = 0; set < a.sets; set++) {
+    i32 sentinel = a.sentinels + set, previous = sentinel;
+    for (i32 way = 0; way < ways; way++) {
+      if (poolUsed == sizeof pool / sizeof pool[0]) fail("TLBs too large");
+      i32 e = poolUsed++;
+      pool[e] = {-1, -1, 0, 0, previous, 0, 0, 0, 0};
+      pool[previous].next = e;
+      previous = e;
+    }
+    pool[previous].next = sentinel;
+    pool[sentinel].prev = previous;
+  }
+  for (size_t i = 2; i < s.size(); i += 6) {
+    i32 e = replace(a, sentinelOf(a, s[i]), s[i], s[i + 1]);
+    pool[e].frame = s[i + 2];
+    pool[e].flags = s[i + 3];
+    pool[e].slot = s[i + 4];
+    pool[e].seq = s[i + 5];
+    if (resident) resident[s[i + 1] & 3]++;
+  }
+}
+
+// Data TLBs: levels 1 and 2 times three page sizes; sizes may share an array.
+static Array stores[6], pwc, ntlb;
+static Array *tlb[6];
+static i32 resident[6];
+
+// Caches: a set is its tags, most recent first.
+static i32 *l2Tags, *l3Tags, l2Ways, l2SetMask, l2Cycles, l3Ways, l3SetMask, l3Cycles, lineCause;
+
+static bool takeFromL3(i32 tag, i32 number) {
+  i32 *begin = l3Tags + (number & l3SetMask) * l3Ways, *last = begin + l3Ways - 1;
+  for (i32 *at = begin; at <= last; at++) {
+    if (*at == tag) {
+      for (; at < last; at++) {
+        *at = at[1];
+        if (*at == 0) return true;
+      }
+      *last = 0;
+      return true;
+    }
+    if (*at == 0) return false;
+  }
+  return false;
+}
+
+static void intoL3(i32 tag, i32 number) {
+  i32 *begin = l3Tags + (number & l3SetMask) * l3Ways, *end = begin + l3Ways;
+  i32 previous = *begin;
+  *begin = tag;
+  if (previous == tag || previous == 0) return;
+  for (i32 *at = begin + 1; at < end; at++) {
+    i32 here = *at;
+    *at = previous;
+    if (here == tag || here == 0) return;
+    previous = here;
+  }
+}
+
+static void noteLines(i32 frame, i32 line, i32 victim, i32 low) {
+  static const i32 causeOfState[4] = {0, 1, 2, 8};
+  i32 &word = lineStates[(frame << 2) | (line >> 4)];
+  i32 shift = (line & 15) << 1;
+  lineCause = causeOfState[((u32)word >> shift) & 3];
+  word |= 3 << shift;
+  if (victim == 0) return;
+  i32 &other = lineStates[((victim - 1) << 2) | (low >> 4)];
+  shift = (low & 15) << 1;
+  other = (other & ~(3 << shift)) | ((owners[victim - 1] == vm ? 1 : 2) << shift);
+}
+
+static inline i32 access(i32 frame, i32 line) {
+  i32 tag = frame + 1, number = (frame << 6) | line, set = number & l2SetMask;
+  i32 *begin = l2Tags + set * l2Ways, *end = begin + l2Ways;
+  i32 previous = *begin;
+  if (previous == tag) return IN_L2;
+  *begin = tag;
+  for (i32 *at = begin + 1; at < end; at++) {
+    i32 here = *at;
+    *at = previous;
+    if (here == tag) return IN_L2;
+    previous = here;
+  }
+  i32 level = takeFromL3(tag, number) ? IN_L3 : IN_DRAM;
+  if (previous != 0) intoL3(previous, ((previous - 1) << 6) | (set & 63));
+  if (dataOn) noteLines(frame, line, previous, set & 63);
+  return level;
+}
+
+static inline i32 readTableLine(i32 frame, i32 line) {
+  i32 level = access(frame, line);
+  if (level == IN_L2) {
+    n.walk_l2_hits++;
+    return l2Cycles;
+  }
+  if (level == IN_L3) {
+    n.walk_l3_hits++;
+    return l3Cycles;
+  }
+  n.walk_dram++;
+  return dramCycles;
+}
+
+// Page walks.
+
+static i32 walkFrame, walkSize, walkFlags, walkSlot, walkGuest, walkNested, nestedSize, nestedSlot;
+
+static inline i32 upperEntry(i32 slot, i32 frame, i64 &reads) {
+  i32 hit = find(pwc, slot, asid);
+  if (hit != 0) {
+    touch(hit, pwc.sentinels);
+    n.pwc_hits++;
+    return pwcCycles;
+  }
+  replace(pwc, pwc.sentinels, slot, asid);
+  reads++;
+  return readTableLine(frame, (slot & 511) >> 3);
+}
+
+static inline i32 indexOf(i32 page, i32 level) { return ((u32)page >> (9 * level)) & 511; }
+
+static i32 nestedWalk(i32 gfn) {
+  i32 node = nestedRoot;
+  for (i32 level = 3;; level--) {
+    i32 slot = (node << 9) | indexOf(gfn, level), entry = entries[slot];
+    if (!(entry & PRESENT)) fail("nested fault");
+    if (level > 0 && !(entry & LARGE)) {
+      walkNested += upperEntry(slot, frames[node], n.walk_reads_nested);
+      node = (u32)entry >> PTE_SHIFT;
+      continue;
+    }
+    n.walk_reads_nested++;
+    walkNested += readTableLine(frames[node], (slot & 511) >> 3);
+    nestedSize = level;
+    nestedSlot = slot;
+    return ((u32)entry >> PTE_SHIFT) + (gfn & ((1 << (9 * level)) - 1));
+  }
+}
+
+static inline i32 tableFrame(i32 gfn) {
+  i32 hit = find(ntlb, gfn, asid);
+  if (hit != 0) {
+    touch(hit, ntlb.sentinels);
+    n.nested_tlb_hits++;
+    walkNested += ntlbCycles;
+    return pool[hit].frame;
+  }
+  n.nested_tlb_misses++;
+  i32 frame = nestedWalk(gfn);
+  pool[replace(ntlb, ntlb.sentinels, gfn, asid)].frame = frame;
+  return frame;
+}
+
+static void walk(i32 vpn, bool write) {
+  i32 node = root;
+  walkGuest = overheadCycles;
+  walkNested = 0;
+  for (i32 level = 3;; level--) {
+    i32 frame = nestedOn ? tableFrame(frames[node]) : frames[node] + frameBase;
+    i32 slot = (node << 9) | indexOf(vpn, level), entry = entries[slot];
+    if (!(entry & PRESENT)) fail("page fault");
+    if (level > 0 && !(entry & LARGE)) {
+      walkGuest += upperEntry(slot, frame, n.walk_reads_guest);
+      node = (u32)entry >> PTE_SHIFT;
+      continue;
+    }
+    n.walk_reads_guest++;
+    walkGuest += readTableLine(frame, (slot & 511) >> 3);
+    if (write && !(entry & WRITABLE)) fail("page fault");
+    walkFlags = entry | ACCESSED | (write ? DIRTY : 0);
+    if (walkFlags != entry) entries[slot] = walkFlags;
+    walkSize = level;
+    walkSlot = nestedOn ? slot : (mirrors[node] << 9) | (slot & 511);
+    if (!nestedOn) {
+      walkFrame = ((u32)entry >> PTE_SHIFT) + frameBase;
+      return;
+    }
+    i32 hfn = nestedWalk(((u32)entry >> PTE_SHIFT) + (vpn & ((1 << (9 * level)) - 1)));
+    if (level > nestedSize) {
+      walkSize = nestedSize;
+      walkSlot = nestedSlot;
+    }
+    walkFrame = hfn - (vpn & ((1 << (9 * walkSize)) - 1));
+    return;
+  }
+}
+
+// What follows a miss of the 4K look-up in the L1 TLB.
+
+static i32 insert(i32 a, i32 key, i32 tag, const Entry &from) {
+  Array &array = *tlb[a];
+  i32 sentinel = sentinelOf(array, key);
+  const Entry &victim = pool[pool[sentinel].prev];
+  if (victim.tag != -1) {
+    i32 size = victim.tag & 3, level = a < 3 ? 0 : 3;
+    resident[level + size]--;
+    // The last copy of a live translation is lost; everything here belongs to one VM.
+    if ((level == 3 || tlb[3 + size] == nullptr) && victim.seq == sequence) {
+      loss[victim.slot] = victim.flags >> 8 == vcpu ? -CAPACITY : -INTERFERENCE;
+    }
+  }
+  i32 frame = from.frame, flags = from.flags, slot = from.slot, seq = from.seq;
+  i32 e = replace(array, sentinel, key, tag);
+  pool[e].frame = frame;
+  pool[e].flags = flags;
+  pool[e].slot = slot;
+  pool[e].seq = seq;
+  resident[a]++;
+  return e;
+}
+
+static i32 translate(i32 vpn, bool write, i32 &time) {
+  for (i32 size = 1; size < 3; size++) {
+    if (resident[size] == 0) continue;
+    i32 key = (u32)vpn >> (9 * size), e = find(*tlb[size], key, (asid << 2) | size);
+    if (e == 0) continue;
+    touch(e, sentinelOf(*tlb[size], key));
+    return e;
+  }
+  n.l1d_misses++;
+  for (i32 size = 0; size < 3; size++) {
+    if (resident[3 + size] == 0) continue;
+    i32 key = (u32)vpn >> (9 * size), tag = (asid << 2) | size, e = find(*tlb[3 + size], key, tag);
+    if (e == 0) continue;
+    n.l2d_hits++;
+    n.l2hit += l2HitCycles;
+    time += l2HitCycles;
+    touch(e, sentinelOf(*tlb[3 + size], key));
+    return insert(size, key, tag, pool[e]);
+  }
+  n.l2d_misses++;
+  walk(vpn, write);
+  time += walkGuest + walkNested;
+  i32 record = loss[walkSlot];
+  if (record > 0 && record != sequence) fail("a flush");
+  i32 cause = record < 0 ? -record : COLD;
+  n.walks++;
+  n.walksBy[cause]++;
+  n.guestBy[cause] += walkGuest;
+  n.nestedBy[cause] += walkNested;
+  i32 size = walkSize;
+  while (size > 0 && tlb[size] == nullptr) {
+    size--;
+    walkFrame += vpn & ((1 << (9 * (size + 1))) - 1) & ~((1 << (9 * size)) - 1);
+  }
+  loss[walkSlot] = sequence;
+  i32 key = (u32)vpn >> (9 * size), tag = (asid << 2) | size;
+  Entry filled = {key, tag, 0, 0, 0, walkFrame, (walkFlags & 0x7f) | (vcpu << 8), walkSlot, sequence};
+  if (tlb[3 + size]) insert(3 + size, key, tag, filled);
+  return insert(size, key, tag, filled);
+}
+
+static inline void touchLines(i32 frame, i32 line, i32 lines, i32 &time) {
+  n.data_lines += lines;
+  for (i32 i = 0; i < lines; i++) {
+    i32 level = access(frame, (line + i) & 63);
+    if (level == IN_L2) continue;
+    n.data_l2_misses++;
+    (level == IN_L3 ? n.data_l3_hits : n.data_dram)++;
+    i32 stall = ((level == IN_L3 ? l3Cycles : dramCycles) * exposedQ8) >> 8;
+    n.stallBy[lineCause] += stall;
+    time += stall;
+  }
+}
+
+struct Item {
+  i32 vpn, op, references, instructions;
+};
+
+static void run(const Item *items, i32 count) {
+  const Array &l1 = *tlb[0];
+  const i32 tag = asid << 2;
+  i32 time = 0, slow = 0, references = 0, instructions = 0;
+  for (const Item *item = items; item < items + count; item++) {
+    const i32 vpn = item->vpn, op = item->op & 255;
+    i32 e = find(l1, vpn, tag);
+    if (e != 0) {
+      if (op == STORE && (pool[e].flags & (WRITABLE | DIRTY)) != (WRITABLE | DIRTY)) fail("a store");
+      touch(e, sentinelOf(l1, vpn));
+    } else {
+      i32 before = time;
+      e = translate(vpn, op == STORE, time);
+      slow += time - before;
+    }
+    references += item->references;
+    instructions += item->instructions;
+    carry += item->instructions * cpiQ8;
+    time += carry >> 8;
+    carry &= 255;
+    if (dataOn) {
+      i32 before = time, size = pool[e].tag & 3;
+      i32 frame = pool[e].frame + (vpn & ((1 << (9 * size)) - 1));
+      touchLines(frame, (item->op >> 8) & 63, (item->op >> 16) & 127, time);
+      slow += time - before;
+    }
+  }
+  n.visits += count;
+  n.references += references;
+  n.instructions += instructions;
+  n.user += time - slow;
+}
+
+// The generator of visits.
+
+static u32 s0, s1, s2, s3;
+static inline u32 draw() {
+  u32 x = s1 * 5, bits = ((x << 7) | (x >> 25)) * 9, t = s1 << 9;
+  s2 ^= s0;
+  s3 ^= s1;
+  s1 ^= s2;
+  s0 ^= s3;
+  s2 ^= t;
+  s3 = (s3 << 11) | (s3 >> 21);
+  return bits;
+}
+static inline i32 below(i32 limit, u32 bits) { return (i32)(((uint64_t)bits * (u32)limit) >> 32); }
+
+static Section regions, schedule, table;
+static i32 position;
+
+static void fill(Item *items, i32 count) {
+  enum { KIND, START, PAGES, STEP, PHASE, HOT_LINES, CURSOR, COUNT };
+  for (Item *item = items; item < items + count; item++) {
+    i32 head = schedule[position], sizes = schedule[position + 1];
+    position = (position + 2) & (i32)(schedule.size() - 1);
+    i32 *region = &regions[((head >> 8) & 255) * 8];
+    u32 bits = draw();
+    i32 pages = region[PAGES], index;
+    switch (region[KIND]) {
+      case 0:
+        index = below(pages, bits);
+        break;
+      case 1: {
+        i32 coin = draw() >> 16;
+        const i32 *column = &table[3 * below(pages, bits)];
+        index = column[coin < column[0] ? 1 : 2];
+        break;
+      }
+      case 2:
+        index = region[CURSOR];
+        region[CURSOR] = index + region[STEP] >= pages ? index + region[STEP] - pages : index + region[STEP];
+        break;
+      case 3:
+        index = region[CURSOR];
+        region[CURSOR] = table[index];
+        break;
+      default:
+        if (region[COUNT] == 0) {
+          region[CURSOR] = below(pages, bits);
+          region[COUNT] = region[PHASE];
+        }
+        region[COUNT]--;
+        index = region[CURSOR] + below(region[STEP], bits * GOLDEN);
+        if (index >= pages) index -= pages;
+    }
+    i32 line = (i32)(((u32)index * GOLDEN) >> 26) + (i32)(((bits & 63) * region[HOT_LINES]) >> 6);
+    *item = {region[START] + index, (head & 0xff00ff) | ((line & 63) << 8), sizes & 65535, sizes >> 16};
+  }
+}
+
+static double cpuSeconds() {
+  timespec t;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+  return t.tv_sec + t.tv_nsec * 1e-9;
+}
+
+static void print(const char *name, i64 value) {
+  if (value != 0) printf("%s %lld\n", name, (long long)value);
+}
+static void printBy(const char *name, const char *separator, const i64 *values) {
+  static const char *const causes[] = {"cold",      "capacity", "interference", "world-switch",
+                                       "asid-exhausted", "cr3", "invlpg", "shootdown", "migration"};
+  for (i32 cause = 0; cause < 9; cause++) {
+    if (values[cause] != 0) printf("%s%s%s %lld\n", name, separator, causes[cause], (long long)values[cause]);
+  }
+}
+
+int main(int argc, char **argv) {
+  file = argc > 1 ? fopen(argv[1], "rb") : nullptr;
+  if (!file) fail("usage: twin WORLD");
+  Section p = section();
+  i32 k = 0;
+  i64 visits = p[k++];
+  for (i32 *to : {&dataOn, &nestedOn, &asid, &vcpu, &vm, &root, &nestedRoot, &frameBase, &cpiQ8, &carry,
+                  &exposedQ8, &l2HitCycles, &overheadCycles, &pwcCycles, &ntlbCycles, &l2Ways, &l2SetMask,
+                  &l2Cycles, &l3Ways, &l3SetMask, &l3Cycles, &dramCycles, &sequence, &position}) {
+    *to = p[k++];
+  }
+  l2SetMask--;
+  l3SetMask--;
+  Section entriesOf = section(), framesOf = section(), mirrorsOf = section(), lossOf = section();
+  entries = entriesOf.data();
+  frames = framesOf.data();
+  mirrors = mirrorsOf.data();
+  loss = lossOf.data();
+  Section which = section();
+  for (i32 a = 0; a < 6; a++) tlb[a] = which[a] < 0 ? nullptr : &stores[which[a]];
+  for (i32 a = 0; a < 6; a++) load(stores[a], which[a] == a ? &resident[a < 3 ? 0 : 3] : nullptr);
+  load(pwc, nullptr);
+  load(ntlb, nullptr);
+  Section l2Of = section(), l3Of = section(), states = section(), ownersOf = section();
+  l2Tags = l2Of.data();
+  l3Tags = l3Of.data();
+  lineStates = states.data();
+  owners = ownersOf.data();
+  regions = section();
+  schedule = section();
+  table = section();
+  Section random = section(), rest = section();
+  s0 = random[0], s1 = random[1], s2 = random[2], s3 = random[3];
+
+  double begin = cpuSeconds();
+  const i64 first = (i64)rest.size() / 4 < visits ? (i64)rest.size() / 4 : visits;
+  run((const Item *)rest.data(), (i32)first);
+  static Item block[256];
+  for (i64 left = visits - first; left > 0; left -= 256) {
+    i32 count = left < 256 ? (i32)left : 256;
+    fill(block, count);
+    run(block, count);
+  }
+  printf("%.6f\n", cpuSeconds() - begin);
+
+#define COUNT(name) print(#name, n.name)
+  COUNT(visits);
+  COUNT(references);
+  COUNT(instructions);
+  COUNT(l1d_misses);
+  COUNT(l2d_hits);
+  COUNT(l2d_misses);
+  COUNT(walks);
+  COUNT(walk_reads_guest);
+  COUNT(walk_reads_nested);
+  COUNT(pwc_hits);
+  COUNT(nested_tlb_hits);
+  COUNT(nested_tlb_misses);
+  COUNT(walk_l2_hits);
+  COUNT(walk_l3_hits);
+  COUNT(walk_dram);
+  COUNT(data_lines);
+  COUNT(data_l2_misses);
+  COUNT(data_l3_hits);
+  COUNT(data_dram);
+  print("guest.user", n.user);
+  print("tlb.l2hit", n.l2hit);
+  printBy("walks", "_", n.walksBy);
+  printBy("walk.guest", ".", n.guestBy);
+  printBy("walk.nested", ".", n.nestedBy);
+  printBy("data.stall", ".", n.stallBy);
+  return 0;
+}

@@ -1,0 +1,121 @@
+/**
+ * Writes the state of a simulation at the end of its warm-up for twin.cpp: page tables, contents of TLBs,
+ * walk caches and caches, loss records, and where the generator of visits stands. Then finishes the run and
+ * returns the counts of the measured window, which the twin must reach too.
+ */
+import { writeFileSync } from 'node:fs';
+import { FLAGS, FRAME, KEY, NEXT, PREV, SEQ, SLOT, TAG, WORDS } from '../../dist/machine/assoc.js';
+import { heap } from '../../dist/machine/heap.js';
+import { buildSimulation } from '../../dist/scenario/build.js';
+import { loadScenario } from '../../dist/scenario/load.js';
+import { countersBetween, ledgerBetween, takeSnapshot } from '../../dist/scenario/snapshot.js';
+import { leafNames } from '../../dist/stats/leaves.js';
+
+export function exportWorld(yaml, file) {
+  const scenario = loadScenario(yaml, { file: 'bench.yaml' });
+  const simulation = buildSimulation(scenario);
+  const { engine, machine, members } = simulation;
+  try {
+    engine.run(scenario.warmup);
+    const start = takeSnapshot(simulation, scenario.warmup);
+    const sections = worldOf(simulation).map((words) => Int32Array.from(words));
+    engine.run(scenario.duration);
+    const end = takeSnapshot(simulation, scenario.duration);
+    const counts = countersBetween(start, end, 0);
+    // Said by others of the counts, or kept by the guest kernel.
+    for (const name of ['user_instructions', 'l1d_lookups', 'work']) delete counts[name];
+    for (const [leaf, { leaf: name, detail }] of leafNames.entries()) {
+      const cycles = ledgerBetween(start, end, members.length + 1, 0, 0, leaf);
+      if (cycles !== 0) counts[detail === '' ? name : `${name}.${detail}`] = cycles;
+    }
+    sections[0][0] = counts.visits;
+    writeFileSync(file, Buffer.concat(sections.map(sectionBytes)));
+    return counts;
+  } finally {
+    machine.dispose();
+  }
+}
+
+function sectionBytes(words) {
+  const bytes = Buffer.alloc(4 * (words.length + 1));
+  bytes.writeInt32LE(words.length, 0);
+  Buffer.from(words.buffer).copy(bytes, 4);
+  return bytes;
+}
+
+function worldOf({ machine, scenario, members }) {
+  const [core] = machine.cores;
+  const { processor, tables, memory } = machine;
+  const { caches } = processor;
+  const mixer = members[0].workload.processes[0].program.options.mixer;
+  const { vcpu } = core;
+  const nodes = tables.count + 1;
+  const parameters = [
+    0, // visits, filled in at the end
+    scenario.host.dataLines ? 1 : 0,
+    core.nestedOn,
+    core.asid,
+    core.vcpu,
+    core.vm,
+    core.root,
+    core.nestedRoot,
+    core.frameBase,
+    core.cpiQ8,
+    core.cpiCarry,
+    core.exposedQ8,
+    processor.tlb.l2HitCycles,
+    processor.walk.overheadCycles,
+    processor.walk.pwcHitCycles,
+    processor.walk.nestedTlbHitCycles,
+    caches.l2.ways,
+    caches.l2.size / 64 / caches.l2.ways,
+    caches.l2.hitCycles,
+    caches.l3.ways,
+    caches.l3.size / 64 / caches.l3.ways,
+    caches.l3.hitCycles,
+    processor.memory.localCycles,
+    heap[core.seqs + vcpu * 2],
+    mixer.position,
+  ];
+  const remaining = heap.slice(core.item, core.itemEnd);
+  const visits = [];
+  for (let at = 0; at < remaining.length; at += 4) {
+    if ((remaining[at + 1] & 255) < 8) visits.push(...remaining.slice(at, at + 4));
+  }
+  // Data side only: the streams fetch nothing.
+  const arrays = [3, 4, 5, 9, 10, 11].map((a) => core.assoc[a]);
+  return [
+    parameters,
+    tables.entries.slice(0, nodes << 9),
+    tables.frame.slice(0, nodes),
+    tables.mirror.slice(0, nodes),
+    core.lossD.slice(0, nodes << 9),
+    arrays.map((assoc) => (assoc === null ? -1 : arrays.indexOf(assoc))),
+    ...arrays.map((assoc) => (assoc === null ? [] : contents(assoc))),
+    core.pwc ? contents(core.pwc) : [],
+    core.ntlb ? contents(core.ntlb) : [],
+    heap.slice(core.l2Tags, core.l2Tags + caches.l2.size / 64),
+    heap.slice(core.l3Tags, core.l3Tags + caches.l3.size / 64),
+    memory.lineState,
+    memory.owner,
+    mixer.words,
+    mixer.schedule,
+    mixer.tables[0],
+    mixer.random,
+    visits,
+  ];
+}
+
+/** Entries, sets, then the live entries of each set from the oldest to the newest. */
+function contents({ entries, sets, sentinels }) {
+  const out = [entries, sets];
+  for (let set = 0; set < sets; set++) {
+    const sentinel = sentinels + set * WORDS;
+    for (let e = heap[sentinel + PREV]; e !== sentinel; e = heap[e + PREV]) {
+      if (heap[e + TAG] === -1) continue;
+      for (const word of [KEY, TAG, FRAME, FLAGS, SLOT, SEQ]) out.push(heap[e + word]);
+    }
+    if (heap[heap[sentinel + NEXT] + PREV] !== sentinel) throw new Error('broken recency list');
+  }
+  return out;
+}
