@@ -40,6 +40,12 @@ program
 withOverrides(program.command('run <scenario>'))
   .description('run a scenario: CSV to a directory, a summary to the terminal')
   .option('-o, --out <directory>', 'where to write; default: results/<name>')
+  .option(
+    '--trace <format>',
+    'also write events: perfetto, xen or csv (repeatable)',
+    traceFormat,
+    [],
+  )
   .option('--baseline', 'also run each VM alone and native, for its slowdown')
   .option('--json', 'print the results as JSON instead of the summary')
   .option('-q, --quiet', 'print neither summary nor progress')
@@ -115,6 +121,13 @@ function count(text: string): number {
   const value = Number(text);
   if (text.trim() !== '' && Number.isSafeInteger(value) && value >= 0) return value;
   throw new InvalidArgumentError('It must be a whole number, for example 2e6.');
+}
+
+function traceFormat(text: string, all: readonly string[]): string[] {
+  if (!['perfetto', 'xen', 'csv'].includes(text)) {
+    throw new InvalidArgumentError('It must be perfetto, xen or csv.');
+  }
+  return all.includes(text) ? [...all] : [...all, text];
 }
 
 function counts(text: string): number[] {

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { toCycles } from '../base/units.ts';
+import { EventFiles, type EventFormat } from '../files/event-files.ts';
 import { manifestJson } from '../files/manifest.ts';
 import { checkOutput, writeOutput } from '../files/output.ts';
 import { openScenario } from '../files/scenario-file.ts';
@@ -17,6 +18,7 @@ export interface RunCommandOptions {
   readonly set: readonly string[];
   readonly seed?: string;
   readonly out?: string;
+  readonly trace?: readonly EventFormat[];
   readonly baseline?: boolean;
   readonly json?: boolean;
   readonly quiet?: boolean;
@@ -38,9 +40,11 @@ export async function run(file: string, options: RunCommandOptions): Promise<voi
     signal: interrupt.signal,
     pause: interrupt.pause,
   };
+  const events = options.trace?.length ? new EventFiles(out, options.trace) : undefined;
   try {
     let result = await runScenario(scenario, {
       ...hooks,
+      observer: events?.observer,
       onProgress: ({ fraction, cycle }) =>
         bar.update(fraction, `${Math.floor(cycle / toCycles(1e9, mhz))} ms simulated`),
     });
@@ -68,9 +72,11 @@ export async function run(file: string, options: RunCommandOptions): Promise<voi
       }),
     );
     writeOutput(out, files);
+    events?.keep();
     if (options.json) print(`${JSON.stringify(result)}\n`);
     else if (!options.quiet) print(`${summary(scenario, result, { style })}\nresults in ${out}/\n`);
   } finally {
+    events?.discard();
     bar.stop();
     interrupt.dispose();
   }

@@ -5,6 +5,7 @@ import { readHostLine } from '../machine/caches.ts';
 import type { Core } from '../machine/core.ts';
 import { HOT_COUNTERS } from '../machine/counters.ts';
 import type { Machine } from '../machine/machine.ts';
+import { type Observer, silent } from '../observe/observer.ts';
 import { Cause, type ExitReason, LEAVES, Leaf } from '../stats/leaves.ts';
 import type { HypervisorCosts } from './costs.ts';
 import { HostFootprint } from './host-footprint.ts';
@@ -27,6 +28,7 @@ export interface HypervisorOptions {
   /** False: native, there is no hypervisor and exits do not happen. */
   readonly virtualized: boolean;
   readonly upFront: boolean;
+  readonly observer?: Observer | undefined;
 }
 
 export class Hypervisor implements SchedulerHost {
@@ -38,6 +40,7 @@ export class Hypervisor implements SchedulerHost {
   readonly pcpus: readonly Pcpu[];
   readonly virtualized: boolean;
   readonly upFront: boolean;
+  readonly observer: Observer;
   /** Cycles by pCPU, VM (the last row is the host) and leaf. */
   readonly ledger: Float64Array;
   /** Hot counters by VM. */
@@ -64,6 +67,8 @@ export class Hypervisor implements SchedulerHost {
     this.vcpus = options.vcpus;
     this.virtualized = options.virtualized;
     this.upFront = options.upFront;
+    this.observer = options.observer ?? silent;
+    for (const vcpu of this.vcpus) vcpu.observer = this.observer;
     this.ledger = new Float64Array(machine.cores.length * (this.vms.length + 1) * LEAVES);
     this.counts = new Float64Array((this.vms.length + 1) * HOT_COUNTERS);
     const { svm } = machine.processor;
@@ -106,6 +111,7 @@ export class Hypervisor implements SchedulerHost {
       memory: this.memory,
       hostVm: this.hostVm,
       upFront: this.upFront,
+      observer: this.observer,
       vcpuOn: (core) => this.vcpuOn(core),
       exit: (vcpu, core, reason) => this.exit(vcpu, core, reason),
       handle: (vcpu, core, reason, cycles) => this.handle(vcpu, core, reason, cycles),
@@ -140,6 +146,7 @@ export class Hypervisor implements SchedulerHost {
     vcpu.exitCounts[reason] = vcpu.exitCounts[reason]! + 1;
     vcpu.transitionCycles[reason] = vcpu.transitionCycles[reason]! + this.#out;
     vcpu.lastExit = reason;
+    this.observer.onVmexit(core.now, core.id, vcpu.id, reason);
     core.charge(Leaf.ExitTransition + reason, this.#out);
     this.handle(vcpu, core, reason, this.costs.exitPath + this.#footprint.touch(core));
   }
@@ -160,6 +167,7 @@ export class Hypervisor implements SchedulerHost {
       vcpu.vm.counters.vmruns++;
     }
     this.#vmrun(vcpu, core);
+    this.observer.onVmrun(core.now, core.id, vcpu.id, core.asid);
   }
 
   /** Fetches and decodes the guest's instruction where the processor does not hand its bytes over. */
@@ -184,6 +192,9 @@ export class Hypervisor implements SchedulerHost {
     const cause = pending >= 0 ? (pending as Cause) : common;
     const { counters } = vcpu.vm;
     if (grant.exhausted) counters.asid_exhaustions++;
+    if (grant.tlbControl !== TlbControl.DoNothing || grant.fresh) {
+      this.observer.onTlbFlush(core.now, core.id, vcpu.id, cause, grant.tlbControl);
+    }
     if (grant.tlbControl === TlbControl.FlushAll) {
       core.flushAll(common, vcpu.id, cause);
       counters.tlb_flushes++;

@@ -92,6 +92,7 @@ export class Pcpu implements Runner {
         this.#pass();
         if (this.current === null) {
           this.#idle = true;
+          hv.observer.onIdle(core.time, core.id);
           return;
         }
         continue;
@@ -126,6 +127,7 @@ export class Pcpu implements Runner {
     const hv = this.#hv;
     const { core } = this;
     const vectors = vcpu.pending;
+    hv.observer.onInterrupt(core.now, core.id, vcpu.id, vectors, vcpu.entered);
     vcpu.pending = 0;
     if (hv.virtualized) {
       // Right after an entry the event is injected by that entry; otherwise the interrupt forces an exit.
@@ -205,8 +207,10 @@ export class Pcpu implements Runner {
     if (decision.vcpu === IDLE) return;
     const vcpu = hv.vcpus[decision.vcpu]!;
     // Clocks run apart by the lookahead: what another pCPU let go later than now is taken over after that.
-    const moves = vcpu.pcpu >= 0 && vcpu.pcpu !== core.id;
-    if (moves && vcpu.since >= core.time) this.#idleUntil(vcpu.since + 1);
+    if (vcpu.pcpu !== core.id && vcpu.since > 0 && vcpu.since >= core.time) {
+      hv.observer.onIdle(core.time, core.id);
+      this.#idleUntil(vcpu.since + 1);
+    }
     this.#enter(vcpu, decision.slice);
   }
 
@@ -217,7 +221,6 @@ export class Pcpu implements Runner {
     const { counters } = vcpu.vm;
     counters.turns++;
     if (core.vm !== vcpu.vm.id || core.vcpu !== vcpu.id) hv.drain(core);
-    vcpu.enter(Runstate.Running, core.time);
     this.#chargedAt = core.time;
     core.vm = vcpu.vm.id;
     core.vcpu = vcpu.id;
@@ -229,6 +232,7 @@ export class Pcpu implements Runner {
       }
       vcpu.pcpu = core.id;
     }
+    vcpu.enter(Runstate.Running, core.time);
     if (last !== vcpu) {
       if (last) {
         hv.tags.onVcpuSwitch(core.id as PcpuId, last.id, vcpu.id);

@@ -1,5 +1,6 @@
 import type { Cycles, VcpuId, VmId } from '../base/ids.ts';
 import type { CoreContext, FaultPort } from '../machine/core.ts';
+import { type Observer, silent } from '../observe/observer.ts';
 import { EXITS, ExitReason } from '../stats/leaves.ts';
 import type { MetricName } from '../stats/metrics.ts';
 import type { Guest, GuestCpu } from './guest-port.ts';
@@ -14,6 +15,7 @@ export const runstateMetrics: readonly MetricName[] = [
   'blocked_cycles',
   'parked_cycles',
 ];
+export const runstateNames = ['running', 'ready', 'co-stopped', 'blocked', 'parked'] as const;
 
 /** Things counted per VM by the layers above the hardware. */
 export const softCounters = [
@@ -113,6 +115,7 @@ export class Vcpu {
   /** What the guest kernel has in CR3: its top table. */
   guestRoot = 0;
   port!: GuestCpu;
+  observer: Observer = silent;
   readonly exitCounts = new Float64Array(EXITS);
   readonly transitionCycles = new Float64Array(EXITS);
   readonly handlerCycles = new Float64Array(EXITS);
@@ -141,6 +144,7 @@ export class Vcpu {
   enter(state: Runstate, now: Cycles): void {
     const at = Math.max(now, this.since);
     this.stateCycles[this.state] = this.stateCycles[this.state]! + (at - this.since);
+    this.observer.onRunstate(at, this.pcpu, this.id, this.state, state);
     this.state = state;
     this.since = at;
   }

@@ -36,6 +36,7 @@ export async function runBaseline(
     // VMs of one group differ by their random streams only; each is compared with its own twin.
     const alone = await runScenario(nativeTwin(scenario, group, row.vm), {
       ...options,
+      observer: undefined,
       onProgress: ({ fraction, cycle }) =>
         options.onProgress?.({ fraction: (done + fraction) / result.vms.length, cycle }),
     });

@@ -6,11 +6,14 @@ import { workloads } from '../guest/workloads/index.ts';
 import { ITEM_WORDS, type TraceFeed, type Workload } from '../guest/workloads/workload.ts';
 import { Hypervisor } from '../hypervisor/hypervisor.ts';
 import { mmuModes } from '../hypervisor/mmu/index.ts';
+import { observedPort } from '../hypervisor/observed-port.ts';
 import { schedulers } from '../hypervisor/schedulers/index.ts';
 import { tagPolicies } from '../hypervisor/tags/index.ts';
 import { VcpuPort } from '../hypervisor/vcpu-port.ts';
-import { Vcpu, Vm } from '../hypervisor/vm.ts';
+import { runstateNames, Vcpu, Vm } from '../hypervisor/vm.ts';
 import { buildMachine, type Machine } from '../machine/machine.ts';
+import { type Observer, silent } from '../observe/observer.ts';
+import { causeNames, exitNames } from '../stats/leaves.ts';
 import type { Scenario, VmGroup } from './resolve.ts';
 
 /** A trace that can be fed while the simulation waits. */
@@ -25,6 +28,8 @@ export interface BuildOptions {
   openTrace?: ((file: string) => RefillableFeed) | undefined;
   /** User instructions after which each VM powers off; for baselines. Undefined = by the scenario. */
   stopAfterInstructions?: number | undefined;
+  /** Told of what happens; by default nobody is. */
+  observer?: Observer | undefined;
 }
 
 /** One VM of the run with what belongs to it. */
@@ -91,6 +96,7 @@ export function buildSimulation(scenario: Scenario, options: BuildOptions = {}):
       feeds.push(feed);
       return feed;
     };
+    const observer = options.observer ?? silent;
     const virtualized = hv.mmu.kind !== 'native';
     const ports = vms.map(() => ({ onWalkFault: () => 0 as const }));
     const vcpus = vms.map(
@@ -104,6 +110,7 @@ export function buildSimulation(scenario: Scenario, options: BuildOptions = {}):
       vcpus,
       virtualized,
       upFront: hv.backing === 'up-front',
+      observer,
     });
     hypervisor.tags = tagPolicies.create(hv.tags, {
       pcpuCount: machine.cores.length,
@@ -117,7 +124,7 @@ export function buildSimulation(scenario: Scenario, options: BuildOptions = {}):
       const vcpu = vcpus[i]!;
       vm.home = homeNode(vm, machine, i);
       const mmu = mmuModes.create(hv.mmu, hypervisor.mmuDeps(vm));
-      vcpu.context.port = mmu;
+      vcpu.context.port = observer === silent ? mmu : observedPort(mmu, observer);
       const workload = workloads.create(group.workload, {
         seed: scenario.seed,
         vm: name,
@@ -163,6 +170,18 @@ export function buildSimulation(scenario: Scenario, options: BuildOptions = {}):
       kernel.eachUsedFrame((gfn) => mmu.populate(gfn));
       for (const root of kernel.roots) mmu.warm(root);
     }
+    observer.onBegin({
+      name: scenario.name,
+      mhz,
+      pcpuCount: machine.cores.length,
+      virtualized,
+      nested: hv.mmu.kind === 'nested',
+      vms: vms.map((vm) => vm.name),
+      vcpus: vcpus.map((vcpu) => ({ vm: vcpu.vm.id, index: vcpu.index })),
+      runstates: runstateNames,
+      exits: exitNames,
+      causes: causeNames,
+    });
     hypervisor.start();
     return { scenario, engine, machine, hypervisor, members, feeds };
   } catch (error) {

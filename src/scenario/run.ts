@@ -2,6 +2,7 @@ import { ModelError } from '../base/errors.ts';
 import { toCycles } from '../base/units.ts';
 import { Outcome, Phase } from '../engine/engine.ts';
 import { countHeld } from '../machine/inspect.ts';
+import { silent } from '../observe/observer.ts';
 import type { RunProgress, RunResult, SampleRow } from '../stats/result.ts';
 import { type BuildOptions, buildSimulation, type Simulation } from './build.ts';
 import { collect } from './collect.ts';
@@ -52,11 +53,13 @@ async function drive(simulation: Simulation, options: RunOptions): Promise<RunRe
   let start: Snapshot | undefined;
   if (warmup > 0) {
     const atWarmup = engine.defineEvent(Phase.Stop, (now) => {
+      hypervisor.observer.onWindow(now);
       start = takeSnapshot(simulation, now);
       for (const { requests } of members) requests?.resetLatencies();
     });
     engine.schedule(warmup, atWarmup, 0);
   } else {
+    hypervisor.observer.onWindow(0);
     start = takeSnapshot(simulation, 0);
   }
   const samples: SampleRow[] = [];
@@ -93,6 +96,7 @@ async function drive(simulation: Simulation, options: RunOptions): Promise<RunRe
     if (outcome === Outcome.Stopped || engine.now >= endCycle) break;
     if (scenario.checks.translations) checkTranslations(simulation);
     next += slice;
+    reportReached(simulation);
     const fraction = untilWork ? workDone(simulation) : engine.now / endCycle;
     options.onProgress?.({ fraction, cycle: engine.now });
     if (options.pause) await options.pause();
@@ -101,7 +105,17 @@ async function drive(simulation: Simulation, options: RunOptions): Promise<RunRe
   let endTime = endCycle;
   if (untilWork) endTime = machine.cores.reduce((last, core) => Math.max(last, core.time), 0);
   const end = takeSnapshot(simulation, endTime);
+  hypervisor.observer.onEnd(endTime);
   return collect(simulation, start!, end, samples, endTime - warmup);
+}
+
+/** Tells the observer how far the run has come and, once per slice, who holds the TLBs. */
+function reportReached({ engine, machine, hypervisor: { observer, vms } }: Simulation): void {
+  if (observer === silent) return;
+  const held = new Int32Array(vms.length);
+  for (const core of machine.cores) countHeld(core, held);
+  for (const [vm, entries] of held.entries()) observer.onTlbOccupancy(engine.now, vm, entries);
+  observer.onReached(engine.now);
 }
 
 /** Share of its work that the VM furthest behind has done. */

@@ -4,6 +4,7 @@ import type { Core, FaultPort } from '../../machine/core.ts';
 import type { HostMemory } from '../../machine/host-memory.ts';
 import type { PageTables } from '../../machine/page-tables.ts';
 import type { Processor } from '../../machine/processor.ts';
+import type { Observer } from '../../observe/observer.ts';
 import type { Cause, ExitReason } from '../../stats/leaves.ts';
 import type { HypervisorCosts } from '../costs.ts';
 import type { Vcpu, Vm } from '../vm.ts';
@@ -49,6 +50,7 @@ export interface MmuDeps {
   /** Where the host's own frames (tables) are accounted. */
   readonly hostVm: number;
   readonly upFront: boolean;
+  readonly observer: Observer;
   /** The vCPU that a core is executing. */
   vcpuOn(core: Core): Vcpu;
   /** #VMEXIT: charges the way out. */

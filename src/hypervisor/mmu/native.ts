@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { Core } from '../../machine/core.ts';
 import { Verdict } from '../../machine/core.ts';
 import { Cause, Leaf } from '../../stats/leaves.ts';
+import { TlbControl } from '../tags/tag-policy.ts';
 import type { Vcpu, Vm } from '../vm.ts';
 import { visitEntry } from './guest-tables.ts';
 import type { Mmu, MmuDefinition, MmuDeps } from './mmu.ts';
@@ -73,6 +74,7 @@ export function loadCr3InGuest(deps: MmuDeps, vcpu: Vcpu, core: Core, root: numb
   core.root = root;
   core.flushAsid(core.asid, vcpu.id, true, Cause.Cr3);
   vcpu.vm.counters.tlb_flushes++;
+  deps.observer.onTlbFlush(core.now, core.id, vcpu.id, Cause.Cr3, TlbControl.FlushAsidNonGlobal);
 }
 
 /** INVLPG without an exit: the page of the current ASID goes, global or not. */
