@@ -234,8 +234,10 @@ export class GuestKernel implements Guest, Kernel {
     if (!this.#queue.anyBlocked) return GuestStop.Done;
     if (this.workload.kernel) this.paths.run(cpu, cost.idle, 8);
     cpu.core.settle();
-    this.#nextTick = 0;
-    this.#armWakeUp(cpu);
+    if (this.workload.tickless || this.#tickPeriod === 0) {
+      this.#nextTick = 0;
+      this.#armWakeUp(cpu);
+    }
     return GuestStop.Halt;
   }
 

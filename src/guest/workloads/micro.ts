@@ -5,7 +5,7 @@ import type { ProcessImage, Region, Workload } from './workload.ts';
 export const microParams = {
   cpi: z.number().min(0.1).max(16).default(1).describe('cycles per instruction'), // assumed (0.7-2)
   work: z.int().min(1).optional().describe('units of work after which the VM is done'),
-  hz: z.int().min(0).max(10_000).default(250).describe('timer ticks a second; 0 = tickless'),
+  hz: z.int().min(0).max(10_000).default(250).describe('timer ticks a second; 0 = none'),
 };
 
 /** Where a microbenchmark has its loop and its memory (page numbers, as in layout.ts). */
@@ -51,5 +51,6 @@ export function microWorkload(
     kernel: true,
     quantumInstructions: 10_000_000, // as in synthetic-params.ts
     hz: params.hz,
+    tickless: true,
   };
 }

@@ -187,7 +187,11 @@ export const syntheticParams = z.object({
   jobs: jobs.optional().describe('the program works off jobs one after the other'),
   requests: requests.optional().describe('the program serves requests'),
   work: z.int().min(1).optional().describe('jobs, requests or million instructions to do'),
-  hz: z.int().min(0).max(10_000).default(250).describe('timer ticks a second; 0 = tickless'),
+  hz: z.int().min(0).max(10_000).default(250).describe('timer ticks a second; 0 = none'),
+  tickless: z
+    .boolean()
+    .default(true)
+    .describe('no ticks while the guest idles (Linux since 2.6.21); false: they go on (Windows of the time)'),
   quantum: z
     .int()
     .min(1000)

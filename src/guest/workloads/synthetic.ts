@@ -40,6 +40,7 @@ export const synthetic: WorkloadDefinition<typeof syntheticParams> = {
       kernel: true,
       quantumInstructions: params.quantum,
       hz: params.hz,
+      tickless: params.tickless,
     };
   },
 };

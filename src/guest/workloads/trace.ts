@@ -73,7 +73,7 @@ const params = z.object({
     .describe('kernel instructions of a replayed system call'), // assumed (300-5000)
   cpi: z.number().min(0.1).max(16).default(1).describe('cycles per instruction'), // assumed (0.7-2)
   overlap: z.number().min(0).max(1).default(0).describe('share of a data stall that is hidden'),
-  hz: z.int().min(0).max(10_000).default(0).describe('guest timer ticks a second; 0 = tickless'),
+  hz: z.int().min(0).max(10_000).default(0).describe('guest timer ticks a second; 0 = none'),
 });
 
 /** Kernel data pages of a replayed system call. assumed (2-8) */
@@ -347,6 +347,7 @@ export const trace: WorkloadDefinition<typeof params> = {
       kernel,
       quantumInstructions: 2 ** 31 - 1,
       hz: options.hz,
+      tickless: true,
     };
   },
 };

@@ -127,6 +127,8 @@ export interface Workload {
   readonly quantumInstructions: number;
   /** Timer ticks a second of the guest kernel; 0 = tickless. */
   readonly hz: number;
+  /** False: the ticks go on while the guest idles (Windows of the time, Linux before 2.6.21). */
+  readonly tickless: boolean;
 }
 
 export interface WorkloadDeps {
