@@ -3,6 +3,7 @@ import type { Cycles } from '../base/ids.ts';
 import { type Guest, type GuestCpu, GuestStop, Vector } from '../hypervisor/guest-port.ts';
 import { frameOf, softWalk, walkSoftly } from '../hypervisor/mmu/guest-tables.ts';
 import type { Vm } from '../hypervisor/vm.ts';
+import type { Core } from '../machine/core.ts';
 import { heap } from '../machine/heap.ts';
 import { type PageTables, Pte } from '../machine/page-tables.ts';
 import { runBlock, Stop } from '../machine/run.ts';
@@ -37,8 +38,9 @@ export interface KernelOptions {
   };
   /** Units of work after which the VM powers off; Infinity = never. */
   readonly stopAfter: number;
-  /** User instructions after which it powers off; Infinity = never. */
-  readonly stopAfterInstructions: number;
+  /** Counts of user instructions, ascending, at which `onMark` is to be called. */
+  readonly marks: readonly number[];
+  readonly onMark: (index: number) => void;
   readonly requests: Requests | null;
 }
 
@@ -70,6 +72,7 @@ export class GuestKernel implements Guest, Kernel {
   readonly #tickPeriod: Cycles;
   /** User instructions executed. */
   #executed = 0;
+  #mark = 0;
   readonly #walk = softWalk();
 
   constructor(options: KernelOptions) {
@@ -154,11 +157,23 @@ export class GuestKernel implements Guest, Kernel {
     const { core } = cpu;
     core.item = this.#item;
     core.itemEnd = this.#itemEnd;
+    core.retired = 0;
     const stop = this.#loop(cpu);
+    this.#account(core);
     core.settle();
     this.#item = core.item;
     this.#itemEnd = core.itemEnd;
     return stop;
+  }
+
+  /** Books the user instructions executed since the last call. */
+  #account(core: Core): void {
+    const { retired } = core;
+    core.retired = 0;
+    this.#executed += retired;
+    if (this.#current) this.#current.quantum -= retired;
+    const { marks, onMark } = this.#options;
+    while (this.#executed >= marks[this.#mark]!) onMark(this.#mark++);
   }
 
   #loop(cpu: GuestCpu): GuestStop {
@@ -194,12 +209,9 @@ export class GuestKernel implements Guest, Kernel {
   /** Asks the current program for more, after scheduling; `Time` means there is something to execute. */
   #refill(cpu: GuestCpu): GuestStop {
     const { core } = cpu;
+    this.#account(core);
     let process = this.#current;
     if (process) {
-      process.quantum -= core.retired;
-      this.#executed += core.retired;
-      core.retired = 0;
-      if (this.#executed >= this.#options.stopAfterInstructions) return GuestStop.Done;
       if (process.quantum <= 0 && this.#queue.crowded) {
         this.#queue.push(process);
         process = null;
@@ -209,7 +221,6 @@ export class GuestKernel implements Guest, Kernel {
     if (!process) {
       process = this.#queue.take();
       if (!process) return this.#idle(cpu);
-      core.retired = 0;
       process.quantum = this.workload.quantumInstructions;
       this.#current = process;
       this.#switchTo(cpu, process);
@@ -306,6 +317,7 @@ export class GuestKernel implements Guest, Kernel {
   #operation(cpu: GuestCpu, op: number, a: number, b: number, c: number): void {
     const process = this.#current!;
     const { core } = cpu;
+    this.#account(core);
     const { counters } = this.vm;
     if (op === Op.SwitchTo) {
       this.#switchSpace(cpu, a);

@@ -13,10 +13,10 @@ function wanted(metrics: VmRow['metrics']): number {
 }
 
 /**
- * Runs each VM of a finished run alone and native for the same work and fills in `slowdown` (cycles the work
- * took, waiting for a pCPU included, per native cycle) and `overhead` (the same without the waiting).
- * Work is user instructions, which no paging mode, scheduler or neighbour changes. Time asleep (waiting
- * for clients or disks) counts on neither side.
+ * Runs each VM of a finished run alone and native for the same piece of work, from the same instruction to the same
+ * instruction of its stream, and fills in `slowdown` (cycles the work took, waiting for a pCPU included, per
+ * native cycle) and `overhead` (the same without the waiting). Work is user instructions, which no paging
+ * mode, scheduler or neighbour changes. Time asleep (waiting for clients or disks) counts on neither side.
  */
 export async function runBaseline(
   scenario: Scenario,
@@ -25,7 +25,6 @@ export async function runBaseline(
 ): Promise<RunResult> {
   const vms: VmRow[] = [];
   const metrics = [...result.metrics];
-  const native = new Map<string, number>();
   for (const [done, row] of result.vms.entries()) {
     const instructions = row.metrics.user_instructions ?? 0;
     const group = scenario.vms.find(({ name }) => name === row.group);
@@ -37,12 +36,12 @@ export async function runBaseline(
     const alone = await runScenario(nativeTwin(scenario, group, row.vm), {
       ...options,
       observer: undefined,
+      piece: { from: row.startInstructions, to: row.startInstructions + instructions },
       onProgress: ({ fraction, cycle }) =>
         options.onProgress?.({ fraction: (done + fraction) / result.vms.length, cycle }),
     });
     const twin = alone.vms[0]!;
     const perInstruction = wanted(twin.metrics) / (twin.metrics.user_instructions || 1);
-    native.set(row.vm, perInstruction);
     const slowdown = wanted(row.metrics) / instructions / perInstruction;
     const overhead = (row.metrics.running_cycles ?? 0) / instructions / perInstruction;
     metrics.push({ scope: 'vm', id: row.vm, metric: 'slowdown', value: slowdown });

@@ -26,8 +26,10 @@ export interface RefillableFeed extends TraceFeed {
 
 export interface BuildOptions {
   openTrace?: ((file: string) => RefillableFeed) | undefined;
-  /** User instructions after which each VM powers off; for baselines. Undefined = by the scenario. */
-  stopAfterInstructions?: number | undefined;
+  /**
+   * Measure a piece of work instead of a span of time: from so many user instructions of the first VM to so many.
+   */
+  piece?: { readonly from: number; readonly to: number } | undefined;
   /** Told of what happens; by default nobody is. */
   observer?: Observer | undefined;
 }
@@ -53,9 +55,14 @@ export interface Simulation {
 
 /**
  * The composition root: the only place that makes objects of all layers, from a complete scenario. The
- * caller disposes of `machine` when the run is over.
+ * caller disposes of `machine` when the run is over. `onMark` is called when a VM has executed `piece.from` (0) and
+ * `piece.to` (1) user instructions.
  */
-export function buildSimulation(scenario: Scenario, options: BuildOptions = {}): Simulation {
+export function buildSimulation(
+  scenario: Scenario,
+  options: BuildOptions = {},
+  onMark: (index: number) => void = () => {},
+): Simulation {
   const { host, hypervisor: hv, processor } = scenario;
   const mhz = processor.clock / 1e6;
   const groups = scenario.vms.flatMap((group) =>
@@ -150,7 +157,8 @@ export function buildSimulation(scenario: Scenario, options: BuildOptions = {}):
         mhz,
         instructions: processor.instructions,
         stopAfter: scenario.duration === 'work' ? (workload.work ?? Infinity) : Infinity,
-        stopAfterInstructions: options.stopAfterInstructions ?? Infinity,
+        marks: options.piece ? [options.piece.from, options.piece.to] : [],
+        onMark,
         requests,
       });
       vcpu.guest = kernel;

@@ -1,6 +1,6 @@
 import { ModelError } from '../base/errors.ts';
 import { runstateMetrics } from '../hypervisor/vm.ts';
-import { hotCounters } from '../machine/counters.ts';
+import { HOT_COUNTERS, hotCounters, K } from '../machine/counters.ts';
 import { exitNames, LEAVES, leafNames } from '../stats/leaves.ts';
 import type { MetricName } from '../stats/metrics.ts';
 import type {
@@ -103,6 +103,7 @@ export function collect(
       group: member.group.name,
       workload: member.group.workload.kind,
       unit: member.workload.unit,
+      startInstructions: start.counts[i * HOT_COUNTERS + K.user_instructions]!,
       metrics: own,
       ledger: leaves,
     });

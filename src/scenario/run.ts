@@ -1,6 +1,6 @@
 import { ModelError } from '../base/errors.ts';
 import { toCycles } from '../base/units.ts';
-import { Outcome, Phase } from '../engine/engine.ts';
+import { type EventKind, Outcome, Phase } from '../engine/engine.ts';
 import { countHeld } from '../machine/inspect.ts';
 import { silent } from '../observe/observer.ts';
 import type { RunProgress, RunResult, SampleRow } from '../stats/result.ts';
@@ -34,48 +34,70 @@ export async function runScenario(
   scenario: Scenario,
   options: RunOptions = {},
 ): Promise<RunResult> {
-  const simulation = buildSimulation(scenario, options);
+  let onMark = (_index: number): void => {};
+  const simulation = buildSimulation(scenario, options, (index) => onMark(index));
   try {
-    return await drive(simulation, options);
+    const window = new Window(simulation, options.piece !== undefined);
+    onMark = (index) => window.mark(index);
+    return await drive(simulation, window, options);
   } finally {
     for (const feed of simulation.feeds) feed.close?.();
     simulation.machine.dispose();
   }
 }
 
-async function drive(simulation: Simulation, options: RunOptions): Promise<RunResult> {
-  const { scenario, engine, hypervisor, machine, members } = simulation;
-  const { mhz } = machine;
-  const untilWork = scenario.duration === 'work' || options.stopAfterInstructions !== undefined;
-  const endCycle = untilWork ? Infinity : (scenario.duration as number);
-  const warmup = untilWork ? 0 : scenario.warmup;
+/** The measured part of a run: from the end of the warm-up, or a piece of one VM's work. */
+class Window {
+  readonly #simulation: Simulation;
+  readonly #open: EventKind;
+  readonly #close: EventKind;
+  start: Snapshot | undefined;
+  startTime = 0;
 
-  let start: Snapshot | undefined;
-  if (warmup > 0) {
-    const atWarmup = engine.defineEvent(Phase.Stop, (now) => {
+  constructor(simulation: Simulation, byWork: boolean) {
+    const { engine, scenario, members, hypervisor } = simulation;
+    this.#simulation = simulation;
+    this.#open = engine.defineEvent(Phase.Stop, (now) => {
       hypervisor.observer.onWindow(now);
-      start = takeSnapshot(simulation, now);
+      this.start = takeSnapshot(simulation, now);
+      this.startTime = now;
       for (const { requests } of members) requests?.resetLatencies();
     });
-    engine.schedule(warmup, atWarmup, 0);
-  } else {
-    hypervisor.observer.onWindow(0);
-    start = takeSnapshot(simulation, 0);
+    this.#close = engine.defineEvent(Phase.Stop, () => engine.stop());
+    if (byWork) return;
+    const warmup = scenario.duration === 'work' ? 0 : scenario.warmup;
+    if (warmup > 0) engine.schedule(warmup, this.#open, 0);
+    else {
+      hypervisor.observer.onWindow(0);
+      this.start = takeSnapshot(simulation, 0);
+    }
   }
+
+  /** The VM has reached the beginning (0) or the end (1) of the piece of work. */
+  mark(index: number): void {
+    const { engine } = this.#simulation;
+    engine.schedule(engine.here, index === 0 ? this.#open : this.#close, 0);
+  }
+}
+
+async function drive(
+  simulation: Simulation,
+  window: Window,
+  options: RunOptions,
+): Promise<RunResult> {
+  const { scenario, engine, hypervisor, machine, members } = simulation;
+  const { mhz } = machine;
+  const byWork = options.piece !== undefined;
+  const untilWork = scenario.duration === 'work' || byWork;
+  const endCycle = untilWork ? Infinity : (scenario.duration as number);
   const samples: SampleRow[] = [];
   const sampler = new Sampler(simulation, samples);
   const period = scenario.output.timeseries;
   if (period > 0) engine.every(period, Phase.Sample, (now) => sampler.sample(now));
 
-  if (untilWork) {
-    const waiting = new Set(
-      members
-        .filter(
-          ({ workload }) =>
-            options.stopAfterInstructions !== undefined || workload.work !== undefined,
-        )
-        .map(({ vm }) => vm),
-    );
+  if (untilWork && !byWork) {
+    const working = members.filter(({ workload }) => workload.work !== undefined);
+    const waiting = new Set(working.map(({ vm }) => vm));
     if (waiting.size === 0) {
       throw new ModelError('duration: work, but no VM has an amount of work to finish');
     }
@@ -106,7 +128,7 @@ async function drive(simulation: Simulation, options: RunOptions): Promise<RunRe
   if (untilWork) endTime = machine.cores.reduce((last, core) => Math.max(last, core.time), 0);
   const end = takeSnapshot(simulation, endTime);
   hypervisor.observer.onEnd(endTime);
-  return collect(simulation, start!, end, samples, endTime - warmup);
+  return collect(simulation, window.start!, end, samples, endTime - window.startTime);
 }
 
 /** Tells the observer how far the run has come and, once per slice, who holds the TLBs. */

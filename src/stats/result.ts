@@ -38,6 +38,8 @@ export interface VmRow {
   readonly group: string;
   readonly workload: string;
   readonly unit: string;
+  /** User instructions executed before the measured window. */
+  readonly startInstructions: number;
   readonly metrics: Partial<Record<MetricName, number>>;
   /** Cycles per ledger leaf, summed over details and pCPUs. */
   readonly ledger: Readonly<Record<string, number>>;

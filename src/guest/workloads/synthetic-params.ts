@@ -191,7 +191,9 @@ export const syntheticParams = z.object({
   tickless: z
     .boolean()
     .default(true)
-    .describe('no ticks while the guest idles (Linux since 2.6.21); false: they go on (Windows of the time)'),
+    .describe(
+      'no ticks while the guest idles (Linux since 2.6.21); false: they go on (Windows of the time)',
+    ),
   quantum: z
     .int()
     .min(1000)
