@@ -124,6 +124,7 @@ export function buildSimulation(
       vcpuCount: vcpus.length,
       asids: processor.svm.asids,
       flushByAsid: processor.svm.flushByAsid,
+      erratum170: processor.svm.erratum170,
     });
     const members: Member[] = [];
     const mmus = vms.map((vm, i) => {

@@ -15,7 +15,13 @@ const kinds = tagPolicies.definitions.map((definition) => definition.name);
 const numbered = tagPolicies.definitions
   .filter((definition) => 'asids' in definition.params.shape)
   .map((definition) => definition.name);
-const deps: TagDeps = { pcpuCount: 3, vcpuCount: 6, asids: 64, flushByAsid: true };
+const deps: TagDeps = {
+  pcpuCount: 3,
+  vcpuCount: 6,
+  asids: 64,
+  flushByAsid: true,
+  erratum170: false,
+};
 const create = (choice: Record<string, unknown>, over: Partial<TagDeps> = {}): TagPolicy =>
   tagPolicies.create(tagPolicies.schema.parse(choice) as Choice, { ...deps, ...over });
 
@@ -304,5 +310,19 @@ describe('flush-by-asid', () => {
     expect(() => create({ kind: 'flush-by-asid' }, { flushByAsid: false })).toThrow(
       'cannot flush a single ASID',
     );
+  });
+});
+
+describe('on a processor with erratum 170', () => {
+  test.each(['xen-3', 'xen-4.1'])('%s flushes everything at every VMRUN', (kind) => {
+    const model = new TagModel(create({ kind }, { erratum170: true }));
+    for (let i = 0; i < 10; i++) expect(model.run(0, 0)).toBe(false);
+    expect(model.flushAlls).toBe(10);
+  });
+
+  test('kvm uses tags all the same', () => {
+    const model = new TagModel(create({ kind: 'kvm' }, { erratum170: true }));
+    model.run(0, 0);
+    expect(model.run(0, 0)).toBe(true);
   });
 });

@@ -43,6 +43,8 @@ export interface TagDeps {
   /** CPUID Fn8000_000A EBX: number of ASIDs, the host's included. */
   readonly asids: number;
   readonly flushByAsid: boolean;
+  /** Early K8: entries of different ASIDs are not told apart reliably. */
+  readonly erratum170: boolean;
 }
 
 export type TagDefinition<P extends z.ZodObject = z.ZodObject> = Definition<TagPolicy, TagDeps, P>;

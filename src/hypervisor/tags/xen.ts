@@ -1,5 +1,17 @@
-import { AsidGenerations, asidParams } from './asid-generations.ts';
-import type { TagDefinition } from './tag-policy.ts';
+import type { z } from 'zod';
+import { AsidGenerations, asidParams, type SwitchEffect } from './asid-generations.ts';
+import { none } from './none.ts';
+import type { TagDefinition, TagDeps, TagPolicy } from './tag-policy.ts';
+
+/** Where erratum 170 makes ASIDs unreliable Xen does without them (svm/asid.c: svm_asid_init). */
+function create(
+  params: z.output<typeof asidParams>,
+  deps: TagDeps,
+  atSwitch: SwitchEffect,
+): TagPolicy {
+  if (deps.erratum170) return none.create({ flush: 'every-vmrun' }, deps);
+  return new AsidGenerations(deps, params.asids, atSwitch);
+}
 
 /**
  * Xen up to 4.0 (3.3: xen/arch/x86/hvm/svm/asid.c). A switch between two vCPUs loads Xen's own CR3, and
@@ -10,7 +22,7 @@ export const xen3: TagDefinition<typeof asidParams> = {
   name: 'xen-3',
   summary: 'Xen 3.3-4.0: each vCPU switch voids all tags and flushes the TLBs',
   params: asidParams,
-  create: ({ asids }, deps) => new AsidGenerations(deps, asids, 'restart'),
+  create: (params, deps) => create(params, deps, 'restart'),
 };
 
 /**
@@ -21,5 +33,5 @@ export const xen41: TagDefinition<typeof asidParams> = {
   name: 'xen-4.1',
   summary: 'Xen 4.1 and later: each vCPU switch voids all tags; flushed only on exhaustion',
   params: asidParams,
-  create: ({ asids }, deps) => new AsidGenerations(deps, asids, 'void'),
+  create: (params, deps) => create(params, deps, 'void'),
 };
