@@ -22,6 +22,9 @@ export const costsSchema = z
     decode: cycles().describe(
       'instruction emulator: decode one instruction after its bytes were fetched',
     ),
+    decodeAssists: z
+      .boolean()
+      .describe('uses the decode assists of a processor that has them (Family 15h)'),
     emulateWrite: cycles().describe('emulator: perform one page-table store, revalidate'),
     faultPath: cycles().describe('page-fault exit: classify, lock, look the shadow or memslot up'),
     shadowPageAlloc: cycles().describe(

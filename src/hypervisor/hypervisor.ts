@@ -6,7 +6,7 @@ import type { Core } from '../machine/core.ts';
 import { HOT_COUNTERS } from '../machine/counters.ts';
 import type { Machine } from '../machine/machine.ts';
 import { type Observer, silent } from '../observe/observer.ts';
-import { Cause, type ExitReason, LEAVES, Leaf } from '../stats/leaves.ts';
+import { Cause, ExitReason, LEAVES, Leaf } from '../stats/leaves.ts';
 import type { HypervisorCosts } from './costs.ts';
 import { HostFootprint } from './host-footprint.ts';
 import type { Mmu, MmuDeps } from './mmu/mmu.ts';
@@ -30,6 +30,13 @@ export interface HypervisorOptions {
   readonly upFront: boolean;
   readonly observer?: Observer | undefined;
 }
+
+/** Exits with which decode assists report the operand. */
+const OPERAND_REPORTED: ReadonlySet<ExitReason> = new Set([
+  ExitReason.Cr3Write,
+  ExitReason.Cr4Write,
+  ExitReason.Invlpg,
+]);
 
 export class Hypervisor implements SchedulerHost {
   readonly machine: Machine;
@@ -170,11 +177,15 @@ export class Hypervisor implements SchedulerHost {
     this.observer.onVmrun(core.now, core.id, vcpu.id, core.asid);
   }
 
-  /** Fetches and decodes the guest's instruction where the processor does not hand its bytes over. */
+  /**
+   * Fetches and decodes the guest's instruction. Decode assists save the fetch, and with accesses to control
+   * registers and INVLPG, whose operand they report, the decoding too.
+   */
   decode(vcpu: Vcpu, core: Core, reason: ExitReason): void {
-    if (this.processor.svm.decodeAssists) return;
+    const assisted = this.costs.decodeAssists && this.processor.svm.decodeAssists;
+    if (assisted && OPERAND_REPORTED.has(reason)) return;
     this.handle(vcpu, core, reason, this.costs.decode);
-    this.mmuOf[vcpu.vm.id]!.readGuestPath(vcpu, core, reason);
+    if (!assisted) this.mmuOf[vcpu.vm.id]!.readGuestPath(vcpu, core, reason);
   }
 
   loseTag(vcpu: Vcpu, cause: Cause): void {

@@ -92,7 +92,9 @@ export const processorSchema = z
       decodeAssists: z.boolean(),
       nextRip: z.boolean(),
       vmcbCleanBits: z.boolean(),
-      erratum170: z.boolean().describe('ASIDs are unreliable: Xen does without and flushes at every VMRUN'),
+      erratum170: z
+        .boolean()
+        .describe('ASIDs are unreliable: Xen does without and flushes at every VMRUN'),
       vmrunCycles: cycles(),
       vmexitCycles: cycles(),
       vmsaveCycles: cycles(),

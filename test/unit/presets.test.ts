@@ -78,9 +78,8 @@ const fault = (scenario: Scenario) =>
   exit(scenario) + scenario.costs.faultPath + guestWalk(scenario);
 const hiddenFault = (scenario: Scenario) => fault(scenario) + scenario.costs.shadowFill;
 const pteWrite = (scenario: Scenario) => {
-  const { costs, processor } = scenario;
-  const decode = processor.svm.decodeAssists ? 0 : costs.decode + guestWalk(scenario);
-  return fault(scenario) + decode + costs.emulateWrite + costs.zapEntry;
+  const { costs } = scenario;
+  return fault(scenario) + costs.decode + guestWalk(scenario) + costs.emulateWrite + costs.zapEntry;
 };
 const nestedFault = (scenario: Scenario) =>
   exit(scenario) + scenario.costs.faultPath + scenario.costs.nestedFill;

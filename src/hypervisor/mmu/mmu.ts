@@ -59,7 +59,7 @@ export interface MmuDeps {
   handle(vcpu: Vcpu, core: Core, reason: ExitReason, cycles: number): void;
   /** Reads one line of memory in a handler: charged at the level that has it. */
   readLine(vcpu: Vcpu, core: Core, reason: ExitReason, frame: number, line: number): void;
-  /** Fetch and decode of the exiting instruction, unless the processor hands its bytes over. */
+  /** Fetch and decode of the exiting instruction, as far as decode assists do not save them. */
   decode(vcpu: Vcpu, core: Core, reason: ExitReason): void;
   /** VMRUN: picks the tag, flushes what must be, charges the way in. */
   resume(vcpu: Vcpu, core: Core, reason: ExitReason): void;
