@@ -31,6 +31,20 @@ export class ModelError extends Error {
   override readonly name = 'ModelError';
 }
 
+/**
+ * Simulated memory ran out while running: the scenario asks for more than its machine has. `vm` is the name of the
+ * VM whose memory it was; undefined: the host's. With the place of the value it becomes a ConfigError.
+ */
+export class MemoryError extends Error {
+  override readonly name = 'MemoryError';
+  readonly vm: string | undefined;
+
+  constructor(message: string, vm?: string) {
+    super(message);
+    this.vm = vm;
+  }
+}
+
 /** `file:line:column: error: message — suggestion`, then the source line with a caret. */
 export function formatDiagnostic(diagnostic: Diagnostic): string {
   const { place, message, suggestion, excerpt } = diagnostic;

@@ -8,6 +8,7 @@ import { scenarioIn, traceOpener } from '../files/trace-files.ts';
 import { runTables } from '../report/csv.ts';
 import { summary } from '../report/summary.ts';
 import { runBaseline } from '../scenario/baseline.ts';
+import { placed } from '../scenario/load.ts';
 import { scenarioYaml } from '../scenario/resolve.ts';
 import { runScenario } from '../scenario/run.ts';
 import { onInterrupt } from './interrupt.ts';
@@ -75,6 +76,8 @@ export async function run(file: string, options: RunCommandOptions): Promise<voi
     events?.keep();
     if (options.json) print(`${JSON.stringify(result)}\n`);
     else if (!options.quiet) print(`${summary(scenario, result, { style })}\nresults in ${out}/\n`);
+  } catch (error) {
+    throw placed(error, loaded);
   } finally {
     events?.discard();
     bar.stop();

@@ -1,4 +1,4 @@
-import { ModelError } from '../base/errors.ts';
+import { MemoryError, ModelError } from '../base/errors.ts';
 import type { Cycles } from '../base/ids.ts';
 import { type Guest, type GuestCpu, GuestStop, Vector } from '../hypervisor/guest-port.ts';
 import { frameOf, softWalk, walkSoftly } from '../hypervisor/mmu/guest-tables.ts';
@@ -114,9 +114,8 @@ export class GuestKernel implements Guest, Kernel {
   }
 
   #outOfPages(what: string): never {
-    throw new ModelError(
-      `VM ${this.vm.name} has no large pages left for ${what}: give it more memory`,
-    );
+    const { name } = this.vm;
+    throw new MemoryError(`VM ${name} has no large pages left for ${what}`, name);
   }
 
   /** Every guest frame that something occupies at power-on: tables, kernel, populated pages. */

@@ -1,4 +1,4 @@
-import { ModelError } from '../base/errors.ts';
+import { MemoryError } from '../base/errors.ts';
 
 /**
  * Guest frames as the guest kernel sees them. Layout: frame 3 is the shared zero page, 256..511 kernel text,
@@ -36,8 +36,9 @@ export class GuestMemory {
     if (this.#next >= this.pages) {
       const block = this.#freeBlocks.pop();
       if (block === undefined) {
-        throw new ModelError(
-          `VM ${this.#name} is out of memory (${this.pages / 256} MiB): give it more, or its workload less`,
+        throw new MemoryError(
+          `VM ${this.#name} is out of memory (${this.pages / 256} MiB)`,
+          this.#name,
         );
       }
       for (let i = 511; i > 0; i--) this.#free.push(block + i);

@@ -1,4 +1,4 @@
-import { ModelError } from '../base/errors.ts';
+import { MemoryError, ModelError } from '../base/errors.ts';
 import { MAX_FRAMES } from './page-tables.ts';
 
 /** Who owns a frame that no VM owns. */
@@ -51,7 +51,7 @@ export class HostMemory {
         return frame;
       }
     }
-    throw new ModelError(`host memory is full (${this.frames * 4} KiB)`);
+    throw new MemoryError(`host memory is full (${this.frames / 256} MiB)`);
   }
 
   /** `count` consecutive frames aligned to `align`. */
@@ -67,7 +67,7 @@ export class HostMemory {
         return frame;
       }
     }
-    throw new ModelError(`host memory has no ${count} consecutive frames left`);
+    throw new MemoryError(`host memory has no ${count} consecutive frames left`);
   }
 
   give(frame: number): void {

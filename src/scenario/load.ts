@@ -1,4 +1,4 @@
-import type { Diagnostic } from '../base/errors.ts';
+import { ConfigError, type Diagnostic, MemoryError } from '../base/errors.ts';
 import { Findings } from './findings.ts';
 import {
   child,
@@ -35,6 +35,17 @@ export interface LoadedScenario {
   diagnose(path: Path, message: string, suggestion?: string): Diagnostic;
   /** The file in which the value at `path` was written. */
   fileOf(path: Path): string;
+}
+
+/** What a run threw, with its place when the scenario is to blame: a VM or the host ran out of memory. */
+export function placed(error: unknown, { scenario, diagnose }: LoadedScenario): unknown {
+  if (!(error instanceof MemoryError)) return error;
+  const { vm, message } = error;
+  const group = scenario.vms.findIndex(({ name }) => vm?.replace(/-\d+$/, '') === name);
+  const path = group < 0 ? ['host', 'memory'] : ['vms', group, 'memory'];
+  const advice =
+    group < 0 ? 'more host.memory, or fewer VMs' : 'more memory, or a workload that needs less';
+  return new ConfigError([diagnose(path, message, advice)]);
 }
 
 /** Throws ConfigError. */
