@@ -61,11 +61,22 @@ function parse(dimension: Dimension, text: string | number): number | string {
   return value;
 }
 
+/** Keywords of JSON Schema: what an editor marks before the program is asked. */
+function forEditors({ noun, example, units }: Dimension) {
+  return {
+    pattern: `^[+]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]+)?\\s*(${Object.keys(units).join('|')})$`,
+    patternErrorMessage: `a ${noun} is a number and a unit, for example ${example}`,
+    minimum: 0,
+    maximum: 0,
+  };
+}
+
 function quantity(dimension: Dimension, whole: boolean) {
   return z
     .union([z.string(), z.number()], {
       error: `expected a ${dimension.noun} such as ${dimension.example}`,
     })
+    .meta(forEditors(dimension))
     .transform((text, context) => {
       const value = parse(dimension, text);
       if (typeof value === 'string') {

@@ -74,6 +74,8 @@ test.each([
     'steal',
   ],
   ['a parameter of no workload', { workload: '{ kind: oltp, proceses: 2 }' }, 'proceses'],
+  ['a number without its unit', { host: ', memory: 512' }, 'maximum of 0'],
+  ['a unit of something else', { hypervisor: ', scheduler: { timeslice: 5GHz }' }, '30ms'],
   ['an unknown tag policy', { hypervisor: ', tags: { kind: xen-5 }' }, 'xen-4.1'],
 ])('%s is marked', async (_, over, named) => {
   const found = await complaints(scenario(over));
@@ -110,8 +112,11 @@ test.each(Object.entries(presets.workloads))('workload preset %s passes', async 
   expect(await complaints(`extends: base.yaml\n${vms}`)).toEqual([]);
 });
 
-const shipped = readdirSync('configs').filter((name) => name.endsWith('.yaml'));
-test.runIf(shipped.length > 0).each(shipped)('scenario %s passes', async (name) => {
+const shipped = [
+  ...readdirSync('configs'),
+  ...readdirSync('configs/oracle').map((name) => `oracle/${name}`),
+].filter((name) => name.endsWith('.yaml'));
+test.each(shipped)('scenario %s passes', async (name) => {
   expect(await complaints(readFileSync(`configs/${name}`, 'utf8'))).toEqual([]);
 });
 
