@@ -46,10 +46,11 @@ function checkTlbs(core: Core, { vm, vcpu, kernel }: Member): void {
 }
 
 function checkWalkCaches(core: Core, vcpu: Vcpu, tables: PageTables, { vm }: Member): void {
+  const reachable = upperTables(tables, [vcpu.context.root, vcpu.context.nestedRoot]);
   for (const slot of heldUpperEntries(core)) {
     const entry = tables.entries[slot]!;
     const upper = (entry & Pte.Present) !== 0 && (entry & Pte.Large) === 0;
-    if (!upper || !isReachable(tables, slot >> 9, [vcpu.context.root, vcpu.context.nestedRoot])) {
+    if (!upper || !reachable.has(slot >> 9)) {
       throw new ModelError(
         `${vm.name}: pCPU ${core.id} has entry ${slot & 511} of table ${slot >> 9} in its page-walk cache, and no walk reads it`,
       );
@@ -64,19 +65,20 @@ function checkWalkCaches(core: Core, vcpu: Vcpu, tables: PageTables, { vm }: Mem
   }
 }
 
-/** True if a walk from one of `roots` passes through `node` as a table above the last level. */
-function isReachable(tables: PageTables, node: number, roots: readonly number[]): boolean {
+/** Tables above the last level that a walk from one of `roots` can pass through. */
+function upperTables(tables: PageTables, roots: readonly number[]): Set<number> {
+  const reachable = new Set<number>();
   let level = roots.filter((root) => root !== 0);
   for (let depth = 4; depth > 1; depth--) {
-    if (level.includes(node)) return true;
     const next: number[] = [];
     for (const table of level) {
-      for (let i = 0; i < 512; i++) {
+      reachable.add(table);
+      for (let i = 0; depth > 2 && i < 512; i++) {
         const entry = tables.entries[(table << 9) | i]!;
         if ((entry & Pte.Present) !== 0 && (entry & Pte.Large) === 0) next.push(target(entry));
       }
     }
     level = next;
   }
-  return false;
+  return reachable;
 }

@@ -48,6 +48,10 @@ export function run(overrides: Overrides = {}, options: RunOptions = {}): Promis
   return runScenario(load(overrides), options);
 }
 
+/** How many random cases: few in every test run, many under `npm run validate`. */
+export const runs = (quick: number): number =>
+  process.env['VALIDATE'] === 'full' ? quick * 10 : quick;
+
 /** Builds it, hands it to `use` and takes the machine down again. */
 export function simulate<T>(overrides: Overrides, use: (simulation: Simulation) => T): T {
   const simulation = buildSimulation(load(overrides));
@@ -85,7 +89,7 @@ export const BUSY_WORKLOADS: Readonly<Record<string, Overrides>> = {
   faults: { kind: 'page-fault-loop', pages: 40, hz: 0, work: 6 },
   mappings: { kind: 'mmap-loop', pages: 600, touched: 9, hz: 0, work: 8 },
   forks: { kind: 'fork-loop', pages: 40, written: 10, hz: 0, work: 5 },
-  ring: { kind: 'context-switch-ring', processes: 5, pages: 20, hz: 0, work: 30 },
+  ring: { kind: 'context-switch-ring', processes: 4, pages: 20, hz: 0, work: 20 },
   compile: {
     kind: 'synthetic',
     regions: [
@@ -101,9 +105,9 @@ export const BUSY_WORKLOADS: Readonly<Record<string, Overrides>> = {
       mmap: { calls: 200, pages: 6, live: 3 },
       heapGrowth: { calls: 200, pages: 5, limit: '128KiB' },
     },
-    jobs: { instructions: 20_000, forks: true, exec: true, freshPages: 12, cowPages: 6 },
+    jobs: { instructions: 12_000, forks: true, exec: true, freshPages: 12, cowPages: 6 },
     hz: 0,
-    work: 3,
+    work: 2,
   },
   server: {
     kind: 'synthetic',
@@ -114,7 +118,7 @@ export const BUSY_WORKLOADS: Readonly<Record<string, Overrides>> = {
       { name: 'data', kind: 'anon', size: '300KiB', share: 2, stores: 0.5, populated: false },
     ],
     per1M: { mprotect: 500, munmap: 200, mmap: { calls: 500, pages: 3, live: 4 }, yields: 50 },
-    jobs: { instructions: 15_000, freshPages: 9 },
+    jobs: { instructions: 8_000, freshPages: 9 },
     hz: 0,
     work: 4,
   },
@@ -124,8 +128,8 @@ export const BUSY_WORKLOADS: Readonly<Record<string, Overrides>> = {
       { name: 'text', kind: 'code', size: '64KiB', share: 1 },
       { name: 'heap', kind: 'anon', size: '6MiB', pageSize: '2MiB', share: 3, stores: 0.4 },
     ],
-    jobs: { instructions: 8_000, forks: true, exec: false, cowPages: 40 },
+    jobs: { instructions: 5_000, forks: true, exec: false, cowPages: 40 },
     hz: 0,
-    work: 4,
+    work: 2,
   },
 };
