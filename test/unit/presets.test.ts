@@ -5,6 +5,7 @@ import { presetNumbers } from '../../src/cli/preset-numbers.ts';
 import { loadScenario } from '../../src/scenario/load.ts';
 import { presets } from '../../src/scenario/presets.ts';
 import type { Scenario } from '../../src/scenario/resolve.ts';
+import { load as loadTest, type Overrides, run } from '../support/scenarios.ts';
 
 const load = (processor: string, profile: string, mmu = 'shadow'): Scenario =>
   loadScenario(
@@ -121,3 +122,27 @@ test('putting VMSAVE and VMLOAD off saves the published 650 cycles of an exit in
   const { svm } = load('opteron-2218', 'xen-3.4').processor;
   expect(Math.abs(2 * (svm.vmsaveCycles + svm.vmloadCycles) - 650)).toBeLessThanOrEqual(10);
 });
+
+test.each(Object.keys(presets.hypervisors))(
+  'a run under %s charges these sums for its exits',
+  async (profile) => {
+    const over: Overrides = {
+      hypervisor: { profile, mmu: { kind: 'shadow', profile: 'write-protect' } },
+      vms: [{ name: 'vm', memory: '32MiB', workload: { kind: 'mmap-loop' } }],
+    };
+    const scenario = loadTest(over);
+    const { exits } = await run(over);
+    const mean = (reason: string, key: 'transitionCycles' | 'handlerCycles') => {
+      const rows = exits.filter((row) => row.reason === reason && row.count > 50);
+      expect(rows.length).toBe(1);
+      return rows[0]![key] / rows[0]!.count;
+    };
+    for (const reason of ['page-fault', 'pte-write']) {
+      expect(mean(reason, 'transitionCycles')).toBe(hardware(scenario));
+    }
+    const software = pteWrite(scenario) - hardware(scenario);
+    // On top come lines that were not in the L2, reverse mappings and the hypervisor's own TLB misses.
+    expect(mean('pte-write', 'handlerCycles')).toBeGreaterThan(0.9 * software);
+    expect(mean('pte-write', 'handlerCycles')).toBeLessThan(1.3 * software);
+  },
+);
