@@ -2,7 +2,7 @@ import { DIRECT_MAP, type GuestCpu } from '../hypervisor/guest-port.ts';
 import type { Vm } from '../hypervisor/vm.ts';
 import { indexAt, type PageTables, PTE_SHIFT, Pte, target } from '../machine/page-tables.ts';
 import { visitKernel } from '../machine/run.ts';
-import { kernelInstructions as instructions } from './kernel-costs.ts';
+import { kernelInstructions as instructions, STREAM_EXPOSED_Q8 } from './kernel-costs.ts';
 import { type Mapping, Mappings } from './mappings.ts';
 import { type GuestMemory, ZERO_PAGE } from './memory.ts';
 import { Op, type Region } from './workloads/workload.ts';
@@ -64,12 +64,24 @@ function giveTable(guest: GuestTables, node: number): void {
 
 /** The kernel clears a frame through its direct map. */
 export function clearFrame(cpu: GuestCpu, frame: number): void {
-  visitKernel(cpu.core, DIRECT_MAP + frame, Op.Store, instructions.clearPage, 0, 64);
+  streamed(cpu, () => {
+    visitKernel(cpu.core, DIRECT_MAP + frame, Op.Store, instructions.clearPage, 0, 64);
+  });
 }
 
 function copyFrame(cpu: GuestCpu, from: number, to: number): void {
-  visitKernel(cpu.core, DIRECT_MAP + from, Op.Load, instructions.copyPage / 2, 0, 64);
-  visitKernel(cpu.core, DIRECT_MAP + to, Op.Store, instructions.copyPage / 2, 0, 64);
+  streamed(cpu, () => {
+    visitKernel(cpu.core, DIRECT_MAP + from, Op.Load, instructions.copyPage / 2, 0, 64);
+    visitKernel(cpu.core, DIRECT_MAP + to, Op.Store, instructions.copyPage / 2, 0, 64);
+  });
+}
+
+/** Lines in a row are fetched ahead: they stall the core for less than their latency. */
+function streamed({ core }: GuestCpu, work: () => void): void {
+  const { exposedQ8 } = core;
+  core.exposedQ8 = Math.min(exposedQ8, STREAM_EXPOSED_Q8);
+  work();
+  core.exposedQ8 = exposedQ8;
 }
 
 /** A process's page tables and mappings, in guest frames. */
