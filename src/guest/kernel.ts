@@ -183,6 +183,7 @@ export class GuestKernel implements Guest, Kernel {
       const { until } = cpu;
       if (core.time >= until) return GuestStop.Time;
       if (core.item === core.itemEnd) {
+        if (core.full) return GuestStop.Time;
         const stop = this.#refill(cpu);
         if (stop !== GuestStop.Time) return stop;
         continue;

@@ -1,17 +1,11 @@
 import type { Cycles, PcpuId } from '../base/ids.ts';
 import type { Runner } from '../engine/engine.ts';
-import type { Core } from '../machine/core.ts';
+import { type Core, DRAIN_AFTER } from '../machine/core.ts';
 import { Cause, ExitReason, Leaf } from '../stats/leaves.ts';
 import { GuestStop } from './guest-port.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import { type Decision, IDLE } from './schedulers/scheduler.ts';
 import { Runstate, type Vcpu } from './vm.ts';
-
-/**
- * Cycles after which a core's int32 accounts are drained, and the most that pass before that is looked at
- * again: at four instructions a cycle no counter reaches 2^31.
- */
-const DRAIN_AFTER = 2 ** 28;
 
 /**
  * One pCPU: runs the vCPU the scheduler picked until something wants the core. It moves on its own
@@ -98,7 +92,7 @@ export class Pcpu implements Runner {
         continue;
       }
       const vcpu = this.current;
-      if (core.undrained > DRAIN_AFTER) hv.drain(core);
+      if (core.full) hv.drain(core);
       if (this.#tick) {
         this.#tick = false;
         hv.exit(vcpu, core, ExitReason.Intr);

@@ -80,6 +80,11 @@ export interface MachineState {
   readonly dataLines: boolean;
 }
 
+/**
+ * Cycles or references after which a core's int32 accounts are drained, and the most that pass before that
+ * is looked at again: at four instructions a cycle no counter reaches 2^31.
+ */
+export const DRAIN_AFTER = 2 ** 28;
 /** An ASID without the address-space number above it. */
 const ASID_MASK = 0xffff;
 /** The tag of a TLB entry without its address-space number: ASID and page size. */
@@ -334,9 +339,10 @@ export class Core {
     return sum;
   }
 
-  /** Cycles since the last `drain`: the caller drains before they outgrow an int32. */
-  get undrained(): number {
-    return this.now - this.#settledAt;
+  /** True when the accounts are to be drained before they outgrow an int32. */
+  get full(): boolean {
+    const references = H[this.counters + K.references]!;
+    return this.now - this.#settledAt > DRAIN_AFTER || references > DRAIN_AFTER;
   }
 
   /** Lets time pass without charging it to the VM: the caller accounts for it. */

@@ -14,7 +14,7 @@ const show = ({ entries, ways }: Level) => `{ entries: ${entries}, ways: ${ways}
 function yamlOf(setup: NaiveSetup, mmu: string): string {
   const vms = setup.traces.map((_, i) => {
     const workload = `{ kind: trace, file: t${i}, limitReferences: ${setup.limit} }`;
-    return `  - { name: v${i}, memory: 64MiB, workload: ${workload} }`;
+    return `  - { name: v${i}, memory: 16MiB, workload: ${workload} }`;
   });
   return `name: property
 duration: work
@@ -41,10 +41,13 @@ ${vms.join('\n')}
 `;
 }
 
-async function simulate(setup: NaiveSetup, mmu: string, chunk: number) {
-  const result = await runScenario(loadScenario(yamlOf(setup, mmu), { file: 'property.yaml' }), {
+const run = (setup: NaiveSetup, mmu: string, chunk: number) =>
+  runScenario(loadScenario(yamlOf(setup, mmu), { file: 'property.yaml' }), {
     openTrace: (file) => textFeed(file, setup.traces[Number(file.slice(1))]!, chunk),
   });
+
+async function simulate(setup: NaiveSetup, mmu: string, chunk: number) {
+  const result = await run(setup, mmu, chunk);
   const misses = result.vms.map(({ metrics }) => [
     metrics.l1i_misses!,
     metrics.l2i_misses!,
@@ -120,12 +123,34 @@ const setups: fc.Arbitrary<NaiveSetup> = fc.record({
 });
 
 describe('a replayed trace', () => {
-  it.each(['native', 'nested'])('misses where a naive TLB does: %s', async (mmu) => {
+  it.each([
+    ['native', 40],
+    ['nested', 12],
+  ])('misses where a naive TLB does: %s', async (mmu, numRuns) => {
     await fc.assert(
       fc.asyncProperty(setups, fc.integer({ min: 1, max: 64 }), async (setup, chunk) => {
         expect(await simulate(setup, mmu, chunk)).toEqual(replayNaively(setup));
       }),
-      { numRuns: 40 },
+      { numRuns },
     );
+  });
+
+  it('counts more references than 32 bits hold', async () => {
+    const full = { entries: 4, ways: 'full' as const };
+    const sides = { l1i: full, l1d: full, l2i: full, l2d: full };
+    const result = await run(
+      {
+        traces: ['I 1 1\nL 9000000000 2\n'],
+        q: 10 ** 9,
+        limit: 0,
+        flush: true,
+        victim: false,
+        ...sides,
+      },
+      'native',
+      64,
+    );
+    expect(result.vms[0]!.metrics.references).toBe(9_000_000_001);
+    expect(result.vms[0]!.metrics.l1d_misses).toBe(1);
   });
 });

@@ -88,7 +88,7 @@ interface Touch {
 export function touchesOf(text: string): Touch[] {
   const touches: Touch[] = [];
   const last = { I: 0, D: 0 };
-  let space = '';
+  let space = '0';
   for (const line of text.split('\n')) {
     const [letter, count, hex] = line.split(' ') as [string, string, string | undefined];
     if (letter === 'P') space = count;

@@ -137,10 +137,13 @@ describe('the reader of page traces', () => {
     ['does not end', 'I 1 400\nI 1 401', 2],
     ['totals', '# page trace 1\nI 1 400\n', 2],
     ['damaged', '# page trace 1\nI 1 400\n# totals I 2 L 0\n', 3],
-    ['not a line', '# page trace 1\n# totals I 0\nI 1 400\n', 3],
     ['format 2', '# page trace 2\nI 1 400\n', 1],
     ['not a page trace', '==12== Lackey\n', 1],
     ['raw output of lackey', 'I  0401ab70,3\n', 1],
+    ['CR LF', 'I 1 400\r\n', 1],
+    ['not a page trace', '\x7fELF\x02', 1],
+    ['lines follow', '# page trace 1\nI 1 400\n# totals I 1\nI 1 400\n', 4],
+    ['out of range', 'I 1 400\nL 1099511627777 400\n', 2],
     ['compressed', '\x1f\x8b\x08\n', 1],
     ['empty', '', 0],
     ['longer than', `# ${'x'.repeat(MAX_LINE)}\n`, 1],
@@ -170,12 +173,22 @@ describe('the trace workload', () => {
     expect(drain(program('I 5 400\nM 2 500\n'))).toEqual(['Fetch 1024 5 5', 'Store 1280 2 0']);
   });
 
+  it('lets each reference stand for an instruction in a trace without fetches', () => {
+    expect(drain(program('L 70000 1\nS 2 2\nI 3 4\nL 70000 1\n'))).toEqual([
+      'Load 1 65535 65535',
+      'Load 1 4465 4465',
+      'Store 2 2 2',
+      'Fetch 4 3 3',
+      'Load 1 70000 0',
+    ]);
+  });
+
   it('splits visits that do not fit an item', () => {
     expect(drain(program('I 70000 1\nL 20000000 2\n'))).toEqual([
       'Fetch 1 65535 65535',
       'Fetch 1 4465 4465',
-      'Load 2 16777215 0',
-      'Load 2 3222785 0',
+      ...Array(4).fill('Load 2 4194303 0'),
+      'Load 2 3222788 0',
     ]);
   });
 
@@ -187,9 +200,9 @@ describe('the trace workload', () => {
       return [drain(from), from.remaining, from.finished];
     });
     expect(turns).toEqual([
-      [['Load 1 4 0'], 0, false],
-      [['Load 1 1 0', 'Load 2 3 0'], 0, false],
-      [['Load 2 2 0'], 2, true],
+      [['Load 1 4 4'], 0, false],
+      [['Load 1 1 1', 'Load 2 3 3'], 0, false],
+      [['Load 2 2 2'], 2, true],
     ]);
   });
 
@@ -197,14 +210,14 @@ describe('the trace workload', () => {
     const from = program('# page trace 1\nL 4 1\n# totals L 4\n', {}, 3, true);
     if (!isReferenceLimited(from)) throw new Error('not limited');
     from.limit(4);
-    expect(drain(from)).toEqual(['Load 1 4 0']);
+    expect(drain(from)).toEqual(['Load 1 4 4']);
     expect(from.finished).toBe(true);
   });
 
   it('says when it is starved and goes on afterwards', () => {
     const from = program('L 4 1\nL 1 2\n', {}, 6, true);
     expect(fill(from)).toEqual(['Starved 0 0 0']);
-    expect(drain(from)).toEqual(['Load 1 4 0', 'Load 2 1 0']);
+    expect(drain(from)).toEqual(['Load 1 4 4', 'Load 2 1 1']);
   });
 
   it('uses only the first references when limited', () => {
@@ -221,8 +234,8 @@ describe('the trace workload', () => {
   it('starts again when looped, and counts each pass', () => {
     const from = program('L 1 1\nL 1 2\n', { loop: true, limitReferences: 1 });
     expect([fill(from), fill(from)]).toEqual([
-      ['Load 1 1 0', 'WorkDone 1 0 0'],
-      ['Load 1 1 0', 'WorkDone 1 0 0'],
+      ['Load 1 1 1', 'WorkDone 1 0 0'],
+      ['Load 1 1 1', 'WorkDone 1 0 0'],
     ]);
   });
 
@@ -233,20 +246,20 @@ describe('the trace workload', () => {
   it('numbers address spaces from 0 in order of appearance', () => {
     expect(drain(program('P 7\nL 1 1\nP 9\nL 1 1\nP 7\nL 1 1\n'))).toEqual([
       'SwitchTo 0 0 0',
-      'Load 1 1 0',
+      'Load 1 1 1',
       'SwitchTo 1 0 0',
-      'Load 1 1 0',
+      'Load 1 1 1',
       'SwitchTo 0 0 0',
-      'Load 1 1 0',
+      'Load 1 1 1',
     ]);
   });
 
   it('leaves events out unless they are to be replayed', () => {
     const text = 'X mmap 10 2 rw-pa\nL 1 10\nX munmap 10 2\n';
-    expect(drain(program(text))).toEqual(['Load 16 1 0']);
+    expect(drain(program(text))).toEqual(['Load 16 1 1']);
     expect(drain(program(text, { events: 'replay' }))).toEqual([
       'Mmap 16 2 4',
-      'Load 16 1 0',
+      'Load 16 1 1',
       'Munmap 16 2 0',
     ]);
   });
@@ -255,15 +268,15 @@ describe('the trace workload', () => {
     const text = 'P 1\nL 1 1\nX fork 2\nP 2\nX exec 3\nP 3\nL 1 1\nX exit\nP 1\nL 1 1\n';
     expect(drain(program(text, { events: 'replay' }))).toEqual([
       'SwitchTo 0 0 0',
-      'Load 1 1 0',
+      'Load 1 1 1',
       'ForkTo 1 0 0',
       'SwitchTo 1 0 0',
       'Exec 0 0 0',
       'SwitchTo 1 0 0',
-      'Load 1 1 0',
+      'Load 1 1 1',
       `Munmap 0 ${15 * 2 ** 27} 0`,
       'SwitchTo 0 0 0',
-      'Load 1 1 0',
+      'Load 1 1 1',
     ]);
   });
 
@@ -286,7 +299,7 @@ describe('the trace workload', () => {
       'Mmap 34 1 4',
       'Discard 32 1 0',
       'Syscall 1000 4 0',
-      'Load 1 1 0',
+      'Load 1 1 1',
     ]);
   });
 });

@@ -24,6 +24,9 @@ export type Line = (typeof Line)[keyof typeof Line];
 
 /** Longest line that is accepted. Visits need 30 bytes; comments hold command lines. */
 export const MAX_LINE = 4096;
+/** Most touches of one line: a number no recorder can have counted means that the file is damaged. */
+const MAX_COUNT = 2 ** 40;
+const AFTER_TOTALS = 'lines follow the closing "# totals" line';
 const TOP_ENTRIES = 15;
 const PAGES_PER_TOP = 2 ** 27;
 const NEWLINE = 10;
@@ -80,6 +83,9 @@ const RIGHTS: Readonly<Record<string, RegExp>> = {
 /** I, L, S, M -> 0..3; the first three are `Op.Fetch`, `Load` and `Store`. */
 const KIND = new Int8Array(256).fill(-1);
 for (const [kind, letter] of ['I', 'L', 'S', 'M'].entries()) KIND[letter.charCodeAt(0)] = kind;
+
+/** First bytes of lines. */
+const OPENINGS = /[#ILSMPX]/;
 
 const HEX = new Int8Array(256).fill(-1);
 for (let digit = 0; digit < 16; digit++) {
@@ -139,7 +145,7 @@ export class TraceReader {
     this.feed.rewind();
     this.totals.fill(0);
     this.spaces = new Map();
-    this.space = 0;
+    this.space = this.count = 0;
     this.tops = this.spaceOf(0).tops;
     this.fetchPage = this.dataPage = -1;
     this.headed = this.complete = false;
@@ -163,7 +169,8 @@ export class TraceReader {
         if (found !== undefined) return found;
         continue;
       }
-      if (this.complete || bytes[i + 1] !== BLANK) this.refuse();
+      if (this.complete) this.fail(AFTER_TOTALS);
+      if (bytes[i + 1] !== BLANK) this.refuse();
       i += 2;
       let count = 0;
       let digit = (bytes[i]! - 48) >>> 0;
@@ -171,7 +178,7 @@ export class TraceReader {
         count = count * 10 + digit;
         digit = (bytes[++i]! - 48) >>> 0;
       }
-      if (count === 0 || count > Number.MAX_SAFE_INTEGER) this.refuse('the count is out of range');
+      if (count === 0 || count > MAX_COUNT) this.refuse('the count is out of range');
       let page = kind === 0 ? this.fetchPage : this.dataPage;
       if (bytes[i] === BLANK) {
         let low = 0;
@@ -254,6 +261,12 @@ export class TraceReader {
   private end(): Line {
     if (this.carried > 0) {
       this.line++;
+      if (this.line === 1 && !OPENINGS.test(String.fromCharCode(this.carry[0]!))) {
+        this.bytes = this.carry;
+        this.at = 0;
+        this.carry[this.carried] = NEWLINE;
+        this.refuse();
+      }
       this.fail('truncated: the last line does not end');
     }
     if (this.line === 0) this.fail('not a page trace: it is empty');
@@ -268,7 +281,7 @@ export class TraceReader {
     const newline = this.bytes.indexOf(NEWLINE, start);
     if (newline - start > MAX_LINE) this.fail(`the line is longer than ${MAX_LINE} bytes`);
     const text = String.fromCharCode(...this.bytes.subarray(start, newline));
-    if (this.complete) this.fail('lines follow the closing "# totals" line');
+    if (this.complete) this.fail(AFTER_TOTALS);
     if (letter === 35) {
       this.comment(text);
     } else {
@@ -372,14 +385,19 @@ export class TraceReader {
   private refuse(why?: string): never {
     const newline = this.bytes.indexOf(NEWLINE, this.at);
     const shown = this.bytes.subarray(this.at, Math.min(newline, this.at + 40));
-    const text = JSON.stringify(String.fromCharCode(...shown));
+    const text = JSON.stringify(String.fromCharCode(...shown)).replace(
+      /[\x7f-\xff]/g,
+      (letter) => `\\x${letter.charCodeAt(0).toString(16)}`,
+    );
     if (this.line > 1) this.fail(`${why ?? 'not a line of a page trace'}: ${text}`);
     const hint =
       shown[0] === 0x1f && shown[1] === 0x8b
         ? ' (it is still compressed)'
         : /^"(==|I {2}[0-9a-f]| [LSM] [0-9a-f]+,)/.test(text)
           ? ' (it looks like raw output of lackey, which has to be converted)'
-          : '';
+          : /^"[ILSMPX#] .*\\r"$/.test(text)
+            ? ' (its lines end in CR LF instead of LF)'
+            : '';
     this.fail(`not a page trace: it begins with ${text}${hint}${why ? `; ${why}` : ''}`);
   }
 

@@ -78,9 +78,9 @@ const params = z.object({
 
 /** Kernel data pages of a replayed system call. assumed (2-8) */
 const SYSCALL_PAGES = 4;
-/** Longest visit: its instructions must fit 16 bits, its references 24. */
-const MAX_FETCHES = 65_535;
-const MAX_DATA = (1 << 24) - 1;
+/** Longest visit: its instructions must fit 16 bits, the references of a whole block 31. */
+const MAX_INSTRUCTIONS = 65_535;
+const MAX_DATA = (1 << 22) - 1;
 /** Entries carry the number of their address space in 13 bits. */
 const MAX_SPACES = 8191;
 /** Pages of the model's address space that programs may use. */
@@ -132,6 +132,8 @@ class TraceProgram implements Program, ReferenceLimited {
   private operations: Item[] = [];
   /** The only pass has ended and was counted. */
   private counted = false;
+  /** The trace has instruction fetches, as far as it was read. */
+  private fetched = false;
   /** Address spaces of the trace -> numbers for the guest kernel, from 0 in order of appearance. */
   private readonly numbers = new Map<number, number>();
   private spaces = 0;
@@ -173,7 +175,10 @@ class TraceProgram implements Program, ReferenceLimited {
       if (ahead === Ahead.Visit) {
         if (this.remaining === 0) return n;
         const op = this.op;
-        const most = op === Op.Fetch ? MAX_FETCHES : MAX_DATA;
+        if (op === Op.Fetch) this.fetched = true;
+        // Without fetches in the trace each reference stands for an instruction, or no time would pass.
+        const executes = op === Op.Fetch || !this.fetched;
+        const most = executes ? MAX_INSTRUCTIONS : MAX_DATA;
         const count = Math.min(this.pending, this.remaining, most);
         this.remaining -= count;
         if ((this.pending -= count) === 0) this.ahead = Ahead.Unknown;
@@ -185,7 +190,7 @@ class TraceProgram implements Program, ReferenceLimited {
         words[word] = page;
         words[word + 1] = op | (line << 8) | (lines << 16);
         words[word + 2] = count;
-        words[word + 3] = op === Op.Fetch ? count : 0;
+        words[word + 3] = executes ? count : 0;
         n++;
       } else {
         this.ahead = Ahead.Unknown;
