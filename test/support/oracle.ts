@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { loadScenario } from '../../src/scenario/load.ts';
+import type { Scenario } from '../../src/scenario/resolve.ts';
 import { runScenario } from '../../src/scenario/run.ts';
 import type { RunResult } from '../../src/stats/result.ts';
 import { openShippedTrace } from './traces.ts';
@@ -65,15 +66,16 @@ ${more}`;
 
 const ORACLE = new URL('../../configs/oracle/', import.meta.url);
 
-/** Runs the text of a scenario file that stands in configs/oracle/. */
-export function runOracleYaml(text: string, set: readonly string[] = []): Promise<RunResult> {
-  const scenario = loadScenario(text, {
+/** The text of a scenario file that stands in configs/oracle/. */
+export const oracleScenario = (text: string, set: readonly string[] = []): Scenario =>
+  loadScenario(text, {
     file: 'configs/oracle/case.yaml',
     set,
     readFile: (path) => readFileSync(new URL(path.replace('configs/oracle/', ''), ORACLE), 'utf8'),
   });
-  return runScenario(scenario, { openTrace: openShippedTrace });
-}
+
+export const runOracleYaml = (text: string, set: readonly string[] = []): Promise<RunResult> =>
+  runScenario(oracleScenario(text, set), { openTrace: openShippedTrace });
 
 export const oracleText = (name: string): string => readFileSync(new URL(name, ORACLE), 'utf8');
 

@@ -1,0 +1,96 @@
+import { type Core, type CoreContext, Verdict } from '../../src/machine/core.ts';
+import { HOT_COUNTERS, type HotCounter, K } from '../../src/machine/counters.ts';
+import { buildMachine, type Machine } from '../../src/machine/machine.ts';
+import { indexAt, PTE_SHIFT, Pte, target } from '../../src/machine/page-tables.ts';
+import { runBlock } from '../../src/machine/run.ts';
+import { Cause, LEAVES } from '../../src/stats/leaves.ts';
+import { oracleScenario } from './oracle.ts';
+
+const ENTRY = Pte.Present | Pte.Writable | Pte.Accessed | Pte.Dirty;
+
+/**
+ * A core with nothing above it: every page is mapped, for each of `vms` address spaces, and blocks of visits
+ * are handed to it directly. `block` is room for that many items in the heap, which other cores may read too.
+ */
+export class BareCore {
+  readonly core: Core;
+  readonly block: number;
+  readonly #machine: Machine;
+  readonly #contexts: CoreContext[];
+  readonly #counts = new Float64Array(HOT_COUNTERS);
+  readonly #ledger = new Float64Array(LEAVES);
+  #nextFrame = 512;
+
+  constructor(set: readonly string[], vms = 1, blockItems = 0) {
+    const { processor } = oracleScenario('extends: one-trace.yaml\n', set);
+    this.#machine = buildMachine({
+      processor,
+      sockets: 1,
+      pcpus: 1,
+      memoryBytes: 2 ** 30,
+      dataLines: false,
+      vcpuCount: vms,
+      vmOf: Int32Array.from({ length: vms + 1 }, (_, i) => (i < vms ? i : -1)),
+      tableNodes: 4096,
+      extraWords: blockItems * 4 + 64,
+    });
+    this.block = this.#machine.arena.take(blockItems * 4);
+    this.core = this.#machine.cores[0]!;
+    this.#contexts = Array.from({ length: vms }, (_, vm) => ({
+      vcpu: vm,
+      vm,
+      nested: false,
+      root: this.#machine.tables.alloc(this.#nextFrame++),
+      nestedRoot: 0,
+      frameBase: 0,
+      cpiQ8: 0,
+      exposedQ8: 0,
+      port: { onWalkFault: (core, vpn) => this.#map(core, vpn) },
+      space: 0,
+    }));
+    this.enter(0);
+  }
+
+  #map(core: Core, vpn: number): Verdict {
+    const { tables } = this.#machine;
+    let node = core.root;
+    for (let level = 4; level > 1; level--) {
+      const slot = (node << 9) | indexAt(vpn, level);
+      if ((tables.entries[slot]! & Pte.Present) === 0) {
+        tables.set(slot, (tables.alloc(this.#nextFrame++) << PTE_SHIFT) | ENTRY);
+      }
+      node = target(tables.entries[slot]!);
+    }
+    tables.set((node << 9) | indexAt(vpn, 1), (this.#nextFrame++ << PTE_SHIFT) | ENTRY);
+    return Verdict.Retry;
+  }
+
+  /** Takes up address space `vm`, tagged by its number. */
+  enter(vm: number): void {
+    const context = this.#contexts[vm]!;
+    this.core.vm = vm;
+    this.core.vcpu = vm;
+    this.core.enter(context, vm + 1);
+  }
+
+  flush(): void {
+    this.core.flushAll(Cause.WorldSwitch, this.core.vcpu, Cause.WorldSwitch);
+  }
+
+  /** Executes the items [from, to) of the heap. */
+  run(from: number, to: number): void {
+    this.core.item = from;
+    this.core.itemEnd = to;
+    while (this.core.item < this.core.itemEnd) runBlock(this.core, 2 ** 30);
+  }
+
+  /** Running total of a counter. */
+  count(name: HotCounter): number {
+    this.core.drain(this.#ledger, 0, this.#counts, 0);
+    return this.#counts[K[name]]!;
+  }
+
+  dispose(): void {
+    this.#machine.dispose();
+  }
+}
