@@ -145,7 +145,7 @@ describe('the reader of page traces', () => {
     ['lines follow', '# page trace 1\nI 1 400\n# totals I 1\nI 1 400\n', 4],
     ['out of range', 'I 1 400\nL 1099511627777 400\n', 2],
     ['compressed', '\x1f\x8b\x08\n', 1],
-    ['empty', '', 0],
+    ['empty', '', 1],
     ['longer than', `# ${'x'.repeat(MAX_LINE)}\n`, 1],
     ['longer than', `I 1 ${'0'.repeat(MAX_LINE)}\n`, 1],
   ])('refuses bad text: %s', (message, text, line) => {

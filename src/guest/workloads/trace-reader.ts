@@ -402,6 +402,6 @@ export class TraceReader {
   }
 
   private fail(message: string): never {
-    throw new TraceError(this.feed.name, this.line, message);
+    throw new TraceError(this.feed.name, Math.max(1, this.line), message);
   }
 }
