@@ -33,7 +33,7 @@ program
       process.exitCode = ExitCode.BadInput;
       return;
     }
-    const { packageVersion } = await import('../files/manifest.ts');
+    const { packageVersion } = await import('../files/package-files.ts');
     process.stdout.write(`${packageVersion()}\n`);
   });
 
@@ -67,6 +67,18 @@ program
   .action(async (what: string | undefined, options) =>
     (await import('./list.ts')).list(what, options),
   );
+
+program
+  .command('init [file]')
+  .description('write a commented scenario to start from')
+  .addHelpText('after', example('init my.yaml'))
+  .action(async (file = 'scenario.yaml') => (await import('./init.ts')).init(file));
+
+program
+  .command('schema')
+  .description('print the JSON Schema of scenarios, for editors')
+  .addHelpText('after', example('schema > scenario.schema.json'))
+  .action(async () => (await import('./schema.ts')).schema());
 
 const trace = program
   .command('trace')

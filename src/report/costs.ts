@@ -1,0 +1,88 @@
+import type { LedgerRow } from '../stats/result.ts';
+import { groupBy } from './table.ts';
+
+/** Which cycles of the ledger would not have been spent without a hypervisor, and what they are. */
+
+/** Causes of loss that a program alone on a machine does not have. */
+const foreign = [
+  'interference',
+  'world-switch',
+  'asid-exhausted',
+  'shootdown',
+  'migration',
+  'nested-change',
+];
+
+export interface Cost {
+  readonly leaf: string;
+  /** Empty when all details are taken together. */
+  readonly detail: string;
+  readonly cycles: number;
+  /** The VM that bears most of it. */
+  readonly worst: { readonly vm: string; readonly cycles: number };
+}
+
+/** Every cost of virtualization, largest first. */
+export function virtualizationCosts(ledger: readonly LedgerRow[]): Cost[] {
+  const byName = groupBy(ledger.filter(isVirtualization), ({ leaf, detail }) =>
+    leaf === 'walk.nested' ? leaf : `${leaf} ${detail}`,
+  );
+  return [...byName.values()]
+    .map((rows) => {
+      const { leaf, detail } = rows[0]!;
+      const byVm = new Map<string, number>();
+      for (const { vm, cycles } of rows) byVm.set(vm, (byVm.get(vm) ?? 0) + cycles);
+      const [vm, cycles] = [...byVm].toSorted((a, b) => b[1] - a[1])[0]!;
+      return {
+        leaf,
+        detail: leaf === 'walk.nested' ? '' : detail,
+        cycles: rows.reduce((sum, row) => sum + row.cycles, 0),
+        worst: { vm, cycles },
+      };
+    })
+    .filter(({ cycles }) => cycles > 0)
+    .toSorted((a, b) => b.cycles - a.cycles);
+}
+
+function isVirtualization({ leaf, detail }: LedgerRow): boolean {
+  if (leaf === 'idle' || leaf.startsWith('guest.') || leaf === 'tlb.l2hit') return false;
+  if (leaf === 'walk.guest' || leaf === 'data.stall') return foreign.includes(detail);
+  return leaf !== 'shootdown' || detail === 'hypervisor';
+}
+
+/** What a leaf is, in a few words. */
+export function leafHelp(leaf: string, detail: string): string {
+  switch (leaf) {
+    case 'walk.nested':
+      return 'reading nested tables';
+    case 'walk.guest':
+      return 'walks: translation lost';
+    case 'data.stall':
+      return 'data lines lost';
+    case 'exit.transition':
+      return '#VMEXIT and VMRUN';
+    case 'exit.handler':
+      return handlerHelp[detail] ?? 'hypervisor code';
+    case 'switch':
+      return 'another vCPU: state, scheduler';
+    case 'host':
+      return detail === 'device' ? 'device emulation' : 'interrupts of the host';
+    default:
+      return '';
+  }
+}
+
+const handlerHelp: Readonly<Record<string, string>> = {
+  npf: 'giving memory at first touch',
+  'page-fault': 'shadow faults: fill or forward',
+  'pte-write': 'emulating table writes',
+  'cr3-write': 'switching shadow, resync',
+  'cr4-write': 'global flush of the guest',
+  invlpg: 'resync of a page',
+  hlt: 'putting the vCPU to sleep',
+  intr: 'interrupts while running',
+  ioio: 'I/O instructions',
+  'apic-access': 'APIC emulation',
+  vintr: 'interrupt windows',
+  'fpu-trap': 'loading FPU state',
+};

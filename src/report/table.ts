@@ -1,0 +1,62 @@
+/** Plain tables for a terminal: the first column to the left, the others to the right. */
+
+export interface Column {
+  readonly head: string;
+  readonly left?: boolean;
+}
+
+const MAX_NAME = 28;
+
+/** Lines of a table, without line ends; columns two blanks apart. */
+export function tableLines(
+  columns: readonly Column[],
+  rows: readonly (readonly string[])[],
+): string[] {
+  const cells = [
+    columns.map(({ head }) => head),
+    ...rows.map(([name, ...row]) => [shortened(name!), ...row]),
+  ];
+  const widths = columns.map((_, i) => Math.max(...cells.map((row) => row[i]!.length)));
+  return cells.map((row) =>
+    row
+      .map((cell, i) => (columns[i]!.left ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)))
+      .join('  ')
+      .trimEnd(),
+  );
+}
+
+function shortened(cell: string): string {
+  return cell.length > MAX_NAME ? `${cell.slice(0, MAX_NAME - 1)}…` : cell;
+}
+
+/** `12,345,678` */
+export function grouped(value: number): string {
+  return String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, ',');
+}
+
+/** A share of 1 as a number of per cent: `12.3`; `-` when there is none. */
+export function percent(share: number): string {
+  if (!Number.isFinite(share)) return '-';
+  if (share > 0 && share < 0.0005) return '<0.1';
+  return (share * 100).toFixed(1);
+}
+
+/** `3` or, when the values differ as shown, `3-5`. */
+export function range(values: readonly number[], show: (value: number) => string): string {
+  if (values.length === 0) return '-';
+  const least = show(Math.min(...values));
+  const most = show(Math.max(...values));
+  return least === most ? least : `${least}-${most}`;
+}
+
+/** Items by key, in the order in which the keys first appear. */
+export function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const item of items) {
+    const key = keyOf(item);
+    const group = groups.get(key);
+    if (group) group.push(item);
+    else groups.set(key, [item]);
+  }
+  return groups;
+}
