@@ -32,7 +32,7 @@ export class HostMemory {
     this.owner = new Uint16Array(this.frames).fill(HOST_OWNER);
     this.lineState = new Int32Array(trackLines ? this.frames * 4 : 0);
     // Frame 0 stays unused: cache tags use 0 for "empty".
-    this.#next = Array.from({ length: nodes }, (_, node) => node * this.framesPerNode + 512);
+    this.#next = Array.from({ length: nodes }, (_, node) => node * this.framesPerNode || 512);
     this.#free = Array.from({ length: nodes }, () => []);
     this.#freeBlocks = Array.from({ length: nodes }, () => []);
   }
@@ -66,6 +66,28 @@ export class HostMemory {
         this.owner.fill(vm, frame, frame + count);
         return frame;
       }
+    }
+    throw new MemoryError(`host memory has no ${count} consecutive frames left`);
+  }
+
+  /** The same for a range that is larger than what a node has left: it runs on into nodes nothing was taken from. */
+  takeSpan(node: number, vm: number, count: number, align: number): number {
+    for (let i = 0; i < this.nodes; i++) {
+      const first = (node + i) % this.nodes;
+      const at = Math.ceil(this.#next[first]! / align) * align;
+      const end = at + count;
+      if (end > this.frames) continue;
+      const last = this.nodeOf(end - 1);
+      let untouched = true;
+      for (let n = first + 1; n <= last; n++) {
+        untouched &&= this.#next[n] === n * this.framesPerNode;
+      }
+      if (!untouched) continue;
+      for (let n = first; n <= last; n++) {
+        this.#next[n] = Math.min(end, (n + 1) * this.framesPerNode);
+      }
+      this.owner.fill(vm, at, end);
+      return at;
     }
     throw new MemoryError(`host memory has no ${count} consecutive frames left`);
   }

@@ -25,7 +25,7 @@ class Native implements Mmu {
   start(vcpu: Vcpu): void {
     const vm = this.#vm;
     if (this.#base === 0) {
-      this.#base = this.#deps.memory.takeRange(vm.home, vm.id, vm.memoryPages, 512);
+      this.#base = this.#deps.memory.takeSpan(vm.home, vm.id, vm.memoryPages, 512);
       for (let gfn = 0; gfn < vm.memoryPages; gfn++) vm.p2m[gfn] = this.#base + gfn;
     }
     vcpu.context.frameBase = this.#base;
