@@ -1,5 +1,6 @@
 import { type Core, type CoreContext, Verdict } from '../../src/machine/core.ts';
 import { HOT_COUNTERS, type HotCounter, K } from '../../src/machine/counters.ts';
+import { heap } from '../../src/machine/heap.ts';
 import { buildMachine, type Machine } from '../../src/machine/machine.ts';
 import { indexAt, PTE_SHIFT, Pte, target } from '../../src/machine/page-tables.ts';
 import { runBlock } from '../../src/machine/run.ts';
@@ -82,6 +83,15 @@ export class BareCore {
     this.core.item = from;
     this.core.itemEnd = to;
     while (this.core.item < this.core.itemEnd) runBlock(this.core, 2 ** 30);
+  }
+
+  /** Misses of the first and of the second level, of both sides, since the last `count`. */
+  get missesSoFar(): [number, number] {
+    const at = this.core.counters;
+    return [
+      heap[at + K.l1i_misses]! + heap[at + K.l1d_misses]!,
+      heap[at + K.l2i_misses]! + heap[at + K.l2d_misses]!,
+    ];
   }
 
   /** Running total of a counter. */
