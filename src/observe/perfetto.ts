@@ -151,8 +151,9 @@ export class PerfettoTrace implements TraceFormat {
 
   end(now: Cycles): void {
     if (this.#changed) this.#showStates();
+    const last = Math.max(now, this.#now);
     for (const [vm, count] of this.#exits.entries()) {
-      this.#counter(now, EXITS * GROUP + vm + 1, count);
+      this.#counter(last, EXITS * GROUP + vm + 1, count);
     }
     this.#out.flush(this.#sink);
   }
