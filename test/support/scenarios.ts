@@ -89,6 +89,7 @@ export const BUSY_WORKLOADS: Readonly<Record<string, Overrides>> = {
   faults: { kind: 'page-fault-loop', pages: 40, hz: 0, work: 6 },
   mappings: { kind: 'mmap-loop', pages: 600, touched: 9, hz: 0, work: 8 },
   forks: { kind: 'fork-loop', pages: 40, written: 10, hz: 0, work: 5 },
+  crowd: { kind: 'context-switch-ring', processes: 18, pages: 3, hz: 0, work: 60 },
   ring: { kind: 'context-switch-ring', processes: 4, pages: 20, hz: 0, work: 20 },
   compile: {
     kind: 'synthetic',

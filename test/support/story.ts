@@ -39,11 +39,12 @@ function hostFrame(core: Core, vpn: number, side: number): number {
 }
 
 /** Runs the VM's work one visit at a time; writes down and checks every access and every fault of it. */
-export function tell(workload: Overrides, mmu: Overrides, hypervisor: Overrides = {}): Story {
+export function tell(workload: Overrides, mmu: Overrides, more: Overrides = {}): Story {
   const scenario = {
+    ...more,
     duration: 'work',
-    hypervisor: { mmu, ...hypervisor },
-    vms: [{ name: 'vm', memory: '48MiB', workload }],
+    hypervisor: { ...(more['hypervisor'] as Overrides | undefined), mmu },
+    vms: [{ name: 'vm', memory: '64MiB', workload }],
   };
   return simulate(scenario, (simulation) => {
     const steps: number[] = [];

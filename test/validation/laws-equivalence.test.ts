@@ -1,5 +1,6 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { BUSY_WORKLOADS, modeName, PAGING_MODES } from '../support/scenarios.ts';
+import { BUSY_WORKLOADS, modeName, PAGING_MODES, runs } from '../support/scenarios.ts';
 import { firstDifference, tell } from '../support/story.ts';
 
 /**
@@ -24,4 +25,71 @@ describe.each(Object.entries(BUSY_WORKLOADS))('the guest of %s', (_name, workloa
       expect(story.counters).toEqual(native.counters);
     },
   );
+});
+
+const rate = fc.constantFrom(0, 100, 600);
+
+/** Any guest: how often it maps, unmaps, protects, grows, forks and loads programs, and in how many processes. */
+const anyGuest = fc.record({
+  kind: fc.constant('synthetic'),
+  processes: fc.constantFrom(1, 2, 7),
+  quantum: fc.constantFrom(2000, 20_000),
+  regions: fc
+    .tuple(fc.integer({ min: 1, max: 60 }), fc.integer({ min: 1, max: 80 }), fc.boolean())
+    .map(([text, data, large]) => [
+      { name: 'text', kind: 'code', size: `${text * 4}KiB`, share: 1 },
+      { name: 'file', kind: 'file', size: `${text * 4}KiB`, share: 1, stores: 0.2 },
+      large
+        ? { name: 'data', kind: 'anon', size: '4MiB', pageSize: '2MiB', share: 2, stores: 0.4 }
+        : { name: 'data', kind: 'anon', size: `${data * 4}KiB`, share: 2, stores: 0.4 },
+    ]),
+  per1M: fc.record({
+    mprotect: rate,
+    munmap: rate,
+    yields: fc.constantFrom(0, 200),
+    mmap: fc.record({
+      calls: rate,
+      pages: fc.constantFrom(1, 5, 700),
+      live: fc.integer({ min: 1, max: 4 }),
+    }),
+    heapGrowth: fc.record({
+      calls: rate,
+      pages: fc.constantFrom(1, 9),
+      limit: fc.constant('256KiB'),
+    }),
+  }),
+  jobs: fc.record({
+    instructions: fc.integer({ min: 500, max: 6000 }),
+    forks: fc.boolean(),
+    exec: fc.boolean(),
+    freshPages: fc.integer({ min: 0, max: 20 }),
+    cowPages: fc.integer({ min: 0, max: 20 }),
+  }),
+  hz: fc.constant(0),
+  work: fc.constant(4),
+});
+
+describe('any guest', () => {
+  it('cannot tell how its memory is virtualized', () => {
+    fc.assert(
+      fc.property(
+        anyGuest,
+        fc.constantFrom(...PAGING_MODES.slice(1)),
+        fc.constantFrom(
+          { kind: 'kvm', asids: 3 },
+          { kind: 'kvm' },
+          { kind: 'none' },
+          { kind: 'xen-4.1' },
+        ),
+        fc.integer({ min: 1, max: 1e6 }),
+        (guest, mode, tags, seed) => {
+          const native = tell(guest, { kind: 'native' }, { seed });
+          const story = tell(guest, mode, { seed, hypervisor: { tags } });
+          expect(firstDifference(story, native)).toBe(-1);
+          expect(story.counters).toEqual(native.counters);
+        },
+      ),
+      { numRuns: runs(8) },
+    );
+  });
 });
