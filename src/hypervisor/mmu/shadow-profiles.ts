@@ -6,20 +6,40 @@ export interface ShadowProfile {
   readonly floodLimit: number;
   /** An emulated write that makes an entry present installs its shadow at once. */
   readonly eagerInstall: boolean;
+  /** Every emulated write takes a new tag (KVM), not only those that drop or restrict a translation. */
+  readonly flushEveryWrite: boolean;
   /** Clearing writes in a row to one leaf table after which its trace and shadow are dropped; 0 = never. */
   readonly exitRun: number;
 }
 
 export const shadowProfiles = {
   /** Every write to a table traps and is emulated (Xen before 3.3; KVM before 2.6.28, without its flood detector). */
-  'write-protect': { outOfSync: false, floodLimit: 0, eagerInstall: true, exitRun: 0 },
+  'write-protect': {
+    outOfSync: false,
+    floodLimit: 0,
+    eagerInstall: true,
+    flushEveryWrite: false,
+    exitRun: 0,
+  },
   /** KVM 2.6.33: out-of-sync leaf tables; three emulated writes in a row to an upper table unshadow it. */
-  'kvm-2.6.33': { outOfSync: true, floodLimit: 3, eagerInstall: true, exitRun: 0 },
+  'kvm-2.6.33': {
+    outOfSync: true,
+    floodLimit: 3,
+    eagerInstall: true,
+    flushEveryWrite: true, // mmu_pte_write_flush_tlb: remote flush or local flush, never none
+    exitRun: 0,
+  },
   /**
    * VMware's software MMU under hardware exits: traces on all tables, mappings installed by the traced
    * write (Adams & Agesen 2006), traces of an exiting process dropped after 4 clearing writes (US 8,359,422).
    */
-  'vmware-trace': { outOfSync: false, floodLimit: 0, eagerInstall: true, exitRun: 4 },
+  'vmware-trace': {
+    outOfSync: false,
+    floodLimit: 0,
+    eagerInstall: true,
+    flushEveryWrite: false,
+    exitRun: 4,
+  },
 } as const satisfies Record<string, ShadowProfile>;
 
 export const shadowProfileNames = Object.keys(shadowProfiles) as [

@@ -108,6 +108,6 @@ export class TableWrites {
         this.#pages.setLeaf(page, index, target(entry), flags);
       }
     }
-    this.#deps.loseTag(vcpu, Cause.Shootdown);
+    if (this.#profile.flushEveryWrite) this.#deps.loseTag(vcpu, Cause.Shootdown);
   }
 }
