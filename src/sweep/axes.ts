@@ -1,0 +1,166 @@
+import { stringify } from 'yaml';
+import type { Place } from '../base/errors.ts';
+import { didYouMean, type Findings, listed } from '../scenario/findings.ts';
+import { child, type Located, type LocatedMap, textOf, toValue } from '../scenario/located.ts';
+import type { PlacedValue } from '../scenario/overrides.ts';
+import type { Scalar } from './expression.ts';
+
+/** The axes of a sweep, each value with the place where it was written, and the combinations they span. */
+export interface Axis {
+  /** As `--set` takes it. */
+  readonly path: string;
+  /** Name of its column. */
+  readonly column: string;
+  readonly place: Place;
+  readonly values: readonly AxisValue[];
+}
+
+export interface AxisValue {
+  /** What tables show. */
+  readonly label: string;
+  /** What `where` compares: the value when it is one, else the label. */
+  readonly scalar: Scalar;
+  readonly placed: PlacedValue;
+}
+
+/** Axes that advance together; an axis of `axes:` is a group of its own. */
+export interface AxisGroup {
+  /** Numbers of its axes. */
+  readonly axes: readonly number[];
+  readonly length: number;
+}
+
+export interface Space {
+  readonly axes: readonly Axis[];
+  readonly groups: readonly AxisGroup[];
+  /** Number of combinations. */
+  readonly size: number;
+}
+
+/** Keys that are about the file, not about what is simulated. */
+const FORBIDDEN = ['name', 'description', 'extends', 'sweep', 'find'];
+/** More combinations than this are a slip of the pen. */
+export const MAX_COMBINATIONS = 1_000_000;
+
+/** Reads `axes:` and `zip:`; problems go to `findings`. `experiment` has passed the schema. */
+export function readSpace(experiment: LocatedMap, findings: Findings): Space {
+  const labels = child(experiment, 'labels');
+  const axes: Axis[] = [];
+  const groups: AxisGroup[] = [];
+  const add = (map: LocatedMap): number[] =>
+    [...map.entries].map(([path, { key, value }]) => {
+      const column = textOf(labels, path) ?? path;
+      checkPath(path, column, key, axes, findings);
+      return (
+        axes.push({ path, column, place: key, values: valuesOf(path, key, value, findings) }) - 1
+      );
+    });
+  const product = child(experiment, 'axes');
+  if (product?.form === 'map') {
+    for (const number of add(product)) {
+      groups.push({ axes: [number], length: axes[number]!.values.length });
+    }
+  }
+  const zip = child(experiment, 'zip');
+  for (const map of zip?.form === 'list' ? zip.items : []) {
+    if (map.form !== 'map') continue;
+    const members = add(map);
+    const lengths = new Set(members.map((number) => axes[number]!.values.length));
+    if (lengths.size > 1) {
+      const counts = members
+        .map((n) => `${axes[n]!.path} has ${axes[n]!.values.length}`)
+        .join(', ');
+      findings.add(map.place, `axes that advance together need as many values each: ${counts}`);
+    }
+    if (members.length > 0) groups.push({ axes: members, length: Math.min(...lengths) });
+  }
+  if (labels?.form === 'map') {
+    const paths = axes.map(({ path }) => path);
+    for (const [path, { key }] of labels.entries) {
+      if (paths.includes(path)) continue;
+      const hint = didYouMean(path, paths) ?? `axes: ${listed(paths)}`;
+      findings.add(key, `there is no axis "${path}" to label`, hint);
+    }
+  }
+  const size = groups.reduce((product_, { length }) => product_ * length, 1);
+  if (size > MAX_COMBINATIONS) {
+    findings.add(experiment.place, `${size} combinations are more than ${MAX_COMBINATIONS}`);
+  }
+  return { axes, groups, size };
+}
+
+function checkPath(
+  path: string,
+  column: string,
+  place: Place,
+  others: readonly Axis[],
+  findings: Findings,
+): void {
+  const first = path.split('.')[0]!;
+  if (FORBIDDEN.includes(first) || first.startsWith('x-')) {
+    findings.add(place, `"${first}" cannot be swept`);
+  }
+  for (const other of others) {
+    if (other.path === path) findings.add(place, `"${path}" is an axis already`);
+    else if (`${path}.`.startsWith(`${other.path}.`) || `${other.path}.`.startsWith(`${path}.`)) {
+      findings.add(place, `"${path}" and "${other.path}" set the same value`);
+    } else if (other.column === column) {
+      findings.add(place, `two axes are labelled "${column}"`);
+    }
+  }
+}
+
+function valuesOf(path: string, place: Place, values: Located, findings: Findings): AxisValue[] {
+  const entries: readonly (readonly [string | undefined, Located])[] =
+    values.form === 'map'
+      ? [...values.entries].map(([label, { value }]) => [label, value] as const)
+      : values.form === 'list'
+        ? values.items.map((value) => [undefined, value] as const)
+        : [];
+  if (entries.length === 0) findings.add(values.place, `the axis "${path}" has no values`);
+  const seen = new Set<string>();
+  return entries.map(([name, value]) => {
+    const label = name ?? labelOf(value);
+    if (seen.has(label)) findings.add(value.place, `"${label}" appears twice in "${path}"`);
+    seen.add(label);
+    const scalar = name === undefined && value.form === 'scalar' ? (value.value ?? '') : label;
+    return { label, scalar, placed: { path, place, value } };
+  });
+}
+
+/** A scalar as it is; anything else as YAML in one line. */
+export function labelOf(value: Located): string {
+  if (value.form === 'scalar') return String(value.value);
+  return yamlLine(value);
+}
+
+export function yamlLine(value: Located): string {
+  return stringify(toValue(value), { collectionStyle: 'flow', lineWidth: 0 }).trim();
+}
+
+/** Positions on the groups at combination number `index`: the last group advances fastest. */
+export function positions({ groups }: Space, index: number): number[] {
+  const at = new Array<number>(groups.length);
+  let rest = index;
+  for (let g = groups.length - 1; g >= 0; g--) {
+    const { length } = groups[g]!;
+    at[g] = rest % length;
+    rest = Math.floor(rest / length);
+  }
+  return at;
+}
+
+/** The inverse of `positions`. */
+export function combination({ groups }: Space, at: readonly number[]): number {
+  return groups.reduce((index, { length }, g) => index * length + at[g]!, 0);
+}
+
+/** The values of all axes, in their order, at combination number `index`. */
+export function valuesAt(space: Space, index: number): AxisValue[] {
+  const values = new Array<AxisValue>(space.axes.length);
+  const at = positions(space, index);
+  for (const [g, { axes }] of space.groups.entries()) {
+    for (const axis of axes) values[axis] = space.axes[axis]!.values[at[g]!]!;
+  }
+  return values;
+}

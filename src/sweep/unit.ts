@@ -1,0 +1,119 @@
+import { runBaseline } from '../scenario/baseline.ts';
+import type { RefillableFeed } from '../scenario/build.ts';
+import type { Scenario } from '../scenario/resolve.ts';
+import { runScenario } from '../scenario/run.ts';
+import {
+  groupMeasureNames,
+  type MeasureName,
+  measure,
+  measureHost,
+  type Sample,
+  vmMeasureNames,
+} from '../stats/measures.ts';
+import type { RunResult } from '../stats/result.ts';
+
+/** A unit of work: one run of one point of a sweep. */
+export interface UnitJob {
+  readonly scenario: Scenario;
+  /** Also run each VM alone and native, for its slowdown. */
+  readonly native: boolean;
+  /** Trace as written in the scenario -> file. */
+  readonly traces: readonly (readonly [string, string])[];
+}
+
+export type Values = Readonly<Partial<Record<MeasureName, number>>>;
+
+/** What is kept of a unit. Plain data; the same for the same scenario, seed and version. */
+export interface UnitResult {
+  readonly mhz: number;
+  readonly windowCycles: number;
+  readonly host: Values;
+  readonly groups: readonly GroupResult[];
+  readonly vms: readonly VmResult[];
+}
+
+export interface GroupResult {
+  readonly group: string;
+  readonly vms: number;
+  readonly workload: string;
+  readonly unit: string;
+  readonly values: Values;
+  /** Cycles by `leaf` or `leaf/detail`, summed over the VMs. */
+  readonly ledger: Readonly<Record<string, number>>;
+}
+
+export interface VmResult {
+  readonly vm: string;
+  readonly group: string;
+  readonly values: Values;
+}
+
+export interface UnitHooks {
+  readonly openTrace: (file: string) => RefillableFeed;
+  readonly signal?: { readonly aborted: boolean } | undefined;
+  readonly pause?: (() => Promise<void>) | undefined;
+  /** 0..1 */
+  readonly onProgress?: ((fraction: number) => void) | undefined;
+}
+
+/**
+ * Native runs by what they depend on: most points of a sweep compare with the same ones. Never changes a result, only
+ * the time it takes.
+ */
+export type NativeCache = Map<string, number>;
+const CACHE_LIMIT = 10_000;
+
+/** Throws ModelError, or RunAborted through the signal. */
+export async function runUnit(
+  { scenario, native }: UnitJob,
+  hooks: UnitHooks,
+  cache: NativeCache = new Map(),
+): Promise<UnitResult> {
+  const { onProgress, ...rest } = hooks;
+  const ran = await runScenario(scenario, {
+    ...rest,
+    onProgress: onProgress && (({ fraction }) => onProgress(fraction)),
+  });
+  if (cache.size > CACHE_LIMIT) cache.clear();
+  return condense(native ? await runBaseline(scenario, ran, rest, cache) : ran);
+}
+
+/** A run, reduced to what a sweep tabulates. */
+export function condense(result: RunResult): UnitResult {
+  const { mhz, windowCycles } = result;
+  const windowSeconds = windowCycles / (mhz * 1e6);
+  const names = [...new Set(result.vms.map(({ group }) => group))];
+  return {
+    mhz,
+    windowCycles,
+    host: measureHost(result),
+    groups: names.map((group) => {
+      const vms = result.vms.filter((vm) => vm.group === group);
+      const members = new Set(vms.map(({ vm }) => vm));
+      const ledger: Record<string, number> = {};
+      for (const { vm, leaf, detail, cycles } of result.ledger) {
+        if (!members.has(vm)) continue;
+        const key = detail === '' ? leaf : `${leaf}/${detail}`;
+        ledger[key] = (ledger[key] ?? 0) + cycles;
+      }
+      return {
+        group,
+        vms: vms.length,
+        workload: vms[0]!.workload,
+        unit: vms[0]!.unit,
+        values: measureAll(groupMeasureNames, { vms, windowSeconds }),
+        ledger,
+      };
+    }),
+    vms: result.vms.map((row) => ({
+      vm: row.vm,
+      group: row.group,
+      values: measureAll(vmMeasureNames, { vms: [row], windowSeconds }),
+    })),
+  };
+}
+
+function measureAll(names: readonly MeasureName[], sample: Sample): Values {
+  const values = names.map((name) => [name, measure(name, sample)] as const);
+  return Object.fromEntries(values.filter(([, value]) => value !== undefined));
+}
