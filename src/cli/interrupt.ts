@@ -12,13 +12,11 @@ export interface Interrupt {
 }
 
 /** The first Ctrl-C (or SIGTERM, as cluster schedulers send) asks to end in good order, the second ends at once. */
-export function onInterrupt(): Interrupt {
+export function onInterrupt(kept = 'nothing is written'): Interrupt {
   const controller = new AbortController();
   const handle = (): void => {
     if (controller.signal.aborted) process.exit(ExitCode.Interrupted);
-    process.stderr.write(
-      '\nworldswitch: interrupted, nothing is written; once more to end at once\n',
-    );
+    process.stderr.write(`\nworldswitch: interrupted, ${kept}; once more to end at once\n`);
     controller.abort();
   };
   const signals = ['SIGINT', 'SIGTERM'] as const;

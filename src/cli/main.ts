@@ -59,6 +59,30 @@ withOverrides(program.command('check <scenario>'))
   .addHelpText('after', example('check configs/quickstart.yaml'))
   .action(async (file: string, options) => (await import('./check.ts')).check(file, options));
 
+withOverrides(program.command('sweep [scenario]'))
+  .description('run every point of the `sweep:` of a scenario, each several times, on all cores')
+  .option(
+    '--axis <path=[values]>',
+    'sweep this, instead of the `sweep:` in the file (repeatable)',
+    collect,
+    [],
+  )
+  .option('--replications <count>', 'runs of each point, instead of the number in the file', count)
+  .option('-o, --out <directory>', 'where to write; default: results/<name>-sweep')
+  .option(
+    '-j, --jobs <count>',
+    'runs at a time; 0 = inside this process; default: all cores',
+    count,
+  )
+  .option('-n, --dry-run', 'print the plan and how long it would take')
+  .option('--json', 'print the results as JSON')
+  .option('-q, --quiet', 'print neither results nor progress')
+  .addHelpText('after', example('sweep configs/consolidation.yaml --dry-run'))
+  .action(async (file: string | undefined, options, command: Command) => {
+    if (file === undefined) command.error("error: missing required argument 'scenario'");
+    else await (await import('./sweep.ts')).sweep(file, options);
+  });
+
 program
   .command('list [what]')
   .description('list what a scenario can name: presets, policies, workloads, metrics')

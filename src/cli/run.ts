@@ -32,6 +32,11 @@ export async function run(file: string, options: RunCommandOptions): Promise<voi
   const { scenario } = loaded;
   const out = options.out ?? join('results', scenario.name);
   checkOutput(out);
+  if (scenario.sweep && !options.quiet) {
+    process.stderr.write(
+      'worldswitch: this runs the scenario alone; `worldswitch sweep` runs the points of its `sweep:`\n',
+    );
+  }
 
   const interrupt = onInterrupt();
   const bar = new ProgressBar(scenario.name, { quiet: options.quiet ?? false });

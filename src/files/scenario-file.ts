@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { didYouMean } from '../scenario/findings.ts';
-import { type LoadedScenario, loadWithPlaces } from '../scenario/load.ts';
+import { type LoadedScenario, ScenarioTree } from '../scenario/load.ts';
 import { MAX_TEXT } from '../scenario/parse.ts';
 import { faultOf, reasonOf } from './faults.ts';
 import { checkTraces } from './trace-files.ts';
@@ -21,27 +21,45 @@ export async function openScenario(
   path: string,
   options: OpenOptions = {},
 ): Promise<LoadedScenario> {
+  const loaded = openTree(path, options).tree.load();
+  await checkTraces(loaded);
+  return loaded;
+}
+
+/** A scenario that was read but not checked yet, with the texts it is made of, by file. */
+export interface OpenedTree {
+  readonly tree: ScenarioTree;
+  readonly texts: ReadonlyMap<string, string>;
+}
+
+/** Throws ConfigError when a file cannot be read or is not YAML. */
+export function openTree(path: string, options: OpenOptions = {}): OpenedTree {
+  const texts = new Map<string, string>();
+  const read = (file: string): string => {
+    const text = readText(file);
+    texts.set(file, text);
+    return text;
+  };
   let text: string;
   try {
-    text = readText(path);
+    text = read(path);
   } catch (error) {
     throw faultOf(path, `cannot read the scenario: ${reasonOf(error)}`, nearbyFile(path));
   }
-  const set = [...(options.set ?? [])];
-  if (options.seed !== undefined) set.push(`seed=${JSON.stringify(options.seed)}`);
-  const loaded = loadWithPlaces(text, {
-    file: path,
-    set,
-    readFile: (file) => {
-      try {
-        return readText(file);
-      } catch (error) {
-        throw new Error(reasonOf(error));
-      }
-    },
-  });
-  await checkTraces(loaded);
-  return loaded;
+  const readFile = (file: string) => {
+    try {
+      return read(file);
+    } catch (error) {
+      throw new Error(reasonOf(error));
+    }
+  };
+  const tree = new ScenarioTree(text, { file: path, set: setsOf(options), readFile });
+  return { tree, texts };
+}
+
+/** Everything that is set on the command line, as `path=value`. */
+export function setsOf({ set = [], seed }: OpenOptions): string[] {
+  return seed === undefined ? [...set] : [...set, `seed=${JSON.stringify(seed)}`];
 }
 
 /** The text of a small file; the size is looked at before the first byte is read. */

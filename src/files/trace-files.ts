@@ -34,7 +34,11 @@ export function tracePaths(loaded: LoadedScenario): Map<string, string> {
 
 /** Opens traces as `RunOptions.openTrace` wants it. */
 export function traceOpener(loaded: LoadedScenario): (file: string) => RefillableFeed {
-  const paths = tracePaths(loaded);
+  return openerFor(tracePaths(loaded));
+}
+
+/** The same when only the files are known, as in another thread. */
+export function openerFor(paths: ReadonlyMap<string, string>): (file: string) => RefillableFeed {
   return (file) => new FileFeed(paths.get(file) ?? file);
 }
 

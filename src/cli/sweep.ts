@@ -1,0 +1,210 @@
+import { availableParallelism } from 'node:os';
+import { join, resolve } from 'node:path';
+import { checkOutput } from '../files/output.ts';
+import { type MeasureName, measures } from '../stats/measures.ts';
+import type { Campaign } from '../sweep/campaign.ts';
+import { beginCampaign, mergeCampaign, openCampaign } from '../sweep/directory.ts';
+import { estimateCost } from '../sweep/estimate.ts';
+import { execute, type Failure, type Outcome, type Shard } from '../sweep/execute.ts';
+import { describe, setArguments } from '../sweep/plan.ts';
+import { inlinePool, threadPool } from '../sweep/pool.ts';
+import { firstReplications } from '../sweep/replicate.ts';
+import { type SummaryRow, summaryRows } from '../sweep/tables.ts';
+import { ExitCode } from './fail.ts';
+import { onInterrupt } from './interrupt.ts';
+import { ProgressBar } from './progress.ts';
+import { print, style } from './terminal.ts';
+import { shellWord, shortNumber, shortTime, textTable } from './text-table.ts';
+
+export interface SweepOptions {
+  readonly set: readonly string[];
+  readonly seed?: string;
+  readonly axis: readonly string[];
+  readonly replications?: number;
+  readonly out?: string;
+  readonly jobs?: number;
+  readonly dryRun?: boolean;
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+}
+
+/** `worldswitch sweep FILE` */
+export async function sweep(file: string, options: SweepOptions): Promise<void> {
+  const start = performance.now();
+  const { campaign, recipe, directory } = await openSweep(file, options);
+  if (options.dryRun) {
+    await printPlan(campaign, directory, options);
+    return;
+  }
+  checkOutput(directory);
+  beginCampaign(directory, recipe);
+  const { outcome, jobs } = await executeCampaign(campaign, options);
+  if (outcome.interrupted) {
+    say('the same command goes on from there');
+    process.exitCode = ExitCode.Interrupted;
+    return;
+  }
+  const seconds = (performance.now() - start) / 1000;
+  mergeCampaign(directory, { campaign, recipe }, { seconds, jobs, outcome });
+  printResults(campaign, directory, options);
+  if (!options.quiet) say(`${countUnits(outcome)} in ${shortTime(seconds)}`);
+  reportFailures(campaign, recipe, outcome.failures);
+}
+
+export function openSweep(file: string, options: SweepOptions) {
+  const set = [...options.set];
+  // One value for all of them: an axis path has dots of its own.
+  if (options.axis.length > 0) {
+    const axes = options.axis.map((text) => {
+      const equals = text.indexOf('=');
+      return equals < 0 ? text : `"${text.slice(0, equals)}": ${text.slice(equals + 1)}`;
+    });
+    set.push(`sweep={axes: {${axes.join(', ')}}}`);
+  }
+  if (options.replications !== undefined) set.push(`sweep.replications=${options.replications}`);
+  return openCampaign(file, { set, seed: options.seed }, (name) =>
+    resolve(options.out ?? join('results', `${name}-sweep`)),
+  );
+}
+
+export const say = (text: string) => process.stderr.write(`worldswitch: ${text}\n`);
+
+export interface ExecuteChoices {
+  readonly jobs?: number | undefined;
+  readonly quiet?: boolean | undefined;
+}
+
+/** Runs what is missing, with one bar and in good order when it is interrupted. */
+export async function executeCampaign(
+  campaign: Campaign,
+  { jobs = availableParallelism(), quiet = false }: ExecuteChoices,
+  shard?: Shard,
+): Promise<{ outcome: Outcome; jobs: number }> {
+  const interrupt = onInterrupt('finished units are kept');
+  const bar = new ProgressBar(campaign.plan.base.name, { quiet });
+  const pool = jobs === 0 ? inlinePool(interrupt.pause) : threadPool(jobs);
+  try {
+    const outcome = await execute(campaign, {
+      pool,
+      shard,
+      signal: interrupt.signal,
+      onProgress: (fraction, finished, known) =>
+        bar.update(fraction, `${finished} of ${known} runs`),
+    });
+    return { outcome, jobs };
+  } finally {
+    bar.stop();
+    interrupt.dispose();
+    await pool.close();
+  }
+}
+
+export function countUnits({ ran, reused, failures }: Outcome): string {
+  const parts = [`${ran} runs`];
+  if (reused > 0) parts.push(`${reused} reused from before`);
+  if (failures.length > 0) parts.push(`${failures.length} failed`);
+  return parts.join(', ');
+}
+
+/** Lists failed units with the command that repeats each, and sets the exit code. */
+export function reportFailures(
+  campaign: Campaign,
+  recipe: { readonly file: string; readonly set: readonly string[] },
+  failures: readonly Failure[],
+): void {
+  if (failures.length === 0) return;
+  const { plan } = campaign;
+  for (const { point, replication, fault } of failures) {
+    const { values } = plan.point(point);
+    say(`failed: ${describe(values, plan.space)}, replication ${replication}: ${fault.message}`);
+    const set = recipe.set.filter((text) => !/^sweep[.=]/.test(text));
+    const words = [
+      ...['run', recipe.file, ...set.flatMap((text) => ['--set', text])],
+      ...setArguments(values.filter(({ placed }) => placed.path !== 'seed')),
+      ...['--seed', campaign.seed(point, replication)],
+    ];
+    process.stderr.write(`  repeat with: worldswitch ${words.map(shellWord).join(' ')}\n`);
+  }
+  process.exitCode = ExitCode.SomeFailed;
+}
+
+async function printPlan(campaign: Campaign, directory: string, options: SweepOptions) {
+  const { plan } = campaign;
+  const { missing, stored, totalSeconds } = await estimateCost(campaign);
+  const lanes = Math.max(1, options.jobs ?? availableParallelism());
+  const seconds = totalSeconds / Math.min(lanes, Math.max(1, missing));
+  if (options.json) {
+    const points = Array.from({ length: plan.points }, (_, index) =>
+      Object.fromEntries(
+        plan.point(index).values.map(({ label }, i) => [plan.space.axes[i]!.path, label]),
+      ),
+    );
+    const rest = { replications: firstReplications(plan), missing, stored, seconds, directory };
+    print(`${JSON.stringify({ points, ...rest }, null, 2)}\n`);
+    return;
+  }
+  const shown = Math.min(plan.points, MOST_ROWS);
+  const rows = Array.from({ length: shown }, (_, index) => [
+    String(index),
+    ...plan.point(index).values.map(({ label }) => label),
+  ]);
+  print(textTable([['point', ...plan.space.axes.map(({ column }) => column)], ...rows]));
+  if (shown < plan.points) print(`… ${plan.points - shown} more\n`);
+  const upTo = plan.precision === undefined ? '' : ` to ${plan.maxReplications}`;
+  print(`${plan.points} points, ${firstReplications(plan)}${upTo} replications each\n`);
+  print(`${missing} runs to do, ${stored} stored already\n`);
+  print(`about ${shortTime(seconds)} with ${lanes} at a time; results would go to ${directory}/\n`);
+}
+
+const MOST_ROWS = 40;
+/** Shown first of what there is. */
+const HEADLINES: readonly MeasureName[] = [
+  'slowdown',
+  'work_per_second',
+  'latency_p99',
+  'cycles_per_instruction',
+  'ready_share',
+  'host_overhead',
+];
+const MOST_METRICS = 5;
+
+export function printResults(
+  campaign: Campaign,
+  directory: string,
+  { json, quiet }: { readonly json?: boolean; readonly quiet?: boolean },
+): void {
+  const { plan } = campaign;
+  if (json) {
+    const rows = [...summaryRows(plan, campaign)].map(({ labels, ...row }) => ({
+      ...row,
+      unit: measures[row.metric].unit,
+      values: Object.fromEntries(plan.space.axes.map(({ path }, i) => [path, labels[i]])),
+    }));
+    print(`${JSON.stringify(rows, null, 2)}\n`);
+    return;
+  }
+  if (quiet) return;
+  const names = (plan.metrics ?? HEADLINES).slice(0, MOST_METRICS);
+  const lines = new Map<string, { row: SummaryRow; cells: Map<MeasureName, string> }>();
+  for (const row of summaryRows(plan, campaign)) {
+    if (!names.includes(row.metric)) continue;
+    const key = `${row.point} ${row.group}`;
+    const line = lines.get(key) ?? { row, cells: new Map() };
+    if (lines.size >= MOST_ROWS && !lines.has(key)) break;
+    lines.set(key, line);
+    const half = row.halfWidth === undefined ? '' : ` ±${shortNumber(row.halfWidth)}`;
+    line.cells.set(row.metric, `${shortNumber(row.mean)}${half}`);
+  }
+  const used = names.filter((name) => [...lines.values()].some(({ cells }) => cells.has(name)));
+  const header = [...plan.space.axes.map(({ column }) => column), 'group', ...used.map(headline)];
+  const body = [...lines.values()].map(({ row, cells }) => [
+    ...row.labels,
+    row.group,
+    ...used.map((name) => cells.get(name) ?? ''),
+  ]);
+  const [first, ...rest] = textTable([header, ...body]).split('\n');
+  print(`${style('bold', first!)}\n${rest.join('\n')}`);
+  print(`mean ± half of the 95 % interval; results in ${directory}/\n`);
+}
+
+const headline = (name: MeasureName) => (measures[name].unit === 'ns' ? `${name}_ns` : name);

@@ -1,0 +1,147 @@
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { packageVersion } from '../files/manifest.ts';
+import { checkTraces, tracePaths } from '../files/trace-files.ts';
+import type { LoadedScenario } from '../scenario/load.ts';
+import type { Scenario } from '../scenario/resolve.ts';
+import { checkPoints, type Plan, type Point, replicationSeed } from './plan.ts';
+import { UnitStore } from './store.ts';
+import type { UnitJob, UnitResult } from './unit.ts';
+
+/** A plan with a directory: what its units are called, what they cost, which of them are there. */
+export class Campaign {
+  readonly plan: Plan;
+  readonly store: UnitStore;
+  /** 32 bytes for each point: the name of its units without the seed. */
+  readonly #names: Buffer;
+  readonly #weights: Float64Array;
+
+  /** Checks every point: throws ConfigError with all problems. */
+  static async open(plan: Plan, directory: string): Promise<Campaign> {
+    const names = Buffer.alloc(32 * plan.points);
+    const weights = new Float64Array(plan.points);
+    const traces = new TraceHashes();
+    const withTraces = new Map<string, LoadedScenario>();
+    const version = codeVersion();
+    const loadedPoints = (point: Point, loaded: LoadedScenario) => {
+      weights[point.index] = weightOf(loaded.scenario, plan.native);
+      const files = [...tracePaths(loaded).values()];
+      if (files.length > 0) withTraces.set(files.join('\0'), loaded);
+    };
+    checkPoints(plan, loadedPoints);
+    for (const loaded of withTraces.values()) await checkTraces(loaded);
+    for (let index = 0; index < plan.points; index++) {
+      const { scenario, files } = namedParts(plan.point(index).load());
+      const hash = createHash('sha256')
+        .update(version)
+        .update(plan.native ? ' native ' : ' ');
+      hash.update(scenario);
+      for (const file of files) hash.update(traces.of(file));
+      hash.digest().copy(names, 32 * index);
+    }
+    return new Campaign(plan, directory, names, weights);
+  }
+
+  private constructor(plan: Plan, directory: string, names: Buffer, weights: Float64Array) {
+    this.plan = plan;
+    this.store = new UnitStore(directory);
+    this.#names = names;
+    this.#weights = weights;
+  }
+
+  /** Name of a unit: 32 hexadecimal digits that stand for scenario, seed and version. */
+  unit(point: number, replication: number): string {
+    return createHash('sha256')
+      .update(this.#names.subarray(32 * point, 32 * point + 32))
+      .update(this.seed(point, replication))
+      .digest('hex')
+      .slice(0, 32);
+  }
+
+  seed(point: number, replication: number): string {
+    const { space, base } = this.plan;
+    const swept = space.axes.findIndex(({ path }) => path === 'seed');
+    const seed = swept < 0 ? base.seed : this.plan.point(point).values[swept]!.label;
+    return replicationSeed(seed, replication);
+  }
+
+  job(point: number, replication: number): UnitJob {
+    const loaded = this.plan.point(point).load();
+    return {
+      scenario: { ...loaded.scenario, seed: this.seed(point, replication) },
+      native: this.plan.native,
+      traces: [...tracePaths(loaded)],
+    };
+  }
+
+  result(point: number, replication: number): UnitResult | undefined {
+    return this.store.read(this.unit(point, replication))?.result;
+  }
+
+  /** How much work a unit of a point is, in pCPU cycles to simulate: for estimates and for the order. */
+  weight(point: number): number {
+    return this.#weights[point]!;
+  }
+}
+
+/** What a result depends on besides the seed, the program and the traces, as text; and the traces. */
+function namedParts(loaded: LoadedScenario): { scenario: string; files: readonly string[] } {
+  const { name, description, seed, sweep, find, ...rest } = loaded.scenario.input;
+  return { scenario: JSON.stringify(rest), files: [...tracePaths(loaded).values()] };
+}
+
+function weightOf({ duration, vms, host, processor }: Scenario, native: boolean): number {
+  const count = vms.reduce((sum, group) => sum + group.count, 0);
+  // How long finishing the work takes is not known beforehand; only the order of the points matters then.
+  const cycles = duration === 'work' ? processor.clock : duration;
+  return cycles * Math.min(count, host.pcpus) * (native ? 2 : 1);
+}
+
+class TraceHashes {
+  readonly #known = new Map<string, Buffer>();
+
+  of(file: string): Buffer {
+    const known = this.#known.get(file);
+    if (known) return known;
+    const hash = createHash('sha256').update(readFileSync(file)).digest();
+    this.#known.set(file, hash);
+    return hash;
+  }
+}
+
+/** Folders whose code decides what a unit yields. */
+const SIMULATING = [
+  'base',
+  'engine',
+  'stats',
+  'observe',
+  'machine',
+  'hypervisor',
+  'guest',
+  'scenario',
+];
+
+let version: string | undefined;
+
+/**
+ * Version of the package and a digest of the code that simulates: results of a program that was changed are not taken
+ * for those of the present one.
+ */
+export function codeVersion(): string {
+  if (version !== undefined) return version;
+  const hash = createHash('sha256');
+  const root = fileURLToPath(new URL('../', import.meta.url));
+  for (const folder of SIMULATING) {
+    const names = readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' });
+    for (const name of names.filter((file) => /(?<!\.d)\.[jt]s$/.test(file)).sort()) {
+      hash.update(name).update(readFileSync(join(root, folder, name)));
+    }
+  }
+  hash.update(
+    readFileSync(fileURLToPath(new URL(`./unit${import.meta.url.slice(-3)}`, import.meta.url))),
+  );
+  version = `${packageVersion()}+${hash.digest('hex').slice(0, 12)}`;
+  return version;
+}

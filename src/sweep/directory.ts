@@ -1,0 +1,160 @@
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ConfigError } from '../base/errors.ts';
+import { faultOf, reasonOf } from '../files/faults.ts';
+import { writeFileAtomic } from '../files/output.ts';
+import { openTree, setsOf } from '../files/scenario-file.ts';
+import { ScenarioTree } from '../scenario/load.ts';
+import { Campaign, codeVersion } from './campaign.ts';
+import type { Failure, Outcome } from './execute.ts';
+import { makePlan } from './plan.ts';
+import { differencesCsv, pointsCsv, summaryCsv } from './tables.ts';
+
+/** The directory of a campaign: what it is asked to do, its units, its tables. */
+
+/** campaign.json: everything the plan is made from, so that other processes make the same. */
+interface Recipe {
+  readonly version: string;
+  /** The scenario, and what it extends, as they were read. */
+  readonly file: string;
+  readonly texts: Readonly<Record<string, string>>;
+  readonly set: readonly string[];
+  /** Where relative paths start. */
+  readonly cwd: string;
+}
+
+const RECIPE = 'campaign.json';
+const TABLES = ['points.csv', 'summary.csv', 'differences.csv'] as const;
+
+export interface OpenCampaignOptions {
+  readonly set: readonly string[];
+  readonly seed?: string | undefined;
+}
+
+export interface OpenCampaign {
+  readonly campaign: Campaign;
+  readonly recipe: Recipe;
+}
+
+/** Reads a scenario with a sweep. Throws ConfigError with the problems of all its points. `out`: from the name. */
+export async function openCampaign(
+  file: string,
+  options: OpenCampaignOptions,
+  out: (name: string) => string,
+): Promise<OpenCampaign & { readonly directory: string }> {
+  const { tree, texts } = openTree(file, options);
+  const plan = makePlan(tree);
+  const directory = out(plan.base.name);
+  const recipe = {
+    version: codeVersion(),
+    file,
+    texts: Object.fromEntries(texts),
+    set: setsOf(options),
+    cwd: process.cwd(),
+  };
+  return { campaign: await Campaign.open(plan, directory), recipe, directory };
+}
+
+/** Writes the recipe. Tables that are there are of another state of the campaign: they go. */
+export function beginCampaign(directory: string, recipe: Recipe): void {
+  try {
+    mkdirSync(directory, { recursive: true });
+    for (const table of TABLES) rmSync(join(directory, table), { force: true });
+  } catch (error) {
+    throw new Error(`cannot write to ${directory}: ${reasonOf(error)}`, { cause: error });
+  }
+  writeFileAtomic(join(directory, RECIPE), `${JSON.stringify(recipe, null, 2)}\n`);
+}
+
+/** Opens a planned campaign. Throws ConfigError when there is none, or one of another version. */
+export async function reopenCampaign(directory: string): Promise<OpenCampaign> {
+  const path = join(directory, RECIPE);
+  if (!existsSync(path)) {
+    const hint = '`worldswitch sweep plan FILE --out DIR` makes one';
+    throw faultOf(directory, `there is no campaign in ${directory}: no ${RECIPE}`, hint);
+  }
+  const recipe = readRecipe(path);
+  if (recipe.version !== codeVersion()) {
+    throw faultOf(
+      path,
+      `planned by version ${recipe.version}, this is ${codeVersion()}`,
+      'plan it again; a campaign is run by one version',
+    );
+  }
+  try {
+    process.chdir(recipe.cwd);
+  } catch (error) {
+    throw faultOf(path, `planned in ${recipe.cwd}, and that is not here: ${reasonOf(error)}`);
+  }
+  const tree = new ScenarioTree(recipe.texts[recipe.file]!, {
+    file: recipe.file,
+    set: recipe.set,
+    readFile: (name) => recipe.texts[name]!,
+  });
+  return { campaign: await Campaign.open(makePlan(tree), directory), recipe };
+}
+
+function readRecipe(path: string): Recipe {
+  const damaged = (): ConfigError => faultOf(path, 'not the recipe of a campaign: it is damaged');
+  let recipe: Partial<Recipe>;
+  try {
+    recipe = JSON.parse(readFileSync(path, 'utf8'));
+  } catch {
+    throw damaged();
+  }
+  const { version, file, texts, set, cwd } = recipe;
+  const whole = version && file && typeof texts?.[file] === 'string' && Array.isArray(set) && cwd;
+  if (!whole) throw damaged();
+  return recipe as Recipe;
+}
+
+export interface Merge {
+  readonly seconds: number;
+  readonly jobs: number;
+  readonly outcome: Outcome;
+}
+
+/** Writes the tables from what is stored, then the manifest. */
+export function mergeCampaign(directory: string, { campaign, recipe }: OpenCampaign, run?: Merge) {
+  const { plan } = campaign;
+  writeFileAtomic(join(directory, 'points.csv'), pointsCsv(plan, campaign));
+  writeFileAtomic(join(directory, 'summary.csv'), summaryCsv(plan, campaign));
+  if (plan.baseline) {
+    writeFileAtomic(join(directory, 'differences.csv'), differencesCsv(plan, campaign));
+  }
+  const manifest = {
+    tool: 'worldswitch',
+    version: recipe.version,
+    scenario: plan.base.name,
+    seed: plan.base.seed,
+    file: recipe.file,
+    set: recipe.set,
+    points: plan.points,
+    replications: plan.replications,
+    precision: plan.precision,
+    axes: plan.space.axes.map(({ path, column, values }) => ({
+      path,
+      column,
+      values: values.map(({ label }) => label),
+    })),
+    baseline:
+      plan.baseline &&
+      Object.fromEntries(
+        [...plan.baseline].map(([axis, label]) => [plan.space.axes[axis]!.path, label]),
+      ),
+    lastRun: run && {
+      finishedAt: new Date().toISOString(),
+      wallSeconds: Number(run.seconds.toFixed(3)),
+      jobs: run.jobs,
+      ran: run.outcome.ran,
+      reused: run.outcome.reused,
+      failed: run.outcome.failures.map((failure) => nameOf(campaign, failure)),
+    },
+    node: process.version,
+    platform: `${process.platform} ${process.arch}`,
+  };
+  writeFileAtomic(join(directory, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+}
+
+const nameOf = (campaign: Campaign, { point, replication }: Failure) =>
+  campaign.unit(point, replication);

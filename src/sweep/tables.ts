@@ -1,0 +1,236 @@
+import { csv, leafColumn } from '../report/csv.ts';
+import {
+  groupMeasureNames,
+  hostMeasureNames,
+  leafColumns,
+  type MeasureName,
+  measures,
+} from '../stats/measures.ts';
+import { type Estimate, estimate } from '../stats/replications.ts';
+import type { Plan, Point } from './plan.ts';
+import { firstReplications, nextReplications } from './replicate.ts';
+import type { UnitResult, Values } from './unit.ts';
+
+/**
+ * The tables of a sweep, made from its finished units one point at a time. They hold nothing that depends on who ran
+ * what and when: any number of workers, interrupted or not, gives the same bytes.
+ */
+export interface UnitSource {
+  /** Undefined when the unit failed or is missing. */
+  result(point: number, replication: number): UnitResult | undefined;
+  unit(point: number, replication: number): string;
+  seed(point: number, replication: number): string;
+}
+
+/** What summary.csv holds when the sweep does not say. */
+const DEFAULT_METRICS: readonly MeasureName[] = [
+  'work_per_second',
+  'requests_per_second',
+  'latency_mean',
+  'latency_p50',
+  'latency_p95',
+  'latency_p99',
+  'cycles_per_instruction',
+  'walks_per_1000_instructions',
+  'exits_per_second',
+  'ready_share',
+  'guest_share',
+  'walk_share',
+  'stall_share',
+  'hypervisor_share',
+  'host_busy',
+  'host_overhead',
+  'host_walk_share',
+  'vms_per_core',
+];
+/** What summary.csv calls the rows that are about the whole host. */
+export const HOST = 'host';
+
+const isHost = (name: MeasureName) => measures[name].scope === 'host';
+const column = (name: MeasureName) => (measures[name].unit === 'ns' ? `${name}_ns` : name);
+const leaves = leafColumns.filter((leaf) => leaf !== 'idle');
+
+/** The finished replications of a point by number, as many as the plan wants. */
+export function replicationsOf(plan: Plan, source: UnitSource, point: number): UnitResult[] {
+  const results: UnitResult[] = [];
+  for (let wanted = firstReplications(plan), r = 0; r < wanted; ) {
+    for (; r < wanted; r++) {
+      const result = source.result(point, r);
+      if (result) results[r] = result;
+    }
+    // With a gap nothing can be decided: what is there is all there is.
+    if (Object.keys(results).length === wanted) wanted = nextReplications(plan, results);
+  }
+  return results;
+}
+
+type Cell = string | number | undefined;
+
+/** A row for each point, replication and VM group. */
+export function pointsCsv(plan: Plan, source: UnitSource): Iterable<string> {
+  const columns = [
+    'point',
+    'replication',
+    'seed',
+    'unit',
+    ...plan.space.axes.map((axis) => axis.column),
+    'group',
+    'vms',
+    'workload',
+    'work_unit',
+    'clock_mhz',
+    'window_cycles',
+    ...groupMeasureNames.map(column),
+    ...leaves.map(leafColumn),
+    ...hostMeasureNames,
+  ];
+  return csv(columns, pointRows(plan, source));
+}
+
+function* pointRows(plan: Plan, source: UnitSource): Generator<Cell[]> {
+  for (let index = 0; index < plan.points; index++) {
+    const labels = labelsOf(plan.point(index));
+    for (const [r, result] of replicationsOf(plan, source, index).entries()) {
+      if (!result) continue;
+      const unit = [index, r, source.seed(index, r), source.unit(index, r), ...labels];
+      for (const { group, vms, workload, unit: work, values, ledger } of result.groups) {
+        yield [
+          ...unit,
+          group,
+          vms,
+          workload,
+          work,
+          result.mhz,
+          result.windowCycles,
+          ...groupMeasureNames.map((name) => values[name]),
+          ...leaves.map((leaf) => leafTotal(ledger, leaf)),
+          ...hostMeasureNames.map((name) => result.host[name]),
+        ];
+      }
+    }
+  }
+}
+
+function leafTotal(ledger: Readonly<Record<string, number>>, leaf: string): number {
+  let total = 0;
+  for (const [key, cycles] of Object.entries(ledger)) {
+    if (key === leaf || key.startsWith(`${leaf}/`)) total += cycles;
+  }
+  return total;
+}
+
+const labelsOf = ({ values }: Point) => values.map(({ label }) => label);
+
+/** One line of summary.csv. */
+export interface SummaryRow extends Estimate {
+  readonly point: number;
+  readonly labels: readonly string[];
+  /** VM group, or `host`. */
+  readonly group: string;
+  readonly metric: MeasureName;
+}
+
+export function* summaryRows(plan: Plan, source: UnitSource): Generator<SummaryRow> {
+  for (let index = 0; index < plan.points; index++) {
+    const labels = labelsOf(plan.point(index));
+    const results = replicationsOf(plan, source, index);
+    for (const group of groupsOf(results)) {
+      for (const metric of metricsOf(plan, group)) {
+        const samples = [...paired(results, results, group, metric)].map(([value]) => value);
+        const found = estimate(samples);
+        if (found) yield { point: index, labels, group, metric, ...found };
+      }
+    }
+  }
+}
+
+/** Mean, half-width of the 95 % interval and number of replications of each metric, by point and VM group. */
+export function summaryCsv(plan: Plan, source: UnitSource): Iterable<string> {
+  const axes = plan.space.axes.map((axis) => axis.column);
+  const columns = ['point', ...axes, 'group', 'metric', 'unit', 'mean', 'half_width', 'n'];
+  return csv(columns, rowsOf(summaryRows(plan, source)));
+}
+
+function* rowsOf(rows: Iterable<SummaryRow>): Generator<Cell[]> {
+  for (const { point, labels, group, metric, mean, halfWidth, n } of rows) {
+    yield [point, ...labels, group, metric, measures[metric].unit, mean, halfWidth, n];
+  }
+}
+
+/** Each point against its baseline point, replication by replication: common random numbers cancel out. */
+export function differencesCsv(plan: Plan, source: UnitSource): Iterable<string> {
+  const columns = [
+    'point',
+    'baseline',
+    ...plan.space.axes.map((axis) => axis.column),
+    'group',
+    'metric',
+    'unit',
+    'difference',
+    'difference_half_width',
+    'ratio',
+    'ratio_half_width',
+    'n',
+  ];
+  return csv(columns, differenceRows(plan, source));
+}
+
+function* differenceRows(plan: Plan, source: UnitSource): Generator<Cell[]> {
+  for (let index = 0; index < plan.points; index++) {
+    const point = plan.point(index);
+    if (point.baseline === undefined || point.baseline === index) continue;
+    const results = replicationsOf(plan, source, index);
+    const others = replicationsOf(plan, source, point.baseline);
+    for (const group of groupsOf(results)) {
+      for (const metric of metricsOf(plan, group)) {
+        const pairs = [...paired(results, others, group, metric)];
+        const difference = estimate(pairs.map(([own, other]) => own - other));
+        if (!difference) continue;
+        const ratios = pairs.every(([, other]) => other !== 0);
+        const ratio = ratios ? estimate(pairs.map(([own, other]) => own / other)) : undefined;
+        yield [
+          index,
+          point.baseline,
+          ...labelsOf(point),
+          group,
+          metric,
+          measures[metric].unit,
+          difference.mean,
+          difference.halfWidth,
+          ratio?.mean,
+          ratio?.halfWidth,
+          difference.n,
+        ];
+      }
+    }
+  }
+}
+
+/** The VM groups of a point, then the host. */
+function groupsOf(results: readonly UnitResult[]): string[] {
+  const first = results.find((result) => result !== undefined);
+  return first ? [...first.groups.map(({ group }) => group), HOST] : [];
+}
+
+function metricsOf(plan: Plan, group: string): MeasureName[] {
+  return (plan.metrics ?? DEFAULT_METRICS).filter((name) => isHost(name) === (group === HOST));
+}
+
+/** The values of both where both have one, replication by replication. */
+function* paired(
+  a: readonly UnitResult[],
+  b: readonly UnitResult[],
+  group: string,
+  metric: MeasureName,
+): Generator<readonly [number, number]> {
+  for (let r = 0; r < Math.min(a.length, b.length); r++) {
+    const own = valuesOf(a[r], group)?.[metric];
+    const other = valuesOf(b[r], group)?.[metric];
+    if (own !== undefined && other !== undefined) yield [own, other];
+  }
+}
+
+function valuesOf(result: UnitResult | undefined, group: string): Values | undefined {
+  if (group === HOST) return result?.host;
+  return result?.groups.find((row) => row.group === group)?.values;
+}

@@ -1,0 +1,39 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** The built program, as a user starts it, in a folder of its own. */
+export const program = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+
+export interface Ended {
+  readonly code: number | null;
+  readonly out: string;
+  readonly err: string;
+}
+
+export class Folder {
+  readonly path = mkdtempSync(join(tmpdir(), 'worldswitch-'));
+
+  write(name: string, text: string): string {
+    const path = join(this.path, name);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, text);
+    return path;
+  }
+
+  run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Ended {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...args], {
+      cwd: this.path,
+      encoding: 'utf8',
+      env: { ...process.env, ...env },
+      maxBuffer: 2 ** 26,
+    });
+    return { code: status, out: stdout, err: stderr };
+  }
+
+  remove(): void {
+    rmSync(this.path, { recursive: true, force: true });
+  }
+}
