@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { packageVersion } from '../files/manifest.ts';
+import { packageVersion } from '../files/package-files.ts';
 import { checkTraces, tracePaths } from '../files/trace-files.ts';
 import type { LoadedScenario } from '../scenario/load.ts';
 import type { Scenario } from '../scenario/resolve.ts';
