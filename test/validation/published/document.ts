@@ -1,0 +1,197 @@
+import type { RunResult } from '../../../src/stats/result.ts';
+import { metric } from '../../support/scenarios.ts';
+import type { Case, Tolerance } from './case.ts';
+import type { CaseResult, FigureResult } from './measure.ts';
+import { notExpressible } from './not-expressible.ts';
+
+/** Writes docs/validation.md from the results of all cases. */
+export function document(results: readonly CaseResult[], sensitivity: string): string {
+  return [
+    HEAD,
+    overview(results),
+    rest(results),
+    ...results.map(section),
+    '## What the model does not express',
+    table(['Case', 'What it is', 'Why not'], notExpressible),
+    sensitivity,
+    sources(results),
+  ]
+    .join('\n\n')
+    .concat('\n');
+}
+
+const HEAD = `# Validation against published measurements
+
+\`npm run validate\` measures everything below and writes this page. Each case rebuilds a published experiment: a
+scenario from what its source says about machine, hypervisor and workload, and assumptions, listed, where it says nothing. Nothing is
+fitted to a published result; where a source gives an input of its workload, such as its TLB misses per instruction, the workload
+is set to that input.
+
+*Ours* is the mean over seeds with the half-width of its 95 % interval (Student's t, n seeds). *Effect* is the distance from the value that
+would mean no effect (a ratio of 1, for instance); the deviation is that of our effect from the published one. A figure **agrees** when our
+mean lies within the tolerance, which was stated before it was measured; it has the **same direction** when it lies on the same side of no
+effect; else it **disagrees**. Sources are listed at the end, rows of the collection in \`test/validation/published/published.csv\`.`;
+
+function tally(figures: readonly FigureResult[]): [number, number, number] {
+  const count = (verdict: string) => figures.filter((f) => f.verdict === verdict).length;
+  return [count('agrees'), count('same direction'), count('disagrees')];
+}
+
+function overview(results: readonly CaseResult[]): string {
+  const rows = results.map(({ case: { id, title }, figures }) => [
+    `[${id}](#${anchor(id, title)})`,
+    title,
+    ...tally(figures).map(String),
+  ]);
+  const all = results.flatMap(({ figures }) => figures);
+  const [agrees, same, disagrees] = tally(all);
+  rows.push(['', '**all**', ...[agrees, same, disagrees].map((n) => `**${n}**`)]);
+  const share = Math.round((100 * agrees) / all.length);
+  return [
+    `Of ${all.length} figures ${agrees} agree (${share} %), ${same} have the same direction, ${disagrees} disagree.`,
+    table(['Case', '', 'agrees', 'same direction', 'disagrees'], rows),
+  ].join('\n\n');
+}
+
+/** Everything that does not agree, with its reason. */
+function rest(results: readonly CaseResult[]): string {
+  const rows = results.flatMap(({ case: { id }, figures }) =>
+    figures
+      .filter(({ verdict }) => verdict !== 'agrees')
+      .map((f) => [
+        id,
+        f.figure.what,
+        number(f.published),
+        number(f.ours.mean),
+        verdictOf(f),
+        f.figure.reason ?? '',
+      ]),
+  );
+  return [
+    '## What does not agree',
+    table(['Case', 'Figure', 'Published', 'Ours', 'Verdict', 'Reason'], rows),
+  ].join('\n\n');
+}
+
+const verdictOf = ({ verdict, figure }: FigureResult): string =>
+  figure.unclaimed ? `${verdict} (not claimed)` : verdict;
+
+function section(result: CaseResult): string {
+  const { case: which, figures } = result;
+  const rows = figures.map((f) => [
+    f.figure.what,
+    number(f.published),
+    toleranceText(f.figure.tolerance, f.bounds),
+    oursText(f),
+    deviation(f),
+    verdictOf(f),
+  ]);
+  const parts = [
+    `## ${which.id}: ${which.title}`,
+    which.scenario,
+    `Assumed: ${which.assumed.join('; ')}.`,
+    table(['Figure', 'Published', 'Tolerance', 'Ours', 'Effect, deviation', 'Verdict'], rows),
+  ];
+  if (which.explain) parts.push(ledgerText(which, result.arms));
+  return parts.join('\n\n');
+}
+
+function oursText({ ours }: FigureResult): string {
+  const half = ours.halfWidth;
+  const interval = half === undefined ? '' : ` ± ${number(half, 2)}`;
+  return `${number(ours.mean)}${interval} (n = ${ours.n})`;
+}
+
+function deviation({ figure, published, ours }: FigureResult): string {
+  const effect = published - figure.neutral;
+  const percent = (100 * (ours.mean - published)) / Math.abs(effect);
+  return `${percent < 0 ? '−' : '+'}${Math.abs(percent).toFixed(0)} %`;
+}
+
+function toleranceText(tolerance: Tolerance, [low, high]: readonly [number, number]): string {
+  const range = `${number(low)} to ${number(high)}`;
+  switch (tolerance.kind) {
+    case 'relative':
+      return `${range} (±${Math.round(100 * tolerance.by)} %)`;
+    case 'effect':
+      return `${range} (±${Math.round(100 * tolerance.by)} % of the effect)`;
+    case 'absolute':
+    case 'range':
+      return range;
+  }
+}
+
+/** The leaves of the ledger that differ most between two arms. */
+function ledgerText({ explain }: Case, arms: ReadonlyMap<string, RunResult>): string {
+  const { arms: names, per, unit } = explain!;
+  const [from, to] = names.map((name) => {
+    const result = arms.get(name);
+    if (!result) throw new Error(`no arm ${name}`);
+    return perUnit(result, metric(result, per));
+  });
+  const differences = [...new Set([...from!.keys(), ...to!.keys()])]
+    .map((leaf) => ({ leaf, by: (to!.get(leaf) ?? 0) - (from!.get(leaf) ?? 0) }))
+    .sort((a, b) => Math.abs(b.by) - Math.abs(a.by))
+    .slice(0, 5);
+  const total = (leaves: ReadonlyMap<string, number>) =>
+    [...leaves.values()].reduce((sum, cycles) => sum + cycles, 0);
+  const list = differences
+    .map(({ leaf, by }) => `\`${leaf}\` ${by < 0 ? '−' : '+'}${number(Math.abs(by))}`)
+    .join(', ');
+  return `Ledger, cycles per ${unit}: *${names[0]}* ${number(total(from!))}, *${names[1]}* ${number(total(to!))}; largest differences ${list}.`;
+}
+
+/** Cycles of the first VM by leaf and detail, for each unit of work. */
+function perUnit(result: RunResult, units: number): Map<string, number> {
+  const leaves = new Map<string, number>();
+  const { vm } = result.vms[0]!;
+  for (const row of result.ledger) {
+    if (row.vm !== vm) continue;
+    const leaf = row.detail === '' ? row.leaf : `${row.leaf} ${row.detail}`;
+    leaves.set(leaf, (leaves.get(leaf) ?? 0) + row.cycles / units);
+  }
+  return leaves;
+}
+
+function sources(results: readonly CaseResult[]): string {
+  const cited = new Map<string, { systems: Set<string>; ids: Set<string>; trust: Set<string> }>();
+  for (const { case: which, figures } of results) {
+    for (const { row } of figures) {
+      const source = `${row.source} ${row.year}`;
+      const entry = cited.get(source) ?? { systems: new Set(), ids: new Set(), trust: new Set() };
+      entry.systems.add(row.system);
+      entry.ids.add(which.id);
+      entry.trust.add(row.confidence);
+      cited.set(source, entry);
+    }
+  }
+  const rows = [...cited].map(([source, { systems, ids, trust }]) => [
+    source,
+    [...systems].join('; '),
+    [...ids].join(', '),
+    [...trust].join(', '),
+  ]);
+  return ['## Sources', table(['Source', 'System', 'Cases', 'How it was taken'], rows)].join(
+    '\n\n',
+  );
+}
+
+const anchor = (id: string, title: string): string =>
+  `${id} ${title}`
+    .toLowerCase()
+    .replace(/[^a-z0-9 -]/g, '')
+    .replaceAll(' ', '-');
+
+/** Three significant digits, or two for intervals. */
+export function number(value: number, digits = 3): string {
+  if (value === 0) return '0';
+  const magnitude = Math.floor(Math.log10(Math.abs(value)));
+  if (magnitude >= digits) return Math.round(value).toLocaleString('en-US').replaceAll(',', ' ');
+  return value.toFixed(Math.min(6, Math.max(0, digits - 1 - magnitude)));
+}
+
+export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
+  const line = (cells: readonly string[]) =>
+    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
+}

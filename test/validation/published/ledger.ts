@@ -1,0 +1,35 @@
+import type { MetricName } from '../../../src/stats/metrics.ts';
+import type { RunResult } from '../../../src/stats/result.ts';
+import { metric } from '../../support/scenarios.ts';
+
+/** Readings of a run that several cases share. Each is about the first VM unless a name is given. */
+
+/** Cycles the VM ran for each instruction of its programs; the same work in every paging mode. */
+export const cyclesPerInstruction = (result: RunResult, vm?: string): number =>
+  metric(result, 'running_cycles', vm) / metric(result, 'user_instructions', vm);
+
+/** Cycles the VM ran for each unit of its work. */
+export const cyclesPerWork = (result: RunResult, vm?: string): number =>
+  metric(result, 'running_cycles', vm) / metric(result, 'work', vm);
+
+/** Cycles in the leaves whose name begins with one of `prefixes`, of the first VM. */
+export function leafCycles(result: RunResult, ...prefixes: readonly string[]): number {
+  const { vm } = result.vms[0]!;
+  return result.ledger
+    .filter((row) => row.vm === vm && prefixes.some((prefix) => row.leaf.startsWith(prefix)))
+    .reduce((sum, { cycles }) => sum + cycles, 0);
+}
+
+export const walkCycles = (result: RunResult): number => leafCycles(result, 'walk.');
+export const hypervisorCycles = (result: RunResult): number =>
+  leafCycles(result, 'exit.', 'switch', 'host', 'shootdown');
+
+/** Cycles of an average page walk. */
+export const cyclesPerWalk = (result: RunResult): number => walkCycles(result) / allWalks(result);
+
+export const allWalks = (result: RunResult): number =>
+  metric(result, 'walks') + metric(result, 'dirty_walks');
+
+/** A metric for each unit of another. */
+export const per = (result: RunResult, what: MetricName, each: MetricName): number =>
+  metric(result, what) / metric(result, each);

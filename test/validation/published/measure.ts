@@ -1,0 +1,90 @@
+import { type Estimate, estimate } from '../../../src/stats/replications.ts';
+import type { RunResult } from '../../../src/stats/result.ts';
+import { type Overrides, run } from '../../support/scenarios.ts';
+import { bounds, type Case, type Figure, judge, type Verdict } from './case.ts';
+import { type PublishedRow, publishedRows } from './published.ts';
+
+export interface FigureResult {
+  readonly figure: Figure;
+  readonly row: PublishedRow;
+  readonly published: number;
+  readonly ours: Estimate;
+  readonly bounds: readonly [number, number];
+  readonly verdict: Verdict;
+}
+
+export interface CaseResult {
+  readonly case: Case;
+  readonly figures: readonly FigureResult[];
+  /** Arms of the first seed, for reading their ledgers. */
+  readonly arms: ReadonlyMap<string, RunResult>;
+}
+
+/** The published value of a figure. */
+export function publishedValue(figure: Figure): { row: PublishedRow; value: number } {
+  const row = publishedRows.get(figure.row);
+  if (!row) throw new Error(`published.csv has no row ${figure.row}`);
+  const printed = Number(row[figure.column]);
+  if (row[figure.column] === '' || !Number.isFinite(printed)) {
+    throw new Error(`${figure.row} has no number in ${figure.column}`);
+  }
+  return { row, value: figure.convert ? figure.convert(printed, row) : printed };
+}
+
+/** Runs under way or done, by scenario: cases share arms. */
+const done = new Map<string, Promise<RunResult>>();
+
+function runOnce(scenario: Overrides): Promise<RunResult> {
+  const key = JSON.stringify(scenario);
+  const known = done.get(key) ?? run(scenario);
+  done.set(key, known);
+  return known;
+}
+
+/** `change` edits every scenario of the case: how the sensitivity sweep replaces a price. */
+export async function measureOnce(
+  which: Case,
+  seed: number,
+  change: (scenario: Overrides) => Overrides = (scenario) => scenario,
+): Promise<{ values: Readonly<Record<string, number>>; arms: Map<string, RunResult> }> {
+  const arms = new Map<string, RunResult>();
+  const values = await which.measure({
+    async run(arm, scenario) {
+      const known = arms.get(arm);
+      if (known) return known;
+      const checks = { translations: false };
+      const output = { timeseries: '1s' };
+      const result = await runOnce(change({ output, ...scenario, seed, checks }));
+      arms.set(arm, result);
+      return result;
+    },
+  });
+  return { values, arms };
+}
+
+export async function measureCase(which: Case, seeds = which.seeds): Promise<CaseResult> {
+  const samples: Readonly<Record<string, number>>[] = [];
+  let arms: Map<string, RunResult> = new Map();
+  for (let seed = 1; seed <= seeds; seed++) {
+    const once = await measureOnce(which, seed);
+    samples.push(once.values);
+    if (seed === 1) arms = once.arms;
+  }
+  const figures = which.figures.map((figure): FigureResult => {
+    const { row, value } = publishedValue(figure);
+    const numbers = samples.map((sample) => sample[figure.key]);
+    if (!numbers.every((number) => number !== undefined && Number.isFinite(number))) {
+      throw new Error(`${which.id} gives no value for ${figure.key}`);
+    }
+    const ours = estimate(numbers as number[])!;
+    return {
+      figure,
+      row,
+      published: value,
+      ours,
+      bounds: bounds(figure, value),
+      verdict: judge(figure, value, ours),
+    };
+  });
+  return { case: which, figures, arms };
+}
