@@ -50,3 +50,19 @@ export function acceptClosedPipes(): void {
     });
   }
 }
+
+const signals = ['SIGINT', 'SIGTERM'] as const;
+const end = (): void => process.exit(ExitCode.Interrupted);
+
+/** Until a command says otherwise, Ctrl-C and SIGTERM end the program at once. */
+export function endOnSignals(): void {
+  for (const name of signals) process.on(name, end);
+}
+
+/** From now on `handle` decides; what comes back restores the former state. */
+export function takeSignals(handle: () => void): () => void {
+  for (const name of signals) process.on(name, handle).off(name, end);
+  return () => {
+    for (const name of signals) process.on(name, end).off(name, handle);
+  };
+}

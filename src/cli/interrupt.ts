@@ -1,4 +1,4 @@
-import { ExitCode } from './fail.ts';
+import { ExitCode, takeSignals } from './fail.ts';
 
 /** Longest time between two looks at what has arrived, in ms. */
 const PATIENCE = 25;
@@ -19,8 +19,7 @@ export function onInterrupt(kept = 'nothing is written'): Interrupt {
     process.stderr.write(`\nworldswitch: interrupted, ${kept}; once more to end at once\n`);
     controller.abort();
   };
-  const signals = ['SIGINT', 'SIGTERM'] as const;
-  for (const name of signals) process.on(name, handle);
+  const restore = takeSignals(handle);
   let last = performance.now();
   return {
     signal: controller.signal,
@@ -29,8 +28,6 @@ export function onInterrupt(kept = 'nothing is written'): Interrupt {
       await new Promise((resolve) => setImmediate(resolve));
       last = performance.now();
     },
-    dispose() {
-      for (const name of signals) process.off(name, handle);
-    },
+    dispose: restore,
   };
 }

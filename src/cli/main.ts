@@ -1,16 +1,19 @@
 #!/usr/bin/env node
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
-import { acceptClosedPipes, ExitCode, fail } from './fail.ts';
+import { packageVersion } from '../files/package-files.ts';
+import { acceptClosedPipes, ExitCode, endOnSignals, fail } from './fail.ts';
 
 /**
  * The program: every command with its options. What a command does is in a file of its own, imported when it is called,
  * so that `--help` starts nothing else.
  */
 acceptClosedPipes();
+endOnSignals();
 
 const program = new Command('worldswitch')
   .description('What does it cost to put these virtual machines on that Opteron host, and why?')
   .helpOption('-h, --help', 'show this help')
+  .version(packageVersion(), '-V, --version', 'show the version')
   .helpCommand(false)
   .showSuggestionAfterError()
   .exitOverride()
@@ -24,18 +27,6 @@ function withOverrides(command: Command): Command {
     .option('--set <path=value>', 'override any key, by its path in YAML (repeatable)', collect, [])
     .option('--seed <seed>', 'root of all random streams, instead of the one in the file');
 }
-
-program
-  .option('-V, --version', 'show the version')
-  .action(async (options: { version?: boolean }) => {
-    if (!options.version) {
-      program.outputHelp({ error: true });
-      process.exitCode = ExitCode.BadInput;
-      return;
-    }
-    const { packageVersion } = await import('../files/package-files.ts');
-    process.stdout.write(`${packageVersion()}\n`);
-  });
 
 withOverrides(program.command('run <scenario>'))
   .description('run a scenario: CSV to a directory, a summary to the terminal')
