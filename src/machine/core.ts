@@ -24,6 +24,7 @@ import type { Fault } from './walk.ts';
  * One core: its TLBs, walk caches and clock, and the context it executes in. The HOT code that works on it
  * is in run.ts, translate.ts, walk.ts and caches.ts; this file holds the state, builds it, and does what
  * happens rarely: context changes, flushes, settling the ledger.
+ * Longer than 400 lines: all of it works on the same words of the heap, whose layout no other file should know.
  *
  * Loss records: for every leaf slot and side the core remembers how its translation was lost. 0 = never held,
  * positive = held since that flush sequence, negative = minus the cause. Each flush that reaches a

@@ -8,6 +8,7 @@ import type { TraceFeed } from './workload.ts';
  * that is used at all (one entry of the top-level table, `page >> 27`) gets a top-level entry of its own,
  * 0..14 in order of first use. The low 27 bits stay, so the tables below the top and the sets of every TLB
  * are those of the program. A forked space starts with the numbering of its parent.
+ * Longer than 400 lines: one pass over the bytes, whose position every method shares.
  */
 
 /** What `TraceReader.next` came upon; visits have the numbers of `Op`. */
