@@ -161,10 +161,6 @@ export class EventQueue {
     const old = this.#times.length;
     const size = old * 2;
     if (size > 2 ** 24) throw new Error('more than 16 million pending events');
-    const grown = <T extends Float64Array | Int32Array | Uint8Array>(from: T, to: T): T => {
-      to.set(from);
-      return to;
-    };
     this.#times = grown(this.#times, new Float64Array(size));
     this.#keys = grown(this.#keys, new Float64Array(size));
     this.#slots = grown(this.#slots, new Int32Array(size));
@@ -176,4 +172,9 @@ export class EventQueue {
     for (let i = 0; i < size - old; i++) this.#free[i] = size - 1 - i;
     this.#freeCount = size - old;
   }
+}
+
+function grown<T extends Float64Array | Int32Array | Uint8Array>(from: T, to: T): T {
+  to.set(from);
+  return to;
 }
