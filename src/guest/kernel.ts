@@ -4,6 +4,7 @@ import { type Guest, type GuestCpu, GuestStop, Vector } from '../hypervisor/gues
 import { frameOf, softWalk, walkSoftly } from '../hypervisor/mmu/guest-tables.ts';
 import type { Vm } from '../hypervisor/vm.ts';
 import type { Core } from '../machine/core.ts';
+import { flushAsid, invalidateRange } from '../machine/flush.ts';
 import { heap } from '../machine/heap.ts';
 import { type PageTables, Pte } from '../machine/page-tables.ts';
 import { runBlock, Stop } from '../machine/run.ts';
@@ -325,8 +326,8 @@ export class GuestKernel implements Guest, Kernel {
       return;
     }
     if (op === Op.Invalidate) {
-      if (b === 0) core.flushAsid(core.asid, core.vcpu, false, Cause.Cr3);
-      else core.invalidateRange(a, b, Cause.Invlpg);
+      if (b === 0) flushAsid(core, core.asid, core.vcpu, false, Cause.Cr3);
+      else invalidateRange(core, a, b, Cause.Invlpg);
       return;
     }
     if (op === Op.WorkDone) {

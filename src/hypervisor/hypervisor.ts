@@ -4,6 +4,7 @@ import { type Engine, type EventKind, Phase } from '../engine/engine.ts';
 import { readHostLine } from '../machine/caches.ts';
 import type { Core } from '../machine/core.ts';
 import { HOT_COUNTERS } from '../machine/counters.ts';
+import { abandon, flushAll, flushAsid } from '../machine/flush.ts';
 import type { Machine } from '../machine/machine.ts';
 import { type Observer, silent } from '../observe/observer.ts';
 import { Cause, ExitReason, LEAVES, Leaf } from '../stats/leaves.ts';
@@ -207,14 +208,14 @@ export class Hypervisor implements SchedulerHost {
       this.observer.onTlbFlush(core.now, core.id, vcpu.id, cause, grant.tlbControl);
     }
     if (grant.tlbControl === TlbControl.FlushAll) {
-      core.flushAll(common, vcpu.id, cause);
+      flushAll(core, common, vcpu.id, cause);
       counters.tlb_flushes++;
     } else if (grant.tlbControl !== TlbControl.DoNothing) {
       const keepGlobal = grant.tlbControl === TlbControl.FlushAsidNonGlobal;
-      core.flushAsid(grant.asid, vcpu.id, keepGlobal, cause);
+      flushAsid(core, grant.asid, vcpu.id, keepGlobal, cause);
       counters.tlb_flushes++;
     } else if (grant.fresh) {
-      core.abandon(vcpu.id, cause);
+      abandon(core, vcpu.id, cause);
       counters.tlb_flushes++;
     }
     vcpu.flushCause = -1;

@@ -1,30 +1,17 @@
 import { type Cause, LEAVES } from '../stats/leaves.ts';
-import {
-  type Assoc,
-  assocWords,
-  drop,
-  FLAGS,
-  find,
-  makeAssoc,
-  reset,
-  SEQ,
-  SLOT,
-  TAG,
-  WORDS,
-} from './assoc.ts';
+import { type Assoc, assocWords, drop, makeAssoc } from './assoc.ts';
 import { HOT_COUNTERS, K } from './counters.ts';
 import type { Arena } from './heap.ts';
 import { heap } from './heap.ts';
 import type { HostMemory } from './host-memory.ts';
-import { type PageTables, Pte } from './page-tables.ts';
+import type { PageTables } from './page-tables.ts';
 import type { Processor, TlbLevelSpec } from './processor.ts';
 import type { Fault } from './walk.ts';
 
 /**
  * One core: its TLBs, walk caches and clock, and the context it executes in. The HOT code that works on it
- * is in run.ts, translate.ts, walk.ts and caches.ts; this file holds the state, builds it, and does what
- * happens rarely: context changes, flushes, settling the ledger.
- * Longer than 400 lines: all of it works on the same words of the heap, whose layout no other file should know.
+ * is in run.ts, translate.ts, walk.ts and caches.ts, flushes are in flush.ts; this file holds the state, builds
+ * it, and does what happens rarely: context changes, settling the ledger.
  *
  * Loss records: for every leaf slot and side the core remembers how its translation was lost. 0 = never held,
  * positive = held since that flush sequence, negative = minus the cause. Each flush that reaches a
@@ -86,10 +73,6 @@ export interface MachineState {
  * is looked at again: at four instructions a cycle no counter reaches 2^31.
  */
 export const DRAIN_AFTER = 2 ** 28;
-/** An ASID without the address-space number above it. */
-const ASID_MASK = 0xffff;
-/** The tag of a TLB entry without its address-space number: ASID and page size. */
-const TAG_MASK = (ASID_MASK << 2) | 3;
 
 /** Offsets of one TLB array in the core's table of arrays: heads, shift, sentinels, set mask. */
 export const CFG = 4;
@@ -365,9 +348,8 @@ export class Core {
     this.asid = asid | (context.space << 16);
   }
 
-  // Flushes. Each says why, and which vCPUs' records it ends.
-
-  #note(vcpu: number, global: number, cause: Cause): void {
+  /** Ends the sequence of a vCPU's entries, global ones or the others: what was filled since is lost by `cause`. */
+  endSequence(vcpu: number, global: number, cause: Cause): void {
     const at = vcpu * 2 + global;
     if (H[this.filled + at] === 0) return;
     H[this.filled + at] = 0;
@@ -388,137 +370,10 @@ export class Core {
     return this.#causeLog[vcpu * 2 + global]![seq]!;
   }
 
-  /**
-   * TLB_CONTROL 1: everything goes, all ASIDs, host and global entries included. `cause` holds for all vCPUs but
-   * `vcpu`, which may have lost its translations for a reason of its own.
-   */
-  flushAll(cause: Cause, vcpu: number, own: Cause): void {
-    this.flushes++;
-    this.#note(vcpu, 0, own);
-    this.#note(vcpu, 1, own);
-    for (let a = 0; a < 12; a++) {
-      if (H[this.resident + a] === 0) continue;
-      const assoc = this.assoc[a]!;
-      reset(assoc);
-      for (let b = a; b < 12; b++) if (this.assoc[b] === assoc) H[this.resident + b] = 0;
-    }
-    if (this.pwc) reset(this.pwc);
-    if (this.ntlb) reset(this.ntlb);
-    for (let other = 0; other < this.vcpuCount; other++) {
-      this.#note(other, 0, cause);
-      this.#note(other, 1, cause);
-    }
-  }
-
-  /** `vcpu` got a fresh tag: its old entries stay, unreachable, and compete until they are replaced. */
-  abandon(vcpu: number, cause: Cause): void {
-    this.flushes++;
-    this.#note(vcpu, 0, cause);
-    this.#note(vcpu, 1, cause);
-  }
-
-  /** Drops the entries of one ASID, whatever their address space; with `keepGlobal` its global entries stay (a guest CR3 write). */
-  flushAsid(asid: number, vcpu: number, keepGlobal: boolean, cause: Cause): void {
-    this.flushes++;
-    const keep = keepGlobal ? Pte.Global : 0;
-    for (let a = 0; a < 12; a++) {
-      if (H[this.resident + a] === 0) continue;
-      const assoc = this.assoc[a]!;
-      const size = a % 3;
-      const tag = ((asid & ASID_MASK) << 2) | size;
-      const end = assoc.first + assoc.entries * WORDS;
-      for (let e = assoc.first; e < end; e += WORDS) {
-        const held = H[e + TAG]!;
-        if (held === -1 || (held & TAG_MASK) !== tag) continue;
-        if ((H[e + FLAGS]! & keep) === 0) {
-          drop(assoc, e);
-          H[this.resident + a] = H[this.resident + a]! - 1;
-        }
-      }
-    }
-    this.#flushWalkCache(asid);
-    this.#note(vcpu, 0, cause);
-    if (!keepGlobal) this.#note(vcpu, 1, cause);
-  }
-
-  /** The page-walk cache is emptied at every TLB flush of its ASID (Bhargava et al. 2008). */
-  #flushWalkCache(asid: number): void {
-    const pwc = this.pwc;
-    if (!pwc) return;
-    const end = pwc.first + pwc.entries * WORDS;
-    for (let e = pwc.first; e < end; e += WORDS) {
-      const held = H[e + TAG]!;
-      if (held !== -1 && ((held ^ asid) & ASID_MASK) === 0) drop(pwc, e);
-    }
-  }
-
-  /** INVLPG for the current ASID: the page goes from both sides and levels, global or not. */
-  invalidatePage(vpn: number, cause: Cause): void {
-    for (let a = 0; a < 12; a++) {
-      if (H[this.resident + a] === 0) continue;
-      const assoc = this.assoc[a]!;
-      const size = a % 3;
-      const e = this.#find(assoc, vpn >>> (9 * size), (this.asid << 2) | size);
-      if (e !== 0) this.#invalidate(a, e, cause);
-    }
-    this.#flushWalkCache(this.asid);
-  }
-
-  /** INVLPG of every page of a range, in one pass over the TLBs. */
-  invalidateRange(start: number, pages: number, cause: Cause): void {
-    const last = start + pages;
-    for (let a = 0; a < 12; a++) {
-      if (H[this.resident + a] === 0) continue;
-      const assoc = this.assoc[a]!;
-      const size = a % 3;
-      const span = 512 ** size;
-      const tag = (this.asid << 2) | size;
-      const end = assoc.first + assoc.entries * WORDS;
-      for (let e = assoc.first; e < end; e += WORDS) {
-        if (H[e + TAG] !== tag) continue;
-        const vpn = H[e]! * span;
-        if (vpn < last && vpn + span > start) this.#invalidate(a, e, cause);
-      }
-    }
-    this.#flushWalkCache(this.asid);
-  }
-
-  /** Drops one entry of the current vCPU and records why. */
-  #invalidate(a: number, e: number, cause: Cause): void {
-    const global = (H[e + FLAGS]! & Pte.Global) !== 0 ? 1 : 0;
-    if (H[this.seqs + this.vcpu * 2 + global] === H[e + SEQ]) {
-      (a % 6 < 3 ? this.lossI : this.lossD)[H[e + SLOT]!] = -cause;
-    }
-    this.remove(a, e);
-  }
-
-  /**
-   * Drops one translation wherever this ASID holds it: a fault on it discards it, and usually it is replaced at
-   * once. Returns its leaf slot, 0 if it was not held; what became of it is for the caller to record.
-   */
-  forget(vpn: number): number {
-    let slot = 0;
-    for (let a = 0; a < 12; a++) {
-      if (H[this.resident + a] === 0) continue;
-      const assoc = this.assoc[a]!;
-      const size = a % 3;
-      const e = this.#find(assoc, vpn >>> (9 * size), (this.asid << 2) | size);
-      if (e === 0) continue;
-      slot = H[e + SLOT]!;
-      drop(assoc, e);
-      H[this.resident + a] = H[this.resident + a]! - 1;
-    }
-    return slot;
-  }
-
   /** Empties one entry of array `a`. */
   remove(a: number, entry: number): void {
     drop(this.assoc[a]!, entry);
     H[this.resident + a] = H[this.resident + a]! - 1;
-  }
-
-  #find(assoc: Assoc, key: number, tag: number): number {
-    return find(assoc.heads, assoc.shift, key, tag);
   }
 
   /** A table node got a new meaning: what this core remembers of its slots is void. */

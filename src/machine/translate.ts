@@ -14,6 +14,7 @@ import {
 import { readHostLine } from './caches.ts';
 import { CFG as CFG_, type Core, SIDE_I as SIDE_I_, Verdict as Verdict_ } from './core.ts';
 import { K as K_ } from './counters.ts';
+import { forget } from './flush.ts';
 import { heap } from './heap.ts';
 import { Pte as Pte_ } from './page-tables.ts';
 import { Fault as Fault_, walk1d as walk1d_, walk2d as walk2d_ } from './walk.ts';
@@ -226,7 +227,7 @@ export function translate(
   }
   core.walkGuest = 0;
   core.walkNested = 0;
-  const dropped = needsRight ? core.forget(vpn) : 0;
+  const dropped = needsRight ? forget(core, vpn) : 0;
   for (;;) {
     const fault = core.nestedOn !== 0 ? walk2d(core, vpn, write) : walk1d(core, vpn, write);
     if (fault === Fault.None) break;

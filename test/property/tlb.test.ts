@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Core, CoreContext } from '../../src/machine/core.ts';
 import { K } from '../../src/machine/counters.ts';
+import { flushAll, flushAsid, invalidatePage } from '../../src/machine/flush.ts';
 import { heap } from '../../src/machine/heap.ts';
 import { buildMachine, type Machine } from '../../src/machine/machine.ts';
 import { PTE_SHIFT, Pte } from '../../src/machine/page-tables.ts';
@@ -248,13 +249,13 @@ describe.each(GEOMETRIES)('TLBs with %s', (_name, tlb) => {
               expect(visitKernel(core, s.page, s.op, 1, 0, 1)).toBe(true);
               model.visit(s.page, tag, s.op === 0 ? 0 : 1, s.op === 2);
             } else if (s.do === 'invlpg') {
-              core.invalidatePage(s.page, Cause.Invlpg);
+              invalidatePage(core, s.page, Cause.Invlpg);
               model.drop((e) => e.tag === tag && e.size === 0 && e.key === s.page);
             } else if (s.do === 'cr3') {
-              core.flushAsid(core.asid, 0, s.keepGlobal, Cause.Cr3);
+              flushAsid(core, core.asid, 0, s.keepGlobal, Cause.Cr3);
               model.drop((e) => e.tag === tag && !(s.keepGlobal && e.global));
             } else if (s.do === 'flush-all') {
-              core.flushAll(Cause.WorldSwitch, 0, Cause.WorldSwitch);
+              flushAll(core, Cause.WorldSwitch, 0, Cause.WorldSwitch);
               model.drop(() => true);
             } else {
               // Entries under the other tags stay and compete.

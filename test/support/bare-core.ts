@@ -1,5 +1,6 @@
 import { type Core, type CoreContext, Verdict } from '../../src/machine/core.ts';
 import { HOT_COUNTERS, type HotCounter, K } from '../../src/machine/counters.ts';
+import { flushAll } from '../../src/machine/flush.ts';
 import { heap } from '../../src/machine/heap.ts';
 import { buildMachine, type Machine } from '../../src/machine/machine.ts';
 import { indexAt, PTE_SHIFT, Pte, target } from '../../src/machine/page-tables.ts';
@@ -75,7 +76,7 @@ export class BareCore {
   }
 
   flush(): void {
-    this.core.flushAll(Cause.WorldSwitch, this.core.vcpu, Cause.WorldSwitch);
+    flushAll(this.core, Cause.WorldSwitch, this.core.vcpu, Cause.WorldSwitch);
   }
 
   /** Executes the items [from, to) of the heap. */

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { Core } from '../../machine/core.ts';
 import { Verdict } from '../../machine/core.ts';
+import { flushAsid, invalidatePage } from '../../machine/flush.ts';
 import { Cause, Leaf } from '../../stats/leaves.ts';
 import { TlbControl } from '../tags/tag-policy.ts';
 import type { Vcpu, Vm } from '../vm.ts';
@@ -54,7 +55,7 @@ class Native implements Mmu {
 
   onGlobalFlush(vcpu: Vcpu, core: Core): void {
     core.charge(Leaf.GuestKernel, 2 * this.#deps.processor.instructions.movCr3);
-    core.flushAsid(core.asid, vcpu.id, false, Cause.Cr3);
+    flushAsid(core, core.asid, vcpu.id, false, Cause.Cr3);
   }
 
   storePte(_vcpu: Vcpu, core: Core, slot: number, entry: number): void {
@@ -72,7 +73,7 @@ export function loadCr3InGuest(deps: MmuDeps, vcpu: Vcpu, core: Core, root: numb
   core.charge(Leaf.GuestKernel, deps.processor.instructions.movCr3);
   vcpu.context.root = root;
   core.root = root;
-  core.flushAsid(core.asid, vcpu.id, true, Cause.Cr3);
+  flushAsid(core, core.asid, vcpu.id, true, Cause.Cr3);
   vcpu.vm.counters.tlb_flushes++;
   deps.observer.onTlbFlush(core.now, core.id, vcpu.id, Cause.Cr3, TlbControl.FlushAsidNonGlobal);
 }
@@ -80,7 +81,7 @@ export function loadCr3InGuest(deps: MmuDeps, vcpu: Vcpu, core: Core, root: numb
 /** INVLPG without an exit: the page of the current ASID goes, global or not. */
 export function invlpgInGuest(deps: MmuDeps, core: Core, vpn: number): void {
   core.charge(Leaf.GuestKernel, deps.processor.instructions.invlpg);
-  core.invalidatePage(vpn, Cause.Invlpg);
+  invalidatePage(core, vpn, Cause.Invlpg);
 }
 
 export const native: MmuDefinition = {
