@@ -1,7 +1,9 @@
+import { writeFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { exitNames } from '../../src/stats/leaves.ts';
 import { decodePerfetto, type PerfettoFile, type Slice, trackOf } from '../support/perfetto.ts';
-import { fromText, MIXED, type TracedRun, tracedRun } from '../support/traced-run.ts';
+import { timelineSvg } from '../support/timeline.ts';
+import { fromFile, fromText, MIXED, type TracedRun, tracedRun } from '../support/traced-run.ts';
 
 /** The Perfetto file, read by a protobuf decoder from elsewhere, says what the result says. */
 const stateNames = ['running', 'ready', 'costopped', 'blocked', 'parked'];
@@ -127,5 +129,20 @@ describe.each([
     expect(flushes).toBe(
       run.result.vms.reduce((sum, { vm }) => sum + value('vm', vm, 'tlb_flushes'), 0),
     );
+  });
+});
+
+describe('the timeline picture', () => {
+  it('is drawn from the file, with a row for every pCPU and vCPU', async () => {
+    // With PICTURE=docs/img/timeline.svg the picture of the documentation is drawn anew.
+    const target = process.env['PICTURE'];
+    const set = target === undefined ? ['duration=4ms', 'warmup=0ms'] : [];
+    const { perfetto, result } = await tracedRun(await fromFile('configs/quickstart.yaml', set));
+    const svg = timelineSvg(decodePerfetto(perfetto), 'Timeline of configs/quickstart.yaml');
+    for (const { vm } of result.vms) expect(svg).toContain(`>${vm}/0</text>`);
+    for (let pcpu = 0; pcpu < result.pcpuCount; pcpu++)
+      expect(svg).toContain(`>pCPU ${pcpu}</text>`);
+    expect(svg.match(/<rect /g)!.length).toBeGreaterThan(result.pcpuCount + result.vms.length);
+    if (target !== undefined) writeFileSync(target, svg);
   });
 });
