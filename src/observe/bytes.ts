@@ -22,6 +22,37 @@ export class ByteBuffer {
     this.length = at;
   }
 
+  bytes(bytes: Uint8Array): void {
+    this.reserve(bytes.length);
+    this.data.set(bytes, this.length);
+    this.length += bytes.length;
+  }
+
+  /** Appends a whole number from 0 to 2^53 - 1 in decimal digits. */
+  decimal(value: number): void {
+    this.reserve(16);
+    if (value >= 1e9) {
+      const billions = Math.floor(value / 1e9);
+      this.decimal(billions);
+      this.#digits(value - billions * 1e9, 9);
+      return;
+    }
+    let digits = 1;
+    for (let limit = 10; value >= limit; limit *= 10) digits++;
+    this.#digits(value, digits);
+  }
+
+  #digits(value: number, digits: number): void {
+    const { data } = this;
+    let rest = value | 0;
+    for (let at = this.length + digits - 1; at >= this.length; at--) {
+      const tens = (rest / 10) | 0;
+      data[at] = 48 + rest - tens * 10;
+      rest = tens;
+    }
+    this.length += digits;
+  }
+
   /** Appends a whole number, 0 to 2^32 - 1, in four bytes, the lowest first. */
   u32(value: number): void {
     this.reserve(4);

@@ -5,6 +5,33 @@ import { faultNames, type ObservedRun, vcpuName } from './observer.ts';
 
 const HEADER = 'cycle,pcpu,vcpu,event,detail,value\n';
 
+const EVENTS = [
+  'runstate',
+  'exit',
+  'switch',
+  'resume',
+  'flush',
+  'fault',
+  'interrupt',
+  'tlb',
+  'window',
+] as const;
+const Event = {
+  Runstate: 0,
+  Exit: 1,
+  Switch: 2,
+  Resume: 3,
+  Flush: 4,
+  Fault: 5,
+  Interrupt: 6,
+  Tlb: 7,
+  Window: 8,
+} as const;
+type Event = (typeof Event)[keyof typeof Event];
+
+/** More than there are details of one event; VMs are the most. */
+const DETAILS = 1 << 16;
+
 /** Bytes after which lines go to the sink. */
 const CHUNK = 1 << 16;
 
@@ -18,6 +45,9 @@ export class EventCsv implements TraceFormat {
   readonly #bytes = new ByteBuffer();
   #run!: ObservedRun;
   #names: string[] = [];
+  /** Names of the details, by event. */
+  #details: readonly (readonly string[])[] = [];
+  readonly #middles = new Map<number, Uint8Array>();
   #since = new Float64Array(0);
   /** Per vCPU: the reason of its last exit, and whether it has not been entered since. */
   #reason = new Int32Array(0);
@@ -42,6 +72,19 @@ export class EventCsv implements TraceFormat {
     this.#pickedAt = new Float64Array(count).fill(-1);
     this.#lastOn = new Int32Array(run.pcpuCount).fill(-1);
     this.#switched = run.vcpus.map(() => false);
+    const { runstates, exits, causes, vms } = run;
+    this.#details = [
+      runstates,
+      exits,
+      exits,
+      exits,
+      causes,
+      faultNames,
+      ['exit', 'entry'],
+      vms,
+      ['begin'],
+    ];
+    this.#middles.clear();
     this.#bytes.ascii(HEADER);
   }
 
@@ -70,25 +113,24 @@ export class EventCsv implements TraceFormat {
         if (this.#pickedAt[vcpu]! >= 0) {
           const begin = this.#pickedAt[vcpu]!;
           this.#pickedAt[vcpu] = -1;
-          const event = this.#switched[vcpu] ? 'switch' : 'resume';
-          const reason = run.exits[this.#reason[vcpu]!] ?? '';
-          this.#line(begin, pcpu, this.#names[vcpu]!, event, reason, now - begin);
+          const event = this.#switched[vcpu] ? Event.Switch : Event.Resume;
+          this.#line(begin, pcpu, vcpu, event, this.#reason[vcpu]!, now - begin);
         }
         return;
       case Kind.Interrupt:
-        this.#line(now, pcpu, this.#names[vcpu]!, 'interrupt', b === 1 ? 'entry' : 'exit', a);
+        this.#line(now, pcpu, vcpu, Event.Interrupt, b, a);
         return;
       case Kind.TlbFlush:
-        this.#line(now, pcpu, this.#names[vcpu]!, 'flush', run.causes[a]!, b);
+        this.#line(now, pcpu, vcpu, Event.Flush, a, b);
         return;
       case Kind.Fault:
-        this.#line(now, pcpu, this.#names[vcpu]!, 'fault', faultNames[b]!, a);
+        this.#line(now, pcpu, vcpu, Event.Fault, b, a);
         return;
       case Kind.TlbOccupancy:
-        this.#line(now, -1, '', 'tlb', run.vms[a]!, b);
+        this.#line(now, -1, -1, Event.Tlb, a, b);
         return;
       case Kind.Window:
-        this.#line(now, -1, '', 'window', 'begin', 0);
+        this.#line(now, -1, -1, Event.Window, 0, 0);
         return;
     }
   }
@@ -105,27 +147,44 @@ export class EventCsv implements TraceFormat {
     const since = this.#since[vcpu]!;
     this.#since[vcpu] = now;
     if (now === since) return;
-    const name = this.#run.runstates[state]!;
-    this.#line(since, pcpu, this.#names[vcpu]!, 'runstate', name, now - since);
+    this.#line(since, pcpu, vcpu, Event.Runstate, state, now - since);
   }
 
   #endExit(now: Cycles, pcpu: number, vcpu: number): void {
     const begin = this.#exitAt[vcpu]!;
     if (begin < 0) return;
     this.#exitAt[vcpu] = -1;
-    const reason = this.#run.exits[this.#reason[vcpu]!]!;
-    this.#line(begin, pcpu, this.#names[vcpu]!, 'exit', reason, now - begin);
+    this.#line(begin, pcpu, vcpu, Event.Exit, this.#reason[vcpu]!, now - begin);
   }
 
   #line(
     cycle: Cycles,
     pcpu: number,
-    vcpu: string,
-    event: string,
-    detail: string,
+    vcpu: number,
+    event: Event,
+    detail: number,
     value: number,
   ): void {
-    const on = pcpu < 0 ? '' : pcpu;
-    this.#bytes.ascii(`${cycle},${on},${vcpu},${event},${detail},${value}\n`);
+    const bytes = this.#bytes;
+    bytes.decimal(cycle);
+    bytes.bytes(this.#middle(pcpu, vcpu, event, detail));
+    bytes.decimal(value);
+    bytes.ascii('\n');
+  }
+
+  /** What stands between cycle and value; made once for each of the few there are. */
+  #middle(pcpu: number, vcpu: number, event: Event, detail: number): Uint8Array {
+    const { pcpuCount, vcpus } = this.#run;
+    const key =
+      ((event * DETAILS + detail + 1) * (vcpus.length + 1) + vcpu + 1) * (pcpuCount + 1) + pcpu + 1;
+    let middle = this.#middles.get(key);
+    if (!middle) {
+      const on = pcpu < 0 ? '' : pcpu;
+      const name = this.#names[vcpu] ?? '';
+      const text = this.#details[event]![detail] ?? '';
+      middle = new TextEncoder().encode(`,${on},${name},${EVENTS[event]},${text},`);
+      this.#middles.set(key, middle);
+    }
+    return middle;
   }
 }

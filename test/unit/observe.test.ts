@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import protobuf from 'protobufjs';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { ByteBuffer } from '../../src/observe/bytes.ts';
 import { EventLog, Kind, type TraceFormat } from '../../src/observe/event-log.ts';
 import { ProtoWriter } from '../../src/observe/protobuf.ts';
 import { runScenario } from '../../src/scenario/run.ts';
@@ -114,6 +115,20 @@ describe('the protobuf writer', () => {
         writer.end(inner);
         writer.end(outer);
         expect(decode(writer)).toEqual({ m: { n, m: { s } } });
+      }),
+    );
+  });
+});
+
+describe('the byte buffer', () => {
+  it('writes whole numbers as JavaScript prints them', () => {
+    fc.assert(
+      fc.property(fc.oneof(fc.maxSafeNat(), fc.nat(2000), fc.constant(1e9)), (n) => {
+        const buffer = new ByteBuffer();
+        const memory = new Memory();
+        buffer.decimal(n);
+        buffer.flush(memory.sink);
+        expect(memory.bytes.toString()).toBe(`${n}`);
       }),
     );
   });
