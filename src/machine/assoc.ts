@@ -1,3 +1,11 @@
+import {
+  CHAIN as CHAIN_,
+  KEY as KEY_,
+  NEXT as NEXT_,
+  PREV as PREV_,
+  TAG as TAG_,
+  WORDS as WORDS_,
+} from './entry.ts';
 import { heap } from './heap.ts';
 
 /**
@@ -5,23 +13,20 @@ import { heap } from './heap.ts';
  * look-up and one doubly linked recency list per set for exact LRU. Fully associative = one set. The cost
  * of a hit does not grow with the number of ways.
  *
- * An entry is `WORDS` words in the heap; a set's list has a sentinel of the same shape. Entries are named
- * by their offset; 0 is none. An empty entry is not hashed (`TAG` is -1) and stands at the old end of its set's list, so that
+ * An entry (see entry.ts) is `WORDS` words in the heap; a set's list has a sentinel of the same shape. Entries are
+ * named by their offset; 0 is none. An empty entry is not hashed (`TAG` is -1) and stands at the old end of its set's list, so that
  * empty ways are filled before anything is evicted.
  */
 const H = heap;
 
-export const WORDS = 10;
-export const KEY = 0;
-export const TAG = 1;
-export const CHAIN = 2;
-export const NEXT = 3;
-export const PREV = 4;
-/** Payload: host frame, flags, leaf slot of the guest's table, flush sequence at fill. */
-export const FRAME = 5;
-export const FLAGS = 6;
-export const SLOT = 7;
-export const SEQ = 8;
+// Imported constants are bound to module-level ones: the compiler folds those, but loads an imported (or
+// exported) binding at each use (docs/decisions/0003).
+const WORDS = WORDS_;
+const KEY = KEY_;
+const TAG = TAG_;
+const CHAIN = CHAIN_;
+const NEXT = NEXT_;
+const PREV = PREV_;
 
 /** Geometry of one array. */
 export interface Assoc {
@@ -114,6 +119,7 @@ export function touch(e: number, sentinel: number): void {
   h[newest + PREV] = e;
   h[sentinel + NEXT] = e;
 }
+const makeNewest = touch;
 
 function unhash(heads: number, shift: number, e: number): void {
   const h = H;
@@ -147,7 +153,7 @@ export function replace(
   const bucket = heads + (Math.imul(key ^ Math.imul(tag, 0x85ebca6b | 0), GOLDEN) >>> shift);
   h[e + CHAIN] = h[bucket]!;
   h[bucket] = e;
-  touch(e, sentinel);
+  makeNewest(e, sentinel);
   return e;
 }
 

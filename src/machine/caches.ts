@@ -19,7 +19,7 @@ const Leaf = Leaf_;
 const K = K_;
 
 /** Where a line was found. Memory is `Dram` plus the node it is on. */
-export const Level = { L2: 0, L3: 1, Dram: 2 } as const;
+const Level = { L2: 0, L3: 1, Dram: 2 } as const;
 
 const OWN = 1;
 const OTHER = 2;

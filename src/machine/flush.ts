@@ -1,6 +1,7 @@
 import type { Cause } from '../stats/leaves.ts';
-import { drop, FLAGS, find, reset, SEQ, SLOT, TAG, WORDS } from './assoc.ts';
+import { drop, find, reset } from './assoc.ts';
 import type { Core } from './core.ts';
+import { FLAGS, SEQ, SLOT, TAG, WORDS } from './entry.ts';
 import { heap } from './heap.ts';
 import { Pte } from './page-tables.ts';
 

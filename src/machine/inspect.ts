@@ -1,5 +1,6 @@
-import { type Assoc, FLAGS, FRAME, SEQ, TAG, WORDS } from './assoc.ts';
+import type { Assoc } from './assoc.ts';
 import type { Core } from './core.ts';
+import { FLAGS, FRAME, SEQ, TAG, WORDS } from './entry.ts';
 import { heap } from './heap.ts';
 import { Pte } from './page-tables.ts';
 

@@ -16,6 +16,8 @@ export const Pte = {
   /** Software bit: writable in principle, read-only because the frame is shared (copy-on-write). */
   Cow: 64,
 } as const;
+/** A TLB entry may be stored through when it is writable and its dirty bit is set already. */
+export const STORE_OK = Pte.Writable | Pte.Dirty;
 export const PTE_SHIFT = 7;
 /** Frames are 25 bits: 128 GiB of 4 KiB pages. */
 export const MAX_FRAMES = 1 << 25;

@@ -1,4 +1,7 @@
 import { Leaf as Leaf_ } from '../stats/leaves.ts';
+import { touchLines as touchLines_ } from './caches.ts';
+import { CFG as CFG_, type Core, SIDE_D as SIDE_D_, SIDE_I as SIDE_I_ } from './core.ts';
+import { K as K_ } from './counters.ts';
 import {
   CHAIN as CHAIN_,
   FLAGS as FLAGS_,
@@ -7,12 +10,10 @@ import {
   PREV as PREV_,
   TAG as TAG_,
   WORDS as WORDS_,
-} from './assoc.ts';
-import { touchLines as touchLines_ } from './caches.ts';
-import { CFG as CFG_, type Core, SIDE_D as SIDE_D_, SIDE_I as SIDE_I_ } from './core.ts';
-import { K as K_ } from './counters.ts';
+} from './entry.ts';
 import { heap } from './heap.ts';
-import { STORE_OK as STORE_OK_, translate as translate_ } from './translate.ts';
+import { STORE_OK as STORE_OK_ } from './page-tables.ts';
+import { translate as translate_ } from './translate.ts';
 
 /**
  * HOT. The loop that executes visits. A hit in the L1 TLB is handled here, in one pass over locals;
@@ -51,6 +52,7 @@ export const Stop = {
   Operation: 3,
 } as const;
 export type Stop = (typeof Stop)[keyof typeof Stop];
+const { Limit: LIMIT, End: END, Fault: FAULT, Operation: OPERATION } = Stop;
 
 const FETCH = 0;
 const STORE = 2;
@@ -83,13 +85,13 @@ export function runBlock(core: Core, limit: number): Stop {
   let references = 0;
   let instructions = 0;
   let fetches = 0;
-  let stop: Stop = Stop.End;
+  let stop: Stop = END;
   let p = begin;
   while (p < end) {
     const word = h[(p + 1) | 0]!;
     const op = word & 255;
     if (op > STORE) {
-      stop = Stop.Operation;
+      stop = OPERATION;
       break;
     }
     const vpn = h[p]!;
@@ -123,7 +125,7 @@ export function runBlock(core: Core, limit: number): Stop {
       slow += core.ahead - time;
       time = core.ahead;
       if (entry === 0) {
-        stop = Stop.Fault;
+        stop = FAULT;
         break;
       }
       tag = core.asid << 2;
@@ -146,7 +148,7 @@ export function runBlock(core: Core, limit: number): Stop {
     }
     p = (p + 4) | 0;
     if (time >= limit) {
-      stop = p < end ? Stop.Limit : Stop.End;
+      stop = p < end ? LIMIT : END;
       break;
     }
   }

@@ -1,22 +1,20 @@
 import { Cause as Cause_, Leaf as Leaf_ } from '../stats/leaves.ts';
-import {
-  FLAGS as FLAGS_,
-  FRAME as FRAME_,
-  find as find_,
-  PREV as PREV_,
-  replace as replace_,
-  SEQ as SEQ_,
-  SLOT as SLOT_,
-  TAG as TAG_,
-  touch as touch_,
-  WORDS as WORDS_,
-} from './assoc.ts';
+import { find as find_, replace as replace_, touch as touch_ } from './assoc.ts';
 import { readHostLine } from './caches.ts';
 import { CFG as CFG_, type Core, SIDE_I as SIDE_I_, Verdict as Verdict_ } from './core.ts';
 import { K as K_ } from './counters.ts';
+import {
+  FLAGS as FLAGS_,
+  FRAME as FRAME_,
+  PREV as PREV_,
+  SEQ as SEQ_,
+  SLOT as SLOT_,
+  TAG as TAG_,
+  WORDS as WORDS_,
+} from './entry.ts';
 import { forget } from './flush.ts';
 import { heap } from './heap.ts';
-import { Pte as Pte_ } from './page-tables.ts';
+import { Pte as Pte_, STORE_OK as STORE_OK_ } from './page-tables.ts';
 import { Fault as Fault_, walk1d as walk1d_, walk2d as walk2d_ } from './walk.ts';
 
 /**
@@ -44,12 +42,10 @@ const SIDE_I = SIDE_I_;
 const Verdict = Verdict_;
 const K = K_;
 const Pte = Pte_;
+const STORE_OK = STORE_OK_;
 const Fault = Fault_;
 const walk1d = walk1d_;
 const walk2d = walk2d_;
-
-/** An entry may be stored through when it is writable and its dirty bit is set already. */
-export const STORE_OK = Pte.Writable | Pte.Dirty;
 
 /** Records that the last copy of a live translation was evicted, and by whom. */
 function lose(core: Core, side: number, slot: number, seq: number, flags: number): void {

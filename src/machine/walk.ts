@@ -1,7 +1,8 @@
-import { FRAME as FRAME_, find as find_, replace as replace_, touch as touch_ } from './assoc.ts';
+import { find as find_, replace as replace_, touch as touch_ } from './assoc.ts';
 import { readTableLine as readTableLine_ } from './caches.ts';
 import type { Core } from './core.ts';
 import { K as K_ } from './counters.ts';
+import { FRAME as FRAME_ } from './entry.ts';
 import { heap } from './heap.ts';
 import { PTE_SHIFT as PTE_SHIFT_, Pte as Pte_ } from './page-tables.ts';
 
@@ -39,6 +40,7 @@ export const Fault = {
   Nested: 2,
 } as const;
 export type Fault = (typeof Fault)[keyof typeof Fault];
+const { None: NO_FAULT, Table: TABLE_FAULT, Nested: NESTED_FAULT } = Fault;
 
 /** Reads an entry of an upper level: through the page-walk cache if it has it. Returns the cycles. */
 function upperEntry(
@@ -101,7 +103,7 @@ export function walk1d(core: Core, vpn: number, write: number): Fault {
     core.walkSize = level;
     core.walkFlags = marked;
     core.walkSlot = (tables.mirror[node]! << 9) | (slot & 511);
-    return Fault.None;
+    return NO_FAULT;
   }
 }
 
@@ -110,7 +112,7 @@ function stop1d(core: Core, cycles: number, slot: number, level: number): Fault 
   core.ahead += cycles;
   core.faultLevel = level + 1;
   core.walkSlot = slot;
-  return Fault.Table;
+  return TABLE_FAULT;
 }
 
 /**
@@ -185,7 +187,7 @@ export function walk2d(core: Core, vpn: number, write: number): Fault {
   let level = 3;
   for (;;) {
     const frame = tableFrame(core, tables.frame[node]!);
-    if (frame < 0) return stop2d(core, cycles, Fault.Nested);
+    if (frame < 0) return stop2d(core, cycles, NESTED_FAULT);
     const slot = (node << 9) | ((vpn >>> (9 * level)) & 511);
     const entry = entries[slot]!;
     if (level > 0 && (entry & Pte.Large) === 0) {
@@ -193,7 +195,7 @@ export function walk2d(core: Core, vpn: number, write: number): Fault {
       if ((entry & Pte.Present) === 0) {
         core.faultLevel = level + 1;
         core.walkSlot = slot;
-        return stop2d(core, cycles, Fault.Table);
+        return stop2d(core, cycles, TABLE_FAULT);
       }
       node = entry >>> PTE_SHIFT;
       level--;
@@ -205,13 +207,13 @@ export function walk2d(core: Core, vpn: number, write: number): Fault {
     if ((entry & Pte.Present) === 0 || (write !== 0 && (entry & Pte.Writable) === 0)) {
       core.faultLevel = level + 1;
       core.walkSlot = slot;
-      return stop2d(core, cycles, Fault.Table);
+      return stop2d(core, cycles, TABLE_FAULT);
     }
     const marked = entry | Pte.Accessed | (write !== 0 ? Pte.Dirty : 0);
     if (marked !== entry) entries[slot] = marked;
     const gfn = (entry >>> PTE_SHIFT) + (vpn & ((1 << (9 * level)) - 1));
     const hfn = nestedWalk(core, gfn);
-    if (hfn < 0) return stop2d(core, cycles, Fault.Nested);
+    if (hfn < 0) return stop2d(core, cycles, NESTED_FAULT);
     core.walkGuest += cycles;
     core.ahead += cycles;
     core.walkFlags = marked;
@@ -225,7 +227,7 @@ export function walk2d(core: Core, vpn: number, write: number): Fault {
       core.walkSlot = core.nestedSlot;
     }
     core.walkFrame = hfn - (vpn & ((1 << (9 * core.walkSize)) - 1));
-    return Fault.None;
+    return NO_FAULT;
   }
 }
 

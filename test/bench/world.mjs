@@ -4,7 +4,7 @@
  * returns the counts of the measured window, which the twin must reach too.
  */
 import { writeFileSync } from 'node:fs';
-import { FLAGS, FRAME, KEY, NEXT, PREV, SEQ, SLOT, TAG, WORDS } from '../../dist/machine/assoc.js';
+import { FLAGS, FRAME, KEY, NEXT, PREV, SEQ, SLOT, TAG, WORDS } from '../../dist/machine/entry.js';
 import { heap } from '../../dist/machine/heap.js';
 import { buildSimulation } from '../../dist/scenario/build.js';
 import { loadScenario } from '../../dist/scenario/load.js';

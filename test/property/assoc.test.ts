@@ -4,17 +4,13 @@ import {
   type Assoc,
   assocWords,
   drop,
-  FRAME,
   find,
-  KEY,
   makeAssoc,
-  PREV,
   replace,
   reset,
-  TAG,
   touch,
-  WORDS,
 } from '../../src/machine/assoc.ts';
+import { FRAME, KEY, PREV, TAG, WORDS } from '../../src/machine/entry.ts';
 import { Arena, acquire, heap, release } from '../../src/machine/heap.ts';
 
 /** The array behind every TLB against a list per set, most recent first: exact LRU with nothing clever. */

@@ -1,7 +1,8 @@
 import type { GuestCpu } from '../../src/hypervisor/guest-port.ts';
 import type { softCounters } from '../../src/hypervisor/vm.ts';
-import { FRAME, find } from '../../src/machine/assoc.ts';
+import { find } from '../../src/machine/assoc.ts';
 import { type Core, SIDE_D, SIDE_I, Verdict } from '../../src/machine/core.ts';
+import { FRAME } from '../../src/machine/entry.ts';
 import { heap } from '../../src/machine/heap.ts';
 import type { Member, Simulation } from '../../src/scenario/build.ts';
 import { checkTranslations } from '../../src/scenario/translations.ts';

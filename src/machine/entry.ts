@@ -1,0 +1,14 @@
+/** Words of an entry of a TLB, the page-walk cache or the nested TLB, by offset (assoc.ts). */
+export const WORDS = 10;
+export const KEY = 0;
+export const TAG = 1;
+/** Next entry of the same hash head. */
+export const CHAIN = 2;
+/** Neighbours in the set's order of recency. */
+export const NEXT = 3;
+export const PREV = 4;
+/** Payload: host frame, flags, leaf slot of the guest's table, flush sequence at fill. */
+export const FRAME = 5;
+export const FLAGS = 6;
+export const SLOT = 7;
+export const SEQ = 8;
