@@ -74,6 +74,30 @@ withOverrides(program.command('sweep [scenario]'))
     else await (await import('./sweep.ts')).sweep(file, options);
   });
 
+withOverrides(program.command('find <scenario>'))
+  .description('find the largest value of one number that still meets an objective')
+  .option('--axis <path>', 'the number, for example vms.web.count')
+  .option('--from <value>', 'where to start; default: 1')
+  .option('--to <value>', 'where to end')
+  .option('--objective <text>', 'what must hold, for example "p99 latency < 50ms"')
+  .option('--smallest', 'find the smallest value instead')
+  .option('--across <path=[values]>', 'ask for each of these values (repeatable)', collect, [])
+  .option('-o, --out <directory>', 'where to keep runs; default: results/<name>-find')
+  .option(
+    '-j, --jobs <count>',
+    'runs at a time; 0 = inside this process; default: all cores',
+    count,
+  )
+  .option('--json', 'print the answer as JSON')
+  .option('-q, --quiet', 'print no progress')
+  .addHelpText(
+    'after',
+    example(
+      'find configs/consolidation.yaml --axis vms.web.count --to 32 --objective "slowdown < 1.5 for every VM"',
+    ),
+  )
+  .action(async (file: string, options) => (await import('./find.ts')).find(file, options));
+
 program
   .command('list [what]')
   .description('list what a scenario can name: presets, policies, workloads, metrics')

@@ -77,8 +77,14 @@ export const findSchema = z
     axis: z.string().describe('path of the number to look for, for example vms.web.count'),
     from: bound().prefault(1).describe('where to start'),
     to: bound().describe('where to end'),
+    step: z
+      .number()
+      .positive()
+      .prefault(1)
+      .describe('distance of the values, in the unit of `from`'),
     objective: z
       .string()
+      .max(200)
       .describe('what must hold, for example p99 latency < 50ms, slowdown < 1.25 for every VM'),
     want: z
       .enum(['largest', 'smallest'])

@@ -124,7 +124,7 @@ export const groupMeasureNames = measureNames.filter((name) => measures[name].sc
 export const hostMeasureNames = measureNames.filter((name) => measures[name].scope === 'host');
 /** Measures worth keeping for each VM apart: what an objective for every VM can be about. */
 export const vmMeasureNames = groupMeasureNames.filter(
-  (name) => !['count', 'cycles', 'bytes'].includes(measures[name].unit),
+  (name) => !['count', 'cycles', 'bytes'].includes(measures[name].unit) && !name.endsWith('_worst'),
 );
 /** The leaves of the ledger without their details. */
 export const leafColumns: readonly string[] = [...new Set(leafNames.map(({ leaf }) => leaf))];

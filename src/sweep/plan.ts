@@ -85,10 +85,21 @@ export function makePlan(tree: ScenarioTree): Plan {
   return planOf(tree, base, base.sweep, { space, kept, baseline });
 }
 
+/** A plan of every combination of a space, without a baseline. */
+export function planOfSpace(tree: ScenarioTree, settings: PlanSettings, space: Space): Plan {
+  const kept = Int32Array.from({ length: space.size }, (_, index) => index);
+  return planOf(tree, tree.load().scenario, settings, { space, kept, baseline: undefined });
+}
+
+export type PlanSettings = Pick<
+  SweepInput,
+  'replications' | 'precision' | 'maxReplications' | 'metrics'
+>;
+
 function planOf(
   tree: ScenarioTree,
   base: Scenario,
-  sweep: SweepInput,
+  sweep: PlanSettings,
   found: {
     readonly space: Space;
     readonly kept: Int32Array;

@@ -72,6 +72,9 @@ export async function runUnit(
   return condense(native ? await runBaseline(scenario, ran, half(0.5)) : ran);
 }
 
+/** Of each VM: what objectives are about, and whether there was anything to serve. */
+const KEPT: readonly MeasureName[] = [...vmMeasureNames, 'requests_arrived'];
+
 /** A run, reduced to what a sweep tabulates. */
 export function condense(result: RunResult): UnitResult {
   const { mhz, windowCycles } = result;
@@ -102,7 +105,7 @@ export function condense(result: RunResult): UnitResult {
     vms: result.vms.map((row) => ({
       vm: row.vm,
       group: row.group,
-      values: measureAll(vmMeasureNames, { vms: [row], windowSeconds }),
+      values: measureAll(KEPT, { vms: [row], windowSeconds }),
     })),
   };
 }

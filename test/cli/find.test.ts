@@ -1,0 +1,84 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { Folder } from '../support/command.ts';
+
+const folder = new Folder();
+beforeAll(() => {
+  folder.write(
+    'load.yaml',
+    `name: load
+duration: 3ms
+warmup: 500us
+host: { processor: opteron-1354, pcpus: 2 }
+hypervisor: { profile: kvm-2.6.33, mmu: { kind: nested }, scheduler: { kind: round-robin, timeslice: 250us } }
+vms:
+  - { name: churn, memory: 32MiB, workload: { kind: mmap-loop } }
+find:
+  axis: vms.churn.count
+  to: 10
+  objective: ready share < 60% for every VM
+`,
+  );
+});
+afterAll(() => folder.remove());
+
+describe('worldswitch find', () => {
+  it('finds how many VMs two pCPUs bear, and why it ends there', () => {
+    const { code, out } = folder.run(['find', 'load.yaml']);
+    expect(code).toBe(0);
+    // k VMs that never sleep share two pCPUs: each waits 1 - 2/k of its time, 50 % with four.
+    expect(out).toContain('largest vms.churn.count from 1 to 10 with ready share < 60%');
+    expect(out).toMatch(/4 \(4\.\.4\)\s+2 \(2\.\.2\)\s+churn-\d/);
+    expect(out).toMatch(/at vms.churn.count = 5, ready_share is 0\.[67]/);
+    expect(out).toContain('waiting for a pCPU grew: from 0 to');
+    expect(out).toMatch(/of the ledger, \S+ grew most/);
+  });
+
+  it('answers from what is stored when it is asked again, also across another axis', () => {
+    const args = ['find', 'load.yaml', '--json', '--jobs', '1'];
+    const { code, out } = folder.run([...args, '--across', 'hypervisor.mmu.kind=[nested, shadow]']);
+    expect(code).toBe(0);
+    const { answers } = JSON.parse(out);
+    expect(answers).toHaveLength(2);
+    expect(answers[0]).toMatchObject({
+      across: { 'hypervisor.mmu.kind': 'nested' },
+      value: '4',
+      atMost: '4',
+      vmsPerCore: [2, 2],
+    });
+    expect(JSON.parse(folder.run(args).out).answers[0]).toEqual({ ...answers[0], across: {} });
+  });
+
+  it('finds the smallest value too', () => {
+    // Three VMs on two pCPUs: one has a pCPU to itself.
+    const { out } = folder.run([
+      ...['find', 'load.yaml', '--smallest', '--json', '--from', '2', '--to', '8'],
+      ...['--objective', 'ready share > 20% for every VM'],
+    ]);
+    expect(JSON.parse(out).answers[0].value).toBe('4');
+  });
+
+  it.each([
+    [['--objective', 'slowdwn < 2'], '--set:1:16: error: there is no metric "slowdwn"'],
+    [['--axis', 'vms.churn.cuont'], 'unknown key "cuont"'],
+    [['--to', '4000'], '--set:1:9: error: the VMs ask for'],
+    [['--objective', 'p99 latency < 1ms'], 'no VM reports latency_p99'],
+  ])('refuses %s with its place', (options, message) => {
+    const { code, out, err } = folder.run(['find', 'load.yaml', '--out', 'bad', ...options]);
+    expect(err).toContain(message);
+    expect(code).toBe(2);
+    expect(out).toBe('');
+  });
+
+  it('says of a file without a question that there is none', () => {
+    folder.write(
+      'plain.yaml',
+      'name: p\nhost: { processor: opteron-1354 }\nhypervisor: { profile: kvm-2.6.33 }\nvms: [{ name: a, workload: { kind: idle } }]\n',
+    );
+    const { code, err } = folder.run(['find', 'plain.yaml']);
+    expect(code).toBe(2);
+    expect(err).toContain('there is nothing to find');
+    expect(existsSync(join(folder.path, 'results/p-find'))).toBe(false);
+  });
+});

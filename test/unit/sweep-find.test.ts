@@ -1,0 +1,140 @@
+import { describe, expect, it } from 'vitest';
+import { breaker, growths } from '../../src/sweep/answer.ts';
+import { achieved, ObjectiveError, parseObjective } from '../../src/sweep/objective.ts';
+import { valuesBetween } from '../../src/sweep/question.ts';
+import { looks, type Test, testValue } from '../../src/sweep/search.ts';
+import type { UnitResult } from '../../src/sweep/unit.ts';
+
+describe('an objective', () => {
+  it.each([
+    ['p99 latency < 50ms', { measure: 'latency_p99', below: true, limit: 50e6, scope: 'every' }],
+    ['slowdown < 1.25 for every VM', { measure: 'slowdown', limit: 1.25, scope: 'every' }],
+    ['host overhead < 10%', { measure: 'host_overhead', limit: 0.1, scope: 'host' }],
+    ['overhead <= 20 % on average', { measure: 'overhead', limit: 0.2, scope: 'average' }],
+    ['work per second > 100 for web', { measure: 'work_per_second', below: false, group: 'web' }],
+    ['latency_max < 1 s', { measure: 'latency_max', limit: 1e9 }],
+  ])('reads %s', (text, expected) => {
+    expect(parseObjective(text, ['web'])).toMatchObject(expected);
+  });
+
+  it.each([
+    ['make it fast', 'not an objective'],
+    ['slowdwn < 2', 'there is no metric "slowdwn"'],
+    ['walks < 2', 'a ratio, a rate or a latency'],
+    ['p99 latency < 50', '"50" is no limit for latency_p99'],
+    ['slowdown < 2ms', '"2ms" is no limit for slowdown'],
+    ['slowdown < 2 for db', 'there is no VM group "db"'],
+  ])('refuses %s', (text, message) => {
+    expect(() => parseObjective(text, ['web'])).toThrow(ObjectiveError);
+    expect(() => parseObjective(text, ['web'])).toThrow(message);
+  });
+});
+
+const result = (slowdowns: readonly number[], ledger = {}): UnitResult => ({
+  mhz: 2200,
+  windowCycles: 1e6,
+  host: { host_overhead: 0.07 },
+  groups: [
+    {
+      group: 'web',
+      vms: slowdowns.length,
+      workload: 'idle',
+      unit: 'requests',
+      values: { instructions: 1000, ready_cycles: 100 * slowdowns.length },
+      ledger,
+    },
+  ],
+  vms: slowdowns.map((slowdown, i) => ({ vm: `web-${i}`, group: 'web', values: { slowdown } })),
+});
+
+describe('what a run achieved', () => {
+  it('is that of the worst VM, the average, or the host', () => {
+    const of = (text: string) => achieved(parseObjective(text, ['web']), result([1, 3, 2]));
+    expect(of('slowdown < 2')).toBe(3);
+    expect(of('slowdown > 2')).toBe(1);
+    expect(of('slowdown < 2 on average')).toBe(2);
+    expect(of('host overhead < 10%')).toBe(0.07);
+    expect(of('p99 latency < 1ms')).toBeUndefined();
+  });
+
+  it('is beyond any limit for a VM that served none of its requests', () => {
+    const starved = { vm: 'web-0', group: 'web', values: { requests_arrived: 4 } };
+    const objective = parseObjective('p99 latency < 1ms', ['web']);
+    expect(achieved(objective, { ...result([]), vms: [starved] })).toBe(Number.POSITIVE_INFINITY);
+  });
+
+  it('names the VM that breaks an objective first', () => {
+    const objective = parseObjective('slowdown < 2', ['web']);
+    const found = breaker(objective, [result([1, 5, 2]), result([1, 1, 4])]);
+    expect(found).toEqual({ vm: 'web-1', group: 'web', value: 3 });
+  });
+
+  it('says what grew most per instruction', () => {
+    const before = [result([1], { 'guest.user': 500, 'walk.guest/capacity': 10 })];
+    const after = [result([1, 1], { 'guest.user': 500, 'walk.guest/capacity': 60 })];
+    expect(growths(before, after, 'web')).toEqual([
+      { leaf: 'ready', before: 100, after: 200 },
+      { leaf: 'walk.guest/capacity', before: 10, after: 60 },
+    ]);
+  });
+});
+
+describe('the values of an axis', () => {
+  it('are numbers with or without a unit', () => {
+    expect(valuesBetween(1, 4, 1)).toEqual([1, 2, 3, 4]);
+    expect(valuesBetween('1ms', '3ms', 1)).toEqual(['1ms', '2ms', '3ms']);
+    expect(valuesBetween('0.1s', '0.3s', 0.1)).toEqual(['0.1s', '0.2s', '0.3s']);
+    expect(valuesBetween(0, '2MiB', 1)).toEqual(['0MiB', '1MiB', '2MiB']);
+  });
+
+  it.each([
+    [1, '4ms', 'the same unit'],
+    [5, 4, 'must not be below'],
+    ['lots', 4, '"lots" is not a number'],
+    [1, 1e6, 'more than 4096'],
+  ])('cannot go from %s to %s', (from, to, message) => {
+    expect(valuesBetween(from, to, 1)).toContain(message);
+  });
+});
+
+describe('a sequential test', () => {
+  const options = { replications: 3, maxReplications: 24, below: true, limit: 10 };
+  const of = (samples: readonly number[]): Promise<Test> =>
+    testValue(async (from, to) => samples.slice(from, to), options);
+
+  it('looks after 3, 6, 12 and 24 replications', () => {
+    expect(looks(options)).toEqual([3, 6, 12, 24]);
+    expect(looks({ ...options, maxReplications: 3 })).toEqual([3]);
+  });
+
+  it('stops as soon as it is clear', async () => {
+    expect(await of([1, 1.1, 0.9])).toMatchObject({ verdict: 'meets', n: 3 });
+    expect(await of([20, 21, 19])).toMatchObject({ verdict: 'fails', n: 3 });
+    expect(await of([10, 10, 10])).toMatchObject({ verdict: 'fails', n: 3 });
+    expect(await of([1, Number.POSITIVE_INFINITY, 1])).toMatchObject({ verdict: 'fails' });
+  });
+
+  it('goes on while it is not, and admits it in the end', async () => {
+    const close = Array.from({ length: 24 }, (_, i) => (i % 2 ? 9 : 10.9));
+    expect(await of(close)).toMatchObject({ verdict: 'undecided', n: 24 });
+    const later = [8, 12, 8, ...Array.from({ length: 21 }, (_, i) => 8 + (i % 2) / 10)];
+    expect(await of(later)).toMatchObject({ verdict: 'meets', n: 12 });
+  });
+
+  it('errs in less than 5 % of the cases at the limit itself', async () => {
+    let state = 99;
+    const uniform = () => {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+      return state / 2 ** 32;
+    };
+    let meets = 0;
+    for (let i = 0; i < 400; i++) {
+      const samples = Array.from(
+        { length: 24 },
+        () => 4 + Array.from({ length: 12 }, uniform).reduce((a, b) => a + b),
+      );
+      if ((await of(samples)).verdict === 'meets') meets++;
+    }
+    expect(meets / 400).toBeLessThan(0.05);
+  });
+});
