@@ -1,0 +1,98 @@
+import { join, resolve } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { openScenario } from '../../src/files/scenario-file.ts';
+import { runBaseline } from '../../src/scenario/baseline.ts';
+import { runScenario } from '../../src/scenario/run.ts';
+import type { VmRow } from '../../src/stats/result.ts';
+
+/** What the scenarios of configs/ teach, as results/README.md tells it, in shorter runs. */
+const configs = resolve(import.meta.dirname, '../../configs');
+
+async function firstVm(name: string, ...set: string[]): Promise<VmRow> {
+  const { scenario } = await openScenario(join(configs, `${name}.yaml`), { set });
+  const result = await runBaseline(scenario, await runScenario(scenario));
+  return result.vms[0]!;
+}
+
+const overhead = (vm: VmRow): number => vm.metrics.overhead!;
+const flushed = ({ metrics }: VmRow): number =>
+  metrics.walks_world_switch! + metrics.walks_asid_exhausted!;
+
+describe('asid-vs-flush', () => {
+  const short = ['duration=14ms', 'warmup=4ms'];
+  const flush = 'hypervisor.tags.kind=none';
+  const both = async (...set: string[]) => {
+    const tags = await firstVm('asid-vs-flush', ...short, ...set);
+    const none = await firstVm('asid-vs-flush', ...short, flush, ...set);
+    return { tags, none, saved: overhead(none) - overhead(tags) };
+  };
+
+  it('tags make the walks caused by flushes vanish', async () => {
+    const { tags, none, saved } = await both();
+    expect(flushed(tags)).toBe(0);
+    // 220 pages again in each of about 25 turns.
+    expect(flushed(none)).toBeGreaterThan(20 * 220);
+    expect(saved).toBeGreaterThan(0.01);
+  });
+
+  it('the gain shrinks as the timeslice grows', async () => {
+    const slices = ['100us', '400us', '2ms'];
+    const gains: number[] = [];
+    for (const slice of slices) {
+      gains.push((await both(`hypervisor.scheduler.timeslice=${slice}`)).saved);
+    }
+    expect(gains[0]).toBeGreaterThan(2 * gains[1]!);
+    expect(gains[1]).toBeGreaterThan(2 * gains[2]!);
+  });
+
+  it('the gain shrinks as the footprints outgrow the TLB', async () => {
+    const fits = await both();
+    const outgrown = await both('vms.busy.workload.regions.data.size=2400KiB');
+    expect(outgrown.saved).toBeLessThan(fits.saved / 4);
+    expect(outgrown.tags.metrics.walks_capacity).toBeGreaterThan(
+      5 * outgrown.tags.metrics.walks_interference!,
+    );
+  });
+});
+
+it('shadow-vs-nested: the order crosses once as page-table writes grow', async () => {
+  const winners: string[] = [];
+  for (const calls of [0, 3, 30]) {
+    const set = [
+      'duration=14ms',
+      'warmup=6ms',
+      `vms.app.workload.per1M.mmap.calls=${calls}`,
+    ] as const;
+    const nested = overhead(await firstVm('shadow-vs-nested', ...set));
+    const shadow = overhead(
+      await firstVm('shadow-vs-nested', ...set, 'hypervisor.mmu.kind=shadow'),
+    );
+    winners.push(shadow < nested ? 'shadow' : 'nested');
+  }
+  expect(winners[0]).toBe('shadow');
+  expect(winners.at(-1)).toBe('nested');
+  const changes = winners.filter((winner, i) => i > 0 && winner !== winners[i - 1]);
+  expect(changes).toHaveLength(1);
+});
+
+it('large-pages: 2 MiB nested pages take back most of what nested walks cost', async () => {
+  const short = ['duration=16ms', 'warmup=6ms'];
+  const large = 'hypervisor.mmu.pageSize=2MiB';
+  const small4k = overhead(await firstVm('large-pages', ...short));
+  const nested2m = overhead(await firstVm('large-pages', ...short, large));
+  const guest = 'vms.db.workload.regions.pool.pageSize=2MiB';
+  const both2m = overhead(await firstVm('large-pages', ...short, large, guest));
+  expect(small4k).toBeGreaterThan(1.3);
+  expect(nested2m - 1).toBeLessThan((small4k - 1) / 2);
+  expect(both2m - 1).toBeLessThan(0.02);
+});
+
+it('cache-refill: several per cent at 5 ms turns, next to nothing at 50 ms', async () => {
+  const at = (slice: string, ...more: string[]) =>
+    firstVm('cache-refill', `hypervisor.scheduler.timeslice=${slice}`, ...more);
+  const often = overhead(await at('5ms', 'duration=30ms', 'warmup=10ms'));
+  const rarely = overhead(await at('50ms', 'duration=120ms', 'warmup=20ms'));
+  expect(often - 1).toBeGreaterThan(0.03);
+  expect(often - 1).toBeLessThan(0.08);
+  expect(rarely - 1).toBeLessThan(0.01);
+});
