@@ -50,29 +50,96 @@ withOverrides(program.command('check <scenario>'))
   .addHelpText('after', example('check configs/quickstart.yaml'))
   .action(async (file: string, options) => (await import('./check.ts')).check(file, options));
 
-withOverrides(program.command('sweep [scenario]'))
+/** Options of every command that plans a sweep. */
+function withSweep(command: Command): Command {
+  return withOverrides(command)
+    .option(
+      '--axis <path=[values]>',
+      'sweep this, instead of the `sweep:` in the file (repeatable)',
+      collect,
+      [],
+    )
+    .option(
+      '--replications <count>',
+      'runs of each point, instead of the number in the file',
+      count,
+    )
+    .option('-o, --out <directory>', 'where to write; default: results/<name>-sweep')
+    .option('-q, --quiet', 'print neither results nor progress');
+}
+const JOBS = [
+  '-j, --jobs <count>',
+  'runs at a time; 0 = inside this process; default: all cores',
+] as const;
+
+const sweep = withSweep(program.command('sweep'))
+  .argument('[scenario]')
   .description('run every point of the `sweep:` of a scenario, each several times, on all cores')
-  .option(
-    '--axis <path=[values]>',
-    'sweep this, instead of the `sweep:` in the file (repeatable)',
-    collect,
-    [],
-  )
-  .option('--replications <count>', 'runs of each point, instead of the number in the file', count)
-  .option('-o, --out <directory>', 'where to write; default: results/<name>-sweep')
-  .option(
-    '-j, --jobs <count>',
-    'runs at a time; 0 = inside this process; default: all cores',
-    count,
-  )
+  .option(...JOBS, count)
   .option('-n, --dry-run', 'print the plan and how long it would take')
   .option('--json', 'print the results as JSON')
-  .option('-q, --quiet', 'print neither results nor progress')
   .addHelpText('after', example('sweep configs/consolidation.yaml --dry-run'))
   .action(async (file: string | undefined, options, command: Command) => {
     if (file === undefined) command.error("error: missing required argument 'scenario'");
     else await (await import('./sweep.ts')).sweep(file, options);
   });
+
+withSweep(sweep.command('plan <scenario>'))
+  .description('write the plan of a sweep to a directory, to be run in parts or on a cluster')
+  .addHelpText('after', example('sweep plan configs/consolidation.yaml --out campaign'))
+  .action(async (file: string, _options, command: Command) =>
+    (await import('./campaign.ts')).planCampaign(file, command.optsWithGlobals()),
+  );
+
+sweep
+  .command('run <directory>')
+  .description('run what is missing of a planned sweep, or of one part of it')
+  .option('--shard <i/n>', 'only part i of n, counted from 0', shard)
+  .option(...JOBS, count)
+  .option('-q, --quiet', 'print no progress')
+  .addHelpText('after', example('sweep run campaign --shard 0/8'))
+  .action(async (directory: string, _options, command: Command) =>
+    (await import('./campaign.ts')).runShard(directory, command.optsWithGlobals()),
+  );
+
+sweep
+  .command('submit <directory>')
+  .description('hand a planned sweep to a cluster: a job array, and a job that merges')
+  .option('--slurm', 'with sbatch')
+  .option(
+    '--sbatch <option>',
+    'an option for both jobs, --partition=short (repeatable)',
+    collect,
+    [],
+  )
+  .option('--header <file>', 'take the #SBATCH lines of this file')
+  .option('--limit <count>', 'tasks at a time', count)
+  .option('--cpus <count>', 'CPUs of each task, one run on each', count, 1)
+  .option('--task-time <seconds>', 'least time of a task', count, 60)
+  .option('-n, --dry-run', 'print the scripts')
+  .addHelpText('after', example('sweep submit campaign --slurm --limit 50'))
+  .action(async (directory: string, _options, command: Command) =>
+    (await import('./campaign.ts')).submit(directory, command.optsWithGlobals()),
+  );
+
+sweep
+  .command('status <directory>')
+  .description('how much of a planned sweep is there')
+  .option('--json', 'print it as JSON')
+  .addHelpText('after', example('sweep status campaign'))
+  .action(async (directory: string, _options, command: Command) =>
+    (await import('./campaign.ts')).status(directory, command.optsWithGlobals()),
+  );
+
+sweep
+  .command('merge <directory>')
+  .description('write the tables of a planned sweep from the runs that are there')
+  .option('--json', 'print the results as JSON')
+  .option('-q, --quiet', 'print nothing')
+  .addHelpText('after', example('sweep merge campaign'))
+  .action(async (directory: string, _options, command: Command) =>
+    (await import('./campaign.ts')).merge(directory, command.optsWithGlobals()),
+  );
 
 withOverrides(program.command('find <scenario>'))
   .description('find the largest value of one number that still meets an objective')
@@ -166,6 +233,14 @@ trace
   .action(async (workload: string, vm: string | undefined, options) =>
     (await import('./trace.ts')).synthTrace(workload, { ...options, vm }),
   );
+
+/** `0/8` */
+function shard(text: string): { index: number; count: number } {
+  const match = /^(\d+)\/(\d+)$/.exec(text.trim());
+  const [index, of] = [Number(match?.[1]), Number(match?.[2])];
+  if (match && index < of) return { index, count: of };
+  throw new InvalidArgumentError('It must be i/n, counted from 0: 0/8 to 7/8.');
+}
 
 /** `2e6` and the like. */
 function count(text: string): number {

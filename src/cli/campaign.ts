@@ -1,0 +1,241 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, realpathSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { faultOf, reasonOf } from '../files/faults.ts';
+import { checkOutput, writeFileAtomic } from '../files/output.ts';
+import type { Campaign } from '../sweep/campaign.ts';
+import { beginCampaign, mergeCampaign, reopenCampaign } from '../sweep/directory.ts';
+import { estimateCost } from '../sweep/estimate.ts';
+import type { Shard } from '../sweep/execute.ts';
+import { describe } from '../sweep/plan.ts';
+import {
+  arrayScript,
+  type BatchJob,
+  BatchLineError,
+  batchLines,
+  DEFAULT_MAX_ARRAY_SIZE,
+  maxArraySizeIn,
+  mergeScript,
+  shardCount,
+} from '../sweep/slurm.ts';
+import { knownUnits } from '../sweep/state.ts';
+import { ExitCode } from './fail.ts';
+import {
+  countUnits,
+  executeCampaign,
+  openSweep,
+  printResults,
+  reportFailures,
+  type SweepOptions,
+  say,
+} from './sweep.ts';
+import { print } from './terminal.ts';
+import { shortTime } from './text-table.ts';
+
+/** The parts of a sweep, for more than one machine: plan, run a shard, submit, status, merge. */
+
+/** `worldswitch sweep plan FILE` */
+export async function planCampaign(file: string, options: SweepOptions): Promise<void> {
+  const { campaign, recipe, directory } = await openSweep(file, options);
+  checkOutput(directory);
+  beginCampaign(directory, recipe);
+  const { plan } = campaign;
+  if (options.quiet) return;
+  print(`${plan.points} points, ${plan.replications} replications each, planned in ${directory}/
+run all of it:    worldswitch sweep run ${directory}
+or a part of it:  worldswitch sweep run ${directory} --shard 0/8
+or on a cluster:  worldswitch sweep submit ${directory} --slurm
+then:             worldswitch sweep merge ${directory}
+`);
+}
+
+export interface RunShardOptions {
+  readonly shard?: Shard;
+  readonly jobs?: number;
+  readonly quiet?: boolean;
+}
+
+/** `worldswitch sweep run DIR` */
+export async function runShard(directory: string, options: RunShardOptions): Promise<void> {
+  const { campaign, recipe } = await reopenCampaign(resolve(directory));
+  const { outcome } = await executeCampaign(campaign, options, options.shard);
+  if (outcome.interrupted) {
+    say('the same command goes on from there');
+    process.exitCode = ExitCode.Interrupted;
+    return;
+  }
+  say(countUnits(outcome));
+  reportFailures(campaign, recipe, outcome.failures);
+}
+
+/** Missing units named by a merge. */
+const MOST_NAMED = 10;
+
+/** `worldswitch sweep merge DIR` */
+export async function merge(
+  directory: string,
+  options: { readonly json?: boolean; readonly quiet?: boolean },
+): Promise<void> {
+  const path = resolve(directory);
+  const open = await reopenCampaign(path);
+  mergeCampaign(path, open);
+  printResults(open.campaign, path, options);
+  reportMissing(open.campaign, directory);
+}
+
+function reportMissing(campaign: Campaign, directory: string): void {
+  const { plan } = campaign;
+  let missing = 0;
+  for (const { point, replication, stored } of knownUnits(campaign)) {
+    if (stored) continue;
+    if (missing++ >= MOST_NAMED) continue;
+    say(`missing: ${describe(plan.point(point).values, plan.space)}, replication ${replication}`);
+  }
+  if (missing === 0) return;
+  say(
+    `${missing} runs are missing from the tables; \`worldswitch sweep run ${directory}\` does them`,
+  );
+  process.exitCode = ExitCode.SomeFailed;
+}
+
+/** `worldswitch sweep status DIR` */
+export async function status(
+  directory: string,
+  options: { readonly json?: boolean },
+): Promise<void> {
+  const { campaign } = await reopenCampaign(resolve(directory));
+  let [known, stored] = [0, 0];
+  for (const unit of knownUnits(campaign)) {
+    known++;
+    if (unit.stored) stored++;
+  }
+  const submitted = readSubmission(resolve(directory));
+  if (options.json) {
+    const rest = { points: campaign.plan.points, known, stored, missing: known - stored };
+    print(`${JSON.stringify({ ...rest, slurm: submitted ?? null }, null, 2)}\n`);
+    return;
+  }
+  const share = known > 0 ? Math.floor((100 * stored) / known) : 100;
+  print(`${stored} of ${known} runs are there (${share} %), ${known - stored} missing\n`);
+  if (submitted) {
+    print(
+      `Slurm jobs: array ${submitted.array} of ${submitted.shards}, merge ${submitted.merge}\n`,
+    );
+  }
+}
+
+export interface SubmitOptions {
+  readonly slurm?: boolean;
+  readonly sbatch: readonly string[];
+  readonly header?: string;
+  readonly limit?: number;
+  readonly cpus: number;
+  readonly taskTime: number;
+  readonly dryRun?: boolean;
+}
+
+interface Submission {
+  readonly array: string;
+  readonly merge: string;
+  readonly shards: number;
+}
+
+/** `worldswitch sweep submit DIR --slurm` */
+export async function submit(directory: string, options: SubmitOptions): Promise<void> {
+  if (!options.slurm) throw faultOf('submit', 'submit to what?', 'write --slurm');
+  const path = resolve(directory);
+  const { campaign } = await reopenCampaign(path);
+  const { missing, totalSeconds } = await estimateCost(campaign);
+  const { plan } = campaign;
+  const shards = shardCount({
+    totalSeconds,
+    pieces: plan.precision === undefined ? plan.points * plan.replications : plan.points,
+    maxArraySize: maxArraySize(),
+    taskSeconds: options.taskTime,
+    cpus: options.cpus,
+  });
+  const job: BatchJob = {
+    name: plan.base.name,
+    directory: path,
+    program: [process.execPath, realpathSync(fileURLToPath(new URL('main.js', import.meta.url)))],
+    lines: [...(options.header ? batchLines(readHeader(options.header)) : []), ...options.sbatch],
+    shards,
+    limit: options.limit,
+    cpus: options.cpus,
+  };
+  const scripts = join(path, 'slurm');
+  try {
+    const [array, after] = [arrayScript(job), mergeScript(job)];
+    if (options.dryRun) {
+      print(`${array}\n${after}`);
+      return;
+    }
+    checkOutput(scripts, directory);
+    mkdirSync(scripts, { recursive: true });
+    writeFileAtomic(join(scripts, 'array.sh'), array);
+    writeFileAtomic(join(scripts, 'merge.sh'), after);
+  } catch (error) {
+    if (error instanceof BatchLineError) throw faultOf('--sbatch', error.message);
+    throw error;
+  }
+  const array = sbatch([join(scripts, 'array.sh')]);
+  const submission: Submission = {
+    array,
+    merge: sbatch([`--dependency=afterany:${array}`, join(scripts, 'merge.sh')]),
+    shards,
+  };
+  writeFileAtomic(join(scripts, 'submission.json'), `${JSON.stringify(submission, null, 2)}\n`);
+  print(`${missing} runs in ${shards} tasks of about ${shortTime(totalSeconds / shards / options.cpus)}
+array job ${submission.array}, merge job ${submission.merge}; \`worldswitch sweep status ${directory}\` shows how far it is
+`);
+}
+
+function readHeader(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw faultOf(file, `cannot read the #SBATCH lines: ${reasonOf(error)}`);
+  }
+}
+
+function maxArraySize(): number {
+  const { status: code, stdout } = spawnSync('scontrol', ['show', 'config'], { encoding: 'utf8' });
+  return code === 0 ? maxArraySizeIn(stdout) : DEFAULT_MAX_ARRAY_SIZE;
+}
+
+/** Returns the number of the job. */
+function sbatch(args: readonly string[]): string {
+  const {
+    error,
+    status: code,
+    stdout,
+    stderr,
+  } = spawnSync('sbatch', ['--parsable', ...args], {
+    encoding: 'utf8',
+  });
+  if (error) {
+    const reason =
+      reasonOf(error) === 'there is no such file' ? 'it is not installed' : reasonOf(error);
+    throw faultOf(
+      '--slurm',
+      `cannot call sbatch: ${reason}`,
+      '`sweep run --shard i/n` works with any engine',
+    );
+  }
+  const id = /^\d+/.exec(stdout.trim())?.[0];
+  if (code !== 0 || id === undefined) {
+    throw new Error(`sbatch refused the job: ${stderr.trim() || stdout.trim()}`, {
+      cause: { code },
+    });
+  }
+  return id;
+}
+
+function readSubmission(directory: string): Submission | undefined {
+  try {
+    return JSON.parse(readFileSync(join(directory, 'slurm', 'submission.json'), 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
