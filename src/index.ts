@@ -11,6 +11,7 @@ export { TraceError } from './guest/workloads/trace-reader.ts';
 export type { TraceFeed } from './guest/workloads/workload.ts';
 export {
   dictionaryCsv,
+  evictionsCsv,
   exitsCsv,
   ledgerCsv,
   metricsCsv,
@@ -29,6 +30,7 @@ export { scenarioSchema } from './scenario/schema.ts';
 export { causeNames, exitNames, leafNames } from './stats/leaves.ts';
 export { type Metric, type MetricName, metricDictionary } from './stats/metrics.ts';
 export type {
+  EvictionRow,
   ExitRow,
   LedgerRow,
   MetricRow,

@@ -5,6 +5,7 @@ import { mmuModes } from '../hypervisor/mmu/index.ts';
 import { schedulers } from '../hypervisor/schedulers/index.ts';
 import { tagPolicies } from '../hypervisor/tags/index.ts';
 import { didYouMean } from '../scenario/findings.ts';
+import { mechanismNames, mechanisms } from '../scenario/free.ts';
 import { type PresetFolder, presets } from '../scenario/presets.ts';
 import { leafNames } from '../stats/leaves.ts';
 import { metricDictionary } from '../stats/metrics.ts';
@@ -41,6 +42,7 @@ const lists: Readonly<Record<string, () => readonly Entry[]>> = {
       unit,
       summary: help,
     })),
+  mechanisms: () => mechanismNames.map((name) => ({ name, summary: mechanisms[name].help })),
   leaves: () => leafNames.map(({ leaf, detail }) => ({ name: leaf, summary: detail })),
 };
 const presetLists = ['processors', 'hypervisors', 'workloads'];
@@ -50,7 +52,7 @@ export async function list(what: string | undefined, options: { json?: boolean }
     what === 'presets'
       ? presetLists
       : what === undefined
-        ? Object.keys(lists).slice(0, -2)
+        ? Object.keys(lists).slice(0, -3)
         : [what];
   for (const name of names) {
     if (Object.hasOwn(lists, name)) continue;

@@ -37,6 +37,10 @@ withOverrides(program.command('run <scenario>'))
     traceFormat,
     [],
   )
+  .option(
+    '--free <mechanisms>',
+    'let these cost nothing, for example exit,tlb-flush (list mechanisms)',
+  )
   .option('--baseline', 'also run each VM alone and native, for its slowdown')
   .option('--json', 'print the results as JSON instead of the summary')
   .option('-q, --quiet', 'print neither summary nor progress')

@@ -11,6 +11,7 @@ import { runBaseline } from '../scenario/baseline.ts';
 import { placed } from '../scenario/load.ts';
 import { scenarioYaml } from '../scenario/resolve.ts';
 import { runScenario } from '../scenario/run.ts';
+import { mechanismsOf } from './free-option.ts';
 import { onInterrupt } from './interrupt.ts';
 import { ProgressBar } from './progress.ts';
 import { print, style } from './terminal.ts';
@@ -18,6 +19,7 @@ import { print, style } from './terminal.ts';
 export interface RunCommandOptions {
   readonly set: readonly string[];
   readonly seed?: string;
+  readonly free?: string;
   readonly out?: string;
   readonly trace?: readonly EventFormat[];
   readonly baseline?: boolean;
@@ -28,7 +30,9 @@ export interface RunCommandOptions {
 export async function run(file: string, options: RunCommandOptions): Promise<void> {
   const startedAt = new Date();
   const start = performance.now();
-  const loaded = await openScenario(file, options);
+  const free = options.free === undefined ? [] : mechanismsOf(options.free);
+  const set = free.length > 0 ? [...options.set, `free=[${free.join(', ')}]`] : options.set;
+  const loaded = await openScenario(file, { ...options, set });
   const { scenario } = loaded;
   const out = options.out ?? join('results', scenario.name);
   checkOutput(out);

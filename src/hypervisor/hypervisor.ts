@@ -152,16 +152,16 @@ export class Hypervisor implements SchedulerHost {
   exit(vcpu: Vcpu, core: Core, reason: ExitReason): void {
     if (!this.virtualized) return;
     vcpu.exitCounts[reason] = vcpu.exitCounts[reason]! + 1;
-    vcpu.transitionCycles[reason] = vcpu.transitionCycles[reason]! + this.#out;
     vcpu.lastExit = reason;
     this.observer.onVmexit(core.now, core.id, vcpu.id, reason);
-    core.charge(Leaf.ExitTransition + reason, this.#out);
+    const charged = core.charge(Leaf.ExitTransition + reason, this.#out);
+    vcpu.transitionCycles[reason] = vcpu.transitionCycles[reason]! + charged;
     this.handle(vcpu, core, reason, this.costs.exitPath + this.#footprint.touch(core));
   }
 
   handle(vcpu: Vcpu, core: Core, reason: ExitReason, cycles: number): void {
-    core.charge(Leaf.ExitHandler + reason, cycles);
-    vcpu.handlerCycles[reason] = vcpu.handlerCycles[reason]! + cycles;
+    const charged = core.charge(Leaf.ExitHandler + reason, cycles);
+    vcpu.handlerCycles[reason] = vcpu.handlerCycles[reason]! + charged;
   }
 
   readLine(vcpu: Vcpu, core: Core, reason: ExitReason, frame: number, line: number): void {
@@ -170,8 +170,8 @@ export class Hypervisor implements SchedulerHost {
 
   resume(vcpu: Vcpu, core: Core, reason: ExitReason): void {
     if (this.virtualized) {
-      core.charge(Leaf.ExitTransition + reason, this.#in);
-      vcpu.transitionCycles[reason] = vcpu.transitionCycles[reason]! + this.#in;
+      const charged = core.charge(Leaf.ExitTransition + reason, this.#in);
+      vcpu.transitionCycles[reason] = vcpu.transitionCycles[reason]! + charged;
       vcpu.vm.counters.vmruns++;
     }
     this.#vmrun(vcpu, core);

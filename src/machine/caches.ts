@@ -110,7 +110,14 @@ function noteLines(core: Core, frame: number, line: number, victim: number, low:
     const victimFrame = victim - 1;
     const victimWord = (victimFrame << 2) | (low >> 4);
     const victimShift = (low & 15) << 1;
-    const by = core.frameOwner[victimFrame] === core.vm ? OWN : OTHER;
+    const owner = core.frameOwner[victimFrame]!;
+    const by = owner === core.vm ? OWN : OTHER;
+    if (core.l2Evictions !== 0) {
+      const h = H;
+      // HOST_OWNER + 1 wraps to the row of the host.
+      const at = core.l2Evictions + ((owner + 1) & 0xffff) * core.evictionRows + core.vm + 1;
+      h[at] = h[at]! + 1;
+    }
     states[victimWord] = (states[victimWord]! & ~(3 << victimShift)) | (by << victimShift);
   }
 }
@@ -169,6 +176,7 @@ export function touchLines(core: Core, frame: number, line: number, lines: numbe
       h[counters + K.data_dram] = h[counters + K.data_dram]! + 1;
       latency = dramCycles(core, frame);
     }
+    if (core.anyFree !== 0 && core.freeLeaves[Leaf.DataStall + core.lineCause] === 1) continue;
     const stall = (latency * core.exposedQ8) >> 8;
     const leaf = core.pending + Leaf.DataStall + core.lineCause;
     h[leaf] = h[leaf]! + stall;

@@ -1,9 +1,9 @@
-import { type Cause, LEAVES } from '../stats/leaves.ts';
+import { type Cause, LEAVES, Leaf } from '../stats/leaves.ts';
 import { type Assoc, assocWords, drop, makeAssoc } from './assoc.ts';
 import { HOT_COUNTERS, K } from './counters.ts';
 import type { Arena } from './heap.ts';
 import { heap } from './heap.ts';
-import type { HostMemory } from './host-memory.ts';
+import type { MachineState } from './machine-state.ts';
 import type { PageTables } from './page-tables.ts';
 import type { Processor, TlbLevelSpec } from './processor.ts';
 import type { Fault } from './walk.ts';
@@ -55,17 +55,6 @@ export interface CoreContext {
   port: FaultPort;
   /** Trace studies with a tag per address space: its number, else 0. */
   space: number;
-}
-
-/** State shared by the cores of a machine. */
-export interface MachineState {
-  readonly processor: Processor;
-  readonly tables: PageTables;
-  readonly memory: HostMemory;
-  readonly vcpuCount: number;
-  /** VM of each vCPU. */
-  readonly vmOf: Int32Array;
-  readonly dataLines: boolean;
 }
 
 /**
@@ -157,7 +146,15 @@ export class Core {
   readonly dataOn: number;
   lineCause = 0;
 
+  // Who evicts whom (see Evictions).
+  readonly evictionRows: number;
+  readonly tlbEvictions: number;
+  readonly l2Evictions: number;
+
   // Accounts.
+  /** 1 = some leaves are free: see `freeLeaves`. */
+  readonly anyFree: number;
+  readonly freeLeaves: Uint8Array;
   readonly counters: number;
   /** First of the counters of walks by cause. */
   readonly walkCauses: number;
@@ -194,7 +191,9 @@ export class Core {
     this.arrays = take(12 * CFG);
     this.resident = take(12);
     this.victimFill = tlb.fill === 'victim' ? 1 : 0;
-    this.l2HitCycles = tlb.l2HitCycles;
+    this.anyFree = state.freeLeaves ? 1 : 0;
+    this.freeLeaves = state.freeLeaves ?? new Uint8Array(LEAVES);
+    this.l2HitCycles = this.freeLeaves[Leaf.TlbL2Hit] === 1 ? 0 : tlb.l2HitCycles;
     for (const [side, level1, level2] of [
       [SIDE_I, tlb.l1i, tlb.l2i],
       [SIDE_D, tlb.l1d, tlb.l2d],
@@ -231,6 +230,9 @@ export class Core {
     this.lineState = memory.lineState;
     this.frameOwner = memory.owner;
     this.dataOn = state.dataLines ? 1 : 0;
+    this.evictionRows = state.evictions.rows;
+    this.tlbEvictions = state.evictions.tlb;
+    this.l2Evictions = state.evictions.l2;
 
     this.vmOf = state.vmOf;
     this.vcpuCount = state.vcpuCount;
@@ -283,11 +285,13 @@ export class Core {
     return this.time + this.ahead;
   }
 
-  /** Charges `cycles` to a leaf of the current VM and lets them pass. */
-  charge(leaf: number, cycles: number): void {
+  /** Charges `cycles` to a leaf of the current VM and lets them pass, unless the leaf is free. Returns what it charged. */
+  charge(leaf: number, cycles: number): number {
+    if (this.freeLeaves[leaf] === 1) return 0;
     const at = this.pending + leaf;
     H[at] = H[at]! + cycles;
     this.ahead += cycles;
+    return cycles;
   }
 
   /** Folds `ahead` into `time`: after a slow path that did not run inside a block. */

@@ -1,6 +1,8 @@
-import { Core, type MachineState } from './core.ts';
+import { Core } from './core.ts';
+import { Evictions } from './evictions.ts';
 import { Arena, acquire, release } from './heap.ts';
 import { HOST_OWNER, HostMemory } from './host-memory.ts';
+import type { MachineState } from './machine-state.ts';
 import { PageTables } from './page-tables.ts';
 import type { Processor } from './processor.ts';
 
@@ -17,6 +19,10 @@ export interface MachineOptions {
   readonly vmOf: Int32Array;
   /** Expected page-table nodes; the pool grows when it was too low. */
   readonly tableNodes: number;
+  /** Count who evicts whose entries: some per cent of the time of a run that misses all the time. */
+  readonly countEvictions?: boolean | undefined;
+  /** See MachineState. */
+  readonly freeLeaves?: Uint8Array | undefined;
   /** Words of hot state the caller needs besides (visit blocks). */
   readonly extraWords: number;
 }
@@ -29,6 +35,7 @@ export interface Machine {
   readonly tables: PageTables;
   readonly memory: HostMemory;
   readonly nodeCount: number;
+  readonly evictions: Evictions;
   /** Hot state for the layers above. */
   readonly arena: Arena;
   /** Gives the hot state back. The machine must not be used afterwards. */
@@ -58,10 +65,13 @@ export function buildMachine(options: MachineOptions): Machine {
   const { l2, l3 } = processor.caches;
   const nodeCount = sockets * processor.diesPerSocket;
   const coreCount = Math.min(options.pcpus ?? Infinity, nodeCount * processor.coresPerDie);
+  // The VMs, and a row for the host before them.
+  const rows = Math.max(...options.vmOf) + 2;
   const words =
     coreCount * Core.words(processor, options.vcpuCount) +
     Math.ceil(coreCount / l2.sharedByCores) * (lines(l2.size) + 16) +
     nodeCount * (lines(l3.size) + 16) +
+    Evictions.words(rows, options.countEvictions === true) +
     options.extraWords +
     1024;
   const region = acquire(words);
@@ -69,6 +79,7 @@ export function buildMachine(options: MachineOptions): Machine {
     const arena = new Arena(region, words);
     const tables = new PageTables(options.tableNodes);
     const memory = new HostMemory(options.memoryBytes, nodeCount, options.dataLines);
+    const evictions = new Evictions(rows, options.countEvictions === true, arena);
     const state: MachineState = {
       processor,
       tables,
@@ -76,6 +87,8 @@ export function buildMachine(options: MachineOptions): Machine {
       vcpuCount: options.vcpuCount,
       vmOf: options.vmOf,
       dataLines: options.dataLines,
+      freeLeaves: options.freeLeaves,
+      evictions,
     };
     const l3s = Array.from({ length: nodeCount }, () =>
       l3.size > 0 ? arena.take(lines(l3.size)) : 0,
@@ -99,6 +112,7 @@ export function buildMachine(options: MachineOptions): Machine {
       memory,
       nodeCount,
       arena,
+      evictions,
       dispose: () => release(region),
     };
   } catch (error) {

@@ -52,7 +52,12 @@ function lose(core: Core, side: number, slot: number, seq: number, flags: number
   const h = H;
   const owner = flags >>> 8;
   if (h[core.seqs + owner * 2 + ((flags & Pte.Global) >> 4)] !== seq) return;
-  const cause = core.vmOf[owner] === core.vm ? Cause.Capacity : Cause.Interference;
+  const vm = core.vmOf[owner]!;
+  if (core.tlbEvictions !== 0) {
+    const at = core.tlbEvictions + (vm + 1) * core.evictionRows + core.vm + 1;
+    h[at] = h[at]! + 1;
+  }
+  const cause = vm === core.vm ? Cause.Capacity : Cause.Interference;
   (side === SIDE_I ? core.lossI : core.lossD)[slot] = -cause;
 }
 
@@ -269,12 +274,26 @@ function countMiss(counters: number, side: number, l2Hit: number): void {
 
 function chargeWalk(core: Core, cause: number): void {
   const h = H;
+  if (core.anyFree !== 0) refundWalk(core, cause);
   const guest = core.pending + Leaf.WalkGuest + cause;
   h[guest] = h[guest]! + core.walkGuest;
   const nested = core.pending + Leaf.WalkNested + cause;
   h[nested] = h[nested]! + core.walkNested;
   core.walkGuest = 0;
   core.walkNested = 0;
+}
+
+/** Takes back the time of those parts of a walk that cost nothing in this run. */
+function refundWalk(core: Core, cause: number): void {
+  const free = core.freeLeaves;
+  if (free[Leaf.WalkGuest + cause] === 1) {
+    core.ahead -= core.walkGuest;
+    core.walkGuest = 0;
+  }
+  if (free[Leaf.WalkNested + cause] === 1) {
+    core.ahead -= core.walkNested;
+    core.walkNested = 0;
+  }
 }
 
 /**

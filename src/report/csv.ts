@@ -109,6 +109,11 @@ export function exitsCsv(result: RunResult): Iterable<string> {
   return csv(['vm', 'vcpu', 'reason', 'count', 'transition_cycles', 'handler_cycles'], rows);
 }
 
+export function evictionsCsv(result: RunResult): Iterable<string> {
+  const rows = result.evictions.map((row) => [row.structure, row.victim, row.evictor, row.count]);
+  return csv(['structure', 'victim', 'evictor', 'count'], rows);
+}
+
 export function timeseriesCsv(result: RunResult): Iterable<string> {
   const rows = result.timeseries.map(({ cycle, scope, id, metric, unit, value }) => [
     cycle,
@@ -134,6 +139,7 @@ export function runTables(result: RunResult, run?: string): Map<string, Iterable
     ['vms.csv', vmsCsv(result)],
     ['ledger.csv', ledgerCsv(result)],
     ['exits.csv', exitsCsv(result)],
+    ['evictions.csv', evictionsCsv(result)],
     ['timeseries.csv', timeseriesCsv(result)],
     ['dictionary.csv', dictionaryCsv()],
   ]);

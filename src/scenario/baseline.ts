@@ -62,6 +62,7 @@ function nativeTwin(scenario: Scenario, group: VmGroup, vm: string): Scenario {
       tags: { kind: 'none', flush: 'vm-switch' },
       scheduler: { kind: 'round-robin', timeslice: 1e12, references: 0, steal: true },
     },
+    free: [],
     vms: [{ ...group, count: 1, firstIndex: index }],
   };
 }

@@ -14,6 +14,7 @@ import { runstateNames, Vcpu, Vm } from '../hypervisor/vm.ts';
 import { buildMachine, type Machine } from '../machine/machine.ts';
 import { type Observer, silent } from '../observe/observer.ts';
 import { causeNames, exitNames } from '../stats/leaves.ts';
+import { freeLeaves } from './free.ts';
 import type { Scenario, VmGroup } from './resolve.ts';
 
 /** A trace that can be fed while the simulation waits. */
@@ -91,6 +92,8 @@ export function buildSimulation(
     vcpuCount: vms.length,
     vmOf: Int32Array.from([...vms.map((vm) => vm.id), -1]),
     tableNodes: Math.ceil((pages / 512) * 2.5) + vms.length * 64 + 256,
+    countEvictions: scenario.output.evictions,
+    freeLeaves: freeLeaves(scenario.free),
     extraWords: vms.length * (BLOCK_ITEMS * ITEM_WORDS + 16),
   });
   try {

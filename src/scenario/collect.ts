@@ -4,6 +4,7 @@ import { HOT_COUNTERS, hotCounters, K } from '../machine/counters.ts';
 import { exitNames, LEAVES, leafNames } from '../stats/leaves.ts';
 import type { MetricName } from '../stats/metrics.ts';
 import type {
+  EvictionRow,
   ExitRow,
   LedgerRow,
   MetricRow,
@@ -95,6 +96,8 @@ export function collect(
     own.finished_at_cycles = Number.isNaN(vm.finishedAt) ? 0 : vm.finishedAt;
     own.guest_memory_bytes = member.kernel.guest.memory.used * 4096;
     own.host_memory_bytes = vm.p2m.reduce((n, frame) => n + (frame !== 0 ? 1 : 0), 0) * 4096;
+    const startInstructions = start.counts[i * HOT_COUNTERS + K.user_instructions]!;
+    own.user_instructions_before = startInstructions;
     for (const [metric, value] of Object.entries(own)) {
       metrics.push({ scope: 'vm', id: vm.name, metric: metric as MetricName, value });
     }
@@ -103,10 +106,20 @@ export function collect(
       group: member.group.name,
       workload: member.group.workload.kind,
       unit: member.workload.unit,
-      startInstructions: start.counts[i * HOT_COUNTERS + K.user_instructions]!,
+      startInstructions,
       metrics: own,
       ledger: leaves,
     });
+  }
+  const owners = ['host', ...hypervisor.vms.map((vm) => vm.name)];
+  const evictions: EvictionRow[] = [];
+  for (const structure of ['tlb', 'l2'] as const) {
+    for (const [at, total] of end.evicted[structure].entries()) {
+      const count = total - start.evicted[structure][at]!;
+      const victim = owners[Math.floor(at / owners.length)]!;
+      const evictor = owners[at % owners.length]!;
+      if (count > 0) evictions.push({ structure, victim, evictor, count });
+    }
   }
   metrics.unshift({ scope: 'host', id: '0', metric: 'elapsed_cycles', value: windowCycles });
   return {
@@ -118,6 +131,7 @@ export function collect(
     metrics,
     ledger,
     exits,
+    evictions,
     vms,
     timeseries,
   };

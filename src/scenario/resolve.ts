@@ -8,6 +8,7 @@ import type { Processor } from '../machine/processor.ts';
 import { type CheckContext, checkScenario, pcpuCount } from './checks.ts';
 import type { FindInput, SweepInput } from './experiments.ts';
 import type { Findings } from './findings.ts';
+import type { MechanismName } from './free.ts';
 import { reportIssue } from './issues.ts';
 import { follow, type LocatedMap, type Path, toValue } from './located.ts';
 import type { PresetTexts } from './presets.ts';
@@ -68,8 +69,12 @@ export interface Scenario {
   readonly output: {
     /** Interval between samples; 0 = none. */
     readonly timeseries: Cycles;
+    /** Whether to count who evicts whose entries. */
+    readonly evictions: boolean;
   };
   readonly checks: { readonly translations: boolean };
+  /** What costs nothing in this run. */
+  readonly free: readonly MechanismName[];
   /** Experiments on the scenario; a run takes no notice of them. */
   readonly sweep: SweepInput | undefined;
   readonly find: FindInput | undefined;
@@ -199,8 +204,12 @@ function inInternalUnits(parsed: ParsedScenario, input: Scenario['input']): Scen
     },
     costs: hypervisor.costs,
     vms: parsed.vms,
-    output: { timeseries: cycles(parsed.output.timeseries) },
+    output: {
+      timeseries: cycles(parsed.output.timeseries),
+      evictions: parsed.output.evictions,
+    },
     checks: parsed.checks,
+    free: parsed.free ?? [],
     sweep: parsed.sweep,
     find: parsed.find,
     input,

@@ -26,6 +26,9 @@ export class RunAborted extends Error {
 /** Simulated picoseconds between two pauses: short enough that the caller can serve a Ctrl-C meanwhile. */
 const SLICE = 1e9;
 
+/** Slices after which counts of evictions are put by. */
+const FOLD = 32;
+
 /**
  * Runs a complete scenario and returns its results. Touches no file, clock or console. Throws ModelError when the
  * model breaks one of its own rules or the scenario runs out of simulated memory.
@@ -109,6 +112,7 @@ async function drive(
 
   const slice = toCycles(SLICE, mhz);
   let next = slice;
+  let slices = 0;
   for (;;) {
     const outcome = engine.run(Math.min(next, endCycle));
     if (outcome === Outcome.Starved) {
@@ -118,6 +122,7 @@ async function drive(
     if (outcome === Outcome.Stopped || engine.now >= endCycle) break;
     if (scenario.checks.translations) checkTranslations(simulation);
     next += slice;
+    if (++slices % FOLD === 0) machine.evictions.fold();
     reportReached(simulation);
     const fraction = untilWork ? workDone(simulation) : engine.now / endCycle;
     options.onProgress?.({ fraction, cycle: engine.now });

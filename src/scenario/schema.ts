@@ -7,6 +7,7 @@ import { schedulers } from '../hypervisor/schedulers/index.ts';
 import { tagPolicies } from '../hypervisor/tags/index.ts';
 import { processorSchema } from '../machine/processor.ts';
 import { findSchema, sweepSchema } from './experiments.ts';
+import { mechanismNames } from './free.ts';
 import { type PresetTexts, presets } from './presets.ts';
 
 /**
@@ -109,6 +110,10 @@ export function scenarioSchema({ processors, hypervisors }: PresetTexts = preset
       output: z
         .strictObject({
           timeseries: duration().prefault('10ms').describe('interval between samples'),
+          evictions: z
+            .boolean()
+            .prefault(false)
+            .describe('count which VM evicted whose translations and lines'),
         })
         .prefault({})
         .describe('what is written'),
@@ -121,6 +126,12 @@ export function scenarioSchema({ processors, hypervisors }: PresetTexts = preset
         })
         .prefault({})
         .describe('extra checks while running'),
+      free: z
+        .array(z.enum(mechanismNames))
+        .optional()
+        .describe(
+          'mechanisms whose cycles neither pass nor are charged, to measure what they cost',
+        ),
       sweep: sweepSchema.optional(),
       find: findSchema.optional(),
     })

@@ -1,5 +1,6 @@
 import { Runstate, type SoftCounters, softCounters } from '../hypervisor/vm.ts';
 import { HOT_COUNTERS, hotCounters } from '../machine/counters.ts';
+import type { Evicted } from '../machine/evictions.ts';
 import { LEAVES } from '../stats/leaves.ts';
 import type { Simulation } from './build.ts';
 
@@ -11,6 +12,7 @@ export interface Snapshot {
   readonly counts: Float64Array;
   readonly soft: readonly SoftCounters[];
   readonly flushes: Float64Array;
+  readonly evicted: Evicted;
   /** Per vCPU: its five run states, then the time up to which they count. */
   readonly states: readonly Float64Array[];
   readonly exits: readonly {
@@ -33,6 +35,7 @@ export function takeSnapshot(simulation: Simulation, now: number): Snapshot {
     counts: hypervisor.counts.slice(),
     soft: hypervisor.vms.map((vm) => ({ ...vm.counters })),
     flushes: Float64Array.from(machine.cores, (core) => core.flushes),
+    evicted: copyOf(machine.evictions.fold()),
     states: hypervisor.vcpus.map((vcpu) => {
       const running = vcpu.state === Runstate.Running;
       const at = running ? machine.cores[vcpu.pcpu]!.time : Math.max(now, vcpu.since);
@@ -46,6 +49,8 @@ export function takeSnapshot(simulation: Simulation, now: number): Snapshot {
     })),
   };
 }
+
+const copyOf = ({ tlb, l2 }: Evicted): Evicted => ({ tlb: tlb.slice(), l2: l2.slice() });
 
 /** Cycles of (pCPU, row, leaf) between two snapshots; the last row is the host. */
 export function ledgerBetween(

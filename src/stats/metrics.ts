@@ -20,6 +20,7 @@ export const metricDictionary = {
   references: count('memory references executed'),
   instructions: count('guest instructions executed, user and kernel'),
   user_instructions: count('guest instructions executed in user mode'),
+  user_instructions_before: count('guest user instructions executed before the measured window'),
   l1i_lookups: count('visits that looked the L1 instruction TLB up'),
   l1i_misses: count('visits that missed the L1 instruction TLB'),
   l2i_hits: count('L1 instruction TLB misses that hit the L2'),

@@ -31,6 +31,15 @@ export interface ExitRow {
   readonly handlerCycles: number;
 }
 
+/** Live entries of `victim` that fills of `evictor` pushed out; both are VM names, or `host`. */
+export interface EvictionRow {
+  /** `tlb`: last copies of translations; `l2`: lines of an L2 cache. */
+  readonly structure: 'tlb' | 'l2';
+  readonly victim: string;
+  readonly evictor: string;
+  readonly count: number;
+}
+
 /** One row per VM: everything wide, for a quick look in a spreadsheet. */
 export interface VmRow {
   readonly vm: string;
@@ -64,6 +73,7 @@ export interface RunResult {
   readonly metrics: readonly MetricRow[];
   readonly ledger: readonly LedgerRow[];
   readonly exits: readonly ExitRow[];
+  readonly evictions: readonly EvictionRow[];
   readonly vms: readonly VmRow[];
   readonly timeseries: readonly SampleRow[];
 }

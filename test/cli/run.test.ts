@@ -13,7 +13,7 @@ beforeEach(() => {
 });
 afterEach(() => remove());
 
-const tables = ['dictionary', 'exits', 'ledger', 'metrics', 'timeseries', 'vms'];
+const tables = ['dictionary', 'evictions', 'exits', 'ledger', 'metrics', 'timeseries', 'vms'];
 const read = (...path: string[]) => readFileSync(join(dir, ...path), 'utf8');
 
 describe('worldswitch run', () => {
