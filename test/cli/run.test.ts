@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { main, scratch, smallYaml, worldswitch } from '../support/program.ts';
+import { main, scratch, smallYaml, worldswitch, worldswitchHere } from '../support/program.ts';
 
 let dir: string;
 let remove: () => void;
@@ -28,8 +28,8 @@ describe('worldswitch run', () => {
     expect(readdirSync(join(dir, 'results'))).toEqual(['small']);
   });
 
-  it('names unit and meaning of every metric that it writes', () => {
-    worldswitch(dir, 'run', 's.yaml', '-q');
+  it('names unit and meaning of every metric that it writes', async () => {
+    await worldswitchHere(dir, 'run', 's.yaml', '-q');
     const defined = read('results/small/dictionary.csv')
       .split('\n')
       .map((row) => row.split(',')[0]);
@@ -39,8 +39,8 @@ describe('worldswitch run', () => {
       expect(read(`results/small/${table}.csv`)).not.toMatch(/NaN|undefined|\r/);
   });
 
-  it('gives the same bytes again from the resolved scenario', () => {
-    worldswitch(dir, 'run', 's.yaml', '-q', '--out', 'one');
+  it('gives the same bytes again from the resolved scenario', async () => {
+    await worldswitchHere(dir, 'run', 's.yaml', '-q', '--out', 'one');
     const again = worldswitch(dir, 'run', 'one/resolved.yaml', '-q', '--out', 'two');
     expect([again.status, again.stdout, again.stderr]).toEqual([0, '', '']);
     for (const name of [...tables.map((table) => `${table}.csv`), 'resolved.yaml']) {
@@ -50,36 +50,35 @@ describe('worldswitch run', () => {
     expect(two.configSha256).toBe(one.configSha256);
   });
 
-  it('prints only JSON to stdout on request', () => {
-    const { stdout } = worldswitch(dir, 'run', 's.yaml', '--json', '--seed', '9');
+  it('prints only JSON to stdout on request', async () => {
+    const { stdout } = await worldswitchHere(dir, 'run', 's.yaml', '--json', '--seed', '9');
     expect(JSON.parse(stdout)).toMatchObject({ name: 'small', seed: '9', pcpuCount: 1 });
   });
 
-  it('keeps files that are not its own and replaces its own', () => {
-    worldswitch(dir, 'run', 's.yaml', '-q', '--out', 'o');
+  it('keeps files that are not its own and replaces its own', async () => {
+    await worldswitchHere(dir, 'run', 's.yaml', '-q', '--out', 'o');
     writeFileSync(join(dir, 'o/notes.txt'), 'mine');
     writeFileSync(join(dir, 'o/vms.csv'), 'old');
-    worldswitch(dir, 'run', 's.yaml', '-q', '--out', 'o');
+    await worldswitchHere(dir, 'run', 's.yaml', '-q', '--out', 'o');
     expect(read('o/notes.txt')).toBe('mine');
     expect(read('o/vms.csv')).toMatch(/^vm,/);
   });
 
-  it.each(['SIGINT', 'SIGTERM'] as const)(
-    'ends with 130 on %s and leaves nothing',
-    async (signal) => {
-      const started = performance.now();
-      worldswitch(dir, 'check', '-q', 's.yaml');
-      const startUp = performance.now() - started;
+  it('ends with 130 on SIGINT and SIGTERM and leaves nothing', async () => {
+    const started = performance.now();
+    worldswitch(dir, 'check', '-q', 's.yaml');
+    const startUp = performance.now() - started;
+    const ended = (['SIGINT', 'SIGTERM'] as const).map((signal) => {
       const child = spawn(process.execPath, [main, 'run', 's.yaml', '--set', 'duration=100s'], {
         cwd: dir,
       });
       setTimeout(() => child.kill(signal), startUp * 2 + 500);
-      const [code] = await once(child, 'close');
-      expect(code).toBe(130);
-      expect(existsSync(join(dir, 'results'))).toBe(false);
-      expect(readdirSync(dir)).toEqual(['s.yaml']);
-    },
-  );
+      return once(child, 'close').then(([code]) => code as number | null);
+    });
+    expect(await Promise.all(ended)).toEqual([130, 130]);
+    expect(existsSync(join(dir, 'results'))).toBe(false);
+    expect(readdirSync(dir)).toEqual(['s.yaml']);
+  });
 
   it('does not mind a reader that goes away', async () => {
     const child = spawn(process.execPath, [main, 'check', 's.yaml'], { cwd: dir });
@@ -92,32 +91,34 @@ describe('worldswitch run', () => {
 });
 
 describe('the other commands', () => {
-  it('check prints a scenario that loads again', () => {
-    writeFileSync(join(dir, 'full.yaml'), worldswitch(dir, 'check', 's.yaml').stdout);
-    const again = worldswitch(dir, 'check', 'full.yaml');
+  it('check prints a scenario that loads again', async () => {
+    writeFileSync(join(dir, 'full.yaml'), (await worldswitchHere(dir, 'check', 's.yaml')).stdout);
+    const again = await worldswitchHere(dir, 'check', 'full.yaml');
     expect(again.stderr).toBe('');
     expect(again.stdout).toBe(read('full.yaml'));
   });
 
-  it('init writes a scenario that is right, and never over another', () => {
-    expect(worldswitch(dir, 'init', 'my plan 2.yaml').status).toBe(0);
-    expect(worldswitch(dir, 'check', '-q', 'my plan 2.yaml')).toMatchObject({
+  it('init writes a scenario that is right, and never over another', async () => {
+    expect((await worldswitchHere(dir, 'init', 'my plan 2.yaml')).status).toBe(0);
+    expect(await worldswitchHere(dir, 'check', '-q', 'my plan 2.yaml')).toMatchObject({
       status: 0,
       stderr: '',
     });
     const text = read('my plan 2.yaml');
     expect(text).toMatch(/^# yaml-language-server: \$schema=.*scenario\.schema\.json\n/);
     expect(text).toMatch(/^name: my-plan-2$/m);
-    expect(worldswitch(dir, 'init', 'my plan 2.yaml').status).toBe(2);
+    expect((await worldswitchHere(dir, 'init', 'my plan 2.yaml')).status).toBe(2);
     expect(read('my plan 2.yaml')).toBe(text);
   });
 
-  it('schema prints JSON', () => {
-    expect(JSON.parse(worldswitch(dir, 'schema').stdout)).toHaveProperty('properties.vms');
+  it('schema prints JSON', async () => {
+    expect(JSON.parse((await worldswitchHere(dir, 'schema')).stdout)).toHaveProperty(
+      'properties.vms',
+    );
   });
 
-  it('list knows everything that can be named', () => {
-    const all = worldswitch(dir, 'list').stdout;
+  it('list knows everything that can be named', async () => {
+    const all = (await worldswitchHere(dir, 'list')).stdout;
     for (const name of [
       'opteron-1354',
       'kvm-2.6.33',
@@ -128,15 +129,19 @@ describe('the other commands', () => {
     ]) {
       expect(all).toContain(`  ${name} `);
     }
-    expect(worldswitch(dir, 'list', 'metrics').stdout).toMatch(/walk_cycles +cycles +cycles spent/);
-    expect(worldswitch(dir, 'list', 'leaves').stdout).toContain('walk.nested');
+    expect((await worldswitchHere(dir, 'list', 'metrics')).stdout).toMatch(
+      /walk_cycles +cycles +cycles spent/,
+    );
+    expect((await worldswitchHere(dir, 'list', 'leaves')).stdout).toContain('walk.nested');
   });
 
-  it('every command shows an example in its help', () => {
-    const names = worldswitch(dir, '--help').stdout.match(/^ {2}([a-z]+) (?=.*\S)/gm)!;
+  it('every command shows an example in its help', async () => {
+    const names = (await worldswitchHere(dir, '--help')).stdout.match(/^ {2}([a-z]+) (?=.*\S)/gm)!;
     for (const name of new Set(names.map((line) => line.trim()))) {
       if (['worldswitch', 'trace'].includes(name)) continue;
-      expect(worldswitch(dir, name, '--help').stdout).toMatch(/Examples?:\n {2}worldswitch /);
+      expect((await worldswitchHere(dir, name, '--help')).stdout).toMatch(
+        /Examples?:\n {2}worldswitch /,
+      );
     }
   });
 });

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { main, worldswitchHere } from '../support/program.ts';
 
-const PROGRAM = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const TRACES = fileURLToPath(new URL('../../configs/traces/', import.meta.url));
 /** Prints the largest resident set, in KiB, when the program ends. */
 const MEASURE =
@@ -28,7 +28,7 @@ type Input = Iterable<Uint8Array | string>;
 
 function worldswitch(args: readonly string[], input: Input = [], node: string[] = [], env = {}) {
   return new Promise<Outcome>((resolve, reject) => {
-    const child = spawn(process.execPath, [...node, PROGRAM, ...args], {
+    const child = spawn(process.execPath, [...node, main, ...args], {
       cwd: directory,
       env: { ...process.env, ...env },
     });
@@ -49,6 +49,12 @@ function worldswitch(args: readonly string[], input: Input = [], node: string[] 
     };
     feed();
   });
+}
+
+/** The same inside this process, without standard input. */
+async function here(args: readonly string[]) {
+  const { status, stdout, stderr } = await worldswitchHere(directory, ...args);
+  return { code: status, stdout, stderr };
 }
 
 const file = (name: string, content: string | Uint8Array): string => {
@@ -78,8 +84,9 @@ describe('trace import', () => {
   });
 
   it('reads standard input, plain, gzip or xz, and writes to standard output', async () => {
-    for (const bytes of [Buffer.from(LACKEY), gzipSync(LACKEY), XZ_OF_LACKEY]) {
-      const { code, stdout, stderr } = await worldswitch(['trace', 'import'], [bytes]);
+    const inputs = [Buffer.from(LACKEY), gzipSync(LACKEY), XZ_OF_LACKEY];
+    const outcomes = inputs.map((bytes) => worldswitch(['trace', 'import'], [bytes]));
+    for (const { code, stdout, stderr } of await Promise.all(outcomes)) {
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
       expect(touches(stdout.toString())).toEqual(LINES);
     }
@@ -125,7 +132,7 @@ describe('trace import', () => {
   ];
   for (const [what, content, message] of bad) {
     it(`refuses ${what} with exit code 2 and leaves nothing behind`, async () => {
-      const { code, stderr } = await worldswitch([
+      const { code, stderr } = await here([
         'trace',
         'import',
         file('in', content),
@@ -150,7 +157,7 @@ describe('trace import', () => {
     ];
     file('in', LACKEY);
     for (const [args, message] of cases) {
-      const { code, stderr } = await worldswitch(['trace', 'import', ...args]);
+      const { code, stderr } = await here(['trace', 'import', ...args]);
       expect({ code, start: stderr.slice(0, message.length) }).toEqual({ code: 2, start: message });
     }
     expect(readdirSync(directory)).toEqual(['in']);
@@ -185,7 +192,7 @@ describe('trace import', () => {
 
 describe('trace info', () => {
   it('prints a profile, with TLBs of the sizes asked for', async () => {
-    const { code, stdout } = await worldswitch([
+    const { code, stdout } = await here([
       'trace',
       'info',
       join(TRACES, 'raw-seq.pt.gz'),
@@ -193,7 +200,7 @@ describe('trace info', () => {
       '48,96',
     ]);
     expect(code).toBe(0);
-    const text = stdout.toString();
+    const text = stdout;
     // From oracle.csv: fa32 I 126; fa48 D 135.
     expect(text).toMatch(/^ +32 +126 /m);
     expect(text).toMatch(/^ +48 +\d+ +[\d.]+ +135 /m);
@@ -201,13 +208,8 @@ describe('trace info', () => {
   });
 
   it('prints JSON that says the same', async () => {
-    const { stdout } = await worldswitch([
-      'trace',
-      'info',
-      '--json',
-      join(TRACES, 'raw-seq.pt.gz'),
-    ]);
-    const profile = JSON.parse(stdout.toString());
+    const { stdout } = await here(['trace', 'info', '--json', join(TRACES, 'raw-seq.pt.gz')]);
+    const profile = JSON.parse(stdout);
     expect(profile.references).toEqual({
       fetches: 148_719,
       loads: 34_336,
@@ -225,7 +227,7 @@ describe('trace info', () => {
       [`# page trace 1\nI 1 1000000000\n`, 'in:2:1: error: a page number has at most 36 bits'],
     ];
     for (const [content, message] of cases) {
-      const { code, stderr } = await worldswitch(['trace', 'info', file('in', content)]);
+      const { code, stderr } = await here(['trace', 'info', file('in', content)]);
       expect({ code, start: stderr.slice(0, message.length) }).toEqual({ code: 2, start: message });
     }
   });
@@ -234,14 +236,14 @@ describe('trace info', () => {
 describe('trace synth', () => {
   it('writes a preset as a page trace that can be looked into', async () => {
     const args = ['trace', 'synth', 'web-server', '--references', '1e5', '-o', 'web.pt.gz'];
-    expect(await worldswitch(args)).toMatchObject({ code: 0, stderr: '' });
-    const { stdout } = await worldswitch(['trace', 'info', '--json', 'web.pt.gz']);
-    const { instruction, data } = JSON.parse(stdout.toString());
+    expect(await here(args)).toMatchObject({ code: 0, stderr: '' });
+    const { stdout } = await here(['trace', 'info', '--json', 'web.pt.gz']);
+    const { instruction, data } = JSON.parse(stdout);
     expect(instruction.references + data.references).toBe(100_000);
   });
 
   it('suggests a workload for one it does not know', async () => {
-    const { code, stderr } = await worldswitch(['trace', 'synth', 'web-sever']);
+    const { code, stderr } = await here(['trace', 'synth', 'web-sever']);
     expect(code).toBe(2);
     expect(stderr).toMatch(/^web-sever:1:1: error: there is no such workload.*web-server/);
   });

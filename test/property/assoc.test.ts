@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import {
   type Assoc,
@@ -12,6 +11,7 @@ import {
 } from '../../src/machine/assoc.ts';
 import { FRAME, KEY, PREV, TAG, WORDS } from '../../src/machine/entry.ts';
 import { Arena, acquire, heap, release } from '../../src/machine/heap.ts';
+import fc from '../support/property.ts';
 
 /** The array behind every TLB against a list per set, most recent first: exact LRU with nothing clever. */
 class Model {

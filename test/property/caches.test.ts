@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { readHostLine } from '../../src/machine/caches.ts';
 import { buildMachine } from '../../src/machine/machine.ts';
+import fc from '../support/property.ts';
 import { load } from '../support/scenarios.ts';
 
 /** Lines by set, most recent first. */

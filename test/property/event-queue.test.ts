@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { EventQueue, type Phase } from '../../src/engine/event-queue.ts';
+import fc from '../support/property.ts';
 
 interface Pending {
   readonly time: number;

@@ -1,8 +1,9 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ConfigError } from '../../src/base/errors.ts';
 import { loadScenario } from '../../src/scenario/load.ts';
 import { smallYaml } from '../support/program.ts';
+import fc from '../support/property.ts';
+import { runs } from '../support/scenarios.ts';
 
 /** Loads the text; what is wrong with it must be said as ConfigError, with places inside the text. */
 function load(text: string, set: readonly string[] = []): void {
@@ -74,12 +75,14 @@ const words = [
 
 /** SEED=n in the environment tries other texts. */
 const seed = Number(process.env['SEED'] ?? 1);
+/** Each case of these lists loads a whole scenario. */
+const numRuns = runs(50);
 
 describe(`any text is a scenario or a mistake with a place (seed ${seed})`, () => {
   it('random text', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 200 }), (text) => load(text)),
-      { seed, numRuns: 150 },
+      { seed, numRuns },
     );
   });
 
@@ -89,7 +92,7 @@ describe(`any text is a scenario or a mistake with a place (seed ${seed})`, () =
       .map((parts) => parts.join(''));
     fc.assert(
       fc.property(text, (made) => load(made)),
-      { seed, numRuns: 500 },
+      { seed, numRuns: runs(150) },
     );
   });
 
@@ -109,7 +112,7 @@ describe(`any text is a scenario or a mistake with a place (seed ${seed})`, () =
       );
     fc.assert(
       fc.property(text, (made) => load(made)),
-      { seed, numRuns: 150 },
+      { seed, numRuns },
     );
   });
 
@@ -137,7 +140,7 @@ describe(`any text is a scenario or a mistake with a place (seed ${seed})`, () =
     const set = fc.tuple(path, value).map(([steps, text]) => `${steps.join('.')}=${text}`);
     fc.assert(
       fc.property(fc.array(set, { maxLength: 3 }), (sets) => load(valid, sets)),
-      { seed, numRuns: 150 },
+      { seed, numRuns },
     );
   });
 });

@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { type Mapping, Mappings } from '../../src/guest/mappings.ts';
+import fc from '../support/property.ts';
 
 const PAGES = 64;
 

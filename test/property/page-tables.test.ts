@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { frameOf, softWalk, walkSoftly } from '../../src/hypervisor/mmu/guest-tables.ts';
 import { indexAt, PageTables, PTE_SHIFT, Pte, target } from '../../src/machine/page-tables.ts';
+import fc from '../support/property.ts';
 
 /** Maps and unmaps as a kernel does: tables on demand, freed when they hold nothing. */
 class Space {

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Core, CoreContext } from '../../src/machine/core.ts';
 import { K } from '../../src/machine/counters.ts';
@@ -9,6 +8,7 @@ import { PTE_SHIFT, Pte } from '../../src/machine/page-tables.ts';
 import type { Processor } from '../../src/machine/processor.ts';
 import { visitKernel } from '../../src/machine/run.ts';
 import { Cause } from '../../src/stats/leaves.ts';
+import fc from '../support/property.ts';
 import { load, type Overrides } from '../support/scenarios.ts';
 
 /** The two levels of TLBs, for both sides and two page sizes, against lists that are searched one by one. */

@@ -1,8 +1,9 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { loadScenario } from '../../src/scenario/load.ts';
 import { runScenario } from '../../src/scenario/run.ts';
 import { type Level, type NaiveSetup, replayNaively } from '../support/naive-tlb.ts';
+import fc from '../support/property.ts';
+import { runs } from '../support/scenarios.ts';
 import { textFeed } from '../support/traces.ts';
 
 /**
@@ -124,8 +125,8 @@ const setups: fc.Arbitrary<NaiveSetup> = fc.record({
 
 describe('a replayed trace', () => {
   it.each([
-    ['native', 40],
-    ['nested', 12],
+    ['native', runs(15)],
+    ['nested', runs(5)],
   ])('misses where a naive TLB does: %s', async (mmu, numRuns) => {
     await fc.assert(
       fc.asyncProperty(setups, fc.integer({ min: 1, max: 64 }), async (setup, chunk) => {

@@ -1,8 +1,10 @@
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
+import type { EventEmitter } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { vi } from 'vitest';
 
 /** The built program, run as a person runs it. */
 
@@ -33,4 +35,49 @@ export function smallYaml(more: Readonly<Record<string, string>> = {}): string {
   return Object.entries(lines)
     .map(([key, value]) => `${key}: ${value}\n`)
     .join('');
+}
+
+let calls = 0;
+
+/**
+ * The program without a process of its own, which takes a fraction of the time: `main.ts` is evaluated again with
+ * other arguments in another directory, and what it prints is caught. Not for standard input, signals and pipes.
+ */
+export async function worldswitchHere(
+  cwd: string,
+  ...args: readonly string[]
+): Promise<Pick<SpawnSyncReturns<string>, 'status' | 'stdout' | 'stderr'>> {
+  const { argv, exitCode } = process;
+  const before = process.cwd();
+  const text = { stdout: '', stderr: '' };
+  const spies = (['stdout', 'stderr'] as const).map((name) =>
+    vi.spyOn(process[name], 'write').mockImplementation((piece) => {
+      text[name] += piece.toString();
+      return true;
+    }),
+  );
+  const emitters: [EventEmitter, string][] = [
+    [process, 'SIGINT'],
+    [process, 'SIGTERM'],
+    [process.stdout, 'error'],
+    [process.stderr, 'error'],
+  ];
+  const kept = emitters.map(([emitter, event]) => emitter.listeners(event));
+  process.argv = [process.execPath, main, ...args];
+  process.exitCode = 0;
+  process.chdir(cwd);
+  try {
+    await import(/* @vite-ignore */ `${pathToFileURL(main)}?call=${++calls}`);
+    return { status: Number(process.exitCode), ...text };
+  } finally {
+    for (const spy of spies) spy.mockRestore();
+    for (const [i, [emitter, event]] of emitters.entries()) {
+      for (const listener of emitter.listeners(event)) {
+        if (!kept[i]!.includes(listener)) emitter.removeListener(event, listener as () => void);
+      }
+    }
+    process.chdir(before);
+    process.argv = argv;
+    process.exitCode = exitCode;
+  }
 }

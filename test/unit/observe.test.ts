@@ -1,10 +1,10 @@
-import fc from 'fast-check';
 import protobuf from 'protobufjs';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { ByteBuffer } from '../../src/observe/bytes.ts';
 import { EventLog, Kind, type TraceFormat } from '../../src/observe/event-log.ts';
 import { ProtoWriter } from '../../src/observe/protobuf.ts';
 import { runScenario } from '../../src/scenario/run.ts';
+import fc from '../support/property.ts';
 import { fromText, Memory, MIXED, type TracedRun, tracedRun } from '../support/traced-run.ts';
 
 const NESTED = ['hypervisor.mmu={kind: nested}'];
@@ -158,7 +158,7 @@ describe('the CSV of a run', () => {
     );
 
   beforeAll(async () => {
-    run = await tracedRun(fromText(MIXED, ['warmup=1ms']));
+    run = await tracedRun(fromText(MIXED, ['warmup=1ms', 'duration=3ms']));
     const [header, ...rows] = run.csv.toString().trimEnd().split('\n');
     expect(header).toBe('cycle,pcpu,vcpu,event,detail,value');
     lines = rows.map((row) => {
@@ -216,7 +216,7 @@ describe('the CSV of a run', () => {
   });
 
   it('has all that exits, switches and entries cost', async () => {
-    const whole = await tracedRun(fromText(MIXED, [...NESTED, 'duration=15ms']));
+    const whole = await tracedRun(fromText(MIXED, [...NESTED, 'duration=8ms']));
     const { injectEvent, timer, hostInterrupt } = whole.scenario.costs;
     let injected = 0;
     const costOf = ([, , , event, detail, value]: string[]): number => {
@@ -247,15 +247,16 @@ describe('the CSV of a run', () => {
 
 describe('a run that is observed', () => {
   it('gives the same result as one that is not', async () => {
-    const set = ['host.pcpus=3', 'host.caches.data=on'];
+    const set = ['host.pcpus=3', 'host.caches.data=on', 'duration=2ms'];
     const plain = await runScenario(fromText(MIXED, set).scenario);
     const { result } = await tracedRun(fromText(MIXED, set));
     expect(result).toEqual(plain);
   });
 
   it('gives the same traces every time', async () => {
-    const first = await tracedRun(fromText(MIXED));
-    const second = await tracedRun(fromText(MIXED));
+    const set = ['duration=2ms'];
+    const first = await tracedRun(fromText(MIXED, set));
+    const second = await tracedRun(fromText(MIXED, set));
     expect(first.perfetto.equals(second.perfetto)).toBe(true);
     expect(first.xen.equals(second.xen)).toBe(true);
     expect(first.csv.equals(second.csv)).toBe(true);

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { RunResult } from '../../src/stats/result.ts';
+import fc from '../support/property.ts';
 import {
   aScenario,
   BUSY_WORKLOADS,
@@ -105,7 +105,7 @@ describe('law 1', () => {
   it('every cycle of a pCPU is in one leaf, every cycle of a vCPU in one state', async () => {
     await fc.assert(
       fc.asyncProperty(anyScenario, async (s) => checkAccounts(await run(overridesOf(s)))),
-      { numRuns: runs(8) },
+      { numRuns: runs(4) },
     );
   });
 });
@@ -154,7 +154,7 @@ describe('law 5', () => {
         fc.constantFrom('kvm', 'xen-4.1'),
         async (seed, count, kind) => {
           let before = Infinity;
-          for (const asids of [2, 3, 5, 9, 64]) {
+          for (const asids of [2, 3, 9, 64]) {
             const result = await run({
               seed,
               duration: 'work',
@@ -178,7 +178,7 @@ describe('law 5', () => {
           }
         },
       ),
-      { numRuns: runs(2) },
+      { numRuns: runs(1) },
     );
   });
 });
@@ -190,7 +190,7 @@ describe('law 9', () => {
         const again = facts(await run(overridesOf(s)));
         expect(facts(await run(overridesOf(s)))).toBe(again);
       }),
-      { numRuns: runs(2) },
+      { numRuns: runs(1) },
     );
   });
 

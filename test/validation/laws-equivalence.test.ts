@@ -1,5 +1,5 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import fc from '../support/property.ts';
 import { BUSY_WORKLOADS, modeName, PAGING_MODES, runs } from '../support/scenarios.ts';
 import { firstDifference, tell } from '../support/story.ts';
 
@@ -89,7 +89,7 @@ describe('any guest', () => {
           expect(story.counters).toEqual(native.counters);
         },
       ),
-      { numRuns: runs(8) },
+      { numRuns: runs(4) },
     );
   });
 });

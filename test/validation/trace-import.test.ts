@@ -7,8 +7,9 @@ import { TraceProfiler } from '../../src/trace/profile.ts';
 import { TraceRecorder } from '../../src/trace/recorder.ts';
 import { csvRows } from '../support/oracle.ts';
 
-/** All rows when asked for, else the traces cut to 2 000 000 references and the short one whole. */
+/** All rows when asked for, else two traces cut to 2 000 000 references and the short one whole. */
 const FULL = process.env['VALIDATE'] === 'full';
+const QUICK = ['sh', 'xz'];
 
 const shipped = (name: string) =>
   gunzipSync(readFileSync(new URL(`../../configs/traces/${name}`, import.meta.url)));
@@ -37,7 +38,7 @@ describe('misses predicted from reuse distances', () => {
     const entries = /^4k:fa(\d+)$/.exec(config!)?.[1];
     if (sched !== 'solo' || metric !== 'miss' || !entries) continue;
     if (stream !== 'I' && stream !== 'D') continue;
-    const wanted = FULL || limit === '2000000' || traces === 'raw-seq';
+    const wanted = FULL || (limit === '2000000' && QUICK.includes(traces!)) || traces === 'raw-seq';
     if (!wanted) continue;
     const key = `${traces} ${limit}`;
     const rows = cases.get(key) ?? [];
@@ -46,7 +47,7 @@ describe('misses predicted from reuse distances', () => {
   }
 
   it('are checked for every trace and at least 20 sizes a stream', () => {
-    expect(cases.size).toBeGreaterThanOrEqual(6);
+    expect(cases.size).toBeGreaterThanOrEqual(FULL ? 6 : 3);
     for (const rows of cases.values()) expect(rows.length).toBeGreaterThanOrEqual(40);
   });
 

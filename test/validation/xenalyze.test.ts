@@ -179,7 +179,7 @@ async function judge(loaded: LoadedScenario): Promise<TracedRun> {
 }
 
 /** The whole run is measured, since a trace covers it all; short, since it is about equality. */
-const SHORT = ['duration=10ms', 'warmup=0ms'];
+const SHORT = ['duration=5ms', 'warmup=0ms'];
 const CREDIT = ['host.pcpus=1', 'hypervisor.scheduler={kind: credit}'];
 const files = readdirSync('configs').filter((name) => name.endsWith('.yaml'));
 const profiles = readdirSync('configs/hypervisors').map((name) => name.replace('.yaml', ''));
@@ -193,7 +193,11 @@ describe.skipIf(!hasXenalyze)('xenalyze finds the ledger in the trace', () => {
   it.each(profiles.flatMap((profile) => ['shadow', 'nested'].map((kind) => [profile, kind])))(
     'of %s with %s paging',
     async (profile, kind) => {
-      const set = [`hypervisor.profile=${profile}`, `hypervisor.mmu={kind: ${kind}}`];
+      const set = [
+        `hypervisor.profile=${profile}`,
+        `hypervisor.mmu={kind: ${kind}}`,
+        `duration=${kind === 'shadow' ? 3 : 6}ms`,
+      ];
       const { result } = await judge(fromText(MIXED, set));
       expect(result.exits.reduce((sum, row) => sum + row.count, 0)).toBeGreaterThan(10);
     },
