@@ -29,6 +29,7 @@ import {
   reportFailures,
   type SweepOptions,
   say,
+  unlessFull,
 } from './sweep.ts';
 import { print } from './terminal.ts';
 import { shortTime } from './text-table.ts';
@@ -59,8 +60,10 @@ export interface RunShardOptions {
 /** `worldswitch sweep run DIR` */
 export async function runShard(directory: string, options: RunShardOptions): Promise<void> {
   const { campaign, recipe } = await reopenCampaign(resolve(directory));
-  const { outcome } = await executeCampaign(campaign, options, options.shard);
-  if (outcome.interrupted) {
+  const outcome = await unlessFull(
+    async () => (await executeCampaign(campaign, options, options.shard)).outcome,
+  );
+  if (!outcome || outcome.interrupted) {
     say('the same command goes on from there');
     process.exitCode = ExitCode.Interrupted;
     return;

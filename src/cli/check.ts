@@ -1,5 +1,8 @@
-import { openScenario } from '../files/scenario-file.ts';
+import { openTree } from '../files/scenario-file.ts';
+import { checkTraces } from '../files/trace-files.ts';
 import { scenarioYaml } from '../scenario/resolve.ts';
+import { checkPoints, makePlan } from '../sweep/plan.ts';
+import { readQuestion } from '../sweep/question.ts';
 import { print } from './terminal.ts';
 
 export interface CheckOptions {
@@ -10,7 +13,12 @@ export interface CheckOptions {
 }
 
 export async function check(file: string, options: CheckOptions): Promise<void> {
-  const { scenario } = await openScenario(file, options);
+  const { tree } = openTree(file, options);
+  const loaded = tree.load();
+  await checkTraces(loaded);
+  const { scenario } = loaded;
+  if (scenario.sweep) checkPoints(makePlan(tree), () => {});
+  if (scenario.find) checkPoints(readQuestion(tree).plan, () => {});
   if (options.quiet) return;
   if (options.json) print(`${JSON.stringify(scenario.input, null, 2)}\n`);
   else print(scenarioYaml(scenario));

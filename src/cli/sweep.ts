@@ -37,22 +37,41 @@ export async function sweep(file: string, options: SweepOptions): Promise<void> 
     return;
   }
   checkOutput(directory);
-  beginCampaign(directory, recipe);
-  const { outcome, jobs } = await executeCampaign(campaign, options);
-  if (outcome.interrupted) {
+  const outcome = await unlessFull(async () => {
+    beginCampaign(directory, recipe);
+    const { outcome, jobs } = await executeCampaign(campaign, options);
+    const seconds = (performance.now() - start) / 1000;
+    if (!outcome.interrupted) {
+      mergeCampaign(directory, { campaign, recipe }, { seconds, jobs, outcome });
+    }
+    return outcome;
+  });
+  if (!outcome || outcome.interrupted) {
     say('the same command goes on from there');
     process.exitCode = ExitCode.Interrupted;
     return;
   }
-  const seconds = (performance.now() - start) / 1000;
-  mergeCampaign(directory, { campaign, recipe }, { seconds, jobs, outcome });
   printResults(campaign, directory, options);
-  if (!options.quiet) say(`${countUnits(outcome)} in ${shortTime(seconds)}`);
+  if (!options.quiet) {
+    say(`${countUnits(outcome)} in ${shortTime((performance.now() - start) / 1000)}`);
+  }
   reportFailures(campaign, recipe, outcome.failures);
 }
 
+/** A full disk interrupts a sweep: what was stored before stays. Undefined when it is full. */
+export async function unlessFull<T>(work: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work();
+  } catch (error) {
+    const { message, cause } = error as Error & { cause?: NodeJS.ErrnoException };
+    if (cause?.code !== 'ENOSPC' && cause?.code !== 'EDQUOT') throw error;
+    say(message);
+    return undefined;
+  }
+}
+
 export function openSweep(file: string, options: SweepOptions) {
-  const set = [...options.set];
+  const set: string[] = [];
   // One value for all of them: an axis path has dots of its own.
   if (options.axis.length > 0) {
     const axes = options.axis.map((text) => {
@@ -61,6 +80,7 @@ export function openSweep(file: string, options: SweepOptions) {
     });
     set.push(`sweep={axes: {${axes.join(', ')}}}`);
   }
+  set.push(...options.set);
   if (options.replications !== undefined) set.push(`sweep.replications=${options.replications}`);
   return openCampaign(file, { set, seed: options.seed }, (name) =>
     resolve(options.out ?? join('results', `${name}-sweep`)),

@@ -40,7 +40,7 @@ export interface Space {
 /** Keys that are about the file, not about what is simulated. */
 const FORBIDDEN = ['name', 'description', 'extends', 'sweep', 'find'];
 /** More combinations than this are a slip of the pen. */
-export const MAX_COMBINATIONS = 1_000_000;
+export const MAX_COMBINATIONS = 100_000;
 
 /** Reads `axes:` and `zip:`; problems go to `findings`. `experiment` has passed the schema. */
 export function readSpace(experiment: LocatedMap, findings: Findings): Space {

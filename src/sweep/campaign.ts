@@ -6,7 +6,7 @@ import { packageVersion } from '../files/package-files.ts';
 import { checkTraces, tracePaths } from '../files/trace-files.ts';
 import type { LoadedScenario } from '../scenario/load.ts';
 import type { Scenario } from '../scenario/resolve.ts';
-import { checkPoints, type Plan, type Point, replicationSeed } from './plan.ts';
+import { checkPoints, type Plan, replicationSeed } from './plan.ts';
 import { UnitStore } from './store.ts';
 import type { UnitJob, UnitResult } from './unit.ts';
 
@@ -25,21 +25,27 @@ export class Campaign {
     const traces = new TraceHashes();
     const withTraces = new Map<string, LoadedScenario>();
     const version = codeVersion();
-    const loadedPoints = (point: Point, loaded: LoadedScenario) => {
+    const tracesOf = new Map<number, readonly string[]>();
+    checkPoints(plan, (point, loaded) => {
       weights[point.index] = weightOf(loaded.scenario, plan.native);
-      const files = [...tracePaths(loaded).values()];
-      if (files.length > 0) withTraces.set(files.join('\0'), loaded);
-    };
-    checkPoints(plan, loadedPoints);
-    for (const loaded of withTraces.values()) await checkTraces(loaded);
-    for (let index = 0; index < plan.points; index++) {
-      const { scenario, files } = namedParts(plan.point(index).load());
       const hash = createHash('sha256')
         .update(version)
         .update(plan.native ? ' native ' : ' ');
-      hash.update(scenario);
+      hash
+        .update(meaningOf(loaded.scenario))
+        .digest()
+        .copy(names, 32 * point.index);
+      const files = [...tracePaths(loaded).values()];
+      if (files.length === 0) return;
+      withTraces.set(files.join('\0'), loaded);
+      tracesOf.set(point.index, files);
+    });
+    for (const loaded of withTraces.values()) await checkTraces(loaded);
+    for (const [index, files] of tracesOf) {
+      const name = names.subarray(32 * index, 32 * index + 32);
+      const hash = createHash('sha256').update(name);
       for (const file of files) hash.update(traces.of(file));
-      hash.digest().copy(names, 32 * index);
+      hash.digest().copy(name);
     }
     return new Campaign(plan, directory, names, weights);
   }
@@ -86,10 +92,10 @@ export class Campaign {
   }
 }
 
-/** What a result depends on besides the seed, the program and the traces, as text; and the traces. */
-function namedParts(loaded: LoadedScenario): { scenario: string; files: readonly string[] } {
-  const { name, description, seed, sweep, find, ...rest } = loaded.scenario.input;
-  return { scenario: JSON.stringify(rest), files: [...tracePaths(loaded).values()] };
+/** What a result depends on besides the seed, the program and the traces, as text. */
+function meaningOf({ input }: Scenario): string {
+  const { name, description, seed, sweep, find, ...rest } = input;
+  return JSON.stringify(rest);
 }
 
 function weightOf({ duration, vms, host, processor }: Scenario, native: boolean): number {
