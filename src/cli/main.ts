@@ -169,6 +169,45 @@ withOverrides(program.command('find <scenario>'))
   )
   .action(async (file: string, options) => (await import('./find.ts')).find(file, options));
 
+withOverrides(program.command('compare <a> [b]'))
+  .description(
+    'compare two runs line by line of the ledger: directories that `run` wrote, or scenarios',
+  )
+  .option('--with <path=value>', 'override a key for B alone (repeatable)', collect, [])
+  .option('--all', 'show every line')
+  .option('--json', 'print it as JSON')
+  .option('--csv', 'print it as CSV')
+  .addHelpText(
+    'after',
+    example('compare configs/quickstart.yaml --with hypervisor.mmu.kind=shadow'),
+  )
+  .action(async (a: string, b: string | undefined, options) =>
+    (await import('./compare.ts')).compare(a, b, options),
+  );
+
+withOverrides(program.command('why <run> [vm]'))
+  .description(
+    'the bill of a VM: what its work costs native, and what each mechanism adds; `run` is a directory or a scenario',
+  )
+  .option(
+    '--free [mechanisms]',
+    'also run twins in which mechanisms cost nothing, alone and in pairs; default: the largest',
+  )
+  .option('--all', 'show every line')
+  .option('--json', 'print it as JSON')
+  .addHelpText(
+    'after',
+    `
+The bill says what each mechanism was charged. --free measures what would be gained without it: the same
+world runs again with its price at zero. The two differ because a faster VM takes fewer timer ticks and
+other turns, and finds other lines in the caches; two mechanisms interact when freeing both gains more or
+less than the sum of freeing each.
+${example('why configs/quickstart.yaml web-0 --free')}`,
+  )
+  .action(async (run: string, vm: string | undefined, options) =>
+    (await import('./why.ts')).why(run, vm, options),
+  );
+
 program
   .command('list [what]')
   .description('list what a scenario can name: presets, policies, workloads, metrics')

@@ -27,16 +27,13 @@ export async function runBaseline(
   const metrics = [...result.metrics];
   for (const [done, row] of result.vms.entries()) {
     const instructions = row.metrics.user_instructions ?? 0;
-    const group = scenario.vms.find(({ name }) => name === row.group);
-    if (!group || instructions === 0) {
+    if (instructions === 0) {
       vms.push(row);
       continue;
     }
     // VMs of one group differ by their random streams only; each is compared with its own twin.
-    const alone = await runScenario(nativeTwin(scenario, group, row.vm), {
+    const alone = await runNative(scenario, row, {
       ...options,
-      observer: undefined,
-      piece: { from: row.startInstructions, to: row.startInstructions + instructions },
       onProgress: ({ fraction, cycle }) =>
         options.onProgress?.({ fraction: (done + fraction) / result.vms.length, cycle }),
     });
@@ -49,6 +46,25 @@ export async function runBaseline(
     vms.push({ ...row, metrics: { ...row.metrics, slowdown, overhead } });
   }
   return { ...result, vms, metrics };
+}
+
+/**
+ * Runs one VM of a finished run, which has executed instructions, alone and native: from the first instruction of the
+ * measured window to the last.
+ */
+export function runNative(
+  scenario: Scenario,
+  row: VmRow,
+  options: RunOptions = {},
+): Promise<RunResult> {
+  const group = scenario.vms.find(({ name }) => name === row.group);
+  if (!group) throw new Error(`the scenario has no VMs ${row.group}`);
+  const from = row.startInstructions;
+  return runScenario(nativeTwin(scenario, group, row.vm), {
+    ...options,
+    observer: undefined,
+    piece: { from, to: from + (row.metrics.user_instructions ?? 0) },
+  });
 }
 
 /** The same VM on the same host, alone and without a hypervisor. */

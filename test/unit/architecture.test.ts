@@ -58,7 +58,7 @@ for (const layer of ['hypervisor', 'guest', 'scenario']) {
   Object.assign(below, { [layer]: lower });
   lower = [layer, ...lower];
 }
-const outer = ['report', 'trace', 'files', 'sweep'];
+const outer = ['report', 'explain', 'trace', 'files', 'sweep'];
 for (const layer of outer) Object.assign(below, { [layer]: [...lower, ...outer] });
 
 describe('the layers', () => {

@@ -1,0 +1,94 @@
+import type { EvictionRow, RunResult } from '../stats/result.ts';
+import { accountOf } from './account.ts';
+
+/**
+ * The bill of a VM: what its work costs on the bare machine, and what each mechanism adds to that. Both sides cover the
+ * same user instructions, so the lines add up to the difference, to the cycle.
+ */
+export interface BillLine {
+  readonly mechanism: string;
+  /** Cycles in the run. */
+  readonly cycles: number;
+  /** Cycles of the same work alone and native. */
+  readonly native: number;
+  /** How often, where the run counts that: exits, walks, vCPU switches. */
+  readonly count: number | undefined;
+}
+
+export interface Bill {
+  readonly vm: string;
+  readonly unit: string;
+  readonly userInstructions: number;
+  readonly work: number;
+  readonly native: number;
+  readonly total: number;
+  /** Largest difference first. */
+  readonly lines: readonly BillLine[];
+  readonly evictions: readonly EvictionRow[];
+}
+
+/** `native`: the result of `runNative` for this VM. */
+export function billOf(result: RunResult, vm: string, native: RunResult): Bill {
+  const row = result.vms.find((candidate) => candidate.vm === vm)!;
+  const run = accountOf(result, vm, [row]);
+  const bare = accountOf(native, vm, native.vms);
+  // Marks stand at ends of visits, so that the native run may be some instructions longer or shorter.
+  const scale = bare.userInstructions > 0 ? run.userInstructions / bare.userInstructions : 0;
+  const sums = new Map<string, { cycles: number; native: number }>();
+  const add = (line: string, cycles: number, nativeCycles: number): void => {
+    const mechanism = mechanismOf(line);
+    const sum = sums.get(mechanism) ?? { cycles: 0, native: 0 };
+    sums.set(mechanism, {
+      cycles: sum.cycles + cycles,
+      native: sum.native + nativeCycles,
+    });
+  };
+  for (const [line, cycles] of run.lines) add(line, cycles, 0);
+  for (const [line, cycles] of bare.lines) add(line, 0, Math.round(cycles * scale));
+  const lines = [...sums]
+    .map(([mechanism, sum]) => ({ mechanism, ...sum, count: countOf(result, vm, mechanism) }))
+    .toSorted((a, b) => Math.abs(b.cycles - b.native) - Math.abs(a.cycles - a.native));
+  return {
+    vm,
+    unit: row.unit,
+    userInstructions: run.userInstructions,
+    work: run.work,
+    native: lines.reduce((sum, line) => sum + line.native, 0),
+    total: run.total,
+    lines,
+    evictions: result.evictions.filter(({ victim }) => victim === vm),
+  };
+}
+
+/** Lines of the ledger that belong together: the nested dimension whatever was lost, an exit with its handler. */
+function mechanismOf(line: string): string {
+  if (line.startsWith('walk.nested')) return 'walk.nested';
+  return line.replace(/^exit\.(transition|handler)/, 'exit');
+}
+
+function countOf(result: RunResult, vm: string, mechanism: string): number | undefined {
+  const { metrics } = result.vms.find((row) => row.vm === vm)!;
+  const [leaf, detail = ''] = mechanism.split(' ');
+  if (leaf === 'exit') {
+    return result.exits
+      .filter((row) => row.vm === vm && row.reason === detail)
+      .reduce((sum, { count }) => sum + count, 0);
+  }
+  if (leaf === 'switch') return metrics.vcpu_switches;
+  if (leaf === 'walk.nested') return metrics.walks;
+  if (leaf !== 'walk.guest') return undefined;
+  return metrics[
+    (detail === 'dirty' ? 'dirty_walks' : `walks_${detail.replaceAll('-', '_')}`) as 'walks_cold'
+  ];
+}
+
+/** The VM whose cycles on a pCPU, or waiting for one, are the largest multiple of those of its own instructions. */
+export function worstVm(result: RunResult): string | undefined {
+  const ratios = result.vms
+    .filter(({ metrics }) => (metrics.user_instructions ?? 0) > 0)
+    .map((row) => {
+      const own = (row.ledger['guest.user'] ?? 0) + (row.ledger['guest.kernel'] ?? 0);
+      return { vm: row.vm, ratio: accountOf(result, row.vm, [row]).total / own };
+    });
+  return ratios.toSorted((a, b) => b.ratio - a.ratio)[0]?.vm;
+}

@@ -1,0 +1,135 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { scratch, smallYaml, worldswitch } from '../support/program.ts';
+
+let dir: string;
+let remove: () => void;
+const run = (...args: readonly string[]) => worldswitch(dir, ...args);
+const json = (...args: readonly string[]) => {
+  const { status, stdout, stderr } = run(...args, '--json');
+  expect([status, stderr]).toEqual([0, '']);
+  return JSON.parse(stdout);
+};
+
+beforeAll(() => {
+  ({ dir, remove } = scratch());
+  const vms =
+    '[{ name: loop, memory: 64MiB, workload: { kind: page-fault-loop, pages: 64 } },' +
+    ' { name: hog, memory: 64MiB, workload: { kind: tlb-thrash, pages: 900 } }]';
+  const hypervisor = '{ profile: kvm-2.6.33, scheduler: { kind: round-robin, timeslice: 300us } }';
+  writeFileSync(join(dir, 's.yaml'), smallYaml({ vms, hypervisor, duration: '5ms' }));
+  writeFileSync(join(dir, 'other.yaml'), smallYaml());
+  run('run', 's.yaml', '-q', '--out', 'one');
+  run('run', 's.yaml', '-q', '--out', 'two', '--set', 'hypervisor.mmu.kind=shadow');
+  mkdirSync(join(dir, 'empty'));
+  run('run', 's.yaml', '-q', '--out', 'broken');
+  writeFileSync(
+    join(dir, 'broken/ledger.csv'),
+    'scope,id,vm,leaf,detail,cycles\npcpu,0,loop-0,guest.user,,x\n',
+  );
+});
+afterAll(() => remove());
+
+interface Line {
+  readonly leaf: string;
+  readonly a: number;
+  readonly b: number;
+  readonly difference: number;
+}
+
+describe('worldswitch compare', () => {
+  it('says the same of directories and of the scenarios that made them', () => {
+    const stored = json('compare', 'one', 'two');
+    const fresh = json('compare', 's.yaml', '--with', 'hypervisor.mmu.kind=shadow');
+    expect(stored.vms).toEqual(fresh.vms);
+  });
+
+  it('gives lines that add up to the total, the largest first', () => {
+    for (const { lines, total } of json('compare', 'one', 'two').vms) {
+      const sum = (pick: (line: Line) => number) =>
+        lines.reduce((n: number, line: Line) => n + pick(line), 0);
+      expect(sum((line) => line.a)).toBeCloseTo(total.a, 6);
+      expect(sum((line) => line.difference)).toBeCloseTo(total.difference, 6);
+      const sizes = lines.map((line: Line) => Math.abs(line.difference));
+      expect(sizes).toEqual(sizes.toSorted((x: number, y: number) => y - x));
+    }
+  });
+
+  it('finds no difference between a run and itself', () => {
+    expect(run('compare', 'one', 's.yaml').stdout).toMatch(/both take the same cycles/);
+  });
+
+  it('writes a table that has every line and the total of each VM', () => {
+    const rows = run('compare', 'one', 'two', '--csv').stdout.trim().split('\n');
+    expect(rows[0]).toMatch(/^vm,leaf,detail,a_cycles_per_1000_instructions,/);
+    expect(rows.filter((row) => row.includes(',total,'))).toHaveLength(2);
+    expect(rows.join()).not.toMatch(/NaN|undefined/);
+  });
+
+  it.each([
+    [['one'], /nothing to compare with/],
+    [['nowhere', 'one'], /nowhere:1:1: error: cannot read the scenario/],
+    [['empty', 'one'], /empty:1:1: error: not the results of a run/],
+    [['one', 'other.yaml'], /the groups of VMs differ: loop \(only in A\)/],
+    [['broken', 'one'], /ledger\.csv:1:1: error: row 2 has no number in cycles: "x"/],
+  ])('refuses %j with exit code 2 and a reason', (args, message) => {
+    const { status, stderr, stdout } = run('compare', ...args);
+    expect([status, stdout]).toEqual([2, '']);
+    expect(stderr).toMatch(message);
+  });
+});
+
+describe('worldswitch why', () => {
+  it('adds up to the cycle, and says who evicted whom', () => {
+    const bill = json('why', 's.yaml', 'loop-0');
+    const sum = (side: 'cycles' | 'native') =>
+      bill.lines.reduce((n: number, line: Record<string, number>) => n + line[side]!, 0);
+    expect(sum('cycles')).toBe(bill.total);
+    expect(sum('native')).toBe(bill.native);
+    expect(bill.total).toBeGreaterThan(bill.native);
+    const evictors = bill.evictions.map(({ evictor }: { evictor: string }) => evictor);
+    expect(evictors).toContain('hog-0');
+  });
+
+  it('bills a stored run like the scenario, native run included', () => {
+    const { evictions: none, ...stored } = json('why', 'one', 'loop-0');
+    const { evictions, ...fresh } = json('why', 's.yaml', 'loop-0');
+    expect(stored).toEqual(fresh);
+    expect([none.length, evictions.length > 0]).toEqual([0, true]);
+    expect(run('why', 'one', 'loop-0').stdout).toMatch(/output\.evictions=true/);
+  });
+
+  it('agrees with the slowdown that run --baseline reports', () => {
+    const bill = json('why', 's.yaml', 'loop-0');
+    const row = json('run', 's.yaml', '--baseline').vms[0];
+    expect(bill.total / bill.native).toBeCloseTo(row.metrics.slowdown, 4);
+  });
+
+  it('measures mechanisms alone and in pairs', () => {
+    const { twins } = json('why', 's.yaml', 'loop-0', '--free', 'exit,walk');
+    expect(twins.map(({ free }: { free: string[] }) => free.join('+'))).toEqual([
+      'exit',
+      'walk',
+      'exit+walk',
+    ]);
+    for (const { gained, charged } of twins) {
+      expect(gained).toBeGreaterThan(0);
+      expect(charged).toBeGreaterThan(0);
+    }
+    expect(twins[2].interaction).toBeCloseTo(
+      twins[2].gained - twins[0].gained - twins[1].gained,
+      6,
+    );
+  });
+
+  it.each([
+    [['why', 's.yaml', 'loop'], /there is no VM "loop" — did you mean "loop-0"/],
+    [['why', 's.yaml', '--free', 'exits'], /no mechanism "exits" — did you mean "exit"/],
+    [['run', 's.yaml', '--free', 'magic'], /no mechanism "magic" — there is exit, /],
+  ])('refuses %j with exit code 2 and a reason', (args, message) => {
+    const { status, stderr, stdout } = run(...args);
+    expect([status, stdout]).toEqual([2, '']);
+    expect(stderr).toMatch(message);
+  });
+});
