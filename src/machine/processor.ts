@@ -90,8 +90,6 @@ export const processorSchema = z
       asids: z.int().min(2).max(65536).describe('CPUID Fn8000_000A EBX; ASID 0 is the host'),
       flushByAsid: z.boolean(),
       decodeAssists: z.boolean(),
-      nextRip: z.boolean(),
-      vmcbCleanBits: z.boolean(),
       erratum170: z
         .boolean()
         .describe('ASIDs are unreliable: Xen does without and flushes at every VMRUN'),
@@ -104,7 +102,6 @@ export const processorSchema = z
     }),
     instructions: z.strictObject({
       invlpg: cycles(),
-      invlpga: cycles(),
       movCr3: cycles(),
       syscall: cycles(),
       sysret: cycles(),
@@ -115,7 +112,6 @@ export const processorSchema = z
       io: cycles(),
       fpuSwitch: cycles(),
       ipiDeliver: cycles(),
-      ipiRoundTrip: cycles(),
     }),
   })
   .describe('a processor: geometry, latencies and SVM features');

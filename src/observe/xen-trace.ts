@@ -59,8 +59,6 @@ export const svmExitCodes = (nested: boolean): Readonly<Record<string, number>> 
   intr: 0x60,
   ioio: 0x7b,
   'apic-access': nested ? 0x400 : 0x4e,
-  vintr: 0x64,
-  'fpu-trap': 0x47,
 });
 
 export class XenTrace implements TraceFormat {

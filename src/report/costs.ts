@@ -4,14 +4,7 @@ import { groupBy } from './table.ts';
 /** Which cycles of the ledger would not have been spent without a hypervisor, and what they are. */
 
 /** Causes of loss that a program alone on a machine does not have. */
-const foreign = [
-  'interference',
-  'world-switch',
-  'asid-exhausted',
-  'shootdown',
-  'migration',
-  'nested-change',
-];
+const foreign = ['interference', 'world-switch', 'asid-exhausted', 'shootdown', 'migration'];
 
 export interface Cost {
   readonly leaf: string;
@@ -83,6 +76,4 @@ const handlerHelp: Readonly<Record<string, string>> = {
   intr: 'interrupts while running',
   ioio: 'I/O instructions',
   'apic-access': 'APIC emulation',
-  vintr: 'interrupt windows',
-  'fpu-trap': 'loading FPU state',
 };

@@ -20,7 +20,6 @@ const FLUSHES: ReadonlySet<string> = new Set([
   'invlpg',
   'shootdown',
   'migration',
-  'nested-change',
 ]);
 const isWalk = (leaf: string) => leaf === 'walk.guest' || leaf === 'walk.nested';
 

@@ -23,10 +23,8 @@ export const Cause = {
   Shootdown: 7,
   /** The vCPU came back to a core it had left. */
   Migration: 8,
-  /** A nested mapping was removed or restricted. */
-  NestedChange: 9,
   /** Held, but not for a store: the walk that sets the dirty bit or finds write permission. */
-  Dirty: 10,
+  Dirty: 9,
 } as const;
 export type Cause = (typeof Cause)[keyof typeof Cause];
 
@@ -40,7 +38,6 @@ export const causeNames = [
   'invlpg',
   'shootdown',
   'migration',
-  'nested-change',
   'dirty',
 ] as const;
 export const CAUSES = causeNames.length;
@@ -57,8 +54,6 @@ export const ExitReason = {
   Intr: 7,
   Ioio: 8,
   ApicAccess: 9,
-  Vintr: 10,
-  FpuTrap: 11,
 } as const;
 export type ExitReason = (typeof ExitReason)[keyof typeof ExitReason];
 
@@ -73,8 +68,6 @@ export const exitNames = [
   'intr',
   'ioio',
   'apic-access',
-  'vintr',
-  'fpu-trap',
 ] as const;
 export const EXITS = exitNames.length;
 

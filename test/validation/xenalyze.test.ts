@@ -23,10 +23,8 @@ if (!hasXenalyze) {
 const codeNames: Readonly<Record<number, string>> = {
   19: 'VMEXIT_CR3_WRITE',
   20: 'VMEXIT_CR4_WRITE',
-  71: 'VMEXIT_EXCEPTION_NM',
   78: 'VMEXIT_EXCEPTION_PF',
   96: 'VMEXIT_INTR',
-  100: 'VMEXIT_VINTR',
   120: 'VMEXIT_HLT',
   121: 'VMEXIT_INVLPG',
   123: 'VMEXIT_IOIO',
