@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { Command, CommanderError, InvalidArgumentError } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { packageVersion } from '../files/package-files.ts';
 import { acceptClosedPipes, ExitCode, endOnSignals, fail } from './fail.ts';
 
@@ -42,6 +42,7 @@ withOverrides(program.command('run <scenario>'))
     'let these cost nothing, for example exit,tlb-flush (list mechanisms)',
   )
   .option('--baseline', 'also run each VM alone and native, for its slowdown')
+  .option('--report', 'also write report.html, with charts')
   .option('--json', 'print the results as JSON instead of the summary')
   .option('-q, --quiet', 'print neither summary nor progress')
   .addHelpText('after', example('run configs/quickstart.yaml --baseline --set duration=100ms'))
@@ -206,6 +207,23 @@ ${example('why configs/quickstart.yaml web-0 --free')}`,
   )
   .action(async (run: string, vm: string | undefined, options) =>
     (await import('./why.ts')).why(run, vm, options),
+  );
+
+program
+  .command('report <directory>')
+  .description('make one HTML file with charts of a run or a sweep')
+  .option('-o, --out <path>', 'where to write; default: report.html beside the tables')
+  .addOption(
+    new Option('--format <format>', 'one page, or each figure alone')
+      .choices(['html', 'svg'])
+      .default('html'),
+  )
+  .option('--objective <text>', "draw this line into the curves of a sweep: 'p99 latency < 50ms'")
+  .option('--open', 'show it')
+  .option('-q, --quiet', 'do not print what was written')
+  .addHelpText('after', example('report results/quickstart --open'))
+  .action(async (directory: string, options) =>
+    (await import('./report.ts')).report(directory, options),
   );
 
 program

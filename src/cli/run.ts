@@ -23,6 +23,7 @@ export interface RunCommandOptions {
   readonly out?: string;
   readonly trace?: readonly EventFormat[];
   readonly baseline?: boolean;
+  readonly report?: boolean;
   readonly json?: boolean;
   readonly quiet?: boolean;
 }
@@ -83,6 +84,7 @@ export async function run(file: string, options: RunCommandOptions): Promise<voi
     );
     writeOutput(out, files);
     events?.keep();
+    if (options.report) await (await import('./report.ts')).reportBeside(out);
     if (options.json) print(`${JSON.stringify(result)}\n`);
     else if (!options.quiet) print(`${summary(scenario, result, { style })}\nresults in ${out}/\n`);
   } catch (error) {

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
+import { shellWord } from '../base/shell.ts';
 import { checkOutput } from '../files/output.ts';
 import { type MeasureName, measures } from '../stats/measures.ts';
 import type { Campaign } from '../sweep/campaign.ts';
@@ -14,7 +15,7 @@ import { ExitCode } from './fail.ts';
 import { onInterrupt } from './interrupt.ts';
 import { ProgressBar } from './progress.ts';
 import { print, style } from './terminal.ts';
-import { shellWord, shortNumber, shortTime, textTable } from './text-table.ts';
+import { shortNumber, shortTime, textTable } from './text-table.ts';
 
 export interface SweepOptions {
   readonly set: readonly string[];

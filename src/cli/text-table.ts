@@ -32,8 +32,3 @@ export function shortTime(seconds: number): string {
   if (seconds < 6000) return `${(seconds / 60).toFixed(1)} min`;
   return `${(seconds / 3600).toFixed(1)} h`;
 }
-
-/** An argument as a shell has to be given it. */
-export function shellWord(text: string): string {
-  return /^[\w./:=@%+,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
-}

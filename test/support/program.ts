@@ -81,3 +81,14 @@ export async function worldswitchHere(
     process.exitCode = exitCode;
   }
 }
+
+/** A scenario that leaves something to show in every part of a report: requests, exits, walks of several causes. */
+export function reportedYaml(): string {
+  const web = `{ name: web, count: 2, memory: 64MiB, workload: { kind: synthetic, regions: [{ name: heap, kind: anon, size: 1MiB, share: 1, stores: 0.3 }], requests: { arrivals: { kind: open, rate: 2000/s }, instructions: 100000 } } }`;
+  const loop = '{ name: loop, memory: 32MiB, workload: { kind: page-fault-loop, pages: 64 } }';
+  return smallYaml({
+    vms: `[${web}, ${loop}]`,
+    hypervisor: '{ profile: kvm-2.6.33, scheduler: { timeslice: 1ms } }',
+    output: '{ timeseries: 500us }',
+  });
+}

@@ -1,0 +1,185 @@
+import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { parse } from 'csv-parse/sync';
+import { parse as parseYaml } from 'yaml';
+import { faultOf, reasonOf } from './faults.ts';
+
+/** Reads results back: the directory of a run or of a sweep. */
+
+/** A line of a table by column; numbers as written, an empty cell is ''. */
+export type Row = Readonly<Record<string, string>>;
+
+/** What manifest.json says, as far as it is the same every time. */
+export interface Manifest {
+  readonly version: string;
+  readonly scenario: string;
+  readonly seed: string;
+  /** Of a run: arguments of the command that made it. */
+  readonly command?: readonly string[];
+  /** Of a sweep: the scenario file and what was set. */
+  readonly file?: string;
+  readonly set?: readonly string[];
+  readonly replications?: number;
+  readonly precision?: number;
+  readonly axes?: readonly SweepAxis[];
+}
+
+export interface SweepAxis {
+  readonly path: string;
+  readonly column: string;
+  readonly values: readonly string[];
+}
+
+/** Time that a vCPU ran on a pCPU without a break, in cycles from the start of the run. */
+export interface Slice {
+  readonly pcpu: number;
+  readonly vm: string;
+  readonly start: number;
+  readonly cycles: number;
+}
+
+export interface RunFiles {
+  readonly kind: 'run';
+  readonly manifest: Manifest;
+  /** Text of resolved.yaml. */
+  readonly resolved: string;
+  readonly vms: readonly Row[];
+  readonly ledger: readonly Row[];
+  readonly exits: readonly Row[];
+  readonly metrics: readonly Row[];
+  readonly timeseries: readonly Row[];
+  readonly latencies: readonly Row[];
+  /** From trace.csv, one after the other; undefined when the run was not traced as CSV. */
+  readonly slices: (() => AsyncIterable<Slice>) | undefined;
+}
+
+export interface SweepFiles {
+  readonly kind: 'sweep';
+  readonly manifest: Manifest & { readonly axes: readonly SweepAxis[] };
+  readonly points: readonly Row[];
+  readonly summary: readonly Row[];
+}
+
+const RUN = [
+  'manifest.json',
+  'resolved.yaml',
+  'metrics.csv',
+  'vms.csv',
+  'ledger.csv',
+  'exits.csv',
+  'timeseries.csv',
+];
+const SWEEP = ['manifest.json', 'points.csv', 'summary.csv'];
+
+/** Throws ConfigError when `directory` holds the results of neither a run nor a sweep, or damaged ones. */
+export function readResults(directory: string): RunFiles | SweepFiles {
+  const has = (name: string) => existsSync(join(directory, name));
+  const missing = (names: readonly string[]) => names.filter((name) => !has(name));
+  if (!isDirectory(directory)) throw faultOf(directory, 'there is no such directory', HINT);
+  const sweep = has('points.csv') || has('campaign.json');
+  const absent = missing(sweep ? SWEEP : RUN);
+  if (absent.length > 0) {
+    const what = sweep
+      ? 'a sweep that is not finished'
+      : absent.length === RUN.length
+        ? 'no results here'
+        : 'not all of the results of a run';
+    const hint = sweep ? 'the same `worldswitch sweep` command goes on with it' : HINT;
+    throw faultOf(directory, `${what}: there is no ${absent.join(', ')}`, hint);
+  }
+  const manifest = readManifest(directory);
+  const table = (name: string, columns: readonly string[]) => readTable(directory, name, columns);
+  if (sweep) {
+    const { axes } = manifest;
+    if (!axes) throw faultOf(join(directory, 'manifest.json'), 'it names no axes');
+    const columns = ['point', ...axes.map(({ column }) => column), 'group'];
+    return {
+      kind: 'sweep',
+      manifest: { ...manifest, axes },
+      points: table('points.csv', [...columns, 'replication', 'seed', 'vms']),
+      summary: table('summary.csv', [...columns, 'metric', 'unit', 'mean', 'half_width', 'n']),
+    };
+  }
+  const trace = join(directory, 'trace.csv');
+  const resolved = readText(directory, 'resolved.yaml');
+  checkYaml(join(directory, 'resolved.yaml'), resolved);
+  return {
+    kind: 'run',
+    manifest,
+    resolved,
+    vms: table('vms.csv', ['vm', 'group', 'workload', 'elapsed_cycles']),
+    ledger: table('ledger.csv', ['scope', 'id', 'vm', 'leaf', 'detail', 'cycles']),
+    exits: table('exits.csv', ['vm', 'reason', 'count', 'transition_cycles', 'handler_cycles']),
+    metrics: table('metrics.csv', ['scope', 'id', 'metric', 'value']),
+    timeseries: table('timeseries.csv', ['time_ns', 'id', 'metric', 'value']),
+    latencies: has('latencies.csv') ? table('latencies.csv', ['vm', 'quantile', 'latency_ns']) : [],
+    slices: existsSync(trace) ? () => slicesOf(trace) : undefined,
+  };
+}
+
+const HINT = 'name the directory that `worldswitch run` or `worldswitch sweep` has written';
+
+function isDirectory(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+}
+
+function readText(directory: string, name: string): string {
+  const path = join(directory, name);
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw faultOf(path, `cannot read it: ${reasonOf(error)}`);
+  }
+}
+
+function checkYaml(path: string, text: string): void {
+  try {
+    const value: unknown = parseYaml(text);
+    if (typeof value === 'object' && value !== null) return;
+  } catch {
+    // Said below.
+  }
+  throw faultOf(path, 'not YAML that worldswitch has written');
+}
+
+function readManifest(directory: string): Manifest {
+  const text = readText(directory, 'manifest.json');
+  const path = join(directory, 'manifest.json');
+  let manifest: Partial<Manifest> & { readonly tool?: string };
+  try {
+    manifest = JSON.parse(text);
+  } catch {
+    throw faultOf(path, 'not JSON: it is damaged');
+  }
+  const { tool, version, scenario, seed } = manifest ?? {};
+  if (tool !== 'worldswitch' || !version || !scenario || seed === undefined) {
+    throw faultOf(path, 'not a manifest that worldswitch has written');
+  }
+  return manifest as Manifest;
+}
+
+function readTable(directory: string, name: string, columns: readonly string[]): Row[] {
+  const text = readText(directory, name);
+  const path = join(directory, name);
+  let rows: Row[];
+  try {
+    rows = parse(text, { columns: true }) as Row[];
+  } catch (error) {
+    throw faultOf(path, `not a table: ${(error as Error).message}`);
+  }
+  const header = text.slice(0, text.indexOf('\n')).trim().split(',');
+  const absent = columns.filter((column) => !header.includes(column));
+  if (absent.length > 0) throw faultOf(path, `there is no column ${absent.join(', ')}`);
+  return rows;
+}
+
+/** No field of a trace is quoted. */
+async function* slicesOf(path: string): AsyncGenerator<Slice> {
+  for await (const line of createInterface({ input: createReadStream(path) })) {
+    if (!line.includes(',runstate,running,')) continue;
+    const [start, pcpu, vcpu, , , cycles] = line.split(',');
+    const vm = vcpu!.slice(0, vcpu!.lastIndexOf('/'));
+    yield { pcpu: Number(pcpu), vm, start: Number(start), cycles: Number(cycles) };
+  }
+}

@@ -1,0 +1,117 @@
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { reportedYaml, scratch, worldswitchHere } from '../support/program.ts';
+
+const { dir, remove } = scratch();
+afterAll(remove);
+const read = (...path: string[]) => readFileSync(join(dir, ...path), 'utf8');
+
+beforeAll(async () => {
+  writeFileSync(join(dir, 's.yaml'), reportedYaml());
+  await worldswitchHere(dir, 'run', 's.yaml', '-q', '--out', 'run', '--trace', 'csv', '--report');
+});
+
+function copyRun(to: string): void {
+  rmSync(join(dir, to), { recursive: true, force: true });
+  cpSync(join(dir, 'run'), join(dir, to), { recursive: true });
+  rmSync(join(dir, to, 'report.html'));
+}
+
+/** Ids of the figures of a page. */
+const figures = (html: string) =>
+  [...html.matchAll(/<svg role="img" aria-labelledby="([\w-]+)-title/g)].map(([, id]) => id);
+
+describe('worldswitch report', () => {
+  it('makes one page of a run, the same bytes as run --report', async () => {
+    const { status, stdout, stderr } = await worldswitchHere(
+      dir,
+      'report',
+      'run',
+      '-o',
+      'again.html',
+    );
+    expect([status, stdout, stderr]).toEqual([0, `${join(dir, 'again.html')}\n`, '']);
+    expect(read('again.html')).toBe(read('run/report.html'));
+    expect(read('again.html').length).toBeLessThan(500_000);
+    expect(figures(read('again.html'))).toEqual(
+      expect.arrayContaining(['ledger-vms', 'ledger-cores', 'timeline', 'running', 'tlb', 'exits']),
+    );
+  });
+
+  it('says how to repeat the run, with version and seed', async () => {
+    const html = read('run/report.html');
+    expect(html).toContain('worldswitch run s.yaml -q --out run --trace csv --report --seed 1');
+    expect(html).toMatch(/worldswitch \d+\.\d+\.\d+, scenario small, seed 1/);
+    expect(html).toContain('<th scope="row">host.cpu.tlb.l1d.4K.entries</th><td>48</td>');
+  });
+
+  it('writes each figure alone', async () => {
+    expect(
+      (await worldswitchHere(dir, 'report', 'run', '--format', 'svg', '-o', 'figures')).status,
+    ).toBe(0);
+    expect(readdirSync(join(dir, 'figures'))).toEqual(
+      figures(read('run/report.html'))
+        .map((id) => `${id}.svg`)
+        .toSorted(),
+    );
+    expect(read('figures/exits.svg')).toMatch(
+      /^<svg xmlns="http:\/\/www\.w3\.org\/2000\/svg" role="img"/,
+    );
+  });
+
+  it('does not mind that there is nothing to open it with', async () => {
+    expect((await worldswitchHere(dir, 'report', 'run', '--open')).status).toBe(0);
+  });
+
+  it('refuses what holds no results and says what is missing', async () => {
+    mkdirSync(join(dir, 'empty'));
+    for (const [name, message] of [
+      ['nowhere', /nowhere:1:1: error: there is no such directory/],
+      ['empty', /empty:1:1: error: no results here: there is no manifest\.json, resolved\.yaml/],
+      ['s.yaml', /s\.yaml:1:1: error: there is no such directory/],
+    ] as const) {
+      const { status, stdout, stderr } = await worldswitchHere(dir, 'report', name);
+      expect([status, stdout]).toEqual([2, '']);
+      expect(stderr).toMatch(message);
+    }
+    expect(readdirSync(join(dir, 'empty'))).toEqual([]);
+  });
+
+  it.each([
+    ['ledger.csv', undefined, /not all of the results of a run: there is no ledger\.csv/],
+    ['ledger.csv', 'a,b\n1,2\n', /ledger\.csv:1:1: error: there is no column scope, id, vm/],
+    ['exits.csv', 'vm,reason\n"x', /exits\.csv:1:1: error: not a table/],
+    ['manifest.json', '{', /manifest\.json:1:1: error: not JSON/],
+    ['manifest.json', '{"tool":"other"}', /manifest\.json:1:1: error: not a manifest/],
+    ['resolved.yaml', 'a: [', /resolved\.yaml:1:1: error: not YAML/],
+  ])('refuses a damaged %s', async (name, text, message) => {
+    copyRun('damaged');
+    if (text === undefined) rmSync(join(dir, 'damaged', name));
+    else writeFileSync(join(dir, 'damaged', name), text);
+    const { status, stderr } = await worldswitchHere(dir, 'report', 'damaged');
+    expect(stderr).toMatch(message);
+    expect(status).toBe(2);
+    expect(existsSync(join(dir, 'damaged/report.html'))).toBe(false);
+  });
+
+  it('shows text from files as text', async () => {
+    const path = join(dir, 'marked/resolved.yaml');
+    copyRun('marked');
+    writeFileSync(path, `${readFileSync(path, 'utf8')}description: '<script>alert(1)</script>'\n`);
+    const vms = join(dir, 'marked/vms.csv');
+    writeFileSync(vms, readFileSync(vms, 'utf8').replaceAll('web-1', '<b>&"x'.replace('"', "'")));
+    expect((await worldswitchHere(dir, 'report', 'marked')).status).toBe(0);
+    const html = read('marked/report.html');
+    expect(html).toContain('&lt;script&gt;alert(1)&lt;/script&gt;');
+    expect(html).not.toMatch(/<script|<b>/);
+  });
+});
