@@ -5,7 +5,7 @@ import { type LoadedScenario, placed } from '../scenario/load.ts';
 import type { Scenario } from '../scenario/resolve.ts';
 import type { RunOptions } from '../scenario/run.ts';
 import { runScenario } from '../scenario/run.ts';
-import type { RunResult } from '../stats/result.ts';
+import type { RunResult, VmRow } from '../stats/result.ts';
 import type { Interrupt } from './interrupt.ts';
 import { ProgressBar } from './progress.ts';
 
@@ -44,9 +44,12 @@ export class Runner {
     );
   }
 
-  twin(loaded: LoadedScenario, scenario: Scenario): Promise<RunResult> {
+  /** Another world, up to the same piece of work of one VM. */
+  twin(loaded: LoadedScenario, scenario: Scenario, row: VmRow): Promise<RunResult> {
+    const from = row.startInstructions;
+    const piece = { vm: row.vm, from, to: from + (row.metrics.user_instructions ?? 0) };
     return this.run(loaded, `free ${scenario.free.join(', ')}`, (options) =>
-      runScenario(scenario, options),
+      runScenario(scenario, { ...options, piece }),
     );
   }
 

@@ -59,7 +59,7 @@ export async function why(
             result,
             name,
             free ?? largestMechanisms(result, native, name, MECHANISMS),
-            (twin) => runner.twin(loaded, twin),
+            (twin) => runner.twin(loaded, twin, row),
           );
     if (options.json) {
       print(`${JSON.stringify({ ...bill, twins })}\n`);

@@ -127,6 +127,8 @@ function added(lines: readonly ComparedLine[]): Omit<ComparedLine, 'leaf' | 'det
 /** `B takes 12.3 % fewer cycles for the same work; exit.handler pte-write is 61 % of that`. */
 export function verdict(total: ComparedLine, lines: readonly ComparedLine[]): string {
   if (total.difference === 0) return 'both take the same cycles for the same work';
+  if (Math.abs(total.share) < 0.0005)
+    return 'both take the same cycles for the same work, to 0.1 %';
   const size = Math.abs(total.share * 100).toFixed(1);
   const kind = total.difference < 0 ? 'fewer' : 'more';
   const same = lines.filter(({ difference }) => difference / total.difference >= 0.05);

@@ -40,7 +40,7 @@ export function largestMechanisms(
   return taken;
 }
 
-/** Runs the twins, one after the other, through `run`. */
+/** Runs the twins, one after the other, through `run`, which measures the same piece of work of the VM as `base`. */
 export async function runTwins(
   scenario: Scenario,
   base: RunResult,

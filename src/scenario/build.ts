@@ -28,9 +28,12 @@ export interface RefillableFeed extends TraceFeed {
 export interface BuildOptions {
   openTrace?: ((file: string) => RefillableFeed) | undefined;
   /**
-   * Measure a piece of work instead of a span of time: from so many user instructions of the first VM to so many.
+   * Measure a piece of work instead of a span of time: from so many user instructions of a VM to so many; of any VM
+   * when it is not named.
    */
-  piece?: { readonly from: number; readonly to: number } | undefined;
+  piece?:
+    | { readonly from: number; readonly to: number; readonly vm?: string | undefined }
+    | undefined;
   /** Told of what happens; by default nobody is. */
   observer?: Observer | undefined;
 }
@@ -65,6 +68,7 @@ export function buildSimulation(
   onMark: (index: number) => void = () => {},
 ): Simulation {
   const { host, hypervisor: hv, processor } = scenario;
+  const { piece } = options;
   const mhz = processor.clock / 1e6;
   const groups = scenario.vms.flatMap((group) =>
     Array.from({ length: group.count }, (_, i) => ({
@@ -161,7 +165,7 @@ export function buildSimulation(
         mhz,
         instructions: processor.instructions,
         stopAfter: scenario.duration === 'work' ? (workload.work ?? Infinity) : Infinity,
-        marks: options.piece ? [options.piece.from, options.piece.to] : [],
+        marks: piece && (piece.vm ?? name) === name ? [piece.from, piece.to] : [],
         onMark,
         requests,
       });
