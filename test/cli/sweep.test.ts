@@ -32,10 +32,19 @@ const units = (out: string) => {
     : [];
 };
 
+/** A file system of a few kilobytes; only root may have one. */
+const small = join(folder.path, 'disk');
+mkdirSync(small);
+const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=56k', 'none', small]).status === 0;
+if (!mounted) console.warn('SKIPPED: the sweep on a full disk (needs root, to mount a small one)');
+
 beforeAll(() => {
   folder.write('small.yaml', scenario);
 });
-afterAll(() => folder.remove());
+afterAll(() => {
+  if (mounted) spawnSync('umount', [small]);
+  folder.remove();
+});
 
 describe('worldswitch sweep', () => {
   let reference: string[];
@@ -228,17 +237,7 @@ sweep:
   });
 });
 
-/** A file system of a few kilobytes; only root may have one. */
-const small = join(folder.path, 'disk');
-mkdirSync(small);
-const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=56k', 'none', small]).status === 0;
-if (!mounted) console.warn('SKIPPED: the sweep on a full disk (needs root, to mount a small one)');
-
 describe.skipIf(!mounted)('a sweep on a full disk', () => {
-  afterAll(() => {
-    spawnSync('umount', [small]);
-  });
-
   it('stops, and goes on when there is room again', () => {
     const run = () => folder.run(['sweep', 'small.yaml', '-q', '--out', 'disk/out']);
     const { code, err } = run();
