@@ -18,7 +18,7 @@ export interface Case {
   /** Two arms whose ledgers are compared in the document, by leaf, per unit of the work done. */
   readonly explain?: {
     readonly arms: readonly [string, string];
-    readonly per: 'user_instructions' | 'work';
+    readonly per: 'user_instructions' | 'visits' | 'work';
     /** The unit in words. */
     readonly unit: string;
   };
@@ -50,6 +50,8 @@ export type Tolerance =
   | { readonly kind: 'relative'; readonly by: number }
   /** Relative to the published value less the neutral one. */
   | { readonly kind: 'effect'; readonly by: number }
+  /** Up to so many times smaller or greater. */
+  | { readonly kind: 'factor'; readonly by: number }
   | { readonly kind: 'absolute'; readonly by: number }
   | { readonly kind: 'range'; readonly low: number; readonly high: number };
 
@@ -69,6 +71,8 @@ export function bounds({ tolerance, neutral }: Figure, published: number): [numb
       const margin = Math.abs(published - neutral) * tolerance.by;
       return [published - margin, published + margin];
     }
+    case 'factor':
+      return [published / tolerance.by, published * tolerance.by];
     case 'absolute':
       return [published - tolerance.by, published + tolerance.by];
     case 'range':

@@ -3,6 +3,7 @@ import { metric } from '../../support/scenarios.ts';
 import type { Case, Tolerance } from './case.ts';
 import type { CaseResult, FigureResult } from './measure.ts';
 import { notExpressible } from './not-expressible.ts';
+import type { SubjectResult } from './sensitivity.ts';
 
 /** Writes docs/validation.md from the results of all cases. */
 export function document(results: readonly CaseResult[], sensitivity: string): string {
@@ -115,6 +116,8 @@ function toleranceText(tolerance: Tolerance, [low, high]: readonly [number, numb
       return `${range} (±${Math.round(100 * tolerance.by)} %)`;
     case 'effect':
       return `${range} (±${Math.round(100 * tolerance.by)} % of the effect)`;
+    case 'factor':
+      return `${range} (a factor of ${tolerance.by})`;
     case 'absolute':
     case 'range':
       return range;
@@ -151,6 +154,29 @@ function perUnit(result: RunResult, units: number): Map<string, number> {
     leaves.set(leaf, (leaves.get(leaf) ?? 0) + row.cycles / units);
   }
   return leaves;
+}
+
+/** The prices that matter most, of those that are assumed. */
+export function sensitivityText(results: readonly SubjectResult[], image: string): string {
+  const rows = results.flatMap(({ subject, base, prices }) =>
+    prices
+      .slice(0, 5)
+      .map(({ price, value, low, high }) => [
+        subject.id,
+        subject.title,
+        `\`${price}\` (${value})`,
+        number(low),
+        number(base),
+        number(high),
+      ]),
+  );
+  const varied = results.map(({ subject, prices }) => `${subject.id}: ${prices.length}`).join(', ');
+  return [
+    '## Which assumption matters',
+    `Prices that no source gives are marked \`assumed\` in the presets. Each that a case does not set from its own source was halved and raised by half, one at a time (${varied} prices); the chart shows those that move the result most, the table the first five of each.`,
+    `![Tornado chart: how far three results move when an assumed price is halved or raised by half](${image})`,
+    table(['Case', 'Result', 'Price', '−50 %', 'as assumed', '+50 %'], rows),
+  ].join('\n\n');
 }
 
 function sources(results: readonly CaseResult[]): string {

@@ -33,3 +33,17 @@ export const allWalks = (result: RunResult): number =>
 /** A metric for each unit of another. */
 export const per = (result: RunResult, what: MetricName, each: MetricName): number =>
   metric(result, what) / metric(result, each);
+
+/** Exits of the first VM for any of `reasons`. */
+export const exits = (result: RunResult, ...reasons: readonly string[]): number =>
+  exitRows(result, reasons).reduce((sum, { count }) => sum + count, 0);
+
+/** Cycles of the average exit of the first VM for any of `reasons`, transition and handler. */
+export const cyclesPerExit = (result: RunResult, ...reasons: readonly string[]): number =>
+  exitRows(result, reasons).reduce(
+    (sum, { transitionCycles, handlerCycles }) => sum + transitionCycles + handlerCycles,
+    0,
+  ) / exits(result, ...reasons);
+
+const exitRows = (result: RunResult, reasons: readonly string[]) =>
+  result.exits.filter(({ vm, reason }) => vm === result.vms[0]!.vm && reasons.includes(reason));

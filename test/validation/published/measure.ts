@@ -1,7 +1,7 @@
 import { type Estimate, estimate } from '../../../src/stats/replications.ts';
 import type { RunResult } from '../../../src/stats/result.ts';
 import { type Overrides, run } from '../../support/scenarios.ts';
-import { bounds, type Case, type Figure, judge, type Verdict } from './case.ts';
+import { type Arms, bounds, type Case, type Figure, judge, type Verdict } from './case.ts';
 import { type PublishedRow, publishedRows } from './published.ts';
 
 export interface FigureResult {
@@ -41,34 +41,33 @@ function runOnce(scenario: Overrides): Promise<RunResult> {
   return known;
 }
 
-/** `change` edits every scenario of the case: how the sensitivity sweep replaces a price. */
-export async function measureOnce(
-  which: Case,
+/** `change` edits every scenario: how the sensitivity sweep replaces a price. */
+export function armsOf(
   seed: number,
   change: (scenario: Overrides) => Overrides = (scenario) => scenario,
-): Promise<{ values: Readonly<Record<string, number>>; arms: Map<string, RunResult> }> {
-  const arms = new Map<string, RunResult>();
-  const values = await which.measure({
+): { arms: Arms; results: ReadonlyMap<string, RunResult> } {
+  const results = new Map<string, RunResult>();
+  const arms: Arms = {
     async run(arm, scenario) {
-      const known = arms.get(arm);
+      const known = results.get(arm);
       if (known) return known;
       const checks = { translations: false };
       const output = { timeseries: '1s' };
       const result = await runOnce(change({ output, ...scenario, seed, checks }));
-      arms.set(arm, result);
+      results.set(arm, result);
       return result;
     },
-  });
-  return { values, arms };
+  };
+  return { arms, results };
 }
 
 export async function measureCase(which: Case, seeds = which.seeds): Promise<CaseResult> {
   const samples: Readonly<Record<string, number>>[] = [];
-  let arms: Map<string, RunResult> = new Map();
+  let arms: ReadonlyMap<string, RunResult> = new Map();
   for (let seed = 1; seed <= seeds; seed++) {
-    const once = await measureOnce(which, seed);
-    samples.push(once.values);
-    if (seed === 1) arms = once.arms;
+    const run = armsOf(seed);
+    samples.push(await which.measure(run.arms));
+    if (seed === 1) arms = run.results;
   }
   const figures = which.figures.map((figure): FigureResult => {
     const { row, value } = publishedValue(figure);

@@ -6,14 +6,19 @@ export const notExpressible: readonly (readonly [string, string, string])[] = [
     'a VM has one vCPU, and the hypervisor takes no locks',
   ],
   [
-    'V31, second half',
-    'a CPU hog boosted by mistake (Xen f02a5760c7)',
-    'the credit scheduler boosts as it does since that fix; the mistake is not a parameter',
+    'V32',
+    'a rate limit on context switches (Xen 64908a0466)',
+    'the credit scheduler has no rate limit',
+  ],
+  [
+    'V11',
+    'shadow tables dropped once a second (Wang et al. 2011)',
+    'no hypervisor profile drops all its shadows at an interval',
   ],
   [
     'V32',
     'a rate limit on context switches (Xen 64908a0466)',
-    'the credit scheduler has no rate limit',
+    'the rate limit is there, but how often the VMs of SPECvirt wake and for how long they run was not published',
   ],
   [
     'V34, V35',

@@ -1,4 +1,41 @@
 import type { Case } from '../case.ts';
+import { trapEveryWrite } from './adams-agesen.ts';
 import { nestedSlowdown, uncachedWalks, walkCaches } from './bhargava.ts';
+import { exitCounts, kernelCompile, populate, processCreation } from './kernel-work.ts';
+import {
+  agileSplit,
+  fillAndSteady,
+  largePages,
+  randomAccess,
+  walkRatios,
+} from './large-footprints.ts';
+import { oltp, rviBounds } from './opterons.ts';
+import { boostOnWakeUp, sliceLength } from './scheduling.ts';
+import { crossover, winners } from './shsp.ts';
+import { dearerMisses, recycling, tagGain, twoContexts } from './tags.ts';
 
-export const cases: readonly Case[] = [uncachedWalks, nestedSlowdown, walkCaches];
+export const cases: readonly Case[] = [
+  uncachedWalks,
+  nestedSlowdown,
+  walkCaches,
+  randomAccess,
+  walkRatios,
+  largePages,
+  crossover,
+  winners,
+  agileSplit,
+  processCreation,
+  populate,
+  kernelCompile,
+  trapEveryWrite,
+  oltp,
+  rviBounds,
+  fillAndSteady,
+  tagGain,
+  twoContexts,
+  dearerMisses,
+  recycling,
+  sliceLength,
+  boostOnWakeUp,
+  exitCounts,
+];
