@@ -30,7 +30,8 @@ export function isDirectory(path: string): boolean {
   }
 }
 
-type Row = Readonly<Record<string, string>>;
+/** A line of a table by column; numbers as written, an empty cell is ''. */
+export type Row = Readonly<Record<string, string>>;
 
 /** Reads what `run` wrote. Throws ConfigError when the directory holds something else. */
 export async function readRun(directory: string): Promise<StoredRun> {
@@ -122,7 +123,8 @@ export async function readRun(directory: string): Promise<StoredRun> {
   };
 }
 
-function table(directory: string, name: string, columns: readonly string[]): Row[] {
+/** Reads a table that has these columns. Throws ConfigError. */
+export function table(directory: string, name: string, columns: readonly string[]): Row[] {
   const path = join(directory, name);
   let rows: Row[];
   try {

@@ -1,14 +1,11 @@
-import { createReadStream, existsSync, readFileSync, statSync } from 'node:fs';
+import { createReadStream, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { parse } from 'csv-parse/sync';
 import { parse as parseYaml } from 'yaml';
 import { faultOf, reasonOf } from './faults.ts';
+import { isDirectory, type Row, table as readTable } from './result-files.ts';
 
 /** Reads results back: the directory of a run or of a sweep. */
-
-/** A line of a table by column; numbers as written, an empty cell is ''. */
-export type Row = Readonly<Record<string, string>>;
 
 /** What manifest.json says, as far as it is the same every time. */
 export interface Manifest {
@@ -20,6 +17,7 @@ export interface Manifest {
   /** Of a sweep: the scenario file and what was set. */
   readonly file?: string;
   readonly set?: readonly string[];
+  readonly points?: number;
   readonly replications?: number;
   readonly precision?: number;
   readonly axes?: readonly SweepAxis[];
@@ -120,10 +118,6 @@ export function readResults(directory: string): RunFiles | SweepFiles {
 
 const HINT = 'name the directory that `worldswitch run` or `worldswitch sweep` has written';
 
-function isDirectory(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
-}
-
 function readText(directory: string, name: string): string {
   const path = join(directory, name);
   try {
@@ -157,21 +151,6 @@ function readManifest(directory: string): Manifest {
     throw faultOf(path, 'not a manifest that worldswitch has written');
   }
   return manifest as Manifest;
-}
-
-function readTable(directory: string, name: string, columns: readonly string[]): Row[] {
-  const text = readText(directory, name);
-  const path = join(directory, name);
-  let rows: Row[];
-  try {
-    rows = parse(text, { columns: true }) as Row[];
-  } catch (error) {
-    throw faultOf(path, `not a table: ${(error as Error).message}`);
-  }
-  const header = text.slice(0, text.indexOf('\n')).trim().split(',');
-  const absent = columns.filter((column) => !header.includes(column));
-  if (absent.length > 0) throw faultOf(path, `there is no column ${absent.join(', ')}`);
-  return rows;
 }
 
 /** No field of a trace is quoted. */

@@ -9,7 +9,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { reportedYaml, scratch, worldswitchHere } from '../support/program.ts';
+import { reportedYaml, scratch, sweptYaml, worldswitchHere } from '../support/program.ts';
 
 const { dir, remove } = scratch();
 afterAll(remove);
@@ -88,8 +88,8 @@ describe('worldswitch report', () => {
 
   it.each([
     ['ledger.csv', undefined, /not all of the results of a run: there is no ledger\.csv/],
-    ['ledger.csv', 'a,b\n1,2\n', /ledger\.csv:1:1: error: there is no column scope, id, vm/],
-    ['exits.csv', 'vm,reason\n"x', /exits\.csv:1:1: error: not a table/],
+    ['ledger.csv', 'a,b\n1,2\n', /ledger\.csv:1:1: error: the table has no column scope, id, vm/],
+    ['exits.csv', 'vm,reason\n"x', /exits\.csv:1:1: error: cannot read the table/],
     ['manifest.json', '{', /manifest\.json:1:1: error: not JSON/],
     ['manifest.json', '{"tool":"other"}', /manifest\.json:1:1: error: not a manifest/],
     ['resolved.yaml', 'a: [', /resolved\.yaml:1:1: error: not YAML/],
@@ -113,5 +113,84 @@ describe('worldswitch report', () => {
     const html = read('marked/report.html');
     expect(html).toContain('&lt;script&gt;alert(1)&lt;/script&gt;');
     expect(html).not.toMatch(/<script|<b>/);
+  });
+});
+
+describe('worldswitch report of a sweep', () => {
+  beforeAll(async () => {
+    writeFileSync(join(dir, 'swept.yaml'), sweptYaml());
+    await worldswitchHere(dir, 'sweep', 'swept.yaml', '-q', '-j', '0', '--out', 'swept');
+  }, 60_000);
+
+  const report = (...args: string[]) => worldswitchHere(dir, 'report', 'swept', ...args);
+
+  it('draws curves, panels and a heat map, and repeats itself to the byte', async () => {
+    expect(await report('-o', 'one.html')).toMatchObject({ status: 0, stderr: '' });
+    await report('-o', 'two.html');
+    const html = read('one.html');
+    expect(read('two.html')).toBe(html);
+    expect(figures(html)).toEqual(
+      expect.arrayContaining(['consolidation-curve', 'lines-ready_share', 'heat-work_per_second']),
+    );
+    expect(html.length).toBeLessThan(500_000);
+    expect(html).toMatch(/<pre>worldswitch sweep \S*swept\.yaml<\/pre>/);
+    expect(html).toContain('12 points over vms.loop.count (3)');
+  });
+
+  it('shows the means and intervals of summary.csv', async () => {
+    await report('-o', 'one.html');
+    const line = read('swept/summary.csv')
+      .split('\n')
+      .find((row) => row.startsWith('3,') && row.includes(',ready_share,'))!;
+    const [mean, half] = line.split(',').slice(-3).map(Number);
+    const shown = (value: number) => Number((100 * value).toPrecision(3));
+    const row = /<tr><th scope="row">3<\/th>.*<\/tr>/.exec(read('one.html'))![0];
+    expect(row).toContain(`${shown(mean!)} ± ${shown(half!)}`);
+  });
+
+  it('says how far an objective holds', async () => {
+    await report('-o', 'one.html', '--objective', 'ready share < 60%');
+    const table = /<caption>How far ready share &lt; 60%[\s\S]*?<\/table>/.exec(
+      read('one.html'),
+    )![0];
+    const lines = [...table.matchAll(/<tr>(.*)<\/tr>/g)].map(([, row]) =>
+      row!
+        .replaceAll(/<[^>]*>/g, '|')
+        .split(/\|+/)
+        .filter(Boolean),
+    );
+    lines.shift();
+    expect(lines).toHaveLength(4);
+    // Two VMs share the pCPU and wait half of their time; with four it is three quarters.
+    for (const [, , upTo, perCore, failing] of lines) {
+      expect(upTo).toMatch(/^2 \((?:49|50|51)/);
+      expect(perCore).toBe('2');
+      expect(failing).toMatch(/^4 \(7\d/);
+    }
+  });
+
+  it('refuses an objective that is none, that nothing measured, or of a single run', async () => {
+    for (const [name, objective, message] of [
+      ['swept', 'fast', /^--objective:1:1: error: not an objective: "fast"/],
+      ['swept', 'p99 latency < 1ms', /no point of the sweep has a latency_p99/],
+      ['run', 'p99 latency < 1ms', /an objective needs a sweep/],
+    ] as const) {
+      const { status, stderr } = await worldswitchHere(
+        dir,
+        'report',
+        name,
+        '--objective',
+        objective,
+      );
+      expect(stderr).toMatch(message);
+      expect(status).toBe(2);
+    }
+  });
+
+  it('refuses a sweep that is not finished', async () => {
+    rmSync(join(dir, 'swept/summary.csv'));
+    const { status, stderr } = await report();
+    expect(stderr).toMatch(/a sweep that is not finished: there is no summary\.csv/);
+    expect(status).toBe(2);
   });
 });

@@ -92,3 +92,16 @@ export function reportedYaml(): string {
     output: '{ timeseries: 500us }',
   });
 }
+
+/** A sweep of 24 quick runs: numbers of VMs, timeslices, and ways of paging. */
+export function sweptYaml(): string {
+  return smallYaml({
+    name: 'swept',
+    duration: '3ms',
+    hypervisor:
+      '{ profile: kvm-2.6.33, mmu: { kind: nested }, scheduler: { kind: round-robin, timeslice: 1ms } }',
+    vms: '[{ name: loop, memory: 16MiB, workload: { kind: page-fault-loop, pages: 32 } }]',
+    sweep:
+      '{ axes: { vms.loop.count: [1, 2, 4], hypervisor.scheduler.timeslice: [200us, 1ms], hypervisor.mmu.kind: [nested, shadow] }, replications: 2 }',
+  });
+}

@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hasChromium, launch } from '../support/chromium.ts';
-import { reportedYaml, scratch, worldswitch } from '../support/program.ts';
+import { reportedYaml, scratch, sweptYaml, worldswitch } from '../support/program.ts';
 
 /** A browser opens the report as a reader does: on a desk and on a phone, light and dark. */
 if (!hasChromium) console.warn('SKIPPED: no browser is here; install the Debian package chromium');
@@ -16,6 +16,9 @@ beforeAll(async () => {
   if (!hasChromium) return;
   writeFileSync(join(dir, 's.yaml'), reportedYaml());
   worldswitch(dir, 'run', 's.yaml', '-q', '--out', 'run', '--trace', 'csv', '--report');
+  writeFileSync(join(dir, 'swept.yaml'), sweptYaml());
+  worldswitch(dir, 'sweep', 'swept.yaml', '-q', '-j', '0', '--out', 'swept');
+  worldswitch(dir, 'report', 'swept', '--objective', 'ready share < 60%');
   browser = await launch();
 }, 60_000);
 afterAll(async () => {
@@ -63,10 +66,15 @@ const FLAWS = `[...document.querySelectorAll('svg[role=img]')].flatMap((svg) => 
 })`;
 
 describe.skipIf(!hasChromium)('the report in a browser', () => {
-  it.each(screens)('of a run is whole at $width px, $colorScheme', async (screen) => {
-    const { page, complaints } = await open('run/report.html', screen);
-    expect(await page.title()).toBe('small: one run');
-    expect(await page.locator('svg[role=img]').count()).toBeGreaterThanOrEqual(7);
+  const cases = screens.flatMap((screen) => [
+    { ...screen, file: 'run/report.html', title: 'small: one run', figures: 8 },
+    { ...screen, file: 'swept/report.html', title: 'swept: a sweep', figures: 8 },
+  ]);
+
+  it.each(cases)('shows $file whole at $width px, $colorScheme', async ({ file, ...screen }) => {
+    const { page, complaints } = await open(file, screen);
+    expect(await page.title()).toBe(screen.title);
+    expect(await page.locator('svg[role=img]').count()).toBe(screen.figures);
     expect(await flaws(page)).toEqual([]);
     const wide = await page.evaluate('document.documentElement.scrollWidth - innerWidth');
     expect(wide).toBeLessThanOrEqual(0);

@@ -1,4 +1,5 @@
-import type { Row, RunFiles } from '../../files/results.ts';
+import type { Row } from '../../files/result-files.ts';
+import type { RunFiles } from '../../files/results.ts';
 import { groupBy } from '../table.ts';
 import { type Drawing, marginFor, short, WIDTH } from './charts.ts';
 import { foldVms, number } from './run-ledger.ts';

@@ -1,17 +1,212 @@
+import { faultOf } from '../../files/faults.ts';
 import type { SweepFiles } from '../../files/results.ts';
-import type { Pencil } from './charts.ts';
+import { measures } from '../../stats/measures.ts';
+import { type Objective, parseObjective } from '../../sweep/objective.ts';
+import { groupBy } from '../table.ts';
+import { type Drawing, type Pencil, short } from './charts.ts';
 import { inputsSection } from './inputs.ts';
-import type { Page } from './page.ts';
+import type { Page, Section, Table } from './page.ts';
+import {
+  type Estimated,
+  estimates,
+  measuresToShow,
+  rolesOf,
+  type Shown,
+  shownAs,
+} from './sweep-data.ts';
+import { dots, heatMap, type Limit, lines, type Sweep, withInterval } from './sweep-lines.ts';
 
-/** The report of a sweep. */
-export async function sweepReport(
-  files: SweepFiles,
-  _pencil: Pencil,
-  _objective?: string,
-): Promise<Page> {
+/** The report of a sweep. Throws ConfigError when `objective` is none, or its measure is nowhere in the tables. */
+export function sweepReport(files: SweepFiles, pencil: Pencil, objective?: string): Page {
+  const { manifest } = files;
+  const { axes } = manifest;
+  const sweep: Sweep = { axes, roles: rolesOf(axes) };
+  const { x, second, consolidation } = sweep.roles;
+  const limit = objective === undefined ? undefined : limitOf(files, objective);
+  const measured = measuresToShow(files);
+  const draw = (drawings: readonly (Drawing | undefined)[]) =>
+    drawings.flatMap((drawing) => (drawing ? [pencil.draw(drawing)] : []));
+  const first = limit ? shownAs(limit.objective.measure) : measured[0];
+  const sections: Section[] = [];
+  if (first && x && (consolidation || limit)) {
+    const rows = concerned(estimates(files, first), limit?.objective);
+    const title = consolidation ? 'Consolidation' : 'The objective';
+    sections.push({
+      id: 'consolidation',
+      title,
+      figures: draw([
+        rows.length > 0
+          ? lines(sweep, x, rows, first, {
+              id: 'consolidation-curve',
+              limit,
+              title: `${first.label} against ${x.axis.column}`,
+            })
+          : undefined,
+      ]),
+      tables: limit ? [verdicts(files, sweep, rows, limit)] : [],
+    });
+  }
+  const already = sections.length > 0 ? first!.name : undefined;
+  const over = measured.filter(({ name }) => name !== already);
+  sections.push({
+    id: 'measures',
+    title: x ? `Over ${x.axis.column}` : 'Points',
+    figures: draw(
+      over.map((shown) => {
+        const rows = estimates(files, shown);
+        return x
+          ? lines(sweep, x, rows, shown, { id: `lines-${shown.name}` })
+          : dots(sweep, rows, shown);
+      }),
+    ),
+  });
+  if (x && second) {
+    sections.push({
+      id: 'maps',
+      title: `${x.axis.column} by ${second.axis.column}`,
+      figures: draw(
+        measured
+          .slice(0, 2)
+          .map((shown) => heatMap(sweep, x, second, estimates(files, shown), shown)),
+      ),
+    });
+  }
+  const points = new Set(files.summary.map((row) => row['point'])).size;
+  const planned = manifest.points ?? points;
   return {
-    title: `${files.manifest.scenario}: a sweep`,
-    lead: [],
-    sections: [inputsSection(files.manifest, undefined)],
+    title: `${manifest.scenario}: a sweep`,
+    lead: [
+      `${planned} points over ${axes.map(({ column, values }) => `${column} (${values.length})`).join(' × ')}, ${files.points.length} rows of results, seed ${manifest.seed}, worldswitch ${manifest.version}.`,
+      ...(points < planned
+        ? [`${planned - points} points have no results: their runs failed or are missing.`]
+        : []),
+    ],
+    sections: [
+      ...sections.filter(({ figures }) => (figures?.length ?? 0) > 0),
+      { id: 'points', title: 'All points', tables: [pointTable(files, measured)] },
+      inputsSection(manifest, undefined, [axisTable(files)]),
+    ],
+  };
+}
+
+function limitOf(files: SweepFiles, text: string): Limit {
+  const groups = [...new Set(files.points.map((row) => row['group']!))];
+  let objective: Objective;
+  try {
+    objective = parseObjective(text, groups);
+  } catch (error) {
+    const { name, message, suggestion } = error as Error & { suggestion?: string };
+    if (name === 'ObjectiveError') throw faultOf('--objective', message, suggestion);
+    throw error;
+  }
+  const shown = shownAs(objective.measure);
+  if (estimates(files, shown).length === 0) {
+    throw faultOf(
+      '--objective',
+      `no point of the sweep has a ${objective.measure}`,
+      missingHint(objective),
+    );
+  }
+  return { objective, value: objective.limit * shown.factor };
+}
+
+const missingHint = ({ measure }: Objective) =>
+  /slowdown|overhead_worst|^overhead$/.test(measure) ? 'it needs runs with a baseline' : undefined;
+
+/** The groups an objective is about. */
+function concerned(rows: readonly Estimated[], objective: Objective | undefined): Estimated[] {
+  if (!objective || objective.group === undefined || measures[objective.measure].scope === 'host')
+    return [...rows];
+  return rows.filter(({ group }) => group === objective.group);
+}
+
+/** For each line, how far one can go: the last value up to which the whole interval meets the objective. */
+function verdicts(
+  files: SweepFiles,
+  { axes, roles }: Sweep,
+  rows: readonly Estimated[],
+  { objective, value }: Limit,
+): Table {
+  const x = roles.x!;
+  const unit = measures[objective.measure].unit === 'ns' ? ' ms' : '';
+  const meets = ({ mean, half = 0 }: Estimated) =>
+    objective.below ? mean + half < value : mean - half > value;
+  const others = axes.flatMap((axis, i) => (i === x.index || axis.values.length < 2 ? [] : [i]));
+  const several = new Set(rows.map(({ group }) => group)).size > 1;
+  const ratio = new Map(files.points.map((row) => [row['point']!, Number(row['vms_per_core'])]));
+  const cell = (row: Estimated) => `${row.labels[x.index]} (${withInterval(row)}${unit})`;
+  const byLine = groupBy(rows, (row) =>
+    JSON.stringify([...others.map((i) => row.labels[i]), several && row.group]),
+  );
+  return {
+    caption: `How far ${objective.text} holds with 95 % confidence: up to which ${x.axis.column} the whole interval meets it`,
+    head: [
+      ...others.map((i) => axes[i]!.column),
+      ...(several ? ['group'] : []),
+      'holds up to',
+      ...(roles.consolidation ? ['VMs per core'] : []),
+      'does not hold at',
+    ],
+    rows: [...byLine.values()].map((all) => {
+      const sorted = all.toSorted(
+        (a, b) => x.values.get(a.labels[x.index]!)! - x.values.get(b.labels[x.index]!)!,
+      );
+      const failing = sorted.findIndex((row) => !meets(row));
+      const last = failing === 0 ? undefined : sorted.at(failing < 0 ? -1 : failing - 1)!;
+      return [
+        ...others.map((i) => all[0]!.labels[i]!),
+        ...(several ? [all[0]!.group] : []),
+        last ? cell(last) : 'nothing that was tried',
+        ...(roles.consolidation ? [last ? short(ratio.get(last.point) ?? Number.NaN) : ''] : []),
+        failing < 0 ? 'holds everywhere' : cell(sorted[failing]!),
+      ];
+    }),
+  };
+}
+
+function pointTable(files: SweepFiles, measured: readonly Shown[]): Table {
+  const { axes } = files.manifest;
+  const lines = new Map<string, { row: Estimated; cells: Map<Shown, string> }>();
+  for (const shown of measured) {
+    for (const row of estimates(files, shown)) {
+      const key = `${row.point} ${row.group}`;
+      const line = lines.get(key) ?? { row, cells: new Map<Shown, string>() };
+      lines.set(key, line);
+      line.cells.set(shown, withInterval(row));
+    }
+  }
+  const sorted = [...lines.values()].toSorted((a, b) => Number(a.row.point) - Number(b.row.point));
+  return {
+    caption: `Mean ± half of the 95 % interval, by point and VM group (${sorted.length} rows); summary.csv has every measure`,
+    head: [
+      'point',
+      ...axes.map(({ column }) => column),
+      'group',
+      'n',
+      ...measured.map(({ label }) => label),
+    ],
+    rows: sorted.map(({ row, cells }) => [
+      row.point,
+      ...row.labels,
+      row.group,
+      String(row.n),
+      ...measured.map((shown) => cells.get(shown) ?? ''),
+    ]),
+    folded: sorted.length > 60,
+  };
+}
+
+function axisTable({ manifest }: SweepFiles): Table {
+  const replications =
+    manifest.precision === undefined
+      ? String(manifest.replications ?? '')
+      : `${manifest.replications}, more until the interval is within ${manifest.precision * 100} %`;
+  return {
+    caption: 'What was swept',
+    head: ['path', 'values'],
+    rows: [
+      ...manifest.axes.map(({ path, values }) => [path, values.join(', ')]),
+      ['replications', replications],
+    ],
   };
 }

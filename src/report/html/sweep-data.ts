@@ -1,0 +1,160 @@
+import type { Row } from '../../files/result-files.ts';
+import type { SweepAxis, SweepFiles } from '../../files/results.ts';
+import { type MeasureName, measures } from '../../stats/measures.ts';
+import { estimate } from '../../stats/replications.ts';
+import { quantity } from '../../sweep/expression.ts';
+import { groupBy } from '../table.ts';
+
+/** What the figures of a sweep are drawn from: estimates by point and VM group, and the part each axis plays. */
+
+/** Mean of a measure at a point, in the unit it is shown in. */
+export interface Estimated {
+  readonly point: string;
+  /** Label on each axis. */
+  readonly labels: readonly string[];
+  /** VM group, or `host`. */
+  readonly group: string;
+  readonly mean: number;
+  /** Half of the 95 % interval; undefined with one replication. */
+  readonly half: number | undefined;
+  readonly n: number;
+}
+
+/** The unit in which a measure is shown. */
+export interface Shown {
+  readonly name: MeasureName;
+  /** `latency_p99, ms` */
+  readonly label: string;
+  readonly factor: number;
+}
+
+export function shownAs(name: MeasureName): Shown {
+  const { unit } = measures[name];
+  const share = /_share$|^host_(?:busy|overhead)$/.test(name);
+  if (unit === 'ns') return { name, label: `${name}, ms`, factor: 1e-6 };
+  if (share) return { name, label: `${name}, %`, factor: 100 };
+  return {
+    name,
+    label: unit === 'per-second' || unit === 'ratio' ? name : `${name}, ${unit}`,
+    factor: 1,
+  };
+}
+
+/** Estimates of a measure, from summary.csv or, where it leaves the measure out, from the points. */
+export function estimates({ manifest, summary, points }: SweepFiles, shown: Shown): Estimated[] {
+  const { name, factor } = shown;
+  const labels = (row: Row) => manifest.axes.map(({ column }) => row[column]!);
+  const rows = summary.filter((row) => row['metric'] === name);
+  if (rows.length > 0) {
+    return rows.map((row) => ({
+      point: row['point']!,
+      labels: labels(row),
+      group: row['group']!,
+      mean: Number(row['mean']) * factor,
+      half: row['half_width'] ? Number(row['half_width']) * factor : undefined,
+      n: Number(row['n']),
+    }));
+  }
+  const column = measures[name].unit === 'ns' ? `${name}_ns` : name;
+  const host = measures[name].scope === 'host';
+  const groups = groupBy(points, (row) => `${row['point']} ${host ? 'host' : row['group']}`);
+  return [...groups.values()].flatMap((all) => {
+    const once = host ? all.filter(({ group }) => group === all[0]!['group']) : all;
+    const found = estimate(
+      once.filter((row) => row[column] !== '').map((row) => Number(row[column]) * factor),
+    );
+    if (!found) return [];
+    const { mean, halfWidth, n } = found;
+    const [first] = all;
+    return [
+      {
+        point: first!['point']!,
+        labels: labels(first!),
+        group: host ? 'host' : first!['group']!,
+        mean,
+        half: halfWidth,
+        n,
+      },
+    ];
+  });
+}
+
+/** An axis whose values are numbers or quantities (`30ms`). */
+export interface NumericAxis {
+  readonly index: number;
+  readonly axis: SweepAxis;
+  /** In a base unit, by label. */
+  readonly values: ReadonlyMap<string, number>;
+}
+
+export interface Roles {
+  /** Goes to the right; undefined when no axis is numeric. */
+  readonly x: NumericAxis | undefined;
+  /** A second numeric axis: the other side of a heat map. */
+  readonly second: NumericAxis | undefined;
+  /** Told apart by colour. */
+  readonly colour: number | undefined;
+  /** Told apart by panels, side by side, then one below the other. */
+  readonly facets: readonly number[];
+  /** True when `x` counts VMs. */
+  readonly consolidation: boolean;
+}
+
+const COUNT = /^vms\.(?:[\w-]+\.)?count$/;
+/** More lines than this in a panel are not told apart. */
+const COLOURS = 7;
+
+export function rolesOf(axes: readonly SweepAxis[]): Roles {
+  const varying = axes
+    .map((axis, index) => ({ axis, index }))
+    .filter(({ axis }) => axis.values.length > 1);
+  const numeric = varying.flatMap(({ axis, index }): NumericAxis[] => {
+    const values = new Map(axis.values.map((label) => [label, numberOf(label)]));
+    const known = [...values.values()].every((value) => value !== undefined);
+    return known ? [{ axis, index, values: values as ReadonlyMap<string, number> }] : [];
+  });
+  const bySize = numeric.toSorted((a, b) => b.axis.values.length - a.axis.values.length);
+  const x = numeric.find(({ axis }) => COUNT.test(axis.path)) ?? bySize[0];
+  const second = bySize.find((axis) => axis !== x);
+  const others = varying.map(({ index }) => index).filter((index) => index !== x?.index);
+  const colour = others.find((index) => axes[index]!.values.length <= COLOURS);
+  return {
+    x,
+    second,
+    colour,
+    facets: others.filter((index) => index !== colour),
+    consolidation: x !== undefined && COUNT.test(x.axis.path),
+  };
+}
+
+function numberOf(label: string): number | undefined {
+  if (label.trim() === '') return undefined;
+  const plain = Number(label);
+  return Number.isFinite(plain) ? plain : quantity(label);
+}
+
+/** Measures worth a figure of their own, in this order. */
+const WORTH: readonly MeasureName[] = [
+  'slowdown',
+  'latency_p99',
+  'latency_p95',
+  'work_per_second',
+  'cycles_per_instruction',
+  'ready_share',
+  'walk_share',
+  'host_overhead',
+  'hypervisor_share',
+  'host_busy',
+];
+const MOST_FIGURES = 6;
+
+/** What the figures show: measures that summary.csv has and that differ between points. */
+export function measuresToShow({ summary }: SweepFiles): Shown[] {
+  const rows = groupBy(summary, (row) => row['metric']!);
+  const differing = [...rows].filter(([, all]) => new Set(all.map((row) => row['mean'])).size > 1);
+  const names = differing.map(([name]) => name).filter((name) => Object.hasOwn(measures, name));
+  const known = WORTH.filter((name) => names.includes(name));
+  const rest =
+    known.length > 0 ? [] : (names as MeasureName[]).filter((name) => name !== 'vms_per_core');
+  return [...known, ...rest].slice(0, MOST_FIGURES).map(shownAs);
+}
