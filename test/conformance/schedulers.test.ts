@@ -151,7 +151,12 @@ describe('credit', () => {
 
   test('hands out the credits that a cap holds back in the same period', () => {
     const vms = [{ weight: 256 }, { weight: 512 }, { weight: 1024, cap: 20 }];
-    const parking = { park: () => {}, unpark: () => {}, isParked: () => false };
+    const parking = {
+      park: () => {},
+      unpark: () => {},
+      isParked: () => false,
+      isBlocked: () => false,
+    };
     const accounts = new CreditAccounts(run(1, vms, {}, 0), 30e9, parking);
     for (const vcpu of [0, 1, 2]) accounts.activate(vcpu as VcpuId);
     // 300 credits: the capped VM gets 60 instead of 171, the others 80 and 160 instead of 43 and 86.

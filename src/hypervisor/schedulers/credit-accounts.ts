@@ -4,20 +4,27 @@ import type { SchedulerHost } from './scheduler.ts';
 /** Higher goes first. Values of Xen 4.1, xen/common/sched_credit.c. */
 export const Priority = { Boost: 0, Under: -1, Over: -2, Idle: -64 } as const;
 
-/** A vCPU that runs all the time burns this much: CSCHED_CREDITS_PER_MSEC, Xen 4.1. */
-const CREDITS_PER_MS = 10;
+/**
+ * A vCPU that runs all the time burns this much. Xen counts 10 in a millisecond, made for timeslices of 30; finer
+ * credits keep shares right at 1.
+ */
+const CREDITS_PER_MS = 1000;
 
 /** What the accounts ask of the scheduler when a capped VM has overdrawn, or is within its cap again. */
 export interface Parking {
   park(vcpu: VcpuId): void;
   unpark(vcpu: VcpuId): void;
   isParked(vcpu: VcpuId): boolean;
+  /** Asleep: it could not have used its credits. */
+  isBlocked(vcpu: VcpuId): boolean;
 }
 
 /**
  * The bookkeeping of Xen's credit scheduler: whole credits, burnt by running and handed out by weight
  * each accounting period to the VMs that have been running. The rules are those of csched_acct and
- * burn_credits in Xen 4.1; a Xen domain is a VM here.
+ * burn_credits in Xen 4.1; a Xen domain is a VM here. One difference: Xen takes a vCPU with more than a period's
+ * credits for idle and voids part of them, even when it only had to wait for others to end their turns, and
+ * then large weights do not get their share; here that is done to vCPUs that sleep.
  */
 export class CreditAccounts {
   readonly priority: Int8Array;
@@ -131,7 +138,7 @@ export class CreditAccounts {
     } else {
       this.priority[vcpu] = Priority.Under;
       if (this.#parking.isParked(vcpu)) this.#parking.unpark(vcpu);
-      if (credit > this.#perPeriod) {
+      if (credit > this.#perPeriod && this.#parking.isBlocked(vcpu)) {
         // It leaves credits unused: it stops earning until a tick finds it running, half a period ahead.
         this.#deactivate(vcpu, vm);
         credit = Math.floor(credit / 2);

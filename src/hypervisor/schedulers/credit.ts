@@ -21,8 +21,8 @@ const params = z.object({
     .describe('longest turn, and the accounting period'),
   tick: duration()
     .refine((ps) => ps >= 1e6, 'a tick is at least 1us')
-    .prefault('10ms') // Xen 4.1: CSCHED_MSECS_PER_TICK
-    .describe('how often a running vCPU is debited and loses its boost'),
+    .optional() // Xen 4.1: 10 ms of 30; since 4.2 a third of the timeslice
+    .describe('how often a running vCPU is debited and loses its boost; default: a third of it'),
   ratelimit: duration()
     .prefault('0us') // none in Xen 4.1; sched_ratelimit_us is 1000 since 4.2
     .describe('a vCPU runs at least this long before another preempts it'),
@@ -35,7 +35,7 @@ type Params = z.output<typeof params>;
  * weight each accounting period and burn them while they run; who has credits left (UNDER) goes before
  * who has not (OVER), and who wakes within budget goes before both (BOOST) until a tick finds it running.
  * One sorted queue per pCPU; a pCPU about to run an OVER vCPU, or nothing, first looks for better work
- * elsewhere. Two differences: an idle pCPU is also told of vCPUs that stay queued after a pass (Xen 4.1
+ * elsewhere. Differences: see credit-accounts.ts on finer credits and waiting vCPUs; an idle pCPU is also told of vCPUs that stay queued after a pass (Xen 4.1
  * can leave a preempted vCPU waiting beside it), and a ratelimit (Xen 4.2) can be set.
  */
 export const credit: SchedulerDefinition<typeof params> = {
@@ -79,6 +79,7 @@ class Credit implements Scheduler {
       park: (vcpu) => this.#park(vcpu),
       unpark: (vcpu) => this.#unpark(vcpu),
       isParked: (vcpu) => this.isParked(vcpu),
+      isBlocked: (vcpu) => this.#state[vcpu] === State.Blocked,
     });
     this.#placement = new Placement(host);
     this.#slice = toCycles(chosen.timeslice, mhz);
@@ -95,7 +96,7 @@ class Credit implements Scheduler {
     this.#yielded = new Uint8Array(vcpuCount);
     this.#migrating = new Uint8Array(vcpuCount);
     this.#turn = new Float64Array(vcpuCount);
-    host.every(toCycles(chosen.tick, mhz), (now) => {
+    host.every(toCycles(chosen.tick ?? Math.round(chosen.timeslice / 3), mhz), (now) => {
       for (let pcpu = 0; pcpu < pcpuCount; pcpu++) this.#tick(pcpu as PcpuId, now);
     });
     host.every(this.#slice, (now) => {
