@@ -24,6 +24,7 @@ export interface RunCommandOptions {
   readonly trace?: readonly EventFormat[];
   readonly baseline?: boolean;
   readonly report?: boolean;
+  readonly plot?: boolean;
   readonly json?: boolean;
   readonly quiet?: boolean;
 }
@@ -86,7 +87,12 @@ export async function run(file: string, options: RunCommandOptions): Promise<voi
     events?.keep();
     if (options.report) await (await import('./report.ts')).reportBeside(out);
     if (options.json) print(`${JSON.stringify(result)}\n`);
-    else if (!options.quiet) print(`${summary(scenario, result, { style })}\nresults in ${out}/\n`);
+    else if (!options.quiet) {
+      const plot = options.plot
+        ? `\n${(await import('../report/text-plot.ts')).runPlot(result)}`
+        : '';
+      print(`${summary(scenario, result, { style })}${plot}\nresults in ${out}/\n`);
+    }
   } catch (error) {
     throw placed(error, loaded);
   } finally {

@@ -25,6 +25,8 @@ export interface SweepOptions {
   readonly out?: string;
   readonly jobs?: number;
   readonly dryRun?: boolean;
+  readonly report?: boolean;
+  readonly plot?: boolean;
   readonly json?: boolean;
   readonly quiet?: boolean;
 }
@@ -53,6 +55,7 @@ export async function sweep(file: string, options: SweepOptions): Promise<void> 
     return;
   }
   printResults(campaign, directory, options);
+  await showResults(directory, options);
   if (!options.quiet) {
     say(`${countUnits(outcome)} in ${shortTime((performance.now() - start) / 1000)}`);
   }
@@ -69,6 +72,16 @@ export async function unlessFull<T>(work: () => Promise<T>): Promise<T | undefin
     say(message);
     return undefined;
   }
+}
+
+/** The page and the plot that were asked for. */
+async function showResults(directory: string, { report, plot, quiet, json }: SweepOptions) {
+  if (report) await (await import('./report.ts')).reportBeside(directory);
+  if (!plot || quiet || json) return;
+  const { readResults } = await import('../files/results.ts');
+  const { sweepPlot } = await import('../report/text-plot.ts');
+  const files = readResults(directory);
+  if (files.kind === 'sweep') print(`\n${sweepPlot(files)}`);
 }
 
 export function openSweep(file: string, options: SweepOptions) {

@@ -100,6 +100,8 @@ export function readResults(directory: string): RunFiles | SweepFiles {
     };
   }
   const trace = join(directory, 'trace.csv');
+  // The trace of another run may lie here.
+  const traced = /(?:^| )--trace[= ]csv(?: |$)/.test((manifest.command ?? []).join(' '));
   const resolved = readText(directory, 'resolved.yaml');
   checkYaml(join(directory, 'resolved.yaml'), resolved);
   return {
@@ -112,7 +114,7 @@ export function readResults(directory: string): RunFiles | SweepFiles {
     metrics: table('metrics.csv', ['scope', 'id', 'metric', 'value']),
     timeseries: table('timeseries.csv', ['time_ns', 'id', 'metric', 'value']),
     latencies: has('latencies.csv') ? table('latencies.csv', ['vm', 'quantile', 'latency_ns']) : [],
-    slices: existsSync(trace) ? () => slicesOf(trace) : undefined,
+    slices: traced && existsSync(trace) ? () => slicesOf(trace) : undefined,
   };
 }
 

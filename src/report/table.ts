@@ -60,3 +60,16 @@ export function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map
   }
   return groups;
 }
+
+/** A number with a unit in front of which it has at most three digits: `1.2 M`. */
+export function short(value: number): string {
+  const size = Math.abs(value);
+  for (const [unit, factor] of [
+    ['G', 1e9],
+    ['M', 1e6],
+    ['k', 1e3],
+  ] as const) {
+    if (size >= factor) return `${Number((value / factor).toPrecision(3))} ${unit}`;
+  }
+  return `${Number(value.toPrecision(3))}`;
+}

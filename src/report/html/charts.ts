@@ -109,16 +109,3 @@ export function marginFor(labels: readonly string[]): number {
     14 + Math.ceil(Math.max(3, ...labels.map((label) => label.length)) * LETTER),
   );
 }
-
-/** A number with a unit in front of which it has at most three digits: `1.2 M`. */
-export function short(value: number): string {
-  const size = Math.abs(value);
-  for (const [unit, factor] of [
-    ['G', 1e9],
-    ['M', 1e6],
-    ['k', 1e3],
-  ] as const) {
-    if (size >= factor) return `${Number((value / factor).toPrecision(3))} ${unit}`;
-  }
-  return `${Number(value.toPrecision(3))}`;
-}

@@ -1,8 +1,8 @@
 import type { Row } from '../../files/result-files.ts';
 import type { RunFiles } from '../../files/results.ts';
 import { leafHelp } from '../costs.ts';
-import { groupBy } from '../table.ts';
-import { type Drawing, marginFor, short } from './charts.ts';
+import { groupBy, short } from '../table.ts';
+import { type Drawing, marginFor } from './charts.ts';
 import { causeColours, leafColours } from './style.ts';
 
 /** Where cycles went and why translations were lost: stacked bars from the ledger and the table of VMs. */

@@ -1,7 +1,7 @@
 import type { Row } from '../../files/result-files.ts';
 import type { RunFiles } from '../../files/results.ts';
-import { groupBy } from '../table.ts';
-import { type Drawing, marginFor, short, WIDTH } from './charts.ts';
+import { groupBy, short } from '../table.ts';
+import { type Drawing, marginFor, WIDTH } from './charts.ts';
 import { foldVms, number } from './run-ledger.ts';
 import { causeColours, onStep, series, steps } from './style.ts';
 

@@ -3,7 +3,7 @@ import type { SweepAxis, SweepFiles } from '../../files/results.ts';
 import { type MeasureName, measures } from '../../stats/measures.ts';
 import { estimate } from '../../stats/replications.ts';
 import { quantity } from '../../sweep/expression.ts';
-import { groupBy } from '../table.ts';
+import { groupBy, short } from '../table.ts';
 
 /** What the figures of a sweep are drawn from: estimates by point and VM group, and the part each axis plays. */
 
@@ -157,4 +157,11 @@ export function measuresToShow({ summary }: SweepFiles): Shown[] {
   const rest =
     known.length > 0 ? [] : (names as MeasureName[]).filter((name) => name !== 'vms_per_core');
   return [...known, ...rest].slice(0, MOST_FIGURES).map(shownAs);
+}
+
+/** `vms 8`: a value as legends and panels name it. */
+export const named = (axis: SweepAxis, label: string) => `${axis.column} ${label}`;
+
+export function withInterval({ mean, half }: Pick<Estimated, 'mean' | 'half'>): string {
+  return half === undefined ? short(mean) : `${short(mean)} ± ${short(half)}`;
 }

@@ -1,8 +1,16 @@
 import type { SweepAxis } from '../../files/results.ts';
 import type { Objective } from '../../sweep/objective.ts';
-import { type Drawing, marginFor, short, WIDTH } from './charts.ts';
+import { short } from '../table.ts';
+import { type Drawing, marginFor, WIDTH } from './charts.ts';
 import { onStep, series, steps } from './style.ts';
-import type { Estimated, NumericAxis, Roles, Shown } from './sweep-data.ts';
+import {
+  type Estimated,
+  type NumericAxis,
+  named,
+  type Roles,
+  type Shown,
+  withInterval,
+} from './sweep-data.ts';
 
 /** Lines with their intervals over a numeric axis, heat maps over two, and intervals alone where there is none. */
 
@@ -19,9 +27,6 @@ export interface Sweep {
 }
 
 const symbols = ['circle', 'square', 'triangle', 'diamond', 'star', 'cross', 'wye'] as const;
-
-/** `vms 8`: a value as legends and panels name it. */
-export const named = (axis: SweepAxis, label: string) => `${axis.column} ${label}`;
 
 interface Placed extends Estimated {
   readonly x: number;
@@ -185,10 +190,6 @@ function numericScale({ axis, values }: NumericAxis, width: number) {
     ticks,
     tickFormat: (value: number) => labels.get(value) ?? '',
   };
-}
-
-export function withInterval({ mean, half }: Pick<Estimated, 'mean' | 'half'>): string {
-  return half === undefined ? short(mean) : `${short(mean)} ± ${short(half)}`;
 }
 
 function describeLines(placed: readonly Placed[], shown: Shown, x: NumericAxis): string {

@@ -2,8 +2,8 @@ import { faultOf } from '../../files/faults.ts';
 import type { SweepFiles } from '../../files/results.ts';
 import { measures } from '../../stats/measures.ts';
 import { type Objective, parseObjective } from '../../sweep/objective.ts';
-import { groupBy } from '../table.ts';
-import { type Drawing, type Pencil, short } from './charts.ts';
+import { groupBy, short } from '../table.ts';
+import type { Drawing, Pencil } from './charts.ts';
 import { inputsSection } from './inputs.ts';
 import type { Page, Section, Table } from './page.ts';
 import {
@@ -13,8 +13,9 @@ import {
   rolesOf,
   type Shown,
   shownAs,
+  withInterval,
 } from './sweep-data.ts';
-import { dots, heatMap, type Limit, lines, type Sweep, withInterval } from './sweep-lines.ts';
+import { dots, heatMap, type Limit, lines, type Sweep } from './sweep-lines.ts';
 
 /** The report of a sweep. Throws ConfigError when `objective` is none, or its measure is nowhere in the tables. */
 export function sweepReport(files: SweepFiles, pencil: Pencil, objective?: string): Page {
