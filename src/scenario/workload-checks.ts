@@ -8,6 +8,7 @@ import type { CheckContext } from './checks.ts';
  */
 export function checkWorkloads({ scenario, fault }: CheckContext): void {
   let finite = false;
+  const byReferences = Number(scenario.hypervisor.scheduler['references'] ?? 0) > 0;
   for (const [i, group] of scenario.vms.entries()) {
     let workload: Workload;
     try {
@@ -22,6 +23,13 @@ export function checkWorkloads({ scenario, fault }: CheckContext): void {
       continue;
     }
     if (workload.work !== undefined && group.count > 0) finite = true;
+    if (group.workload.kind === 'trace' && 'per1M' in group.workload && byReferences) {
+      fault(
+        ['vms', i, 'workload', 'per1M'],
+        'turns of so many references are for programs that never wait: kernel events at rates need turns of time',
+        'write scheduler: { kind: round-robin, timeslice: 30ms }, or leave per1M out',
+      );
+    }
   }
   if (scenario.duration === 'work' && !finite) {
     fault(

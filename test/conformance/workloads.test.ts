@@ -74,6 +74,7 @@ const VARIANTS: Readonly<Record<string, readonly object[]>> = {
     { file: 'test.pt' },
     { file: 'test.pt', events: 'replay', populate: false },
     { file: 'test.pt', loop: true, limitReferences: 70_005 },
+    { file: 'test.pt', loop: true, per1M: { syscalls: 90, mprotect: 90, mmap: { calls: 200 } } },
   ],
   'tlb-thrash': [{}, { pageSize: '2MiB', pages: 4, pattern: { kind: 'pointer-chase' } }],
 };

@@ -24,13 +24,12 @@ export interface BackgroundPlan extends BackgroundRates {
   readonly io: Item;
   readonly mmapArea: number;
   readonly heapArea: number;
+  /** Index of the template for new mappings in the regions of every image. */
+  readonly template: number;
   /** Pages whose protection `mprotect` turns off and on. */
   readonly protectArea: number;
   readonly protectPages: number;
 }
-
-/** Index of the template for new mappings in the regions of every image (layout.ts). */
-export const ANON_TEMPLATE = 0;
 
 const Event = {
   Syscall: 0,
@@ -157,7 +156,7 @@ export class Background {
   }
 
   private add(start: number, pages: number): void {
-    this.queue.push(operation(Op.Mmap, start, pages, ANON_TEMPLATE));
+    this.queue.push(operation(Op.Mmap, start, pages, this.plan.template));
     this.fresh.push({ next: start, end: start + pages });
   }
 

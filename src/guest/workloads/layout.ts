@@ -7,10 +7,12 @@ import type { Region } from './workload.ts';
  * high part is the top-level entry 14, the low part entry 0.
  */
 const TEXT = 0x400;
-const HIGH = 14 * 2 ** 27;
-const TOP = 15 * 2 ** 27;
+export const HIGH = 14 * 2 ** 27;
+export const TOP = 15 * 2 ** 27;
 /** Pages above the stack (vdso, environment). assumed (1-64) */
 const ABOVE_STACK = 16;
+/** Index of the template of new mappings in the regions of every layout. */
+export const MAPPING_TEMPLATE = 0;
 
 export interface Layout {
   /** The first is the template of new mappings (no pages), then the program's own in their order. */

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { duration, rate, size } from '../../base/units.ts';
+import type { BackgroundRates } from './background.ts';
 import { patternSchema } from './patterns.ts';
 
 /** Parameters of the synthetic workload: what a program touches, and what it asks of its kernel. */
@@ -45,7 +46,7 @@ const region = z.strictObject({
 });
 export type SyntheticRegion = z.output<typeof region>;
 
-const per1M = z.strictObject({
+export const per1M = z.strictObject({
   syscalls: perMillion('system calls that change no mapping'),
   blockingIo: perMillion('I/O operations the process sleeps for'),
   mmap: z
@@ -83,6 +84,12 @@ const per1M = z.strictObject({
     .prefault({}),
   yields: perMillion('sched_yield calls'),
 });
+
+/** The rates with the limit of the heap in pages. */
+export function ratesOf(given: z.output<typeof per1M>): BackgroundRates {
+  const { heapGrowth } = given;
+  return { ...given, heapGrowth: { ...heapGrowth, limit: Math.floor(heapGrowth.limit / 4096) } };
+}
 
 const jobs = z.strictObject({
   instructions: z.number().min(1).max(1e12).describe('user instructions of a job'),
@@ -147,6 +154,17 @@ const requests = z.strictObject({
     .default(4096),
 });
 
+/** An I/O operation of a program. */
+export const io = {
+  ioLatency: duration().default(5e9).describe('time the device takes for an I/O operation'),
+  ioBytes: z
+    .int()
+    .min(0)
+    .max(2 ** 30)
+    .default(4096)
+    .describe('bytes of an I/O operation'),
+};
+
 export const syntheticParams = z.object({
   processes: z.int().min(1).max(256).default(1).describe('processes that run at the same time'),
   regions: z.array(region).min(1).max(64),
@@ -177,13 +195,7 @@ export const syntheticParams = z.object({
     .max(64)
     .default(4)
     .describe('kernel data pages a system call touches'), // assumed (2-8)
-  ioLatency: duration().default(5e9).describe('time the device takes for an I/O operation'),
-  ioBytes: z
-    .int()
-    .min(0)
-    .max(2 ** 30)
-    .default(4096)
-    .describe('bytes of an I/O operation'),
+  ...io,
   jobs: jobs.optional().describe('the program works off jobs one after the other'),
   requests: requests.optional().describe('the program serves requests'),
   work: z.int().min(1).optional().describe('jobs, requests or million instructions to do'),

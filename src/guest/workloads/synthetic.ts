@@ -1,10 +1,15 @@
 import { stream, xoshiroNext, xoshiroState } from '../../base/random.ts';
 import { Background, type BackgroundPlan, exponential } from './background.ts';
-import { type Layout, layOut } from './layout.ts';
+import { type Layout, layOut, MAPPING_TEMPLATE } from './layout.ts';
 import { type Mix, Mixer, makeMix } from './mixer.ts';
 import { below, sampler } from './patterns.ts';
 import { type Item, operation, ScriptProgram, type Step, visit } from './script.ts';
-import { type SyntheticParams, type SyntheticRegion, syntheticParams } from './synthetic-params.ts';
+import {
+  ratesOf,
+  type SyntheticParams,
+  type SyntheticRegion,
+  syntheticParams,
+} from './synthetic-params.ts';
 import {
   type Arrivals,
   Op,
@@ -146,15 +151,14 @@ class Factory {
 
   private plan(layout: Layout): BackgroundPlan {
     const { params } = this;
-    const { per1M } = params;
     const guarded = layout.regions.find((region) => region.name === KERNEL_EVENT_REGION.name)!;
     return {
-      ...per1M,
-      heapGrowth: { ...per1M.heapGrowth, limit: Math.floor(per1M.heapGrowth.limit / 4096) },
+      ...ratesOf(params.per1M),
       syscall: this.syscall,
       io: this.io,
       mmapArea: layout.mmapArea,
       heapArea: layout.heapArea,
+      template: MAPPING_TEMPLATE,
       protectArea: guarded.start,
       protectPages: guarded.pages,
     };

@@ -115,6 +115,7 @@ export class TraceReader {
 
   private readonly feed: TraceFeed;
   private readonly withEvents: boolean;
+  private readonly areas: number;
   private readonly totals = new Float64Array(4);
   private spaces = new Map<number, Space>();
   private tops: Int8Array;
@@ -134,10 +135,14 @@ export class TraceReader {
   private readonly carry = new Uint8Array(MAX_LINE + 1);
   private carried = 0;
 
-  /** `withEvents` false: events are checked but their pages do not take up top-level entries. */
-  constructor(feed: TraceFeed, withEvents: boolean) {
+  /**
+   * `withEvents` false: events are checked but their pages do not take up top-level entries. An address space
+   * may use `areas` of these.
+   */
+  constructor(feed: TraceFeed, withEvents: boolean, areas = TOP_ENTRIES) {
     this.feed = feed;
     this.withEvents = withEvents;
+    this.areas = areas;
     this.tops = this.spaceOf(0).tops;
   }
 
@@ -333,8 +338,9 @@ export class TraceReader {
 
   private newTop(slot: number): number {
     const space = this.spaceOf(this.space);
-    if (space.used === TOP_ENTRIES) {
-      this.fail(`the pages spread over more than ${TOP_ENTRIES} areas of 512 GiB`);
+    if (space.used === this.areas) {
+      const taken = this.areas < TOP_ENTRIES ? ', and per1M needs the last one for itself' : '';
+      this.fail(`the pages spread over more than ${this.areas} areas of 512 GiB${taken}`);
     }
     space.tops[slot] = space.used;
     return space.used++;

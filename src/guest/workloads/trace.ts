@@ -1,5 +1,8 @@
 import { z } from 'zod';
 import { size } from '../../base/units.ts';
+import { type Item, operation } from './script.ts';
+import { io, per1M } from './synthetic-params.ts';
+import { checkRates, PROTECTED, RATES_START, TraceRates } from './trace-rates.ts';
 import { Line, TraceError, type TraceEvent, TraceReader } from './trace-reader.ts';
 import {
   ITEM_WORDS,
@@ -17,6 +20,7 @@ import {
  * (no pages of their own) for the `Mmap`s of replayed events. With several address spaces (`P` lines) the
  * stream names the one that goes on with `SwitchTo`. All of them are one program, so a replayed exit
  * unmaps the whole address space instead of ending it, and a replayed exec goes on under its number.
+ * A trace without events can be given rates of them (trace-rates.ts).
  */
 
 /** A stream that can be cut after a number of references, in the middle of a visit if need be. */
@@ -48,12 +52,14 @@ const params = z.object({
   populate: z
     .boolean()
     .optional()
-    .describe('pages are mapped as if before the run: first touches are free; default: true'),
+    .describe(
+      'pages are mapped as if before the run: first touches are free; default: true, false with per1M',
+    ),
   kernel: z
     .boolean()
     .optional()
     .describe(
-      'the guest kernel takes time of its own; default: if populate is false, or events are replayed without populate: true',
+      'the guest kernel takes time of its own; default: if populate is false, per1M is given, or events are replayed without populate: true',
     ),
   pageSize: size()
     .pipe(z.literal([4096, 2097152], { error: 'a guest page is 4KiB or 2MiB' }))
@@ -70,13 +76,17 @@ const params = z.object({
     .min(0)
     .max(60_000)
     .default(1000)
-    .describe('kernel instructions of a replayed system call'), // assumed (300-5000)
+    .describe('kernel instructions of a system call'), // assumed (300-5000)
+  per1M: per1M
+    .optional()
+    .describe('rates of kernel events, for a trace that has recorded none; none = none happen'),
+  ...io,
   cpi: z.number().min(0.1).max(16).default(1).describe('cycles per instruction'), // assumed (0.7-2)
   overlap: z.number().min(0).max(1).default(0).describe('share of a data stall that is hidden'),
   hz: z.int().min(0).max(10_000).default(0).describe('guest timer ticks a second; 0 = none'),
 });
 
-/** Kernel data pages of a replayed system call. assumed (2-8) */
+/** Kernel data pages of a system call. assumed (2-8) */
 const SYSCALL_PAGES = 4;
 /** Longest visit: its instructions must fit 16 bits, the references of a whole block 31. */
 const MAX_INSTRUCTIONS = 65_535;
@@ -90,12 +100,12 @@ const USER_PAGES = 15 * 2 ** 27;
 const Template = { Image: 0, Code: 1, File: 2, FileCopy: 3, Anon: 4, AnonRead: 5 } as const;
 const SharedTemplate = { Write: 6, Read: 7 } as const;
 
-function traceRegions(pageShift: number): Region[] {
+function traceRegions(pageShift: number, rates: boolean): Region[] {
   const template = (name: string, kind: Region['kind'], writable: boolean): Region => {
     return { name, start: 0, pages: 0, kind, writable, pageShift: 12, populated: false };
   };
   return [
-    { ...template('image', 'anon', true), pages: USER_PAGES, pageShift },
+    { ...template('image', 'anon', true), pages: rates ? RATES_START : USER_PAGES, pageShift },
     template('code', 'code', false),
     template('file', 'file', false),
     template('file-copy', 'file', true),
@@ -103,6 +113,7 @@ function traceRegions(pageShift: number): Region[] {
     template('anon-read', 'anon', false),
     template('shared', 'shared', true),
     template('shared-read', 'shared', false),
+    ...(rates ? [PROTECTED] : []),
   ];
 }
 
@@ -113,8 +124,6 @@ function templateOf(rights: string): number {
   if (writable) return Template.FileCopy;
   return rights[2] === 'x' ? Template.Code : Template.File;
 }
-
-type Item = readonly [number, number, number, number];
 
 /** What comes next in the stream. */
 const Ahead = { Unknown: 0, Visit: 1, Operation: 2, End: 3 } as const;
@@ -127,6 +136,7 @@ class TraceProgram implements Program, ReferenceLimited {
   private readonly regions: readonly Region[];
   /** Events reach the TLBs only: the guest kernel does nothing of its own. */
   private readonly bare: boolean;
+  private readonly rates: TraceRates | undefined;
   private readonly perPass: number;
   private passLeft: number;
   private operations: Item[] = [];
@@ -147,12 +157,15 @@ class TraceProgram implements Program, ReferenceLimited {
     options: z.output<typeof params>,
     regions: readonly Region[],
     kernel: boolean,
+    rates: TraceRates | undefined,
   ) {
     this.bare = options.events === 'replay' && !kernel;
     this.feed = feed;
     this.options = options;
     this.regions = regions;
-    this.reader = new TraceReader(feed, options.events === 'replay');
+    this.rates = rates;
+    const areas = rates && RATES_START / 2 ** 27;
+    this.reader = new TraceReader(feed, options.events === 'replay', areas);
     this.perPass = options.limitReferences || Number.POSITIVE_INFINITY;
     this.passLeft = this.perPass;
   }
@@ -167,6 +180,7 @@ class TraceProgram implements Program, ReferenceLimited {
 
   /** HOT. */
   fill(words: Int32Array, at: number, room: number): number {
+    const { rates } = this;
     let n = 0;
     for (;;) {
       const ahead = this.ahead === Ahead.Unknown ? this.look() : this.ahead;
@@ -174,12 +188,19 @@ class TraceProgram implements Program, ReferenceLimited {
       const word = at + n * ITEM_WORDS;
       if (ahead === Ahead.Visit) {
         if (this.remaining === 0) return n;
+        const event = rates?.take();
+        if (event) {
+          words.set(event, word);
+          n++;
+          if ((event[1] & 255) > Op.Store) return n;
+          continue;
+        }
         const op = this.op;
         if (op === Op.Fetch) this.fetched = true;
         // Without fetches in the trace each reference stands for an instruction, or no time would pass.
         const executes = op === Op.Fetch || !this.fetched;
-        const most = executes ? MAX_INSTRUCTIONS : MAX_DATA;
-        const count = Math.min(this.pending, this.remaining, most);
+        let count = Math.min(this.pending, this.remaining, executes ? MAX_INSTRUCTIONS : MAX_DATA);
+        if (rates && executes) count = rates.cut(count);
         this.remaining -= count;
         if ((this.pending -= count) === 0) this.ahead = Ahead.Unknown;
         const page = this.page;
@@ -236,7 +257,9 @@ class TraceProgram implements Program, ReferenceLimited {
       const message = `more than ${MAX_SPACES} address spaces`;
       throw new TraceError(this.feed.name, this.reader.line, message);
     }
-    this.operations.push([this.numbers.get(space)!, Op.SwitchTo, 0, 0]);
+    const number = this.numbers.get(space)!;
+    this.operations.push([number, Op.SwitchTo, 0, 0]);
+    this.rates?.enter(number);
     if (this.bare) this.operations.push(FLUSH);
   }
 
@@ -334,15 +357,22 @@ export const trace: WorkloadDefinition<typeof params> = {
     if (large && options.events === 'replay') {
       throw new Error('recorded events can be replayed with 4KiB pages only');
     }
-    if (options.populate && options.kernel) {
+    const { per1M } = options;
+    if (per1M) checkRates(per1M, options);
+    if (options.populate && (options.kernel || per1M)) {
       throw new Error(
         'a guest kernel that takes time charges first touches: set populate to false',
       );
     }
+    const faults = per1M !== undefined || options.populate === false;
     const replayed = options.events === 'replay' && options.populate !== true;
-    const kernel = options.kernel ?? (options.populate === false || replayed);
-    const regions = traceRegions(large ? 21 : 12);
-    const program = new TraceProgram(deps.openTrace(options.file), options, regions, kernel);
+    const kernel = options.kernel ?? (faults || replayed);
+    const regions = traceRegions(large ? 21 : 12, per1M !== undefined);
+    const syscall = operation(Op.Syscall, options.syscallInstructions, SYSCALL_PAGES);
+    const rates =
+      per1M && new TraceRates({ ...options, per1M, syscall, template: Template.Anon }, deps);
+    const feed = deps.openTrace(options.file);
+    const program = new TraceProgram(feed, options, regions, kernel, rates);
     return {
       processes: [{ regions, program }],
       work: options.loop ? undefined : 1,
