@@ -13,6 +13,7 @@ export {
   dictionaryCsv,
   evictionsCsv,
   exitsCsv,
+  latenciesCsv,
   ledgerCsv,
   metricsCsv,
   runTables,
@@ -32,6 +33,7 @@ export { type Metric, type MetricName, metricDictionary } from './stats/metrics.
 export type {
   EvictionRow,
   ExitRow,
+  LatencyRow,
   LedgerRow,
   MetricRow,
   RunProgress,

@@ -18,7 +18,7 @@ import { openScenario } from './scenario-file.ts';
 /** The directory of a run, read back. */
 export interface StoredRun {
   readonly loaded: LoadedScenario;
-  /** Without the timeseries. */
+  /** Without latencies and timeseries. */
   readonly result: RunResult;
 }
 
@@ -118,6 +118,7 @@ export async function readRun(directory: string): Promise<StoredRun> {
       exits,
       evictions,
       vms,
+      latencies: [],
       timeseries: [],
     },
   };

@@ -55,6 +55,8 @@ export interface RunFiles {
 export interface SweepFiles {
   readonly kind: 'sweep';
   readonly manifest: Manifest & { readonly axes: readonly SweepAxis[] };
+  /** Text of the scenario; undefined when the directory does not keep it. */
+  readonly scenario: string | undefined;
   readonly points: readonly Row[];
   readonly summary: readonly Row[];
 }
@@ -95,6 +97,7 @@ export function readResults(directory: string): RunFiles | SweepFiles {
     return {
       kind: 'sweep',
       manifest: { ...manifest, axes },
+      scenario: has('campaign.json') ? sweptText(directory) : undefined,
       points: table('points.csv', [...columns, 'replication', 'seed', 'vms']),
       summary: table('summary.csv', [...columns, 'metric', 'unit', 'mean', 'half_width', 'n']),
     };
@@ -126,6 +129,16 @@ function readText(directory: string, name: string): string {
     return readFileSync(path, 'utf8');
   } catch (error) {
     throw faultOf(path, `cannot read it: ${reasonOf(error)}`);
+  }
+}
+
+/** The scenario in the recipe of a campaign. */
+function sweptText(directory: string): string | undefined {
+  try {
+    const { file, texts } = JSON.parse(readText(directory, 'campaign.json'));
+    return typeof texts?.[file] === 'string' ? texts[file] : undefined;
+  } catch {
+    throw faultOf(join(directory, 'campaign.json'), 'not the recipe of a campaign: it is damaged');
   }
 }
 

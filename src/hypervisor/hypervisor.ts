@@ -5,6 +5,7 @@ import { readHostLine } from '../machine/caches.ts';
 import type { Core } from '../machine/core.ts';
 import { HOT_COUNTERS } from '../machine/counters.ts';
 import { abandon, flushAll, flushAsid } from '../machine/flush.ts';
+import { undrained } from '../machine/inspect.ts';
 import type { Machine } from '../machine/machine.ts';
 import { type Observer, silent } from '../observe/observer.ts';
 import { Cause, ExitReason, LEAVES, Leaf } from '../stats/leaves.ts';
@@ -237,6 +238,14 @@ export class Hypervisor implements SchedulerHost {
     } catch (error) {
       throw new ModelError((error as Error).message);
     }
+  }
+
+  /** A counter of a VM from the start of the run, with what cores have counted for it and not handed over yet. */
+  countSoFar(vm: number, counter: number): number {
+    return this.pcpus.reduce(
+      (sum, { core }) => sum + (core.vm === vm ? undrained(core, counter) : 0),
+      this.counts[vm * HOT_COUNTERS + counter]!,
+    );
   }
 
   /** Cycles of a pCPU that belong to nobody's instructions. */

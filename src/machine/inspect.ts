@@ -15,6 +15,11 @@ export interface HeldTranslation {
   readonly dirty: boolean;
 }
 
+/** What a core has counted for the VM it runs since it was drained. */
+export function undrained(core: Core, counter: number): number {
+  return heap[core.counters + counter]!;
+}
+
 function* entriesOf(assoc: Assoc): Generator<number> {
   const end = assoc.first + assoc.entries * WORDS;
   for (let e = assoc.first; e < end; e += WORDS) if (heap[e + TAG] !== -1) yield e;

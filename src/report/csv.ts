@@ -114,6 +114,11 @@ export function evictionsCsv(result: RunResult): Iterable<string> {
   return csv(['structure', 'victim', 'evictor', 'count'], rows);
 }
 
+export function latenciesCsv(result: RunResult): Iterable<string> {
+  const rows = result.latencies.map((row) => [row.vm, row.quantile, row.latencyNs]);
+  return csv(['vm', 'quantile', 'latency_ns'], rows);
+}
+
 export function timeseriesCsv(result: RunResult): Iterable<string> {
   const rows = result.timeseries.map(({ cycle, scope, id, metric, unit, value }) => [
     cycle,
@@ -140,6 +145,7 @@ export function runTables(result: RunResult, run?: string): Map<string, Iterable
     ['ledger.csv', ledgerCsv(result)],
     ['exits.csv', exitsCsv(result)],
     ['evictions.csv', evictionsCsv(result)],
+    ['latencies.csv', latenciesCsv(result)],
     ['timeseries.csv', timeseriesCsv(result)],
     ['dictionary.csv', dictionaryCsv()],
   ]);

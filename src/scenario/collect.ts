@@ -6,6 +6,7 @@ import type { MetricName } from '../stats/metrics.ts';
 import type {
   EvictionRow,
   ExitRow,
+  LatencyRow,
   LedgerRow,
   MetricRow,
   RunResult,
@@ -56,6 +57,7 @@ export function collect(
 
   const exits: ExitRow[] = [];
   const vms: VmRow[] = [];
+  const latencies: LatencyRow[] = [];
   for (const [i, member] of members.entries()) {
     const { vm, vcpu, requests } = member;
     const counters = countersBetween(start, end, i);
@@ -92,7 +94,11 @@ export function collect(
     const leaves = perVm[i]!;
     checkRunning(vm.name, own.running_cycles!, leaves);
     own.walk_cycles = (leaves['walk.guest'] ?? 0) + (leaves['walk.nested'] ?? 0);
-    if (requests) Object.assign(own, latencies(requests.sortedLatencies()));
+    if (requests) {
+      const sorted = requests.sortedLatencies();
+      Object.assign(own, latencyMetrics(sorted));
+      latencies.push(...distribution(vm.name, sorted));
+    }
     own.finished_at_cycles = Number.isNaN(vm.finishedAt) ? 0 : vm.finishedAt;
     own.guest_memory_bytes = member.kernel.guest.memory.used * 4096;
     own.host_memory_bytes = vm.p2m.reduce((n, frame) => n + (frame !== 0 ? 1 : 0), 0) * 4096;
@@ -133,6 +139,7 @@ export function collect(
     exits,
     evictions,
     vms,
+    latencies,
     timeseries,
   };
 }
@@ -163,9 +170,9 @@ function checkRunning(vm: string, running: number, leaves: Record<string, number
     throw new ModelError(`${vm}: ${running} cycles running, ${charged} in the ledger`);
 }
 
-function latencies(sorted: Float64Array): Partial<Record<MetricName, number>> {
+function latencyMetrics(sorted: Float64Array): Partial<Record<MetricName, number>> {
   if (sorted.length === 0) return {};
-  const at = (share: number) => Math.round(sorted[Math.ceil(share * sorted.length) - 1]!);
+  const at = (share: number) => quantile(sorted, share);
   const mean = sorted.reduce((sum, value) => sum + value, 0) / sorted.length;
   return {
     latency_mean: Math.round(mean),
@@ -174,4 +181,21 @@ function latencies(sorted: Float64Array): Partial<Record<MetricName, number>> {
     latency_p99: at(0.99),
     latency_max: Math.round(sorted.at(-1)!),
   };
+}
+
+/** The smallest value that at least this share of them does not exceed. */
+function quantile(sorted: Float64Array, share: number): number {
+  return Math.round(sorted[Math.ceil(share * sorted.length) - 1]!);
+}
+
+/** Points of a distribution, when there are more values. */
+const POINTS = 200;
+
+/** Every latency when they are few, else as many quantiles. */
+function distribution(vm: string, sorted: Float64Array): LatencyRow[] {
+  const points = Math.min(POINTS, sorted.length);
+  return Array.from({ length: points }, (_, i) => {
+    const share = (i + 1) / points;
+    return { vm, quantile: share, latencyNs: quantile(sorted, share) };
+  });
 }

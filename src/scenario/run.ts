@@ -1,6 +1,7 @@
 import { ModelError } from '../base/errors.ts';
 import { toCycles } from '../base/units.ts';
 import { type EventKind, Outcome, Phase } from '../engine/engine.ts';
+import { hotCounters, K } from '../machine/counters.ts';
 import { countHeld } from '../machine/inspect.ts';
 import { silent } from '../observe/observer.ts';
 import type { RunProgress, RunResult, SampleRow } from '../stats/result.ts';
@@ -151,20 +152,28 @@ function workDone({ members }: Simulation): number {
   return Math.min(1, ...shares.filter(Number.isFinite));
 }
 
-/** Records the timeline: run states, translations held, exits and walks per interval. */
+/** Counters whose part in each interval is recorded, where it is not zero. */
+const sampledCounters = hotCounters.filter((name) => name.startsWith('walks_'));
+
+/** Records the timeline: run states, exits, translations held, and walks by cause per interval. */
 class Sampler {
   readonly #simulation: Simulation;
   readonly #rows: SampleRow[];
-  readonly #last: { running: number; ready: number; exits: number }[];
+  readonly #last: { running: number; ready: number; exits: number; counts: Float64Array }[];
 
   constructor(simulation: Simulation, rows: SampleRow[]) {
     this.#simulation = simulation;
     this.#rows = rows;
-    this.#last = simulation.members.map(() => ({ running: 0, ready: 0, exits: 0 }));
+    this.#last = simulation.members.map(() => ({
+      running: 0,
+      ready: 0,
+      exits: 0,
+      counts: new Float64Array(sampledCounters.length),
+    }));
   }
 
   sample(now: number): void {
-    const { members, machine } = this.#simulation;
+    const { members, machine, hypervisor } = this.#simulation;
     const held = new Int32Array(members.length);
     for (const core of machine.cores) countHeld(core, held);
     for (const [i, { vm, vcpu }] of members.entries()) {
@@ -180,6 +189,11 @@ class Sampler {
       row('ready_cycles', 'cycles', ready - last.ready);
       row('exits', 'count', exits - last.exits);
       row('tlb_entries', 'count', held[i]!);
+      for (const [c, name] of sampledCounters.entries()) {
+        const count = hypervisor.countSoFar(i, K[name]);
+        if (count !== last.counts[c]) row(name, 'count', count - last.counts[c]!);
+        last.counts[c] = count;
+      }
       last.running = running;
       last.ready = ready;
       last.exits = exits;

@@ -63,6 +63,14 @@ export interface SampleRow {
   readonly value: number;
 }
 
+/** A point of the distribution of the latencies of a VM's requests. */
+export interface LatencyRow {
+  readonly vm: string;
+  /** Share of the requests that took at most so long, 0 to 1. */
+  readonly quantile: number;
+  readonly latencyNs: number;
+}
+
 export interface RunResult {
   readonly name: string;
   readonly seed: string;
@@ -75,6 +83,7 @@ export interface RunResult {
   readonly exits: readonly ExitRow[];
   readonly evictions: readonly EvictionRow[];
   readonly vms: readonly VmRow[];
+  readonly latencies: readonly LatencyRow[];
   readonly timeseries: readonly SampleRow[];
 }
 

@@ -28,6 +28,7 @@ function sweepFiles(): SweepFiles {
   }));
   return {
     kind: 'sweep',
+    scenario: undefined,
     manifest: { version: '1', scenario: 's', seed: '1', axes },
     summary: cells.map(({ value, ...cell }) => ({
       ...cell,

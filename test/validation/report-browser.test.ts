@@ -67,7 +67,7 @@ const FLAWS = `[...document.querySelectorAll('svg[role=img]')].flatMap((svg) => 
 
 describe.skipIf(!hasChromium)('the report in a browser', () => {
   const cases = screens.flatMap((screen) => [
-    { ...screen, file: 'run/report.html', title: 'small: one run', figures: 8 },
+    { ...screen, file: 'run/report.html', title: 'small: one run', figures: 10 },
     { ...screen, file: 'swept/report.html', title: 'swept: a sweep', figures: 8 },
   ]);
 

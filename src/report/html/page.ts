@@ -28,6 +28,8 @@ export interface Section {
   readonly text?: readonly string[];
   readonly figures?: readonly Figure[];
   readonly tables?: readonly Table[];
+  /** A text as it stands, shown when asked for. */
+  readonly listing?: { readonly caption: string; readonly text: string } | undefined;
   /** A command, shown as such. */
   readonly code?: string;
 }
@@ -80,7 +82,15 @@ ${sections.map(sectionHtml).join('\n')}
 `;
 }
 
-function sectionHtml({ id, title, text = [], figures = [], tables = [], code }: Section): string {
+function sectionHtml({
+  id,
+  title,
+  text = [],
+  figures = [],
+  tables = [],
+  code,
+  listing,
+}: Section): string {
   return [
     `<section id="${id}" aria-labelledby="${id}-heading">`,
     `<h2 id="${id}-heading">${htmlText(title)}</h2>`,
@@ -88,6 +98,11 @@ function sectionHtml({ id, title, text = [], figures = [], tables = [], code }: 
     ...(code === undefined ? [] : [`<pre>${htmlText(code)}</pre>`]),
     ...figures.map(figureHtml),
     ...tables.map(tableHtml),
+    ...(listing
+      ? [
+          `<details><summary>${htmlText(listing.caption)}</summary>\n<pre>${htmlText(listing.text)}</pre>\n</details>`,
+        ]
+      : []),
     '</section>',
   ].join('\n');
 }

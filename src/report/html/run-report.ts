@@ -6,14 +6,9 @@ import { grouped } from '../table.ts';
 import type { Drawing, Pencil } from './charts.ts';
 import { inputsSection } from './inputs.ts';
 import type { Page, Section, Table } from './page.ts';
+import { latencies, latencyDistribution } from './run-latency.ts';
 import { causesOfWalks, exitsByReason, ledgerOfCores, ledgerOfVms, number } from './run-ledger.ts';
-import {
-  causesOverTime,
-  coreTimeline,
-  latencies,
-  runningOverTime,
-  tlbOverTime,
-} from './run-time.ts';
+import { causesOverTime, coreTimeline, runningOverTime, tlbOverTime } from './run-time.ts';
 
 /** The report of one run. */
 export async function runReport(files: RunFiles, pencil: Pencil): Promise<Page> {
@@ -42,6 +37,7 @@ export async function runReport(files: RunFiles, pencil: Pencil): Promise<Page> 
     {
       id: 'time',
       title: 'What ran when',
+      text: files.slices ? [] : ['A run with --trace csv also shows here what ran on each core.'],
       figures: draw(await coreTimeline(files, warmup, mhz), runningOverTime(files, warmup, mhz)),
     },
     {
@@ -59,7 +55,11 @@ export async function runReport(files: RunFiles, pencil: Pencil): Promise<Page> 
       figures: draw(exitsByReason(files)),
       tables: exitTable(files.exits),
     },
-    { id: 'latency', title: 'Latency', figures: draw(latencies(files)) },
+    {
+      id: 'latency',
+      title: 'Latency',
+      figures: draw(latencyDistribution(files), latencies(files)),
+    },
   ];
   return {
     title: `${manifest.scenario}: one run`,

@@ -17,7 +17,7 @@ interface Interval {
 const ms = (ns: number) => ns / 1e6;
 
 /** Colours of lines or areas by name; more names than colours share the last. */
-function colours(names: readonly string[]): Map<string, string> {
+export function colours(names: readonly string[]): Map<string, string> {
   return new Map(names.map((name, i) => [name, series[i] ?? series.at(-1)!]));
 }
 
@@ -312,74 +312,6 @@ function stackedOverTime(
       }),
       plot.ruleY([0]),
       ...windowStart(warmup)(plot),
-    ],
-  };
-}
-
-const quantiles = [
-  ['latency_p50_ns', 'p50'],
-  ['latency_p95_ns', 'p95'],
-  ['latency_p99_ns', 'p99'],
-  ['latency_max_ns', 'max'],
-] as const;
-
-/** Latency of the requests of VMs that served some. */
-export function latencies(files: RunFiles): Drawing | undefined {
-  const serving = files.vms.filter((row) => number(row, 'latency_max_ns') > 0);
-  if (serving.length === 0) return undefined;
-  const lines = foldVms(serving);
-  const points = [...lines].flatMap(([line, rows]) =>
-    quantiles.map(([column, name], i) => ({
-      line,
-      name,
-      colour: series[i]!,
-      value: ms(Math.max(...rows.map((row) => number(row, column)))),
-    })),
-  );
-  const spans = [...lines.keys()].map((line) => {
-    const own = points.filter((point) => point.line === line).map(({ value }) => value);
-    return { line, from: Math.min(...own), to: Math.max(...own) };
-  });
-  const worst = points
-    .filter(({ name }) => name === 'p99')
-    .toSorted((a, b) => b.value - a.value)[0]!;
-  return {
-    id: 'latency',
-    title: 'Latency of requests',
-    description: `Median, 95th and 99th percentile and maximum of the time from the arrival of a request to its end; of several VMs in a line, the worst. The highest 99th percentile is that of ${worst.line}: ${short(worst.value)} ms.`,
-    legend: quantiles.map(([, label], i) => ({ label, colour: series[i]! })),
-    options: {
-      height: 64 + lines.size * 26,
-      marginTop: 12,
-      marginLeft: marginFor([...lines.keys()]),
-      marginRight: 30,
-      x: {
-        type: 'log',
-        label: 'latency, ms',
-        labelAnchor: 'center',
-        labelArrow: 'none',
-        grid: true,
-        ticks: 6,
-        tickFormat: short,
-      },
-      y: { domain: [...lines.keys()], label: null },
-      color: { type: 'identity' },
-      symbol: {
-        domain: quantiles.map(([, name]) => name),
-        range: ['circle', 'square', 'triangle', 'diamond'],
-      },
-    },
-    marks: (plot) => [
-      plot.ruleY(spans, { y: 'line', x1: 'from', x2: 'to' }),
-      plot.dot(points, {
-        x: 'value',
-        y: 'line',
-        fill: 'colour',
-        symbol: 'name',
-        r: 5,
-        title: ({ line, name, value }: (typeof points)[number]) =>
-          `${line}: ${name} ${short(value)} ms`,
-      }),
     ],
   };
 }

@@ -85,7 +85,16 @@ export function sweepReport(files: SweepFiles, pencil: Pencil, objective?: strin
     sections: [
       ...sections.filter(({ figures }) => (figures?.length ?? 0) > 0),
       { id: 'points', title: 'All points', tables: [pointTable(files, measured)] },
-      inputsSection(manifest, undefined, [axisTable(files)]),
+      {
+        ...inputsSection(manifest, undefined, [axisTable(files)]),
+        listing:
+          files.scenario === undefined
+            ? undefined
+            : {
+                caption: `The scenario, ${manifest.file ?? 'as it was read'}`,
+                text: files.scenario,
+              },
+      },
     ],
   };
 }
