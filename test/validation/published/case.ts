@@ -12,6 +12,11 @@ export interface Case {
   readonly scenario: string;
   /** What the source does not say and had to be chosen before the first run. */
   readonly assumed: readonly string[];
+  /**
+   * What was changed after a first measurement had shown a difference, and why. Figures of such a case are
+   * no blind prediction; the document counts them apart.
+   */
+  readonly revised?: string;
   /** Independent runs in the full validation. */
   readonly seeds: number;
   readonly figures: readonly Figure[];

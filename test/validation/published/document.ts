@@ -24,13 +24,14 @@ export function document(results: readonly CaseResult[], sensitivity: string): s
 const HEAD = `# Validation against published measurements
 
 \`npm run validate\` measures everything below and writes this page. Each case rebuilds a published experiment: a
-scenario from what its source says about machine, hypervisor and workload, and assumptions, listed, where it says nothing. Nothing is
-fitted to a published result; where a source gives an input of its workload, such as its TLB misses per instruction, the workload
-is set to that input.
+scenario from what its source says about machine, hypervisor and workload, and assumptions, listed, where it says nothing. Where a source
+gives an input of its workload, such as its TLB misses per instruction, the workload is set to that input. No number was searched for
+until a result fitted; but where a first measurement was far off, the assumption behind it was looked at again, and some were replaced by
+what is known of the program. Such cases say so (*revised*, with the first result), since their figures are no blind predictions.
 
 *Ours* is the mean over seeds with the half-width of its 95 % interval (Student's t, n seeds). *Effect* is the distance from the value that
 would mean no effect (a ratio of 1, for instance); the deviation is that of our effect from the published one. A figure **agrees** when our
-mean lies within the tolerance, which was stated before it was measured; it has the **same direction** when it lies on the same side of no
+mean lies within the tolerance stated with it; it has the **same direction** when it lies on the same side of no
 effect; else it **disagrees**. Sources are listed at the end, rows of the collection in \`test/validation/published/published.csv\`.`;
 
 function tally(figures: readonly FigureResult[]): [number, number, number] {
@@ -47,9 +48,13 @@ function overview(results: readonly CaseResult[]): string {
   const all = results.flatMap(({ figures }) => figures);
   const [agrees, same, disagrees] = tally(all);
   rows.push(['', '**all**', ...[agrees, same, disagrees].map((n) => `**${n}**`)]);
-  const share = Math.round((100 * agrees) / all.length);
+  const percent = (part: number, whole: number) => `${Math.round((100 * part) / whole)} %`;
+  const blind = results
+    .filter(({ case: { revised } }) => revised === undefined)
+    .flatMap(({ figures }) => figures);
+  const [blindly] = tally(blind);
   return [
-    `Of ${all.length} figures ${agrees} agree (${share} %), ${same} have the same direction, ${disagrees} disagree.`,
+    `Of ${all.length} figures ${agrees} agree (${percent(agrees, all.length)}), ${same} have the same direction, ${disagrees} disagree. Of the ${blind.length} figures in cases that are as first written ${blindly} agree (${percent(blindly, blind.length)}).`,
     table(['Case', '', 'agrees', 'same direction', 'disagrees'], rows),
   ].join('\n\n');
 }
@@ -93,6 +98,7 @@ function section(result: CaseResult): string {
     `Assumed: ${which.assumed.join('; ')}.`,
     table(['Figure', 'Published', 'Tolerance', 'Ours', 'Effect, deviation', 'Verdict'], rows),
   ];
+  if (which.revised) parts.push(`Revised after a first measurement: ${which.revised}.`);
   if (which.explain) parts.push(ledgerText(which, result.arms));
   return parts.join('\n\n');
 }
@@ -170,10 +176,10 @@ export function sensitivityText(results: readonly SubjectResult[], image: string
         number(high),
       ]),
   );
-  const varied = results.map(({ subject, prices }) => `${subject.id}: ${prices.length}`).join(', ');
+  const varied = results.map(({ subject, varied }) => `${subject.id}: ${varied}`).join(', ');
   return [
     '## Which assumption matters',
-    `Prices that no source gives are marked \`assumed\` in the presets. Each that a case does not set from its own source was halved and raised by half, one at a time (${varied} prices); the chart shows those that move the result most, the table the first five of each.`,
+    `Prices that no source gives are marked \`assumed\` in the presets. Each that a case does not set from its own source was halved and raised by half, rounded to whole cycles, one at a time (${varied} prices); the chart shows those that move the result most, the table the first five of each.`,
     `![Tornado chart: how far three results move when an assumed price is halved or raised by half](${image})`,
     table(['Case', 'Result', 'Price', '−50 %', 'as assumed', '+50 %'], rows),
   ].join('\n\n');

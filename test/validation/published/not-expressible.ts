@@ -6,11 +6,6 @@ export const notExpressible: readonly (readonly [string, string, string])[] = [
     'a VM has one vCPU, and the hypervisor takes no locks',
   ],
   [
-    'V32',
-    'a rate limit on context switches (Xen 64908a0466)',
-    'the credit scheduler has no rate limit',
-  ],
-  [
     'V11',
     'shadow tables dropped once a second (Wang et al. 2011)',
     'no hypervisor profile drops all its shadows at an interval',

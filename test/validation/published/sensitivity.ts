@@ -40,7 +40,7 @@ export const subjects: readonly Subject[] = [
   },
   {
     id: 'V7',
-    title: 'cg.D in 128 MiB, nested, 4 KiB / 2 MiB pages, time',
+    title: 'cg.D, nested, time with 4 KiB / 2 MiB pages',
     profile: 'kvm-2.6.33',
     processor: 'opteron-8384',
     measure: largePageGain,
@@ -50,7 +50,9 @@ export const subjects: readonly Subject[] = [
 export interface SubjectResult {
   readonly subject: Subject;
   readonly base: number;
-  /** By the width of the swing, greatest first. */
+  /** How many prices were varied. */
+  readonly varied: number;
+  /** Those that move the result by more than a thousandth, greatest swing first. */
   readonly prices: readonly Sensitivity[];
 }
 
@@ -93,5 +95,7 @@ export async function measureSensitivity(
   }
   const swing = ({ low, high }: Sensitivity) =>
     Math.max(low, high, base) - Math.min(low, high, base);
-  return { subject, base, prices: prices.sort((a, b) => swing(b) - swing(a)) };
+  const varied = prices.length;
+  const moving = prices.filter((price) => swing(price) > 0.001 * base);
+  return { subject, base, varied, prices: moving.sort((a, b) => swing(b) - swing(a)) };
 }

@@ -12,8 +12,12 @@ const LESS = '#0072b2';
 const MORE = '#e69f00';
 
 export function tornado(results: readonly SubjectResult[]): string {
-  const panels = results.map((result, i) => panel(result, 52 + i * (SHOWN * ROW + 62)));
-  const height = 52 + results.length * (SHOWN * ROW + 62);
+  let height = 52;
+  const panels = results.map((result) => {
+    const top = height;
+    height += Math.min(SHOWN, result.prices.length) * ROW + 56;
+    return panel(result, top);
+  });
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" font-family="sans-serif" font-size="12" role="img" aria-labelledby="title">`,
     '<title id="title">How far results move when an assumed price is halved or raised by half</title>',

@@ -10,7 +10,7 @@ import {
   walkRatios,
 } from './large-footprints.ts';
 import { oltp, rviBounds } from './opterons.ts';
-import { boostOnWakeUp, sliceLength } from './scheduling.ts';
+import { boostOnWakeUp, rateLimit, sliceLength } from './scheduling.ts';
 import { crossover, winners } from './shsp.ts';
 import { dearerMisses, recycling, tagGain, twoContexts } from './tags.ts';
 
@@ -37,5 +37,6 @@ export const cases: readonly Case[] = [
   recycling,
   sliceLength,
   boostOnWakeUp,
+  rateLimit,
   exitCounts,
 ];

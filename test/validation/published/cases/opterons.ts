@@ -21,6 +21,7 @@ export const oltp: Case = {
     'xen-3.4 for Xen 3.1, whose shadow code trapped every table write: profile write-protect',
     'one vCPU and one core of the machine',
   ],
+  revised: '8 processes and enough shadow pages at first: nested paging lost (0.90)',
   seeds: 2,
   explain: { arms: ['oltp shadow', 'oltp nested'], per: 'work', unit: 'transaction' },
   figures: [
@@ -113,6 +114,7 @@ export const rviBounds: Case = {
     'workload presets terminal-server (4 users who start 8 programs in all) and kernel-compile (one process); 4 KiB nested pages',
     'path lengths of the profile esx-3.5, all assumed',
   ],
+  revised: '16 users and a window too short for their first programs to end at first (8.8)',
   seeds: 2,
   explain: {
     arms: ['xenapp nested', 'xenapp shadow'],
