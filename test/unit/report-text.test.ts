@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { SweepFiles } from '../../src/files/results.ts';
+import type { Slice, SweepFiles } from '../../src/files/results.ts';
 import { flatten } from '../../src/report/html/inputs.ts';
 import { htmlText, pageHtml } from '../../src/report/html/page.ts';
+import { fillPieces, PIECES } from '../../src/report/html/run-trace.ts';
 import { leafColours } from '../../src/report/html/style.ts';
 import { estimates, rolesOf, shownAs } from '../../src/report/html/sweep-data.ts';
 import { bar, runPlot, sweepPlot } from '../../src/report/text-plot.ts';
@@ -146,5 +147,25 @@ describe('the page', () => {
       ['f', '1, 2'],
       ['g', 'null'],
     ]);
+  });
+});
+
+describe('the timeline of a core', () => {
+  it('has every cycle of every slice in its piece', async () => {
+    // Widths that no binary fraction hits, slices one after the other without a gap.
+    const width = 88_000_000 / 480 + 1 / 3;
+    const slices: Slice[] = [];
+    for (let start = 0, i = 0; start < PIECES * width; i++) {
+      const cycles = Math.min(1 + ((i * 7919) % 900_001), Math.ceil(PIECES * width) - start);
+      slices.push({ pcpu: 1, vm: i % 2 === 0 ? 'a' : 'b', start, cycles });
+      start += cycles;
+    }
+    async function* each() {
+      yield* slices;
+    }
+    const cores = await fillPieces(each(), (vm) => ['a', 'b'].indexOf(vm), 2, width);
+    const [a, b] = cores.get(1)!;
+    for (let piece = 0; piece < PIECES; piece++)
+      expect(a![piece]! + b![piece]!).toBeCloseTo(width, 3);
   });
 });

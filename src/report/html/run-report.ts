@@ -8,7 +8,8 @@ import { inputsSection } from './inputs.ts';
 import type { Page, Section, Table } from './page.ts';
 import { latencies, latencyDistribution } from './run-latency.ts';
 import { causesOfWalks, exitsByReason, ledgerOfCores, ledgerOfVms, number } from './run-ledger.ts';
-import { causesOverTime, coreTimeline, runningOverTime, tlbOverTime } from './run-time.ts';
+import { causesOverTime, runningOverTime, tlbOverTime } from './run-time.ts';
+import { coreTimeline } from './run-trace.ts';
 
 /** The report of one run. */
 export async function runReport(files: RunFiles, pencil: Pencil): Promise<Page> {

@@ -7,7 +7,7 @@ import { causeColours, onStep, series, steps } from './style.ts';
 
 /** What happened when: from timeseries.csv and, where there is one, the trace. */
 
-interface Interval {
+export interface Interval {
   readonly line: string;
   readonly from: number;
   readonly to: number;
@@ -40,7 +40,7 @@ function intervals(files: RunFiles, metric: string, most: number): Interval[] {
 }
 
 /** A dashed line where the measured window begins, when it does not begin with the run. */
-const windowStart = (warmup: number): Drawing['marks'] => {
+export const windowStart = (warmup: number): Drawing['marks'] => {
   return (plot) =>
     warmup > 0
       ? [
@@ -57,7 +57,7 @@ const windowStart = (warmup: number): Drawing['marks'] => {
       : [];
 };
 
-const timeAxis = {
+export const timeAxis = {
   label: 'simulated time, ms',
   labelAnchor: 'center',
   labelArrow: 'none',
@@ -116,111 +116,6 @@ export function runningOverTime(files: RunFiles, warmup: number, mhz: number): D
       ...windowStart(warmup)(plot),
     ],
   };
-}
-
-/** Pieces into which time is cut: what ran longest in one stands for it. */
-const PIECES = 480;
-
-/** What ran on each pCPU, from the trace. */
-export async function coreTimeline(
-  files: RunFiles,
-  warmup: number,
-  mhz: number,
-): Promise<Drawing | undefined> {
-  if (!files.slices) return undefined;
-  const end = Math.max(
-    ...files.timeseries.map((row) => number(row, 'time_ns') / 1e6),
-    warmup +
-      files.vms.reduce((most, row) => Math.max(most, number(row, 'elapsed_cycles')), 0) /
-        mhz /
-        1000,
-  );
-  const width = (end * 1000 * mhz) / PIECES;
-  const groups = [...new Set(files.vms.map((row) => row['group']!))];
-  const few = files.vms.length <= series.length;
-  const names = few ? files.vms.map((row) => row['vm']!) : groups;
-  const nameOf = new Map(files.vms.map((row) => [row['vm']!, few ? row['vm']! : row['group']!]));
-  /** Cycles of each name in each piece, by pCPU. */
-  const cores = new Map<number, Float64Array[]>();
-  for await (const { pcpu, vm, start, cycles } of files.slices()) {
-    const at = names.indexOf(nameOf.get(vm) ?? '');
-    if (at < 0) continue;
-    const pieces = cores.get(pcpu) ?? names.map(() => new Float64Array(PIECES));
-    cores.set(pcpu, pieces);
-    for (let from = start; from < start + cycles; ) {
-      const piece = Math.floor(from / width);
-      const to = Math.min(start + cycles, (piece + 1) * width);
-      if (piece < PIECES) pieces[at]![piece]! += to - from;
-      if (to <= from) break;
-      from = to;
-    }
-  }
-  const bars = [...cores]
-    .toSorted(([a], [b]) => a - b)
-    .flatMap(([pcpu, pieces]) => merge(`pCPU ${pcpu}`, pieces, names, width, end / PIECES));
-  if (bars.length === 0) return undefined;
-  const colour = colours(names);
-  const lines = [...new Set(bars.map(({ line }) => line))];
-  return {
-    id: 'timeline',
-    title: 'What ran on each core',
-    description: `Which ${few ? 'VM' : 'group of VMs'} ran on each pCPU, from the trace, in pieces of ${short((end * 1000) / PIECES)} µs: what ran longest in a piece stands for it. Blank: idle.`,
-    legend: names.map((label) => ({ label, colour: colour.get(label)! })),
-    options: {
-      height: 76 + lines.length * 28,
-      marginTop: 28,
-      marginLeft: marginFor(lines),
-      marginRight: 24,
-      x: { ...timeAxis, domain: [0, end] },
-      y: { domain: lines, label: null, type: 'band' },
-      color: { type: 'identity' },
-    },
-    marks: (plot) => [
-      plot.barX(bars, {
-        x1: 'from',
-        x2: 'to',
-        y: 'line',
-        fill: ({ name }: { name: string }) => colour.get(name)!,
-        title: ({ line, name, from, to }: (typeof bars)[number]) =>
-          `${line}: ${name}, ${from.toFixed(2)} to ${to.toFixed(2)} ms`,
-      }),
-      ...windowStart(warmup)(plot),
-    ],
-  };
-}
-
-/** Pieces in a row in which the same ran become one bar. */
-function merge(
-  line: string,
-  pieces: readonly Float64Array[],
-  names: readonly string[],
-  width: number,
-  length: number,
-) {
-  const bars: (Interval & { name: string })[] = [];
-  let current = -1;
-  let since = 0;
-  for (let piece = 0; piece <= PIECES; piece++) {
-    const idle = width - pieces.reduce((sum, cycles) => sum + (cycles[piece] ?? 0), 0);
-    let best = -1;
-    let most = idle;
-    for (const [name, cycles] of pieces.entries()) {
-      const here = cycles[piece] ?? 0;
-      if (piece < PIECES && here > most) [best, most] = [name, here];
-    }
-    if (best === current && piece < PIECES) continue;
-    if (current >= 0) {
-      bars.push({
-        line,
-        name: names[current]!,
-        from: since * length,
-        to: piece * length,
-        value: 0,
-      });
-    }
-    [current, since] = [best, piece];
-  }
-  return bars;
 }
 
 /** Who holds how many translations. */

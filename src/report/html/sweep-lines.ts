@@ -75,7 +75,8 @@ export function lines(
   const means = rows.map(({ mean }) => mean);
   const values = [...means, ...(options.limit ? [options.limit.value] : [])];
   const least = Math.min(...values);
-  const log = least > 0 && Math.max(...values) / least > 40;
+  const share = shown.factor === 100;
+  const log = !share && least > 0 && Math.max(...values) / least > 40;
   // No measure falls below zero, whatever its interval says.
   const floor = log ? least / 2 : Math.min(0, least);
   const placed: Placed[] = rows
