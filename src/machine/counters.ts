@@ -47,7 +47,13 @@ export const hotCounters = [
 export type HotCounter = (typeof hotCounters)[number];
 export const HOT_COUNTERS = hotCounters.length;
 
-/** Position of each counter. */
-export const K = Object.fromEntries(hotCounters.map((name, at) => [name, at])) as {
+/**
+ * Position of each counter. The names are added backwards: objects that hold counts (metrics) have the same names in the
+ * usual order, and would share their hidden classes with this one; the first count that is no small integer would then throw
+ * away all HOT code, which has these positions folded in.
+ */
+export const K = Object.fromEntries(
+  hotCounters.map((name, at) => [name, at] as const).reverse(),
+) as {
   readonly [Name in HotCounter]: number;
 };
