@@ -1,4 +1,5 @@
 import { xoshiroNext, xoshiroState } from '../../base/random.ts';
+import { acquire, heap, release } from '../../machine/heap.ts';
 import { below, Kind, permutation, type Sampler } from './patterns.ts';
 import { ITEM_WORDS, Op } from './workload.ts';
 
@@ -30,6 +31,8 @@ export interface MeanVisit {
 
 /** What the processes that run the same program share. */
 export interface Mix {
+  /** Where its schedule lies in `schedules`, while it does. */
+  readonly slot: number;
   readonly words: Int32Array;
   readonly schedule: Int32Array;
   readonly tables: readonly Int32Array[];
@@ -45,9 +48,24 @@ const COUNT = 7;
 const UNIFORM = Kind.Uniform;
 const ZIPF = Kind.Zipf;
 const STRIDE = Kind.Stride;
-const CHASE = Kind.Chase;
+const WORKING_SET = Kind.WorkingSet;
+const GOLDEN = 0x9e3779b1 | 0;
 const UNIT = 2 ** -32;
 const MASK = 2 * ENTRIES - 1;
+
+/**
+ * What `fill` reads at every visit lies in arrays of the module, whose address and length the compiler knows
+ * (as in machine/heap.ts): the blocks, the schedules of the last mixes made, the regions of the mixer at work.
+ */
+const H = heap;
+const SLOTS = 64;
+const SLOT_WORDS = 2 * ENTRIES;
+const schedules = new Int32Array(SLOTS * SLOT_WORDS);
+/** Whose schedule lies in each slot. */
+const held: (Int32Array | undefined)[] = new Array(SLOTS).fill(undefined);
+let nextSlot = 0;
+/** A region's number has 8 bits. */
+const state = new Int32Array(256 * REGION);
 
 export function makeMix(
   regions: readonly MixRegion[],
@@ -61,7 +79,9 @@ export function makeMix(
     // The count of a working set starts used up: its window is placed by the first visit.
     words.set([kind, start, pages, step, phase, hotLines, 0, 0], i * REGION);
   }
+  const slot = nextSlot++ % SLOTS;
   return {
+    slot,
     words,
     schedule: makeSchedule(regions, mean, xoshiroState(seed, path)),
     tables: regions.map((region) => region.sampler.table),
@@ -124,6 +144,7 @@ export class Mixer {
   /** Instructions of the visits of the last fill. */
   spent = 0;
   private readonly words: Int32Array;
+  private readonly slot: number;
   private readonly schedule: Int32Array;
   private readonly tables: readonly Int32Array[];
   private readonly random: Int32Array;
@@ -131,6 +152,7 @@ export class Mixer {
 
   constructor(mix: Mix, seed: string, path: string) {
     this.words = mix.words.slice();
+    this.slot = mix.slot;
     this.schedule = mix.schedule;
     this.tables = mix.tables;
     this.random = xoshiroState(seed, path);
@@ -143,22 +165,49 @@ export class Mixer {
 
   /** Writes visits until there is no room or `budget` instructions are spent; returns how many. HOT. */
   fill(out: Int32Array, at: number, room: number, budget: number): number {
-    const { words, schedule, tables, random } = this;
+    const { words, slot, schedule } = this;
+    if (out !== H) return this.fillElsewhere(out, at, room, budget);
+    if (held[slot] !== schedule) {
+      schedules.set(schedule, slot * SLOT_WORDS);
+      held[slot] = schedule;
+    }
+    const regions = words.length;
+    state.set(words);
+    const n = this.mix(at | 0, room | 0, budget | 0);
+    for (let region = 0; region < regions; region += REGION) {
+      words[region + CURSOR] = state[region + CURSOR]!;
+      words[region + COUNT] = state[region + COUNT]!;
+    }
+    return n;
+  }
+
+  private fillElsewhere(out: Int32Array, at: number, room: number, budget: number): number {
+    const block = acquire(room * ITEM_WORDS);
+    const n = this.fill(H, block, room, budget);
+    out.set(H.subarray(block, block + n * ITEM_WORDS), at);
+    release(block);
+    return n;
+  }
+
+  private mix(at: number, room: number, most: number): number {
+    const h = H;
+    const regions = state;
+    const plan = schedules;
+    const { random, tables } = this;
+    const first = Math.imul(this.slot, SLOT_WORDS);
     let s0 = random[0]!;
     let s1 = random[1]!;
     let s2 = random[2]!;
     let s3 = random[3]!;
     let position = this.position;
     let spent = 0;
-    let to = at | 0;
-    const most = budget | 0;
-    const end = (at + room * ITEM_WORDS) | 0;
+    let to = at;
+    const end = (at + Math.imul(room, ITEM_WORDS)) | 0;
     while (to < end && spent < most) {
-      const head = schedule[position]!;
-      const sizes = schedule[position + 1]!;
+      const head = plan[(first + position) | 0]!;
+      const sizes = plan[(first + position + 1) | 0]!;
       position = (position + 2) & MASK;
-      const number = (head >>> 8) & 255;
-      const region = number * REGION;
+      const region = (head >>> 5) & 0x7f8;
       // xoshiro128** (Blackman and Vigna 2018), as in base/random.ts.
       let x = Math.imul(s1, 5);
       const bits = Math.imul((x << 7) | (x >>> 25), 9);
@@ -169,55 +218,48 @@ export class Mixer {
       s0 ^= s3;
       s2 ^= t;
       s3 = (s3 << 11) | (s3 >>> 21);
-      const pages = words[region + 2]!;
+      const pages = regions[region + 2]!;
+      const kind = regions[region]!;
       let index: number;
-      switch (words[region]!) {
-        case UNIFORM:
-          index = ((bits >>> 0) * (pages * UNIT)) | 0;
-          break;
-        case ZIPF: {
-          x = Math.imul(s1, 5);
-          const coin = Math.imul((x << 7) | (x >>> 25), 9) >>> 16;
-          t = s1 << 9;
-          s2 ^= s0;
-          s3 ^= s1;
-          s1 ^= s2;
-          s0 ^= s3;
-          s2 ^= t;
-          s3 = (s3 << 11) | (s3 >>> 21);
-          const table = tables[number]!;
-          const column = (((bits >>> 0) * (pages * UNIT)) | 0) * 3;
-          // Without a branch, which would be mispredicted half the time: 1 more when coin >= threshold.
-          index = table[column + 1 + ((table[column]! - 1 - coin) >>> 31)]!;
-          break;
+      if (kind === UNIFORM) {
+        index = belowHot(pages, bits);
+      } else if (kind === WORKING_SET) {
+        let left = regions[region + COUNT]!;
+        if (left === 0) {
+          // A new phase: this visit's number places the window.
+          regions[region + CURSOR] = belowHot(pages, bits);
+          left = regions[region + 4]!;
         }
-        case STRIDE:
-          index = words[region + CURSOR]!;
-          x = index + words[region + 3]!;
-          words[region + CURSOR] = x >= pages ? x - pages : x;
-          break;
-        case CHASE:
-          index = words[region + CURSOR]!;
-          words[region + CURSOR] = tables[number]![index]!;
-          break;
-        default: {
-          if (words[region + COUNT] === 0) {
-            // A new phase: this visit's number places the window.
-            words[region + CURSOR] = ((bits >>> 0) * (pages * UNIT)) | 0;
-            words[region + COUNT] = words[region + 4]!;
-          }
-          words[region + COUNT] = words[region + COUNT]! - 1;
-          const within = Math.imul(bits, 0x9e3779b1) >>> 0;
-          index = words[region + CURSOR]! + ((within * (words[region + 3]! * UNIT)) | 0);
-          if (index >= pages) index -= pages;
-        }
+        regions[region + COUNT] = (left - 1) | 0;
+        const within = belowHot(regions[region + 3]!, Math.imul(bits, GOLDEN));
+        index = wrap((regions[region + CURSOR]! + within) | 0, pages);
+      } else if (kind === ZIPF) {
+        x = Math.imul(s1, 5);
+        const coin = Math.imul((x << 7) | (x >>> 25), 9) >>> 16;
+        t = s1 << 9;
+        s2 ^= s0;
+        s3 ^= s1;
+        s1 ^= s2;
+        s0 ^= s3;
+        s2 ^= t;
+        s3 = (s3 << 11) | (s3 >>> 21);
+        const table = tables[(head >>> 8) & 255]!;
+        const column = Math.imul(belowHot(pages, bits), 3);
+        // Without a branch, which would be mispredicted half the time: 1 more when coin >= threshold.
+        index = table[(column + 1 + ((table[column]! - 1 - coin) >>> 31)) | 0]!;
+      } else {
+        index = regions[region + CURSOR]!;
+        regions[region + CURSOR] =
+          kind === STRIDE
+            ? wrap((index + regions[region + 3]!) | 0, pages)
+            : tables[(head >>> 8) & 255]![index]!;
       }
       const line =
-        (Math.imul(index, 0x9e3779b1) >>> 26) + (((bits & 63) * words[region + 5]!) >> 6);
-      out[to] = words[region + 1]! + index;
-      out[to + 1] = (head & 0xff00ff) | ((line & 63) << 8);
-      out[to + 2] = sizes & 65_535;
-      out[to + 3] = sizes >>> 16;
+        (Math.imul(index, GOLDEN) >>> 26) + (Math.imul(bits & 63, regions[region + 5]!) >> 6);
+      h[to] = (regions[region + 1]! + index) | 0;
+      h[(to + 1) | 0] = (head & 0xff00ff) | ((line & 63) << 8);
+      h[(to + 2) | 0] = sizes & 65_535;
+      h[(to + 3) | 0] = sizes >>> 16;
       spent = (spent + (sizes >>> 16)) | 0;
       to = (to + 4) | 0;
     }
@@ -227,6 +269,20 @@ export class Mixer {
     random[3] = s3;
     this.position = position;
     this.spent = spent;
-    return (to - at) / ITEM_WORDS;
+    return ((to - at) | 0) >> 2;
   }
+}
+
+/** `below` of patterns.ts. Up to 65 536 pages it takes whole numbers only, twice as fast. */
+function belowHot(n: number, bits: number): number {
+  if (n <= 65_536) {
+    return (Math.imul(bits >>> 16, n) + (Math.imul(bits & 65_535, n) >>> 16)) >>> 16;
+  }
+  return ((bits >>> 0) * (n * UNIT)) | 0;
+}
+
+/** `index`, below twice `pages`, less `pages` if it is not below that; without a branch. */
+function wrap(index: number, pages: number): number {
+  const over = (index - pages) | 0;
+  return (over + (pages & (over >> 31))) | 0;
 }
