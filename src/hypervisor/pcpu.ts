@@ -1,6 +1,7 @@
 import type { Cycles, PcpuId } from '../base/ids.ts';
 import type { Runner } from '../engine/engine.ts';
-import { type Core, DRAIN_AFTER } from '../machine/core.ts';
+import type { Core } from '../machine/core.ts';
+import { DRAIN_AFTER } from '../machine/counters.ts';
 import { Cause, ExitReason, Leaf } from '../stats/leaves.ts';
 import { GuestStop } from './guest-port.ts';
 import type { Hypervisor } from './hypervisor.ts';

@@ -1,6 +1,7 @@
 import { type Cause, LEAVES, Leaf } from '../stats/leaves.ts';
 import { type Assoc, assocWords, drop, makeAssoc } from './assoc.ts';
-import { HOT_COUNTERS, K } from './counters.ts';
+import { DRAIN_AFTER, HOT_COUNTERS, K } from './counters.ts';
+import { BELOW, CFG, RESIDENT, SIDE } from './entry.ts';
 import type { Arena } from './heap.ts';
 import { heap } from './heap.ts';
 import type { MachineState } from './machine-state.ts';
@@ -56,15 +57,6 @@ export interface CoreContext {
   /** Trace studies with a tag per address space: its number, else 0. */
   space: number;
 }
-
-/**
- * Cycles or references after which a core's int32 accounts are drained, and the most that pass before that
- * is looked at again: at four instructions a cycle no counter reaches 2^31.
- */
-export const DRAIN_AFTER = 2 ** 28;
-
-/** Offsets of one TLB array in the core's table of arrays: heads, shift, sentinels, set mask. */
-export const CFG = 4;
 
 export class Core {
   readonly id: number;
@@ -200,6 +192,11 @@ export class Core {
     ] as const) {
       this.#buildLevel(take, side * 3, level1);
       this.#buildLevel(take, 6 + side * 3, level2);
+      const [small, large, huge] = this.present.subarray(6 + side * 3);
+      const below = small! | (large! << 1) | (huge! << 2);
+      for (let size = 0; size < 3; size++) {
+        H[this.arrays + (side * 3 + size) * CFG + BELOW] = below;
+      }
     }
 
     this.walkOverhead = walk.overheadCycles;
@@ -277,6 +274,8 @@ export class Core {
         H[cfg + 1] = assoc.shift;
         H[cfg + 2] = assoc.sentinels;
         H[cfg + 3] = assoc.sets - 1;
+        H[cfg + RESIDENT] = this.resident + at;
+        H[cfg + SIDE] = at % 6 < 3 ? SIDE_I : SIDE_D;
       }
     }
   }

@@ -57,3 +57,9 @@ export const K = Object.fromEntries(
 ) as {
   readonly [Name in HotCounter]: number;
 };
+
+/**
+ * Cycles or references after which a core's int32 accounts are drained, and the most that pass before that
+ * is looked at again: at four instructions a cycle no counter reaches 2^31.
+ */
+export const DRAIN_AFTER = 2 ** 28;

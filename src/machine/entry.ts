@@ -12,3 +12,11 @@ export const FRAME = 5;
 export const FLAGS = 6;
 export const SLOT = 7;
 export const SEQ = 8;
+
+/** Words of one TLB array in the core's table of arrays: heads, shift, sentinels, set mask, and those that follow. */
+export const CFG = 8;
+/** Where the number of resident 4K entries of its level and side is; the other sizes follow. */
+export const RESIDENT = 4;
+/** A bit per size: the L2 holds what is evicted here. */
+export const BELOW = 5;
+export const SIDE = 6;

@@ -1,8 +1,9 @@
 import { Leaf as Leaf_ } from '../stats/leaves.ts';
 import { touchLines as touchLines_ } from './caches.ts';
-import { CFG as CFG_, type Core, SIDE_D as SIDE_D_, SIDE_I as SIDE_I_ } from './core.ts';
+import { type Core, SIDE_D as SIDE_D_, SIDE_I as SIDE_I_ } from './core.ts';
 import { K as K_ } from './counters.ts';
 import {
+  CFG as CFG_,
   CHAIN as CHAIN_,
   FLAGS as FLAGS_,
   FRAME as FRAME_,

@@ -1,13 +1,17 @@
 import { Cause as Cause_, Leaf as Leaf_ } from '../stats/leaves.ts';
 import { find as find_, replace as replace_, touch as touch_ } from './assoc.ts';
 import { readHostLine } from './caches.ts';
-import { CFG as CFG_, type Core, SIDE_I as SIDE_I_, Verdict as Verdict_ } from './core.ts';
+import { type Core, SIDE_I as SIDE_I_, Verdict as Verdict_ } from './core.ts';
 import { K as K_ } from './counters.ts';
 import {
+  BELOW as BELOW_,
+  CFG as CFG_,
   FLAGS as FLAGS_,
   FRAME as FRAME_,
   PREV as PREV_,
+  RESIDENT as RESIDENT_,
   SEQ as SEQ_,
+  SIDE as SIDE_,
   SLOT as SLOT_,
   TAG as TAG_,
   WORDS as WORDS_,
@@ -37,7 +41,10 @@ const SLOT = SLOT_;
 const TAG = TAG_;
 const touch = touch_;
 const WORDS = WORDS_;
+const BELOW = BELOW_;
 const CFG = CFG_;
+const RESIDENT = RESIDENT_;
+const SIDE = SIDE_;
 const SIDE_I = SIDE_I_;
 const Verdict = Verdict_;
 const K = K_;
@@ -73,44 +80,54 @@ function insert(
   seq: number,
 ): number {
   const h = H;
-  const cfg = core.arrays + a * CFG;
-  const sentinel = h[cfg + 2]! + (key & h[cfg + 3]!) * WORDS;
-  const victim = h[sentinel + PREV]!;
-  const victimTag = h[victim + TAG]!;
-  if (victimTag !== -1) {
-    const size = victimTag & 3;
-    const group = a < 6 ? (a < 3 ? 0 : 3) : a < 9 ? 6 : 9;
-    const resident = core.resident + group + size;
-    h[resident] = h[resident]! - 1;
-    if (group >= 6 || core.present[group + 6 + size] === 0) {
-      lose(
-        core,
-        group === 0 || group === 6 ? 0 : 1,
-        h[victim + SLOT]!,
-        h[victim + SEQ]!,
-        h[victim + FLAGS]!,
-      );
-    } else if (core.victimFill !== 0) {
-      insert(
-        core,
-        group + 6 + size,
-        h[victim]!,
-        victimTag,
-        h[victim + FRAME]!,
-        h[victim + FLAGS]!,
-        h[victim + SLOT]!,
-        h[victim + SEQ]!,
-      );
+  const cfg = (core.arrays + Math.imul(a, CFG)) | 0;
+  const sentinel = (h[(cfg + 2) | 0]! + Math.imul(key & h[(cfg + 3) | 0]!, WORDS)) | 0;
+  const victim = h[(sentinel + PREV) | 0]!;
+  const victimTag = h[(victim + TAG) | 0]!;
+  // Mostly a page of the same size goes, and the numbers of resident entries stay.
+  if (((victimTag ^ tag) & 3) !== 0 || victimTag === -1) {
+    const resident = core.resident + a;
+    h[resident] = h[resident]! + 1;
+    if (victimTag !== -1) {
+      const other = h[cfg + RESIDENT]! + (victimTag & 3);
+      h[other] = h[other]! - 1;
     }
   }
-  const entry = replace(h[cfg]!, h[cfg + 1]!, sentinel, key, tag);
-  h[entry + FRAME] = frame;
-  h[entry + FLAGS] = flags;
-  h[entry + SLOT] = slot;
-  h[entry + SEQ] = seq;
-  const resident = core.resident + a;
-  h[resident] = h[resident]! + 1;
+  if (victimTag !== -1) {
+    if (((h[(cfg + BELOW) | 0]! >>> (victimTag & 3)) & 1) === 0) {
+      lose(
+        core,
+        h[(cfg + SIDE) | 0]!,
+        h[(victim + SLOT) | 0]!,
+        h[(victim + SEQ) | 0]!,
+        h[(victim + FLAGS) | 0]!,
+      );
+    } else if (core.victimFill !== 0) {
+      moveDown(core, a, victim);
+    }
+  }
+  const entry = replace(h[cfg]!, h[(cfg + 1) | 0]!, sentinel, key, tag);
+  h[(entry + FRAME) | 0] = frame;
+  h[(entry + FLAGS) | 0] = flags;
+  h[(entry + SLOT) | 0] = slot;
+  h[(entry + SEQ) | 0] = seq;
   return entry;
+}
+
+/** What the L1 array `a` evicts goes to the L2. */
+function moveDown(core: Core, a: number, victim: number): void {
+  const h = H;
+  const tag = h[victim + TAG]!;
+  insert(
+    core,
+    (a < 3 ? 6 : 9) + (tag & 3),
+    h[victim]!,
+    tag,
+    h[victim + FRAME]!,
+    h[victim + FLAGS]!,
+    h[victim + SLOT]!,
+    h[victim + SEQ]!,
+  );
 }
 
 /** Fills from the walk's result; returns the L1 entry. */
@@ -155,15 +172,15 @@ function causeOfMiss(core: Core, side: number): number {
 /** An L1 entry in array `a` for this page, or 0. */
 function probe(core: Core, a: number, vpn: number, size: number): number {
   const h = H;
-  const cfg = core.arrays + a * CFG;
-  const key = vpn >>> (9 * size);
-  return find(h[cfg]!, h[cfg + 1]!, key, (core.asid << 2) | size);
+  const cfg = (core.arrays + Math.imul(a, CFG)) | 0;
+  const key = vpn >>> Math.imul(9, size);
+  return find(h[cfg]!, h[(cfg + 1) | 0]!, key, (core.asid << 2) | size);
 }
 
 function promote(core: Core, a: number, entry: number): void {
   const h = H;
-  const cfg = core.arrays + a * CFG;
-  touch(entry, h[cfg + 2]! + (h[entry]! & h[cfg + 3]!) * WORDS);
+  const cfg = (core.arrays + Math.imul(a, CFG)) | 0;
+  touch(entry, (h[(cfg + 2) | 0]! + Math.imul(h[entry]! & h[(cfg + 3) | 0]!, WORDS)) | 0);
 }
 
 /**
@@ -185,9 +202,10 @@ export function translate(
   let needsRight = held !== 0;
   let l1Missed = 0;
   let l2Hit = 0;
-  if (!needsRight) {
+  const resident = (core.resident + base) | 0;
+  if (!needsRight && (h[(resident + 1) | 0]! | h[(resident + 2) | 0]!) !== 0) {
     for (let size = 1; size < 3; size++) {
-      if (h[core.resident + base + size] === 0) continue;
+      if (h[resident + size] === 0) continue;
       const entry = probe(core, base + size, vpn, size);
       if (entry === 0) continue;
       promote(core, base + size, entry);
@@ -198,32 +216,37 @@ export function translate(
   }
   if (!needsRight) {
     l1Missed = 1;
-    for (let size = 0; size < 3; size++) {
-      const a = base + 6 + size;
-      if (h[core.resident + a] === 0) continue;
-      const entry = probe(core, a, vpn, size);
-      if (entry === 0) continue;
+    let size = 0;
+    let entry = h[(resident + 6) | 0] === 0 ? 0 : probe(core, (base + 6) | 0, vpn, 0);
+    if (entry === 0 && (h[(resident + 7) | 0]! | h[(resident + 8) | 0]!) !== 0) {
+      for (size = 1; size < 3; size++) {
+        if (h[resident + 6 + size] === 0) continue;
+        entry = probe(core, base + 6 + size, vpn, size);
+        if (entry !== 0) break;
+      }
+    }
+    if (entry !== 0) {
       l2Hit = 1;
       const leaf = core.pending + Leaf.TlbL2Hit;
       h[leaf] = h[leaf]! + core.l2HitCycles;
       core.ahead += core.l2HitCycles;
-      if (write !== 0 && (h[entry + FLAGS]! & STORE_OK) !== STORE_OK) {
+      const flags = h[(entry + FLAGS) | 0]!;
+      if (write !== 0 && (flags & STORE_OK) !== STORE_OK) {
         needsRight = true;
-        break;
-      }
-      countMiss(counters, side, 1);
-      const key = h[entry]!;
-      const tag = h[entry + TAG]!;
-      const frame = h[entry + FRAME]!;
-      const flags = h[entry + FLAGS]!;
-      const slot = h[entry + SLOT]!;
-      const seq = h[entry + SEQ]!;
-      if (core.victimFill !== 0) {
-        core.remove(a, entry);
       } else {
-        promote(core, a, entry);
+        countMiss(counters, side, 1);
+        const key = h[entry]!;
+        const tag = h[(entry + TAG) | 0]!;
+        const frame = h[(entry + FRAME) | 0]!;
+        const slot = h[(entry + SLOT) | 0]!;
+        const seq = h[(entry + SEQ) | 0]!;
+        if (core.victimFill !== 0) {
+          core.remove(base + 6 + size, entry);
+        } else {
+          promote(core, (base + 6 + size) | 0, entry);
+        }
+        return insert(core, (base + size) | 0, key, tag, frame, flags, slot, seq);
       }
-      return insert(core, base + size, key, tag, frame, flags, slot, seq);
     }
   }
   core.walkGuest = 0;

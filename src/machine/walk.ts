@@ -42,31 +42,21 @@ export const Fault = {
 export type Fault = (typeof Fault)[keyof typeof Fault];
 const { None: NO_FAULT, Table: TABLE_FAULT, Nested: NESTED_FAULT } = Fault;
 
-/** Reads an entry of an upper level: through the page-walk cache if it has it. Returns the cycles. */
-function upperEntry(
-  core: Core,
-  slot: number,
-  frame: number,
-  nested: number,
-  entry: number,
-): number {
+/** Reads an entry of an upper level that the page-walk cache lacks. Returns the cycles. */
+function upperMiss(core: Core, slot: number, frame: number, nested: number, entry: number): number {
   const h = H;
-  const counters = core.counters;
-  if (core.pwcSentinel !== 0) {
-    const tag = core.asid;
-    const hit = find(core.pwcHeads, core.pwcShift, slot, tag);
-    if (hit !== 0) {
-      touch(hit, core.pwcSentinel);
-      h[counters + K.pwc_hits] = h[counters + K.pwc_hits]! + 1;
-      return core.pwcCycles;
-    }
-    if ((entry & Pte.Present) !== 0) {
-      replace(core.pwcHeads, core.pwcShift, core.pwcSentinel, slot, tag);
-    }
+  if (core.pwcSentinel !== 0 && (entry & Pte.Present) !== 0) {
+    replace(core.pwcHeads, core.pwcShift, core.pwcSentinel, slot, core.asid);
   }
-  const reads = counters + (nested !== 0 ? K.walk_reads_nested : K.walk_reads_guest);
+  const reads = core.counters + (nested !== 0 ? K.walk_reads_nested : K.walk_reads_guest);
   h[reads] = h[reads]! + 1;
   return readTableLine(core, frame, (slot & 511) >> 3);
+}
+
+function countHits(core: Core, hits: number): void {
+  const h = H;
+  const at = core.counters + K.pwc_hits;
+  h[at] = h[at]! + hits;
 }
 
 /** Walks the table at `core.root`. */
@@ -75,6 +65,11 @@ export function walk1d(core: Core, vpn: number, write: number): Fault {
   const tables = core.tables;
   const entries = tables.entries;
   const frames = tables.frame;
+  const pwcHeads = core.pwcHeads;
+  const pwcShift = core.pwcShift;
+  const pwcSentinel = core.pwcSentinel;
+  const tag = core.asid;
+  let hits = 0;
   let cycles = core.walkOverhead;
   let node = core.root;
   let level = 3;
@@ -83,8 +78,15 @@ export function walk1d(core: Core, vpn: number, write: number): Fault {
     const entry = entries[slot]!;
     const frame = frames[node]! + core.frameBase;
     if (level > 0 && (entry & Pte.Large) === 0) {
-      cycles += upperEntry(core, slot, frame, 0, entry);
-      if ((entry & Pte.Present) === 0) return stop1d(core, cycles, slot, level);
+      const hit = pwcSentinel === 0 ? 0 : find(pwcHeads, pwcShift, slot, tag);
+      if (hit !== 0) {
+        touch(hit, pwcSentinel);
+        hits = (hits + 1) | 0;
+        cycles += core.pwcCycles;
+      } else {
+        cycles += upperMiss(core, slot, frame, 0, entry);
+      }
+      if ((entry & Pte.Present) === 0) return stop1d(core, cycles, hits, slot, level);
       node = entry >>> PTE_SHIFT;
       level--;
       continue;
@@ -93,10 +95,11 @@ export function walk1d(core: Core, vpn: number, write: number): Fault {
     h[reads] = h[reads]! + 1;
     cycles += readTableLine(core, frame, (slot & 511) >> 3);
     if ((entry & Pte.Present) === 0 || (write !== 0 && (entry & Pte.Writable) === 0)) {
-      return stop1d(core, cycles, slot, level);
+      return stop1d(core, cycles, hits, slot, level);
     }
     const marked = entry | Pte.Accessed | (write !== 0 ? Pte.Dirty : 0);
     if (marked !== entry) entries[slot] = marked;
+    countHits(core, hits);
     core.walkGuest += cycles;
     core.ahead += cycles;
     core.walkFrame = (entry >>> PTE_SHIFT) + core.frameBase;
@@ -107,7 +110,8 @@ export function walk1d(core: Core, vpn: number, write: number): Fault {
   }
 }
 
-function stop1d(core: Core, cycles: number, slot: number, level: number): Fault {
+function stop1d(core: Core, cycles: number, hits: number, slot: number, level: number): Fault {
+  countHits(core, hits);
   core.walkGuest += cycles;
   core.ahead += cycles;
   core.faultLevel = level + 1;
@@ -124,6 +128,11 @@ function nestedWalk(core: Core, gfn: number): number {
   const tables = core.tables;
   const entries = tables.entries;
   const frames = tables.frame;
+  const pwcHeads = core.pwcHeads;
+  const pwcShift = core.pwcShift;
+  const pwcSentinel = core.pwcSentinel;
+  const tag = core.asid;
+  let hits = 0;
   let cycles = 0;
   let node = core.nestedRoot;
   let level = 3;
@@ -131,7 +140,14 @@ function nestedWalk(core: Core, gfn: number): number {
     const slot = (node << 9) | ((gfn >>> (9 * level)) & 511);
     const entry = entries[slot]!;
     if (level > 0 && (entry & Pte.Large) === 0) {
-      cycles += upperEntry(core, slot, frames[node]!, 1, entry);
+      const hit = pwcSentinel === 0 ? 0 : find(pwcHeads, pwcShift, slot, tag);
+      if (hit !== 0) {
+        touch(hit, pwcSentinel);
+        hits = (hits + 1) | 0;
+        cycles += core.pwcCycles;
+      } else {
+        cycles += upperMiss(core, slot, frames[node]!, 1, entry);
+      }
       if ((entry & Pte.Present) === 0) break;
       node = entry >>> PTE_SHIFT;
       level--;
@@ -141,12 +157,14 @@ function nestedWalk(core: Core, gfn: number): number {
     h[reads] = h[reads]! + 1;
     cycles += readTableLine(core, frames[node]!, (slot & 511) >> 3);
     if ((entry & Pte.Present) === 0) break;
+    countHits(core, hits);
     core.walkNested += cycles;
     core.ahead += cycles;
     core.nestedSize = level;
     core.nestedSlot = slot;
     return (entry >>> PTE_SHIFT) + (gfn & ((1 << (9 * level)) - 1));
   }
+  countHits(core, hits);
   core.walkNested += cycles;
   core.ahead += cycles;
   core.faultFrame = gfn;
@@ -182,20 +200,32 @@ export function walk2d(core: Core, vpn: number, write: number): Fault {
   const h = H;
   const tables = core.tables;
   const entries = tables.entries;
+  const pwcHeads = core.pwcHeads;
+  const pwcShift = core.pwcShift;
+  const pwcSentinel = core.pwcSentinel;
+  const tag = core.asid;
+  let hits = 0;
   let cycles = core.walkOverhead;
   let node = core.root;
   let level = 3;
   for (;;) {
     const frame = tableFrame(core, tables.frame[node]!);
-    if (frame < 0) return stop2d(core, cycles, NESTED_FAULT);
+    if (frame < 0) return stop2d(core, cycles, hits, NESTED_FAULT);
     const slot = (node << 9) | ((vpn >>> (9 * level)) & 511);
     const entry = entries[slot]!;
     if (level > 0 && (entry & Pte.Large) === 0) {
-      cycles += upperEntry(core, slot, frame, 0, entry);
+      const hit = pwcSentinel === 0 ? 0 : find(pwcHeads, pwcShift, slot, tag);
+      if (hit !== 0) {
+        touch(hit, pwcSentinel);
+        hits = (hits + 1) | 0;
+        cycles += core.pwcCycles;
+      } else {
+        cycles += upperMiss(core, slot, frame, 0, entry);
+      }
       if ((entry & Pte.Present) === 0) {
         core.faultLevel = level + 1;
         core.walkSlot = slot;
-        return stop2d(core, cycles, TABLE_FAULT);
+        return stop2d(core, cycles, hits, TABLE_FAULT);
       }
       node = entry >>> PTE_SHIFT;
       level--;
@@ -207,13 +237,14 @@ export function walk2d(core: Core, vpn: number, write: number): Fault {
     if ((entry & Pte.Present) === 0 || (write !== 0 && (entry & Pte.Writable) === 0)) {
       core.faultLevel = level + 1;
       core.walkSlot = slot;
-      return stop2d(core, cycles, TABLE_FAULT);
+      return stop2d(core, cycles, hits, TABLE_FAULT);
     }
     const marked = entry | Pte.Accessed | (write !== 0 ? Pte.Dirty : 0);
     if (marked !== entry) entries[slot] = marked;
     const gfn = (entry >>> PTE_SHIFT) + (vpn & ((1 << (9 * level)) - 1));
     const hfn = nestedWalk(core, gfn);
-    if (hfn < 0) return stop2d(core, cycles, NESTED_FAULT);
+    if (hfn < 0) return stop2d(core, cycles, hits, NESTED_FAULT);
+    countHits(core, hits);
     core.walkGuest += cycles;
     core.ahead += cycles;
     core.walkFlags = marked;
@@ -231,7 +262,8 @@ export function walk2d(core: Core, vpn: number, write: number): Fault {
   }
 }
 
-function stop2d(core: Core, cycles: number, fault: Fault): Fault {
+function stop2d(core: Core, cycles: number, hits: number, fault: Fault): Fault {
+  countHits(core, hits);
   core.walkGuest += cycles;
   core.ahead += cycles;
   return fault;
