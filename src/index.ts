@@ -1,4 +1,4 @@
-/** The public surface of the package: scenarios in, results out. Nothing here touches a disk, a clock or a console. */
+/** The public surface of the package: scenarios in, results out. Nothing here touches disk, clock or terminal. */
 export {
   ConfigError,
   type Diagnostic,

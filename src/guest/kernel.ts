@@ -1,4 +1,4 @@
-import { MemoryError, ModelError } from '../base/errors.ts';
+import { ModelError } from '../base/errors.ts';
 import type { Cycles } from '../base/ids.ts';
 import { type Guest, type GuestCpu, GuestStop, Vector } from '../hypervisor/guest-port.ts';
 import { frameOf, softWalk, walkSoftly } from '../hypervisor/mmu/guest-tables.ts';
@@ -9,10 +9,11 @@ import { heap } from '../machine/heap.ts';
 import { type PageTables, Pte } from '../machine/page-tables.ts';
 import { runBlock, Stop } from '../machine/run.ts';
 import { Cause, Leaf } from '../stats/leaves.ts';
-import { AddressSpace, anonymousPage, FaultOutcome, type GuestTables } from './address-space.ts';
+import { AddressSpace, FaultOutcome, type GuestTables } from './address-space.ts';
 import { bootTables } from './boot.ts';
 import { kernelInstructions as cost } from './kernel-costs.ts';
 import { KernelPaths } from './kernel-paths.ts';
+import { grantAccess, handlePageFault, outOfLargePages } from './page-faults.ts';
 import { Process, State } from './process.ts';
 import type { Requests } from './requests.ts';
 import { RunQueue } from './run-queue.ts';
@@ -109,15 +110,10 @@ export class GuestKernel implements Guest, Kernel {
       const step = region.pageShift === 21 ? 512 : 1;
       for (let page = 0; page < region.pages; page += step) {
         const outcome = space.fault(null, region.start + page, region.writable);
-        if (outcome !== FaultOutcome.Fixed) this.#outOfPages(region.name);
+        if (outcome !== FaultOutcome.Fixed) outOfLargePages(this.vm.name, region.name);
       }
     }
     return new Process(space, image.program, parent);
-  }
-
-  #outOfPages(what: string): never {
-    const { name } = this.vm;
-    throw new MemoryError(`VM ${name} has no large pages left for ${what}`, name);
   }
 
   /** Every guest frame that something occupies at power-on: tables, kernel, populated pages. */
@@ -286,34 +282,9 @@ export class GuestKernel implements Guest, Kernel {
 
   #pageFault(cpu: GuestCpu, vpn: number, write: boolean): void {
     const { space } = this.#current!;
-    if (!this.workload.kernel) {
-      // Trace studies: the page was there beforehand.
-      this.#mapped(space, null, vpn, true);
-      return;
-    }
-    const { counters } = this.vm;
-    counters.guest_faults++;
-    const { exception, iret } = this.#options.instructions;
-    cpu.core.charge(Leaf.GuestKernel, exception);
-    const breaks = counters.cow_breaks;
-    this.paths.run(cpu, cost.pageFault, 1);
-    this.#mapped(space, cpu, vpn, write);
-    if (counters.cow_breaks !== breaks) this.paths.run(cpu, cost.cowBreak, 2);
-    cpu.core.charge(Leaf.GuestKernel, iret);
-  }
-
-  /** Makes the access possible. Recorded programs touch pages whose mapping nobody saw: they get one. */
-  #mapped(space: AddressSpace, cpu: GuestCpu | null, vpn: number, write: boolean): void {
-    let outcome = space.fault(cpu, vpn, write);
-    if (outcome === FaultOutcome.Denied) {
-      space.protect(cpu, vpn, 1, true);
-      outcome = space.fault(cpu, vpn, write);
-    }
-    if (outcome === FaultOutcome.Unmapped) {
-      space.add(anonymousPage(vpn));
-      outcome = space.fault(cpu, vpn, write);
-    }
-    if (outcome !== FaultOutcome.Fixed) this.#outOfPages(`page ${vpn.toString(16)}`);
+    // Trace studies: the page was there beforehand.
+    if (!this.workload.kernel) grantAccess(this.vm.name, space, null, vpn, true);
+    else handlePageFault(this, cpu, space, vpn, write, this.#options.instructions);
   }
 
   #operation(cpu: GuestCpu, op: number, a: number, b: number, c: number): void {

@@ -31,7 +31,7 @@ const SLICE = 1e9;
 const FOLD = 32;
 
 /**
- * Runs a complete scenario and returns its results. Touches no file, clock or console. Throws ModelError when the
+ * Runs a complete scenario and returns its results. Touches no file, clock or terminal. Throws ModelError when the
  * model breaks one of its own rules or the scenario runs out of simulated memory.
  */
 export async function runScenario(
