@@ -41,7 +41,7 @@ export class HostMemory {
     return Math.floor(frame / this.framesPerNode);
   }
 
-  /** One frame, on `node` if it has any left, else on the next. Throws ModelError when the host is full. */
+  /** One frame, on `node` while it lasts, else on the next. Throws ModelError when the host is full. */
   take(node: number, vm: number): number {
     for (let i = 0; i < this.nodes; i++) {
       const n = (node + i) % this.nodes;

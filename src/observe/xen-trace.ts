@@ -46,7 +46,7 @@ const xenRunstate: Readonly<Record<string, number>> = {
 
 /**
  * Exit codes of the AMD manual (APM 2, appendix C). What the model tells apart may be one code to the hardware: a
- * write to a write-protected table is a #PF, and an access to the APIC's page faults as any page does.
+ * write to a write-protected table is a #PF, and an access to the APIC's page faults like every other page.
  */
 export const svmExitCodes = (nested: boolean): Readonly<Record<string, number>> => ({
   npf: 0x400,

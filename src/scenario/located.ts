@@ -29,7 +29,7 @@ export interface LocatedEntry {
 
 export type Path = readonly (string | number)[];
 
-/** The plain value, as any YAML library would give it. */
+/** The plain value, the way a YAML library gives it. */
 export function toValue(node: Located): unknown {
   if (node.form === 'scalar') return node.value;
   if (node.form === 'list') return node.items.map(toValue);
