@@ -89,6 +89,7 @@ function readText(path: string): string {
 function nearbyFile(path: string): string | undefined {
   try {
     const files = readdirSync(dirname(path)).filter((name) => /\.ya?ml$/.test(name));
+    if (files.includes(basename(path))) return undefined;
     const near = didYouMean(basename(path), files);
     if (near) return near;
     return files.length > 0
