@@ -1,12 +1,13 @@
 import {
   CHAIN as CHAIN_,
+  HOME as HOME_,
   KEY as KEY_,
   NEXT as NEXT_,
   PREV as PREV_,
   TAG as TAG_,
   WORDS as WORDS_,
 } from './entry.ts';
-import { heap } from './heap.ts';
+import { heap, type Take } from './heap.ts';
 
 /**
  * HOT. The associative array behind every TLB, the page-walk cache and the nested TLB: a hash table for
@@ -22,6 +23,7 @@ const H = heap;
 // Imported constants are bound to module-level ones: the compiler folds those, but loads an imported (or
 // exported) binding at each use (docs/decisions/0003).
 const WORDS = WORDS_;
+const HOME = HOME_;
 const KEY = KEY_;
 const TAG = TAG_;
 const CHAIN = CHAIN_;
@@ -42,20 +44,20 @@ export interface Assoc {
   readonly first: number;
 }
 
-const headsFor = (entries: number): number => {
+export const headsFor = (entries: number): number => {
   let heads = 16;
   while (heads < entries * 4) heads *= 2;
   return heads;
 };
 
 /** Words that `makeAssoc` takes from the arena, alignment included. */
-export function assocWords(entries: number, sets: number): number {
-  return headsFor(entries) + (entries + sets) * WORDS + 64;
+export function assocWords(entries: number, sets: number, hashed = entries): number {
+  return headsFor(hashed) + (entries + sets) * WORDS + 64;
 }
 
-/** An empty array of `entries` entries in `sets` sets (a power of two). */
-export function makeAssoc(take: (words: number) => number, entries: number, sets: number): Assoc {
-  const heads = headsFor(entries);
+/** An empty array of `entries` entries in `sets` sets (a power of two), with hash heads for `hashed` entries. */
+export function makeAssoc(take: Take, entries: number, sets: number, hashed = entries): Assoc {
+  const heads = headsFor(hashed);
   const assoc: Assoc = {
     entries,
     sets,
@@ -81,6 +83,7 @@ export function reset(assoc: Assoc): void {
       const entry = first + (set * ways + way) * WORDS;
       h[entry + TAG] = -1;
       h[entry + KEY] = -1;
+      h[entry + HOME] = sentinel;
       h[entry + PREV] = previous;
       h[previous + NEXT] = entry;
       previous = entry;
@@ -106,8 +109,9 @@ export function find(heads: number, shift: number, key: number, tag: number): nu
 }
 
 /** Makes `e` the most recent of its set. */
-export function touch(e: number, sentinel: number): void {
+export function touch(e: number): void {
   const h = H;
+  const sentinel = h[(e + HOME) | 0]!;
   const newest = h[sentinel + NEXT]!;
   if (newest === e) return;
   const next = h[e + NEXT]!;
@@ -119,19 +123,19 @@ export function touch(e: number, sentinel: number): void {
   h[newest + PREV] = e;
   h[sentinel + NEXT] = e;
 }
-const makeNewest = touch;
 
 function unhash(heads: number, shift: number, e: number): void {
   const h = H;
   const bucket =
-    heads + (Math.imul(h[e]! ^ Math.imul(h[e + TAG]!, 0x85ebca6b | 0), GOLDEN) >>> shift);
+    (heads + (Math.imul(h[e]! ^ Math.imul(h[(e + TAG) | 0]!, 0x85ebca6b | 0), GOLDEN) >>> shift)) |
+    0;
   let at = h[bucket]!;
   if (at === e) {
-    h[bucket] = h[e + CHAIN]!;
+    h[bucket] = h[(e + CHAIN) | 0]!;
     return;
   }
-  while (h[at + CHAIN] !== e) at = h[at + CHAIN]!;
-  h[at + CHAIN] = h[e + CHAIN]!;
+  while (h[(at + CHAIN) | 0] !== e) at = h[(at + CHAIN) | 0]!;
+  h[(at + CHAIN) | 0] = h[(e + CHAIN) | 0]!;
 }
 
 /**
@@ -149,19 +153,29 @@ export function replace(
   const e = h[sentinel + PREV]!;
   if (h[e + TAG] !== -1) unhash(heads, shift, e);
   h[e] = key;
-  h[e + TAG] = tag;
-  const bucket = heads + (Math.imul(key ^ Math.imul(tag, 0x85ebca6b | 0), GOLDEN) >>> shift);
-  h[e + CHAIN] = h[bucket]!;
+  h[(e + TAG) | 0] = tag;
+  const bucket = (heads + (Math.imul(key ^ Math.imul(tag, 0x85ebca6b | 0), GOLDEN) >>> shift)) | 0;
+  h[(e + CHAIN) | 0] = h[bucket]!;
   h[bucket] = e;
-  makeNewest(e, sentinel);
+  // From the old end of the list to the new one.
+  const newest = h[(sentinel + NEXT) | 0]!;
+  if (newest !== e) {
+    const last = h[(e + PREV) | 0]!;
+    h[(last + NEXT) | 0] = sentinel;
+    h[(sentinel + PREV) | 0] = last;
+    h[(e + NEXT) | 0] = newest;
+    h[(e + PREV) | 0] = sentinel;
+    h[(newest + PREV) | 0] = e;
+    h[(sentinel + NEXT) | 0] = e;
+  }
   return e;
 }
 
 /** Empties one entry and puts it at the old end of its set. */
 export function drop(assoc: Assoc, e: number): void {
   const h = H;
-  const { heads, shift, sentinels, sets } = assoc;
-  const sentinel = sentinels + (h[e]! & (sets - 1)) * WORDS;
+  const { heads, shift } = assoc;
+  const sentinel = h[e + HOME]!;
   unhash(heads, shift, e);
   h[e + TAG] = -1;
   h[e + KEY] = -1;

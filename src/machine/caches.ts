@@ -125,8 +125,10 @@ function noteLines(core: Core, frame: number, line: number, victim: number, low:
 /** Reads one line of a table for the page walker; returns the cycles. */
 export function readTableLine(core: Core, frame: number, line: number): number {
   const h = H;
-  const level = access(core, frame, line);
   const counters = core.counters;
+  const set = ((frame << 6) | line) & core.l2SetMask;
+  const newest = (core.l2Tags + Math.imul(set, core.l2Ways)) | 0;
+  const level = h[newest] === frame + 1 ? Level.L2 : access(core, frame, line);
   if (level === Level.L2) {
     h[counters + K.walk_l2_hits] = h[counters + K.walk_l2_hits]! + 1;
     return core.l2Cycles;
@@ -158,10 +160,11 @@ function dramCycles(core: Core, frame: number): number {
 /**
  * Touches `lines` data lines of a page from `line` on, wrapping inside the page. A line that is not in the
  * L2 stalls the core for the level that has it, less the share the core overlaps; the stall is charged by
- * the line's cause of loss.
+ * the line's cause of loss. Returns the cycles, which the caller lets pass.
  */
-export function touchLines(core: Core, frame: number, line: number, lines: number): void {
+export function touchLines(core: Core, frame: number, line: number, lines: number): number {
   const h = H;
+  let stalls = 0;
   const counters = core.counters;
   h[counters + K.data_lines] = h[counters + K.data_lines]! + lines;
   for (let i = 0; i < lines; i++) {
@@ -180,6 +183,7 @@ export function touchLines(core: Core, frame: number, line: number, lines: numbe
     const stall = (latency * core.exposedQ8) >> 8;
     const leaf = core.pending + Leaf.DataStall + core.lineCause;
     h[leaf] = h[leaf]! + stall;
-    core.ahead += stall;
+    stalls += stall;
   }
+  return stalls;
 }

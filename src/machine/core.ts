@@ -1,13 +1,15 @@
 import { type Cause, LEAVES, Leaf } from '../stats/leaves.ts';
 import { type Assoc, assocWords, drop, makeAssoc } from './assoc.ts';
+import type { CoreContext } from './core-context.ts';
 import { DRAIN_AFTER, HOT_COUNTERS, K } from './counters.ts';
-import { BELOW, CFG, RESIDENT, SIDE } from './entry.ts';
-import type { Arena } from './heap.ts';
+import { BELOW, CFG, RESIDENT, SIDE, WORDS } from './entry.ts';
+import type { Arena, Take } from './heap.ts';
 import { heap } from './heap.ts';
 import type { MachineState } from './machine-state.ts';
 import type { PageTables } from './page-tables.ts';
 import type { Processor, TlbLevelSpec } from './processor.ts';
 import type { Fault } from './walk.ts';
+import { makeWalkCache, renumber, type WalkCache, walkCacheWords } from './walk-cache.ts';
 
 /**
  * One core: its TLBs, walk caches and clock, and the context it executes in. The HOT code that works on it
@@ -37,25 +39,6 @@ export type Verdict = (typeof Verdict)[keyof typeof Verdict];
 /** What the layers above the hardware do when a walk fails. */
 export interface FaultPort {
   onWalkFault(core: Core, vpn: number, write: boolean, fault: Fault): Verdict;
-}
-
-/** The vCPU a core executes, as the hardware sees it. */
-export interface CoreContext {
-  readonly vcpu: number;
-  readonly vm: number;
-  readonly nested: boolean;
-  /** Table the hardware walks first: guest (native, nested) or shadow root node. */
-  root: number;
-  nestedRoot: number;
-  /** Native: first host frame of the VM, since its tables hold guest frames. */
-  frameBase: number;
-  /** Cycles per instruction × 256. */
-  cpiQ8: number;
-  /** Share of a data stall that is not hidden, in 1/256. */
-  exposedQ8: number;
-  port: FaultPort;
-  /** Trace studies with a tag per address space: its number, else 0. */
-  space: number;
 }
 
 export class Core {
@@ -91,6 +74,8 @@ export class Core {
   // TLBs. Array a = level * 6 + side * 3 + size; its geometry is at `arrays + a * CFG`.
   readonly arrays: number;
   readonly resident: number;
+  /** An entry outside all arrays: the translation that is being filled. */
+  readonly fresh: number;
   readonly present = new Uint8Array(12);
   readonly victimFill: number;
   readonly l2HitCycles: number;
@@ -98,16 +83,16 @@ export class Core {
 
   // Walker.
   readonly walkOverhead: number;
-  readonly pwc: Assoc | null;
+  readonly pwc: WalkCache;
   readonly pwcHeads: number;
   readonly pwcShift: number;
-  readonly pwcSentinel: number;
   readonly pwcCycles: number;
-  readonly ntlb: Assoc | null;
+  readonly ntlb: WalkCache;
   readonly ntlbHeads: number;
   readonly ntlbShift: number;
-  readonly ntlbSentinel: number;
   readonly ntlbCycles: number;
+  /** Counts uses of the walk caches. */
+  walkClock = 0;
   walkFrame = 0;
   walkSize = 0;
   walkFlags = 0;
@@ -182,15 +167,17 @@ export class Core {
     this.pending = take(LEAVES);
     this.arrays = take(12 * CFG);
     this.resident = take(12);
+    this.fresh = take(WORDS);
     this.victimFill = tlb.fill === 'victim' ? 1 : 0;
     this.anyFree = state.freeLeaves ? 1 : 0;
     this.freeLeaves = state.freeLeaves ?? new Uint8Array(LEAVES);
     this.l2HitCycles = this.freeLeaves[Leaf.TlbL2Hit] === 1 ? 0 : tlb.l2HitCycles;
+    const hashed = Math.max(tlb.l1i['4K'].entries, tlb.l1d['4K'].entries);
     for (const [side, level1, level2] of [
       [SIDE_I, tlb.l1i, tlb.l2i],
       [SIDE_D, tlb.l1d, tlb.l2d],
     ] as const) {
-      this.#buildLevel(take, side * 3, level1);
+      this.#buildLevel(take, side * 3, level1, hashed);
       this.#buildLevel(take, 6 + side * 3, level2);
       const [small, large, huge] = this.present.subarray(6 + side * 3);
       const below = small! | (large! << 1) | (huge! << 2);
@@ -200,15 +187,13 @@ export class Core {
     }
 
     this.walkOverhead = walk.overheadCycles;
-    this.pwc = walk.pwcEntries > 0 ? makeAssoc(take, walk.pwcEntries, 1) : null;
-    this.pwcHeads = this.pwc?.heads ?? 0;
-    this.pwcShift = this.pwc?.shift ?? 0;
-    this.pwcSentinel = this.pwc?.sentinels ?? 0;
+    this.pwc = makeWalkCache(take, walk.pwcEntries);
+    this.pwcHeads = this.pwc.heads;
+    this.pwcShift = this.pwc.shift;
     this.pwcCycles = walk.pwcHitCycles;
-    this.ntlb = walk.nestedTlbEntries > 0 ? makeAssoc(take, walk.nestedTlbEntries, 1) : null;
-    this.ntlbHeads = this.ntlb?.heads ?? 0;
-    this.ntlbShift = this.ntlb?.shift ?? 0;
-    this.ntlbSentinel = this.ntlb?.sentinels ?? 0;
+    this.ntlb = makeWalkCache(take, walk.nestedTlbEntries);
+    this.ntlbHeads = this.ntlb.heads;
+    this.ntlbShift = this.ntlb.shift;
     this.ntlbCycles = walk.nestedTlbHitCycles;
 
     this.l2Tags = cache.l2Tags;
@@ -245,24 +230,31 @@ export class Core {
   /** Words of hot state a core needs, its cache tags excluded. */
   static words(processor: Processor, vcpuCount: number): number {
     const { l1i, l1d, l2i, l2d } = processor.tlb;
-    let words = HOT_COUNTERS + LEAVES + 12 * CFG + 12 + vcpuCount * 4 + 320;
+    let words = HOT_COUNTERS + LEAVES + 12 * CFG + 12 + WORDS + vcpuCount * 4 + 320;
+    const hashed = Math.max(l1i['4K'].entries, l1d['4K'].entries);
     for (const level of [l1i, l1d, l2i, l2d]) {
       for (const size of ['4K', '2M', '1G'] as const) {
         const { entries, ways } = level[size];
-        if (entries > 0) words += assocWords(entries, ways === 'full' ? 1 : entries / ways);
+        if (entries > 0)
+          words += assocWords(
+            entries,
+            ways === 'full' ? 1 : entries / ways,
+            Math.max(entries, hashed),
+          );
       }
     }
     const { pwcEntries, nestedTlbEntries } = processor.walk;
-    return words + assocWords(pwcEntries || 1, 1) + assocWords(nestedTlbEntries || 1, 1);
+    return words + walkCacheWords(pwcEntries) + walkCacheWords(nestedTlbEntries);
   }
 
-  #buildLevel(take: (words: number) => number, at: number, spec: TlbLevelSpec): void {
+  #buildLevel(take: Take, at: number, spec: TlbLevelSpec, hashed4K = spec['4K'].entries): void {
     let shared: Assoc | null = null;
     for (const [size, key] of (['4K', '2M', '1G'] as const).entries()) {
       const { entries, ways } = spec[key];
       let assoc: Assoc | null = null;
       if (entries > 0) {
-        assoc = shared ?? makeAssoc(take, entries, ways === 'full' ? 1 : entries / ways);
+        const hashed = size === 0 ? hashed4K : entries;
+        assoc = shared ?? makeAssoc(take, entries, ways === 'full' ? 1 : entries / ways, hashed);
         if (spec.shared) shared = assoc;
       }
       const a = at + size;
@@ -318,6 +310,9 @@ export class Core {
       counts[countsAt + k] = counts[countsAt + k]! + n;
       H[this.counters + k] = 0;
     }
+    if (this.walkClock > DRAIN_AFTER) {
+      this.walkClock = Math.max(renumber(this.pwc), renumber(this.ntlb));
+    }
     const elapsed = this.now - this.#settledAt;
     this.#settledAt = this.now;
     if (sum !== elapsed) {
@@ -368,9 +363,9 @@ export class Core {
     H[this.seqs + at] = seq + 1;
   }
 
-  /** Why the sequence `seq` of a vCPU ended. */
-  causeOf(vcpu: number, global: number, seq: number): number {
-    return this.#causeLog[vcpu * 2 + global]![seq]!;
+  /** Why sequence `seq` ended; `of` is `vcpu * 2 + (global ? 1 : 0)`. */
+  causeOf(of: number, seq: number): number {
+    return this.#causeLog[of]![seq]!;
   }
 
   /** Empties one entry of array `a`. */

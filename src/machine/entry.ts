@@ -12,6 +12,8 @@ export const FRAME = 5;
 export const FLAGS = 6;
 export const SLOT = 7;
 export const SEQ = 8;
+/** The sentinel of the entry's set; never changes. */
+export const HOME = 9;
 
 /** Words of one TLB array in the core's table of arrays: heads, shift, sentinels, set mask, and those that follow. */
 export const CFG = 8;

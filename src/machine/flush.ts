@@ -4,6 +4,7 @@ import type { Core } from './core.ts';
 import { FLAGS, SEQ, SLOT, TAG, WORDS } from './entry.ts';
 import { heap } from './heap.ts';
 import { Pte } from './page-tables.ts';
+import { discard, emptyWalkCache, WALK_WORDS } from './walk-cache.ts';
 
 /** Flushes of a core's TLBs and walk caches. Each says why, and which vCPUs' loss records it ends (core.ts). */
 const H = heap;
@@ -27,8 +28,8 @@ export function flushAll(core: Core, cause: Cause, vcpu: number, own: Cause): vo
     reset(assoc);
     for (let b = a; b < 12; b++) if (core.assoc[b] === assoc) H[core.resident + b] = 0;
   }
-  if (core.pwc) reset(core.pwc);
-  if (core.ntlb) reset(core.ntlb);
+  emptyWalkCache(core.pwc);
+  emptyWalkCache(core.ntlb);
   for (let other = 0; other < core.vcpuCount; other++) {
     core.endSequence(other, 0, cause);
     core.endSequence(other, 1, cause);
@@ -74,12 +75,10 @@ export function flushAsid(
 
 /** The page-walk cache is emptied at every TLB flush of its ASID (Bhargava et al. 2008). */
 function flushWalkCache(core: Core, asid: number): void {
-  const pwc = core.pwc;
-  if (!pwc) return;
-  const end = pwc.first + pwc.entries * WORDS;
-  for (let e = pwc.first; e < end; e += WORDS) {
+  const { pwc } = core;
+  for (let e = pwc.first; e < pwc.end; e += WALK_WORDS) {
     const held = H[e + TAG]!;
-    if (held !== -1 && ((held ^ asid) & ASID_MASK) === 0) drop(pwc, e);
+    if (held !== -1 && ((held ^ asid) & ASID_MASK) === 0) discard(pwc, e);
   }
 }
 

@@ -41,6 +41,9 @@ export function release(at: number): void {
   taken = taken.filter((region) => region.at !== at || at === 0);
 }
 
+/** Takes so many words of hot state; returns the offset of the first. */
+export type Take = (words: number) => number;
+
 /** Hands out pieces of one acquired region, in order. */
 export class Arena {
   #next: number;

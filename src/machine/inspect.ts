@@ -3,6 +3,7 @@ import type { Core } from './core.ts';
 import { FLAGS, FRAME, SEQ, TAG, WORDS } from './entry.ts';
 import { heap } from './heap.ts';
 import { Pte } from './page-tables.ts';
+import { occupied } from './walk-cache.ts';
 
 /** Looking into a core without changing it: for checks and timelines. */
 
@@ -59,14 +60,13 @@ export function* heldTranslations(
 
 /** Slots that the page-walk cache holds under the core's present tag. */
 export function* heldUpperEntries(core: Core): Generator<number> {
-  if (!core.pwc) return;
-  for (const e of entriesOf(core.pwc)) if (heap[e + TAG] === core.asid) yield heap[e]!;
+  for (const e of occupied(core.pwc)) if (heap[e + TAG] === core.asid) yield heap[e]!;
 }
 
 /** What the nested TLB holds under the core's present tag. */
 export function* heldTableFrames(core: Core): Generator<{ gfn: number; frame: number }> {
-  if (!core.ntlb || core.nestedOn === 0) return;
-  for (const e of entriesOf(core.ntlb)) {
+  if (core.nestedOn === 0) return;
+  for (const e of occupied(core.ntlb)) {
     if (heap[e + TAG] === core.asid) yield { gfn: heap[e]!, frame: heap[e + FRAME]! };
   }
 }

@@ -7,10 +7,10 @@ import {
   CHAIN as CHAIN_,
   FLAGS as FLAGS_,
   FRAME as FRAME_,
+  HOME as HOME_,
   NEXT as NEXT_,
   PREV as PREV_,
   TAG as TAG_,
-  WORDS as WORDS_,
 } from './entry.ts';
 import { heap } from './heap.ts';
 import { STORE_OK as STORE_OK_ } from './page-tables.ts';
@@ -28,10 +28,10 @@ const Leaf = Leaf_;
 const CHAIN = CHAIN_;
 const FLAGS = FLAGS_;
 const FRAME = FRAME_;
+const HOME = HOME_;
 const NEXT = NEXT_;
 const PREV = PREV_;
 const TAG = TAG_;
-const WORDS = WORDS_;
 const touchLines = touchLines_;
 const CFG = CFG_;
 const SIDE_D = SIDE_D_;
@@ -58,100 +58,134 @@ const { Limit: LIMIT, End: END, Fault: FAULT, Operation: OPERATION } = Stop;
 const FETCH = 0;
 const STORE = 2;
 
+/** Why the inner loop of `runBlock` was left. */
+const NOTHING = 0;
+const A_MISS = 1;
+const AN_OPERATION = 2;
+
+/** Whole cycles of so many instructions: (carry + instructions * cpi) >> 8, where the product may pass 2^31. */
+const cyclesOf = (instructions: number, carry: number, cpi: number): number =>
+  (Math.imul(instructions >>> 8, cpi) + ((carry + Math.imul(instructions & 255, cpi)) >>> 8)) | 0;
+
+/** How many instructions can be executed, at least, before `cycles` cycles have passed. */
+const instructionsUntil = (cycles: number, cpi: number): number =>
+  Math.min((cycles - 1) * (256 / cpi), 2 ** 30) | 0;
+
 /**
  * Executes the items from `core.item` to `core.itemEnd` in user mode until `limit` cycles have passed (an
  * int32; the last visit may overshoot). Settles `core.time`.
+ *
+ * Time is not added up visit by visit: it follows from the instructions of the block and from what slow paths
+ * took, and only the number of instructions at which the limit can be reached at the earliest is compared.
  */
 export function runBlock(core: Core, limit: number): Stop {
   const h = H;
+  const most = limit | 0;
   const cfgI = core.arrays + SIDE_I * 3 * CFG;
-  const headsI = h[cfgI]!;
-  const shiftI = h[cfgI + 1]!;
-  const sentinelsI = h[cfgI + 2]!;
-  const setsI = h[cfgI + 3]!;
   const cfgD = core.arrays + SIDE_D * 3 * CFG;
-  const headsD = h[cfgD]!;
-  const shiftD = h[cfgD + 1]!;
-  const sentinelsD = h[cfgD + 2]!;
-  const setsD = h[cfgD + 3]!;
+  // Both sides have as many hash heads, so that no branch depends on the side.
+  const heads = h[cfgD]!;
+  const apart = (h[cfgI]! - heads) | 0;
+  const shift = h[(cfgD + 1) | 0]!;
   const cpi = core.cpiQ8;
   const dataOn = core.dataOn;
   const begin = core.item;
   const end = core.itemEnd;
+  const carry = core.cpiCarry;
   let tag = core.asid << 2;
   let mix = Math.imul(tag, 0x85ebca6b | 0);
-  let carry = core.cpiCarry;
-  let time = 0;
   let slow = 0;
+  // Instructions that a cycle can hold, rounded up.
+  const perCycle = ((255 + cpi) / cpi) | 0;
+  let check = instructionsUntil(most, cpi);
   let references = 0;
   let instructions = 0;
   let fetches = 0;
   let stop: Stop = END;
   let p = begin;
-  while (p < end) {
-    const word = h[(p + 1) | 0]!;
-    const op = word & 255;
-    if (op > STORE) {
-      stop = OPERATION;
-      break;
-    }
-    const vpn = h[p]!;
-    const hash = Math.imul(vpn ^ mix, GOLDEN);
-    let entry: number;
-    let sentinel: number;
-    if (op === FETCH) {
-      entry = h[(headsI + (hash >>> shiftI)) | 0]!;
-      sentinel = (sentinelsI + Math.imul(vpn & setsI, WORDS)) | 0;
-    } else {
-      entry = h[(headsD + (hash >>> shiftD)) | 0]!;
-      sentinel = (sentinelsD + Math.imul(vpn & setsD, WORDS)) | 0;
-    }
-    while (entry !== 0 && (h[entry] !== vpn || h[(entry + TAG) | 0] !== tag))
-      entry = h[(entry + CHAIN) | 0]!;
-    if (entry !== 0 && (op !== STORE || (h[(entry + FLAGS) | 0]! & STORE_OK) === STORE_OK)) {
-      const newest = h[(sentinel + NEXT) | 0]!;
+  for (;;) {
+    // Calls stand outside the inner loop, or the compiler would keep its locals in memory.
+    let entry = 0;
+    let found = NOTHING;
+    while (p < end) {
+      const word = h[(p + 1) | 0]!;
+      const op = word & 255;
+      if (op > STORE) {
+        found = AN_OPERATION;
+        break;
+      }
+      const vpn = h[p]!;
+      const fetch = (op - 1) >>> 31;
+      const hash = Math.imul(vpn ^ mix, GOLDEN) >>> shift;
+      entry = h[(((heads + Math.imul(fetch, apart)) | 0) + hash) | 0]!;
+      while (entry !== 0 && ((h[entry]! ^ vpn) | (h[(entry + TAG) | 0]! ^ tag)) !== 0) {
+        entry = h[(entry + CHAIN) | 0]!;
+      }
+      const right = Math.imul(op >>> 1, STORE_OK);
+      if (entry === 0 || (h[(entry + FLAGS) | 0]! & right) !== right) {
+        found = A_MISS;
+        break;
+      }
+      const home = h[(entry + HOME) | 0]!;
+      const newest = h[(home + NEXT) | 0]!;
       if (newest !== entry) {
         const next = h[(entry + NEXT) | 0]!;
         const prev = h[(entry + PREV) | 0]!;
         h[(prev + NEXT) | 0] = next;
         h[(next + PREV) | 0] = prev;
         h[(entry + NEXT) | 0] = newest;
-        h[(entry + PREV) | 0] = sentinel;
+        h[(entry + PREV) | 0] = home;
         h[(newest + PREV) | 0] = entry;
-        h[(sentinel + NEXT) | 0] = entry;
+        h[(home + NEXT) | 0] = entry;
       }
-    } else {
+      fetches = (fetches + fetch) | 0;
+      references = (references + h[(p + 2) | 0]!) | 0;
+      instructions = (instructions + h[(p + 3) | 0]!) | 0;
+      p = (p + 4) | 0;
+      if (instructions >= check || dataOn !== 0) break;
+    }
+    if (found >= A_MISS) {
+      if (found === AN_OPERATION) {
+        stop = OPERATION;
+        break;
+      }
+      const vpn = h[p]!;
+      const op = h[(p + 1) | 0]! & 255;
+      const time = (slow + cyclesOf(instructions, carry, cpi)) | 0;
       core.ahead = time;
-      entry = translate(core, vpn, op === FETCH ? SIDE_I : SIDE_D, op === STORE ? 1 : 0, entry);
-      slow += core.ahead - time;
-      time = core.ahead;
+      entry = translate(core, vpn, op === FETCH ? SIDE_I : SIDE_D, op >>> 1, entry);
+      const took = (core.ahead - time) | 0;
+      slow = (slow + took) | 0;
       if (entry === 0) {
         stop = FAULT;
         break;
       }
+      check = (check - Math.imul(took, perCycle)) | 0;
       tag = core.asid << 2;
       mix = Math.imul(tag, 0x85ebca6b | 0);
+      fetches = (fetches + ((op - 1) >>> 31)) | 0;
+      references = (references + h[(p + 2) | 0]!) | 0;
+      instructions = (instructions + h[(p + 3) | 0]!) | 0;
+      p = (p + 4) | 0;
     }
-    if (op === FETCH) fetches = (fetches + 1) | 0;
-    references = (references + h[(p + 2) | 0]!) | 0;
-    const n = h[(p + 3) | 0]!;
-    instructions = (instructions + n) | 0;
-    carry = (carry + Math.imul(n, cpi)) | 0;
-    time = (time + (carry >>> 8)) | 0;
-    carry &= 255;
     if (dataOn !== 0 && entry > 0) {
-      core.ahead = time;
+      const vpn = h[(p - 4) | 0]!;
+      const word = h[(p - 3) | 0]!;
       const size = h[(entry + TAG) | 0]! & 3;
-      const frame = h[(entry + FRAME) | 0]! + (vpn & ((1 << (9 * size)) - 1));
-      touchLines(core, frame, (word >>> 8) & 63, (word >>> 16) & 127);
-      slow += core.ahead - time;
-      time = core.ahead;
+      const frame = (h[(entry + FRAME) | 0]! + (vpn & ((1 << (9 * size)) - 1))) | 0;
+      const stall = touchLines(core, frame, (word >>> 8) & 63, (word >>> 16) & 127);
+      slow = (slow + stall) | 0;
+      check = (check - Math.imul(stall, perCycle)) | 0;
     }
-    p = (p + 4) | 0;
-    if (time >= limit) {
-      stop = p < end ? LIMIT : END;
-      break;
+    if (instructions >= check) {
+      const time = (slow + cyclesOf(instructions, carry, cpi)) | 0;
+      if (time >= most) {
+        stop = p < end ? LIMIT : END;
+        break;
+      }
+      check = (instructions + instructionsUntil((most - time) | 0, cpi)) | 0;
     }
+    if (p >= end) break;
   }
   const visits = (p - begin) >> 2;
   const counters = core.counters;
@@ -162,12 +196,13 @@ export function runBlock(core: Core, limit: number): Stop {
   h[counters + K.l1i_lookups] = h[counters + K.l1i_lookups]! + fetches;
   h[counters + K.l1d_lookups] = h[counters + K.l1d_lookups]! + visits - fetches;
   const user = core.pending + Leaf.GuestUser;
-  h[user] = h[user]! + time - slow;
-  core.cpiCarry = carry;
+  const cycles = cyclesOf(instructions, carry, cpi);
+  h[user] = h[user]! + cycles;
+  core.cpiCarry = (carry + Math.imul(instructions & 255, cpi)) & 255;
   core.retired += instructions;
   core.item = p;
   core.ahead = 0;
-  core.time += time;
+  core.time += cycles + slow;
   return stop;
 }
 
@@ -192,7 +227,7 @@ export function visitKernel(
   let entry = h[h[cfg]! + (hash >>> h[cfg + 1]!)]!;
   while (entry !== 0 && (h[entry] !== vpn || h[entry + TAG] !== tag)) entry = h[entry + CHAIN]!;
   if (entry !== 0 && (op !== STORE || (h[entry + FLAGS]! & STORE_OK) === STORE_OK)) {
-    const sentinel = h[cfg + 2]! + (vpn & h[cfg + 3]!) * WORDS;
+    const sentinel = h[entry + HOME]!;
     const newest = h[sentinel + NEXT]!;
     if (newest !== entry) {
       const next = h[entry + NEXT]!;
@@ -223,7 +258,7 @@ export function visitKernel(
   if (core.dataOn !== 0 && entry > 0) {
     const size = h[entry + TAG]! & 3;
     const frame = h[entry + FRAME]! + (vpn & ((1 << (9 * size)) - 1));
-    touchLines(core, frame, line, lines);
+    core.ahead += touchLines(core, frame, line, lines);
   }
   return true;
 }

@@ -54,133 +54,73 @@ const Fault = Fault_;
 const walk1d = walk1d_;
 const walk2d = walk2d_;
 
+/** Counters of the two sides lie so far apart. */
+const APART = K.l1d_misses - K.l1i_misses;
+
+/** What is known of a page that must be walked for: some translation was found, but no right to store; misses, hits. */
+const NEEDS_RIGHT = 1;
+const L1_MISSED = 2;
+const L2_HIT = 4;
+
 /** Records that the last copy of a live translation was evicted, and by whom. */
-function lose(core: Core, side: number, slot: number, seq: number, flags: number): void {
+function lose(core: Core, side: number, entry: number): void {
   const h = H;
+  const flags = h[(entry + FLAGS) | 0]!;
   const owner = flags >>> 8;
-  if (h[core.seqs + owner * 2 + ((flags & Pte.Global) >> 4)] !== seq) return;
+  const sequence = (core.seqs + (owner << 1) + ((flags & Pte.Global) >> 4)) | 0;
+  if (h[sequence] !== h[(entry + SEQ) | 0]) return;
   const vm = core.vmOf[owner]!;
   if (core.tlbEvictions !== 0) {
     const at = core.tlbEvictions + (vm + 1) * core.evictionRows + core.vm + 1;
     h[at] = h[at]! + 1;
   }
   const cause = vm === core.vm ? Cause.Capacity : Cause.Interference;
-  (side === SIDE_I ? core.lossI : core.lossD)[slot] = -cause;
+  (side === SIDE_I ? core.lossI : core.lossD)[h[(entry + SLOT) | 0]!] = -cause;
 }
 
-/** Puts a translation into array `a` (level * 6 + side * 3 + size); returns its entry. */
-function insert(
-  core: Core,
-  a: number,
-  key: number,
-  tag: number,
-  frame: number,
-  flags: number,
-  slot: number,
-  seq: number,
-): number {
+/** Copies the translation at `from` into array `a` (level * 6 + side * 3 + size); returns its entry there. */
+function admit(core: Core, a: number, from: number): number {
   const h = H;
-  const cfg = (core.arrays + Math.imul(a, CFG)) | 0;
+  const cfg = (core.arrays + Math.imul(a | 0, CFG)) | 0;
+  const key = h[from]!;
+  const tag = h[(from + TAG) | 0]!;
   const sentinel = (h[(cfg + 2) | 0]! + Math.imul(key & h[(cfg + 3) | 0]!, WORDS)) | 0;
   const victim = h[(sentinel + PREV) | 0]!;
   const victimTag = h[(victim + TAG) | 0]!;
   // Mostly a page of the same size goes, and the numbers of resident entries stay.
   if (((victimTag ^ tag) & 3) !== 0 || victimTag === -1) {
-    const resident = core.resident + a;
+    const resident = (core.resident + a) | 0;
     h[resident] = h[resident]! + 1;
     if (victimTag !== -1) {
-      const other = h[cfg + RESIDENT]! + (victimTag & 3);
+      const other = (h[(cfg + RESIDENT) | 0]! + (victimTag & 3)) | 0;
       h[other] = h[other]! - 1;
     }
   }
   if (victimTag !== -1) {
     if (((h[(cfg + BELOW) | 0]! >>> (victimTag & 3)) & 1) === 0) {
-      lose(
-        core,
-        h[(cfg + SIDE) | 0]!,
-        h[(victim + SLOT) | 0]!,
-        h[(victim + SEQ) | 0]!,
-        h[(victim + FLAGS) | 0]!,
-      );
+      lose(core, h[(cfg + SIDE) | 0]!, victim);
     } else if (core.victimFill !== 0) {
-      moveDown(core, a, victim);
+      admit(core, (a < 3 ? 6 : 9) + (victimTag & 3), victim);
     }
   }
   const entry = replace(h[cfg]!, h[(cfg + 1) | 0]!, sentinel, key, tag);
-  h[(entry + FRAME) | 0] = frame;
-  h[(entry + FLAGS) | 0] = flags;
-  h[(entry + SLOT) | 0] = slot;
-  h[(entry + SEQ) | 0] = seq;
+  h[(entry + FRAME) | 0] = h[(from + FRAME) | 0]!;
+  h[(entry + FLAGS) | 0] = h[(from + FLAGS) | 0]!;
+  h[(entry + SLOT) | 0] = h[(from + SLOT) | 0]!;
+  h[(entry + SEQ) | 0] = h[(from + SEQ) | 0]!;
   return entry;
 }
 
-/** What the L1 array `a` evicts goes to the L2. */
-function moveDown(core: Core, a: number, victim: number): void {
+/** An entry above 4K for this page at a level and side whose first array is `a`, or 0. */
+function findLarge(core: Core, a: number, vpn: number): number {
   const h = H;
-  const tag = h[victim + TAG]!;
-  insert(
-    core,
-    (a < 3 ? 6 : 9) + (tag & 3),
-    h[victim]!,
-    tag,
-    h[victim + FRAME]!,
-    h[victim + FLAGS]!,
-    h[victim + SLOT]!,
-    h[victim + SEQ]!,
-  );
-}
-
-/** Fills from the walk's result; returns the L1 entry. */
-function fill(core: Core, vpn: number, side: number): number {
-  const h = H;
-  let size = core.walkSize;
-  let frame = core.walkFrame;
-  const base = side * 3;
-  // A side without entries of this size holds a smaller fragment of the page.
-  while (size > 0 && core.present[base + size] === 0) {
-    size--;
-    frame += vpn & ((1 << (9 * (size + 1))) - 1) & ~((1 << (9 * size)) - 1);
+  for (let size = 1; size < 3; size++) {
+    if (h[core.resident + a + size] === 0) continue;
+    const cfg = (core.arrays + Math.imul(a + size, CFG)) | 0;
+    const entry = find(h[cfg]!, h[cfg + 1]!, vpn >>> (9 * size), (core.asid << 2) | size);
+    if (entry !== 0) return entry;
   }
-  const flags = (core.walkFlags & 0x7f) | (core.vcpu << 8);
-  const global = (flags & Pte.Global) >> 4;
-  const seq = h[core.seqs + core.vcpu * 2 + global]!;
-  h[core.filled + core.vcpu * 2 + global] = 1;
-  const slot = core.walkSlot;
-  if (slot >= core.lossD.length) core.growLoss();
-  (side === SIDE_I ? core.lossI : core.lossD)[slot] = seq;
-  const key = vpn >>> (9 * size);
-  const tag = (core.asid << 2) | size;
-  const second = base + 6 + size;
-  if (core.victimFill === 0 && core.present[second] !== 0) {
-    insert(core, second, key, tag, frame, flags, slot, seq);
-  }
-  return insert(core, base + size, key, tag, frame, flags, slot, seq);
-}
-
-/** Why a walk for the leaf in `walkSlot` was needed. */
-function causeOfMiss(core: Core, side: number): number {
-  const h = H;
-  const slot = core.walkSlot;
-  const record = (side === SIDE_I ? core.lossI : core.lossD)[slot]! | 0;
-  if (record === 0) return Cause.Cold;
-  if (record < 0) return -record;
-  const global = (core.walkFlags & Pte.Global) >> 4;
-  if (record === h[core.seqs + core.vcpu * 2 + global]) return Cause.Cold;
-  return core.causeOf(core.vcpu, global, record);
-}
-
-/** An L1 entry in array `a` for this page, or 0. */
-function probe(core: Core, a: number, vpn: number, size: number): number {
-  const h = H;
-  const cfg = (core.arrays + Math.imul(a, CFG)) | 0;
-  const key = vpn >>> Math.imul(9, size);
-  return find(h[cfg]!, h[(cfg + 1) | 0]!, key, (core.asid << 2) | size);
-}
-
-function promote(core: Core, a: number, entry: number): void {
-  const h = H;
-  const cfg = (core.arrays + Math.imul(a, CFG)) | 0;
-  touch(entry, (h[(cfg + 2) | 0]! + Math.imul(h[entry]! & h[(cfg + 3) | 0]!, WORDS)) | 0);
+  return 0;
 }
 
 /**
@@ -197,58 +137,53 @@ export function translate(
   held: number,
 ): number {
   const h = H;
-  const base = side * 3;
-  const counters = core.counters;
-  let needsRight = held !== 0;
-  let l1Missed = 0;
-  let l2Hit = 0;
-  const resident = (core.resident + base) | 0;
-  if (!needsRight && (h[(resident + 1) | 0]! | h[(resident + 2) | 0]!) !== 0) {
-    for (let size = 1; size < 3; size++) {
-      if (h[resident + size] === 0) continue;
-      const entry = probe(core, base + size, vpn, size);
-      if (entry === 0) continue;
-      promote(core, base + size, entry);
-      if (write === 0 || (h[entry + FLAGS]! & STORE_OK) === STORE_OK) return entry;
-      needsRight = true;
-      break;
-    }
-  }
-  if (!needsRight) {
-    l1Missed = 1;
-    let size = 0;
-    let entry = h[(resident + 6) | 0] === 0 ? 0 : probe(core, (base + 6) | 0, vpn, 0);
-    if (entry === 0 && (h[(resident + 7) | 0]! | h[(resident + 8) | 0]!) !== 0) {
-      for (size = 1; size < 3; size++) {
-        if (h[resident + 6 + size] === 0) continue;
-        entry = probe(core, base + 6 + size, vpn, size);
-        if (entry !== 0) break;
-      }
-    }
+  if (held !== 0) return walkAndFill(core, vpn, side, write, NEEDS_RIGHT);
+  const first = Math.imul(side | 0, 3);
+  const resident = (core.resident + first) | 0;
+  const right = Math.imul(write | 0, STORE_OK);
+  if ((h[(resident + 1) | 0]! | h[(resident + 2) | 0]!) !== 0) {
+    const entry = findLarge(core, first, vpn);
     if (entry !== 0) {
-      l2Hit = 1;
-      const leaf = core.pending + Leaf.TlbL2Hit;
-      h[leaf] = h[leaf]! + core.l2HitCycles;
-      core.ahead += core.l2HitCycles;
-      const flags = h[(entry + FLAGS) | 0]!;
-      if (write !== 0 && (flags & STORE_OK) !== STORE_OK) {
-        needsRight = true;
-      } else {
-        countMiss(counters, side, 1);
-        const key = h[entry]!;
-        const tag = h[(entry + TAG) | 0]!;
-        const frame = h[(entry + FRAME) | 0]!;
-        const slot = h[(entry + SLOT) | 0]!;
-        const seq = h[(entry + SEQ) | 0]!;
-        if (core.victimFill !== 0) {
-          core.remove(base + 6 + size, entry);
-        } else {
-          promote(core, (base + 6 + size) | 0, entry);
-        }
-        return insert(core, (base + size) | 0, key, tag, frame, flags, slot, seq);
-      }
+      touch(entry);
+      if ((h[(entry + FLAGS) | 0]! & right) === right) return entry;
+      return walkAndFill(core, vpn, side, write, NEEDS_RIGHT);
     }
   }
+  let entry = 0;
+  if (h[(resident + 6) | 0] !== 0) {
+    const cfg = (core.arrays + Math.imul(first + 6, CFG)) | 0;
+    entry = find(h[cfg]!, h[(cfg + 1) | 0]!, vpn, core.asid << 2);
+  }
+  if (entry === 0) {
+    if ((h[(resident + 7) | 0]! | h[(resident + 8) | 0]!) !== 0) {
+      entry = findLarge(core, first + 6, vpn);
+    }
+    if (entry === 0) return walkAndFill(core, vpn, side, write, L1_MISSED);
+  }
+  const leaf = core.pending + Leaf.TlbL2Hit;
+  h[leaf] = h[leaf]! + core.l2HitCycles;
+  core.ahead += core.l2HitCycles;
+  if ((h[(entry + FLAGS) | 0]! & right) !== right) {
+    return walkAndFill(core, vpn, side, write, NEEDS_RIGHT | L1_MISSED | L2_HIT);
+  }
+  const misses = (core.counters + K.l1i_misses + Math.imul(side | 0, APART)) | 0;
+  h[misses] = h[misses]! + 1;
+  h[(misses + 1) | 0] = h[(misses + 1) | 0]! + 1;
+  const size = h[(entry + TAG) | 0]! & 3;
+  if (core.victimFill === 0) {
+    touch(entry);
+    return admit(core, first + size, entry);
+  }
+  const { fresh } = core;
+  for (let word = 0; word < WORDS; word++) h[fresh + word] = h[entry + word]!;
+  core.remove(first + 6 + size, entry);
+  return admit(core, first + size, fresh);
+}
+
+/** Walks until the page is mapped, and fills the TLBs from the walk's result. Returns what `translate` does. */
+function walkAndFill(core: Core, vpn: number, side: number, write: number, known: number): number {
+  const h = H;
+  const needsRight = (known & NEEDS_RIGHT) !== 0;
   core.walkGuest = 0;
   core.walkNested = 0;
   const dropped = needsRight ? forget(core, vpn) : 0;
@@ -266,33 +201,56 @@ export function translate(
     }
     return verdict === Verdict.GuestFault ? 0 : -1;
   }
-  const cause = needsRight ? Cause.Dirty : causeOfMiss(core, side);
-  chargeWalk(core, cause);
+
+  const slot = core.walkSlot;
+  if (slot >= core.lossD.length) core.growLoss();
+  const loss = side === SIDE_I ? core.lossI : core.lossD;
+  const record = loss[slot]!;
+  const flags = (core.walkFlags & 0x7f) | (core.vcpu << 8);
+  const sequence = ((core.vcpu << 1) + ((flags & Pte.Global) >> 4)) | 0;
+  const seq = h[(core.seqs + sequence) | 0]!;
+  loss[slot] = seq;
+  h[(core.filled + sequence) | 0] = 1;
+
+  const counters = core.counters;
   if (needsRight) {
+    chargeWalk(core, Cause.Dirty);
     h[counters + K.dirty_walks] = h[counters + K.dirty_walks]! + 1;
   } else {
+    // Why the walk was needed: not held since the run began, still held when it was filled elsewhere, or lost.
+    let cause: number = Cause.Cold;
+    if (record < 0) cause = -record;
+    else if (record !== 0 && record !== seq) cause = core.causeOf(sequence, record);
+    chargeWalk(core, cause);
     h[counters + K.walks] = h[counters + K.walks]! + 1;
     const tally = core.walkCauses + cause;
     h[tally] = h[tally]! + 1;
   }
-  if (l1Missed !== 0) countMiss(counters, side, l2Hit);
-  return fill(core, vpn, side);
-}
+  if ((known & L1_MISSED) !== 0) {
+    const misses = (counters + K.l1i_misses + Math.imul(side | 0, APART)) | 0;
+    h[misses] = h[misses]! + 1;
+    const second = (misses + ((known & L2_HIT) !== 0 ? 1 : 2)) | 0;
+    h[second] = h[second]! + 1;
+  }
 
-function countMiss(counters: number, side: number, l2Hit: number): void {
-  const h = H;
-  const miss = counters + (side === SIDE_I ? K.l1i_misses : K.l1d_misses);
-  h[miss] = h[miss]! + 1;
-  const second =
-    counters +
-    (side === SIDE_I
-      ? l2Hit !== 0
-        ? K.l2i_hits
-        : K.l2i_misses
-      : l2Hit !== 0
-        ? K.l2d_hits
-        : K.l2d_misses);
-  h[second] = h[second]! + 1;
+  const first = Math.imul(side | 0, 3);
+  let size = core.walkSize;
+  let frame = core.walkFrame;
+  // A side without entries of this size holds a smaller fragment of the page.
+  while (size > 0 && core.present[first + size] === 0) {
+    size--;
+    frame += vpn & ((1 << (9 * (size + 1))) - 1) & ~((1 << (9 * size)) - 1);
+  }
+  const { fresh } = core;
+  h[fresh] = vpn >>> Math.imul(9, size);
+  h[(fresh + TAG) | 0] = (core.asid << 2) | size;
+  h[(fresh + FRAME) | 0] = frame;
+  h[(fresh + FLAGS) | 0] = flags;
+  h[(fresh + SLOT) | 0] = slot;
+  h[(fresh + SEQ) | 0] = seq;
+  const second = (first + 6 + size) | 0;
+  if (core.victimFill === 0 && core.present[second] !== 0) admit(core, second, fresh);
+  return admit(core, (first + size) | 0, fresh);
 }
 
 function chargeWalk(core: Core, cause: number): void {
@@ -333,16 +291,20 @@ export function visitHost(core: Core, key: number, side: number, tableFrame: num
     const cfg = core.arrays + a * CFG;
     const entry = find(h[cfg]!, h[cfg + 1]!, key, tag);
     if (entry === 0) continue;
-    touch(entry, h[cfg + 2]! + (key & h[cfg + 3]!) * WORDS);
+    touch(entry);
     return a === first ? 0 : core.l2HitCycles;
   }
-  const flags = Pte.Present | Pte.Writable | Pte.Dirty | Pte.Global | (core.vcpuCount << 8);
+  const { fresh } = core;
+  h[fresh] = key;
+  h[fresh + TAG] = tag;
+  h[fresh + FRAME] = key << 9;
+  h[fresh + FLAGS] = Pte.Present | Pte.Writable | Pte.Dirty | Pte.Global | (core.vcpuCount << 8);
+  h[fresh + SLOT] = 0;
+  h[fresh + SEQ] = -1;
   const vm = core.vm;
   core.vm = -1;
-  if (core.present[first] !== 0) insert(core, first, key, tag, key << 9, flags, 0, -1);
-  if (core.victimFill === 0 && core.present[second] !== 0) {
-    insert(core, second, key, tag, key << 9, flags, 0, -1);
-  }
+  if (core.present[first] !== 0) admit(core, first, fresh);
+  if (core.victimFill === 0 && core.present[second] !== 0) admit(core, second, fresh);
   core.vm = vm;
   return core.walkOverhead + 2 * core.pwcCycles + readHostLine(core, tableFrame, (key & 511) >> 3);
 }

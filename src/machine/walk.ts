@@ -1,10 +1,10 @@
-import { find as find_, replace as replace_, touch as touch_ } from './assoc.ts';
 import { readTableLine as readTableLine_ } from './caches.ts';
 import type { Core } from './core.ts';
 import { K as K_ } from './counters.ts';
-import { FRAME as FRAME_ } from './entry.ts';
+import { CHAIN as CHAIN_, FRAME as FRAME_, TAG as TAG_ } from './entry.ts';
 import { heap } from './heap.ts';
 import { PTE_SHIFT as PTE_SHIFT_, Pte as Pte_ } from './page-tables.ts';
+import { replaceOldest as replaceOldest_, USED as USED_ } from './walk-cache.ts';
 
 /**
  * HOT. Page walks: one-dimensional (native and shadow tables) and two-dimensional (guest tables through
@@ -23,14 +23,17 @@ import { PTE_SHIFT as PTE_SHIFT_, Pte as Pte_ } from './page-tables.ts';
 const H = heap;
 // Imported constants are bound to module-level ones: the compiler folds those, but loads an imported
 // binding at each use (docs/decisions/0003).
+const CHAIN = CHAIN_;
 const FRAME = FRAME_;
-const find = find_;
-const replace = replace_;
-const touch = touch_;
+const TAG = TAG_;
+const USED = USED_;
+const replaceOldest = replaceOldest_;
 const readTableLine = readTableLine_;
 const K = K_;
 const PTE_SHIFT = PTE_SHIFT_;
 const Pte = Pte_;
+const GOLDEN = 0x9e3779b1 | 0;
+const MIX = 0x85ebca6b | 0;
 
 export const Fault = {
   None: 0,
@@ -42,79 +45,102 @@ export const Fault = {
 export type Fault = (typeof Fault)[keyof typeof Fault];
 const { None: NO_FAULT, Table: TABLE_FAULT, Nested: NESTED_FAULT } = Fault;
 
-/** Reads an entry of an upper level that the page-walk cache lacks. Returns the cycles. */
-function upperMiss(core: Core, slot: number, frame: number, nested: number, entry: number): number {
+/**
+ * Reads an entry of an upper level that the page-walk cache lacks, and puts it there at time `now`. Returns the cycles.
+ */
+function upperMiss(
+  core: Core,
+  slot: number,
+  frame: number,
+  nested: number,
+  entry: number,
+  now: number,
+): number {
   const h = H;
-  if (core.pwcSentinel !== 0 && (entry & Pte.Present) !== 0) {
-    replace(core.pwcHeads, core.pwcShift, core.pwcSentinel, slot, core.asid);
+  if (core.pwc.first !== 0 && (entry & Pte.Present) !== 0) {
+    replaceOldest(core.pwc, slot, core.asid, 0, now);
   }
   const reads = core.counters + (nested !== 0 ? K.walk_reads_nested : K.walk_reads_guest);
   h[reads] = h[reads]! + 1;
   return readTableLine(core, frame, (slot & 511) >> 3);
 }
 
-function countHits(core: Core, hits: number): void {
+/** Page size (0 = 4K) of a leaf whose index begins at bit `low` of the page number: `low / 9`. */
+const sizeOf = (low: number): number => (low * 57) >> 9;
+
+/** Books what a walk of the first table took, and what it did in the walk caches. */
+function settle(core: Core, cycles: number, hits: number, now: number): void {
   const h = H;
   const at = core.counters + K.pwc_hits;
   h[at] = h[at]! + hits;
+  const took = cycles + hits * core.pwcCycles;
+  core.walkGuest += took;
+  core.ahead += took;
+  core.walkClock = now;
 }
 
 /** Walks the table at `core.root`. */
-export function walk1d(core: Core, vpn: number, write: number): Fault {
+export function walk1d(core: Core, page: number, write: number): Fault {
   const h = H;
+  const vpn = page | 0;
   const tables = core.tables;
   const entries = tables.entries;
-  const frames = tables.frame;
-  const pwcHeads = core.pwcHeads;
-  const pwcShift = core.pwcShift;
-  const pwcSentinel = core.pwcSentinel;
+  const heads = core.pwcHeads;
+  const shift = core.pwcShift;
   const tag = core.asid;
+  const mix = Math.imul(tag, MIX);
+  let now = core.walkClock;
   let hits = 0;
   let cycles = core.walkOverhead;
   let node = core.root;
-  let level = 3;
+  let low = 27;
   for (;;) {
-    const slot = (node << 9) | ((vpn >>> (9 * level)) & 511);
+    const slot = (node << 9) | ((vpn >>> low) & 511);
     const entry = entries[slot]!;
-    const frame = frames[node]! + core.frameBase;
-    if (level > 0 && (entry & Pte.Large) === 0) {
-      const hit = pwcSentinel === 0 ? 0 : find(pwcHeads, pwcShift, slot, tag);
-      if (hit !== 0) {
-        touch(hit, pwcSentinel);
-        hits = (hits + 1) | 0;
-        cycles += core.pwcCycles;
-      } else {
-        cycles += upperMiss(core, slot, frame, 0, entry);
+    if (low > 0 && (entry & Pte.Large) === 0) {
+      let hit = h[(heads + (Math.imul(slot ^ mix, GOLDEN) >>> shift)) | 0]!;
+      while (hit !== 0 && ((h[hit]! ^ slot) | (h[(hit + TAG) | 0]! ^ tag)) !== 0) {
+        hit = h[(hit + CHAIN) | 0]!;
       }
-      if ((entry & Pte.Present) === 0) return stop1d(core, cycles, hits, slot, level);
+      now = (now + 1) | 0;
+      if (hit !== 0) {
+        h[(hit + USED) | 0] = now;
+        hits = (hits + 1) | 0;
+      } else {
+        cycles += upperMiss(core, slot, tables.frame[node]! + core.frameBase, 0, entry, now);
+      }
+      if ((entry & Pte.Present) === 0) return stop1d(core, cycles, hits, now, slot, low);
       node = entry >>> PTE_SHIFT;
-      level--;
+      low = (low - 9) | 0;
       continue;
     }
     const reads = core.counters + K.walk_reads_guest;
     h[reads] = h[reads]! + 1;
-    cycles += readTableLine(core, frame, (slot & 511) >> 3);
+    cycles += readTableLine(core, tables.frame[node]! + core.frameBase, (slot & 511) >> 3);
     if ((entry & Pte.Present) === 0 || (write !== 0 && (entry & Pte.Writable) === 0)) {
-      return stop1d(core, cycles, hits, slot, level);
+      return stop1d(core, cycles, hits, now, slot, low);
     }
     const marked = entry | Pte.Accessed | (write !== 0 ? Pte.Dirty : 0);
     if (marked !== entry) entries[slot] = marked;
-    countHits(core, hits);
-    core.walkGuest += cycles;
-    core.ahead += cycles;
+    settle(core, cycles, hits, now);
     core.walkFrame = (entry >>> PTE_SHIFT) + core.frameBase;
-    core.walkSize = level;
+    core.walkSize = sizeOf(low);
     core.walkFlags = marked;
     core.walkSlot = (tables.mirror[node]! << 9) | (slot & 511);
     return NO_FAULT;
   }
 }
 
-function stop1d(core: Core, cycles: number, hits: number, slot: number, level: number): Fault {
-  countHits(core, hits);
-  core.walkGuest += cycles;
-  core.ahead += cycles;
-  core.faultLevel = level + 1;
+function stop1d(
+  core: Core,
+  cycles: number,
+  hits: number,
+  now: number,
+  slot: number,
+  low: number,
+): Fault {
+  settle(core, cycles, hits, now);
+  core.faultLevel = sizeOf(low) + 1;
   core.walkSlot = slot;
   return TABLE_FAULT;
 }
@@ -123,132 +149,147 @@ function stop1d(core: Core, cycles: number, hits: number, slot: number, level: n
  * Walks the nested table for one guest frame; returns the host frame of its 4 KiB page, or -1. Leaves the
  * size and slot of the nested leaf in `nestedSize` and `nestedSlot`.
  */
-function nestedWalk(core: Core, gfn: number): number {
+function nestedWalk(core: Core, frame: number): number {
   const h = H;
+  const gfn = frame | 0;
   const tables = core.tables;
   const entries = tables.entries;
-  const frames = tables.frame;
-  const pwcHeads = core.pwcHeads;
-  const pwcShift = core.pwcShift;
-  const pwcSentinel = core.pwcSentinel;
+  const heads = core.pwcHeads;
+  const shift = core.pwcShift;
   const tag = core.asid;
+  const mix = Math.imul(tag, MIX);
+  let now = core.walkClock;
   let hits = 0;
   let cycles = 0;
   let node = core.nestedRoot;
-  let level = 3;
+  let low = 27;
+  let found = -1;
   for (;;) {
-    const slot = (node << 9) | ((gfn >>> (9 * level)) & 511);
+    const slot = (node << 9) | ((gfn >>> low) & 511);
     const entry = entries[slot]!;
-    if (level > 0 && (entry & Pte.Large) === 0) {
-      const hit = pwcSentinel === 0 ? 0 : find(pwcHeads, pwcShift, slot, tag);
+    if (low > 0 && (entry & Pte.Large) === 0) {
+      let hit = h[(heads + (Math.imul(slot ^ mix, GOLDEN) >>> shift)) | 0]!;
+      while (hit !== 0 && ((h[hit]! ^ slot) | (h[(hit + TAG) | 0]! ^ tag)) !== 0) {
+        hit = h[(hit + CHAIN) | 0]!;
+      }
+      now = (now + 1) | 0;
       if (hit !== 0) {
-        touch(hit, pwcSentinel);
+        h[(hit + USED) | 0] = now;
         hits = (hits + 1) | 0;
-        cycles += core.pwcCycles;
       } else {
-        cycles += upperMiss(core, slot, frames[node]!, 1, entry);
+        cycles += upperMiss(core, slot, tables.frame[node]!, 1, entry, now);
       }
       if ((entry & Pte.Present) === 0) break;
       node = entry >>> PTE_SHIFT;
-      level--;
+      low = (low - 9) | 0;
       continue;
     }
     const reads = core.counters + K.walk_reads_nested;
     h[reads] = h[reads]! + 1;
-    cycles += readTableLine(core, frames[node]!, (slot & 511) >> 3);
+    cycles += readTableLine(core, tables.frame[node]!, (slot & 511) >> 3);
     if ((entry & Pte.Present) === 0) break;
-    countHits(core, hits);
-    core.walkNested += cycles;
-    core.ahead += cycles;
-    core.nestedSize = level;
+    core.nestedSize = sizeOf(low);
     core.nestedSlot = slot;
-    return (entry >>> PTE_SHIFT) + (gfn & ((1 << (9 * level)) - 1));
+    found = ((entry >>> PTE_SHIFT) + (gfn & ((1 << low) - 1))) | 0;
+    break;
   }
-  countHits(core, hits);
+  const at = core.counters + K.pwc_hits;
+  h[at] = h[at]! + hits;
+  cycles += hits * core.pwcCycles;
   core.walkNested += cycles;
   core.ahead += cycles;
-  core.faultFrame = gfn;
-  return -1;
+  core.walkClock = now;
+  if (found < 0) core.faultFrame = gfn;
+  return found;
 }
 
-/** Host frame of a guest table frame: nested TLB, else nested walk; -1 if the nested table lacks it. */
-function tableFrame(core: Core, gfn: number): number {
+/** Host frame of a guest table frame that the nested TLB lacks; -1 if the nested table lacks it too. */
+function tableFrameMiss(core: Core, gfn: number): number {
   const h = H;
-  const counters = core.counters;
-  const tag = core.asid;
-  if (core.ntlbSentinel !== 0) {
-    const hit = find(core.ntlbHeads, core.ntlbShift, gfn, tag);
-    if (hit !== 0) {
-      touch(hit, core.ntlbSentinel);
-      h[counters + K.nested_tlb_hits] = h[counters + K.nested_tlb_hits]! + 1;
-      core.walkNested += core.ntlbCycles;
-      core.ahead += core.ntlbCycles;
-      return h[hit + FRAME]!;
-    }
-  }
-  h[counters + K.nested_tlb_misses] = h[counters + K.nested_tlb_misses]! + 1;
+  const misses = core.counters + K.nested_tlb_misses;
+  h[misses] = h[misses]! + 1;
   const frame = nestedWalk(core, gfn);
-  if (frame >= 0 && core.ntlbSentinel !== 0) {
-    const entry = replace(core.ntlbHeads, core.ntlbShift, core.ntlbSentinel, gfn, tag);
-    h[entry + FRAME] = frame;
+  if (frame >= 0 && core.ntlb.first !== 0) {
+    replaceOldest(core.ntlb, gfn, core.asid, frame, ++core.walkClock);
   }
   return frame;
 }
 
 /** Walks the guest table at `core.root` through the nested table at `core.nestedRoot`. */
-export function walk2d(core: Core, vpn: number, write: number): Fault {
+export function walk2d(core: Core, page: number, write: number): Fault {
   const h = H;
+  const vpn = page | 0;
   const tables = core.tables;
   const entries = tables.entries;
-  const pwcHeads = core.pwcHeads;
-  const pwcShift = core.pwcShift;
-  const pwcSentinel = core.pwcSentinel;
+  const heads = core.pwcHeads;
+  const shift = core.pwcShift;
+  const frameHeads = core.ntlbHeads;
+  const frameShift = core.ntlbShift;
   const tag = core.asid;
+  const mix = Math.imul(tag, MIX);
+  let now = core.walkClock;
   let hits = 0;
+  let frameHits = 0;
   let cycles = core.walkOverhead;
   let node = core.root;
-  let level = 3;
+  let low = 27;
   for (;;) {
-    const frame = tableFrame(core, tables.frame[node]!);
-    if (frame < 0) return stop2d(core, cycles, hits, NESTED_FAULT);
-    const slot = (node << 9) | ((vpn >>> (9 * level)) & 511);
+    const table = tables.frame[node]!;
+    let held = h[(frameHeads + (Math.imul(table ^ mix, GOLDEN) >>> frameShift)) | 0]!;
+    while (held !== 0 && ((h[held]! ^ table) | (h[(held + TAG) | 0]! ^ tag)) !== 0) {
+      held = h[(held + CHAIN) | 0]!;
+    }
+    let frame: number;
+    if (held !== 0) {
+      now = (now + 1) | 0;
+      h[(held + USED) | 0] = now;
+      frameHits = (frameHits + 1) | 0;
+      frame = h[(held + FRAME) | 0]!;
+    } else {
+      core.walkClock = now;
+      frame = tableFrameMiss(core, table);
+      now = core.walkClock;
+      if (frame < 0) return stop2d(core, cycles, hits, frameHits, now, NESTED_FAULT);
+    }
+    const slot = (node << 9) | ((vpn >>> low) & 511);
     const entry = entries[slot]!;
-    if (level > 0 && (entry & Pte.Large) === 0) {
-      const hit = pwcSentinel === 0 ? 0 : find(pwcHeads, pwcShift, slot, tag);
+    if (low > 0 && (entry & Pte.Large) === 0) {
+      let hit = h[(heads + (Math.imul(slot ^ mix, GOLDEN) >>> shift)) | 0]!;
+      while (hit !== 0 && ((h[hit]! ^ slot) | (h[(hit + TAG) | 0]! ^ tag)) !== 0) {
+        hit = h[(hit + CHAIN) | 0]!;
+      }
+      now = (now + 1) | 0;
       if (hit !== 0) {
-        touch(hit, pwcSentinel);
+        h[(hit + USED) | 0] = now;
         hits = (hits + 1) | 0;
-        cycles += core.pwcCycles;
       } else {
-        cycles += upperMiss(core, slot, frame, 0, entry);
+        cycles += upperMiss(core, slot, frame, 0, entry, now);
       }
       if ((entry & Pte.Present) === 0) {
-        core.faultLevel = level + 1;
+        core.faultLevel = sizeOf(low) + 1;
         core.walkSlot = slot;
-        return stop2d(core, cycles, hits, TABLE_FAULT);
+        return stop2d(core, cycles, hits, frameHits, now, TABLE_FAULT);
       }
       node = entry >>> PTE_SHIFT;
-      level--;
+      low = (low - 9) | 0;
       continue;
     }
     const reads = core.counters + K.walk_reads_guest;
     h[reads] = h[reads]! + 1;
     cycles += readTableLine(core, frame, (slot & 511) >> 3);
     if ((entry & Pte.Present) === 0 || (write !== 0 && (entry & Pte.Writable) === 0)) {
-      core.faultLevel = level + 1;
+      core.faultLevel = sizeOf(low) + 1;
       core.walkSlot = slot;
-      return stop2d(core, cycles, hits, TABLE_FAULT);
+      return stop2d(core, cycles, hits, frameHits, now, TABLE_FAULT);
     }
     const marked = entry | Pte.Accessed | (write !== 0 ? Pte.Dirty : 0);
     if (marked !== entry) entries[slot] = marked;
-    const gfn = (entry >>> PTE_SHIFT) + (vpn & ((1 << (9 * level)) - 1));
-    const hfn = nestedWalk(core, gfn);
-    if (hfn < 0) return stop2d(core, cycles, hits, NESTED_FAULT);
-    countHits(core, hits);
-    core.walkGuest += cycles;
-    core.ahead += cycles;
+    stop2d(core, cycles, hits, frameHits, now, NO_FAULT);
+    const hfn = nestedWalk(core, (entry >>> PTE_SHIFT) + (vpn & ((1 << low) - 1)));
+    if (hfn < 0) return NESTED_FAULT;
     core.walkFlags = marked;
     // The entry is the smaller of the two pages (splintering).
+    const level = sizeOf(low);
     const nestedSize = core.nestedSize;
     if (level <= nestedSize) {
       core.walkSize = level;
@@ -262,9 +303,21 @@ export function walk2d(core: Core, vpn: number, write: number): Fault {
   }
 }
 
-function stop2d(core: Core, cycles: number, hits: number, fault: Fault): Fault {
-  countHits(core, hits);
-  core.walkGuest += cycles;
-  core.ahead += cycles;
+/** Books what the walk of the guest table took up to here. */
+function stop2d(
+  core: Core,
+  cycles: number,
+  hits: number,
+  frameHits: number,
+  now: number,
+  fault: Fault,
+): Fault {
+  const h = H;
+  settle(core, cycles, hits, now);
+  const at = core.counters + K.nested_tlb_hits;
+  h[at] = h[at]! + frameHits;
+  const took = frameHits * core.ntlbCycles;
+  core.walkNested += took;
+  core.ahead += took;
   return fault;
 }

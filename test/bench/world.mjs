@@ -6,6 +6,7 @@
 import { writeFileSync } from 'node:fs';
 import { FLAGS, FRAME, KEY, NEXT, PREV, SEQ, SLOT, TAG, WORDS } from '../../dist/machine/entry.js';
 import { heap } from '../../dist/machine/heap.js';
+import { occupied, WALK_WORDS } from '../../dist/machine/walk-cache.js';
 import { buildSimulation } from '../../dist/scenario/build.js';
 import { loadScenario } from '../../dist/scenario/load.js';
 import { countersBetween, ledgerBetween, takeSnapshot } from '../../dist/scenario/snapshot.js';
@@ -92,8 +93,8 @@ function worldOf({ machine, scenario, members }) {
     core.lossD.slice(0, nodes << 9),
     arrays.map((assoc) => (assoc === null ? -1 : arrays.indexOf(assoc))),
     ...arrays.map((assoc) => (assoc === null ? [] : contents(assoc))),
-    core.pwc ? contents(core.pwc) : [],
-    core.ntlb ? contents(core.ntlb) : [],
+    walkCache(core.pwc),
+    walkCache(core.ntlb),
     heap.slice(core.l2Tags, core.l2Tags + caches.l2.size / 64),
     heap.slice(core.l3Tags, core.l3Tags + caches.l3.size / 64),
     memory.lineState,
@@ -117,5 +118,14 @@ function contents({ entries, sets, sentinels }) {
     }
     if (heap[heap[sentinel + NEXT] + PREV] !== sentinel) throw new Error('broken recency list');
   }
+  return out;
+}
+
+/** Entries, sets (one), then the live entries from the oldest to the newest, as `contents`. */
+function walkCache(cache) {
+  const { first, end } = cache;
+  if (first === 0) return [];
+  const out = [(end - first) / WALK_WORDS, 1];
+  for (const e of occupied(cache)) out.push(heap[e + KEY], heap[e + TAG], heap[e + FRAME], 0, 0, 0);
   return out;
 }

@@ -11,6 +11,16 @@ import {
 } from '../../src/machine/assoc.ts';
 import { FRAME, KEY, PREV, TAG, WORDS } from '../../src/machine/entry.ts';
 import { Arena, acquire, heap, release } from '../../src/machine/heap.ts';
+import {
+  discard,
+  emptyWalkCache,
+  makeWalkCache,
+  renumber,
+  replaceOldest,
+  USED,
+  occupied as used,
+  walkCacheWords,
+} from '../../src/machine/walk-cache.ts';
 import fc from '../support/property.ts';
 
 /** The array behind every TLB against a list per set, most recent first: exact LRU with nothing clever. */
@@ -102,7 +112,7 @@ describe('an associative array', () => {
             const e = find(heads, shift, s.key, s.tag);
             const frame = model.use(s.key, s.tag);
             expect(e === 0 ? undefined : heap[e + FRAME]).toBe(frame);
-            if (e !== 0) touch(e, sentinel);
+            if (e !== 0) touch(e);
             else {
               heap[replace(heads, shift, sentinel, s.key, s.tag) + FRAME] = i;
               model.fill(s.key, s.tag, i);
@@ -125,5 +135,52 @@ describe('an associative array', () => {
       }),
       { numRuns: 60 },
     );
+  });
+});
+
+describe('a walk cache', () => {
+  it.each([1, 5, 24])('of %i entries does what exact LRU does', (entries) => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 400 }), fc.nat(50), (steps, every) => {
+        const arena = new Arena(region, walkCacheWords(entries));
+        const cache = makeWalkCache((words) => arena.take(words), entries);
+        const model = new Model(entries, 1);
+        let now = 0;
+        for (const [i, s] of steps.entries()) {
+          if (i % 50 === every) now = renumber(cache);
+          if (s.do === 'use') {
+            const e = find(cache.heads, cache.shift, s.key, s.tag);
+            const frame = model.use(s.key, s.tag);
+            expect(e === 0 ? undefined : heap[e + FRAME]).toBe(frame);
+            now++;
+            if (e !== 0) heap[e + USED] = now;
+            else {
+              replaceOldest(cache, s.key, s.tag, i, now);
+              model.fill(s.key, s.tag, i);
+            }
+          } else if (s.do === 'reset') {
+            emptyWalkCache(cache);
+            model.drop(() => true);
+          } else {
+            const goes = (entry: { key: number; tag: number }) =>
+              entry.tag === s.tag && (s.do === 'drop-tag' || entry.key === s.key);
+            for (const e of used(cache)) {
+              if (goes({ key: heap[e + KEY]!, tag: heap[e + TAG]! })) discard(cache, e);
+            }
+            model.drop(goes);
+          }
+        }
+        const held = used(cache).map((e) => `${heap[e + KEY]}/${heap[e + TAG]}`);
+        expect(held).toEqual(model.sets[0]!.map((e) => `${e.key}/${e.tag}`).reverse());
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('without entries never holds anything', () => {
+    const arena = new Arena(region, walkCacheWords(0));
+    const cache = makeWalkCache((words) => arena.take(words), 0);
+    expect(cache.first).toBe(0);
+    for (let key = 0; key < 100; key++) expect(find(cache.heads, cache.shift, key, 1)).toBe(0);
   });
 });

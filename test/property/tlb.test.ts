@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import type { Core, CoreContext } from '../../src/machine/core.ts';
+import type { Core } from '../../src/machine/core.ts';
+import type { CoreContext } from '../../src/machine/core-context.ts';
 import { K } from '../../src/machine/counters.ts';
 import { flushAll, flushAsid, invalidatePage } from '../../src/machine/flush.ts';
 import { heap } from '../../src/machine/heap.ts';

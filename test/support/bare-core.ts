@@ -1,4 +1,5 @@
-import { type Core, type CoreContext, Verdict } from '../../src/machine/core.ts';
+import { type Core, Verdict } from '../../src/machine/core.ts';
+import type { CoreContext } from '../../src/machine/core-context.ts';
 import { HOT_COUNTERS, type HotCounter, K } from '../../src/machine/counters.ts';
 import { flushAll } from '../../src/machine/flush.ts';
 import { heap } from '../../src/machine/heap.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { ITEM_WORDS, Op } from '../../src/guest/workloads/workload.ts';
-import type { CoreContext } from '../../src/machine/core.ts';
+import type { CoreContext } from '../../src/machine/core-context.ts';
 import { K } from '../../src/machine/counters.ts';
 import { heap } from '../../src/machine/heap.ts';
 import { buildMachine } from '../../src/machine/machine.ts';
