@@ -44,9 +44,10 @@ export interface Assoc {
   readonly first: number;
 }
 
+/** Hash heads for so many entries. With fewer, more look-ups go on to a second entry, which costs a wrong guess each. */
 export const headsFor = (entries: number): number => {
   let heads = 16;
-  while (heads < entries * 4) heads *= 2;
+  while (heads < entries * 8) heads *= 2;
   return heads;
 };
 

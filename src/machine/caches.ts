@@ -9,8 +9,10 @@ import { heap } from './heap.ts';
  * victim cache as on Family 10h: a line found there moves to the L2, and what the L2 evicts moves there.
  *
  * A set is its tags in order of recency, most recent first, so that one pass finds, promotes and inserts:
- * exact LRU without ages. A tag is `frame + 1`; the set index is the low bits of the line number
- * `frame << 6 | line`, at least 6 of them, so that tag and set name the line.
+ * exact LRU without ages. The most recent tags of all sets of the L2 lie together before the rest: most reads of
+ * page tables find their line there, and the rest of the sets stays out of the host's own caches. A tag is
+ * `frame + 1`; the set index is the low bits of the line number `frame << 6 | line`, at least 6 of them, so that tag
+ * and set name the line.
  */
 const H = heap;
 // Imported constants are bound to module-level ones: the compiler folds those, but loads an imported
@@ -31,16 +33,17 @@ const causeOfState = new Int32Array([0, 1, 2, 8]);
 /** Brings a line into the L2 as its most recent line; returns the level that had it. */
 function access(core: Core, frame: number, line: number): number {
   const h = H;
-  const tag = frame + 1;
+  const tag = (frame + 1) | 0;
   const number = (frame << 6) | line;
-  const ways = core.l2Ways;
   const set = number & core.l2SetMask;
-  const begin = core.l2Tags + set * ways;
-  let previous = h[begin]!;
+  const newest = (core.l2Newest + set) | 0;
+  let previous = h[newest]!;
   if (previous === tag) return Level.L2;
-  h[begin] = tag;
-  const end = begin + ways;
-  for (let at = begin + 1; at < end; at++) {
+  h[newest] = tag;
+  const others = core.l2Ways - 1;
+  const begin = (core.l2Others + Math.imul(set, others)) | 0;
+  const end = (begin + others) | 0;
+  for (let at = begin; at < end; at = (at + 1) | 0) {
     const here = h[at]!;
     h[at] = previous;
     if (here === tag) return Level.L2;
@@ -127,8 +130,7 @@ export function readTableLine(core: Core, frame: number, line: number): number {
   const h = H;
   const counters = core.counters;
   const set = ((frame << 6) | line) & core.l2SetMask;
-  const newest = (core.l2Tags + Math.imul(set, core.l2Ways)) | 0;
-  const level = h[newest] === frame + 1 ? Level.L2 : access(core, frame, line);
+  const level = h[(core.l2Newest + set) | 0] === frame + 1 ? Level.L2 : access(core, frame, line);
   if (level === Level.L2) {
     h[counters + K.walk_l2_hits] = h[counters + K.walk_l2_hits]! + 1;
     return core.l2Cycles;

@@ -105,7 +105,9 @@ export class Core {
   faultFrame = 0;
 
   // Caches.
-  readonly l2Tags: number;
+  /** The most recent tag of each set, and where the others begin. */
+  readonly l2Newest: number;
+  readonly l2Others: number;
   readonly l2Ways: number;
   readonly l2SetMask: number;
   readonly l2Cycles: number;
@@ -196,9 +198,10 @@ export class Core {
     this.ntlbShift = this.ntlb.shift;
     this.ntlbCycles = walk.nestedTlbHitCycles;
 
-    this.l2Tags = cache.l2Tags;
+    this.l2Newest = cache.l2Tags;
     this.l2Ways = caches.l2.ways;
     this.l2SetMask = caches.l2.size / 64 / caches.l2.ways - 1;
+    this.l2Others = this.l2Newest + this.l2SetMask + 1;
     this.l2Cycles = caches.l2.hitCycles;
     this.l3Tags = cache.l3Tags;
     this.l3Ways = caches.l3.ways;

@@ -97,7 +97,8 @@ export function runBlock(core: Core, limit: number): Stop {
   let slow = 0;
   // Instructions that a cycle can hold, rounded up.
   const perCycle = ((255 + cpi) / cpi) | 0;
-  let check = instructionsUntil(most, cpi);
+  // Looked at after the first visit of each block, so that the compiler has seen the way before it becomes rare.
+  let check = 0;
   let references = 0;
   let instructions = 0;
   let fetches = 0;
@@ -179,8 +180,9 @@ export function runBlock(core: Core, limit: number): Stop {
     }
     if (instructions >= check) {
       const time = (slow + cyclesOf(instructions, carry, cpi)) | 0;
+      const reached = p < end ? LIMIT : END;
       if (time >= most) {
-        stop = p < end ? LIMIT : END;
+        stop = reached;
         break;
       }
       check = (instructions + instructionsUntil((most - time) | 0, cpi)) | 0;

@@ -55,9 +55,9 @@ function compile(source, ...flags) {
 }
 
 const VISITS = {
-  friendly: { off: 24e6, on: 16e6 },
-  medium: { off: 16e6, on: 12e6 },
-  half: { off: 8e6, on: 5e6 },
+  friendly: { off: 64e6, on: 32e6 },
+  medium: { off: 48e6, on: 24e6 },
+  half: { off: 24e6, on: 12e6 },
 };
 
 /** Simulator and C++ program turn by turn; returns what each case took. */

@@ -57,7 +57,8 @@ static i32 poolUsed = 1;
 
 struct Array {
   i32 *heads = nullptr;
-  i32 shift = 0, sets = 0, sentinels = 0;
+  // Of a walk cache: entries, and the first of them.
+  i32 shift = 0, sets = 0, sentinels = 0, count = 0;
 };
 static const u32 GOLDEN = 0x9e3779b1u, MIX = 0x85ebca6bu;
 
@@ -81,8 +82,7 @@ static inline void touch(i32 e, i32 sentinel) {
   pool[newest].prev = e;
   pool[sentinel].next = e;
 }
-static inline i32 replace(Array &a, i32 sentinel, i32 key, i32 tag) {
-  i32 e = pool[sentinel].prev;
+static inline void put(Array &a, i32 e, i32 key, i32 tag) {
   Entry &entry = pool[e];
   if (entry.tag != -1) {
     i32 *at = &a.heads[hashOf(entry.key, entry.tag, a.shift)];
@@ -94,6 +94,10 @@ static inline i32 replace(Array &a, i32 sentinel, i32 key, i32 tag) {
   i32 &head = a.heads[hashOf(key, tag, a.shift)];
   entry.chain = head;
   head = e;
+}
+static inline i32 replace(Array &a, i32 sentinel, i32 key, i32 tag) {
+  i32 e = pool[sentinel].prev;
+  put(a, e, key, tag);
   touch(e, sentinel);
   return e;
 }
@@ -102,7 +106,7 @@ static void load(Array &a, i32 *resident) {
   Section s = section();
   if (s.empty()) return;
   i32 count = s[0], ways = count / s[1], heads = 16, bits = 4;
-  while (heads < 4 * count) heads *= 2, bits++;
+  while (heads < 8 * count) heads *= 2, bits++;
   a.heads = (i32 *)calloc(heads, 4);
   a.shift = 32 - bits;
   a.sets = s[1];
@@ -135,7 +139,7 @@ static Array stores[6], pwc, ntlb;
 static Array *tlb[6];
 static i32 resident[6];
 
-// Caches: a set is its tags, most recent first.
+// Caches: a set is its tags, most recent first. In the L2 the most recent of all sets come before the others.
 static i32 *l2Tags, *l3Tags, l2Ways, l2SetMask, l2Cycles, l3Ways, l3SetMask, l3Cycles, lineCause;
 
 static bool takeFromL3(i32 tag, i32 number) {
@@ -181,11 +185,11 @@ static void noteLines(i32 frame, i32 line, i32 victim, i32 low) {
 
 static inline i32 access(i32 frame, i32 line) {
   i32 tag = frame + 1, number = (frame << 6) | line, set = number & l2SetMask;
-  i32 *begin = l2Tags + set * l2Ways, *end = begin + l2Ways;
-  i32 previous = *begin;
+  i32 previous = l2Tags[set];
   if (previous == tag) return IN_L2;
-  *begin = tag;
-  for (i32 *at = begin + 1; at < end; at++) {
+  l2Tags[set] = tag;
+  i32 *begin = l2Tags + l2SetMask + 1 + set * (l2Ways - 1), *end = begin + l2Ways - 1;
+  for (i32 *at = begin; at < end; at++) {
     i32 here = *at;
     *at = previous;
     if (here == tag) return IN_L2;
@@ -215,16 +219,46 @@ static inline i32 readTableLine(i32 frame, i32 line) {
 
 static i32 walkFrame, walkSize, walkFlags, walkSlot, walkGuest, walkNested, nestedSize, nestedSlot;
 
+// Page-walk cache and nested TLB: times of use instead of a list.
+static i32 now;
+static inline void replaceOldest(Array &a, i32 key, i32 frame) {
+  i32 oldest = a.sentinels;
+  for (i32 e = oldest + 1; e < oldest + a.count; e++) {
+    if (pool[e].next < pool[oldest].next) oldest = e;
+  }
+  put(a, oldest, key, asid);
+  pool[oldest].next = ++now;
+  pool[oldest].frame = frame;
+}
+
 static inline i32 upperEntry(i32 slot, i32 frame, i64 &reads) {
   i32 hit = find(pwc, slot, asid);
   if (hit != 0) {
-    touch(hit, pwc.sentinels);
+    pool[hit].next = ++now;
     n.pwc_hits++;
     return pwcCycles;
   }
-  replace(pwc, pwc.sentinels, slot, asid);
+  replaceOldest(pwc, slot, 0);
   reads++;
   return readTableLine(frame, (slot & 511) >> 3);
+}
+
+static void loadWalkCache(Array &a) {
+  Section s = section();
+  if (s.empty()) return;
+  i32 heads = 16, bits = 4;
+  a.count = s[0];
+  while (heads < 8 * a.count) heads *= 2, bits++;
+  a.heads = (i32 *)calloc(heads, 4);
+  a.shift = 32 - bits;
+  a.sentinels = poolUsed;
+  for (i32 way = 0; way < a.count; way++) pool[poolUsed++] = {-1, -1, 0, 0, 0, 0, 0, 0, 0};
+  for (size_t i = 2; i < s.size(); i += 6) {
+    i32 e = a.sentinels + (i32)(i - 2) / 6;
+    put(a, e, s[i], s[i + 1]);
+    pool[e].next = ++now;
+    pool[e].frame = s[i + 2];
+  }
 }
 
 static inline i32 indexOf(i32 page, i32 level) { return ((u32)page >> (9 * level)) & 511; }
@@ -250,14 +284,14 @@ static i32 nestedWalk(i32 gfn) {
 static inline i32 tableFrame(i32 gfn) {
   i32 hit = find(ntlb, gfn, asid);
   if (hit != 0) {
-    touch(hit, ntlb.sentinels);
+    pool[hit].next = ++now;
     n.nested_tlb_hits++;
     walkNested += ntlbCycles;
     return pool[hit].frame;
   }
   n.nested_tlb_misses++;
   i32 frame = nestedWalk(gfn);
-  pool[replace(ntlb, ntlb.sentinels, gfn, asid)].frame = frame;
+  replaceOldest(ntlb, gfn, frame);
   return frame;
 }
 
@@ -506,8 +540,8 @@ int main(int argc, char **argv) {
   Section which = section();
   for (i32 a = 0; a < 6; a++) tlb[a] = which[a] < 0 ? nullptr : &stores[which[a]];
   for (i32 a = 0; a < 6; a++) load(stores[a], which[a] == a ? &resident[a < 3 ? 0 : 3] : nullptr);
-  load(pwc, nullptr);
-  load(ntlb, nullptr);
+  loadWalkCache(pwc);
+  loadWalkCache(ntlb);
   Section l2Of = section(), l3Of = section(), states = section(), ownersOf = section();
   l2Tags = l2Of.data();
   l3Tags = l3Of.data();

@@ -95,7 +95,7 @@ function worldOf({ machine, scenario, members }) {
     ...arrays.map((assoc) => (assoc === null ? [] : contents(assoc))),
     walkCache(core.pwc),
     walkCache(core.ntlb),
-    heap.slice(core.l2Tags, core.l2Tags + caches.l2.size / 64),
+    heap.slice(core.l2Newest, core.l2Newest + caches.l2.size / 64),
     heap.slice(core.l3Tags, core.l3Tags + caches.l3.size / 64),
     memory.lineState,
     memory.owner,
