@@ -125,7 +125,7 @@ export function touch(e: number): void {
   h[sentinel + NEXT] = e;
 }
 
-function unhash(heads: number, shift: number, e: number): void {
+const unhash = (heads: number, shift: number, e: number): void => {
   const h = H;
   const bucket =
     (heads + (Math.imul(h[e]! ^ Math.imul(h[(e + TAG) | 0]!, 0x85ebca6b | 0), GOLDEN) >>> shift)) |
@@ -137,7 +137,7 @@ function unhash(heads: number, shift: number, e: number): void {
   }
   while (h[(at + CHAIN) | 0] !== e) at = h[(at + CHAIN) | 0]!;
   h[(at + CHAIN) | 0] = h[(e + CHAIN) | 0]!;
-}
+};
 
 /**
  * Takes the least recent entry of a set for (key, tag) and makes it the most recent. The caller has read

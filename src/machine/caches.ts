@@ -20,8 +20,10 @@ const H = heap;
 const Leaf = Leaf_;
 const K = K_;
 
-/** Where a line was found. Memory is `Dram` plus the node it is on. */
-const Level = { L2: 0, L3: 1, Dram: 2 } as const;
+/** Where a line was found. */
+const IN_L2 = 0;
+const IN_L3 = 1;
+const IN_DRAM = 2;
 
 const OWN = 1;
 const OTHER = 2;
@@ -31,14 +33,14 @@ const HELD = 3;
 const causeOfState = new Int32Array([0, 1, 2, 8]);
 
 /** Brings a line into the L2 as its most recent line; returns the level that had it. */
-function access(core: Core, frame: number, line: number): number {
+const access = (core: Core, frame: number, line: number): number => {
   const h = H;
   const tag = (frame + 1) | 0;
   const number = (frame << 6) | line;
   const set = number & core.l2SetMask;
   const newest = (core.l2Newest + set) | 0;
   let previous = h[newest]!;
-  if (previous === tag) return Level.L2;
+  if (previous === tag) return IN_L2;
   h[newest] = tag;
   const others = core.l2Ways - 1;
   const begin = (core.l2Others + Math.imul(set, others)) | 0;
@@ -46,23 +48,23 @@ function access(core: Core, frame: number, line: number): number {
   for (let at = begin; at < end; at = (at + 1) | 0) {
     const here = h[at]!;
     h[at] = previous;
-    if (here === tag) return Level.L2;
+    if (here === tag) return IN_L2;
     previous = here;
   }
   // `previous` is the victim, 0 if the way was empty.
-  let level: number = Level.Dram;
+  let level: number = IN_DRAM;
   if (core.l3Tags !== 0) {
-    if (takeFromL3(core, tag, number)) level = Level.L3;
+    if (takeFromL3(core, tag, number)) level = IN_L3;
     if (previous !== 0) {
       intoL3(core, previous, (((previous - 1) << 6) & ~63) | (set & 63));
     }
   }
   if (core.dataOn !== 0) noteLines(core, frame, line, previous, set & 63);
   return level;
-}
+};
 
 /** Removes a line from the L3; false if it was not there. */
-function takeFromL3(core: Core, tag: number, number: number): boolean {
+const takeFromL3 = (core: Core, tag: number, number: number): boolean => {
   const h = H;
   const ways = core.l3Ways;
   const begin = core.l3Tags + (number & core.l3SetMask) * ways;
@@ -81,10 +83,10 @@ function takeFromL3(core: Core, tag: number, number: number): boolean {
     if (here === 0) return false;
   }
   return false;
-}
+};
 
 /** Puts a line the L2 evicted at the recent end of its L3 set. */
-function intoL3(core: Core, tag: number, number: number): void {
+const intoL3 = (core: Core, tag: number, number: number): void => {
   const h = H;
   const ways = core.l3Ways;
   const begin = core.l3Tags + (number & core.l3SetMask) * ways;
@@ -98,10 +100,10 @@ function intoL3(core: Core, tag: number, number: number): void {
     if (here === tag || here === 0) return;
     previous = here;
   }
-}
+};
 
 /** Records that `line` is held, and who evicted the victim; leaves the cause of the miss in the core. */
-function noteLines(core: Core, frame: number, line: number, victim: number, low: number): void {
+const noteLines = (core: Core, frame: number, line: number, victim: number, low: number): void => {
   const states = core.lineState;
   const word = (frame << 2) | (line >> 4);
   const shift = (line & 15) << 1;
@@ -123,19 +125,19 @@ function noteLines(core: Core, frame: number, line: number, victim: number, low:
     }
     states[victimWord] = (states[victimWord]! & ~(3 << victimShift)) | (by << victimShift);
   }
-}
+};
 
 /** Reads one line of a table for the page walker; returns the cycles. */
 export function readTableLine(core: Core, frame: number, line: number): number {
   const h = H;
   const counters = core.counters;
   const set = ((frame << 6) | line) & core.l2SetMask;
-  const level = h[(core.l2Newest + set) | 0] === frame + 1 ? Level.L2 : access(core, frame, line);
-  if (level === Level.L2) {
+  const level = h[(core.l2Newest + set) | 0] === frame + 1 ? IN_L2 : access(core, frame, line);
+  if (level === IN_L2) {
     h[counters + K.walk_l2_hits] = h[counters + K.walk_l2_hits]! + 1;
     return core.l2Cycles;
   }
-  if (level === Level.L3) {
+  if (level === IN_L3) {
     h[counters + K.walk_l3_hits] = h[counters + K.walk_l3_hits]! + 1;
     return core.l3Cycles;
   }
@@ -146,18 +148,18 @@ export function readTableLine(core: Core, frame: number, line: number): number {
 /** The same for a table of the host itself: nobody's counters move. */
 export function readHostLine(core: Core, frame: number, line: number): number {
   const level = access(core, frame, line);
-  return level === Level.L2
+  return level === IN_L2
     ? core.l2Cycles
-    : level === Level.L3
+    : level === IN_L3
       ? core.l3Cycles
       : dramCycles(core, frame);
 }
 
-function dramCycles(core: Core, frame: number): number {
+const dramCycles = (core: Core, frame: number): number => {
   return core.nodes === 1
     ? core.dramCycles
     : core.dramByNode[Math.floor(frame / core.framesPerNode)]!;
-}
+};
 
 /**
  * Touches `lines` data lines of a page from `line` on, wrapping inside the page. A line that is not in the
@@ -171,10 +173,10 @@ export function touchLines(core: Core, frame: number, line: number, lines: numbe
   h[counters + K.data_lines] = h[counters + K.data_lines]! + lines;
   for (let i = 0; i < lines; i++) {
     const level = access(core, frame, (line + i) & 63);
-    if (level === Level.L2) continue;
+    if (level === IN_L2) continue;
     let latency: number;
     h[counters + K.data_l2_misses] = h[counters + K.data_l2_misses]! + 1;
-    if (level === Level.L3) {
+    if (level === IN_L3) {
       h[counters + K.data_l3_hits] = h[counters + K.data_l3_hits]! + 1;
       latency = core.l3Cycles;
     } else {

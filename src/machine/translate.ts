@@ -48,7 +48,8 @@ const SIDE = SIDE_;
 const SIDE_I = SIDE_I_;
 const Verdict = Verdict_;
 const K = K_;
-const Pte = Pte_;
+const { Global: GLOBAL } = Pte_;
+const HOST_RIGHTS = Pte_.Present | Pte_.Writable | Pte_.Dirty | GLOBAL;
 const STORE_OK = STORE_OK_;
 const Fault = Fault_;
 const walk1d = walk1d_;
@@ -63,11 +64,11 @@ const L1_MISSED = 2;
 const L2_HIT = 4;
 
 /** Records that the last copy of a live translation was evicted, and by whom. */
-function lose(core: Core, side: number, entry: number): void {
+const lose = (core: Core, side: number, entry: number): void => {
   const h = H;
   const flags = h[(entry + FLAGS) | 0]!;
   const owner = flags >>> 8;
-  const sequence = (core.seqs + (owner << 1) + ((flags & Pte.Global) >> 4)) | 0;
+  const sequence = (core.seqs + (owner << 1) + ((flags & GLOBAL) >> 4)) | 0;
   if (h[sequence] !== h[(entry + SEQ) | 0]) return;
   const vm = core.vmOf[owner]!;
   if (core.tlbEvictions !== 0) {
@@ -76,10 +77,10 @@ function lose(core: Core, side: number, entry: number): void {
   }
   const cause = vm === core.vm ? Cause.Capacity : Cause.Interference;
   (side === SIDE_I ? core.lossI : core.lossD)[h[(entry + SLOT) | 0]!] = -cause;
-}
+};
 
 /** Copies the translation at `from` into array `a` (level * 6 + side * 3 + size); returns its entry there. */
-function admit(core: Core, a: number, from: number): number {
+const admit = (core: Core, a: number, from: number): number => {
   const h = H;
   const cfg = (core.arrays + Math.imul(a | 0, CFG)) | 0;
   const key = h[from]!;
@@ -109,10 +110,10 @@ function admit(core: Core, a: number, from: number): number {
   h[(entry + SLOT) | 0] = h[(from + SLOT) | 0]!;
   h[(entry + SEQ) | 0] = h[(from + SEQ) | 0]!;
   return entry;
-}
+};
 
 /** An entry above 4K for this page at a level and side whose first array is `a`, or 0. */
-function findLarge(core: Core, a: number, vpn: number): number {
+const findLarge = (core: Core, a: number, vpn: number): number => {
   const h = H;
   for (let size = 1; size < 3; size++) {
     if (h[core.resident + a + size] === 0) continue;
@@ -121,7 +122,7 @@ function findLarge(core: Core, a: number, vpn: number): number {
     if (entry !== 0) return entry;
   }
   return 0;
-}
+};
 
 /**
  * Translates one visit that the 4K look-up could not serve. `held` is the entry found without the right
@@ -181,7 +182,13 @@ export function translate(
 }
 
 /** Walks until the page is mapped, and fills the TLBs from the walk's result. Returns what `translate` does. */
-function walkAndFill(core: Core, vpn: number, side: number, write: number, known: number): number {
+const walkAndFill = (
+  core: Core,
+  vpn: number,
+  side: number,
+  write: number,
+  known: number,
+): number => {
   const h = H;
   const needsRight = (known & NEEDS_RIGHT) !== 0;
   core.walkGuest = 0;
@@ -207,7 +214,7 @@ function walkAndFill(core: Core, vpn: number, side: number, write: number, known
   const loss = side === SIDE_I ? core.lossI : core.lossD;
   const record = loss[slot]!;
   const flags = (core.walkFlags & 0x7f) | (core.vcpu << 8);
-  const sequence = ((core.vcpu << 1) + ((flags & Pte.Global) >> 4)) | 0;
+  const sequence = ((core.vcpu << 1) + ((flags & GLOBAL) >> 4)) | 0;
   const seq = h[(core.seqs + sequence) | 0]!;
   loss[slot] = seq;
   h[(core.filled + sequence) | 0] = 1;
@@ -251,9 +258,9 @@ function walkAndFill(core: Core, vpn: number, side: number, write: number, known
   const second = (first + 6 + size) | 0;
   if (core.victimFill === 0 && core.present[second] !== 0) admit(core, second, fresh);
   return admit(core, (first + size) | 0, fresh);
-}
+};
 
-function chargeWalk(core: Core, cause: number): void {
+const chargeWalk = (core: Core, cause: number): void => {
   const h = H;
   if (core.anyFree !== 0) refundWalk(core, cause);
   const guest = core.pending + Leaf.WalkGuest + cause;
@@ -262,10 +269,10 @@ function chargeWalk(core: Core, cause: number): void {
   h[nested] = h[nested]! + core.walkNested;
   core.walkGuest = 0;
   core.walkNested = 0;
-}
+};
 
 /** Takes back the time of those parts of a walk that cost nothing in this run. */
-function refundWalk(core: Core, cause: number): void {
+const refundWalk = (core: Core, cause: number): void => {
   const free = core.freeLeaves;
   if (free[Leaf.WalkGuest + cause] === 1) {
     core.ahead -= core.walkGuest;
@@ -275,7 +282,7 @@ function refundWalk(core: Core, cause: number): void {
     core.ahead -= core.walkNested;
     core.walkNested = 0;
   }
-}
+};
 
 /**
  * The host touches one of its own 2 MB pages (`key`) in a handler, under ASID 0. Returns the cycles of
@@ -298,7 +305,7 @@ export function visitHost(core: Core, key: number, side: number, tableFrame: num
   h[fresh] = key;
   h[fresh + TAG] = tag;
   h[fresh + FRAME] = key << 9;
-  h[fresh + FLAGS] = Pte.Present | Pte.Writable | Pte.Dirty | Pte.Global | (core.vcpuCount << 8);
+  h[fresh + FLAGS] = HOST_RIGHTS | (core.vcpuCount << 8);
   h[fresh + SLOT] = 0;
   h[fresh + SEQ] = -1;
   const vm = core.vm;

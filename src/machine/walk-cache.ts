@@ -61,7 +61,7 @@ export function emptyWalkCache({ heads, shift, first, end }: WalkCache): void {
   }
 }
 
-function unhash(heads: number, shift: number, e: number): void {
+const unhash = (heads: number, shift: number, e: number): void => {
   const h = H;
   const bucket = heads + (Math.imul(h[e]! ^ mixOf(h[e + TAG]!), GOLDEN) >>> shift);
   let at = h[bucket]!;
@@ -71,7 +71,7 @@ function unhash(heads: number, shift: number, e: number): void {
   }
   while (h[at + CHAIN] !== e) at = h[at + CHAIN]!;
   h[at + CHAIN] = h[e + CHAIN]!;
-}
+};
 
 /** Puts (key, tag) in the place of the entry that was used least recently; returns its entry. */
 export function replaceOldest(

@@ -31,7 +31,13 @@ const replaceOldest = replaceOldest_;
 const readTableLine = readTableLine_;
 const K = K_;
 const PTE_SHIFT = PTE_SHIFT_;
-const Pte = Pte_;
+const {
+  Present: PRESENT,
+  Writable: WRITABLE,
+  Accessed: ACCESSED,
+  Dirty: DIRTY,
+  Large: LARGE,
+} = Pte_;
 const GOLDEN = 0x9e3779b1 | 0;
 const MIX = 0x85ebca6b | 0;
 
@@ -48,28 +54,28 @@ const { None: NO_FAULT, Table: TABLE_FAULT, Nested: NESTED_FAULT } = Fault;
 /**
  * Reads an entry of an upper level that the page-walk cache lacks, and puts it there at time `now`. Returns the cycles.
  */
-function upperMiss(
+const upperMiss = (
   core: Core,
   slot: number,
   frame: number,
   nested: number,
   entry: number,
   now: number,
-): number {
+): number => {
   const h = H;
-  if (core.pwc.first !== 0 && (entry & Pte.Present) !== 0) {
+  if (core.pwc.first !== 0 && (entry & PRESENT) !== 0) {
     replaceOldest(core.pwc, slot, core.asid, 0, now);
   }
   const reads = core.counters + (nested !== 0 ? K.walk_reads_nested : K.walk_reads_guest);
   h[reads] = h[reads]! + 1;
   return readTableLine(core, frame, (slot & 511) >> 3);
-}
+};
 
 /** Page size (0 = 4K) of a leaf whose index begins at bit `low` of the page number: `low / 9`. */
 const sizeOf = (low: number): number => (low * 57) >> 9;
 
 /** Books what a walk of the first table took, and what it did in the walk caches. */
-function settle(core: Core, cycles: number, hits: number, now: number): void {
+const settle = (core: Core, cycles: number, hits: number, now: number): void => {
   const h = H;
   const at = core.counters + K.pwc_hits;
   h[at] = h[at]! + hits;
@@ -77,7 +83,7 @@ function settle(core: Core, cycles: number, hits: number, now: number): void {
   core.walkGuest += took;
   core.ahead += took;
   core.walkClock = now;
-}
+};
 
 /** Walks the table at `core.root`. */
 export function walk1d(core: Core, page: number, write: number): Fault {
@@ -97,7 +103,7 @@ export function walk1d(core: Core, page: number, write: number): Fault {
   for (;;) {
     const slot = (node << 9) | ((vpn >>> low) & 511);
     const entry = entries[slot]!;
-    if (low > 0 && (entry & Pte.Large) === 0) {
+    if (low > 0 && (entry & LARGE) === 0) {
       let hit = h[(heads + (Math.imul(slot ^ mix, GOLDEN) >>> shift)) | 0]!;
       while (hit !== 0 && ((h[hit]! ^ slot) | (h[(hit + TAG) | 0]! ^ tag)) !== 0) {
         hit = h[(hit + CHAIN) | 0]!;
@@ -109,7 +115,7 @@ export function walk1d(core: Core, page: number, write: number): Fault {
       } else {
         cycles += upperMiss(core, slot, tables.frame[node]! + core.frameBase, 0, entry, now);
       }
-      if ((entry & Pte.Present) === 0) return stop1d(core, cycles, hits, now, slot, low);
+      if ((entry & PRESENT) === 0) return stop1d(core, cycles, hits, now, slot, low);
       node = entry >>> PTE_SHIFT;
       low = (low - 9) | 0;
       continue;
@@ -117,10 +123,10 @@ export function walk1d(core: Core, page: number, write: number): Fault {
     const reads = core.counters + K.walk_reads_guest;
     h[reads] = h[reads]! + 1;
     cycles += readTableLine(core, tables.frame[node]! + core.frameBase, (slot & 511) >> 3);
-    if ((entry & Pte.Present) === 0 || (write !== 0 && (entry & Pte.Writable) === 0)) {
+    if ((entry & PRESENT) === 0 || (write !== 0 && (entry & WRITABLE) === 0)) {
       return stop1d(core, cycles, hits, now, slot, low);
     }
-    const marked = entry | Pte.Accessed | (write !== 0 ? Pte.Dirty : 0);
+    const marked = entry | ACCESSED | (write !== 0 ? DIRTY : 0);
     if (marked !== entry) entries[slot] = marked;
     settle(core, cycles, hits, now);
     core.walkFrame = (entry >>> PTE_SHIFT) + core.frameBase;
@@ -131,25 +137,25 @@ export function walk1d(core: Core, page: number, write: number): Fault {
   }
 }
 
-function stop1d(
+const stop1d = (
   core: Core,
   cycles: number,
   hits: number,
   now: number,
   slot: number,
   low: number,
-): Fault {
+): Fault => {
   settle(core, cycles, hits, now);
   core.faultLevel = sizeOf(low) + 1;
   core.walkSlot = slot;
   return TABLE_FAULT;
-}
+};
 
 /**
  * Walks the nested table for one guest frame; returns the host frame of its 4 KiB page, or -1. Leaves the
  * size and slot of the nested leaf in `nestedSize` and `nestedSlot`.
  */
-function nestedWalk(core: Core, frame: number): number {
+const nestedWalk = (core: Core, frame: number): number => {
   const h = H;
   const gfn = frame | 0;
   const tables = core.tables;
@@ -167,7 +173,7 @@ function nestedWalk(core: Core, frame: number): number {
   for (;;) {
     const slot = (node << 9) | ((gfn >>> low) & 511);
     const entry = entries[slot]!;
-    if (low > 0 && (entry & Pte.Large) === 0) {
+    if (low > 0 && (entry & LARGE) === 0) {
       let hit = h[(heads + (Math.imul(slot ^ mix, GOLDEN) >>> shift)) | 0]!;
       while (hit !== 0 && ((h[hit]! ^ slot) | (h[(hit + TAG) | 0]! ^ tag)) !== 0) {
         hit = h[(hit + CHAIN) | 0]!;
@@ -179,7 +185,7 @@ function nestedWalk(core: Core, frame: number): number {
       } else {
         cycles += upperMiss(core, slot, tables.frame[node]!, 1, entry, now);
       }
-      if ((entry & Pte.Present) === 0) break;
+      if ((entry & PRESENT) === 0) break;
       node = entry >>> PTE_SHIFT;
       low = (low - 9) | 0;
       continue;
@@ -187,7 +193,7 @@ function nestedWalk(core: Core, frame: number): number {
     const reads = core.counters + K.walk_reads_nested;
     h[reads] = h[reads]! + 1;
     cycles += readTableLine(core, tables.frame[node]!, (slot & 511) >> 3);
-    if ((entry & Pte.Present) === 0) break;
+    if ((entry & PRESENT) === 0) break;
     core.nestedSize = sizeOf(low);
     core.nestedSlot = slot;
     found = ((entry >>> PTE_SHIFT) + (gfn & ((1 << low) - 1))) | 0;
@@ -201,10 +207,10 @@ function nestedWalk(core: Core, frame: number): number {
   core.walkClock = now;
   if (found < 0) core.faultFrame = gfn;
   return found;
-}
+};
 
 /** Host frame of a guest table frame that the nested TLB lacks; -1 if the nested table lacks it too. */
-function tableFrameMiss(core: Core, gfn: number): number {
+const tableFrameMiss = (core: Core, gfn: number): number => {
   const h = H;
   const misses = core.counters + K.nested_tlb_misses;
   h[misses] = h[misses]! + 1;
@@ -213,7 +219,7 @@ function tableFrameMiss(core: Core, gfn: number): number {
     replaceOldest(core.ntlb, gfn, core.asid, frame, ++core.walkClock);
   }
   return frame;
-}
+};
 
 /** Walks the guest table at `core.root` through the nested table at `core.nestedRoot`. */
 export function walk2d(core: Core, page: number, write: number): Fault {
@@ -253,7 +259,7 @@ export function walk2d(core: Core, page: number, write: number): Fault {
     }
     const slot = (node << 9) | ((vpn >>> low) & 511);
     const entry = entries[slot]!;
-    if (low > 0 && (entry & Pte.Large) === 0) {
+    if (low > 0 && (entry & LARGE) === 0) {
       let hit = h[(heads + (Math.imul(slot ^ mix, GOLDEN) >>> shift)) | 0]!;
       while (hit !== 0 && ((h[hit]! ^ slot) | (h[(hit + TAG) | 0]! ^ tag)) !== 0) {
         hit = h[(hit + CHAIN) | 0]!;
@@ -265,7 +271,7 @@ export function walk2d(core: Core, page: number, write: number): Fault {
       } else {
         cycles += upperMiss(core, slot, frame, 0, entry, now);
       }
-      if ((entry & Pte.Present) === 0) {
+      if ((entry & PRESENT) === 0) {
         core.faultLevel = sizeOf(low) + 1;
         core.walkSlot = slot;
         return stop2d(core, cycles, hits, frameHits, now, TABLE_FAULT);
@@ -277,12 +283,12 @@ export function walk2d(core: Core, page: number, write: number): Fault {
     const reads = core.counters + K.walk_reads_guest;
     h[reads] = h[reads]! + 1;
     cycles += readTableLine(core, frame, (slot & 511) >> 3);
-    if ((entry & Pte.Present) === 0 || (write !== 0 && (entry & Pte.Writable) === 0)) {
+    if ((entry & PRESENT) === 0 || (write !== 0 && (entry & WRITABLE) === 0)) {
       core.faultLevel = sizeOf(low) + 1;
       core.walkSlot = slot;
       return stop2d(core, cycles, hits, frameHits, now, TABLE_FAULT);
     }
-    const marked = entry | Pte.Accessed | (write !== 0 ? Pte.Dirty : 0);
+    const marked = entry | ACCESSED | (write !== 0 ? DIRTY : 0);
     if (marked !== entry) entries[slot] = marked;
     stop2d(core, cycles, hits, frameHits, now, NO_FAULT);
     const hfn = nestedWalk(core, (entry >>> PTE_SHIFT) + (vpn & ((1 << low) - 1)));
@@ -304,14 +310,14 @@ export function walk2d(core: Core, page: number, write: number): Fault {
 }
 
 /** Books what the walk of the guest table took up to here. */
-function stop2d(
+const stop2d = (
   core: Core,
   cycles: number,
   hits: number,
   frameHits: number,
   now: number,
   fault: Fault,
-): Fault {
+): Fault => {
   const h = H;
   settle(core, cycles, hits, now);
   const at = core.counters + K.nested_tlb_hits;
@@ -320,4 +326,4 @@ function stop2d(
   core.walkNested += took;
   core.ahead += took;
   return fault;
-}
+};
