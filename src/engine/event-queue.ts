@@ -43,6 +43,8 @@ export class EventQueue {
   private free: Int32Array;
   private freeCount: number;
   private size = 0;
+  /** 1 = the top of the heap was popped and nothing has taken its place yet: mostly the next push does. */
+  private vacant = 0;
   private order = 0;
   /** Events cancelled that are still in the heap. */
   private cancelled = 0;
@@ -64,12 +66,12 @@ export class EventQueue {
 
   /** Events that are pending and not cancelled. */
   get length(): number {
-    return this.size - this.cancelled;
+    return this.size - this.vacant - this.cancelled;
   }
 
   /** When the next event is due; Infinity when there is none. */
   peekTime(): Cycles {
-    this.dropDead();
+    this.settle();
     return this.size === 0 ? Infinity : this.times[0]!;
   }
 
@@ -81,6 +83,17 @@ export class EventQueue {
     const use = (this.uses[slot]! + 1) & USES;
     this.uses[slot] = use;
     const key = phase * PHASE_STEP + this.order++;
+    if (this.vacant !== 0) {
+      this.vacant = 0;
+      this.sink(at, key, slot);
+    } else {
+      this.rise(at, key, slot);
+    }
+    return slot + use * SLOTS;
+  }
+
+  /** Puts an entry at the end of the heap and lets it rise to its place. */
+  private rise(at: Cycles, key: number, slot: number): void {
     const times = this.times;
     const keys = this.keys;
     const slots = this.slots;
@@ -97,7 +110,6 @@ export class EventQueue {
     times[i] = at;
     keys[i] = key;
     slots[i] = slot;
-    return slot + use * SLOTS;
   }
 
   /** Takes an event back. Does nothing when it has happened already. */
@@ -110,34 +122,41 @@ export class EventQueue {
 
   /** Takes the next event into `time`, `kind`, `target`; false when there is none. */
   pop(): boolean {
-    this.dropDead();
+    this.settle();
     if (this.size === 0) return false;
     const slot = this.slots[0]!;
     this.time = this.times[0]!;
     this.kind = this.kinds[slot]!;
     this.target = this.targets[slot]!;
     this.uses[slot] = (this.uses[slot]! + 1) & USES;
-    this.removeTop();
+    this.free[this.freeCount++] = slot;
+    this.vacant = 1;
     return true;
   }
 
-  private dropDead(): void {
+  /** Fills the top when it is vacant, and drops cancelled events from it. */
+  private settle(): void {
+    if (this.vacant !== 0) this.fillTop();
     while (this.cancelled > 0 && (this.uses[this.slots[0]!]! & 1) === 0) {
       this.cancelled--;
-      this.removeTop();
+      this.free[this.freeCount++] = this.slots[0]!;
+      this.fillTop();
     }
   }
 
-  private removeTop(): void {
+  /** Moves the last entry to the top. */
+  private fillTop(): void {
+    this.vacant = 0;
+    const size = --this.size;
+    if (size > 0) this.sink(this.times[size]!, this.keys[size]!, this.slots[size]!);
+  }
+
+  /** Puts an entry at the top of the heap and lets it sink to its place. */
+  private sink(time: Cycles, key: number, slot: number): void {
     const times = this.times;
     const keys = this.keys;
     const slots = this.slots;
-    this.free[this.freeCount++] = slots[0]!;
-    const size = --this.size;
-    if (size === 0) return;
-    const time = times[size]!;
-    const key = keys[size]!;
-    const last = slots[size]!;
+    const size = this.size;
     let i = 0;
     for (;;) {
       let child = 2 * i + 1;
@@ -162,7 +181,7 @@ export class EventQueue {
     }
     times[i] = time;
     keys[i] = key;
-    slots[i] = last;
+    slots[i] = slot;
   }
 
   private grow(): void {

@@ -223,7 +223,7 @@ function eventQueue() {
   const cpp = available('g++') ? compile('queue.cpp') : undefined;
   if (!python) skipped('event queue against SimPy', "no SimPy (Debian's python3-simpy3)");
   if (!cpp) skipped('event queue against std::priority_queue', 'no g++');
-  const holds = 3e6;
+  const holds = 1e7;
   const slow = 2e5;
   for (const pending of [16, 256]) {
     const ours = [];
