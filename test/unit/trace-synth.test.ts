@@ -33,7 +33,7 @@ describe('a synthetic page trace', () => {
 
   it('holds the mappings that come and go', () => {
     const text = synthesized('mmap-loop', 1000);
-    expect(text).toMatch(/^X mmap [0-9a-f]+ \d+ rw-pa$/m);
+    expect(text).toMatch(/^X mmap [0-9a-f]+ \d+ rw-sa$/m);
     expect(text.match(/^X munmap/gm)!.length).toBeGreaterThan(10);
   });
 

@@ -1,9 +1,20 @@
 import { z } from 'zod';
-import { LOOP, MAPPED, microParams, microRegions, microWorkload, TEXT } from './micro.ts';
+import {
+  LOOP,
+  MAPPED,
+  microParams,
+  microRegion,
+  microRegions,
+  microWorkload,
+  TEXT,
+} from './micro.ts';
 import { operation, ScriptProgram, type Step, visit } from './script.ts';
 import { Op, type WorkloadDefinition } from './workload.ts';
 
-/** Maps and unmaps memory of which only a part, evenly spread, is ever touched (lmbench's lat_mmap). */
+/**
+ * Maps a file shared and writable, stores to a few of its pages, and unmaps it (lmbench's lat_mmap, which stores to
+ * one byte of every 16 KiB in the first tenth of the file).
+ */
 const params = z.object({
   pages: z
     .int()
@@ -16,30 +27,44 @@ const params = z.object({
     .min(0)
     .max(2 ** 20)
     .default(4)
-    .describe('of these, pages loaded from'),
+    .describe('of these, pages stored to'),
+  stride: z
+    .int()
+    .min(1)
+    .max(2 ** 20)
+    .default(4)
+    .describe('pages from one store to the next'),
   ...microParams,
 });
 
-function* loop(pages: number, touched: number): Generator<Step> {
+function* loop(pages: number, touched: number, stride: number): Generator<Step> {
   for (;;) {
     yield visit(Op.Fetch, TEXT, LOOP.references, LOOP.instructions);
-    yield operation(Op.Mmap, MAPPED, pages, 0);
+    yield operation(Op.Mmap, MAPPED, pages, FILE);
     for (let i = 0; i < touched; i++) {
-      const page = MAPPED + Math.floor((i * pages) / touched);
-      yield visit(Op.Load, page, 1, LOOP.instructions);
+      yield visit(Op.Store, MAPPED + i * stride, 1, LOOP.instructions);
     }
     yield operation(Op.Munmap, MAPPED, pages);
     yield operation(Op.WorkDone, 1);
   }
 }
 
+const regions = microRegions(
+  microRegion({ name: 'file', start: MAPPED, pages: 0, kind: 'shared', populated: false }),
+);
+/** The region whose kind and rights the mappings take. */
+const FILE = regions.length - 1;
+
 export const mmapLoop: WorkloadDefinition<typeof params> = {
   name: 'mmap-loop',
-  summary: 'maps and unmaps memory, touching a few pages of it',
+  summary: 'maps and unmaps a file, storing to a few of its pages',
   params,
   create(options) {
-    if (options.touched > options.pages) throw new Error('touched cannot exceed pages');
-    const program = new ScriptProgram({ script: loop(options.pages, options.touched) });
-    return microWorkload(options, 'iterations', [{ regions: microRegions(), program }]);
+    const { pages, touched, stride } = options;
+    if ((touched - 1) * stride >= pages) {
+      throw new Error(`${touched} pages, ${stride} apart, do not fit into ${pages} pages`);
+    }
+    const program = new ScriptProgram({ script: loop(pages, touched, stride) });
+    return microWorkload(options, 'iterations', [{ regions, program }]);
   },
 };

@@ -67,7 +67,7 @@ const programs = {
   exec: { ...command('64KiB', '128KiB', 50_000, { freshPages: 16 }), work: 30 },
   sh: { ...command('640KiB', '512KiB', 700_000, { freshPages: 64 }), work: 20 },
   fault: { kind: 'page-fault-loop', pages: 1024, work: 8 },
-  mmap: { kind: 'mmap-loop', pages: 16_384, touched: 1638, work: 4 },
+  mmap: { kind: 'mmap-loop', pages: 16_384, touched: 410, work: 8 },
   populate: { kind: 'page-fault-loop', pages: 256, work: 60 },
 } as const satisfies Record<string, Overrides>;
 
@@ -81,7 +81,7 @@ export const processCreation: Case = {
   id: 'V14',
   title: 'Fork, exec, fault and mmap under KVM',
   scenario:
-    'lmbench in one VM under KVM, shadow against nested paging with 4 KiB pages: lat_proc fork, exec and sh, lat_pagefault, lat_mmap (64 MiB, every tenth page touched). An exit and entry take 1150 cycles of a 2.5 GHz processor, as measured there.',
+    'lmbench in one VM under KVM, shadow against nested paging with 4 KiB pages: lat_proc fork, exec and sh, lat_pagefault, lat_mmap (a file of 64 MiB, of whose first tenth every fourth page is stored to). An exit and entry take 1150 cycles of a 2.5 GHz processor, as measured there.',
   assumed: [
     'fork: a process of 256 private pages, of which the child writes 24 (copy-on-write breaks measured for a small command)',
     'exec: a program of 64 KiB text and 128 KiB data that executes 50 000 instructions; sh: 640 KiB, 512 KiB and 700 000 instructions for shell and command together',
@@ -89,7 +89,7 @@ export const processCreation: Case = {
     'software steps of the hypervisor as in the profile kvm-2.6.33, the processor besides exits as opteron-6276',
   ],
   revised:
-    'a page touched for the first time was taken to cost a true fault and a hidden one at first (1.66 µs)',
+    'a page touched for the first time was taken to cost a true fault and a hidden one at first (1.66 µs); mmap loaded from every tenth page of anonymous memory (5.20), which is not what lmbench does',
   seeds: 2,
   explain: { arms: ['fork nested', 'fork shadow'], per: 'work', unit: 'fork' },
   figures: [
@@ -119,7 +119,7 @@ export const processCreation: Case = {
       neutral: 1,
       tolerance: { kind: 'relative', by: 0.3 },
       reason:
-        'the guest kernel of the source maps 16 pages of a file around each fault and tears all of them down again, work that is the same in both modes; ours maps the touched page only',
+        'a store to a shared file page for the first time costs the kernel of the source much more in either mode (accounting of dirty pages, KPTI) than the fault path modelled here, of the Opterons’ time, 0.5 µs',
     },
   ],
   async measure(arms) {

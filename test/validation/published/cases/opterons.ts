@@ -22,7 +22,7 @@ export const oltp: Case = {
     'one vCPU and one core of the machine',
   ],
   revised: '8 processes and enough shadow pages at first: nested paging lost (0.90)',
-  seeds: 2,
+  seeds: 5,
   explain: { arms: ['oltp shadow', 'oltp nested'], per: 'work', unit: 'transaction' },
   figures: [
     {
