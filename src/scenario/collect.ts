@@ -110,7 +110,7 @@ export function collect(
     vms.push({
       vm: vm.name,
       group: member.group.name,
-      workload: member.group.workload.kind,
+      workload: member.group.preset ?? member.group.workload.kind,
       unit: member.workload.unit,
       startInstructions,
       metrics: own,

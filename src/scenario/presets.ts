@@ -92,5 +92,5 @@ function fillVm(vm: Located, reader: PresetReader): Located {
   const preset = reader.read('workloads', kind);
   if (!preset) return vm;
   const filled = merge(without(preset, ...ABOUT), without(workload, 'kind'));
-  return withEntry(vm, 'workload', filled);
+  return withEntry(withEntry(vm, 'preset', child(workload, 'kind')!), 'workload', filled);
 }

@@ -27,6 +27,8 @@ export interface VmGroup {
   /** Per cent of one pCPU; 0 = none. */
   readonly cap: number;
   readonly pin?: readonly number[] | undefined;
+  /** Name of the workload preset, if it was one. */
+  readonly preset?: string | undefined;
   /** A registered kind with all its parameters. */
   readonly workload: Choice;
   /** Number of the first VM of the group: a baseline runs one member of a group alone. */

@@ -41,6 +41,10 @@ const vm = z
       .min(1)
       .optional()
       .describe('numbers of the pCPUs it may run on; all when left out'),
+    preset: z
+      .string()
+      .optional()
+      .describe('name of the workload preset; follows from `workload: { kind: … }`'),
     workload: workloads.schema.describe('what runs inside: a kind or a workload preset'),
   })
   .describe('a group of identical VMs');
