@@ -1,5 +1,6 @@
-import { isDirectory, readRun } from '../files/result-files.ts';
 import { type OpenOptions, openScenario } from '../files/scenario-file.ts';
+import { readRun } from '../files/stored-run.ts';
+import { isDirectory } from '../files/tables.ts';
 import { traceOpener } from '../files/trace-files.ts';
 import { type LoadedScenario, placed } from '../scenario/load.ts';
 import type { Scenario } from '../scenario/resolve.ts';

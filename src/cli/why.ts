@@ -2,7 +2,7 @@ import { type Bill, billOf, worstVm } from '../explain/bill.ts';
 import { billText, twinsText } from '../explain/text.ts';
 import { largestMechanisms, runTwins } from '../explain/twins.ts';
 import { faultOf } from '../files/faults.ts';
-import { isDirectory } from '../files/result-files.ts';
+import { isDirectory } from '../files/tables.ts';
 import { runNative } from '../scenario/baseline.ts';
 import { didYouMean } from '../scenario/findings.ts';
 import type { RunResult } from '../stats/result.ts';

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parse as parseYaml } from 'yaml';
 import { faultOf, reasonOf } from './faults.ts';
-import { isDirectory, type Row, table as readTable } from './result-files.ts';
+import { isDirectory, type Row, table as readTable } from './tables.ts';
 
 /** Reads results back: the directory of a run or of a sweep. */
 
@@ -111,9 +111,16 @@ export function readResults(directory: string): RunFiles | SweepFiles {
     kind: 'run',
     manifest,
     resolved,
-    vms: table('vms.csv', ['vm', 'group', 'workload', 'elapsed_cycles']),
+    vms: table('vms.csv', ['vm', 'group', 'workload', 'work_unit', 'elapsed_cycles']),
     ledger: table('ledger.csv', ['scope', 'id', 'vm', 'leaf', 'detail', 'cycles']),
-    exits: table('exits.csv', ['vm', 'reason', 'count', 'transition_cycles', 'handler_cycles']),
+    exits: table('exits.csv', [
+      'vm',
+      'vcpu',
+      'reason',
+      'count',
+      'transition_cycles',
+      'handler_cycles',
+    ]),
     metrics: table('metrics.csv', ['scope', 'id', 'metric', 'value']),
     timeseries: table('timeseries.csv', ['time_ns', 'id', 'metric', 'value']),
     latencies: has('latencies.csv') ? table('latencies.csv', ['vm', 'quantile', 'latency_ns']) : [],

@@ -125,7 +125,8 @@ export function touch(e: number): void {
   h[sentinel + NEXT] = e;
 }
 
-const unhash = (heads: number, shift: number, e: number): void => {
+/** Takes an entry out of its hash chain. */
+export const unhash = (heads: number, shift: number, e: number): void => {
   const h = H;
   const bucket =
     (heads + (Math.imul(h[e]! ^ Math.imul(h[(e + TAG) | 0]!, 0x85ebca6b | 0), GOLDEN) >>> shift)) |

@@ -1,4 +1,4 @@
-import { headsFor, mixOf as mixOf_ } from './assoc.ts';
+import { headsFor, mixOf as mixOf_, unhash as unhash_ } from './assoc.ts';
 import { CHAIN as CHAIN_, FRAME as FRAME_, KEY as KEY_, TAG as TAG_ } from './entry.ts';
 import { heap, type Take } from './heap.ts';
 
@@ -18,6 +18,7 @@ const TAG = TAG_;
 const CHAIN = CHAIN_;
 const FRAME = FRAME_;
 const mixOf = mixOf_;
+const unhash = unhash_;
 const GOLDEN = 0x9e3779b1 | 0;
 
 /** Words of an entry: key, tag, chain, time of use, (none), frame; half a cache line of the host. */
@@ -60,18 +61,6 @@ export function emptyWalkCache({ heads, shift, first, end }: WalkCache): void {
     H[e + USED] = 0;
   }
 }
-
-const unhash = (heads: number, shift: number, e: number): void => {
-  const h = H;
-  const bucket = heads + (Math.imul(h[e]! ^ mixOf(h[e + TAG]!), GOLDEN) >>> shift);
-  let at = h[bucket]!;
-  if (at === e) {
-    h[bucket] = h[e + CHAIN]!;
-    return;
-  }
-  while (h[at + CHAIN] !== e) at = h[at + CHAIN]!;
-  h[at + CHAIN] = h[e + CHAIN]!;
-};
 
 /** Puts (key, tag) in the place of the entry that was used least recently; returns its entry. */
 export function replaceOldest(

@@ -1,5 +1,5 @@
-import type { Row } from '../../files/result-files.ts';
 import type { RunFiles } from '../../files/results.ts';
+import type { Row } from '../../files/tables.ts';
 import { leafHelp } from '../costs.ts';
 import { groupBy, short } from '../table.ts';
 import { type Drawing, marginFor } from './charts.ts';

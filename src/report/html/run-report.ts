@@ -1,7 +1,7 @@
 import { parse } from 'yaml';
 import { duration, showCycles } from '../../base/units.ts';
-import type { Row } from '../../files/result-files.ts';
 import type { RunFiles } from '../../files/results.ts';
+import type { Row } from '../../files/tables.ts';
 import { grouped } from '../table.ts';
 import type { Drawing, Pencil } from './charts.ts';
 import { inputsSection } from './inputs.ts';

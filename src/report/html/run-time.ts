@@ -1,5 +1,5 @@
-import type { Row } from '../../files/result-files.ts';
 import type { RunFiles } from '../../files/results.ts';
+import type { Row } from '../../files/tables.ts';
 import { groupBy, short } from '../table.ts';
 import { type Drawing, marginFor, WIDTH } from './charts.ts';
 import { foldVms, number } from './run-ledger.ts';

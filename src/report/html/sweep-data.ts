@@ -1,5 +1,5 @@
-import type { Row } from '../../files/result-files.ts';
 import type { SweepAxis, SweepFiles } from '../../files/results.ts';
+import type { Row } from '../../files/tables.ts';
 import { type MeasureName, measures } from '../../stats/measures.ts';
 import { estimate } from '../../stats/replications.ts';
 import { quantity } from '../../sweep/expression.ts';

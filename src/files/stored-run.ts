@@ -1,0 +1,108 @@
+import { join } from 'node:path';
+import type { LoadedScenario } from '../scenario/load.ts';
+import type { MetricName } from '../stats/metrics.ts';
+import type {
+  EvictionRow,
+  ExitRow,
+  LedgerRow,
+  MetricRow,
+  RunResult,
+  Scope,
+  VmRow,
+} from '../stats/result.ts';
+import { faultOf } from './faults.ts';
+import { readResults } from './results.ts';
+import { openScenario } from './scenario-file.ts';
+import { table } from './tables.ts';
+
+/** The directory of a run, read back as what the run returned. */
+export interface StoredRun {
+  readonly loaded: LoadedScenario;
+  /** Without latencies and timeseries. */
+  readonly result: RunResult;
+}
+
+/** Reads what `run` wrote. Throws ConfigError when the directory holds something else. */
+export async function readRun(directory: string): Promise<StoredRun> {
+  const files = readResults(directory);
+  if (files.kind === 'sweep') {
+    const hint = 'it holds a sweep; name the directory of one run, or a scenario';
+    throw faultOf(directory, 'not the results of a run', hint);
+  }
+  const loaded = await openScenario(join(directory, 'resolved.yaml'));
+  const { scenario } = loaded;
+  const metrics = files.metrics.map(
+    (row): MetricRow => ({
+      scope: row['scope'] as Scope,
+      id: row['id']!,
+      metric: row['metric'] as MetricName,
+      value: Number(row['value']),
+    }),
+  );
+  const ledger = files.ledger.map(
+    (row): LedgerRow => ({
+      pcpu: Number(row['id']),
+      vm: row['vm']!,
+      leaf: row['leaf']!,
+      detail: row['detail']!,
+      cycles: Number(row['cycles']),
+    }),
+  );
+  const exits = files.exits.map(
+    (row): ExitRow => ({
+      vm: row['vm']!,
+      vcpu: Number(row['vcpu']),
+      reason: row['reason']!,
+      count: Number(row['count']),
+      transitionCycles: Number(row['transition_cycles']),
+      handlerCycles: Number(row['handler_cycles']),
+    }),
+  );
+  const evictions = table(directory, 'evictions.csv', ['structure', 'victim', 'evictor']).map(
+    (row): EvictionRow => ({
+      structure: row['structure'] as EvictionRow['structure'],
+      victim: row['victim']!,
+      evictor: row['evictor']!,
+      count: Number(row['count']),
+    }),
+  );
+  const vms = files.vms.map((row): VmRow => {
+    const own: Partial<Record<MetricName, number>> = {};
+    for (const { scope, id, metric, value } of metrics) {
+      if (scope === 'vm' && id === row['vm']) own[metric] = value;
+    }
+    const leaves: Record<string, number> = {};
+    for (const { vm, leaf, cycles } of ledger) {
+      if (vm === row['vm']) leaves[leaf] = (leaves[leaf] ?? 0) + cycles;
+    }
+    return {
+      vm: row['vm']!,
+      group: row['group']!,
+      workload: row['workload']!,
+      unit: row['work_unit']!,
+      startInstructions: own.user_instructions_before ?? 0,
+      metrics: own,
+      ledger: leaves,
+    };
+  });
+  const elapsed = metrics.find(
+    ({ scope, metric }) => scope === 'host' && metric === 'elapsed_cycles',
+  );
+  return {
+    loaded,
+    result: {
+      name: scenario.name,
+      seed: scenario.seed,
+      mhz: scenario.processor.clock / 1e6,
+      windowCycles: elapsed?.value ?? 0,
+      pcpuCount: scenario.host.pcpus,
+      metrics,
+      ledger,
+      exits,
+      evictions,
+      vms,
+      latencies: [],
+      timeseries: [],
+    },
+  };
+}
