@@ -137,6 +137,9 @@ ${said}
 /** What is sure, and what is still possible. */
 const range = (sure: string, possible: string) => `${sure} (${sure}..${possible})`;
 
+const isGuest = (leaf: string) => /^guest\./.test(leaf);
+const perThousand = (cycles: number) => `${shortNumber(cycles)} cycles per 1000 instructions`;
+
 /** Why it ends there. */
 function sentence(question: Question, answer: Answer): string {
   const { axis, objective } = question;
@@ -157,7 +160,13 @@ function sentence(question: Question, answer: Answer): string {
     `${prefix}at ${axis.path} = ${broken.value}, ${objective.measure} is ${shown(broken.mean)}${half}${who} (${runs} runs)`,
   ];
   const waiting = broken.grew.find(({ leaf }) => leaf === READY);
-  const leaf = broken.grew.find((growth) => growth.leaf !== READY);
+  // The guest's own work is no reason.
+  const leaf = broken.grew.find((growth) => growth.leaf !== READY && !isGuest(growth.leaf));
+  if (answer.value === undefined) {
+    if (leaf) lines.push(`  of the ledger, ${leaf.leaf} takes most: ${perThousand(leaf.after)}`);
+    if (waiting) lines.push(`  waiting for a pCPU takes ${perThousand(waiting.after)}`);
+    return lines.join('\n');
+  }
   const from = axis.values[question.want === 'largest' ? 0 : axis.values.length - 1]!.label;
   for (const [growth, name] of [
     [leaf, `of the ledger, ${leaf?.leaf} grew most`],

@@ -35,7 +35,7 @@ export function breaker(objective: Objective, results: readonly UnitResult[]): B
 export interface Growth {
   /** `leaf` or `leaf/detail` of the ledger, or `ready`: waiting for a pCPU, which is no cycle of a pCPU. */
   readonly leaf: string;
-  /** Cycles per 1000 guest instructions, at the start of the search and where it broke. */
+  /** Cycles per 1000 guest instructions, at the start of the search (0 if it broke there) and where it broke. */
   readonly before: number;
   readonly after: number;
 }

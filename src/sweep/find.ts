@@ -113,7 +113,7 @@ class Search {
       mean: test.mean,
       halfWidth: test.halfWidth,
       vm,
-      grew: at === 0 ? [] : growths(first, results, vm?.group),
+      grew: growths(at === 0 ? [] : first, results, vm?.group),
     };
   }
 

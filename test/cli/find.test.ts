@@ -59,6 +59,17 @@ describe('worldswitch find', () => {
     expect(JSON.parse(out).answers[0].value).toBe('4');
   });
 
+  it('says what the first value is made of when not even that meets the objective', () => {
+    const args = ['find', 'load.yaml', '--out', 'none', '--from', '6', '--to', '7'];
+    const { code, out } = folder.run(args);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^none\s+churn-\d$/m);
+    expect(out).toMatch(
+      / {2}of the ledger, (?!guest)\S+ takes most: \S+ cycles per 1000 instructions/,
+    );
+    expect(out).toMatch(/ {2}waiting for a pCPU takes \S+ cycles per 1000 instructions/);
+  });
+
   it.each([
     [['--objective', 'slowdwn < 2'], '--set:1:16: error: there is no metric "slowdwn"'],
     [['--axis', 'vms.churn.cuont'], 'unknown key "cuont"'],
