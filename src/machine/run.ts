@@ -67,9 +67,12 @@ const AN_OPERATION = 2;
 const cyclesOf = (instructions: number, carry: number, cpi: number): number =>
   (Math.imul(instructions >>> 8, cpi) + ((carry + Math.imul(instructions & 255, cpi)) >>> 8)) | 0;
 
-/** How many instructions can be executed, at least, before `cycles` cycles have passed. */
+/**
+ * How many instructions can be executed, at least, before `cycles` cycles have passed. A little less than 256 / cpi: a
+ * division that was exact so far is compiled as one of whole numbers.
+ */
 const instructionsUntil = (cycles: number, cpi: number): number =>
-  Math.min((cycles - 1) * (256 / cpi), 2 ** 30) | 0;
+  Math.min((cycles - 1) * (255.5 / cpi), 2 ** 30) | 0;
 
 /**
  * Executes the items from `core.item` to `core.itemEnd` in user mode until `limit` cycles have passed (an

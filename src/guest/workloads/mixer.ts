@@ -67,12 +67,41 @@ let nextSlot = 0;
 /** A region's number has 8 bits. */
 const state = new Int32Array(256 * REGION);
 
+let primed = false;
+
+/**
+ * Goes every way through the loop that draws visits before it is compiled. A way that is taken for the first time
+ * later, such as the second phase of a working set, throws the compiled loop away, and at times only its slow form
+ * comes back: the same run then takes twice as long (docs/decisions/0011).
+ */
+function prime(): void {
+  primed = true;
+  const table = new Int32Array(3 * 16);
+  const region = (kind: number, pages: number): MixRegion => ({
+    start: 0,
+    sampler: { kind, pages, step: 1, phase: 1, table },
+    share: 1,
+    fetch: false,
+    stores: 0,
+    lines: 1,
+    hotLines: 1,
+  });
+  const kinds = Object.values(Kind).map((kind) => region(kind, 16));
+  const large = region(Kind.Uniform, 2 ** 20);
+  const mean = { references: 1, instructions: 1 };
+  const mixer = new Mixer(makeMix([...kinds, large], mean, '', 'prime'), '', 'prime');
+  const block = acquire(256 * ITEM_WORDS);
+  for (let i = 0; i < 8; i++) mixer.fill(H, block, 256, 1000);
+  release(block);
+}
+
 export function makeMix(
   regions: readonly MixRegion[],
   mean: MeanVisit,
   seed: string,
   path: string,
 ): Mix {
+  if (!primed) prime();
   const words = new Int32Array(regions.length * REGION);
   for (const [i, { start, sampler, hotLines }] of regions.entries()) {
     const { kind, pages, step, phase } = sampler;
