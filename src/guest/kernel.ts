@@ -50,7 +50,6 @@ export interface KernelOptions {
  * The guest kernel on one vCPU: runs processes, handles their faults and system calls, takes interrupts. Kernel
  * code and data are pages of the direct map, mapped large and global, and go through the TLBs like any
  * other; table entries are stored one by one through the direct map, where shadow paging can trap them.
- * Longer than 400 lines: the loop and what interrupts it share one state; system calls, paths and the run queue are elsewhere.
  */
 export class GuestKernel implements Guest, Kernel {
   readonly vm: Vm;
