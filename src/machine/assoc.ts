@@ -10,7 +10,7 @@ import {
 import { heap, type Take } from './heap.ts';
 
 /**
- * HOT. The associative array behind every TLB, the page-walk cache and the nested TLB: a hash table for
+ * HOT. The associative array behind every TLB (for the walk caches see walk-cache.ts): a hash table for
  * look-up and one doubly linked recency list per set for exact LRU. Fully associative = one set. The cost
  * of a hit does not grow with the number of ways.
  *

@@ -131,8 +131,7 @@ const noteLines = (core: Core, frame: number, line: number, victim: number, low:
 export function readTableLine(core: Core, frame: number, line: number): number {
   const h = H;
   const counters = core.counters;
-  const set = ((frame << 6) | line) & core.l2SetMask;
-  const level = h[(core.l2Newest + set) | 0] === frame + 1 ? IN_L2 : access(core, frame, line);
+  const level = access(core, frame, line);
   if (level === IN_L2) {
     h[counters + K.walk_l2_hits] = h[counters + K.walk_l2_hits]! + 1;
     return core.l2Cycles;

@@ -1,4 +1,4 @@
-/** Words of an entry of a TLB, the page-walk cache or the nested TLB, by offset (assoc.ts). */
+/** Words of an entry of a TLB, by offset (assoc.ts). Those of a walk cache begin alike (walk-cache.ts). */
 export const WORDS = 10;
 export const KEY = 0;
 export const TAG = 1;

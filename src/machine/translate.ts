@@ -191,8 +191,6 @@ const walkAndFill = (
 ): number => {
   const h = H;
   const needsRight = (known & NEEDS_RIGHT) !== 0;
-  core.walkGuest = 0;
-  core.walkNested = 0;
   const dropped = needsRight ? forget(core, vpn) : 0;
   for (;;) {
     const fault = core.nestedOn !== 0 ? walk2d(core, vpn, write) : walk1d(core, vpn, write);

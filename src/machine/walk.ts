@@ -1,7 +1,8 @@
+import { find as find_ } from './assoc.ts';
 import { readTableLine as readTableLine_ } from './caches.ts';
 import type { Core } from './core.ts';
 import { K as K_ } from './counters.ts';
-import { CHAIN as CHAIN_, FRAME as FRAME_, TAG as TAG_ } from './entry.ts';
+import { FRAME as FRAME_ } from './entry.ts';
 import { heap } from './heap.ts';
 import { PTE_SHIFT as PTE_SHIFT_, Pte as Pte_ } from './page-tables.ts';
 import { replaceOldest as replaceOldest_, USED as USED_ } from './walk-cache.ts';
@@ -23,9 +24,8 @@ import { replaceOldest as replaceOldest_, USED as USED_ } from './walk-cache.ts'
 const H = heap;
 // Imported constants are bound to module-level ones: the compiler folds those, but loads an imported
 // binding at each use (docs/decisions/0003).
-const CHAIN = CHAIN_;
 const FRAME = FRAME_;
-const TAG = TAG_;
+const find = find_;
 const USED = USED_;
 const replaceOldest = replaceOldest_;
 const readTableLine = readTableLine_;
@@ -38,8 +38,6 @@ const {
   Dirty: DIRTY,
   Large: LARGE,
 } = Pte_;
-const GOLDEN = 0x9e3779b1 | 0;
-const MIX = 0x85ebca6b | 0;
 
 export const Fault = {
   None: 0,
@@ -94,7 +92,6 @@ export function walk1d(core: Core, page: number, write: number): Fault {
   const heads = core.pwcHeads;
   const shift = core.pwcShift;
   const tag = core.asid;
-  const mix = Math.imul(tag, MIX);
   let now = core.walkClock;
   let hits = 0;
   let cycles = core.walkOverhead;
@@ -104,10 +101,7 @@ export function walk1d(core: Core, page: number, write: number): Fault {
     const slot = (node << 9) | ((vpn >>> low) & 511);
     const entry = entries[slot]!;
     if (low > 0 && (entry & LARGE) === 0) {
-      let hit = h[(heads + (Math.imul(slot ^ mix, GOLDEN) >>> shift)) | 0]!;
-      while (hit !== 0 && ((h[hit]! ^ slot) | (h[(hit + TAG) | 0]! ^ tag)) !== 0) {
-        hit = h[(hit + CHAIN) | 0]!;
-      }
+      const hit = find(heads, shift, slot, tag);
       now = (now + 1) | 0;
       if (hit !== 0) {
         h[(hit + USED) | 0] = now;
@@ -163,7 +157,6 @@ const nestedWalk = (core: Core, frame: number): number => {
   const heads = core.pwcHeads;
   const shift = core.pwcShift;
   const tag = core.asid;
-  const mix = Math.imul(tag, MIX);
   let now = core.walkClock;
   let hits = 0;
   let cycles = 0;
@@ -174,10 +167,7 @@ const nestedWalk = (core: Core, frame: number): number => {
     const slot = (node << 9) | ((gfn >>> low) & 511);
     const entry = entries[slot]!;
     if (low > 0 && (entry & LARGE) === 0) {
-      let hit = h[(heads + (Math.imul(slot ^ mix, GOLDEN) >>> shift)) | 0]!;
-      while (hit !== 0 && ((h[hit]! ^ slot) | (h[(hit + TAG) | 0]! ^ tag)) !== 0) {
-        hit = h[(hit + CHAIN) | 0]!;
-      }
+      const hit = find(heads, shift, slot, tag);
       now = (now + 1) | 0;
       if (hit !== 0) {
         h[(hit + USED) | 0] = now;
@@ -232,7 +222,6 @@ export function walk2d(core: Core, page: number, write: number): Fault {
   const frameHeads = core.ntlbHeads;
   const frameShift = core.ntlbShift;
   const tag = core.asid;
-  const mix = Math.imul(tag, MIX);
   let now = core.walkClock;
   let hits = 0;
   let frameHits = 0;
@@ -241,10 +230,7 @@ export function walk2d(core: Core, page: number, write: number): Fault {
   let low = 27;
   for (;;) {
     const table = tables.frame[node]!;
-    let held = h[(frameHeads + (Math.imul(table ^ mix, GOLDEN) >>> frameShift)) | 0]!;
-    while (held !== 0 && ((h[held]! ^ table) | (h[(held + TAG) | 0]! ^ tag)) !== 0) {
-      held = h[(held + CHAIN) | 0]!;
-    }
+    const held = find(frameHeads, frameShift, table, tag);
     let frame: number;
     if (held !== 0) {
       now = (now + 1) | 0;
@@ -260,10 +246,7 @@ export function walk2d(core: Core, page: number, write: number): Fault {
     const slot = (node << 9) | ((vpn >>> low) & 511);
     const entry = entries[slot]!;
     if (low > 0 && (entry & LARGE) === 0) {
-      let hit = h[(heads + (Math.imul(slot ^ mix, GOLDEN) >>> shift)) | 0]!;
-      while (hit !== 0 && ((h[hit]! ^ slot) | (h[(hit + TAG) | 0]! ^ tag)) !== 0) {
-        hit = h[(hit + CHAIN) | 0]!;
-      }
+      const hit = find(heads, shift, slot, tag);
       now = (now + 1) | 0;
       if (hit !== 0) {
         h[(hit + USED) | 0] = now;

@@ -21,36 +21,41 @@ const identifier = (noun: string) =>
       `a ${noun} is made of lower-case letters, digits and single dashes, and starts with a letter: got ${JSON.stringify(issue.input)}`,
   });
 
-const vm = z
-  .strictObject({
-    name: identifier('VM name')
-      .max(40)
-      .describe('name of the VMs: they are called name-0, name-1, …'),
-    count: z.int().min(0).max(512).prefault(1).describe('how many VMs of this kind'),
-    vcpus: z.int().min(1).max(64).prefault(1).describe('virtual processors of each VM'),
-    memory: size().prefault('512MiB').describe('memory of each VM, for example 512MiB'),
-    weight: z.int().min(1).max(65535).prefault(256).describe('share relative to other VMs'),
-    cap: z
-      .int()
-      .min(0)
-      .max(1600)
-      .prefault(0)
-      .describe('most processor time it may use, in per cent of one pCPU; 0 = no cap'),
-    pin: z
-      .array(z.int().min(0).max(4095))
-      .min(1)
-      .optional()
-      .describe('numbers of the pCPUs it may run on; all when left out'),
-    preset: z
-      .string()
-      .optional()
-      .describe('name of the workload preset; follows from `workload: { kind: … }`'),
-    workload: workloads.schema.describe('what runs inside: a kind or a workload preset'),
-  })
-  .describe('a group of identical VMs');
+const vmSchema = (workloadPresets: readonly string[]) =>
+  z
+    .strictObject({
+      name: identifier('VM name')
+        .max(40)
+        .describe('name of the VMs: they are called name-0, name-1, …'),
+      count: z.int().min(0).max(512).prefault(1).describe('how many VMs of this kind'),
+      vcpus: z.int().min(1).max(64).prefault(1).describe('virtual processors of each VM'),
+      memory: size().prefault('512MiB').describe('memory of each VM, for example 512MiB'),
+      weight: z.int().min(1).max(65535).prefault(256).describe('share relative to other VMs'),
+      cap: z
+        .int()
+        .min(0)
+        .max(1600)
+        .prefault(0)
+        .describe('most processor time it may use, in per cent of one pCPU; 0 = no cap'),
+      pin: z
+        .array(z.int().min(0).max(4095))
+        .min(1)
+        .optional()
+        .describe('numbers of the pCPUs it may run on; all when left out'),
+      preset: z
+        .enum(workloadPresets)
+        .optional()
+        .describe('name of the workload preset; follows from `workload: { kind: … }`'),
+      workload: workloads.schema.describe('what runs inside: a kind or a workload preset'),
+    })
+    .describe('a group of identical VMs');
 
 /** `presets` only supplies the names that may be used. */
-export function scenarioSchema({ processors, hypervisors }: PresetTexts = presets) {
+export function scenarioSchema({
+  processors,
+  hypervisors,
+  workloads: presetWorkloads,
+}: PresetTexts = presets) {
   const host = z
     .strictObject({
       processor: z.enum(Object.keys(processors)).describe('processor preset'),
@@ -110,7 +115,11 @@ export function scenarioSchema({ processors, hypervisors }: PresetTexts = preset
         .describe('simulated time before the measured window starts'),
       host,
       hypervisor,
-      vms: z.array(vm).min(1).max(512).describe('the VMs, by group'),
+      vms: z
+        .array(vmSchema(Object.keys(presetWorkloads)))
+        .min(1)
+        .max(512)
+        .describe('the VMs, by group'),
       output: z
         .strictObject({
           timeseries: duration().prefault('10ms').describe('interval between samples'),
