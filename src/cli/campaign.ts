@@ -161,7 +161,7 @@ export async function submit(directory: string, options: SubmitOptions): Promise
   const job: BatchJob = {
     name: plan.base.name,
     directory: path,
-    program: [process.execPath, realpathSync(fileURLToPath(new URL('main.js', import.meta.url)))],
+    program: [process.execPath, realpathSync(fileURLToPath(new URL('main.cjs', import.meta.url)))],
     lines: [...(options.header ? batchLines(readHeader(options.header)) : []), ...options.sbatch],
     shards,
     limit: options.limit,

@@ -40,29 +40,3 @@ export function fail(error: unknown): void {
     );
   }
 }
-
-/** A reader of the results that has seen enough (`| head`) closes the pipe: not a fault. */
-export function acceptClosedPipes(): void {
-  for (const stream of [process.stdout, process.stderr]) {
-    stream.on('error', (error: NodeJS.ErrnoException) => {
-      if (error.code === 'EPIPE') process.exit(process.exitCode ?? ExitCode.Done);
-      throw error;
-    });
-  }
-}
-
-const signals = ['SIGINT', 'SIGTERM'] as const;
-const end = (): void => process.exit(ExitCode.Interrupted);
-
-/** Until a command says otherwise, Ctrl-C and SIGTERM end the program at once. */
-export function endOnSignals(): void {
-  for (const name of signals) process.on(name, end);
-}
-
-/** From now on `handle` decides; what comes back restores the former state. */
-export function takeSignals(handle: () => void): () => void {
-  for (const name of signals) process.on(name, handle).off(name, end);
-  return () => {
-    for (const name of signals) process.on(name, end).off(name, handle);
-  };
-}

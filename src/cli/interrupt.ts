@@ -1,4 +1,4 @@
-import { ExitCode, takeSignals } from './fail.ts';
+import { ExitCode } from './fail.ts';
 
 /** Longest time between two looks at what has arrived, in ms. */
 const PATIENCE = 25;
@@ -9,6 +9,20 @@ export interface Interrupt {
   pause(): Promise<void>;
   /** Gives the signals back. */
   dispose(): void;
+}
+
+const signals = ['SIGINT', 'SIGTERM'] as const;
+
+/** From now on `handle` alone decides what signals do; what comes back restores the former state. */
+function takeSignals(handle: () => void): () => void {
+  const former = signals.map((name) => [name, process.rawListeners(name)] as const);
+  for (const name of signals) process.removeAllListeners(name).on(name, handle);
+  return () => {
+    for (const [name, listeners] of former) {
+      process.removeListener(name, handle);
+      for (const listener of listeners) process.on(name, listener as NodeJS.SignalsListener);
+    }
+  };
 }
 
 /** The first Ctrl-C (or SIGTERM, as cluster schedulers send) asks to end in good order, the second ends at once. */

@@ -37,7 +37,7 @@ export interface BatchJob {
   readonly name: string;
   /** Of the campaign, absolute. */
   readonly directory: string;
-  /** The program and what comes before its arguments: `node`, `main.js`. */
+  /** The program and what comes before its arguments: `node`, `main.cjs`. */
   readonly program: readonly string[];
   /** The user's own options, `--partition=short` or `#SBATCH --partition=short`. */
   readonly lines: readonly string[];

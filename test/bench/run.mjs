@@ -258,8 +258,8 @@ function eventQueue() {
 }
 
 function startUp() {
-  const main = join(root, 'dist/cli/main.js');
-  if (!existsSync(main)) return skipped('start-up', 'no dist/cli/main.js');
+  const main = join(root, 'dist/cli/main.cjs');
+  if (!existsSync(main)) return skipped('start-up', 'no dist/cli/main.cjs');
   const empty = inScratch('empty.mjs');
   writeFileSync(empty, '');
   const bare = [];

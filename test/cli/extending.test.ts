@@ -48,7 +48,7 @@ function addTo(index: string, name: string, file: string): void {
 
 it('the policies of docs/extending.md compile and run as documented', () => {
   writeFileSync(join(work, 'extended.yaml'), SCENARIO);
-  const args = ['dist/cli/main.js', 'run', 'extended.yaml', '--json'];
+  const args = ['dist/cli/main.cjs', 'run', 'extended.yaml', '--json'];
   const run = JSON.parse(execFileSync('node', args, { cwd: work, encoding: 'utf8' }));
   expect(run.vms).toHaveLength(5);
   for (const vm of run.vms) expect(vm.metrics.work).toBeGreaterThan(10);
@@ -58,11 +58,11 @@ it('the policies of docs/extending.md compile and run as documented', () => {
 
 it('the new policies are listed, and their parameters are checked', () => {
   const list = (what: string) =>
-    execFileSync('node', ['dist/cli/main.js', 'list', what], { cwd: work, encoding: 'utf8' });
+    execFileSync('node', ['dist/cli/main.cjs', 'list', what], { cwd: work, encoding: 'utf8' });
   expect(list('schedulers')).toContain('a ticket is drawn for each turn');
   expect(list('mmu')).toContain('passthrough');
   const wrong = [
-    'dist/cli/main.js',
+    'dist/cli/main.cjs',
     'check',
     'extended.yaml',
     '--set',

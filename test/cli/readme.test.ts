@@ -12,7 +12,7 @@ const QUOTE = /(<!-- quickstart:begin -->\n```\n)([\s\S]*?)(```\n<!-- quickstart
 it('the main job prints what the README quotes and leaves the tables that are kept in results/', () => {
   const out = mkdtempSync(join(tmpdir(), 'worldswitch-readme-'));
   try {
-    const args = ['dist/cli/main.js', 'run', 'configs/quickstart.yaml', '--out', out];
+    const args = ['dist/cli/main.cjs', 'run', 'configs/quickstart.yaml', '--out', out];
     const printed = execFileSync('node', args, { cwd: root, encoding: 'utf8' });
     const shown = printed.replace(out, 'results/quickstart');
     const tables = readdirSync(out).filter((name) => name.endsWith('.csv'));

@@ -1,15 +1,16 @@
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
 import type { EventEmitter } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { fileURLToPath } from 'node:url';
 import { vi } from 'vitest';
 
 /** The built program, run as a person runs it. */
 
 export const root = fileURLToPath(new URL('../../', import.meta.url));
-export const main = join(root, 'dist/cli/main.js');
+export const main = join(root, 'dist/cli/main.cjs');
 
 export function worldswitch(cwd: string, ...args: readonly string[]): SpawnSyncReturns<string> {
   return spawnSync(process.execPath, [main, ...args], { cwd, encoding: 'utf8', timeout: 60_000 });
@@ -37,10 +38,10 @@ export function smallYaml(more: Readonly<Record<string, string>> = {}): string {
     .join('');
 }
 
-let calls = 0;
+const load = createRequire(import.meta.url);
 
 /**
- * The program without a process of its own, which takes a fraction of the time: `main.ts` is evaluated again with
+ * The program without a process of its own, which takes a fraction of the time: `main.cts` is evaluated again with
  * other arguments in another directory, and what it prints is caught. Not for standard input, signals and pipes.
  */
 export async function worldswitchHere(
@@ -67,7 +68,8 @@ export async function worldswitchHere(
   process.exitCode = 0;
   process.chdir(cwd);
   try {
-    await import(/* @vite-ignore */ `${pathToFileURL(main)}?call=${++calls}`);
+    delete load.cache[main];
+    await load(main);
     return { status: Number(process.exitCode), ...text };
   } finally {
     for (const spy of spies) spy.mockRestore();

@@ -1,26 +1,29 @@
 #!/usr/bin/env node
-import { createRequire } from 'node:module';
 import type { Command as CommandType } from 'commander';
-import { acceptClosedPipes, ExitCode, endOnSignals, fail } from './fail.ts';
 
 /**
  * The program: every command with its options. What a command does is in a file of its own, imported when it is called,
- * so that `--help` starts nothing else.
+ * so that `--help` starts nothing else. A CommonJS module, which Node starts 6 ms sooner than an ES one.
  */
-acceptClosedPipes();
-endOnSignals();
-// Commander is loaded as CommonJS: by way of its ES module wrapper `--help` takes 2 % longer.
-const load = createRequire(import.meta.url);
-const { Command, CommanderError, InvalidArgumentError, Option } = load(
-  'commander',
-) as typeof import('commander');
+const { Command, CommanderError, InvalidArgumentError, Option } =
+  require('commander') as typeof import('commander', { with: { 'resolution-mode': 'require' }});
+
+// A reader of the results that has seen enough (`| head`) closes the pipe: not a fault.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit();
+    throw error;
+  });
+}
+// Until a command says otherwise, Ctrl-C and SIGTERM end the program at once, with the exit code of an interruption.
+for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(130));
 
 const program = new Command('worldswitch')
   .description('What does it cost to put these virtual machines on that Opteron host, and why?')
   .helpOption('-h, --help', 'show this help')
   .option('-V, --version', 'show the version')
   .on('option:version', () => {
-    const { version } = load('../../package.json') as { version: string };
+    const { version } = require('../../package.json') as { version: string };
     process.stdout.write(`${version}\n`);
     throw new CommanderError(0, 'commander.version', 'version');
   })
@@ -338,10 +341,11 @@ function example(command: string): string {
   return `\nExample:\n  worldswitch ${command}`;
 }
 
-try {
-  await program.parseAsync();
-} catch (error) {
-  if (error instanceof CommanderError) {
-    process.exitCode = error.exitCode === 0 ? ExitCode.Done : ExitCode.BadInput;
-  } else fail(error);
-}
+/** Settles when the command is done: for who loads the program instead of starting it. */
+module.exports = program.parseAsync().catch(async (error: unknown) => {
+  const mistyped = error instanceof CommanderError;
+  if (mistyped && error.exitCode === 0) return;
+  const { ExitCode, fail } = await import('./fail.ts');
+  if (mistyped) process.exitCode = ExitCode.BadInput;
+  else fail(error);
+});
