@@ -87,10 +87,12 @@ export class Core {
   readonly pwcHeads: number;
   readonly pwcShift: number;
   readonly pwcCycles: number;
+  readonly pwcNestedLeaves: number;
   readonly ntlb: WalkCache;
   readonly ntlbHeads: number;
   readonly ntlbShift: number;
   readonly ntlbCycles: number;
+  ntlbLarge = 0; // 1: the nested TLB has held large pages
   /** Counts uses of the walk caches. */
   walkClock = 0;
   walkFrame = 0;
@@ -193,6 +195,7 @@ export class Core {
     this.pwcHeads = this.pwc.heads;
     this.pwcShift = this.pwc.shift;
     this.pwcCycles = walk.pwcHitCycles;
+    this.pwcNestedLeaves = walk.pwcNestedLeaves ? 1 : 0;
     this.ntlb = makeWalkCache(take, walk.nestedTlbEntries);
     this.ntlbHeads = this.ntlb.heads;
     this.ntlbShift = this.ntlb.shift;

@@ -3,7 +3,7 @@ import type { Core } from './core.ts';
 import { FLAGS, FRAME, SEQ, TAG, WORDS } from './entry.ts';
 import { heap } from './heap.ts';
 import { Pte } from './page-tables.ts';
-import { occupied } from './walk-cache.ts';
+import { firstFrameOf, occupied } from './walk-cache.ts';
 
 /** Looking into a core without changing it: for checks and timelines. */
 
@@ -63,11 +63,11 @@ export function* heldUpperEntries(core: Core): Generator<number> {
   for (const e of occupied(core.pwc)) if (heap[e + TAG] === core.asid) yield heap[e]!;
 }
 
-/** What the nested TLB holds under the core's present tag. */
+/** What the nested TLB holds under the core's present tag: the first frames of nested pages. */
 export function* heldTableFrames(core: Core): Generator<{ gfn: number; frame: number }> {
   if (core.nestedOn === 0) return;
   for (const e of occupied(core.ntlb)) {
-    if (heap[e + TAG] === core.asid) yield { gfn: heap[e]!, frame: heap[e + FRAME]! };
+    if (heap[e + TAG] === core.asid) yield { gfn: firstFrameOf(heap[e]!), frame: heap[e + FRAME]! };
   }
 }
 

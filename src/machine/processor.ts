@@ -59,6 +59,10 @@ export const processorSchema = z
         .max(4096)
         .describe('page-walk cache: entries of upper levels; 0 = none'),
       pwcHitCycles: cycles(),
+      pwcNestedLeaves: z
+        .boolean()
+        .prefault(false)
+        .describe('the page-walk cache holds the last entries of nested tables too'),
       nestedTlbEntries: z
         .int()
         .min(0)

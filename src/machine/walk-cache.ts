@@ -92,6 +92,16 @@ export function replaceOldest(
   return oldest;
 }
 
+/** Key in the nested TLB of a guest frame whose nested page is of `size` (0 = 4K, 1 = 2M, 2 = 1G). */
+export function nestedTlbKey(gfn: number, size: number): number {
+  return size === 0 ? gfn : ~((gfn >>> (9 * size)) | (size << 26));
+}
+
+/** First guest frame that an entry of the nested TLB with this key covers. */
+export function firstFrameOf(key: number): number {
+  return key >= 0 ? key : (~key & 0x3ffffff) << (9 * (~key >>> 26));
+}
+
 /** Empties one entry. */
 export function discard({ heads, shift }: WalkCache, e: number): void {
   unhash(heads, shift, e);

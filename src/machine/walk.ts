@@ -5,16 +5,20 @@ import { K as K_ } from './counters.ts';
 import { FRAME as FRAME_ } from './entry.ts';
 import { heap } from './heap.ts';
 import { PTE_SHIFT as PTE_SHIFT_, Pte as Pte_ } from './page-tables.ts';
-import { replaceOldest as replaceOldest_, USED as USED_ } from './walk-cache.ts';
+import {
+  nestedTlbKey as nestedTlbKey_,
+  replaceOldest as replaceOldest_,
+  USED as USED_,
+} from './walk-cache.ts';
 
 /**
  * HOT. Page walks: one-dimensional (native and shadow tables) and two-dimensional (guest tables through
  * nested ones). Tables are real, so a walk reads real entries of real cache lines.
  *
- * The page-walk cache holds entries of the upper levels, of guest and nested tables alike, tagged by
- * address and ASID; a walk descends through it level by level, since the address of an entry is only
+ * The page-walk cache holds entries of the upper levels, of guest and nested tables alike (and, on request, the leaves
+ * of nested ones), tagged by address and ASID; a walk descends through it level by level, since the address of an entry is only
  * known from the one above (Barr et al. 2010 class AMD's design as a unified page table cache). The
- * nested TLB maps the frames of guest *tables* to host frames; the final guest address always takes the
+ * nested TLB maps the frames of guest *tables* to host frames, by nested page; the final guest address always takes the
  * nested walk (Bhargava et al. 2008). So a warm 4K walk is overhead + 3 hits + 1 read natively, and
  * overhead + 4 nested-TLB hits + 6 hits + 2 reads nested.
  *
@@ -28,6 +32,7 @@ const FRAME = FRAME_;
 const find = find_;
 const USED = USED_;
 const replaceOldest = replaceOldest_;
+const nestedTlbKey = nestedTlbKey_;
 const readTableLine = readTableLine_;
 const K = K_;
 const PTE_SHIFT = PTE_SHIFT_;
@@ -49,10 +54,8 @@ export const Fault = {
 export type Fault = (typeof Fault)[keyof typeof Fault];
 const { None: NO_FAULT, Table: TABLE_FAULT, Nested: NESTED_FAULT } = Fault;
 
-/**
- * Reads an entry of an upper level that the page-walk cache lacks, and puts it there at time `now`. Returns the cycles.
- */
-const upperMiss = (
+/** Reads an entry that the page-walk cache lacks, and puts it there at time `now`. Returns the cycles. */
+const cacheMiss = (
   core: Core,
   slot: number,
   frame: number,
@@ -107,7 +110,7 @@ export function walk1d(core: Core, page: number, write: number): Fault {
         h[(hit + USED) | 0] = now;
         hits = (hits + 1) | 0;
       } else {
-        cycles += upperMiss(core, slot, tables.frame[node]! + core.frameBase, 0, entry, now);
+        cycles += cacheMiss(core, slot, tables.frame[node]! + core.frameBase, 0, entry, now);
       }
       if ((entry & PRESENT) === 0) return stop1d(core, cycles, hits, now, slot, low);
       node = entry >>> PTE_SHIFT;
@@ -157,6 +160,7 @@ const nestedWalk = (core: Core, frame: number): number => {
   const heads = core.pwcHeads;
   const shift = core.pwcShift;
   const tag = core.asid;
+  const leaves = core.pwcNestedLeaves;
   let now = core.walkClock;
   let hits = 0;
   let cycles = 0;
@@ -166,24 +170,27 @@ const nestedWalk = (core: Core, frame: number): number => {
   for (;;) {
     const slot = (node << 9) | ((gfn >>> low) & 511);
     const entry = entries[slot]!;
-    if (low > 0 && (entry & LARGE) === 0) {
+    const upper = low > 0 && (entry & LARGE) === 0;
+    if (upper || leaves !== 0) {
       const hit = find(heads, shift, slot, tag);
       now = (now + 1) | 0;
       if (hit !== 0) {
         h[(hit + USED) | 0] = now;
         hits = (hits + 1) | 0;
       } else {
-        cycles += upperMiss(core, slot, tables.frame[node]!, 1, entry, now);
+        cycles += cacheMiss(core, slot, tables.frame[node]!, 1, entry, now);
       }
-      if ((entry & PRESENT) === 0) break;
+    } else {
+      const reads = core.counters + K.walk_reads_nested;
+      h[reads] = h[reads]! + 1;
+      cycles += readTableLine(core, tables.frame[node]!, (slot & 511) >> 3);
+    }
+    if ((entry & PRESENT) === 0) break;
+    if (upper) {
       node = entry >>> PTE_SHIFT;
       low = (low - 9) | 0;
       continue;
     }
-    const reads = core.counters + K.walk_reads_nested;
-    h[reads] = h[reads]! + 1;
-    cycles += readTableLine(core, tables.frame[node]!, (slot & 511) >> 3);
-    if ((entry & PRESENT) === 0) break;
     core.nestedSize = sizeOf(low);
     core.nestedSlot = slot;
     found = ((entry >>> PTE_SHIFT) + (gfn & ((1 << low) - 1))) | 0;
@@ -199,14 +206,40 @@ const nestedWalk = (core: Core, frame: number): number => {
   return found;
 };
 
-/** Host frame of a guest table frame that the nested TLB lacks; -1 if the nested table lacks it too. */
+/** Host frame of a guest table frame that lies in a large nested page which the nested TLB holds, or -1. */
+const largeTableFrame = (core: Core, gfn: number): number => {
+  const h = H;
+  for (let size = 1; size < 3; size++) {
+    const held = find(core.ntlbHeads, core.ntlbShift, nestedTlbKey(gfn, size), core.asid);
+    if (held === 0) continue;
+    h[held + USED] = ++core.walkClock;
+    const hits = core.counters + K.nested_tlb_hits;
+    h[hits] = h[hits]! + 1;
+    core.walkNested += core.ntlbCycles;
+    core.ahead += core.ntlbCycles;
+    return h[held + FRAME]! + (gfn & ((1 << (9 * size)) - 1));
+  }
+  return -1;
+};
+
+/**
+ * Host frame of a guest table frame for which the nested TLB has no entry of 4 KiB; -1 if the nested table has none
+ * either. An entry covers what one nested page does.
+ */
 const tableFrameMiss = (core: Core, gfn: number): number => {
   const h = H;
+  if (core.ntlbLarge !== 0) {
+    const frame = largeTableFrame(core, gfn);
+    if (frame >= 0) return frame;
+  }
   const misses = core.counters + K.nested_tlb_misses;
   h[misses] = h[misses]! + 1;
   const frame = nestedWalk(core, gfn);
   if (frame >= 0 && core.ntlb.first !== 0) {
-    replaceOldest(core.ntlb, gfn, core.asid, frame, ++core.walkClock);
+    const size = core.nestedSize;
+    if (size > 0) core.ntlbLarge = 1;
+    const first = frame - (gfn & ((1 << (9 * size)) - 1));
+    replaceOldest(core.ntlb, nestedTlbKey(gfn, size), core.asid, first, ++core.walkClock);
   }
   return frame;
 };
@@ -252,7 +285,7 @@ export function walk2d(core: Core, page: number, write: number): Fault {
         h[(hit + USED) | 0] = now;
         hits = (hits + 1) | 0;
       } else {
-        cycles += upperMiss(core, slot, frame, 0, entry, now);
+        cycles += cacheMiss(core, slot, frame, 0, entry, now);
       }
       if ((entry & PRESENT) === 0) {
         core.faultLevel = sizeOf(low) + 1;

@@ -90,10 +90,18 @@ function mapped(tables: PageTables, size: PageSize, count: number, frame: () => 
   return root;
 }
 
-/** Loads from four pages of a bare core's guest, each for the first time; reads per walk. */
-function readsOnBareCore(guest: PageSize, nested: PageSize | 'native'): number {
-  const { processor } = load({ host: { processor: 'opteron-8384', cpu: UNCACHED } });
-  const count = 4;
+/**
+ * Loads from pages of a bare core's guest, each for the first time, `stride` pages apart, and counts. The frames of the
+ * guest's tables are the first ones, next to each other.
+ */
+function onBareCore(
+  guest: PageSize,
+  nested: PageSize | 'native',
+  cpu: Overrides,
+  count: number,
+  stride: number,
+): (counter: keyof typeof K) => number {
+  const { processor } = load({ host: { processor: 'opteron-8384', cpu } });
   const machine = buildMachine({
     processor,
     sockets: 1,
@@ -110,9 +118,9 @@ function readsOnBareCore(guest: PageSize, nested: PageSize | 'native'): number {
     const core = machine.cores[0]!;
     let frames = 1;
     const frame = () => frames++;
-    const root = mapped(tables, guest, count, frame);
+    const root = mapped(tables, guest, count * stride, frame);
     // Frames of the guest's tables are guest frames: the nested table has to cover them too.
-    const covered = Math.max(count * span(guest), 512);
+    const covered = Math.max(count * stride * span(guest), 512);
     const nestedRoot =
       nested === 'native' ? 0 : mapped(tables, nested, Math.ceil(covered / span(nested)), frame);
     const context: CoreContext = {
@@ -135,15 +143,21 @@ function readsOnBareCore(guest: PageSize, nested: PageSize | 'native'): number {
     core.item = machine.arena.take(count * ITEM_WORDS);
     core.itemEnd = core.item + count * ITEM_WORDS;
     for (let i = 0; i < count; i++) {
-      heap.set([i * span(guest), Op.Load, 1, 1], core.item + i * ITEM_WORDS);
+      heap.set([i * stride * span(guest), Op.Load, 1, 1], core.item + i * ITEM_WORDS);
     }
     expect(runBlock(core, 1 << 24)).toBe(Stop.End);
-    const counted = (counter: number) => heap[core.counters + counter]!;
-    expect(counted(K.walks)).toBe(count);
-    return (counted(K.walk_reads_guest) + counted(K.walk_reads_nested)) / count;
+    const counts = heap.slice(core.counters, core.counters + Object.keys(K).length);
+    expect(counts[K.walks]).toBe(count);
+    return (counter) => counts[K[counter]]!;
   } finally {
     machine.dispose();
   }
+}
+
+/** Reads of a walk for the first page under its tables. */
+function readsOnBareCore(guest: PageSize, nested: PageSize | 'native'): number {
+  const counted = onBareCore(guest, nested, UNCACHED, 4, 1);
+  return (counted('walk_reads_guest') + counted('walk_reads_nested')) / 4;
 }
 
 describe('without walk caches, a bare core reads', () => {
@@ -173,5 +187,49 @@ describe('with its caches warm, a walk of a 4 KiB page costs what memory-latency
     const cycles = await cyclesPerWalk(processor, mmuOf(nested));
     expect(cycles).toBeGreaterThanOrEqual(low);
     expect(cycles).toBeLessThanOrEqual(high);
+  });
+});
+
+describe('the walk caches', () => {
+  test.each([
+    // A root, two tables below it, and a leaf table for each walk: 35 frames, or one nested page.
+    ['4KiB', 35],
+    ['2MiB', 1],
+    ['1GiB', 1],
+  ] as const)('an entry of the nested TLB covers one nested page of %s', (nested, misses) => {
+    const counted = onBareCore('4KiB', nested, {}, 32, 512);
+    expect(counted('nested_tlb_misses')).toBe(misses);
+    expect(counted('nested_tlb_hits')).toBe(4 * 32 - misses);
+  });
+
+  test('leaf entries of nested tables are held on request, and then drive others out', async () => {
+    const nested = { kind: 'nested', pageSize: '4KiB' };
+    const touched = (pwcNestedLeaves: boolean) =>
+      run({
+        ...touching('4KiB', nested, { cpu: { walk: { pwcNestedLeaves } } }),
+        vms: [
+          { name: 'vm', memory: '80MiB', workload: { kind: 'tlb-thrash', pages: 16_384, hz: 0 } },
+        ],
+      });
+    const upper = await touched(false);
+    const leaves = await touched(true);
+    const perWalk = (result: RunResult, what: 'pwc_hits' | 'walk_reads_guest') =>
+      metric(result, what) / metric(result, 'walks');
+    const lookedUp = (result: RunResult) => perWalk(result, 'pwc_hits') + readsPerWalk(result);
+    expect(lookedUp(leaves)).toBeCloseTo(lookedUp(upper), 1);
+    // The leaf of a page is used once in 16 384 walks and never found, but it takes the place of a directory.
+    expect(perWalk(leaves, 'pwc_hits')).toBeLessThan(perWalk(upper, 'pwc_hits'));
+    expect(perWalk(leaves, 'walk_reads_guest')).toBeGreaterThan(perWalk(upper, 'walk_reads_guest'));
+  });
+
+  test('a nested leaf that is used again and again is found', () => {
+    // Without a nested TLB the frames of the upper tables are walked for each time.
+    const cpu = (pwcNestedLeaves: boolean) => ({ walk: { nestedTlbEntries: 0, pwcNestedLeaves } });
+    const upper = onBareCore('4KiB', '4KiB', cpu(false), 32, 1);
+    const leaves = onBareCore('4KiB', '4KiB', cpu(true), 32, 1);
+    // Four tables and the page itself: five nested leaves a walk. The pages are the frames 0 to 31, the tables 1 to 4.
+    expect(upper('walk_reads_nested')).toBe(3 + 5 * 32);
+    expect(leaves('walk_reads_nested')).toBe(3 + 32);
+    expect(leaves('pwc_hits') - upper('pwc_hits')).toBe(4 * 32);
   });
 });

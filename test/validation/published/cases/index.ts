@@ -1,6 +1,12 @@
 import type { Case } from '../case.ts';
 import { trapEveryWrite } from './adams-agesen.ts';
-import { nestedSlowdown, uncachedWalks, walkCaches } from './bhargava.ts';
+import {
+  cachingGains,
+  entriesInL2,
+  nestedSlowdown,
+  uncachedWalks,
+  walkCaches,
+} from './bhargava.ts';
 import { exitCounts, kernelCompile, populate, processCreation } from './kernel-work.ts';
 import {
   agileSplit,
@@ -17,7 +23,9 @@ import { dearerMisses, recycling, tagGain, twoContexts } from './tags.ts';
 export const cases: readonly Case[] = [
   uncachedWalks,
   nestedSlowdown,
+  cachingGains,
   walkCaches,
+  entriesInL2,
   randomAccess,
   walkRatios,
   largePages,
