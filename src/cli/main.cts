@@ -273,7 +273,7 @@ trace
   .option('--from <format>', 'lackey, csv, drcachesim or champsim; guessed when left out')
   .option('-o, --out <file>', 'where to write (gzip when it ends in .gz); default: stdout')
   .option('--skip <count>', 'leave out the first so many references', count, 0)
-  .option('--references <count>', 'keep so many references', count, Infinity)
+  .addOption(references('keep so many references'))
   .option('-q, --quiet', 'print no progress')
   .addHelpText('after', example('trace import lackey.log -o program.pt.gz'))
   .action(async (file: string | undefined, options) =>
@@ -291,7 +291,7 @@ trace
     counts,
     [],
   )
-  .option('--references <count>', 'look at the first so many references only', count, Infinity)
+  .addOption(references('look at the first so many references only'))
   .option('--json', 'print it as JSON')
   .option('-q, --quiet', 'print no progress')
   .addHelpText('after', example('trace info configs/traces/gcc.pt.gz --entries 48,512'))
@@ -331,6 +331,10 @@ function traceFormat(text: string, all: readonly string[]): string[] {
     throw new InvalidArgumentError('It must be perfetto, xen or csv.');
   }
   return all.includes(text) ? [...all] : [...all, text];
+}
+
+function references(description: string) {
+  return new Option('--references <count>', description).argParser(count).default(Infinity, 'all');
 }
 
 function counts(text: string): number[] {

@@ -5,6 +5,7 @@ import type { Arms } from './case.ts';
 import { populateRatio } from './cases/kernel-work.ts';
 import { largePageGain } from './cases/large-footprints.ts';
 import { forkGain } from './cases/opterons.ts';
+import { haswellAssumed } from './machines.ts';
 import { armsOf } from './measure.ts';
 
 /** How far one number of a case moves when an assumed price of its presets is halved or raised by half. */
@@ -20,6 +21,8 @@ export interface Subject {
   readonly title: string;
   readonly profile: string;
   readonly processor: string;
+  /** Assumed numbers that the case itself puts over those of the processor, by path. */
+  readonly own?: Readonly<Record<string, number>>;
   readonly measure: (arms: Arms) => Promise<number>;
 }
 
@@ -43,6 +46,7 @@ export const subjects: readonly Subject[] = [
     title: 'cg.D, nested, time with 4 KiB / 2 MiB pages',
     profile: 'kvm-2.6.33',
     processor: 'opteron-8384',
+    own: haswellAssumed,
     measure: largePageGain,
   },
 ];
@@ -57,25 +61,39 @@ export interface SubjectResult {
 }
 
 /** Where the assumed numbers of a preset go in a scenario. */
-function assumed(subject: Subject): { path: string[]; value: number }[] {
+function assumed(subject: Subject): { path: string[]; value: number; own?: boolean }[] {
+  const under = ['host', 'cpu'];
   const of = (text: string, under: readonly string[]) =>
     presetNumbers(text)
       .filter(({ status, value }) => status === 'assumed' && /^[1-9]\d*$/.test(value))
+      .filter(({ key }) => !(key in (subject.own ?? {})))
       .map(({ key, value }) => ({ path: [...under, ...key.split('.')], value: Number(value) }));
   return [
     ...of(presets.hypervisors[subject.profile]!, ['hypervisor']),
-    ...of(presets.processors[subject.processor]!, ['host', 'cpu']),
+    ...of(presets.processors[subject.processor]!, under),
+    ...Object.entries(subject.own ?? {}).map(([key, value]) => ({
+      path: [...under, ...key.split('.')],
+      value,
+      own: true,
+    })),
   ].filter(({ path }) => path.includes('costs') || path[0] === 'host');
 }
 
 const isMap = (value: unknown): value is Overrides => typeof value === 'object' && value !== null;
 
-/** `scenario` with `value` at `path`, unless it says itself what is there. */
-function withPrice(scenario: Overrides, path: readonly string[], value: number): Overrides {
+/** `scenario` with `value` at `path`, unless it says itself what is there and is not to be overruled (`own`). */
+function withPrice(
+  scenario: Overrides,
+  path: readonly string[],
+  value: number,
+  own: boolean,
+): Overrides {
   const [key, ...rest] = path;
   const inner = scenario[key!];
-  if (rest.length === 0) return inner === undefined ? { ...scenario, [key!]: value } : scenario;
-  return { ...scenario, [key!]: withPrice(isMap(inner) ? inner : {}, rest, value) };
+  if (rest.length === 0) {
+    return own || inner === undefined ? { ...scenario, [key!]: value } : scenario;
+  }
+  return { ...scenario, [key!]: withPrice(isMap(inner) ? inner : {}, rest, value, own) };
 }
 
 /** `only` limits how many prices are varied. */
@@ -87,9 +105,9 @@ export async function measureSensitivity(
     subject.measure(armsOf(1, change).arms);
   const base = await measure((scenario) => scenario);
   const prices: Sensitivity[] = [];
-  for (const { path, value } of assumed(subject).slice(0, only)) {
+  for (const { path, value, own = false } of assumed(subject).slice(0, only)) {
     const at = (factor: number) =>
-      measure((scenario) => withPrice(scenario, path, Math.round(value * factor)));
+      measure((scenario) => withPrice(scenario, path, Math.round(value * factor), own));
     const price = path.slice(path[0] === 'host' ? 2 : 1).join('.');
     prices.push({ price, value, low: await at(0.5), high: await at(1.5) });
   }

@@ -80,7 +80,7 @@ export const randomAccess: Case = {
     'a table of 57 GiB, the most that can be simulated, instead of 64',
     'ten instructions an update, for whose line the core waits in full',
   ],
-  seeds: 1,
+  seeds: 2,
   explain: { arms: ['gups native 4KiB', 'gups nested 4KiB'], per: 'visits', unit: 'update' },
   figures: [
     {
