@@ -93,7 +93,8 @@ describe('a core fed visit by visit', () => {
       const wanted = [...rows].filter(
         ([key, value]) => value > 0 && /l[12]_miss_[LSM]$|^ID walks/.test(key),
       );
-      expect(wanted.length).toBeGreaterThanOrEqual(7);
+      // Of loads, stores and modifies one may never miss a level in so short a trace.
+      expect(wanted.length).toBeGreaterThanOrEqual(6);
       expect(measure(oracle)).toEqual(Object.fromEntries(wanted));
     });
   }
