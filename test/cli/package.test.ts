@@ -102,3 +102,11 @@ describe('the installed package', () => {
     expect([status, stdout]).toEqual([0, '']);
   });
 });
+
+describe('the program in a checkout', () => {
+  it.each(['main.cjs', 'main.js'])('starts where npx has a link to it: %s', (file) => {
+    const program = join(root, 'dist/cli', file);
+    const { status, stdout } = spawnSync(program, ['list', 'schedulers'], { encoding: 'utf8' });
+    expect([status, stdout]).toEqual([0, expect.stringContaining('credit')]);
+  });
+});
