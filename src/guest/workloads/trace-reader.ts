@@ -1,4 +1,7 @@
+import { EVENTS, RIGHTS, type TraceEvent } from './trace-events.ts';
 import type { TraceFeed } from './workload.ts';
+
+export type { TraceEvent };
 
 /**
  * HOT. Reads the text of a page trace, format 1, from chunks of bytes cut at any place: runs of touches
@@ -8,7 +11,6 @@ import type { TraceFeed } from './workload.ts';
  * that is used at all (one entry of the top-level table, `page >> 27`) gets a top-level entry of its own,
  * 0..14 in order of first use. The low 27 bits stay, so the tables below the top and the sets of every TLB
  * are those of the program. A forked space starts with the numbering of its parent.
- * Longer than 400 lines: one pass over the bytes, whose position every method shares.
  */
 
 /** What `TraceReader.next` came upon; visits have the numbers of `Op`. */
@@ -45,41 +47,6 @@ export class TraceError extends Error {
     this.line = line;
   }
 }
-
-/** One `X` line. Fields that the event does not have are 0 or empty. */
-export interface TraceEvent {
-  readonly name: string;
-  readonly page: number;
-  readonly pages: number;
-  /** `rwxTK` of a mapping, `rwx` of a protection, `r` or `w` of a resident page, name of a system call. */
-  readonly rights: string;
-  readonly toPage: number;
-  readonly toPages: number;
-  /** Address space that a fork or an exec makes. */
-  readonly space: number;
-}
-
-/** Arguments of each event: p = page, n = count, q and m = new page and count, s = space. */
-const EVENTS: Readonly<Record<string, string>> = {
-  resident: 'pnr',
-  mmap: 'pnr',
-  munmap: 'pn',
-  mprotect: 'pnr',
-  mremap: 'pnqm',
-  dontneed: 'pn',
-  'brk+': 'pn',
-  'brk-': 'pn',
-  fork: 's',
-  exec: 's',
-  exit: '',
-  sys: 'r',
-};
-const RIGHTS: Readonly<Record<string, RegExp>> = {
-  resident: /^[rw]$/,
-  mmap: /^[r-][w-][x-][ps][af]$/,
-  mprotect: /^[r-][w-][x-]$/,
-  sys: /^\S+$/,
-};
 
 /** I, L, S, M -> 0..3; the first three are `Op.Fetch`, `Load` and `Store`. */
 const KIND = new Int8Array(256).fill(-1);
