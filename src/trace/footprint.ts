@@ -52,8 +52,9 @@ export class Footprint {
     this.epochs[page] = this.epoch;
   }
 
-  /** The windows of a trace of so many references. */
+  /** The windows of a trace of so many references, of which the last ones may touch nothing. */
   windows(references: number): FootprintWindow[] {
+    while (references > this.width * WINDOWS) this.join();
     const count = Math.ceil(references / this.width);
     let total = 0;
     return Array.from({ length: count }, (_, i) => {

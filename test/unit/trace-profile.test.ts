@@ -89,6 +89,17 @@ describe('the footprint over time', () => {
     const windows = footprint.windows(10_100);
     expect(windows.map(({ touched }) => touched)).toEqual([...Array(9).fill(1), 2]);
   });
+
+  it('has the same windows for a stream that ends long before the trace', () => {
+    const [short, whole] = [new Footprint(), new Footprint()];
+    short.touch(0, 0, 1);
+    short.touch(1, 5000, 1);
+    whole.touch(0, 0, 60_000_000);
+    const [a, b] = [short.windows(60_000_000), whole.windows(60_000_000)];
+    expect(a.map(({ from }) => from)).toEqual(b.map(({ from }) => from));
+    expect(a.map(({ touched }) => touched)).toEqual([2, ...Array(a.length - 1).fill(0)]);
+    expect(a.every(({ total }) => total === 2)).toBe(true);
+  });
 });
 
 describe('a profile', () => {
