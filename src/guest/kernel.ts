@@ -5,7 +5,7 @@ import { frameOf, softWalk, walkSoftly } from '../hypervisor/mmu/guest-tables.ts
 import type { Vm } from '../hypervisor/vm.ts';
 import type { Core } from '../machine/core.ts';
 import { flushAsid, invalidateRange } from '../machine/flush.ts';
-import { heap } from '../machine/heap.ts';
+import { ITEM_OP, ITEM_PAGE, readItem } from '../machine/items.ts';
 import { type PageTables, Pte } from '../machine/page-tables.ts';
 import { runBlock, Stop } from '../machine/run.ts';
 import { Cause, Leaf } from '../stats/leaves.ts';
@@ -19,7 +19,7 @@ import type { Requests } from './requests.ts';
 import { RunQueue } from './run-queue.ts';
 import { exit, type Kernel, systemCall } from './system-calls.ts';
 import { isReferenceLimited } from './workloads/trace.ts';
-import { ITEM_WORDS, Op, type ProcessImage, type Workload } from './workloads/workload.ts';
+import { Op, type ProcessImage, type Workload } from './workloads/workload.ts';
 
 /** Items of a visit block: one fill of a program. */
 export const BLOCK_ITEMS = 256;
@@ -28,7 +28,7 @@ export interface KernelOptions {
   readonly vm: Vm;
   readonly tables: PageTables;
   readonly workload: Workload;
-  /** First word of this vCPU's block in the heap. */
+  /** First item of this vCPU's block. */
   readonly block: number;
   readonly mhz: number;
   /** Hardware costs the kernel causes directly, in cycles. */
@@ -188,16 +188,17 @@ export class GuestKernel implements Guest, Kernel {
       const limit = until - core.time;
       const stop = runBlock(core, Math.min(limit, 2 ** 30));
       if (stop === Stop.Fault) {
-        this.#pageFault(cpu, heap[core.item]!, (heap[core.item + 1]! & 255) === Op.Store);
+        const store = (ITEM_OP[core.item]! & 255) === Op.Store;
+        this.#pageFault(cpu, ITEM_PAGE[core.item]!, store);
       } else if (stop === Stop.Operation) {
-        const at = core.item;
-        const op = heap[at + 1]! & 255;
+        const [a, word, b, c] = readItem(core.item);
+        const op = word & 255;
         if (op === Op.Starved) {
           core.item = core.itemEnd;
           return GuestStop.Starved;
         }
-        core.item = at + ITEM_WORDS;
-        this.#operation(cpu, op, heap[at]!, heap[at + 2]!, heap[at + 3]!);
+        core.item++;
+        this.#operation(cpu, op, a, b, c);
         if (this.#work >= this.#options.stopAfter) return GuestStop.Done;
       }
     }
@@ -224,7 +225,7 @@ export class GuestKernel implements Guest, Kernel {
     }
     const { block } = this.#options;
     const { program } = process;
-    const n = program.fill(heap, block, BLOCK_ITEMS);
+    const n = program.fill(block, BLOCK_ITEMS);
     if (n === 0) {
       if (isReferenceLimited(program)) return program.finished ? GuestStop.Done : GuestStop.Turn;
       if (!this.workload.kernel || (process.parent === null && this.#spaces.size === 1)) {
@@ -234,7 +235,7 @@ export class GuestKernel implements Guest, Kernel {
       return GuestStop.Time;
     }
     core.item = block;
-    core.itemEnd = block + n * ITEM_WORDS;
+    core.itemEnd = block + n;
     return GuestStop.Time;
   }
 

@@ -132,10 +132,7 @@ export function readTableLine(core: Core, frame: number, line: number): number {
   const h = H;
   const counters = core.counters;
   const level = access(core, frame, line);
-  if (level === IN_L2) {
-    h[counters + K.walk_l2_hits] = h[counters + K.walk_l2_hits]! + 1;
-    return core.l2Cycles;
-  }
+  if (level === IN_L2) return core.l2Cycles;
   if (level === IN_L3) {
     h[counters + K.walk_l3_hits] = h[counters + K.walk_l3_hits]! + 1;
     return core.l3Cycles;

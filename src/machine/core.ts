@@ -1,15 +1,15 @@
 import { type Cause, LEAVES, Leaf } from '../stats/leaves.ts';
-import { type Assoc, assocWords, drop, makeAssoc } from './assoc.ts';
 import type { CoreContext } from './core-context.ts';
 import { DRAIN_AFTER, HOT_COUNTERS, K } from './counters.ts';
-import { BELOW, CFG, RESIDENT, SIDE, WORDS } from './entry.ts';
-import type { Arena, Take } from './heap.ts';
+import { ARRAYS, IN_ROWS, WAYS } from './entries.ts';
+import type { Arena } from './heap.ts';
 import { heap } from './heap.ts';
 import type { MachineState } from './machine-state.ts';
 import type { PageTables } from './page-tables.ts';
-import type { Processor, TlbLevelSpec } from './processor.ts';
+import type { Processor } from './processor.ts';
+import { makeTlbs, type TlbSide, tlbNeeds } from './tlb-build.ts';
 import type { Fault } from './walk.ts';
-import { makeWalkCache, renumber, type WalkCache, walkCacheWords } from './walk-cache.ts';
+import { makeWalkCache, renumber, type WalkCache, walkCacheNeeds } from './walk-cache.ts';
 
 /**
  * One core: its TLBs, walk caches and clock, and the context it executes in. The HOT code that works on it
@@ -39,6 +39,14 @@ export type Verdict = (typeof Verdict)[keyof typeof Verdict];
 /** What the layers above the hardware do when a walk fails. */
 export interface FaultPort {
   onWalkFault(core: Core, vpn: number, write: boolean, fault: Fault): Verdict;
+}
+
+/** Where a core takes what it needs: words of the heap, and numbers of what is in entries.ts. */
+export interface CoreArenas {
+  readonly words: Arena;
+  readonly entries: Arena;
+  readonly arrays: Arena;
+  readonly ways: Arena;
 }
 
 export class Core {
@@ -71,18 +79,23 @@ export class Core {
   /** User instructions executed since the owner of the block last set this to 0. */
   retired = 0;
 
-  // TLBs. Array a = level * 6 + side * 3 + size; its geometry is at `arrays + a * CFG`.
+  // TLBs (see tlb.ts).
+  /** Number of the first array; level * 6 + side * 3 + size further on is another. */
   readonly arrays: number;
-  readonly resident: number;
-  /** An entry outside all arrays: the translation that is being filled. */
-  readonly fresh: number;
-  readonly present = new Uint8Array(12);
+  readonly present = new Uint8Array(ARRAYS);
+  readonly tlbShift: number;
   readonly victimFill: number;
   readonly l2HitCycles: number;
-  readonly assoc: (Assoc | null)[] = [];
+  readonly tlbs: readonly TlbSide[];
+
+  /** Which misses may be usual ones (usual-misses.ts): 0 = none, 1 = all, 2 = those that the L2 has. */
+  usual = 0;
+  readonly #mayBeUsual: number;
 
   // Walker.
   readonly walkOverhead: number;
+  /** Cycles of a walk of one dimension that finds everything in the walker's caches and the L2. */
+  readonly usualWalk: number;
   readonly pwc: WalkCache;
   readonly pwcHeads: number;
   readonly pwcShift: number;
@@ -95,6 +108,8 @@ export class Core {
   ntlbLarge = 0; // 1: the nested TLB has held large pages
   /** Counts uses of the walk caches. */
   walkClock = 0;
+  /** First of the remembered ways through upper tables (see ways.ts). */
+  readonly ways: number;
   walkFrame = 0;
   walkSize = 0;
   walkFlags = 0;
@@ -157,7 +172,7 @@ export class Core {
   constructor(
     id: number,
     state: MachineState,
-    arena: Arena,
+    arenas: CoreArenas,
     cache: { l2Tags: number; l3Tags: number; node: number; dramByNode: Int32Array },
   ) {
     const { processor, memory } = state;
@@ -165,47 +180,42 @@ export class Core {
     this.time = 0;
     this.id = id;
     this.tables = state.tables;
-    const take = (words: number) => arena.take(words);
+    const take = (words: number) => arenas.words.take(words);
+    const takeEntries = (count: number) => arenas.entries.take(count);
     this.counters = take(HOT_COUNTERS);
     this.walkCauses = this.counters + K.walks_cold;
     this.pending = take(LEAVES);
-    this.arrays = take(12 * CFG);
-    this.resident = take(12);
-    this.fresh = take(WORDS);
+    this.arrays = arenas.arrays.take(ARRAYS);
     this.victimFill = tlb.fill === 'victim' ? 1 : 0;
     this.anyFree = state.freeLeaves ? 1 : 0;
     this.freeLeaves = state.freeLeaves ?? new Uint8Array(LEAVES);
     this.l2HitCycles = this.freeLeaves[Leaf.TlbL2Hit] === 1 ? 0 : tlb.l2HitCycles;
-    const hashed = Math.max(tlb.l1i['4K'].entries, tlb.l1d['4K'].entries);
-    for (const [side, level1, level2] of [
-      [SIDE_I, tlb.l1i, tlb.l2i],
-      [SIDE_D, tlb.l1d, tlb.l2d],
-    ] as const) {
-      this.#buildLevel(take, side * 3, level1, hashed);
-      this.#buildLevel(take, 6 + side * 3, level2);
-      const [small, large, huge] = this.present.subarray(6 + side * 3);
-      const below = small! | (large! << 1) | (huge! << 2);
-      for (let size = 0; size < 3; size++) {
-        H[this.arrays + (side * 3 + size) * CFG + BELOW] = below;
+    this.tlbs = makeTlbs(take, takeEntries, this.arrays, processor);
+    this.tlbShift = this.tlbs[0]!.shift;
+    for (const [side, { arrays }] of this.tlbs.entries()) {
+      for (const [i, array] of arrays.entries()) {
+        if (array !== null) this.present[(i >= 3 ? 6 : 0) + side * 3 + (i % 3)] = 1;
       }
     }
 
     this.walkOverhead = walk.overheadCycles;
-    this.pwc = makeWalkCache(take, walk.pwcEntries);
+    this.pwc = makeWalkCache(take, takeEntries, walk.pwcEntries);
     this.pwcHeads = this.pwc.heads;
     this.pwcShift = this.pwc.shift;
     this.pwcCycles = walk.pwcHitCycles;
     this.pwcNestedLeaves = walk.pwcNestedLeaves ? 1 : 0;
-    this.ntlb = makeWalkCache(take, walk.nestedTlbEntries);
+    this.ntlb = makeWalkCache(take, takeEntries, walk.nestedTlbEntries);
     this.ntlbHeads = this.ntlb.heads;
     this.ntlbShift = this.ntlb.shift;
     this.ntlbCycles = walk.nestedTlbHitCycles;
+    this.ways = arenas.ways.take(WAYS);
 
     this.l2Newest = cache.l2Tags;
     this.l2Ways = caches.l2.ways;
     this.l2SetMask = caches.l2.size / 64 / caches.l2.ways - 1;
     this.l2Others = this.l2Newest + this.l2SetMask + 1;
     this.l2Cycles = caches.l2.hitCycles;
+    this.usualWalk = this.walkOverhead + 3 * this.pwcCycles + this.l2Cycles;
     this.l3Tags = cache.l3Tags;
     this.l3Ways = caches.l3.ways;
     this.l3SetMask = caches.l3.size > 0 ? caches.l3.size / 64 / caches.l3.ways - 1 : 0;
@@ -222,6 +232,10 @@ export class Core {
     this.tlbEvictions = state.evictions.tlb;
     this.l2Evictions = state.evictions.l2;
 
+    const inRows = [6, 9].every((a) => IN_ROWS[this.arrays + a] === 1);
+    const counted = this.anyFree !== 0 || this.tlbEvictions !== 0;
+    this.#mayBeUsual = this.victimFill !== 0 || !inRows ? 0 : counted ? 2 : 1;
+
     this.vmOf = state.vmOf;
     this.vcpuCount = state.vcpuCount;
     // One more owner than vCPUs: the host, whose entries are never recorded.
@@ -233,49 +247,21 @@ export class Core {
     this.#causeLog = Array.from({ length: state.vcpuCount * 2 }, () => new Uint8Array(64));
   }
 
-  /** Words of hot state a core needs, its cache tags excluded. */
-  static words(processor: Processor, vcpuCount: number): number {
-    const { l1i, l1d, l2i, l2d } = processor.tlb;
-    let words = HOT_COUNTERS + LEAVES + 12 * CFG + 12 + WORDS + vcpuCount * 4 + 320;
-    const hashed = Math.max(l1i['4K'].entries, l1d['4K'].entries);
-    for (const level of [l1i, l1d, l2i, l2d]) {
-      for (const size of ['4K', '2M', '1G'] as const) {
-        const { entries, ways } = level[size];
-        if (entries > 0)
-          words += assocWords(
-            entries,
-            ways === 'full' ? 1 : entries / ways,
-            Math.max(entries, hashed),
-          );
-      }
-    }
+  /** What a core needs of each space, its cache tags excluded. */
+  static needs(processor: Processor, vcpuCount: number): Record<keyof CoreArenas, number> {
     const { pwcEntries, nestedTlbEntries } = processor.walk;
-    return words + walkCacheWords(pwcEntries) + walkCacheWords(nestedTlbEntries);
-  }
-
-  #buildLevel(take: Take, at: number, spec: TlbLevelSpec, hashed4K = spec['4K'].entries): void {
-    let shared: Assoc | null = null;
-    for (const [size, key] of (['4K', '2M', '1G'] as const).entries()) {
-      const { entries, ways } = spec[key];
-      let assoc: Assoc | null = null;
-      if (entries > 0) {
-        const hashed = size === 0 ? hashed4K : entries;
-        assoc = shared ?? makeAssoc(take, entries, ways === 'full' ? 1 : entries / ways, hashed);
-        if (spec.shared) shared = assoc;
-      }
-      const a = at + size;
-      this.assoc[a] = assoc;
-      this.present[a] = assoc ? 1 : 0;
-      if (assoc) {
-        const cfg = this.arrays + a * CFG;
-        H[cfg] = assoc.heads;
-        H[cfg + 1] = assoc.shift;
-        H[cfg + 2] = assoc.sentinels;
-        H[cfg + 3] = assoc.sets - 1;
-        H[cfg + RESIDENT] = this.resident + at;
-        H[cfg + SIDE] = at % 6 < 3 ? SIDE_I : SIDE_D;
-      }
-    }
+    const parts = [
+      { words: HOT_COUNTERS + LEAVES + vcpuCount * 4 + 320, entries: 0 },
+      tlbNeeds(processor),
+      walkCacheNeeds(pwcEntries),
+      walkCacheNeeds(nestedTlbEntries),
+    ];
+    return {
+      words: parts.reduce((sum, { words }) => sum + words, 0),
+      entries: parts.reduce((sum, { entries }) => sum + entries, 0),
+      arrays: ARRAYS + 4,
+      ways: WAYS,
+    };
   }
 
   get now(): number {
@@ -310,6 +296,7 @@ export class Core {
       ledger[ledgerAt + leaf] = ledger[ledgerAt + leaf]! + cycles;
       H[this.pending + leaf] = 0;
     }
+    this.deriveCounters();
     for (let k = 0; k < HOT_COUNTERS; k++) {
       const n = H[this.counters + k]!;
       if (n === 0) continue;
@@ -325,6 +312,19 @@ export class Core {
       throw new Error(`pCPU ${this.id} at cycle ${this.now}: charged ${sum} cycles in ${elapsed}`);
     }
     return sum;
+  }
+
+  /** Computes the counters that follow from others, which HOT code leaves alone. */
+  deriveCounters(): void {
+    const at = this.counters;
+    const n = (counter: number) => H[at + counter]!;
+    H[at + K.l1i_misses] = n(K.l2i_hits) + n(K.l2i_misses);
+    H[at + K.l1d_misses] = n(K.l2d_hits) + n(K.l2d_misses);
+    let walks = 0;
+    for (let cause = K.walks_cold; cause < HOT_COUNTERS; cause++) walks += n(cause);
+    H[at + K.walks] = walks;
+    const reads = n(K.walk_reads_guest) + n(K.walk_reads_nested);
+    H[at + K.walk_l2_hits] = reads - n(K.walk_l3_hits) - n(K.walk_dram);
   }
 
   /** True when the accounts are to be drained before they outgrow an int32. */
@@ -350,6 +350,7 @@ export class Core {
     this.exposedQ8 = context.exposedQ8;
     this.port = context.port;
     this.asid = asid | (context.space << 16);
+    this.usual = this.#mayBeUsual === 1 && context.nested ? 2 : this.#mayBeUsual;
   }
 
   /** Ends the sequence of a vCPU's entries, global ones or the others: what was filled since is lost by `cause`. */
@@ -372,12 +373,6 @@ export class Core {
   /** Why sequence `seq` ended; `of` is `vcpu * 2 + (global ? 1 : 0)`. */
   causeOf(of: number, seq: number): number {
     return this.#causeLog[of]![seq]!;
-  }
-
-  /** Empties one entry of array `a`. */
-  remove(a: number, entry: number): void {
-    drop(this.assoc[a]!, entry);
-    H[this.resident + a] = H[this.resident + a]! - 1;
   }
 
   /** A table node got a new meaning: what this core remembers of its slots is void. */

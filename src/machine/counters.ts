@@ -1,7 +1,7 @@
 import type { MetricName } from '../stats/metrics.ts';
 
 /**
- * What HOT code counts, by position in the core's counter area. Running totals per vCPU are kept in
+ * What HOT code counts, by position in the core's counter area, and what follows from that (Core.deriveCounters). Running totals per vCPU are kept in
  * doubles; the area in the heap is added to them whenever another vCPU takes the core.
  */
 export const hotCounters = [

@@ -1,18 +1,36 @@
 import type { Cause } from '../stats/leaves.ts';
-import { drop, find, reset } from './assoc.ts';
-import type { Core } from './core.ts';
-import { FLAGS, SEQ, SLOT, TAG, WORDS } from './entry.ts';
+import { type Core, SIDE_I } from './core.ts';
+import { ARRAYS, FLAGS, KEY, LARGE, RESIDENT, SEQ, SLOT, TAG } from './entries.ts';
+import { find } from './hash.ts';
 import { heap } from './heap.ts';
 import { Pte } from './page-tables.ts';
-import { discard, emptyWalkCache, WALK_WORDS } from './walk-cache.ts';
+import { drop } from './tlb.ts';
+import { reset } from './tlb-build.ts';
+import { discard, emptyWalkCache } from './walk-cache.ts';
 
 /** Flushes of a core's TLBs and walk caches. Each says why, and which vCPUs' loss records it ends (core.ts). */
 const H = heap;
 
 /** An ASID without the address-space number above it. */
 const ASID_MASK = 0xffff;
-/** The tag of a TLB entry without its address-space number: ASID and page size. */
-const TAG_MASK = (ASID_MASK << 2) | 3;
+/** The ASID in the tag of a TLB entry. */
+const TAG_MASK = ASID_MASK << 2;
+
+/** How many entries the TLBs of a side hold of a page size, those of both levels counted twice. */
+function held(core: Core, side: number, size: number): number {
+  const first = core.arrays + side * 3 + size;
+  return RESIDENT[first]! + RESIDENT[first + 6]!;
+}
+
+const holdsAny = (core: Core, side: number): boolean =>
+  held(core, side, 0) + held(core, side, 1) + held(core, side, 2) > 0;
+
+/** What the TLBs of a side hold for a page under the current tag, or 0. */
+function findPage(core: Core, side: number, vpn: number, size: number): number {
+  if (held(core, side, size) === 0) return 0;
+  const { heads, shift } = core.tlbs[side]!;
+  return find(heads, shift, vpn >>> (9 * size), (core.asid << 2) | size);
+}
 
 /**
  * TLB_CONTROL 1: everything goes, all ASIDs, host and global entries included. `cause` holds for all vCPUs but
@@ -22,12 +40,9 @@ export function flushAll(core: Core, cause: Cause, vcpu: number, own: Cause): vo
   core.flushes++;
   core.endSequence(vcpu, 0, own);
   core.endSequence(vcpu, 1, own);
-  for (let a = 0; a < 12; a++) {
-    if (H[core.resident + a] === 0) continue;
-    const assoc = core.assoc[a]!;
-    reset(assoc);
-    for (let b = a; b < 12; b++) if (core.assoc[b] === assoc) H[core.resident + b] = 0;
-  }
+  for (let side = 0; side < 2; side++) if (holdsAny(core, side)) reset(core.tlbs[side]!);
+  RESIDENT.fill(0, core.arrays, core.arrays + ARRAYS);
+  LARGE.fill(0, core.arrays, core.arrays + ARRAYS);
   emptyWalkCache(core.pwc);
   emptyWalkCache(core.ntlb);
   for (let other = 0; other < core.vcpuCount; other++) {
@@ -53,19 +68,14 @@ export function flushAsid(
 ): void {
   core.flushes++;
   const keep = keepGlobal ? Pte.Global : 0;
-  for (let a = 0; a < 12; a++) {
-    if (H[core.resident + a] === 0) continue;
-    const assoc = core.assoc[a]!;
-    const size = a % 3;
-    const tag = ((asid & ASID_MASK) << 2) | size;
-    const end = assoc.first + assoc.entries * WORDS;
-    for (let e = assoc.first; e < end; e += WORDS) {
-      const held = H[e + TAG]!;
-      if (held === -1 || (held & TAG_MASK) !== tag) continue;
-      if ((H[e + FLAGS]! & keep) === 0) {
-        drop(assoc, e);
-        H[core.resident + a] = H[core.resident + a]! - 1;
-      }
+  const tag = (asid & ASID_MASK) << 2;
+  for (let side = 0; side < 2; side++) {
+    if (!holdsAny(core, side)) continue;
+    const { first, end } = core.tlbs[side]!;
+    for (let e = first; e < end; e++) {
+      const own = TAG[e]!;
+      if (own === -1 || (own & TAG_MASK) !== tag) continue;
+      if ((FLAGS[e]! & keep) === 0) drop(core.tlbs[side]!, e);
     }
   }
   flushWalkCache(core, asid);
@@ -76,20 +86,19 @@ export function flushAsid(
 /** The page-walk cache is emptied at every TLB flush of its ASID (Bhargava et al. 2008). */
 function flushWalkCache(core: Core, asid: number): void {
   const { pwc } = core;
-  for (let e = pwc.first; e < pwc.end; e += WALK_WORDS) {
-    const held = H[e + TAG]!;
+  for (let e = pwc.first; e < pwc.end; e++) {
+    const held = TAG[e]!;
     if (held !== -1 && ((held ^ asid) & ASID_MASK) === 0) discard(pwc, e);
   }
 }
 
 /** INVLPG for the current ASID: the page goes from both sides and levels, global or not. */
 export function invalidatePage(core: Core, vpn: number, cause: Cause): void {
-  for (let a = 0; a < 12; a++) {
-    if (H[core.resident + a] === 0) continue;
-    const assoc = core.assoc[a]!;
-    const size = a % 3;
-    const e = find(assoc.heads, assoc.shift, vpn >>> (9 * size), (core.asid << 2) | size);
-    if (e !== 0) invalidate(core, a, e, cause);
+  for (let side = 0; side < 2; side++) {
+    for (let size = 0; size < 3; size++) {
+      const e = findPage(core, side, vpn, size);
+      if (e !== 0) invalidate(core, side, e, cause);
+    }
   }
   flushWalkCache(core, core.asid);
 }
@@ -97,29 +106,27 @@ export function invalidatePage(core: Core, vpn: number, cause: Cause): void {
 /** INVLPG of every page of a range, in one pass over the TLBs. */
 export function invalidateRange(core: Core, start: number, pages: number, cause: Cause): void {
   const last = start + pages;
-  for (let a = 0; a < 12; a++) {
-    if (H[core.resident + a] === 0) continue;
-    const assoc = core.assoc[a]!;
-    const size = a % 3;
-    const span = 512 ** size;
-    const tag = (core.asid << 2) | size;
-    const end = assoc.first + assoc.entries * WORDS;
-    for (let e = assoc.first; e < end; e += WORDS) {
-      if (H[e + TAG] !== tag) continue;
-      const vpn = H[e]! * span;
-      if (vpn < last && vpn + span > start) invalidate(core, a, e, cause);
+  for (let side = 0; side < 2; side++) {
+    if (!holdsAny(core, side)) continue;
+    const { first, end } = core.tlbs[side]!;
+    for (let e = first; e < end; e++) {
+      const tag = TAG[e]!;
+      if (tag === -1 || (tag & ~3) !== core.asid << 2) continue;
+      const span = 512 ** (tag & 3);
+      const vpn = KEY[e]! * span;
+      if (vpn < last && vpn + span > start) invalidate(core, side, e, cause);
     }
   }
   flushWalkCache(core, core.asid);
 }
 
 /** Drops one entry of the current vCPU and records why. */
-function invalidate(core: Core, a: number, e: number, cause: Cause): void {
-  const global = (H[e + FLAGS]! & Pte.Global) !== 0 ? 1 : 0;
-  if (H[core.seqs + core.vcpu * 2 + global] === H[e + SEQ]) {
-    (a % 6 < 3 ? core.lossI : core.lossD)[H[e + SLOT]!] = -cause;
+function invalidate(core: Core, side: number, e: number, cause: Cause): void {
+  const global = (FLAGS[e]! & Pte.Global) !== 0 ? 1 : 0;
+  if (H[core.seqs + core.vcpu * 2 + global] === SEQ[e]) {
+    (side === SIDE_I ? core.lossI : core.lossD)[SLOT[e]!] = -cause;
   }
-  core.remove(a, e);
+  drop(core.tlbs[side]!, e);
 }
 
 /**
@@ -128,15 +135,13 @@ function invalidate(core: Core, a: number, e: number, cause: Cause): void {
  */
 export function forget(core: Core, vpn: number): number {
   let slot = 0;
-  for (let a = 0; a < 12; a++) {
-    if (H[core.resident + a] === 0) continue;
-    const assoc = core.assoc[a]!;
-    const size = a % 3;
-    const e = find(assoc.heads, assoc.shift, vpn >>> (9 * size), (core.asid << 2) | size);
-    if (e === 0) continue;
-    slot = H[e + SLOT]!;
-    drop(assoc, e);
-    H[core.resident + a] = H[core.resident + a]! - 1;
+  for (let side = 0; side < 2; side++) {
+    for (let size = 0; size < 3; size++) {
+      const e = findPage(core, side, vpn, size);
+      if (e === 0) continue;
+      slot = SLOT[e]!;
+      drop(core.tlbs[side]!, e);
+    }
   }
   return slot;
 }

@@ -1,7 +1,9 @@
 import { Core } from './core.ts';
+import { arraySpace, entrySpace, waySpace } from './entries.ts';
 import { Evictions } from './evictions.ts';
-import { Arena, acquire, release } from './heap.ts';
+import { Arena, heapSpace, type Space } from './heap.ts';
 import { HOST_OWNER, HostMemory } from './host-memory.ts';
+import { itemSpace } from './items.ts';
 import type { MachineState } from './machine-state.ts';
 import { PageTables } from './page-tables.ts';
 import type { Processor } from './processor.ts';
@@ -23,8 +25,8 @@ export interface MachineOptions {
   readonly countEvictions?: boolean | undefined;
   /** See MachineState. */
   readonly freeLeaves?: Uint8Array | undefined;
-  /** Words of hot state the caller needs besides (visit blocks). */
-  readonly extraWords: number;
+  /** Items of visit blocks the caller needs. */
+  readonly items: number;
 }
 
 /** The host's hardware: cores, caches, memory, and the pool of all page tables. */
@@ -36,8 +38,8 @@ export interface Machine {
   readonly memory: HostMemory;
   readonly nodeCount: number;
   readonly evictions: Evictions;
-  /** Hot state for the layers above. */
-  readonly arena: Arena;
+  /** Items for the layers above. */
+  readonly items: Arena;
   /** Gives the hot state back. The machine must not be used afterwards. */
   dispose(): void;
 }
@@ -67,16 +69,30 @@ export function buildMachine(options: MachineOptions): Machine {
   const coreCount = Math.min(options.pcpus ?? Infinity, nodeCount * processor.coresPerDie);
   // The VMs, and a row for the host before them.
   const rows = Math.max(...options.vmOf) + 2;
+  const needs = Core.needs(processor, options.vcpuCount);
   const words =
-    coreCount * Core.words(processor, options.vcpuCount) +
+    coreCount * needs.words +
     Math.ceil(coreCount / l2.sharedByCores) * (lines(l2.size) + 16) +
     nodeCount * (lines(l3.size) + 16) +
     Evictions.words(rows, options.countEvictions === true) +
-    options.extraWords +
     1024;
-  const region = acquire(words);
+  const regions: { space: Space; at: number }[] = [];
+  const arenaOf = (space: Space, count: number): Arena => {
+    const at = space.acquire(count);
+    regions.push({ space, at });
+    return new Arena(at, count);
+  };
+  const dispose = () => {
+    for (const { space, at } of regions.splice(0)) space.release(at);
+  };
   try {
-    const arena = new Arena(region, words);
+    const arena = arenaOf(heapSpace, words);
+    const arenas = {
+      words: arena,
+      entries: arenaOf(entrySpace, coreCount * needs.entries),
+      arrays: arenaOf(arraySpace, coreCount * needs.arrays),
+      ways: arenaOf(waySpace, coreCount * needs.ways),
+    };
     const tables = new PageTables(options.tableNodes);
     const memory = new HostMemory(options.memoryBytes, nodeCount, options.dataLines);
     const evictions = new Evictions(rows, options.countEvictions === true, arena);
@@ -99,7 +115,7 @@ export function buildMachine(options: MachineOptions): Machine {
       if (id % l2.sharedByCores === 0) l2Tags = arena.take(lines(l2.size));
       const node = Math.floor(id / processor.coresPerDie);
       const dramByNode = latencies(processor, nodeCount, node);
-      cores.push(new Core(id, state, arena, { l2Tags, l3Tags: l3s[node]!, node, dramByNode }));
+      cores.push(new Core(id, state, arenas, { l2Tags, l3Tags: l3s[node]!, node, dramByNode }));
     }
     tables.onReuse = (node) => {
       for (const core of cores) core.wipe(node);
@@ -111,12 +127,12 @@ export function buildMachine(options: MachineOptions): Machine {
       tables,
       memory,
       nodeCount,
-      arena,
+      items: arenaOf(itemSpace, options.items),
       evictions,
-      dispose: () => release(region),
+      dispose,
     };
   } catch (error) {
-    release(region);
+    dispose();
     throw error;
   }
 }

@@ -3,23 +3,33 @@ import { touchLines as touchLines_ } from './caches.ts';
 import { type Core, SIDE_D as SIDE_D_, SIDE_I as SIDE_I_ } from './core.ts';
 import { K as K_ } from './counters.ts';
 import {
-  CFG as CFG_,
   CHAIN as CHAIN_,
   FLAGS as FLAGS_,
   FRAME as FRAME_,
+  HEADS as HEADS_,
   HOME as HOME_,
+  IN_L1 as IN_L1_,
+  KEY as KEY_,
   NEXT as NEXT_,
   PREV as PREV_,
   TAG as TAG_,
-} from './entry.ts';
+} from './entries.ts';
+import { find as find_ } from './hash.ts';
 import { heap } from './heap.ts';
+import {
+  ITEM_INSTRUCTIONS as ITEM_INSTRUCTIONS_,
+  ITEM_OP as ITEM_OP_,
+  ITEM_PAGE as ITEM_PAGE_,
+  ITEM_REFERENCES as ITEM_REFERENCES_,
+} from './items.ts';
 import { STORE_OK as STORE_OK_ } from './page-tables.ts';
+import { touch as touch_ } from './tlb.ts';
 import { translate as translate_ } from './translate.ts';
+import { raise as raise_, walkAndReplace as walkAndReplace_ } from './usual-misses.ts';
 
 /**
  * HOT. The loop that executes visits. A hit in the L1 TLB is handled here, in one pass over locals;
- * everything else is a call. Items are as in guest/workloads/workload.ts: page, operation and line,
- * references, instructions.
+ * everything else is a call.
  */
 const H = heap;
 // Imported constants are bound to module-level ones: the compiler folds those, but loads an imported
@@ -27,18 +37,28 @@ const H = heap;
 const Leaf = Leaf_;
 const CHAIN = CHAIN_;
 const FLAGS = FLAGS_;
+const find = find_;
 const FRAME = FRAME_;
 const HOME = HOME_;
+const IN_L1 = IN_L1_;
+const HEADS = HEADS_;
+const KEY = KEY_;
 const NEXT = NEXT_;
 const PREV = PREV_;
 const TAG = TAG_;
+const touch = touch_;
 const touchLines = touchLines_;
-const CFG = CFG_;
+const ITEM_INSTRUCTIONS = ITEM_INSTRUCTIONS_;
+const ITEM_OP = ITEM_OP_;
+const ITEM_PAGE = ITEM_PAGE_;
+const ITEM_REFERENCES = ITEM_REFERENCES_;
 const SIDE_D = SIDE_D_;
 const SIDE_I = SIDE_I_;
 const K = K_;
 const STORE_OK = STORE_OK_;
 const translate = translate_;
+const raise = raise_;
+const walkAndReplace = walkAndReplace_;
 const GOLDEN = 0x9e3779b1 | 0;
 
 /** Why `runBlock` came back. */
@@ -82,14 +102,25 @@ const instructionsUntil = (cycles: number, cpi: number): number =>
  * took, and only the number of instructions at which the limit can be reached at the earliest is compared.
  */
 export function runBlock(core: Core, limit: number): Stop {
+  const keys = KEY;
+  const tags = TAG;
+  const chains = CHAIN;
+  const flagsOf = FLAGS;
+  const frames = FRAME;
+  const nexts = NEXT;
+  const prevs = PREV;
+  const homes = HOME;
+  const headsOf = HEADS;
   const h = H;
   const most = limit | 0;
-  const cfgI = core.arrays + SIDE_I * 3 * CFG;
-  const cfgD = core.arrays + SIDE_D * 3 * CFG;
+  const itemPages = ITEM_PAGE;
+  const itemOps = ITEM_OP;
+  const itemReferences = ITEM_REFERENCES;
+  const itemInstructions = ITEM_INSTRUCTIONS;
   // Both sides have as many hash heads, so that no branch depends on the side.
-  const heads = h[cfgD]!;
-  const apart = (h[cfgI]! - heads) | 0;
-  const shift = h[(cfgD + 1) | 0]!;
+  const heads = headsOf[core.arrays + SIDE_D * 3]!;
+  const apart = (headsOf[core.arrays + SIDE_I * 3]! - heads) | 0;
+  const shift = core.tlbShift;
   const cpi = core.cpiQ8;
   const dataOn = core.dataOn;
   const begin = core.item;
@@ -102,6 +133,8 @@ export function runBlock(core: Core, limit: number): Stop {
   const perCycle = ((255 + cpi) / cpi) | 0;
   // Looked at after the first visit of each block, so that the compiler has seen the way before it becomes rare.
   let check = 0;
+  // The same; with data lines every visit leaves the inner loop.
+  let leaveAt = 0;
   let references = 0;
   let instructions = 0;
   let fetches = 0;
@@ -112,71 +145,83 @@ export function runBlock(core: Core, limit: number): Stop {
     let entry = 0;
     let found = NOTHING;
     while (p < end) {
-      const word = h[(p + 1) | 0]!;
-      const op = word & 255;
+      const op = itemOps[p]! & 255;
       if (op > STORE) {
         found = AN_OPERATION;
         break;
       }
-      const vpn = h[p]!;
+      const vpn = itemPages[p]!;
       const fetch = (op - 1) >>> 31;
       const hash = Math.imul(vpn ^ mix, GOLDEN) >>> shift;
       entry = h[(((heads + Math.imul(fetch, apart)) | 0) + hash) | 0]!;
-      while (entry !== 0 && ((h[entry]! ^ vpn) | (h[(entry + TAG) | 0]! ^ tag)) !== 0) {
-        entry = h[(entry + CHAIN) | 0]!;
+      while (((keys[entry]! ^ vpn) | (tags[entry]! ^ tag)) !== 0) {
+        if (entry === 0) break;
+        entry = chains[entry]!;
       }
-      const right = Math.imul(op >>> 1, STORE_OK);
-      if (entry === 0 || (h[(entry + FLAGS) | 0]! & right) !== right) {
+      // The flags of entry 0 grant nothing.
+      const right = Math.imul(op >>> 1, STORE_OK) | IN_L1;
+      if ((flagsOf[entry]! & right) !== right) {
         found = A_MISS;
         break;
       }
-      const home = h[(entry + HOME) | 0]!;
-      const newest = h[(home + NEXT) | 0]!;
+      const home = homes[entry]!;
+      const newest = nexts[home]!;
       if (newest !== entry) {
-        const next = h[(entry + NEXT) | 0]!;
-        const prev = h[(entry + PREV) | 0]!;
-        h[(prev + NEXT) | 0] = next;
-        h[(next + PREV) | 0] = prev;
-        h[(entry + NEXT) | 0] = newest;
-        h[(entry + PREV) | 0] = home;
-        h[(newest + PREV) | 0] = entry;
-        h[(home + NEXT) | 0] = entry;
+        const next = nexts[entry]!;
+        const prev = prevs[entry]!;
+        nexts[prev] = next;
+        prevs[next] = prev;
+        nexts[entry] = newest;
+        prevs[entry] = home;
+        prevs[newest] = entry;
+        nexts[home] = entry;
       }
       fetches = (fetches + fetch) | 0;
-      references = (references + h[(p + 2) | 0]!) | 0;
-      instructions = (instructions + h[(p + 3) | 0]!) | 0;
-      p = (p + 4) | 0;
-      if (instructions >= check || dataOn !== 0) break;
+      references = (references + itemReferences[p]!) | 0;
+      instructions = (instructions + itemInstructions[p]!) | 0;
+      p = (p + 1) | 0;
+      if (instructions >= leaveAt) break;
     }
     if (found >= A_MISS) {
       if (found === AN_OPERATION) {
         stop = OPERATION;
         break;
       }
-      const vpn = h[p]!;
-      const op = h[(p + 1) | 0]! & 255;
-      const time = (slow + cyclesOf(instructions, carry, cpi)) | 0;
-      core.ahead = time;
-      entry = translate(core, vpn, op === FETCH ? SIDE_I : SIDE_D, op >>> 1, entry);
-      const took = (core.ahead - time) | 0;
+      const vpn = itemPages[p]!;
+      const op = itemOps[p]! & 255;
+      const side = op === FETCH ? SIDE_I : SIDE_D;
+      let took = entry !== 0 ? core.l2HitCycles : core.usualWalk;
+      const usual =
+        entry !== 0
+          ? raise(core, side, entry, op >>> 1)
+          : walkAndReplace(core, vpn, side, op >>> 1);
+      if (usual !== 0) entry = usual;
+      else {
+        const time = (slow + cyclesOf(instructions, carry, cpi)) | 0;
+        core.ahead = time;
+        entry = translate(core, vpn, side, op >>> 1, entry);
+        took = (core.ahead - time) | 0;
+        tag = core.asid << 2;
+        mix = Math.imul(tag, 0x85ebca6b | 0);
+      }
       slow = (slow + took) | 0;
       if (entry === 0) {
         stop = FAULT;
         break;
       }
       check = (check - Math.imul(took, perCycle)) | 0;
-      tag = core.asid << 2;
-      mix = Math.imul(tag, 0x85ebca6b | 0);
+      if (dataOn === 0) leaveAt = check;
       fetches = (fetches + ((op - 1) >>> 31)) | 0;
-      references = (references + h[(p + 2) | 0]!) | 0;
-      instructions = (instructions + h[(p + 3) | 0]!) | 0;
-      p = (p + 4) | 0;
+      references = (references + itemReferences[p]!) | 0;
+      instructions = (instructions + itemInstructions[p]!) | 0;
+      p = (p + 1) | 0;
     }
     if (dataOn !== 0 && entry > 0) {
-      const vpn = h[(p - 4) | 0]!;
-      const word = h[(p - 3) | 0]!;
-      const size = h[(entry + TAG) | 0]! & 3;
-      const frame = (h[(entry + FRAME) | 0]! + (vpn & ((1 << (9 * size)) - 1))) | 0;
+      const item = (p - 1) | 0;
+      const vpn = itemPages[item]!;
+      const word = itemOps[item]!;
+      const size = tags[entry]! & 3;
+      const frame = (frames[entry]! + (vpn & ((1 << (9 * size)) - 1))) | 0;
       const stall = touchLines(core, frame, (word >>> 8) & 63, (word >>> 16) & 127);
       slow = (slow + stall) | 0;
       check = (check - Math.imul(stall, perCycle)) | 0;
@@ -189,10 +234,11 @@ export function runBlock(core: Core, limit: number): Stop {
         break;
       }
       check = (instructions + instructionsUntil((most - time) | 0, cpi)) | 0;
+      if (dataOn === 0) leaveAt = check;
     }
     if (p >= end) break;
   }
-  const visits = (p - begin) >> 2;
+  const visits = (p - begin) | 0;
   const counters = core.counters;
   h[counters + K.visits] = h[counters + K.visits]! + visits;
   h[counters + K.references] = h[counters + K.references]! + references;
@@ -224,27 +270,16 @@ export function visitKernel(
   line: number,
   lines: number,
 ): boolean {
+  const tags = TAG;
+  const flagsOf = FLAGS;
+  const frames = FRAME;
+  const headsOf = HEADS;
   const h = H;
   const side = op === FETCH ? SIDE_I : SIDE_D;
-  const cfg = core.arrays + side * 3 * CFG;
-  const tag = core.asid << 2;
-  const hash = Math.imul(vpn ^ Math.imul(tag, 0x85ebca6b | 0), GOLDEN);
-  let entry = h[h[cfg]! + (hash >>> h[cfg + 1]!)]!;
-  while (entry !== 0 && (h[entry] !== vpn || h[entry + TAG] !== tag)) entry = h[entry + CHAIN]!;
-  if (entry !== 0 && (op !== STORE || (h[entry + FLAGS]! & STORE_OK) === STORE_OK)) {
-    const sentinel = h[entry + HOME]!;
-    const newest = h[sentinel + NEXT]!;
-    if (newest !== entry) {
-      const next = h[entry + NEXT]!;
-      const prev = h[entry + PREV]!;
-      h[prev + NEXT] = next;
-      h[next + PREV] = prev;
-      h[entry + NEXT] = newest;
-      h[entry + PREV] = sentinel;
-      h[newest + PREV] = entry;
-      h[sentinel + NEXT] = entry;
-    }
-  } else {
+  const right = (op === STORE ? STORE_OK : 0) | IN_L1;
+  let entry = find(headsOf[core.arrays + side * 3]!, core.tlbShift, vpn, core.asid << 2);
+  if (entry !== 0 && (flagsOf[entry]! & right) === right) touch(entry);
+  else {
     entry = translate(core, vpn, side, op === STORE ? 1 : 0, entry);
     if (entry === 0) return false;
   }
@@ -261,8 +296,8 @@ export function visitKernel(
   h[leaf] = h[leaf]! + cycles;
   core.ahead += cycles;
   if (core.dataOn !== 0 && entry > 0) {
-    const size = h[entry + TAG]! & 3;
-    const frame = h[entry + FRAME]! + (vpn & ((1 << (9 * size)) - 1));
+    const size = tags[entry]! & 3;
+    const frame = frames[entry]! + (vpn & ((1 << (9 * size)) - 1));
     core.ahead += touchLines(core, frame, line, lines);
   }
   return true;

@@ -1,24 +1,38 @@
 import { Cause as Cause_, Leaf as Leaf_ } from '../stats/leaves.ts';
-import { find as find_, replace as replace_, touch as touch_ } from './assoc.ts';
 import { readHostLine } from './caches.ts';
 import { type Core, SIDE_I as SIDE_I_, Verdict as Verdict_ } from './core.ts';
 import { K as K_ } from './counters.ts';
 import {
-  BELOW as BELOW_,
-  CFG as CFG_,
   FLAGS as FLAGS_,
   FRAME as FRAME_,
-  PREV as PREV_,
+  HEADS as HEADS_,
+  IN_L1 as IN_L1_,
+  IN_L2 as IN_L2_,
+  IN_ROWS as IN_ROWS_,
+  KEY as KEY_,
+  LARGE as LARGE_,
+  LINK as LINK_,
+  OWNER_SHIFT as OWNER_SHIFT_,
   RESIDENT as RESIDENT_,
   SEQ as SEQ_,
-  SIDE as SIDE_,
+  SET_MASK as SET_MASK_,
+  SETS as SETS_,
   SLOT as SLOT_,
   TAG as TAG_,
-  WORDS as WORDS_,
-} from './entry.ts';
+} from './entries.ts';
 import { forget } from './flush.ts';
+import { find as find_ } from './hash.ts';
 import { heap } from './heap.ts';
 import { Pte as Pte_, STORE_OK as STORE_OK_ } from './page-tables.ts';
+import {
+  create as create_,
+  destroy as destroy_,
+  leave,
+  putInList as putInList_,
+  putInRow as putInRow_,
+  toFront as toFront_,
+  touch as touch_,
+} from './tlb.ts';
 import { Fault as Fault_, walk1d as walk1d_, walk2d as walk2d_ } from './walk.ts';
 
 /**
@@ -33,18 +47,27 @@ const Cause = Cause_;
 const Leaf = Leaf_;
 const FLAGS = FLAGS_;
 const FRAME = FRAME_;
-const find = find_;
-const PREV = PREV_;
-const replace = replace_;
+const HEADS = HEADS_;
+const IN_L1 = IN_L1_;
+const IN_L2 = IN_L2_;
+const IN_ROWS = IN_ROWS_;
+const KEY = KEY_;
+const LARGE = LARGE_;
+const LINK = LINK_;
+const OWNER_SHIFT = OWNER_SHIFT_;
+const RESIDENT = RESIDENT_;
 const SEQ = SEQ_;
+const SETS = SETS_;
+const SET_MASK = SET_MASK_;
 const SLOT = SLOT_;
 const TAG = TAG_;
+const create = create_;
+const destroy = destroy_;
+const find = find_;
+const putInList = putInList_;
+const putInRow = putInRow_;
+const toFront = toFront_;
 const touch = touch_;
-const WORDS = WORDS_;
-const BELOW = BELOW_;
-const CFG = CFG_;
-const RESIDENT = RESIDENT_;
-const SIDE = SIDE_;
 const SIDE_I = SIDE_I_;
 const Verdict = Verdict_;
 const K = K_;
@@ -56,78 +79,98 @@ const walk1d = walk1d_;
 const walk2d = walk2d_;
 
 /** Counters of the two sides lie so far apart. */
-const APART = K.l1d_misses - K.l1i_misses;
+const APART = K.l2d_hits - K.l2i_hits;
 
 /** What is known of a page that must be walked for: some translation was found, but no right to store; misses, hits. */
 const NEEDS_RIGHT = 1;
 const L1_MISSED = 2;
 const L2_HIT = 4;
 
-/** Records that the last copy of a live translation was evicted, and by whom. */
+/** Records that a live translation was evicted, and by whom; `side` as in `admit`. */
 const lose = (core: Core, side: number, entry: number): void => {
+  const flagsOf = FLAGS;
+  const slots = SLOT;
+  const seqs = SEQ;
   const h = H;
-  const flags = h[(entry + FLAGS) | 0]!;
-  const owner = flags >>> 8;
+  const flags = flagsOf[entry]!;
+  const owner = flags >>> OWNER_SHIFT;
   const sequence = (core.seqs + (owner << 1) + ((flags & GLOBAL) >> 4)) | 0;
-  if (h[sequence] !== h[(entry + SEQ) | 0]) return;
+  if (h[sequence] !== seqs[entry]) return;
   const vm = core.vmOf[owner]!;
   if (core.tlbEvictions !== 0) {
     const at = core.tlbEvictions + (vm + 1) * core.evictionRows + core.vm + 1;
     h[at] = h[at]! + 1;
   }
   const cause = vm === core.vm ? Cause.Capacity : Cause.Interference;
-  (side === SIDE_I ? core.lossI : core.lossD)[h[(entry + SLOT) | 0]!] = -cause;
+  (side === 0 ? core.lossI : core.lossD)[slots[entry]!] = -cause;
 };
 
-/** Copies the translation at `from` into array `a` (level * 6 + side * 3 + size); returns its entry there. */
-const admit = (core: Core, a: number, from: number): number => {
-  const h = H;
-  const cfg = (core.arrays + Math.imul(a | 0, CFG)) | 0;
-  const key = h[from]!;
-  const tag = h[(from + TAG) | 0]!;
-  const sentinel = (h[(cfg + 2) | 0]! + Math.imul(key & h[(cfg + 3) | 0]!, WORDS)) | 0;
-  const victim = h[(sentinel + PREV) | 0]!;
-  const victimTag = h[(victim + TAG) | 0]!;
+/** Puts a translation into a level of a side (its first array in the core's): the most recent of its set. */
+const admit = (core: Core, level: number, side: number, entry: number): void => {
+  const keys = KEY;
+  const tags = TAG;
+  const flagsOf = FLAGS;
+  const setsOf = SETS;
+  const masks = SET_MASK;
+  const inRows = IN_ROWS;
+  const links = LINK;
+  const residents = RESIDENT;
+  const larges = LARGE;
+  const first = (core.arrays + side) | 0;
+  const size = tags[entry]! & 3;
+  const a = (first + (level === IN_L1 ? 0 : 6) + size) | 0;
+  const set = (setsOf[a]! + (keys[entry]! & masks[a]!)) | 0;
+  flagsOf[entry] = flagsOf[entry]! | level;
+  let victim: number;
+  if (inRows[a] !== 0) victim = putInRow(set, entry);
+  else {
+    const link = links[a]!;
+    victim = putInList(set, (entry + link) | 0);
+    if (victim !== 0) victim = (victim - link) | 0;
+  }
+  if (victim === 0) {
+    residents[a] = residents[a]! + 1;
+    if (size !== 0) larges[first] = larges[first]! + 1;
+    return;
+  }
+  const flags = flagsOf[victim]! & ~level;
+  flagsOf[victim] = flags;
   // Mostly a page of the same size goes, and the numbers of resident entries stay.
-  if (((victimTag ^ tag) & 3) !== 0 || victimTag === -1) {
-    const resident = (core.resident + a) | 0;
-    h[resident] = h[resident]! + 1;
-    if (victimTag !== -1) {
-      const other = (h[(cfg + RESIDENT) | 0]! + (victimTag & 3)) | 0;
-      h[other] = h[other]! - 1;
-    }
+  const other = tags[victim]! & 3;
+  if (other !== size) {
+    const b = a - size + other;
+    residents[a] = residents[a]! + 1;
+    residents[b] = residents[b]! - 1;
+    larges[first] = larges[first]! + (size !== 0 ? 1 : 0) - (other !== 0 ? 1 : 0);
   }
-  if (victimTag !== -1) {
-    if (((h[(cfg + BELOW) | 0]! >>> (victimTag & 3)) & 1) === 0) {
-      lose(core, h[(cfg + SIDE) | 0]!, victim);
-    } else if (core.victimFill !== 0) {
-      admit(core, (a < 3 ? 6 : 9) + (victimTag & 3), victim);
-    }
-  }
-  const entry = replace(h[cfg]!, h[(cfg + 1) | 0]!, sentinel, key, tag);
-  h[(entry + FRAME) | 0] = h[(from + FRAME) | 0]!;
-  h[(entry + FLAGS) | 0] = h[(from + FLAGS) | 0]!;
-  h[(entry + SLOT) | 0] = h[(from + SLOT) | 0]!;
-  h[(entry + SEQ) | 0] = h[(from + SEQ) | 0]!;
-  return entry;
+  // Lost is what the L2 evicts, though the L1 may have it for a while, and what the L1 evicts if there is no L2 for it.
+  const last = level === IN_L2 || core.present[side + 6 + other] === 0;
+  if (last) lose(core, side, victim);
+  if ((flags & (IN_L1 | IN_L2)) !== 0) return;
+  if (!last && core.victimFill !== 0) admit(core, IN_L2, side, victim);
+  else destroy(first, core.tlbShift, victim);
 };
 
-/** An entry above 4K for this page at a level and side whose first array is `a`, or 0. */
-const findLarge = (core: Core, a: number, vpn: number): number => {
-  const h = H;
+/** The entry above 4K of this page that a level has, or 0. */
+const findLarge = (core: Core, level: number, side: number, vpn: number): number => {
+  const flagsOf = FLAGS;
+  const residents = RESIDENT;
+  const headsOf = HEADS;
+  const first = core.arrays + side;
+  const of = level === IN_L1 ? first : first + 6;
   for (let size = 1; size < 3; size++) {
-    if (h[core.resident + a + size] === 0) continue;
-    const cfg = (core.arrays + Math.imul(a + size, CFG)) | 0;
-    const entry = find(h[cfg]!, h[cfg + 1]!, vpn >>> (9 * size), (core.asid << 2) | size);
-    if (entry !== 0) return entry;
+    if (residents[of + size] === 0) continue;
+    const tag = (core.asid << 2) | size;
+    const entry = find(headsOf[first]!, core.tlbShift, vpn >>> (9 * size), tag);
+    if (entry !== 0 && (flagsOf[entry]! & level) !== 0) return entry;
   }
   return 0;
 };
 
 /**
- * Translates one visit that the 4K look-up could not serve. `held` is the entry found without the right
- * to store, or 0. Returns the L1 entry, 0 when the guest kernel must handle a fault, or -1 when the
- * hypervisor has emulated the access. Time passes in
+ * Translates one visit that the 4K look-up could not serve. `held` is the 4K entry of the page, which lacks the right
+ * to store or is in the L2 only, or 0. Returns the entry, now in the L1, 0 when the guest kernel must handle a fault, or
+ * -1 when the hypervisor has emulated the access. Time passes in
  * `core.ahead`; leaves and counters are charged here.
  */
 export function translate(
@@ -137,49 +180,55 @@ export function translate(
   write: number,
   held: number,
 ): number {
+  const flagsOf = FLAGS;
+  const larges = LARGE;
   const h = H;
-  if (held !== 0) return walkAndFill(core, vpn, side, write, NEEDS_RIGHT);
+  if (held !== 0 && (flagsOf[held]! & IN_L1) !== 0) {
+    return walkAndFill(core, vpn, side, write, NEEDS_RIGHT);
+  }
+  // Number of the side's first array, in the core's.
   const first = Math.imul(side | 0, 3);
-  const resident = (core.resident + first) | 0;
+  const a = (core.arrays + first) | 0;
   const right = Math.imul(write | 0, STORE_OK);
-  if ((h[(resident + 1) | 0]! | h[(resident + 2) | 0]!) !== 0) {
-    const entry = findLarge(core, first, vpn);
+  if (larges[a] !== 0) {
+    const entry = findLarge(core, IN_L1, first, vpn);
     if (entry !== 0) {
       touch(entry);
-      if ((h[(entry + FLAGS) | 0]! & right) === right) return entry;
+      if ((flagsOf[entry]! & right) === right) return entry;
       return walkAndFill(core, vpn, side, write, NEEDS_RIGHT);
     }
   }
-  let entry = 0;
-  if (h[(resident + 6) | 0] !== 0) {
-    const cfg = (core.arrays + Math.imul(first + 6, CFG)) | 0;
-    entry = find(h[cfg]!, h[(cfg + 1) | 0]!, vpn, core.asid << 2);
-  }
+  let entry = held | 0;
   if (entry === 0) {
-    if ((h[(resident + 7) | 0]! | h[(resident + 8) | 0]!) !== 0) {
-      entry = findLarge(core, first + 6, vpn);
-    }
+    if (larges[a] !== 0) entry = findLarge(core, IN_L2, first, vpn);
     if (entry === 0) return walkAndFill(core, vpn, side, write, L1_MISSED);
   }
   const leaf = core.pending + Leaf.TlbL2Hit;
   h[leaf] = h[leaf]! + core.l2HitCycles;
   core.ahead += core.l2HitCycles;
-  if ((h[(entry + FLAGS) | 0]! & right) !== right) {
+  if ((flagsOf[entry]! & right) !== right) {
     return walkAndFill(core, vpn, side, write, NEEDS_RIGHT | L1_MISSED | L2_HIT);
   }
-  const misses = (core.counters + K.l1i_misses + Math.imul(side | 0, APART)) | 0;
-  h[misses] = h[misses]! + 1;
-  h[(misses + 1) | 0] = h[(misses + 1) | 0]! + 1;
-  const size = h[(entry + TAG) | 0]! & 3;
-  if (core.victimFill === 0) {
-    touch(entry);
-    return admit(core, first + size, entry);
-  }
-  const { fresh } = core;
-  for (let word = 0; word < WORDS; word++) h[fresh + word] = h[entry + word]!;
-  core.remove(first + 6 + size, entry);
-  return admit(core, first + size, fresh);
+  const hits = (core.counters + K.l2i_hits + Math.imul(side | 0, APART)) | 0;
+  h[hits] = h[hits]! + 1;
+  touchSecond(core, first, entry);
+  admit(core, IN_L1, first, entry);
+  return entry;
 }
+
+/** An entry of the L2 was hit: it becomes the most recent of its set, or goes up to the L1. */
+const touchSecond = (core: Core, side: number, entry: number): void => {
+  const keys = KEY;
+  const tags = TAG;
+  const setsOf = SETS;
+  const masks = SET_MASK;
+  const inRows = IN_ROWS;
+  const links = LINK;
+  const a = (core.arrays + side + 6 + (tags[entry]! & 3)) | 0;
+  if (core.victimFill !== 0) leave((core.arrays + side) | 0, IN_L2, entry);
+  else if (inRows[a] !== 0) toFront((setsOf[a]! + (keys[entry]! & masks[a]!)) | 0, entry);
+  else touch((entry + links[a]!) | 0);
+};
 
 /** Walks until the page is mapped, and fills the TLBs from the walk's result. Returns what `translate` does. */
 const walkAndFill = (
@@ -189,6 +238,10 @@ const walkAndFill = (
   write: number,
   known: number,
 ): number => {
+  const flagsOf = FLAGS;
+  const frames = FRAME;
+  const slots = SLOT;
+  const seqs = SEQ;
   const h = H;
   const needsRight = (known & NEEDS_RIGHT) !== 0;
   const dropped = needsRight ? forget(core, vpn) : 0;
@@ -211,7 +264,7 @@ const walkAndFill = (
   if (slot >= core.lossD.length) core.growLoss();
   const loss = side === SIDE_I ? core.lossI : core.lossD;
   const record = loss[slot]!;
-  const flags = (core.walkFlags & 0x7f) | (core.vcpu << 8);
+  const flags = (core.walkFlags & 0x7f) | (core.vcpu << OWNER_SHIFT);
   const sequence = ((core.vcpu << 1) + ((flags & GLOBAL) >> 4)) | 0;
   const seq = h[(core.seqs + sequence) | 0]!;
   loss[slot] = seq;
@@ -227,15 +280,13 @@ const walkAndFill = (
     if (record < 0) cause = -record;
     else if (record !== 0 && record !== seq) cause = core.causeOf(sequence, record);
     chargeWalk(core, cause);
-    h[counters + K.walks] = h[counters + K.walks]! + 1;
     const tally = core.walkCauses + cause;
     h[tally] = h[tally]! + 1;
   }
   if ((known & L1_MISSED) !== 0) {
-    const misses = (counters + K.l1i_misses + Math.imul(side | 0, APART)) | 0;
-    h[misses] = h[misses]! + 1;
-    const second = (misses + ((known & L2_HIT) !== 0 ? 1 : 2)) | 0;
-    h[second] = h[second]! + 1;
+    const hits = (counters + K.l2i_hits + Math.imul(side | 0, APART)) | 0;
+    const at = (hits + ((known & L2_HIT) !== 0 ? 0 : 1)) | 0;
+    h[at] = h[at]! + 1;
   }
 
   const first = Math.imul(side | 0, 3);
@@ -246,16 +297,21 @@ const walkAndFill = (
     size--;
     frame += vpn & ((1 << (9 * (size + 1))) - 1) & ~((1 << (9 * size)) - 1);
   }
-  const { fresh } = core;
-  h[fresh] = vpn >>> Math.imul(9, size);
-  h[(fresh + TAG) | 0] = (core.asid << 2) | size;
-  h[(fresh + FRAME) | 0] = frame;
-  h[(fresh + FLAGS) | 0] = flags;
-  h[(fresh + SLOT) | 0] = slot;
-  h[(fresh + SEQ) | 0] = seq;
-  const second = (first + 6 + size) | 0;
-  if (core.victimFill === 0 && core.present[second] !== 0) admit(core, second, fresh);
-  return admit(core, (first + size) | 0, fresh);
+  const entry = create(
+    (core.arrays + first) | 0,
+    core.tlbShift,
+    vpn >>> Math.imul(9, size),
+    (core.asid << 2) | size,
+  );
+  frames[entry] = frame;
+  flagsOf[entry] = flags;
+  slots[entry] = slot;
+  seqs[entry] = seq;
+  if (core.victimFill === 0 && core.present[first + 6 + size] !== 0) {
+    admit(core, IN_L2, first, entry);
+  }
+  admit(core, IN_L1, first, entry);
+  return entry;
 };
 
 const chargeWalk = (core: Core, cause: number): void => {
@@ -287,29 +343,35 @@ const refundWalk = (core: Core, cause: number): void => {
  * the miss, if any; they belong to the handler. Guest counters stay untouched.
  */
 export function visitHost(core: Core, key: number, side: number, tableFrame: number): number {
-  const h = H;
-  const first = side * 3 + 1;
-  const second = first + 6;
-  const tag = 1;
-  for (let a = first; a <= second; a += 6) {
-    if (core.present[a] === 0) continue;
-    const cfg = core.arrays + a * CFG;
-    const entry = find(h[cfg]!, h[cfg + 1]!, key, tag);
-    if (entry === 0) continue;
-    touch(entry);
-    return a === first ? 0 : core.l2HitCycles;
+  const flagsOf = FLAGS;
+  const frames = FRAME;
+  const slots = SLOT;
+  const seqs = SEQ;
+  const headsOf = HEADS;
+  const first = side * 3;
+  const at = core.arrays + first;
+  const held = find(headsOf[at]!, core.tlbShift, key, 1);
+  if (held !== 0) {
+    if ((flagsOf[held]! & IN_L1) !== 0) {
+      touch(held);
+      return 0;
+    }
+    if (core.victimFill === 0) touchSecond(core, first, held);
+    return core.l2HitCycles;
   }
-  const { fresh } = core;
-  h[fresh] = key;
-  h[fresh + TAG] = tag;
-  h[fresh + FRAME] = key << 9;
-  h[fresh + FLAGS] = HOST_RIGHTS | (core.vcpuCount << 8);
-  h[fresh + SLOT] = 0;
-  h[fresh + SEQ] = -1;
-  const vm = core.vm;
-  core.vm = -1;
-  if (core.present[first] !== 0) admit(core, first, fresh);
-  if (core.victimFill === 0 && core.present[second] !== 0) admit(core, second, fresh);
-  core.vm = vm;
+  const inFirst = core.present[first + 1] !== 0;
+  const inSecond = core.victimFill === 0 && core.present[first + 7] !== 0;
+  if (inFirst || inSecond) {
+    const entry = create(at, core.tlbShift, key, 1);
+    frames[entry] = key << 9;
+    flagsOf[entry] = HOST_RIGHTS | (core.vcpuCount << OWNER_SHIFT);
+    slots[entry] = 0;
+    seqs[entry] = -1;
+    const vm = core.vm;
+    core.vm = -1;
+    if (inFirst) admit(core, IN_L1, first, entry);
+    if (inSecond) admit(core, IN_L2, first, entry);
+    core.vm = vm;
+  }
   return core.walkOverhead + 2 * core.pwcCycles + readHostLine(core, tableFrame, (key & 511) >> 3);
 }

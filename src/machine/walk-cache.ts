@@ -1,30 +1,23 @@
-import { headsFor, mixOf as mixOf_, unhash as unhash_ } from './assoc.ts';
-import { CHAIN as CHAIN_, FRAME as FRAME_, KEY as KEY_, TAG as TAG_ } from './entry.ts';
+import { FRAME as FRAME_, TAG as TAG_, USED as USED_ } from './entries.ts';
+import { hash as hash_, headsFor, unhash as unhash_ } from './hash.ts';
 import { heap, type Take } from './heap.ts';
 
 /**
  * HOT. The array behind the page-walk cache and the nested TLB: fully associative, exact LRU by time of use. A walk
  * looks up to ten entries up and nearly always finds them, so a hit is one store, and a replacement, which comes with
- * a read of the table anyway, looks through all times. (A TLB, see assoc.ts, misses too often for that.)
+ * a read of the table anyway, looks through all times. (A TLB, see tlb.ts, misses too often for that.)
  *
- * Entries begin as those of assoc.ts do, so that `find` serves both; 0 is none, and an empty entry is not hashed and
+ * Entries are those of entries.ts, found as those of a TLB are; one that is empty is not hashed and
  * was never used. Times are counted by the core (`Core.walkClock`), from 1.
  */
 const H = heap;
 // Imported constants are bound to module-level ones: the compiler folds those, but loads an imported
 // binding at each use (docs/decisions/0003).
-const KEY = KEY_;
-const TAG = TAG_;
-const CHAIN = CHAIN_;
 const FRAME = FRAME_;
-const mixOf = mixOf_;
+const TAG = TAG_;
+const USED = USED_;
+const hash = hash_;
 const unhash = unhash_;
-const GOLDEN = 0x9e3779b1 | 0;
-
-/** Words of an entry: key, tag, chain, time of use, (none), frame; half a cache line of the host. */
-export const WALK_WORDS = 8;
-/** When it was last used; stands where a TLB entry has its neighbours. */
-export const USED = 3;
 
 /** Geometry of one cache. One without entries has heads that lead nowhere, and `first` is 0. */
 export interface WalkCache {
@@ -37,18 +30,17 @@ export interface WalkCache {
   readonly end: number;
 }
 
-/** Words that `makeWalkCache` takes from the arena, alignment included. */
-export function walkCacheWords(entries: number): number {
-  return headsFor(entries) + entries * WALK_WORDS + 32;
+/** What `makeWalkCache` takes, alignment included. */
+export function walkCacheNeeds(entries: number): { words: number; entries: number } {
+  return { words: headsFor(entries, 8) + 16, entries: entries + 16 };
 }
 
 /** An empty cache. */
-export function makeWalkCache(take: Take, entries: number): WalkCache {
-  const hashed = headsFor(entries);
-  const heads = take(hashed);
-  const first = entries === 0 ? 0 : take(entries * WALK_WORDS);
-  const end = first + entries * WALK_WORDS;
-  const cache = { heads, shift: 32 - Math.log2(hashed), first, end };
+export function makeWalkCache(words: Take, take: Take, entries: number): WalkCache {
+  const hashed = headsFor(entries, 8);
+  const heads = words(hashed);
+  const first = entries === 0 ? 0 : take(entries);
+  const cache = { heads, shift: 32 - Math.log2(hashed), first, end: first + entries };
   emptyWalkCache(cache);
   return cache;
 }
@@ -56,10 +48,8 @@ export function makeWalkCache(take: Take, entries: number): WalkCache {
 /** Empties the cache. */
 export function emptyWalkCache({ heads, shift, first, end }: WalkCache): void {
   H.fill(0, heads, heads + 2 ** (32 - shift));
-  for (let e = first; e < end; e += WALK_WORDS) {
-    H[e + TAG] = -1;
-    H[e + USED] = 0;
-  }
+  TAG.fill(-1, first, end);
+  USED.fill(0, first, end);
 }
 
 /** Puts (key, tag) in the place of the entry that was used least recently; returns its entry. */
@@ -70,25 +60,23 @@ export function replaceOldest(
   frame: number,
   now: number,
 ): number {
-  const h = H;
+  const tags = TAG;
+  const frames = FRAME;
+  const uses = USED;
   const { heads, shift, first, end } = cache;
-  let oldest = first;
-  let time = h[first + USED]!;
-  for (let e = (first + WALK_WORDS) | 0; e < end; e = (e + WALK_WORDS) | 0) {
-    const used = h[(e + USED) | 0]!;
+  let oldest = first | 0;
+  let time = uses[oldest]!;
+  for (let e = (first + 1) | 0; e < end; e = (e + 1) | 0) {
+    const used = uses[e]!;
     if (used < time) {
       time = used;
       oldest = e;
     }
   }
-  if (h[oldest + TAG] !== -1) unhash(heads, shift, oldest);
-  h[oldest + KEY] = key;
-  h[oldest + TAG] = tag;
-  h[oldest + USED] = now;
-  h[oldest + FRAME] = frame;
-  const bucket = heads + (Math.imul(key ^ mixOf(tag), GOLDEN) >>> shift);
-  h[oldest + CHAIN] = h[bucket]!;
-  h[bucket] = oldest;
+  if (tags[oldest] !== -1) unhash(heads, shift, oldest);
+  hash(heads, shift, oldest, key, tag);
+  uses[oldest] = now;
+  frames[oldest] = frame;
   return oldest;
 }
 
@@ -105,24 +93,26 @@ export function firstFrameOf(key: number): number {
 /** Empties one entry. */
 export function discard({ heads, shift }: WalkCache, e: number): void {
   unhash(heads, shift, e);
-  H[e + TAG] = -1;
-  H[e + USED] = 0;
+  TAG[e] = -1;
+  USED[e] = 0;
 }
 
 function byUse(a: number, b: number): number {
-  return H[a + USED]! - H[b + USED]!;
+  const uses = USED;
+  return uses[a]! - uses[b]!;
 }
 
 /** Occupied entries, the one used least recently first. */
 export function occupied({ first, end }: WalkCache): number[] {
   const entries: number[] = [];
-  for (let e = first; e < end; e += WALK_WORDS) if (H[e + TAG] !== -1) entries.push(e);
+  for (let e = first; e < end; e++) if (TAG[e] !== -1) entries.push(e);
   return entries.sort(byUse);
 }
 
 /** Counts uses anew from 1, before their number outgrows an int32; returns how far it got. */
 export function renumber(cache: WalkCache): number {
+  const uses = USED;
   const entries = occupied(cache);
-  for (let i = 0; i < entries.length; i++) H[entries[i]! + USED] = i + 1;
+  for (let i = 0; i < entries.length; i++) uses[entries[i]!] = i + 1;
   return entries.length;
 }

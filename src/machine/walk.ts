@@ -1,15 +1,17 @@
-import { find as find_ } from './assoc.ts';
 import { readTableLine as readTableLine_ } from './caches.ts';
 import type { Core } from './core.ts';
 import { K as K_ } from './counters.ts';
-import { FRAME as FRAME_ } from './entry.ts';
+import { FRAME as FRAME_, USED as USED_ } from './entries.ts';
+import { find as find_ } from './hash.ts';
 import { heap } from './heap.ts';
 import { PTE_SHIFT as PTE_SHIFT_, Pte as Pte_ } from './page-tables.ts';
+import { nestedTlbKey as nestedTlbKey_, replaceOldest as replaceOldest_ } from './walk-cache.ts';
 import {
-  nestedTlbKey as nestedTlbKey_,
-  replaceOldest as replaceOldest_,
-  USED as USED_,
-} from './walk-cache.ts';
+  findWay as findWay_,
+  goWay as goWay_,
+  lastNode as lastNode_,
+  rememberWay as rememberWay_,
+} from './ways.ts';
 
 /**
  * HOT. Page walks: one-dimensional (native and shadow tables) and two-dimensional (guest tables through
@@ -29,6 +31,10 @@ const H = heap;
 // Imported constants are bound to module-level ones: the compiler folds those, but loads an imported
 // binding at each use (docs/decisions/0003).
 const FRAME = FRAME_;
+const findWay = findWay_;
+const goWay = goWay_;
+const lastNode = lastNode_;
+const rememberWay = rememberWay_;
 const find = find_;
 const USED = USED_;
 const replaceOldest = replaceOldest_;
@@ -88,6 +94,7 @@ const settle = (core: Core, cycles: number, hits: number, now: number): void => 
 
 /** Walks the table at `core.root`. */
 export function walk1d(core: Core, page: number, write: number): Fault {
+  const uses = USED;
   const h = H;
   const vpn = page | 0;
   const tables = core.tables;
@@ -98,8 +105,17 @@ export function walk1d(core: Core, page: number, write: number): Fault {
   let now = core.walkClock;
   let hits = 0;
   let cycles = core.walkOverhead;
-  let node = core.root;
+  const { root } = core;
   let low = 27;
+  let node = root;
+  const way = findWay(core, root, vpn);
+  if (way !== 0) {
+    node = lastNode(way);
+    goWay(way, now);
+    now = (now + 3) | 0;
+    hits = 3;
+    low = 0;
+  }
   for (;;) {
     const slot = (node << 9) | ((vpn >>> low) & 511);
     const entry = entries[slot]!;
@@ -107,7 +123,7 @@ export function walk1d(core: Core, page: number, write: number): Fault {
       const hit = find(heads, shift, slot, tag);
       now = (now + 1) | 0;
       if (hit !== 0) {
-        h[(hit + USED) | 0] = now;
+        uses[hit] = now;
         hits = (hits + 1) | 0;
       } else {
         cycles += cacheMiss(core, slot, tables.frame[node]! + core.frameBase, 0, entry, now);
@@ -126,6 +142,7 @@ export function walk1d(core: Core, page: number, write: number): Fault {
     const marked = entry | ACCESSED | (write !== 0 ? DIRTY : 0);
     if (marked !== entry) entries[slot] = marked;
     settle(core, cycles, hits, now);
+    if (hits === 3 && way === 0) rememberWay(core, root, vpn);
     core.walkFrame = (entry >>> PTE_SHIFT) + core.frameBase;
     core.walkSize = sizeOf(low);
     core.walkFlags = marked;
@@ -153,6 +170,7 @@ const stop1d = (
  * size and slot of the nested leaf in `nestedSize` and `nestedSlot`.
  */
 const nestedWalk = (core: Core, frame: number): number => {
+  const uses = USED;
   const h = H;
   const gfn = frame | 0;
   const tables = core.tables;
@@ -164,9 +182,18 @@ const nestedWalk = (core: Core, frame: number): number => {
   let now = core.walkClock;
   let hits = 0;
   let cycles = 0;
-  let node = core.nestedRoot;
+  const root = core.nestedRoot;
   let low = 27;
   let found = -1;
+  let node = root;
+  const way = findWay(core, root, gfn);
+  if (way !== 0) {
+    node = lastNode(way);
+    goWay(way, now);
+    now = (now + 3) | 0;
+    hits = 3;
+    low = 0;
+  }
   for (;;) {
     const slot = (node << 9) | ((gfn >>> low) & 511);
     const entry = entries[slot]!;
@@ -175,7 +202,7 @@ const nestedWalk = (core: Core, frame: number): number => {
       const hit = find(heads, shift, slot, tag);
       now = (now + 1) | 0;
       if (hit !== 0) {
-        h[(hit + USED) | 0] = now;
+        uses[hit] = now;
         hits = (hits + 1) | 0;
       } else {
         cycles += cacheMiss(core, slot, tables.frame[node]!, 1, entry, now);
@@ -203,21 +230,24 @@ const nestedWalk = (core: Core, frame: number): number => {
   core.ahead += cycles;
   core.walkClock = now;
   if (found < 0) core.faultFrame = gfn;
+  else if (low === 0 && hits === 3 && way === 0) rememberWay(core, root, gfn);
   return found;
 };
 
 /** Host frame of a guest table frame that lies in a large nested page which the nested TLB holds, or -1. */
 const largeTableFrame = (core: Core, gfn: number): number => {
+  const frames = FRAME;
+  const uses = USED;
   const h = H;
   for (let size = 1; size < 3; size++) {
     const held = find(core.ntlbHeads, core.ntlbShift, nestedTlbKey(gfn, size), core.asid);
     if (held === 0) continue;
-    h[held + USED] = ++core.walkClock;
+    uses[held] = ++core.walkClock;
     const hits = core.counters + K.nested_tlb_hits;
     h[hits] = h[hits]! + 1;
     core.walkNested += core.ntlbCycles;
     core.ahead += core.ntlbCycles;
-    return h[held + FRAME]! + (gfn & ((1 << (9 * size)) - 1));
+    return frames[held]! + (gfn & ((1 << (9 * size)) - 1));
   }
   return -1;
 };
@@ -246,6 +276,8 @@ const tableFrameMiss = (core: Core, gfn: number): number => {
 
 /** Walks the guest table at `core.root` through the nested table at `core.nestedRoot`. */
 export function walk2d(core: Core, page: number, write: number): Fault {
+  const frames = FRAME;
+  const uses = USED;
   const h = H;
   const vpn = page | 0;
   const tables = core.tables;
@@ -267,9 +299,9 @@ export function walk2d(core: Core, page: number, write: number): Fault {
     let frame: number;
     if (held !== 0) {
       now = (now + 1) | 0;
-      h[(held + USED) | 0] = now;
+      uses[held] = now;
       frameHits = (frameHits + 1) | 0;
-      frame = h[(held + FRAME) | 0]!;
+      frame = frames[held]!;
     } else {
       core.walkClock = now;
       frame = tableFrameMiss(core, table);
@@ -282,7 +314,7 @@ export function walk2d(core: Core, page: number, write: number): Fault {
       const hit = find(heads, shift, slot, tag);
       now = (now + 1) | 0;
       if (hit !== 0) {
-        h[(hit + USED) | 0] = now;
+        uses[hit] = now;
         hits = (hits + 1) | 0;
       } else {
         cycles += cacheMiss(core, slot, frame, 0, entry, now);

@@ -3,7 +3,7 @@ import { Engine } from '../engine/engine.ts';
 import { BLOCK_ITEMS, GuestKernel } from '../guest/kernel.ts';
 import { Requests } from '../guest/requests.ts';
 import { workloads } from '../guest/workloads/index.ts';
-import { ITEM_WORDS, type TraceFeed, type Workload } from '../guest/workloads/workload.ts';
+import type { TraceFeed, Workload } from '../guest/workloads/workload.ts';
 import { Hypervisor } from '../hypervisor/hypervisor.ts';
 import { mmuModes } from '../hypervisor/mmu/index.ts';
 import { observedPort } from '../hypervisor/observed-port.ts';
@@ -98,10 +98,10 @@ export function buildSimulation(
     tableNodes: Math.ceil((pages / 512) * 2.5) + vms.length * 64 + 256,
     countEvictions: scenario.output.evictions,
     freeLeaves: freeLeaves(scenario.free),
-    extraWords: vms.length * (BLOCK_ITEMS * ITEM_WORDS + 16),
+    items: vms.length * (BLOCK_ITEMS + 16),
   });
   try {
-    const { tables, arena } = machine;
+    const { tables, items } = machine;
     const engine = new Engine(host.lookahead ?? processor.instructions.ipiDeliver);
     const feeds: RefillableFeed[] = [];
     const openTrace = (file: string): TraceFeed => {
@@ -144,6 +144,7 @@ export function buildSimulation(
         seed: scenario.seed,
         vm: name,
         memoryPages: vm.memoryPages,
+        dataLines: host.dataLines,
         openTrace,
       });
       const requests = workload.arrivals
@@ -161,7 +162,7 @@ export function buildSimulation(
         vm,
         tables,
         workload,
-        block: arena.take(BLOCK_ITEMS * ITEM_WORDS),
+        block: items.take(BLOCK_ITEMS),
         mhz,
         instructions: processor.instructions,
         stopAfter: scenario.duration === 'work' ? (workload.work ?? Infinity) : Infinity,

@@ -1,4 +1,6 @@
 import { Core } from '../machine/core.ts';
+import { KEY, SETS } from '../machine/entries.ts';
+import { heap } from '../machine/heap.ts';
 import type { Processor } from '../machine/processor.ts';
 import type { Path } from './located.ts';
 
@@ -9,8 +11,8 @@ interface Fault {
   readonly message: string;
 }
 
-/** Words of hot state a machine may take, of the 2^24 there are; the rest is for vCPUs and visit blocks. */
-const MAX_WORDS = 12 * 2 ** 20;
+/** Words of hot state a machine may take; the rest is for vCPUs and visit blocks. */
+const MAX_WORDS = 0.75 * heap.length;
 
 const isPowerOfTwo = (n: number) => n >= 1 && Number.isInteger(Math.log2(n));
 
@@ -36,16 +38,21 @@ export function processorFaults(processor: Processor, pcpus: number): Fault[] {
     const message = `${size} bytes in ${ways} ways make ${sets} sets of 64-byte lines: it must be a power of two, 64 or more`;
     faults.push({ path: ['caches', level, 'size'], message });
   }
-  if (faults.length === 0 && wordsOf(processor, pcpus) > MAX_WORDS) {
+  if (faults.length === 0 && !fits(processor, pcpus)) {
     const message = `${pcpus} pCPUs with TLBs and caches of this size are more than can be simulated`;
     faults.push({ path: [], message });
   }
   return faults;
 }
 
-function wordsOf(processor: Processor, pcpus: number): number {
+function fits(processor: Processor, pcpus: number): boolean {
   const { l2, l3 } = processor.caches;
   const dies = Math.ceil(pcpus / processor.coresPerDie);
   const lines = (pcpus / l2.sharedByCores) * (l2.size / 64) + dies * (l3.size / 64);
-  return pcpus * Core.words(processor, 0) + lines;
+  const { words, entries, arrays } = Core.needs(processor, 0);
+  return (
+    pcpus * words + lines <= MAX_WORDS &&
+    pcpus * entries < KEY.length &&
+    pcpus * arrays < SETS.length
+  );
 }

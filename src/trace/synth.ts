@@ -1,6 +1,7 @@
 import type { Choice } from '../base/registry.ts';
 import { workloads } from '../guest/workloads/index.ts';
-import { ITEM_WORDS, Op, type Program, type Region } from '../guest/workloads/workload.ts';
+import { Op, type Program, type Region } from '../guest/workloads/workload.ts';
+import { itemSpace, readItem } from '../machine/items.ts';
 import { Kind, type PageTraceWriter } from './page-trace-writer.ts';
 
 /**
@@ -34,7 +35,6 @@ interface Process {
 
 export class Synthesis {
   private readonly writer: PageTraceWriter;
-  private readonly words = new Int32Array(BLOCK * ITEM_WORDS);
   private readonly ready: Process[];
   private readonly limit: number;
   /** References written so far. */
@@ -98,23 +98,31 @@ export class Synthesis {
 
   /** Lets a process go on until it gives way; then it is put where it belongs. */
   private turn(process: Process): void {
-    const { words } = this;
+    const block = itemSpace.acquire(BLOCK);
+    try {
+      this.goOn(process, block);
+    } finally {
+      itemSpace.release(block);
+    }
+  }
+
+  private goOn(process: Process, block: number): void {
     const end = Math.min(this.references + TURN, this.limit);
     while (this.references < end) {
-      const n = process.program.fill(words, 0, BLOCK);
+      const n = process.program.fill(block, BLOCK);
       if (n === 0) {
         this.exit(process);
         return;
       }
       for (let i = 0; i < n && this.references < this.limit; i++) {
-        const at = i * ITEM_WORDS;
-        const op = words[at + 1]! & 255;
+        const [page, word, references, c] = readItem(block + i);
+        const op = word & 255;
         if (op > Op.Store) {
-          if (this.operation(process, op, words[at]!, words[at + 2]!, words[at + 3]!)) return;
+          if (this.operation(process, op, page, references, c)) return;
         } else {
-          const count = Math.min(words[at + 2]!, this.limit - this.references);
+          const count = Math.min(references, this.limit - this.references);
           this.references += count;
-          this.writer.touch(KINDS[op]!, words[at]!, count);
+          this.writer.touch(KINDS[op]!, page, count);
         }
       }
     }

@@ -1,9 +1,12 @@
 /** What else is measured: page numbers of a stream, and the workloads that ship. */
 
+import { ITEM_PAGE, itemSpace } from '../../dist/machine/items.js';
 import { buildSimulation } from '../../dist/scenario/build.js';
 import { loadScenario } from '../../dist/scenario/load.js';
 import { presets } from '../../dist/scenario/presets.js';
 import { singleVm } from './streams.mjs';
+
+const BLOCK = 4096;
 
 /** The first `visits` pages that the VM of a stream visits, from 0, as 32-bit numbers. */
 export function pageStream(yaml, visits) {
@@ -12,9 +15,14 @@ export function pageStream(yaml, visits) {
     const [{ program, regions }] = simulation.members[0].workload.processes;
     const { start } = regions.at(-1);
     const { mixer } = program.options;
-    const items = new Int32Array(4 * visits);
-    mixer.fill(items, 0, visits, 2 ** 30);
-    return Buffer.from(Int32Array.from({ length: visits }, (_, i) => items[4 * i] - start).buffer);
+    const pages = new Int32Array(visits);
+    const block = itemSpace.acquire(BLOCK);
+    for (let at = 0; at < visits; ) {
+      const n = mixer.fill(block, Math.min(BLOCK, visits - at), 2 ** 30);
+      for (let i = 0; i < n; i++) pages[at++] = ITEM_PAGE[block + i] - start;
+    }
+    itemSpace.release(block);
+    return Buffer.from(pages.buffer);
   } finally {
     simulation.machine.dispose();
   }

@@ -46,98 +46,183 @@ static struct {
   i64 user, l2hit, walksBy[CAUSES], guestBy[CAUSES], nestedBy[CAUSES], stallBy[CAUSES];
 } n;
 
-// Associative arrays with exact LRU: a hash for look-up, a doubly linked list per set for recency. An entry is
-// named by its number in one pool; 0 is none.
+// TLBs and walk caches, as in src/machine/tlb.ts: a translation is one entry whether one level holds it or both, found in
+// one hash. An entry is named by its number in one pool; 0 is none.
 
 struct Entry {
   i32 key, tag, chain, next, prev, frame, flags, slot, seq;
 };
+enum { TLB_L1 = 1 << 7, TLB_L2 = 1 << 8, OWNER_SHIFT = 9 };
 static Entry pool[8192];
 static i32 poolUsed = 1;
 
-struct Array {
-  i32 *heads = nullptr;
-  // Of a walk cache: entries, and the first of them.
-  i32 shift = 0, sets = 0, sentinels = 0, count = 0;
-};
 static const u32 GOLDEN = 0x9e3779b1u, MIX = 0x85ebca6bu;
+
+struct Table {
+  i32 *heads = nullptr, shift = 0;
+  // Of a walk cache: its entries, and the first of them.
+  i32 count = 0, first = 0;
+  void make(i32 entries, i32 each) {
+    i32 size = 16, bits = 4;
+    while (size < each * entries) size *= 2, bits++;
+    heads = (i32 *)calloc(size, 4);
+    shift = 32 - bits;
+  }
+};
 
 static inline u32 hashOf(i32 key, i32 tag, i32 shift) {
   return (((u32)key ^ (u32)tag * MIX) * GOLDEN) >> shift;
 }
-static inline i32 find(const Array &a, i32 key, i32 tag) {
-  i32 e = a.heads[hashOf(key, tag, a.shift)];
+static inline i32 find(const Table &t, i32 key, i32 tag) {
+  i32 e = t.heads[hashOf(key, tag, t.shift)];
   while (e != 0 && (pool[e].key != key || pool[e].tag != tag)) e = pool[e].chain;
   return e;
 }
-static inline i32 sentinelOf(const Array &a, i32 key) { return a.sentinels + (key & (a.sets - 1)); }
-static inline void touch(i32 e, i32 sentinel) {
-  i32 newest = pool[sentinel].next;
-  if (newest == e) return;
+static inline void hash(Table &t, i32 e, i32 key, i32 tag) {
+  pool[e].key = key;
+  pool[e].tag = tag;
+  i32 &head = t.heads[hashOf(key, tag, t.shift)];
+  pool[e].chain = head;
+  head = e;
+}
+static inline void unhash(Table &t, i32 e) {
+  i32 *at = &t.heads[hashOf(pool[e].key, pool[e].tag, t.shift)];
+  while (*at != e) at = &pool[*at].chain;
+  *at = pool[e].chain;
+}
+
+// Data TLBs: levels 1 and 2 times three page sizes; sizes may share an array. Sets of the first level are lists with a
+// home in the pool, which counts empty ways in `chain`; those of the second are rows of entries, most recent first.
+struct Array {
+  i32 sets = 0, ways = 0, homes = 0;
+  i32 *rows = nullptr;
+};
+static Array stores[6];
+static Array *tlb[6];
+static i32 resident[6];
+static Table translations, pwc, ntlb;
+static i32 freeEntry;
+
+static inline i32 homeOf(const Array &a, i32 key) { return a.homes + (key & (a.sets - 1)); }
+static inline i32 *rowOf(const Array &a, i32 key) { return a.rows + (key & (a.sets - 1)) * a.ways; }
+static inline void putFirst(i32 e, i32 home) {
+  i32 newest = pool[home].next;
+  pool[e].next = newest;
+  pool[e].prev = home;
+  pool[newest].prev = e;
+  pool[home].next = e;
+}
+static inline void touch(i32 e, i32 home) {
+  if (pool[home].next == e) return;
   i32 next = pool[e].next, prev = pool[e].prev;
   pool[prev].next = next;
   pool[next].prev = prev;
-  pool[e].next = newest;
-  pool[e].prev = sentinel;
-  pool[newest].prev = e;
-  pool[sentinel].next = e;
+  putFirst(e, home);
 }
-static inline void put(Array &a, i32 e, i32 key, i32 tag) {
-  Entry &entry = pool[e];
-  if (entry.tag != -1) {
-    i32 *at = &a.heads[hashOf(entry.key, entry.tag, a.shift)];
-    while (*at != e) at = &pool[*at].chain;
-    *at = entry.chain;
+static inline void toFront(i32 *row, i32 ways, i32 e) {
+  if (ways == 4) {
+    // Without a branch: which of the four it is cannot be guessed.
+    i32 a = row[0], b = row[1], c = row[2], d = row[3];
+    i32 afterA = -(a != e), afterB = afterA & -(b != e), afterC = afterB & -(c != e);
+    row[0] = e;
+    row[1] = b ^ ((a ^ b) & afterA);
+    row[2] = c ^ ((b ^ c) & afterB);
+    row[3] = d ^ ((c ^ d) & afterC);
+    return;
   }
-  entry.key = key;
-  entry.tag = tag;
-  i32 &head = a.heads[hashOf(key, tag, a.shift)];
-  entry.chain = head;
-  head = e;
+  i32 previous = e;
+  for (i32 i = 0; i < ways; i++) {
+    i32 here = row[i];
+    row[i] = previous;
+    if (here == e) return;
+    previous = here;
+  }
 }
-static inline i32 replace(Array &a, i32 sentinel, i32 key, i32 tag) {
-  i32 e = pool[sentinel].prev;
-  put(a, e, key, tag);
-  touch(e, sentinel);
+static inline i32 putInRow(i32 *row, i32 ways, i32 e) {
+  i32 victim = row[ways - 1];
+  for (i32 i = ways - 1; i > 0; i--) row[i] = row[i - 1];
+  row[0] = e;
+  return victim;
+}
+static inline i32 putInList(i32 home, i32 e) {
+  i32 victim = 0;
+  if (pool[home].chain != 0) pool[home].chain--;
+  else {
+    victim = pool[home].prev;
+    pool[pool[victim].prev].next = home;
+    pool[home].prev = pool[victim].prev;
+  }
+  putFirst(e, home);
+  return victim;
+}
+
+static inline i32 create(i32 key, i32 tag) {
+  i32 e = freeEntry;
+  freeEntry = pool[e].chain;
+  hash(translations, e, key, tag);
   return e;
 }
-
-static void load(Array &a, i32 *resident) {
-  Section s = section();
-  if (s.empty()) return;
-  i32 count = s[0], ways = count / s[1], heads = 16, bits = 4;
-  while (heads < 8 * count) heads *= 2, bits++;
-  a.heads = (i32 *)calloc(heads, 4);
-  a.shift = 32 - bits;
-  a.sets = s[1];
-  a.sentinels = poolUsed;
-  poolUsed += a.sets;
-  for (i32 set = 0; set < a.sets; set++) {
-    i32 sentinel = a.sentinels + set, previous = sentinel;
-    for (i32 way = 0; way < ways; way++) {
-      if (poolUsed == sizeof pool / sizeof pool[0]) fail("TLBs too large");
-      i32 e = poolUsed++;
-      pool[e] = {-1, -1, 0, 0, previous, 0, 0, 0, 0};
-      pool[previous].next = e;
-      previous = e;
-    }
-    pool[previous].next = sentinel;
-    pool[sentinel].prev = previous;
-  }
-  for (size_t i = 2; i < s.size(); i += 6) {
-    i32 e = replace(a, sentinelOf(a, s[i]), s[i], s[i + 1]);
-    pool[e].frame = s[i + 2];
-    pool[e].flags = s[i + 3];
-    pool[e].slot = s[i + 4];
-    pool[e].seq = s[i + 5];
-    if (resident) resident[s[i + 1] & 3]++;
-  }
+static inline void destroy(i32 e) {
+  unhash(translations, e);
+  pool[e].tag = -1;
+  pool[e].flags = 0;
+  pool[e].chain = freeEntry;
+  freeEntry = e;
 }
 
-// Data TLBs: levels 1 and 2 times three page sizes; sizes may share an array.
-static Array stores[6], pwc, ntlb;
-static Array *tlb[6];
-static i32 resident[6];
+// Puts an entry into array `a`; returns who had to go, or 0.
+static inline i32 put(i32 a, i32 e) {
+  Array &array = *tlb[a];
+  pool[e].flags |= a < 3 ? TLB_L1 : TLB_L2;
+  return a < 3 ? putInList(homeOf(array, pool[e].key), e)
+               : putInRow(rowOf(array, pool[e].key), array.ways, e);
+}
+
+static void loadTlbs() {
+  Section which = section();
+  std::vector<Section> contents;
+  i32 entries = 1;
+  for (i32 a = 0; a < 6; a++) {
+    contents.push_back(section());
+    const Section &s = contents.back();
+    tlb[a] = which[a] < 0 ? nullptr : &stores[which[a]];
+    if (s.empty() || which[a] != a) continue;
+    Array &array = stores[a];
+    array.sets = s[1];
+    array.ways = s[0] / s[1];
+    entries += s[0];
+    if (a < 3) {
+      array.homes = poolUsed;
+      poolUsed += array.sets;
+      for (i32 set = 0; set < array.sets; set++) {
+        i32 home = array.homes + set;
+        pool[home] = {-1, -1, array.ways, home, home, 0, 0, 0, 0};
+      }
+    } else array.rows = (i32 *)calloc(s[0], 4);
+  }
+  translations.make(entries, 4);
+  if (poolUsed + entries > (i32)(sizeof pool / sizeof pool[0])) fail("TLBs too large");
+  freeEntry = poolUsed;
+  for (i32 e = poolUsed; e < poolUsed + entries; e++) pool[e] = {-1, -1, e + 1, 0, 0, 0, 0, 0, 0};
+  poolUsed += entries;
+  for (i32 a = 0; a < 6; a++) {
+    const Section &s = contents[a];
+    if (s.empty() || which[a] != a) continue;
+    for (size_t i = 2; i < s.size(); i += 6) {
+      i32 e = find(translations, s[i], s[i + 1]);
+      if (e == 0) {
+        e = create(s[i], s[i + 1]);
+        pool[e].flags = (s[i + 3] & 0x7f) | (s[i + 3] >> 8) << OWNER_SHIFT;
+      }
+      pool[e].frame = s[i + 2];
+      pool[e].slot = s[i + 4];
+      pool[e].seq = s[i + 5];
+      i32 size = s[i + 1] & 3;
+      put((a < 3 ? 0 : 3) + size, e);
+      resident[(a < 3 ? 0 : 3) + size]++;
+    }
+  }
+}
 
 // Caches: a set is its tags, most recent first. In the L2 the most recent of all sets come before the others.
 static i32 *l2Tags, *l3Tags, l2Ways, l2SetMask, l2Cycles, l3Ways, l3SetMask, l3Cycles, lineCause;
@@ -221,12 +306,13 @@ static i32 walkFrame, walkSize, walkFlags, walkSlot, walkGuest, walkNested, nest
 
 // Page-walk cache and nested TLB: times of use instead of a list.
 static i32 now;
-static inline void replaceOldest(Array &a, i32 key, i32 frame) {
-  i32 oldest = a.sentinels;
-  for (i32 e = oldest + 1; e < oldest + a.count; e++) {
+static inline void replaceOldest(Table &t, i32 key, i32 frame) {
+  i32 oldest = t.first;
+  for (i32 e = oldest + 1; e < oldest + t.count; e++) {
     if (pool[e].next < pool[oldest].next) oldest = e;
   }
-  put(a, oldest, key, asid);
+  if (pool[oldest].tag != -1) unhash(t, oldest);
+  hash(t, oldest, key, asid);
   pool[oldest].next = ++now;
   pool[oldest].frame = frame;
 }
@@ -243,19 +329,16 @@ static inline i32 upperEntry(i32 slot, i32 frame, i64 &reads) {
   return readTableLine(frame, (slot & 511) >> 3);
 }
 
-static void loadWalkCache(Array &a) {
+static void loadWalkCache(Table &t) {
   Section s = section();
   if (s.empty()) return;
-  i32 heads = 16, bits = 4;
-  a.count = s[0];
-  while (heads < 8 * a.count) heads *= 2, bits++;
-  a.heads = (i32 *)calloc(heads, 4);
-  a.shift = 32 - bits;
-  a.sentinels = poolUsed;
-  for (i32 way = 0; way < a.count; way++) pool[poolUsed++] = {-1, -1, 0, 0, 0, 0, 0, 0, 0};
+  t.count = s[0];
+  t.make(t.count, 8);
+  t.first = poolUsed;
+  for (i32 way = 0; way < t.count; way++) pool[poolUsed++] = {-1, -1, 0, 0, 0, 0, 0, 0, 0};
   for (size_t i = 2; i < s.size(); i += 6) {
-    i32 e = a.sentinels + (i32)(i - 2) / 6;
-    put(a, e, s[i], s[i + 1]);
+    i32 e = t.first + (i32)(i - 2) / 6;
+    hash(t, e, s[i], s[i + 1]);
     pool[e].next = ++now;
     pool[e].frame = s[i + 2];
   }
@@ -263,9 +346,45 @@ static void loadWalkCache(Array &a) {
 
 static inline i32 indexOf(i32 page, i32 level) { return ((u32)page >> (9 * level)) & 511; }
 
+// Ways through the three upper tables that are known, by region (src/machine/ways.ts).
+struct Way {
+  i32 region, root, slot[3], entry[3], held[3];
+};
+static Way ways[64];
+
+// The last table for a page, reached by a known way that still holds, or 0.
+static inline i32 goWay(i32 root, i32 page) {
+  const Way &way = ways[((u32)page >> 9) & 63];
+  if (way.region != (i32)((u32)page >> 9) || way.root != root) return 0;
+  for (i32 i = 0; i < 3; i++) {
+    const Entry &held = pool[way.held[i]];
+    if (entries[way.slot[i]] != way.entry[i] || held.key != way.slot[i] || held.tag != asid) return 0;
+  }
+  for (i32 i = 0; i < 3; i++) pool[way.held[i]].next = ++now;
+  n.pwc_hits += 3;
+  return (u32)way.entry[2] >> PTE_SHIFT;
+}
+
+static void rememberWay(i32 root, i32 page) {
+  Way &way = ways[((u32)page >> 9) & 63];
+  way.region = (u32)page >> 9;
+  way.root = root;
+  i32 node = root;
+  for (i32 i = 0; i < 3; i++) {
+    way.slot[i] = (node << 9) | indexOf(page, 3 - i);
+    way.entry[i] = entries[way.slot[i]];
+    way.held[i] = find(pwc, way.slot[i], asid);
+    node = (u32)way.entry[i] >> PTE_SHIFT;
+  }
+}
+
 static i32 nestedWalk(i32 gfn) {
-  i32 node = nestedRoot;
-  for (i32 level = 3;; level--) {
+  i32 node = goWay(nestedRoot, gfn), level = 3;
+  const bool known = node != 0;
+  const i64 reads = n.walk_reads_nested;
+  if (known) walkNested += 3 * pwcCycles, level = 0;
+  else node = nestedRoot;
+  for (;; level--) {
     i32 slot = (node << 9) | indexOf(gfn, level), entry = entries[slot];
     if (!(entry & PRESENT)) fail("nested fault");
     if (level > 0 && !(entry & LARGE)) {
@@ -273,6 +392,7 @@ static i32 nestedWalk(i32 gfn) {
       node = (u32)entry >> PTE_SHIFT;
       continue;
     }
+    if (level == 0 && !known && n.walk_reads_nested == reads) rememberWay(nestedRoot, gfn);
     n.walk_reads_nested++;
     walkNested += readTableLine(frames[node], (slot & 511) >> 3);
     nestedSize = level;
@@ -296,10 +416,14 @@ static inline i32 tableFrame(i32 gfn) {
 }
 
 static void walk(i32 vpn, bool write) {
-  i32 node = root;
+  i32 node = nestedOn ? 0 : goWay(root, vpn), level = 3;
+  const bool known = node != 0;
+  const i64 reads = n.walk_reads_guest;
   walkGuest = overheadCycles;
   walkNested = 0;
-  for (i32 level = 3;; level--) {
+  if (known) walkGuest += 3 * pwcCycles, level = 0;
+  else node = root;
+  for (;; level--) {
     i32 frame = nestedOn ? tableFrame(frames[node]) : frames[node] + frameBase;
     i32 slot = (node << 9) | indexOf(vpn, level), entry = entries[slot];
     if (!(entry & PRESENT)) fail("page fault");
@@ -308,6 +432,7 @@ static void walk(i32 vpn, bool write) {
       node = (u32)entry >> PTE_SHIFT;
       continue;
     }
+    if (level == 0 && !known && !nestedOn && n.walk_reads_guest == reads) rememberWay(root, vpn);
     n.walk_reads_guest++;
     walkGuest += readTableLine(frame, (slot & 511) >> 3);
     if (write && !(entry & WRITABLE)) fail("page fault");
@@ -331,46 +456,46 @@ static void walk(i32 vpn, bool write) {
 
 // What follows a miss of the 4K look-up in the L1 TLB.
 
-static i32 insert(i32 a, i32 key, i32 tag, const Entry &from) {
-  Array &array = *tlb[a];
-  i32 sentinel = sentinelOf(array, key);
-  const Entry &victim = pool[pool[sentinel].prev];
-  if (victim.tag != -1) {
-    i32 size = victim.tag & 3, level = a < 3 ? 0 : 3;
-    resident[level + size]--;
-    // The last copy of a live translation is lost; everything here belongs to one VM.
-    if ((level == 3 || tlb[3 + size] == nullptr) && victim.seq == sequence) {
-      loss[victim.slot] = victim.flags >> 8 == vcpu ? -CAPACITY : -INTERFERENCE;
-    }
-  }
-  i32 frame = from.frame, flags = from.flags, slot = from.slot, seq = from.seq;
-  i32 e = replace(array, sentinel, key, tag);
-  pool[e].frame = frame;
-  pool[e].flags = flags;
-  pool[e].slot = slot;
-  pool[e].seq = seq;
+static void admit(i32 a, i32 e) {
+  i32 victim = put(a, e);
   resident[a]++;
-  return e;
+  if (victim == 0) return;
+  Entry &gone = pool[victim];
+  i32 size = gone.tag & 3, level = a < 3 ? 0 : 3;
+  resident[level + size]--;
+  gone.flags &= ~(a < 3 ? TLB_L1 : TLB_L2);
+  // A live translation is lost; everything here belongs to one VM.
+  if ((level == 3 || tlb[3 + size] == nullptr) && gone.seq == sequence) {
+    loss[gone.slot] = gone.flags >> OWNER_SHIFT == vcpu ? -CAPACITY : -INTERFERENCE;
+  }
+  if (!(gone.flags & (TLB_L1 | TLB_L2))) destroy(victim);
 }
 
-static i32 translate(i32 vpn, bool write, i32 &time) {
+static i32 findLarge(i32 level, i32 vpn, i32 bit) {
   for (i32 size = 1; size < 3; size++) {
-    if (resident[size] == 0) continue;
-    i32 key = (u32)vpn >> (9 * size), e = find(*tlb[size], key, (asid << 2) | size);
-    if (e == 0) continue;
-    touch(e, sentinelOf(*tlb[size], key));
+    if (resident[level + size] == 0) continue;
+    i32 e = find(translations, (u32)vpn >> (9 * size), (asid << 2) | size);
+    if (e != 0 && pool[e].flags & bit) return e;
+  }
+  return 0;
+}
+
+// `held`: the 4K entry of the page, which is in the L2 only, or 0.
+static i32 translate(i32 vpn, bool write, i32 held, i32 &time) {
+  if (i32 e = findLarge(0, vpn, TLB_L1)) {
+    touch(e, homeOf(*tlb[pool[e].tag & 3], pool[e].key));
     return e;
   }
   n.l1d_misses++;
-  for (i32 size = 0; size < 3; size++) {
-    if (resident[3 + size] == 0) continue;
-    i32 key = (u32)vpn >> (9 * size), tag = (asid << 2) | size, e = find(*tlb[3 + size], key, tag);
-    if (e == 0) continue;
+  if (i32 e = held != 0 ? held : findLarge(3, vpn, TLB_L2)) {
     n.l2d_hits++;
     n.l2hit += l2HitCycles;
     time += l2HitCycles;
-    touch(e, sentinelOf(*tlb[3 + size], key));
-    return insert(size, key, tag, pool[e]);
+    i32 size = pool[e].tag & 3;
+    const Array &second = *tlb[3 + size];
+    toFront(rowOf(second, pool[e].key), second.ways, e);
+    admit(size, e);
+    return e;
   }
   n.l2d_misses++;
   walk(vpn, write);
@@ -388,10 +513,14 @@ static i32 translate(i32 vpn, bool write, i32 &time) {
     walkFrame += vpn & ((1 << (9 * (size + 1))) - 1) & ~((1 << (9 * size)) - 1);
   }
   loss[walkSlot] = sequence;
-  i32 key = (u32)vpn >> (9 * size), tag = (asid << 2) | size;
-  Entry filled = {key, tag, 0, 0, 0, walkFrame, (walkFlags & 0x7f) | (vcpu << 8), walkSlot, sequence};
-  if (tlb[3 + size]) insert(3 + size, key, tag, filled);
-  return insert(size, key, tag, filled);
+  i32 e = create((u32)vpn >> (9 * size), (asid << 2) | size);
+  pool[e].frame = walkFrame;
+  pool[e].flags = (walkFlags & 0x7f) | (vcpu << OWNER_SHIFT);
+  pool[e].slot = walkSlot;
+  pool[e].seq = sequence;
+  if (tlb[3 + size]) admit(3 + size, e);
+  admit(size, e);
+  return e;
 }
 
 static inline void touchLines(i32 frame, i32 line, i32 lines, i32 &time) {
@@ -417,13 +546,12 @@ static void run(const Item *items, i32 count) {
   i32 time = 0, slow = 0, references = 0, instructions = 0;
   for (const Item *item = items; item < items + count; item++) {
     const i32 vpn = item->vpn, op = item->op & 255;
-    i32 e = find(l1, vpn, tag);
-    if (e != 0) {
-      if (op == STORE && (pool[e].flags & (WRITABLE | DIRTY)) != (WRITABLE | DIRTY)) fail("a store");
-      touch(e, sentinelOf(l1, vpn));
-    } else {
+    i32 e = find(translations, vpn, tag);
+    if (op == STORE && e != 0 && (pool[e].flags & (WRITABLE | DIRTY)) != (WRITABLE | DIRTY)) fail("a store");
+    if (e != 0 && pool[e].flags & TLB_L1) touch(e, homeOf(l1, vpn));
+    else {
       i32 before = time;
-      e = translate(vpn, op == STORE, time);
+      e = translate(vpn, op == STORE, e, time);
       slow += time - before;
     }
     references += item->references;
@@ -459,14 +587,14 @@ static inline u32 draw() {
 }
 static inline i32 below(i32 limit, u32 bits) { return (i32)(((uint64_t)bits * (u32)limit) >> 32); }
 
-static Section regions, schedule, table;
+static Section regions, heads, sizesOf, table;
 static i32 position;
 
 static void fill(Item *items, i32 count) {
   enum { KIND, START, PAGES, STEP, PHASE, HOT_LINES, CURSOR, COUNT };
   for (Item *item = items; item < items + count; item++) {
-    i32 head = schedule[position], sizes = schedule[position + 1];
-    position = (position + 2) & (i32)(schedule.size() - 1);
+    i32 head = heads[position], sizes = sizesOf[position];
+    position = (position + 1) & (i32)(heads.size() - 1);
     i32 *region = &regions[((head >> 8) & 255) * 8];
     u32 bits = draw();
     i32 pages = region[PAGES], index;
@@ -497,7 +625,8 @@ static void fill(Item *items, i32 count) {
         index = region[CURSOR] + below(region[STEP], bits * GOLDEN);
         if (index >= pages) index -= pages;
     }
-    i32 line = (i32)(((u32)index * GOLDEN) >> 26) + (i32)(((bits & 63) * region[HOT_LINES]) >> 6);
+    i32 line = 0;
+    if (dataOn) line = (i32)(((u32)index * GOLDEN) >> 26) + (i32)(((bits & 63) * region[HOT_LINES]) >> 6);
     *item = {region[START] + index, (head & 0xff00ff) | ((line & 63) << 8), sizes & 65535, sizes >> 16};
   }
 }
@@ -537,9 +666,7 @@ int main(int argc, char **argv) {
   frames = framesOf.data();
   mirrors = mirrorsOf.data();
   loss = lossOf.data();
-  Section which = section();
-  for (i32 a = 0; a < 6; a++) tlb[a] = which[a] < 0 ? nullptr : &stores[which[a]];
-  for (i32 a = 0; a < 6; a++) load(stores[a], which[a] == a ? &resident[a < 3 ? 0 : 3] : nullptr);
+  loadTlbs();
   loadWalkCache(pwc);
   loadWalkCache(ntlb);
   Section l2Of = section(), l3Of = section(), states = section(), ownersOf = section();
@@ -548,7 +675,8 @@ int main(int argc, char **argv) {
   lineStates = states.data();
   owners = ownersOf.data();
   regions = section();
-  schedule = section();
+  heads = section();
+  sizesOf = section();
   table = section();
   Section random = section(), rest = section();
   s0 = random[0], s1 = random[1], s2 = random[2], s3 = random[3];

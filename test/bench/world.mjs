@@ -4,9 +4,22 @@
  * returns the counts of the measured window, which the twin must reach too.
  */
 import { writeFileSync } from 'node:fs';
-import { FLAGS, FRAME, KEY, NEXT, PREV, SEQ, SLOT, TAG, WORDS } from '../../dist/machine/entry.js';
+import {
+  CHAIN,
+  FLAGS,
+  FRAME,
+  HOME,
+  KEY,
+  NEXT,
+  OWNER_SHIFT,
+  PREV,
+  SEQ,
+  SLOT,
+  TAG,
+} from '../../dist/machine/entries.js';
 import { heap } from '../../dist/machine/heap.js';
-import { occupied, WALK_WORDS } from '../../dist/machine/walk-cache.js';
+import { readItem } from '../../dist/machine/items.js';
+import { occupied } from '../../dist/machine/walk-cache.js';
 import { buildSimulation } from '../../dist/scenario/build.js';
 import { loadScenario } from '../../dist/scenario/load.js';
 import { countersBetween, ledgerBetween, takeSnapshot } from '../../dist/scenario/snapshot.js';
@@ -78,21 +91,21 @@ function worldOf({ machine, scenario, members }) {
     heap[core.seqs + vcpu * 2],
     mixer.position,
   ];
-  const remaining = heap.slice(core.item, core.itemEnd);
   const visits = [];
-  for (let at = 0; at < remaining.length; at += 4) {
-    if ((remaining[at + 1] & 255) < 8) visits.push(...remaining.slice(at, at + 4));
+  for (let at = core.item; at < core.itemEnd; at++) {
+    const item = readItem(at);
+    if ((item[1] & 255) < 8) visits.push(...item);
   }
   // Data side only: the streams fetch nothing.
-  const arrays = [3, 4, 5, 9, 10, 11].map((a) => core.assoc[a]);
+  const { arrays, first, end } = core.tlbs[1];
   return [
     parameters,
     tables.entries.slice(0, nodes << 9),
     tables.frame.slice(0, nodes),
     tables.mirror.slice(0, nodes),
     core.lossD.slice(0, nodes << 9),
-    arrays.map((assoc) => (assoc === null ? -1 : arrays.indexOf(assoc))),
-    ...arrays.map((assoc) => (assoc === null ? [] : contents(assoc))),
+    arrays.map((array) => (array === null ? -1 : arrays.indexOf(array))),
+    ...arrays.map((array, i) => (array === null ? [] : contents(array, i < 3 ? 0 : end - first))),
     walkCache(core.pwc),
     walkCache(core.ntlb),
     heap.slice(core.l2Newest, core.l2Newest + caches.l2.size / 64),
@@ -100,32 +113,44 @@ function worldOf({ machine, scenario, members }) {
     memory.lineState,
     memory.owner,
     mixer.words,
-    mixer.schedule,
-    mixer.tables[0],
+    mixer.mix.schedule.heads,
+    mixer.mix.schedule.sizes,
+    mixer.mix.tables[0],
     mixer.random,
     visits,
   ];
 }
 
-/** Entries, sets, then the live entries of each set from the oldest to the newest. */
-function contents({ entries, sets, sentinels }) {
+const PTE_FLAGS = 0x7f;
+
+/** Entries, sets, then the live entries of each set from the oldest to the newest; `link` is that of the level. */
+function contents({ entries, sets, at, inRows }, link) {
   const out = [entries, sets];
-  for (let set = 0; set < sets; set++) {
-    const sentinel = sentinels + set * WORDS;
-    for (let e = heap[sentinel + PREV]; e !== sentinel; e = heap[e + PREV]) {
-      if (heap[e + TAG] === -1) continue;
-      for (const word of [KEY, TAG, FRAME, FLAGS, SLOT, SEQ]) out.push(heap[e + word]);
+  for (let set = at; set < at + sets; set++) {
+    const held = inRows ? inRow(set) : inList(set, link);
+    for (const e of held) {
+      const flags = (FLAGS[e] & PTE_FLAGS) | ((FLAGS[e] >>> OWNER_SHIFT) << 8);
+      out.push(KEY[e], TAG[e], FRAME[e], flags, SLOT[e], SEQ[e]);
     }
-    if (heap[heap[sentinel + NEXT] + PREV] !== sentinel) throw new Error('broken recency list');
   }
   return out;
+}
+
+function inRow(row) {
+  return [CHAIN, HOME, PREV, NEXT].map((word) => word[row]).filter((e) => e !== 0);
+}
+
+function inList(home, link) {
+  const held = [];
+  for (let at = PREV[home]; at !== home; at = PREV[at]) held.push(at - link);
+  return held;
 }
 
 /** Entries, sets (one), then the live entries from the oldest to the newest, as `contents`. */
 function walkCache(cache) {
   const { first, end } = cache;
   if (first === 0) return [];
-  const out = [(end - first) / WALK_WORDS, 1];
-  for (const e of occupied(cache)) out.push(heap[e + KEY], heap[e + TAG], heap[e + FRAME], 0, 0, 0);
+  const out = [end - first, 1];
+  for (const e of occupied(cache)) out.push(KEY[e], TAG[e], FRAME[e], 0, 0, 0);
   return out;
 }

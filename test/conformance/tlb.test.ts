@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { heap } from '../../src/machine/heap.ts';
+import { writeItem } from '../../src/machine/items.ts';
 import { BareCore } from '../support/bare-core.ts';
 import { type OracleCase, oracleCases } from '../support/oracle.ts';
 import { openShippedTrace } from '../support/traces.ts';
@@ -42,12 +42,9 @@ const OPS: Readonly<Record<string, number>> = { I: 0, L: 1, S: 2, M: 2 };
 /** One visit of `page`; returns how many levels missed. */
 function visit(core: BareCore, op: number, page: number): number {
   const at = core.block;
-  heap[at] = page;
-  heap[at + 1] = op;
-  heap[at + 2] = 1;
-  heap[at + 3] = 0;
+  writeItem(at, [page, op, 1, 0]);
   const [before1, before2] = core.missesSoFar;
-  core.run(at, at + 4);
+  core.run(at, at + 1);
   const [after1, after2] = core.missesSoFar;
   return after1 - before1 + after2 - before2;
 }

@@ -4,7 +4,6 @@ import { parse } from 'yaml';
 import type { Choice } from '../../src/base/registry.ts';
 import { workloads } from '../../src/guest/workloads/index.ts';
 import {
-  ITEM_WORDS,
   Op,
   type ProcessImage,
   type Program,
@@ -12,6 +11,7 @@ import {
   type TraceFeed,
   type Workload,
 } from '../../src/guest/workloads/workload.ts';
+import { type Item, nextItems } from '../support/items.ts';
 
 /** Every registered kind and every preset obeys the contract of guest/workloads/workload.ts. */
 const PRESETS = new URL('../../configs/workloads/', import.meta.url);
@@ -114,11 +114,10 @@ class Runner {
   }
 
   /** One fill of at most `room` items, followed as the kernel would. */
-  fill(room: number): Int32Array {
-    const words = new Int32Array(ITEM_WORDS * room);
-    const n = this.program.fill(words, 0, room);
-    this.last = n === 0 ? -1 : words[ITEM_WORDS * (n - 1) + 1]! & 255;
-    if (n === 0 || this.last === Op.Exit) this.ended = true;
+  fill(room: number): Item[] {
+    const items = nextItems(this.program, room);
+    this.last = items.length === 0 ? -1 : items.at(-1)![1] & 255;
+    if (items.length === 0 || this.last === Op.Exit) this.ended = true;
     if (this.last === Op.Fork) {
       this.children.push(new Runner({ regions: this.regions, program: this.program.fork() }));
     } else if (this.last === Op.Exec) {
@@ -126,20 +125,18 @@ class Runner {
       this.program = image.program;
       this.regions = image.regions;
     }
-    return words.subarray(0, ITEM_WORDS * n);
+    return items;
   }
 }
 
 /** The items of the first `items` steps of a process, its children's after each fork. */
-function follow(runner: Runner, items: number, room: number): number[] {
-  const out: number[] = [];
-  while (!runner.ended && out.length < items * ITEM_WORDS) {
-    for (const word of runner.fill(room)) out.push(word);
-    if (runner.last === Op.Fork) {
-      for (const word of follow(runner.children.at(-1)!, items / 4, room)) out.push(word);
-    }
+function follow(runner: Runner, items: number, room: number): number[][] {
+  const out: number[][] = [];
+  while (!runner.ended && out.length < items) {
+    for (const item of runner.fill(room)) out.push([...item]);
+    if (runner.last === Op.Fork) out.push(...follow(runner.children.at(-1)!, items / 4, room));
   }
-  return out.slice(0, items * ITEM_WORDS);
+  return out.slice(0, items);
 }
 
 const stream = (workload: Workload, items = 4000, room = 64) =>
@@ -161,7 +158,7 @@ describe.each(cases)('workload $name', (one) => {
   it('is not disturbed by another instance', () => {
     const run = (neighbour: Runner | null) => {
       const runner = new Runner(create(one).processes[0]!);
-      const items: number[] = [];
+      const items: Item[] = [];
       for (let i = 0; i < 200 && !runner.ended; i++) {
         items.push(...runner.fill(16));
         if (neighbour && !neighbour.ended) neighbour.fill(16);
@@ -229,24 +226,22 @@ describe.each(cases)('workload $name', (one) => {
 
 const OPERATIONS = new Set<number>(Object.values(Op));
 
-function checkItems(words: Int32Array): void {
-  const n = words.length / ITEM_WORDS;
-  for (let i = 0; i < n; i++) {
-    const [page, word, references, instructions] = words.subarray(ITEM_WORDS * i);
-    const op = word! & 255;
+function checkItems(items: readonly Item[]): void {
+  for (const [i, [page, word, references, instructions]] of items.entries()) {
+    const op = word & 255;
     const wrong: string[] = [];
     if (!OPERATIONS.has(op)) wrong.push('operation');
     if (op > Op.Store) {
-      if (i !== n - 1) wrong.push('an operation is not the last item');
+      if (i !== items.length - 1) wrong.push('an operation is not the last item');
     } else {
-      const lines = word! >>> 16;
-      if (((word! >>> 8) & 255) > 63) wrong.push('line');
+      const lines = word >>> 16;
+      if (((word >>> 8) & 255) > 63) wrong.push('line');
       if (lines < 1 || lines > 64) wrong.push('lines');
-      if (references! < 1 || references! >= 1 << 24) wrong.push('references');
-      if (instructions! < 0 || instructions! > 65_535) wrong.push('instructions');
-      if (page! < 0 || page! >= 15 * 2 ** 27) wrong.push('page');
+      if (references < 1 || references >= 1 << 24) wrong.push('references');
+      if (instructions < 0 || instructions > 65_535) wrong.push('instructions');
+      if (page < 0 || page >= 15 * 2 ** 27) wrong.push('page');
     }
-    if (wrong.length > 0) expect.fail(`item ${words.subarray(4 * i, 4 * i + 4)}: ${wrong}`);
+    if (wrong.length > 0) expect.fail(`item ${items[i]}: ${wrong}`);
   }
 }
 
@@ -270,26 +265,25 @@ function cut(mapped: Range[], start: number, end: number): void {
 }
 
 /** Follows the mappings; a visit must find one, and a store one that is writable. */
-function checkPages(words: Int32Array, mapped: Range[], regions: readonly Region[]): void {
-  for (let at = 0; at < words.length; at += ITEM_WORDS) {
-    const [a, word, b, c] = words.subarray(at);
-    const op = word! & 255;
+function checkPages(items: readonly Item[], mapped: Range[], regions: readonly Region[]): void {
+  for (const [a, word, b, c] of items) {
+    const op = word & 255;
     if (op <= Op.Store) {
-      const range = mapped.find((candidate) => a! >= candidate.start && a! < candidate.end);
+      const range = mapped.find((candidate) => a >= candidate.start && a < candidate.end);
       if (!range || (op === Op.Store && !range.writable)) {
-        expect.fail(`${op === Op.Store ? 'store' : 'access'} to unmapped page ${a!.toString(16)}`);
+        expect.fail(`${op === Op.Store ? 'store' : 'access'} to unmapped page ${a.toString(16)}`);
       }
     } else if (op === Op.Mmap) {
-      const template = regions[c!];
+      const template = regions[c];
       expect(template).toBeDefined();
-      cut(mapped, a!, a! + b!);
-      mapped.push({ start: a!, end: a! + b!, writable: template!.writable });
+      cut(mapped, a, a + b);
+      mapped.push({ start: a, end: a + b, writable: template!.writable });
     } else if (op === Op.Munmap) {
       const everything = a === 0;
-      if (!everything) cut(mapped, a!, a! + b!);
+      if (!everything) cut(mapped, a, a + b);
     } else if (op === Op.Mprotect) {
-      cut(mapped, a!, a! + b!);
-      mapped.push({ start: a!, end: a! + b!, writable: c === 1 });
+      cut(mapped, a, a + b);
+      mapped.push({ start: a, end: a + b, writable: c === 1 });
     }
   }
 }

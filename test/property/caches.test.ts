@@ -64,7 +64,7 @@ describe.each([
             vcpuCount: 1,
             vmOf: Int32Array.from([0, -1]),
             tableNodes: 16,
-            extraWords: 0,
+            items: 0,
           });
           try {
             const private2 = [new Lists(l2, l2Ways), new Lists(l2, l2Ways)];

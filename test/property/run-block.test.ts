@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { heap } from '../../src/machine/heap.ts';
+import { writeItem } from '../../src/machine/items.ts';
 import { runBlock, Stop } from '../../src/machine/run.ts';
 import { BareCore } from '../support/bare-core.ts';
 import fc from '../support/property.ts';
@@ -20,9 +20,9 @@ type Visit = { vpn: number; op: number; references: number; instructions: number
 
 function write(at: number, visits: readonly Visit[]): number {
   for (const [i, { vpn, op, references, instructions }] of visits.entries()) {
-    heap.set([vpn, op | (1 << 16), references, instructions], at + 4 * i);
+    writeItem(at + i, [vpn, op | (1 << 16), references, instructions]);
   }
-  return at + 4 * visits.length;
+  return at + visits.length;
 }
 
 const counted = [
@@ -59,11 +59,11 @@ describe('a block of visits', () => {
             expect(stop).toBe(over ? Stop.End : Stop.Limit);
             expect(over || reached).toBe(true);
             begin = whole.core.time;
-            const to = (whole.core.item - whole.block) / 4;
+            const to = whole.core.item - whole.block;
             for (const from = single.core.time; visited < to; visited++) {
               // Nothing before the last visit had reached it.
               expect(single.core.time - from).toBeLessThan(limit);
-              single.core.itemEnd = single.core.item + 4;
+              single.core.itemEnd = single.core.item + 1;
               runBlock(single.core, 2 ** 30);
             }
             expect(whole.core.time).toBe(single.core.time);

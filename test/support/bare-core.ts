@@ -13,7 +13,7 @@ const ENTRY = Pte.Present | Pte.Writable | Pte.Accessed | Pte.Dirty;
 
 /**
  * A core with nothing above it: every page is mapped, for each of `vms` address spaces, and blocks of visits
- * are handed to it directly. `block` is room for that many items in the heap, which other cores may read too.
+ * are handed to it directly. `block` is room for that many items, which other cores may read too.
  */
 export class BareCore {
   readonly core: Core;
@@ -35,9 +35,9 @@ export class BareCore {
       vcpuCount: vms,
       vmOf: Int32Array.from({ length: vms + 1 }, (_, i) => (i < vms ? i : -1)),
       tableNodes: 4096,
-      extraWords: blockItems * 4 + 64,
+      items: blockItems + 16,
     });
-    this.block = this.#machine.arena.take(blockItems * 4);
+    this.block = this.#machine.items.take(blockItems);
     this.core = this.#machine.cores[0]!;
     this.#contexts = Array.from({ length: vms }, (_, vm) => ({
       vcpu: vm,
@@ -68,6 +68,17 @@ export class BareCore {
     return Verdict.Retry;
   }
 
+  /** Clears bits of the entry of a page in the current address space, if it is mapped. */
+  unmark(vpn: number, bits: number): void {
+    const { tables } = this.#machine;
+    let node = this.core.root;
+    for (let level = 4; level > 1 && node !== 0; level--) {
+      node = target(tables.entries[(node << 9) | indexAt(vpn, level)]!);
+    }
+    const slot = (node << 9) | indexAt(vpn, 1);
+    if (node !== 0 && tables.entries[slot] !== 0) tables.set(slot, tables.entries[slot]! & ~bits);
+  }
+
   /** Takes up address space `vm`, tagged by its number. */
   enter(vm: number): void {
     const context = this.#contexts[vm]!;
@@ -80,7 +91,7 @@ export class BareCore {
     flushAll(this.core, Cause.WorldSwitch, this.core.vcpu, Cause.WorldSwitch);
   }
 
-  /** Executes the items [from, to) of the heap. */
+  /** Executes the items [from, to). */
   run(from: number, to: number): void {
     this.core.item = from;
     this.core.itemEnd = to;
@@ -90,6 +101,7 @@ export class BareCore {
   /** Misses of the first and of the second level, of both sides, since the last `count`. */
   get missesSoFar(): [number, number] {
     const at = this.core.counters;
+    this.core.deriveCounters();
     return [
       heap[at + K.l1i_misses]! + heap[at + K.l1d_misses]!,
       heap[at + K.l2i_misses]! + heap[at + K.l2d_misses]!,

@@ -1,9 +1,9 @@
 import type { GuestCpu } from '../../src/hypervisor/guest-port.ts';
 import type { softCounters } from '../../src/hypervisor/vm.ts';
-import { find } from '../../src/machine/assoc.ts';
 import { type Core, SIDE_D, SIDE_I, Verdict } from '../../src/machine/core.ts';
-import { FRAME } from '../../src/machine/entry.ts';
-import { heap } from '../../src/machine/heap.ts';
+import { FLAGS, FRAME, IN_L1 } from '../../src/machine/entries.ts';
+import { find } from '../../src/machine/hash.ts';
+import { readItem } from '../../src/machine/items.ts';
 import type { Member, Simulation } from '../../src/scenario/build.ts';
 import { checkTranslations } from '../../src/scenario/translations.ts';
 import { type Overrides, simulate } from './scenarios.ts';
@@ -30,11 +30,10 @@ export interface Story {
 
 /** The host frame that the L1 TLB has for `vpn`, as the visit just made used it; -1 = none. */
 function hostFrame(core: Core, vpn: number, side: number): number {
+  const { heads, shift } = core.tlbs[side]!;
   for (let size = 0; size < 3; size++) {
-    const assoc = core.assoc[side * 3 + size];
-    if (!assoc) continue;
-    const entry = find(assoc.heads, assoc.shift, vpn >>> (9 * size), (core.asid << 2) | size);
-    if (entry !== 0) return heap[entry + FRAME]! + (vpn & ((1 << (9 * size)) - 1));
+    const entry = find(heads, shift, vpn >>> (9 * size), (core.asid << 2) | size);
+    if ((FLAGS[entry]! & IN_L1) !== 0) return FRAME[entry]! + (vpn & ((1 << (9 * size)) - 1));
   }
   return -1;
 }
@@ -85,10 +84,9 @@ function listen(simulation: Simulation, { vcpu, kernel, vm }: Member, steps: num
       const { core } = cpu;
       engine.horizon = Math.min(engine.horizon, core.time + 1);
       const stop = kernel.run(cpu);
-      const at = core.item - 4;
-      const op = heap[at + 1]! & 255;
+      const [vpn, word] = readItem(core.item - 1);
+      const op = word & 255;
       if (op <= 2) {
-        const vpn = heap[at]!;
         const { frame } = kernel.translate(vpn);
         steps.push((frame * 4 + op) * 2 ** 24 + (vpn % 2 ** 24));
         const host = hostFrame(core, vpn, op === 0 ? SIDE_I : SIDE_D);

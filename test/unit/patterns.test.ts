@@ -10,6 +10,7 @@ import {
   sampler,
   zipfWeights,
 } from '../../src/guest/workloads/patterns.ts';
+import { type Item, itemsAt, withItems } from '../support/items.ts';
 
 /** The pages that `visits` visits to one region of `pages` pages go to. */
 function draw(pattern: Pattern, pages: number, visits: number): number[] {
@@ -24,9 +25,10 @@ function draw(pattern: Pattern, pages: number, visits: number): number[] {
   };
   const mix = makeMix([region], { references: 4, instructions: 8 }, 'seed', 'mix');
   const mixer = new Mixer(mix, 'seed', 'visits');
-  const words = new Int32Array(4 * visits);
-  mixer.fill(words, 0, visits, 2 ** 30);
-  return Array.from({ length: visits }, (_, i) => words[4 * i]!);
+  return withItems(visits, (at) => {
+    mixer.fill(at, visits, 2 ** 30);
+    return itemsAt(at, visits).map(([page]) => page);
+  });
 }
 
 function counts(drawn: readonly number[], pages: number): Int32Array {
@@ -147,40 +149,31 @@ describe('the mixer', () => {
     lines: 3,
     hotLines: 4,
   });
-  const mix = makeMix(
-    [region('text', 1, true, 0), region('data', 3, false, 1000)],
-    { references: 6, instructions: 10 },
-    'seed',
-    'mix',
-  );
-  const run = (visits: number) => {
-    const words = new Int32Array(4 * visits);
-    new Mixer(mix, 'seed', 'visits').fill(words, 0, visits, 2 ** 30);
-    return words;
-  };
-  const sum = (words: Int32Array, of: (at: number) => number) => {
-    let total = 0;
-    for (let at = 0; at < words.length; at += 4) total += of(at);
-    return total;
-  };
+  const regions = [region('text', 1, true, 0), region('data', 3, false, 1000)];
+  const mean = { references: 6, instructions: 10 };
+  const mix = makeMix(regions, mean, 'seed', 'mix');
+  const run = (visits: number, of = mix) =>
+    withItems(visits, (at) => {
+      new Mixer(of, 'seed', 'visits').fill(at, visits, 2 ** 30);
+      return itemsAt(at, visits);
+    });
+  const sum = (items: readonly Item[], of: (item: Item) => number) =>
+    items.reduce((total, item) => total + of(item), 0);
 
   it('keeps shares, stores and means exactly over one round of its schedule', () => {
-    const words = run(2048);
-    expect(sum(words, (at) => (words[at]! < 1000 ? 1 : 0))).toBe(512);
-    expect(sum(words, (at) => ((words[at + 1]! & 255) === 2 ? 1 : 0))).toBe(384);
-    expect(Math.abs(sum(words, (at) => words[at + 2]!) - 6 * 2048)).toBeLessThanOrEqual(1);
-    expect(Math.abs(sum(words, (at) => words[at + 3]!) - 10 * 2048)).toBeLessThanOrEqual(1);
+    const items = run(2048);
+    expect(sum(items, ([page]) => (page < 1000 ? 1 : 0))).toBe(512);
+    expect(sum(items, ([, op]) => ((op & 255) === 2 ? 1 : 0))).toBe(384);
+    expect(Math.abs(sum(items, ([, , n]) => n) - 6 * 2048)).toBeLessThanOrEqual(1);
+    expect(Math.abs(sum(items, ([, , , n]) => n) - 10 * 2048)).toBeLessThanOrEqual(1);
   });
 
   it('begins only at the hot lines of a page', () => {
-    const words = run(5000);
     const lines = new Map<number, Set<number>>();
-    for (let at = 0; at < words.length; at += 4) {
-      const page = words[at]!;
-      const line = (words[at + 1]! >>> 8) & 255;
-      expect((words[at + 1]! >>> 16) & 255).toBe(3);
+    for (const [page, op] of run(5000)) {
+      expect((op >>> 16) & 255).toBe(3);
       if (!lines.has(page)) lines.set(page, new Set());
-      lines.get(page)!.add(line);
+      lines.get(page)!.add((op >>> 8) & 255);
     }
     for (const set of lines.values()) {
       expect(set.size).toBe(4);
@@ -188,13 +181,17 @@ describe('the mixer', () => {
     }
   });
 
+  it('draws the same visits without lines when nobody looks at these', () => {
+    const without = run(5000, makeMix(regions, mean, 'seed', 'mix', false));
+    expect(without).toEqual(run(5000).map(([a, op, b, c]) => [a, op & 0xff00ff, b, c]));
+  });
+
   it('stops at the visit that uses up its budget', () => {
-    const words = new Int32Array(4 * 100);
     const mixer = new Mixer(mix, 'seed', 'visits');
-    const n = mixer.fill(words, 0, 100, 55);
-    const total = sum(words.subarray(0, 4 * n), (at) => words[at + 3]!);
+    const items = withItems(100, (at) => itemsAt(at, mixer.fill(at, 100, 55)));
+    const total = sum(items, ([, , , n]) => n);
     expect(total).toBe(mixer.spent);
     expect(total).toBeGreaterThanOrEqual(55);
-    expect(total - words[4 * n - 1]!).toBeLessThan(55);
+    expect(total - items.at(-1)![3]).toBeLessThan(55);
   });
 });

@@ -4,6 +4,7 @@ import { Op, type Program, type Workload } from '../../src/guest/workloads/workl
 import { runScenario } from '../../src/scenario/run.ts';
 import type { MetricName } from '../../src/stats/metrics.ts';
 import type { RunResult } from '../../src/stats/result.ts';
+import { type Item, nextItems } from '../support/items.ts';
 import { load, metric, type Overrides } from '../support/scenarios.ts';
 import { textFeed } from '../support/traces.ts';
 
@@ -37,20 +38,16 @@ function create(text: string, params: object, chunk?: number): Workload {
 const programOf = (text: string, params: object, chunk?: number): Program =>
   create(text, params, chunk).processes[0]!.program;
 
-type Item = readonly [page: number, op: number, references: number, instructions: number];
-
 /** Items up to the end of pass `passes`. */
 function items(from: Program, passes = 1, room = 64): Item[] {
-  const words = new Int32Array(4 * room);
   const all: Item[] = [];
   for (;;) {
-    const n = from.fill(words, 0, room);
-    for (let i = 0; i < n; i++) {
-      const [a, op, b, c] = words.subarray(4 * i, 4 * i + 4);
-      if ((op! & 255) === Op.WorkDone && --passes === 0) return all;
-      all.push([a!, op! & 255, b!, c!]);
+    const next = nextItems(from, room);
+    for (const [a, op, b, c] of next) {
+      if ((op & 255) === Op.WorkDone && --passes === 0) return all;
+      all.push([a, op & 255, b, c]);
     }
-    if (n === 0) return all;
+    if (next.length === 0) return all;
   }
 }
 

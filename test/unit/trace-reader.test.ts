@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { isReferenceLimited, trace } from '../../src/guest/workloads/trace.ts';
 import { Line, MAX_LINE, TraceError, TraceReader } from '../../src/guest/workloads/trace-reader.ts';
 import { Op, type Program, type TraceFeed } from '../../src/guest/workloads/workload.ts';
+import { nextItems } from '../support/items.ts';
 
 /** A feed that hands out `text` in chunks of the given size; `gaps`: it is starved before each chunk. */
 function feedOf(text: string, chunk = text.length || 1, gaps = false): TraceFeed {
@@ -57,11 +58,7 @@ const NAMES = Object.fromEntries(Object.entries(Op).map(([name, op]) => [op, nam
 
 /** The next fill, as text. */
 function fill(from: Program, room = 16): string[] {
-  const words = new Int32Array(4 * room);
-  return Array.from({ length: from.fill(words, 0, room) }, (_, i) => {
-    const [a, op, b, c] = words.subarray(4 * i);
-    return `${NAMES[op! & 255]} ${a} ${b} ${c}`;
-  });
+  return nextItems(from, room).map(([a, op, b, c]) => `${NAMES[op & 255]} ${a} ${b} ${c}`);
 }
 
 /** All fills until one returns nothing, without `Starved` and the count of the finished pass. */

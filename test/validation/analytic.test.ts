@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, describe, expect, it } from 'vitest';
-import { heap } from '../../src/machine/heap.ts';
+import { writeItem } from '../../src/machine/items.ts';
 import { BareCore } from '../support/bare-core.ts';
 import { csvRows } from '../support/oracle.ts';
 
@@ -112,11 +112,7 @@ function measure(stream: Stream): number[] {
     for (let done = 0; done < warmup + refs; done += BLOCK) {
       if (done === warmup) before = cores.map((core) => core.count('l1d_misses'));
       for (let i = 0; i < BLOCK; i++) {
-        const at = block + 4 * i;
-        heap[at] = next();
-        heap[at + 1] = 1;
-        heap[at + 2] = 1;
-        heap[at + 3] = 0;
+        writeItem(block + i, [next(), 1, 1, 0]);
       }
       for (const core of cores) {
         for (let from = 0; from < BLOCK; from += q) {
@@ -124,7 +120,7 @@ function measure(stream: Stream): number[] {
             core.enter(Math.floor((done + from) / q) % vms);
             if (stream.sched === 'flush') core.flush();
           }
-          core.run(block + 4 * from, block + 4 * Math.min(BLOCK, from + q));
+          core.run(block + from, block + Math.min(BLOCK, from + q));
         }
         core.count('visits');
       }

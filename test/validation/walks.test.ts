@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
-import { ITEM_WORDS, Op } from '../../src/guest/workloads/workload.ts';
+import { Op } from '../../src/guest/workloads/workload.ts';
 import type { CoreContext } from '../../src/machine/core-context.ts';
 import { K } from '../../src/machine/counters.ts';
 import { heap } from '../../src/machine/heap.ts';
+import { writeItem } from '../../src/machine/items.ts';
 import { buildMachine } from '../../src/machine/machine.ts';
 import { indexAt, type PageTables, PTE_SHIFT, Pte, target } from '../../src/machine/page-tables.ts';
 import { runBlock, Stop } from '../../src/machine/run.ts';
@@ -111,7 +112,7 @@ function onBareCore(
     vcpuCount: 1,
     vmOf: new Int32Array(1),
     tableNodes: 4096,
-    extraWords: count * ITEM_WORDS,
+    items: count + 16,
   });
   try {
     const { tables } = machine;
@@ -140,12 +141,13 @@ function onBareCore(
       space: 0,
     };
     core.enter(context, 1);
-    core.item = machine.arena.take(count * ITEM_WORDS);
-    core.itemEnd = core.item + count * ITEM_WORDS;
+    core.item = machine.items.take(count);
+    core.itemEnd = core.item + count;
     for (let i = 0; i < count; i++) {
-      heap.set([i * stride * span(guest), Op.Load, 1, 1], core.item + i * ITEM_WORDS);
+      writeItem(core.item + i, [i * stride * span(guest), Op.Load, 1, 1]);
     }
     expect(runBlock(core, 1 << 24)).toBe(Stop.End);
+    core.deriveCounters();
     const counts = heap.slice(core.counters, core.counters + Object.keys(K).length);
     expect(counts[K.walks]).toBe(count);
     return (counter) => counts[K[counter]]!;

@@ -1,7 +1,13 @@
 import { xoshiroNext, xoshiroState } from '../../base/random.ts';
-import { acquire, heap, release } from '../../machine/heap.ts';
+import {
+  ITEM_INSTRUCTIONS as ITEM_INSTRUCTIONS_,
+  ITEM_OP as ITEM_OP_,
+  ITEM_PAGE as ITEM_PAGE_,
+  ITEM_REFERENCES as ITEM_REFERENCES_,
+  itemSpace,
+} from '../../machine/items.ts';
 import { below, Kind, permutation, type Sampler } from './patterns.ts';
-import { ITEM_WORDS, Op } from './workload.ts';
+import { Op } from './workload.ts';
 
 /**
  * HOT. Mixes visits to the regions of one process. Which region, load or store, how many references and
@@ -29,12 +35,20 @@ export interface MeanVisit {
   readonly instructions: number;
 }
 
+/** By visit: `op | region << 8 | lines << 16`, and `references | instructions << 16`. */
+interface Schedule {
+  readonly heads: Int32Array;
+  readonly sizes: Int32Array;
+}
+
 /** What the processes that run the same program share. */
 export interface Mix {
   /** Where its schedule lies in `schedules`, while it does. */
   readonly slot: number;
   readonly words: Int32Array;
-  readonly schedule: Int32Array;
+  readonly schedule: Schedule;
+  /** Whether anybody looks at the lines of visits. */
+  readonly lines: boolean;
   readonly tables: readonly Int32Array[];
 }
 
@@ -49,23 +63,32 @@ const UNIFORM = Kind.Uniform;
 const ZIPF = Kind.Zipf;
 const STRIDE = Kind.Stride;
 const WORKING_SET = Kind.WorkingSet;
+const ITEM_INSTRUCTIONS = ITEM_INSTRUCTIONS_;
+const ITEM_OP = ITEM_OP_;
+const ITEM_PAGE = ITEM_PAGE_;
+const ITEM_REFERENCES = ITEM_REFERENCES_;
 const GOLDEN = 0x9e3779b1 | 0;
 const UNIT = 2 ** -32;
-const MASK = 2 * ENTRIES - 1;
+const MASK = ENTRIES - 1;
 
 /**
  * What `fill` reads at every visit lies in arrays of the module, whose address and length the compiler knows
- * (as in machine/heap.ts): the blocks, the schedules of the last mixes made, the regions of the mixer at work.
+ * (see machine/heap.ts): the schedules of the last mixes made, and the regions of the mixer at work, whose number has 8 bits.
  */
-const H = heap;
 const SLOTS = 64;
-const SLOT_WORDS = 2 * ENTRIES;
-const schedules = new Int32Array(SLOTS * SLOT_WORDS);
+const heads = new Int32Array(SLOTS * ENTRIES);
+const sizesOf = new Int32Array(SLOTS * ENTRIES);
 /** Whose schedule lies in each slot. */
-const held: (Int32Array | undefined)[] = new Array(SLOTS).fill(undefined);
+const held: (Schedule | undefined)[] = new Array(SLOTS).fill(undefined);
 let nextSlot = 0;
-/** A region's number has 8 bits. */
-const state = new Int32Array(256 * REGION);
+const kinds = new Int32Array(256);
+const starts = new Int32Array(256);
+const pagesOf = new Int32Array(256);
+const steps = new Int32Array(256);
+const phases = new Int32Array(256);
+const hotLinesOf = new Int32Array(256);
+const cursors = new Int32Array(256);
+const counts = new Int32Array(256);
 
 let primed = false;
 
@@ -86,13 +109,13 @@ function prime(): void {
     lines: 1,
     hotLines: 1,
   });
-  const kinds = Object.values(Kind).map((kind) => region(kind, 16));
+  const small = Object.values(Kind).map((kind) => region(kind, 16));
   const large = region(Kind.Uniform, 2 ** 20);
   const mean = { references: 1, instructions: 1 };
-  const mixer = new Mixer(makeMix([...kinds, large], mean, '', 'prime'), '', 'prime');
-  const block = acquire(256 * ITEM_WORDS);
-  for (let i = 0; i < 8; i++) mixer.fill(H, block, 256, 1000);
-  release(block);
+  const mixer = new Mixer(makeMix([...small, large], mean, '', 'prime'), '', 'prime');
+  const block = itemSpace.acquire(256);
+  for (let i = 0; i < 8; i++) mixer.fill(block, 256, 1000);
+  itemSpace.release(block);
 }
 
 export function makeMix(
@@ -100,6 +123,7 @@ export function makeMix(
   mean: MeanVisit,
   seed: string,
   path: string,
+  lines = true,
 ): Mix {
   if (!primed) prime();
   const words = new Int32Array(regions.length * REGION);
@@ -112,29 +136,29 @@ export function makeMix(
   return {
     slot,
     words,
+    lines,
     schedule: makeSchedule(regions, mean, xoshiroState(seed, path)),
     tables: regions.map((region) => region.sampler.table),
   };
 }
 
 /**
- * Two words per visit: `op | region << 8 | lines << 16` and `references | instructions << 16`. References
- * and instructions are spread evenly over half to one and a half times their means. assumed (real runs of
+ * References and instructions are spread evenly over half to one and a half times their means. assumed (real runs of
  * references in a page are more skewed)
  */
 function makeSchedule(
   regions: readonly MixRegion[],
   mean: MeanVisit,
   random: Int32Array,
-): Int32Array {
-  const schedule = new Int32Array(2 * ENTRIES);
-  const heads: number[] = [];
+): Schedule {
+  const schedule = { heads: new Int32Array(ENTRIES), sizes: new Int32Array(ENTRIES) };
+  const inOrder: number[] = [];
   const counts = apportion(regions.map((region) => region.share));
   for (const [i, { fetch, stores, lines }] of regions.entries()) {
     const storeVisits = Math.round(counts[i]! * stores);
     for (let k = 0; k < counts[i]!; k++) {
       const op = fetch ? Op.Fetch : k < storeVisits ? Op.Store : Op.Load;
-      heads.push(op | (i << 8) | (lines << 16));
+      inOrder.push(op | (i << 8) | (lines << 16));
     }
   }
   const order = permutation(ENTRIES, random);
@@ -146,8 +170,8 @@ function makeSchedule(
     const factor = 0.5 + (spread[i]! + 0.5) / ENTRIES;
     const r = references + mean.references * factor;
     const n = instructions + mean.instructions * factor;
-    schedule[2 * i] = heads[order[i]!]!;
-    schedule[2 * i + 1] = Math.max(1, Math.floor(r)) | (Math.max(1, Math.floor(n)) << 16);
+    schedule.heads[i] = inOrder[order[i]!]!;
+    schedule.sizes[i] = Math.max(1, Math.floor(r)) | (Math.max(1, Math.floor(n)) << 16);
     references = r - Math.max(1, Math.floor(r));
     instructions = n - Math.max(1, Math.floor(n));
   }
@@ -187,60 +211,70 @@ export class Mixer {
   /** Instructions of the visits of the last fill. */
   spent = 0;
   private readonly words: Int32Array;
-  private readonly slot: number;
-  private readonly schedule: Int32Array;
-  private readonly tables: readonly Int32Array[];
+  private readonly mix: Mix;
   private readonly random: Int32Array;
   private position: number;
 
   constructor(mix: Mix, seed: string, path: string) {
     this.words = mix.words.slice();
-    this.slot = mix.slot;
-    this.schedule = mix.schedule;
-    this.tables = mix.tables;
+    this.mix = mix;
     this.random = xoshiroState(seed, path);
     // Copies of a program start at different places of schedule and patterns.
-    this.position = 2 * below(ENTRIES, xoshiroNext(this.random));
+    this.position = below(ENTRIES, xoshiroNext(this.random));
     for (let at = 0; at < this.words.length; at += REGION) {
       this.words[at + CURSOR] = below(this.words[at + 2]!, xoshiroNext(this.random));
     }
   }
 
-  /** Writes visits until there is no room or `budget` instructions are spent; returns how many. HOT. */
-  fill(out: Int32Array, at: number, room: number, budget: number): number {
-    const { words, slot, schedule } = this;
-    if (out !== H) return this.fillElsewhere(out, at, room, budget);
+  /** Writes visits from item `at` on until there is no room or `budget` instructions are spent; returns how many. HOT. */
+  fill(at: number, room: number, budget: number): number {
+    const { words } = this;
+    const { slot, schedule } = this.mix;
     if (held[slot] !== schedule) {
-      schedules.set(schedule, slot * SLOT_WORDS);
+      heads.set(schedule.heads, slot * ENTRIES);
+      sizesOf.set(schedule.sizes, slot * ENTRIES);
       held[slot] = schedule;
     }
-    const regions = words.length;
-    state.set(words);
-    const n = this.mix(at | 0, room | 0, budget | 0);
-    for (let region = 0; region < regions; region += REGION) {
-      words[region + CURSOR] = state[region + CURSOR]!;
-      words[region + COUNT] = state[region + COUNT]!;
+    const regions = words.length / REGION;
+    for (let region = 0, word = 0; region < regions; region++) {
+      kinds[region] = words[word++]!;
+      starts[region] = words[word++]!;
+      pagesOf[region] = words[word++]!;
+      steps[region] = words[word++]!;
+      phases[region] = words[word++]!;
+      hotLinesOf[region] = words[word++]!;
+      cursors[region] = words[word++]!;
+      counts[region] = words[word++]!;
+    }
+    const n = this.draw(at | 0, room | 0, budget | 0);
+    for (let region = 0; region < regions; region++) {
+      words[region * REGION + CURSOR] = cursors[region]!;
+      words[region * REGION + COUNT] = counts[region]!;
     }
     return n;
   }
 
-  private fillElsewhere(out: Int32Array, at: number, room: number, budget: number): number {
-    const block = acquire(room * ITEM_WORDS);
-    const n = this.fill(H, block, room, budget);
-    out.set(H.subarray(block, block + n * ITEM_WORDS), at);
-    release(block);
-    return n;
-  }
-
-  private mix(begin: number, room: number, budget: number): number {
+  private draw(begin: number, room: number, budget: number): number {
     // Parameters are of any type to the compiler, and so is what starts from them.
     const at = begin | 0;
     const most = budget | 0;
-    const h = H;
-    const regions = state;
-    const plan = schedules;
-    const { random, tables } = this;
-    const first = Math.imul(this.slot, SLOT_WORDS);
+    const { random, mix } = this;
+    const { tables, lines } = mix;
+    // Constants that a loop reads are known to the compiler if they are locals before it.
+    const planHeads = heads;
+    const planSizes = sizesOf;
+    const regionKinds = kinds;
+    const regionStarts = starts;
+    const regionPages = pagesOf;
+    const regionSteps = steps;
+    const regionLines = hotLinesOf;
+    const cursor = cursors;
+    const visitsLeft = counts;
+    const itemPages = ITEM_PAGE;
+    const itemOps = ITEM_OP;
+    const itemReferences = ITEM_REFERENCES;
+    const itemInstructions = ITEM_INSTRUCTIONS;
+    const first = Math.imul(mix.slot, ENTRIES);
     let s0 = random[0]!;
     let s1 = random[1]!;
     let s2 = random[2]!;
@@ -248,12 +282,13 @@ export class Mixer {
     let position = this.position;
     let spent = 0;
     let to = at;
-    const end = (at + Math.imul(room | 0, ITEM_WORDS)) | 0;
+    const end = (at + room) | 0;
     while (to < end && spent < most) {
-      const head = plan[(first + position) | 0]!;
-      const sizes = plan[(first + position + 1) | 0]!;
-      position = (position + 2) & MASK;
-      const region = (head >>> 5) & 0x7f8;
+      const visit = (first + position) | 0;
+      const head = planHeads[visit]!;
+      const sizes = planSizes[visit]!;
+      position = (position + 1) & MASK;
+      const region = (head >>> 8) & 255;
       // xoshiro128** (Blackman and Vigna 2018), as in base/random.ts.
       let x = Math.imul(s1, 5);
       const bits = Math.imul((x << 7) | (x >>> 25), 9);
@@ -264,21 +299,21 @@ export class Mixer {
       s0 ^= s3;
       s2 ^= t;
       s3 = (s3 << 11) | (s3 >>> 21);
-      const pages = regions[region + 2]!;
-      const kind = regions[region]!;
+      const pages = regionPages[region]!;
+      const kind = regionKinds[region]!;
       let index: number;
       if (kind === UNIFORM) {
         index = belowHot(pages, bits);
       } else if (kind === WORKING_SET) {
-        let left = regions[region + COUNT]!;
+        let left = visitsLeft[region]!;
         if (left === 0) {
           // A new phase: this visit's number places the window.
-          regions[region + CURSOR] = belowHot(pages, bits);
-          left = regions[region + 4]!;
+          cursor[region] = belowHot(pages, bits);
+          left = phases[region]!;
         }
-        regions[region + COUNT] = (left - 1) | 0;
-        const within = belowHot(regions[region + 3]!, Math.imul(bits, GOLDEN));
-        index = wrap((regions[region + CURSOR]! + within) | 0, pages);
+        visitsLeft[region] = (left - 1) | 0;
+        const within = belowHot(regionSteps[region]!, Math.imul(bits, GOLDEN));
+        index = wrap((cursor[region]! + within) | 0, pages);
       } else if (kind === ZIPF) {
         x = Math.imul(s1, 5);
         const coin = Math.imul((x << 7) | (x >>> 25), 9) >>> 16;
@@ -289,25 +324,29 @@ export class Mixer {
         s0 ^= s3;
         s2 ^= t;
         s3 = (s3 << 11) | (s3 >>> 21);
-        const table = tables[(head >>> 8) & 255]!;
+        const table = tables[region]!;
         const column = Math.imul(belowHot(pages, bits), 3);
         // Without a branch, which would be mispredicted half the time: 1 more when coin >= threshold.
         index = table[(column + 1 + ((table[column]! - 1 - coin) >>> 31)) | 0]!;
       } else {
-        index = regions[region + CURSOR]!;
-        regions[region + CURSOR] =
+        index = cursor[region]!;
+        cursor[region] =
           kind === STRIDE
-            ? wrap((index + regions[region + 3]!) | 0, pages)
-            : tables[(head >>> 8) & 255]![index]!;
+            ? wrap((index + regionSteps[region]!) | 0, pages)
+            : tables[region]![index]!;
       }
-      const line =
-        (Math.imul(index, GOLDEN) >>> 26) + (Math.imul(bits & 63, regions[region + 5]!) >> 6);
-      h[to] = (regions[region + 1]! + index) | 0;
-      h[(to + 1) | 0] = (head & 0xff00ff) | ((line & 63) << 8);
-      h[(to + 2) | 0] = sizes & 65_535;
-      h[(to + 3) | 0] = sizes >>> 16;
+      let op = head & 0xff00ff;
+      if (lines) {
+        const line =
+          (Math.imul(index, GOLDEN) >>> 26) + (Math.imul(bits & 63, regionLines[region]!) >> 6);
+        op |= (line & 63) << 8;
+      }
+      itemPages[to] = (regionStarts[region]! + index) | 0;
+      itemOps[to] = op;
+      itemReferences[to] = sizes & 65_535;
+      itemInstructions[to] = sizes >>> 16;
       spent = (spent + (sizes >>> 16)) | 0;
-      to = (to + 4) | 0;
+      to = (to + 1) | 0;
     }
     random[0] = s0;
     random[1] = s1;
@@ -315,6 +354,6 @@ export class Mixer {
     random[3] = s3;
     this.position = position;
     this.spent = spent;
-    return ((to - at) | 0) >> 2;
+    return (to - at) | 0;
   }
 }

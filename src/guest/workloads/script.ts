@@ -1,13 +1,14 @@
 import { ModelError } from '../../base/errors.ts';
+import { type Item, writeItem } from '../../machine/items.ts';
 import type { Background } from './background.ts';
 import type { Mixer } from './mixer.ts';
-import { ITEM_WORDS, Op, type ProcessImage, type Program } from './workload.ts';
+import { Op, type ProcessImage, type Program } from './workload.ts';
 
 /**
  * A program written as a generator: it yields items one by one, or a number: run so many instructions of
  * ordinary visits before the next step. When the generator ends, the process exits.
  */
-export type Item = readonly [number, number, number, number];
+export type { Item };
 export type Step = number | Item;
 
 /** An operation as an item; see `Op` for its arguments. */
@@ -47,19 +48,18 @@ export class ScriptProgram implements Program {
     this.options = options;
   }
 
-  fill(words: Int32Array, at: number, room: number): number {
+  fill(at: number, room: number): number {
     const { mixer, background } = this.options;
     let n = 0;
     while (n < room && !this.ended) {
       const item = background?.take() ?? (this.left > 0 ? undefined : this.step());
-      const to = at + n * ITEM_WORDS;
       if (item) {
-        words.set(item, to);
+        writeItem(at + n, item);
         n++;
         if ((item[1] & 255) > Op.Store) return n;
       } else if (mixer && this.left > 0) {
         const budget = Math.ceil(Math.min(this.left, background?.distance ?? this.left, 2 ** 30));
-        n += mixer.fill(words, to, room - n, budget);
+        n += mixer.fill(at + n, room - n, budget);
         this.left -= mixer.spent;
         background?.advance(mixer.spent);
       }

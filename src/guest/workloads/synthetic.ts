@@ -109,6 +109,7 @@ interface Image {
 class Factory {
   private readonly params: SyntheticParams;
   private readonly seed: string;
+  private readonly lines: boolean;
   private readonly base: string;
   /** The program that does the work, in a process that has long been running. */
   private readonly worker: Image;
@@ -119,6 +120,7 @@ class Factory {
   constructor(params: SyntheticParams, deps: WorkloadDeps) {
     this.params = params;
     this.seed = deps.seed;
+    this.lines = deps.dataLines ?? true;
     this.base = `vm/${deps.vm}`;
     const regions = [...params.regions, KERNEL_EVENT_REGION];
     const freshPages = params.jobs?.freshPages ?? 0;
@@ -145,7 +147,8 @@ class Factory {
         fetch: region.kind === 'code',
       };
     });
-    const mix = makeMix(mixRegions, params.visit, seed, `${this.base}/${name}/schedule`);
+    const schedule = `${this.base}/${name}/schedule`;
+    const mix = makeMix(mixRegions, params.visit, seed, schedule, this.lines);
     return { layout, mix, plan: events ? this.plan(layout) : undefined };
   }
 

@@ -50,7 +50,7 @@ export const tlbThrash: WorkloadDefinition<typeof params> = {
       hotLines: 64,
     };
     const mean = { references: 1, instructions: options.instructions };
-    const mix = makeMix([region], mean, deps.seed, `${path}/schedule`);
+    const mix = makeMix([region], mean, deps.seed, `${path}/schedule`, deps.dataLines);
     const mixer = new Mixer(mix, deps.seed, `${path}/visits`);
     const data = microRegion({ name: 'data', start, pages, pageShift: large ? 21 : 12 });
     const program = new ScriptProgram({ script: touch(), mixer });

@@ -1,11 +1,18 @@
 import { z } from 'zod';
 import { size } from '../../base/units.ts';
-import { type Item, operation } from './script.ts';
+import {
+  ITEM_INSTRUCTIONS,
+  ITEM_OP,
+  ITEM_PAGE,
+  ITEM_REFERENCES,
+  type Item,
+  writeItem,
+} from '../../machine/items.ts';
+import { operation } from './script.ts';
 import { io, per1M } from './synthetic-params.ts';
 import { checkRates, PROTECTED, RATES_START, TraceRates } from './trace-rates.ts';
 import { Line, TraceError, type TraceEvent, TraceReader } from './trace-reader.ts';
 import {
-  ITEM_WORDS,
   Op,
   type ProcessImage,
   type Program,
@@ -179,18 +186,17 @@ class TraceProgram implements Program, ReferenceLimited {
   }
 
   /** HOT. */
-  fill(words: Int32Array, at: number, room: number): number {
+  fill(at: number, room: number): number {
     const { rates } = this;
     let n = 0;
     for (;;) {
       const ahead = this.ahead === Ahead.Unknown ? this.look() : this.ahead;
       if (ahead === Ahead.End || n === room) return n;
-      const word = at + n * ITEM_WORDS;
       if (ahead === Ahead.Visit) {
         if (this.remaining === 0) return n;
         const event = rates?.take();
         if (event) {
-          words.set(event, word);
+          writeItem(at + n, event);
           n++;
           if ((event[1] & 255) > Op.Store) return n;
           continue;
@@ -208,15 +214,15 @@ class TraceProgram implements Program, ReferenceLimited {
         // the page at 16 instructions, or 8 data words, to the line.
         const line = Math.imul(page, 0x9e3779b1) >>> 26;
         const lines = Math.min(64, 1 + (count >> (op === Op.Fetch ? 4 : 3)));
-        words[word] = page;
-        words[word + 1] = op | (line << 8) | (lines << 16);
-        words[word + 2] = count;
-        words[word + 3] = executes ? count : 0;
+        ITEM_PAGE[at + n] = page;
+        ITEM_OP[at + n] = op | (line << 8) | (lines << 16);
+        ITEM_REFERENCES[at + n] = count;
+        ITEM_INSTRUCTIONS[at + n] = executes ? count : 0;
         n++;
       } else {
         this.ahead = Ahead.Unknown;
         const item = ahead === Ahead.Unknown ? STARVED : this.operations.shift()!;
-        words.set(item, word);
+        writeItem(at + n, item);
         return n + 1;
       }
     }

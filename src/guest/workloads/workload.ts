@@ -7,20 +7,18 @@ import { type Definition, registry } from '../../base/registry.ts';
  * among them. It never sees time, another VM, or the paging mode, so that the same seed gives the same
  * stream whatever surrounds it (common random numbers).
  *
- * An item is four words at `words[at + 4 * i]`:
+ * An item is four words (machine/items.ts):
  *
- * | word | visit                                        | operation                 |
- * |------|----------------------------------------------|---------------------------|
- * | 0    | virtual page number (31 bits)                | first argument            |
- * | 1    | `Op`, plus `line << 8` and `lines << 16`     | `Op`                      |
- * | 2    | references (at least 1)                      | second argument           |
- * | 3    | instructions                                 | third argument            |
+ * | word           | visit                                        | operation                 |
+ * |----------------|----------------------------------------------|---------------------------|
+ * | `page`         | virtual page number (31 bits)                | first argument            |
+ * | `op`           | `Op`, plus `line << 8` and `lines << 16`     | `Op`                      |
+ * | `references`   | references (at least 1)                      | second argument           |
+ * | `instructions` | instructions                                 | third argument            |
  *
  * `line` (0..63) is the first 64-byte line the visit touches, `lines` (1..64) how many from there on, wrapping
- * inside the page.
+ * inside the page; without data lines a program may leave `line` at 0.
  */
-export const ITEM_WORDS = 4;
-
 export const Op = {
   Fetch: 0,
   Load: 1,
@@ -88,10 +86,10 @@ export interface Region {
 /** The stream of one process. */
 export interface Program {
   /**
-   * Writes up to `room` items; returns how many. An operation is always the last item of a fill: the
+   * Writes up to `room` items from number `at` on (machine/items.ts); returns how many. An operation is always the last item of a fill: the
    * kernel performs it before it asks for more. 0 means the same as `Exit`. HOT.
    */
-  fill(words: Int32Array, at: number, room: number): number;
+  fill(at: number, room: number): number;
   /** What the child of the `Fork` just emitted runs, in a copy of the address space. */
   fork(): Program;
   /** The image the `Exec` just emitted loads. */
@@ -138,6 +136,8 @@ export interface WorkloadDeps {
   readonly vm: string;
   /** Guest memory in 4 KiB pages, for checks. */
   readonly memoryPages: number;
+  /** False: nobody looks at the lines of visits. */
+  readonly dataLines?: boolean;
   /** Opens a trace named in the scenario; throws when the caller cannot supply it. */
   openTrace(file: string): TraceFeed;
 }

@@ -1,0 +1,66 @@
+import { CHAIN as CHAIN_, KEY as KEY_, TAG as TAG_ } from './entries.ts';
+import { heap } from './heap.ts';
+
+/** HOT. The hash tables behind TLBs and walk caches: entries by key and tag. The heads are words of the heap. */
+const H = heap;
+// Imported constants are bound to module-level ones: the compiler folds those, but loads an imported (or
+// exported) binding at each use (docs/decisions/0003).
+const CHAIN = CHAIN_;
+const KEY = KEY_;
+const TAG = TAG_;
+const MIX = 0x85ebca6b | 0;
+const GOLDEN = 0x9e3779b1 | 0;
+
+/**
+ * Hash heads for so many entries, `each` per entry at least. With fewer, more look-ups go on to a second entry, which costs a
+ * wrong guess each; with more, heads fill the host's own caches.
+ */
+export const headsFor = (entries: number, each: number): number => {
+  let heads = 16;
+  while (heads < entries * each) heads *= 2;
+  return heads;
+};
+
+/** The entry for (key, tag), or 0. */
+export const find = (heads: number, shift: number, key: number, tag: number): number => {
+  const h = H;
+  const keys = KEY;
+  const tags = TAG;
+  const chains = CHAIN;
+  let e = h[(heads + (Math.imul(key ^ Math.imul(tag, MIX), GOLDEN) >>> shift)) | 0]!;
+  while (((keys[e]! ^ key) | (tags[e]! ^ tag)) !== 0) {
+    if (e === 0) return 0;
+    e = chains[e]!;
+  }
+  return e;
+};
+
+/** Names the entry `e` (key, tag) and finds it from now on. */
+export const hash = (heads: number, shift: number, e: number, key: number, tag: number): void => {
+  const h = H;
+  const keys = KEY;
+  const tags = TAG;
+  const chains = CHAIN;
+  keys[e] = key;
+  tags[e] = tag;
+  const bucket = (heads + (Math.imul(key ^ Math.imul(tag, MIX), GOLDEN) >>> shift)) | 0;
+  chains[e] = h[bucket]!;
+  h[bucket] = e;
+};
+
+/** Takes an entry out of its hash chain. */
+export const unhash = (heads: number, shift: number, e: number): void => {
+  const h = H;
+  const keys = KEY;
+  const tags = TAG;
+  const chains = CHAIN;
+  const key = keys[e]! ^ Math.imul(tags[e]!, MIX);
+  const bucket = (heads + (Math.imul(key, GOLDEN) >>> shift)) | 0;
+  let at = h[bucket]!;
+  if (at === e) {
+    h[bucket] = chains[e]!;
+    return;
+  }
+  for (let next = chains[at]!; next !== e; next = chains[at]!) at = next;
+  chains[at] = chains[e]!;
+};

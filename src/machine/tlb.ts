@@ -1,0 +1,193 @@
+import {
+  CHAIN as CHAIN_,
+  FLAGS as FLAGS_,
+  FREE as FREE_,
+  HEADS as HEADS_,
+  HOME as HOME_,
+  IN_L1,
+  IN_L2,
+  IN_ROWS,
+  KEY as KEY_,
+  LARGE,
+  LINK,
+  NEXT as NEXT_,
+  PREV as PREV_,
+  RESIDENT,
+  SET_MASK,
+  SETS,
+  TAG as TAG_,
+} from './entries.ts';
+import { hash as hash_, unhash as unhash_ } from './hash.ts';
+
+/**
+ * HOT. The TLBs of a core: both sides (instructions, data), both levels and all page sizes, exact LRU.
+ *
+ * A translation is one entry (see entries.ts), whether one level holds it or both, and is found in one hash table for its
+ * side. So what misses the first level is looked up once for both, and what comes up from the second is not copied. An array (one
+ * level, one page size or several that share it) is sets of entries, and a set is in one of two forms:
+ *
+ * - A list through `NEXT` and `PREV`, both ways and back to the set itself, which is its home and counts in `CHAIN` the ways that
+ *   are empty. It costs the same for any number of ways. What links an entry of the second level are the words of
+ *   another number, as far on as the array says.
+ * - A row, for a second level of four ways, the usual one: its entries, most recent first, are `NEXT`, `PREV`, `HOME` and `CHAIN` of the
+ *   set, empty ways last. It leaves alone the entries themselves, most of which are cold.
+ */
+// Imported constants are bound to module-level ones: the compiler folds those, but loads an imported
+// binding at each use (docs/decisions/0003).
+const CHAIN = CHAIN_;
+const FLAGS = FLAGS_;
+const HOME = HOME_;
+const KEY = KEY_;
+const NEXT = NEXT_;
+const PREV = PREV_;
+const TAG = TAG_;
+const HEADS = HEADS_;
+const FREE = FREE_;
+const hash = hash_;
+const unhash = unhash_;
+
+/** What it takes to drop an entry of a side: number of its first array, and 32 - log2(number of hash heads). */
+export interface TlbPlace {
+  readonly at: number;
+  readonly shift: number;
+}
+
+/** A free entry of the side whose first array is `side`, named (key, tag); no level holds it yet. */
+export const create = (side: number, shift: number, key: number, tag: number): number => {
+  const chains = CHAIN;
+  const headsOf = HEADS;
+  const frees = FREE;
+  const e = frees[side]!;
+  frees[side] = chains[e]!;
+  hash(headsOf[side]!, shift, e, key, tag);
+  return e;
+};
+
+/** Frees an entry that no level holds any more. */
+export const destroy = (side: number, shift: number, e: number): void => {
+  const tags = TAG;
+  const chains = CHAIN;
+  const flagsOf = FLAGS;
+  const headsOf = HEADS;
+  const frees = FREE;
+  unhash(headsOf[side]!, shift, e);
+  tags[e] = -1;
+  flagsOf[e] = 0;
+  chains[e] = frees[side]!;
+  frees[side] = e;
+};
+
+/** Makes what a link links the most recent of its list. */
+export const touch = (link: number): void => {
+  const nexts = NEXT;
+  const prevs = PREV;
+  const homes = HOME;
+  const home = homes[link]!;
+  const newest = nexts[home]!;
+  if (newest === link) return;
+  const next = nexts[link]!;
+  const prev = prevs[link]!;
+  nexts[prev] = next;
+  prevs[next] = prev;
+  nexts[link] = newest;
+  prevs[link] = home;
+  prevs[newest] = link;
+  nexts[home] = link;
+};
+
+/** Puts a link before all of a list; returns the oldest link, which had to go, or 0. */
+export const putInList = (home: number, link: number): number => {
+  const chains = CHAIN;
+  const nexts = NEXT;
+  const prevs = PREV;
+  const homes = HOME;
+  let oldest = 0;
+  const empty = chains[home]!;
+  if (empty !== 0) chains[home] = empty - 1;
+  else {
+    oldest = prevs[home]!;
+    const before = prevs[oldest]!;
+    nexts[before] = home;
+    prevs[home] = before;
+  }
+  const newest = nexts[home]!;
+  nexts[link] = newest;
+  prevs[link] = home;
+  homes[link] = home;
+  prevs[newest] = link;
+  nexts[home] = link;
+  return oldest;
+};
+
+/** -1 if a word is not 0, else 0. */
+const ifAny = (word: number): number => (word | -word) >> 31;
+
+/** Makes `e` the most recent of a row that has it, without a branch: which of the four it is cannot be guessed. */
+export const toFront = (row: number, e: number): void => {
+  const chains = CHAIN;
+  const nexts = NEXT;
+  const prevs = PREV;
+  const homes = HOME;
+  const a = nexts[row]!;
+  const b = prevs[row]!;
+  const c = homes[row]!;
+  const d = chains[row]!;
+  const afterA = ifAny(a ^ e);
+  const afterB = afterA & ifAny(b ^ e);
+  const afterC = afterB & ifAny(c ^ e);
+  nexts[row] = e;
+  prevs[row] = b ^ ((a ^ b) & afterA);
+  homes[row] = c ^ ((b ^ c) & afterB);
+  chains[row] = d ^ ((c ^ d) & afterC);
+};
+
+/** Puts `e` before a row that lacks it; returns who falls out at the end, or 0. */
+export const putInRow = (row: number, e: number): number => {
+  const chains = CHAIN;
+  const nexts = NEXT;
+  const prevs = PREV;
+  const homes = HOME;
+  const victim = chains[row]!;
+  chains[row] = homes[row]!;
+  homes[row] = prevs[row]!;
+  prevs[row] = nexts[row]!;
+  nexts[row] = e;
+  return victim;
+};
+
+/** Takes an entry of the side whose first array is `side` out of a level that holds it. */
+export function leave(side: number, level: number, e: number): void {
+  const size = TAG[e]! & 3;
+  const a = side + (level === IN_L1 ? 0 : 6) + size;
+  if (IN_ROWS[a] === 1) takeFromRow(SETS[a]! + (KEY[e]! & SET_MASK[a]!), e);
+  else {
+    const link = e + LINK[a]!;
+    const next = NEXT[link]!;
+    const prev = PREV[link]!;
+    NEXT[prev] = next;
+    PREV[next] = prev;
+    const home = HOME[link]!;
+    CHAIN[home] = CHAIN[home]! + 1;
+  }
+  FLAGS[e] = FLAGS[e]! & ~level;
+  RESIDENT[a] = RESIDENT[a]! - 1;
+  if (size !== 0) LARGE[side] = LARGE[side]! - 1;
+}
+
+function takeFromRow(row: number, e: number): void {
+  const a = NEXT[row]!;
+  const b = PREV[row]!;
+  const c = HOME[row]!;
+  const d = CHAIN[row]!;
+  NEXT[row] = a === e ? b : a;
+  PREV[row] = a === e || b === e ? c : b;
+  HOME[row] = d === e ? c : d;
+  CHAIN[row] = 0;
+}
+
+/** Drops an entry of a side from all levels. */
+export function drop({ at, shift }: TlbPlace, e: number): void {
+  if ((FLAGS[e]! & IN_L1) !== 0) leave(at, IN_L1, e);
+  if ((FLAGS[e]! & IN_L2) !== 0) leave(at, IN_L2, e);
+  destroy(at, shift, e);
+}

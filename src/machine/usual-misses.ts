@@ -1,0 +1,204 @@
+import { Cause, Leaf } from '../stats/leaves.ts';
+import { type Core, SIDE_I as SIDE_I_ } from './core.ts';
+import { K } from './counters.ts';
+import {
+  CHAIN as CHAIN_,
+  FLAGS as FLAGS_,
+  FRAME as FRAME_,
+  HEADS as HEADS_,
+  HOME as HOME_,
+  IN_L1 as IN_L1_,
+  IN_L2 as IN_L2_,
+  KEY as KEY_,
+  LARGE as LARGE_,
+  NEXT as NEXT_,
+  OWNER_SHIFT as OWNER_SHIFT_,
+  PREV as PREV_,
+  SEQ as SEQ_,
+  SET_MASK as SET_MASK_,
+  SETS as SETS_,
+  SLOT as SLOT_,
+} from './entries.ts';
+import { hash as hash_, unhash as unhash_ } from './hash.ts';
+import { heap } from './heap.ts';
+import { PTE_SHIFT as PTE_SHIFT_, Pte, STORE_OK as STORE_OK_ } from './page-tables.ts';
+import { putInRow as putInRow_, toFront as toFront_ } from './tlb.ts';
+import { findWay as findWay_, goWay as goWay_, lastNode as lastNode_ } from './ways.ts';
+
+/**
+ * HOT. The two usual misses of the L1 TLB, each in one piece: a 4K page that the L2 has, and one that is walked for in tables
+ * of one dimension, finds everything in the walker's caches and replaces a page of its own vCPU. What they do is what translate.ts and walk.ts do
+ * step by step. They look at everything first, and if anything is not as usual, they do nothing and return 0.
+ */
+const H = heap;
+// Imported constants are bound to module-level ones: the compiler folds those, but loads an imported
+// binding at each use (docs/decisions/0003).
+const CHAIN = CHAIN_;
+const FLAGS = FLAGS_;
+const FRAME = FRAME_;
+const HEADS = HEADS_;
+const HOME = HOME_;
+const IN_L1 = IN_L1_;
+const IN_L2 = IN_L2_;
+const KEY = KEY_;
+const LARGE = LARGE_;
+const NEXT = NEXT_;
+const OWNER_SHIFT = OWNER_SHIFT_;
+const PREV = PREV_;
+const SEQ = SEQ_;
+const SET_MASK = SET_MASK_;
+const SETS = SETS_;
+const SLOT = SLOT_;
+const PTE_SHIFT = PTE_SHIFT_;
+const STORE_OK = STORE_OK_;
+const SIDE_I = SIDE_I_;
+const hash = hash_;
+const unhash = unhash_;
+const putInRow = putInRow_;
+const toFront = toFront_;
+const findWay = findWay_;
+const goWay = goWay_;
+const lastNode = lastNode_;
+const { Global: GLOBAL } = Pte;
+const READABLE = Pte.Present | Pte.Accessed;
+const CAPACITY = Cause.Capacity;
+const COLD = Cause.Cold;
+const L2_HIT = Leaf.TlbL2Hit;
+const WALK_GUEST = Leaf.WalkGuest;
+const L2_HITS = K.l2i_hits;
+const L2_MISSES = K.l2i_misses;
+const PWC_HITS = K.pwc_hits;
+const READS = K.walk_reads_guest;
+/** Counters of the two sides lie so far apart. */
+const APART = K.l2d_hits - K.l2i_hits;
+
+/** The L1 entry that goes when the set is full and the L2 has it too; otherwise 0. */
+const oldestOf = (home: number): number => {
+  const oldest = PREV[home]!;
+  return CHAIN[home] === 0 && (FLAGS[oldest]! & IN_L2) !== 0 ? oldest : 0;
+};
+
+/** Puts `entry` before all of an L1 set, in the place of `oldest`. */
+const replaceInList = (home: number, oldest: number, entry: number): void => {
+  const flagsOf = FLAGS;
+  const nexts = NEXT;
+  const prevs = PREV;
+  const homes = HOME;
+  const before = prevs[oldest]!;
+  nexts[before] = home;
+  prevs[home] = before;
+  const newest = nexts[home]!;
+  nexts[entry] = newest;
+  prevs[entry] = home;
+  homes[entry] = home;
+  prevs[newest] = entry;
+  nexts[home] = entry;
+  flagsOf[oldest] = flagsOf[oldest]! & ~IN_L1;
+};
+
+/** A visit to the page of `entry`, which is not in the L1: takes it from the L2. `core.l2HitCycles` are to pass. */
+export const raise = (core: Core, side: number, entry: number, write: number): number => {
+  const keys = KEY;
+  const flagsOf = FLAGS;
+  const setsOf = SETS;
+  const masks = SET_MASK;
+  const larges = LARGE;
+  const h = H;
+  const first = (core.arrays + Math.imul(side | 0, 3)) | 0;
+  const second = (first + 6) | 0;
+  const flags = flagsOf[entry]!;
+  const needed = Math.imul(write | 0, STORE_OK) | IN_L2;
+  // With large pages among those of the side, much is not as usual.
+  if (core.usual === 0 || larges[first] !== 0) return 0;
+  if ((flags & (needed | IN_L1)) !== needed) return 0;
+  const key = keys[entry]!;
+  const home = (setsOf[first]! + (key & masks[first]!)) | 0;
+  const oldest = oldestOf(home);
+  if (oldest === 0) return 0;
+
+  toFront((setsOf[second]! + (key & masks[second]!)) | 0, entry);
+  replaceInList(home, oldest, entry);
+  flagsOf[entry] = flags | IN_L1;
+  const hits = (core.counters + L2_HITS + Math.imul(side | 0, APART)) | 0;
+  h[hits] = h[hits]! + 1;
+  const leaf = (core.pending + L2_HIT) | 0;
+  h[leaf] = h[leaf]! + core.l2HitCycles;
+  return entry;
+};
+
+/** A visit to a page that no level has: walks and fills both. `core.usualWalk` cycles are to pass. Returns the entry. */
+export const walkAndReplace = (core: Core, page: number, side: number, write: number): number => {
+  const chains = CHAIN;
+  const flagsOf = FLAGS;
+  const frames = FRAME;
+  const slots = SLOT;
+  const seqs = SEQ;
+  const setsOf = SETS;
+  const masks = SET_MASK;
+  const larges = LARGE;
+  const headsOf = HEADS;
+  const h = H;
+  const vpn = page | 0;
+  const first = (core.arrays + Math.imul(side | 0, 3)) | 0;
+  const second = (first + 6) | 0;
+  if (core.usual !== 1 || larges[first] !== 0) return 0;
+  const row = (setsOf[second]! + (vpn & masks[second]!)) | 0;
+  const home = (setsOf[first]! + (vpn & masks[first]!)) | 0;
+  const oldest = oldestOf(home);
+  const victim = chains[row]!;
+  if (oldest === 0 || victim === 0) return 0;
+  const own = core.vcpu << OWNER_SHIFT;
+  const gone = flagsOf[victim]!;
+  // A page of this vCPU that the L1 has not.
+  if ((((gone ^ own) >>> OWNER_SHIFT) | (gone & IN_L1)) !== 0) return 0;
+
+  const way = findWay(core, core.root, vpn);
+  if (way === 0) return 0;
+  const { tables } = core;
+  const { entries } = tables;
+  const node = lastNode(way);
+  const slot = (node << 9) | (vpn & 511);
+  const entry = entries[slot]!;
+  const rights = READABLE | Math.imul(write | 0, STORE_OK);
+  if ((entry & rights) !== rights) return 0;
+  const frame = (tables.frame[node]! + core.frameBase) | 0;
+  const line = (frame << 6) | ((slot & 511) >> 3);
+  if (h[(core.l2Newest + (line & core.l2SetMask)) | 0] !== ((frame + 1) | 0)) return 0;
+  const loss = side === SIDE_I ? core.lossI : core.lossD;
+  const lost = (tables.mirror[node]! << 9) | (slot & 511);
+  if (lost >= loss.length) return 0;
+  const record = loss[lost]!;
+  const sequence = (core.seqs + (core.vcpu << 1) + ((entry & GLOBAL) >> 4)) | 0;
+  const seq = h[sequence]!;
+  if (record > 0 && record !== seq) return 0;
+
+  goWay(way, core.walkClock);
+  core.walkClock = (core.walkClock + 3) | 0;
+  const counters = core.counters;
+  h[(counters + PWC_HITS) | 0] = h[(counters + PWC_HITS) | 0]! + 3;
+  h[(counters + READS) | 0] = h[(counters + READS) | 0]! + 1;
+  const misses = (counters + L2_MISSES + Math.imul(side | 0, APART)) | 0;
+  h[misses] = h[misses]! + 1;
+  const cause = record < 0 ? -record | 0 : COLD;
+  const walks = (core.walkCauses + cause) | 0;
+  h[walks] = h[walks]! + 1;
+  const leaf = (core.pending + WALK_GUEST + cause) | 0;
+  h[leaf] = h[leaf]! + core.usualWalk;
+  loss[lost] = seq;
+  // Who is replaced is lost, unless it was flushed already.
+  if (h[(core.seqs + (core.vcpu << 1) + ((gone & GLOBAL) >> 4)) | 0] === seqs[victim]) {
+    loss[slots[victim]!] = -CAPACITY;
+  }
+  h[(sequence - core.seqs + core.filled) | 0] = 1;
+
+  const heads = headsOf[first]!;
+  unhash(heads, core.tlbShift, victim);
+  hash(heads, core.tlbShift, victim, vpn, core.asid << 2);
+  flagsOf[victim] = (entry & 0x7f) | own | IN_L1 | IN_L2;
+  frames[victim] = (entry >>> PTE_SHIFT) + core.frameBase;
+  slots[victim] = lost;
+  seqs[victim] = seq;
+  putInRow(row, victim);
+  replaceInList(home, oldest, victim);
+  return victim;
+};
