@@ -164,11 +164,14 @@ const dramCycles = (core: Core, frame: number): number => {
  */
 export function touchLines(core: Core, frame: number, line: number, lines: number): number {
   const h = H;
+  const of = frame | 0;
+  const begin = line | 0;
+  const end = (begin + lines) | 0;
   let stalls = 0;
   const counters = core.counters;
-  h[counters + K.data_lines] = h[counters + K.data_lines]! + lines;
-  for (let i = 0; i < lines; i++) {
-    const level = access(core, frame, (line + i) & 63);
+  h[counters + K.data_lines] = h[counters + K.data_lines]! + end - begin;
+  for (let at = begin; at < end; at = (at + 1) | 0) {
+    const level = access(core, of, at & 63);
     if (level === IN_L2) continue;
     let latency: number;
     h[counters + K.data_l2_misses] = h[counters + K.data_l2_misses]! + 1;
@@ -177,13 +180,13 @@ export function touchLines(core: Core, frame: number, line: number, lines: numbe
       latency = core.l3Cycles;
     } else {
       h[counters + K.data_dram] = h[counters + K.data_dram]! + 1;
-      latency = dramCycles(core, frame);
+      latency = dramCycles(core, of);
     }
     if (core.anyFree !== 0 && core.freeLeaves[Leaf.DataStall + core.lineCause] === 1) continue;
     const stall = (latency * core.exposedQ8) >> 8;
     const leaf = core.pending + Leaf.DataStall + core.lineCause;
     h[leaf] = h[leaf]! + stall;
-    stalls += stall;
+    stalls = (stalls + stall) | 0;
   }
   return stalls;
 }

@@ -94,8 +94,8 @@ export class Core {
 
   // Walker.
   readonly walkOverhead: number;
-  /** Cycles of a walk of one dimension that finds everything in the walker's caches and the L2. */
-  readonly usualWalk: number;
+  /** What the last walk of `walkAndReplace` took. */
+  took = 0;
   readonly pwc: WalkCache;
   readonly pwcHeads: number;
   readonly pwcShift: number;
@@ -108,8 +108,11 @@ export class Core {
   ntlbLarge = 0; // 1: the nested TLB has held large pages
   /** Counts uses of the walk caches. */
   walkClock = 0;
-  /** First of the remembered ways through upper tables (see ways.ts). */
+  /** Counted up when a walk cache gets or loses an entry: an int32 that starts over. */
+  walkVersion = 0;
+  /** First of the remembered ways through upper tables (see ways.ts), and of those through nested ones. */
   readonly ways: number;
+  readonly nestedWays: number;
   walkFrame = 0;
   walkSize = 0;
   walkFlags = 0;
@@ -209,13 +212,13 @@ export class Core {
     this.ntlbShift = this.ntlb.shift;
     this.ntlbCycles = walk.nestedTlbHitCycles;
     this.ways = arenas.ways.take(WAYS);
+    this.nestedWays = arenas.ways.take(WAYS);
 
     this.l2Newest = cache.l2Tags;
     this.l2Ways = caches.l2.ways;
     this.l2SetMask = caches.l2.size / 64 / caches.l2.ways - 1;
     this.l2Others = this.l2Newest + this.l2SetMask + 1;
     this.l2Cycles = caches.l2.hitCycles;
-    this.usualWalk = this.walkOverhead + 3 * this.pwcCycles + this.l2Cycles;
     this.l3Tags = cache.l3Tags;
     this.l3Ways = caches.l3.ways;
     this.l3SetMask = caches.l3.size > 0 ? caches.l3.size / 64 / caches.l3.ways - 1 : 0;
@@ -234,7 +237,8 @@ export class Core {
 
     const inRows = [6, 9].every((a) => IN_ROWS[this.arrays + a] === 1);
     const counted = this.anyFree !== 0 || this.tlbEvictions !== 0;
-    this.#mayBeUsual = this.victimFill !== 0 || !inRows ? 0 : counted ? 2 : 1;
+    const stepwise = counted || this.pwcNestedLeaves !== 0;
+    this.#mayBeUsual = this.victimFill !== 0 || !inRows ? 0 : stepwise ? 2 : 1;
 
     this.vmOf = state.vmOf;
     this.vcpuCount = state.vcpuCount;
@@ -260,7 +264,7 @@ export class Core {
       words: parts.reduce((sum, { words }) => sum + words, 0),
       entries: parts.reduce((sum, { entries }) => sum + entries, 0),
       arrays: ARRAYS + 4,
-      ways: WAYS,
+      ways: 2 * WAYS,
     };
   }
 
@@ -350,7 +354,7 @@ export class Core {
     this.exposedQ8 = context.exposedQ8;
     this.port = context.port;
     this.asid = asid | (context.space << 16);
-    this.usual = this.#mayBeUsual === 1 && context.nested ? 2 : this.#mayBeUsual;
+    this.usual = this.#mayBeUsual;
   }
 
   /** Ends the sequence of a vCPU's entries, global ones or the others: what was filled since is lost by `cause`. */

@@ -77,18 +77,28 @@ export const ARRAYS = 12;
 
 // Ways of walks through the three upper tables, some for each core (see ways.ts).
 
-const way = arrays(1 << 16, 11);
+const way = arrays(1 << 16, 20);
 
-/** Whose way: number of the 2 MiB region, root of the tables; 0 = none. */
+/** Whose way: number of the 2 MiB region, root of the tables (0 = none), ASID. */
 export const WAY_REGION = way();
 export const WAY_ROOT = way();
+export const WAY_TAG = way();
+/** Version of the page tables and of the core's walk caches when the way was looked at last. */
+export const WAY_TABLES = way();
+export const WAY_CACHES = way();
+/** Where it leads: the last table, and the host frame of that. */
+export const WAY_NODE = way();
+export const WAY_FRAME = way();
 /** Slots of the three entries from the root on, what they say, and which entries of the page-walk cache hold them. */
 export const WAY_SLOT = [way(), way(), way()] as const;
 export const WAY_ENTRY = [way(), way(), way()] as const;
 export const WAY_HELD = [way(), way(), way()] as const;
+/** Entries of the nested TLB that hold the frames of the four tables, from the root on; 0 where guest frames are not walked. */
+export const WAY_UNDER = [way(), way(), way(), way()] as const;
 
 export const waySpace = new Space('ways through page tables', [
-  ...[WAY_REGION, WAY_ROOT, ...WAY_SLOT, ...WAY_ENTRY, ...WAY_HELD],
+  ...[WAY_REGION, WAY_ROOT, WAY_TAG, WAY_TABLES, WAY_CACHES, WAY_NODE, WAY_FRAME],
+  ...[...WAY_SLOT, ...WAY_ENTRY, ...WAY_HELD, ...WAY_UNDER],
 ]);
-/** Ways of a core, a power of two. */
+/** Ways of a core through one kind of tables, a power of two. */
 export const WAYS = 64;

@@ -43,6 +43,7 @@ export function flushAll(core: Core, cause: Cause, vcpu: number, own: Cause): vo
   for (let side = 0; side < 2; side++) if (holdsAny(core, side)) reset(core.tlbs[side]!);
   RESIDENT.fill(0, core.arrays, core.arrays + ARRAYS);
   LARGE.fill(0, core.arrays, core.arrays + ARRAYS);
+  core.walkVersion = (core.walkVersion + 1) | 0;
   emptyWalkCache(core.pwc);
   emptyWalkCache(core.ntlb);
   for (let other = 0; other < core.vcpuCount; other++) {
@@ -86,6 +87,7 @@ export function flushAsid(
 /** The page-walk cache is emptied at every TLB flush of its ASID (Bhargava et al. 2008). */
 function flushWalkCache(core: Core, asid: number): void {
   const { pwc } = core;
+  core.walkVersion = (core.walkVersion + 1) | 0;
   for (let e = pwc.first; e < pwc.end; e++) {
     const held = TAG[e]!;
     if (held !== -1 && ((held ^ asid) & ASID_MASK) === 0) discard(pwc, e);

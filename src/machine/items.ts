@@ -1,4 +1,4 @@
-import { Space } from './heap.ts';
+import { type Arena, Space } from './heap.ts';
 
 /**
  * Items: visits of a program and operations among them (guest/workloads/workload.ts says what their words mean), by
@@ -10,7 +10,10 @@ const LENGTH = 1 << 19;
 export const ITEM_PAGE = new Int32Array(LENGTH);
 /** What it is: `Op`, and the lines of a visit. */
 export const ITEM_OP = new Int32Array(LENGTH);
-/** References and instructions, or the other arguments. */
+/**
+ * References and instructions: running totals of the visits of the block, up to and including this one, so that whoever
+ * executes some of them has nothing to add up. Of an operation: its other arguments.
+ */
 export const ITEM_REFERENCES = new Int32Array(LENGTH);
 export const ITEM_INSTRUCTIONS = new Int32Array(LENGTH);
 
@@ -18,16 +21,43 @@ export const itemSpace = new Space('items', [
   ...[ITEM_PAGE, ITEM_OP, ITEM_REFERENCES, ITEM_INSTRUCTIONS],
 ]);
 
-/** The four words of an item. */
+/** The item before a block has totals of 0. */
+const MARGIN = 16;
+
+/** What a block of `count` items takes of an arena. */
+export const blockRoom = (count: number): number => (count + MARGIN + 15) & ~15;
+
+/** Takes room for a block from an arena of zeroed items; returns its first item. */
+export const takeBlock = (arena: Arena, count: number): number =>
+  arena.take(count + MARGIN) + MARGIN;
+
+/** The same from `itemSpace`; `releaseBlock` gives it back. */
+export const acquireBlock = (count: number): number => itemSpace.acquire(count + MARGIN) + MARGIN;
+
+export const releaseBlock = (block: number): void => itemSpace.release(block - MARGIN);
+
+/** The four words of an item; references and instructions of this visit alone. */
 export type Item = readonly [page: number, op: number, references: number, instructions: number];
 
-export function writeItem(at: number, item: Item): void {
-  ITEM_PAGE[at] = item[0];
-  ITEM_OP[at] = item[1];
-  ITEM_REFERENCES[at] = item[2];
-  ITEM_INSTRUCTIONS[at] = item[3];
+/** Whether the item is a visit, not an operation: loads, stores and fetches have the first three numbers. */
+const isVisit = (op: number): boolean => (op & 255) < 3;
+
+/** Writes an item of a block after those before it. */
+export function writeItem(at: number, [page, op, references, instructions]: Item): void {
+  const visit = isVisit(op);
+  ITEM_PAGE[at] = page;
+  ITEM_OP[at] = op;
+  ITEM_REFERENCES[at] = visit ? ITEM_REFERENCES[at - 1]! + references : references;
+  ITEM_INSTRUCTIONS[at] = visit ? ITEM_INSTRUCTIONS[at - 1]! + instructions : instructions;
 }
 
 export function readItem(at: number): Item {
-  return [ITEM_PAGE[at]!, ITEM_OP[at]!, ITEM_REFERENCES[at]!, ITEM_INSTRUCTIONS[at]!];
+  const op = ITEM_OP[at]!;
+  const visit = isVisit(op);
+  return [
+    ITEM_PAGE[at]!,
+    op,
+    ITEM_REFERENCES[at]! - (visit ? ITEM_REFERENCES[at - 1]! : 0),
+    ITEM_INSTRUCTIONS[at]! - (visit ? ITEM_INSTRUCTIONS[at - 1]! : 0),
+  ];
 }

@@ -36,6 +36,8 @@ export class PageTables {
   used: Uint16Array;
   /** Called when a node gets a new meaning, so that records about its old slots can be wiped. */
   onReuse: (node: number) => void = () => {};
+  /** Counted up by every `set`, the only one to write upper entries: an int32 that starts over (see ways.ts). */
+  version = 0;
   readonly #free: number[] = [];
   #next = 1;
 
@@ -73,6 +75,7 @@ export class PageTables {
 
   /** Writes an entry and keeps the count of present ones. */
   set(slot: number, entry: number): void {
+    this.version = (this.version + 1) | 0;
     const had = this.entries[slot]! & Pte.Present;
     this.entries[slot] = entry;
     const has = entry & Pte.Present;

@@ -115,7 +115,6 @@ export function runBlock(core: Core, limit: number): Stop {
   const most = limit | 0;
   const itemPages = ITEM_PAGE;
   const itemOps = ITEM_OP;
-  const itemReferences = ITEM_REFERENCES;
   const itemInstructions = ITEM_INSTRUCTIONS;
   // Both sides have as many hash heads, so that no branch depends on the side.
   const heads = headsOf[core.arrays + SIDE_D * 3]!;
@@ -131,12 +130,11 @@ export function runBlock(core: Core, limit: number): Stop {
   let slow = 0;
   // Instructions that a cycle can hold, rounded up.
   const perCycle = ((255 + cpi) / cpi) | 0;
+  const before = itemInstructions[(begin - 1) | 0]!;
   // Looked at after the first visit of each block, so that the compiler has seen the way before it becomes rare.
-  let check = 0;
+  let check = before;
   // The same; with data lines every visit leaves the inner loop.
-  let leaveAt = 0;
-  let references = 0;
-  let instructions = 0;
+  let leaveAt = before;
   let fetches = 0;
   let stop: Stop = END;
   let p = begin;
@@ -153,34 +151,37 @@ export function runBlock(core: Core, limit: number): Stop {
       const vpn = itemPages[p]!;
       const fetch = (op - 1) >>> 31;
       const hash = Math.imul(vpn ^ mix, GOLDEN) >>> shift;
-      entry = h[(((heads + Math.imul(fetch, apart)) | 0) + hash) | 0]!;
-      while (((keys[entry]! ^ vpn) | (tags[entry]! ^ tag)) !== 0) {
-        if (entry === 0) break;
-        entry = chains[entry]!;
+      let at = h[(((heads + Math.imul(fetch, apart)) | 0) + hash) | 0]!;
+      while (((keys[at]! ^ vpn) | (tags[at]! ^ tag)) !== 0) {
+        if (at === 0) break;
+        at = chains[at]!;
       }
       // The flags of entry 0 grant nothing.
       const right = Math.imul(op >>> 1, STORE_OK) | IN_L1;
-      if ((flagsOf[entry]! & right) !== right) {
+      if ((flagsOf[at]! & right) !== right) {
         found = A_MISS;
+        entry = at;
         break;
       }
-      const home = homes[entry]!;
+      const home = homes[at]!;
       const newest = nexts[home]!;
-      if (newest !== entry) {
-        const next = nexts[entry]!;
-        const prev = prevs[entry]!;
+      if (newest !== at) {
+        const next = nexts[at]!;
+        const prev = prevs[at]!;
         nexts[prev] = next;
         prevs[next] = prev;
-        nexts[entry] = newest;
-        prevs[entry] = home;
-        prevs[newest] = entry;
-        nexts[home] = entry;
+        nexts[at] = newest;
+        prevs[at] = home;
+        prevs[newest] = at;
+        nexts[home] = at;
       }
       fetches = (fetches + fetch) | 0;
-      references = (references + itemReferences[p]!) | 0;
-      instructions = (instructions + itemInstructions[p]!) | 0;
+      const executed = itemInstructions[p]!;
       p = (p + 1) | 0;
-      if (instructions >= leaveAt) break;
+      if (executed >= leaveAt) {
+        entry = at;
+        break;
+      }
     }
     if (found >= A_MISS) {
       if (found === AN_OPERATION) {
@@ -190,16 +191,18 @@ export function runBlock(core: Core, limit: number): Stop {
       const vpn = itemPages[p]!;
       const op = itemOps[p]! & 255;
       const side = op === FETCH ? SIDE_I : SIDE_D;
-      let took = entry !== 0 ? core.l2HitCycles : core.usualWalk;
+      // What a call returns is of any type to the compiler, and so would be what it is assigned to.
       const usual =
-        entry !== 0
+        (entry !== 0
           ? raise(core, side, entry, op >>> 1)
-          : walkAndReplace(core, vpn, side, op >>> 1);
+          : walkAndReplace(core, vpn, side, op >>> 1)) | 0;
+      let took = entry !== 0 ? core.l2HitCycles : core.took;
       if (usual !== 0) entry = usual;
       else {
+        const instructions = (itemInstructions[(p - 1) | 0]! - before) | 0;
         const time = (slow + cyclesOf(instructions, carry, cpi)) | 0;
         core.ahead = time;
-        entry = translate(core, vpn, side, op >>> 1, entry);
+        entry = translate(core, vpn, side, op >>> 1, entry) | 0;
         took = (core.ahead - time) | 0;
         tag = core.asid << 2;
         mix = Math.imul(tag, 0x85ebca6b | 0);
@@ -212,8 +215,6 @@ export function runBlock(core: Core, limit: number): Stop {
       check = (check - Math.imul(took, perCycle)) | 0;
       if (dataOn === 0) leaveAt = check;
       fetches = (fetches + ((op - 1) >>> 31)) | 0;
-      references = (references + itemReferences[p]!) | 0;
-      instructions = (instructions + itemInstructions[p]!) | 0;
       p = (p + 1) | 0;
     }
     if (dataOn !== 0 && entry > 0) {
@@ -222,23 +223,28 @@ export function runBlock(core: Core, limit: number): Stop {
       const word = itemOps[item]!;
       const size = tags[entry]! & 3;
       const frame = (frames[entry]! + (vpn & ((1 << (9 * size)) - 1))) | 0;
-      const stall = touchLines(core, frame, (word >>> 8) & 63, (word >>> 16) & 127);
-      slow = (slow + stall) | 0;
-      check = (check - Math.imul(stall, perCycle)) | 0;
+      const stall = touchLines(core, frame, (word >>> 8) & 63, (word >>> 16) & 127) | 0;
+      if (stall !== 0) {
+        slow = (slow + stall) | 0;
+        check = (check - Math.imul(stall, perCycle)) | 0;
+      }
     }
-    if (instructions >= check) {
-      const time = (slow + cyclesOf(instructions, carry, cpi)) | 0;
+    const executed = itemInstructions[(p - 1) | 0]!;
+    if (executed >= check) {
+      const time = (slow + cyclesOf((executed - before) | 0, carry, cpi)) | 0;
       const reached = p < end ? LIMIT : END;
       if (time >= most) {
         stop = reached;
         break;
       }
-      check = (instructions + instructionsUntil((most - time) | 0, cpi)) | 0;
+      check = (executed + instructionsUntil((most - time) | 0, cpi)) | 0;
       if (dataOn === 0) leaveAt = check;
     }
     if (p >= end) break;
   }
   const visits = (p - begin) | 0;
+  const instructions = (itemInstructions[(p - 1) | 0]! - before) | 0;
+  const references = (ITEM_REFERENCES[(p - 1) | 0]! - ITEM_REFERENCES[(begin - 1) | 0]!) | 0;
   const counters = core.counters;
   h[counters + K.visits] = h[counters + K.visits]! + visits;
   h[counters + K.references] = h[counters + K.references]! + references;

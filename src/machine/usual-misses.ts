@@ -1,4 +1,5 @@
 import { Cause, Leaf } from '../stats/leaves.ts';
+import { readTableLine as readTableLine_ } from './caches.ts';
 import { type Core, SIDE_I as SIDE_I_ } from './core.ts';
 import { K } from './counters.ts';
 import {
@@ -18,16 +19,18 @@ import {
   SET_MASK as SET_MASK_,
   SETS as SETS_,
   SLOT as SLOT_,
+  WAY_FRAME as WAY_FRAME_,
+  WAY_NODE as WAY_NODE_,
 } from './entries.ts';
 import { hash as hash_, unhash as unhash_ } from './hash.ts';
 import { heap } from './heap.ts';
 import { PTE_SHIFT as PTE_SHIFT_, Pte, STORE_OK as STORE_OK_ } from './page-tables.ts';
 import { putInRow as putInRow_, toFront as toFront_ } from './tlb.ts';
-import { findWay as findWay_, goWay as goWay_, lastNode as lastNode_ } from './ways.ts';
+import { findWay as findWay_, goWay as goWay_, goWayUnder as goWayUnder_ } from './ways.ts';
 
 /**
- * HOT. The two usual misses of the L1 TLB, each in one piece: a 4K page that the L2 has, and one that is walked for in tables
- * of one dimension, finds everything in the walker's caches and replaces a page of its own vCPU. What they do is what translate.ts and walk.ts do
+ * HOT. The two usual misses of the L1 TLB, each in one piece: a 4K page that the L2 has, and one whose walk goes a way that the core
+ * knows (see ways.ts) and which replaces a page of its own vCPU. What they do is what translate.ts and walk.ts do
  * step by step. They look at everything first, and if anything is not as usual, they do nothing and return 0.
  */
 const H = heap;
@@ -58,17 +61,23 @@ const putInRow = putInRow_;
 const toFront = toFront_;
 const findWay = findWay_;
 const goWay = goWay_;
-const lastNode = lastNode_;
-const { Global: GLOBAL } = Pte;
+const goWayUnder = goWayUnder_;
+const readTableLine = readTableLine_;
+const WAY_FRAME = WAY_FRAME_;
+const WAY_NODE = WAY_NODE_;
+const { Global: GLOBAL, Present: PRESENT } = Pte;
 const READABLE = Pte.Present | Pte.Accessed;
 const CAPACITY = Cause.Capacity;
 const COLD = Cause.Cold;
 const L2_HIT = Leaf.TlbL2Hit;
 const WALK_GUEST = Leaf.WalkGuest;
+const WALK_NESTED = Leaf.WalkNested;
 const L2_HITS = K.l2i_hits;
 const L2_MISSES = K.l2i_misses;
 const PWC_HITS = K.pwc_hits;
 const READS = K.walk_reads_guest;
+const NESTED_READS = K.walk_reads_nested;
+const NESTED_TLB_HITS = K.nested_tlb_hits;
 /** Counters of the two sides lie so far apart. */
 const APART = K.l2d_hits - K.l2i_hits;
 
@@ -126,7 +135,18 @@ export const raise = (core: Core, side: number, entry: number, write: number): n
   return entry;
 };
 
-/** A visit to a page that no level has: walks and fills both. `core.usualWalk` cycles are to pass. Returns the entry. */
+/** Cycles to read a line of a table. */
+const readLine = (core: Core, frame: number, line: number): number => {
+  const h = H;
+  const number = (frame << 6) | line;
+  return h[(core.l2Newest + (number & core.l2SetMask)) | 0] === ((frame + 1) | 0)
+    ? core.l2Cycles
+    : readTableLine(core, frame, line);
+};
+
+/**
+ * A visit to a page that no level has: walks and fills both. `core.took` cycles are to pass. Returns the entry.
+ */
 export const walkAndReplace = (core: Core, page: number, side: number, write: number): number => {
   const chains = CHAIN;
   const flagsOf = FLAGS;
@@ -152,38 +172,75 @@ export const walkAndReplace = (core: Core, page: number, side: number, write: nu
   // A page of this vCPU that the L1 has not.
   if ((((gone ^ own) >>> OWNER_SHIFT) | (gone & IN_L1)) !== 0) return 0;
 
-  const way = findWay(core, core.root, vpn);
+  const way = findWay(core, core.ways, core.root, vpn);
   if (way === 0) return 0;
   const { tables } = core;
   const { entries } = tables;
-  const node = lastNode(way);
+  const node = WAY_NODE[way]!;
   const slot = (node << 9) | (vpn & 511);
   const entry = entries[slot]!;
   const rights = READABLE | Math.imul(write | 0, STORE_OK);
   if ((entry & rights) !== rights) return 0;
-  const frame = (tables.frame[node]! + core.frameBase) | 0;
-  const line = (frame << 6) | ((slot & 511) >> 3);
-  if (h[(core.l2Newest + (line & core.l2SetMask)) | 0] !== ((frame + 1) | 0)) return 0;
+  let frame = entry >>> PTE_SHIFT;
+  let lost = slot;
+  const nested = core.nestedOn;
+  let under = 0;
+  let underSlot = 0;
+  if (nested !== 0) {
+    under = findWay(core, core.nestedWays, core.nestedRoot, frame);
+    if (under === 0) return 0;
+    underSlot = (WAY_NODE[under]! << 9) | (frame & 511);
+    const below = entries[underSlot]!;
+    if ((below & PRESENT) === 0) return 0;
+    frame = below >>> PTE_SHIFT;
+  } else {
+    frame = (frame + core.frameBase) | 0;
+    lost = (tables.mirror[node]! << 9) | (slot & 511);
+  }
   const loss = side === SIDE_I ? core.lossI : core.lossD;
-  const lost = (tables.mirror[node]! << 9) | (slot & 511);
   if (lost >= loss.length) return 0;
   const record = loss[lost]!;
   const sequence = (core.seqs + (core.vcpu << 1) + ((entry & GLOBAL) >> 4)) | 0;
   const seq = h[sequence]!;
   if (record > 0 && record !== seq) return 0;
 
-  goWay(way, core.walkClock);
-  core.walkClock = (core.walkClock + 3) | 0;
   const counters = core.counters;
-  h[(counters + PWC_HITS) | 0] = h[(counters + PWC_HITS) | 0]! + 3;
+  const cause = record < 0 ? -record | 0 : COLD;
+  const leaf = (core.pending + WALK_GUEST + cause) | 0;
+  const now = core.walkClock;
+  let hits = 3;
+  let table: number;
+  if (nested === 0) {
+    goWay(way, now);
+    core.walkClock = (now + 3) | 0;
+    table = (tables.frame[node]! + core.frameBase) | 0;
+  } else {
+    goWayUnder(way, now);
+    goWay(under, (now + 7) | 0);
+    core.walkClock = (now + 10) | 0;
+    table = WAY_FRAME[way]!;
+    hits = 6;
+  }
+  const read = readLine(core, table, (slot & 511) >> 3);
+  const guest = (core.walkOverhead + Math.imul(3, core.pwcCycles) + read) | 0;
+  h[leaf] = h[leaf]! + guest;
+  core.took = guest;
+  if (nested !== 0) {
+    const line = (underSlot & 511) >> 3;
+    const took = readLine(core, tables.frame[underSlot >> 9]!, line);
+    const below = (Math.imul(4, core.ntlbCycles) + Math.imul(3, core.pwcCycles) + took) | 0;
+    const nestedLeaf = (core.pending + WALK_NESTED + cause) | 0;
+    h[nestedLeaf] = h[nestedLeaf]! + below;
+    core.took = (guest + below) | 0;
+    h[(counters + NESTED_READS) | 0] = h[(counters + NESTED_READS) | 0]! + 1;
+    h[(counters + NESTED_TLB_HITS) | 0] = h[(counters + NESTED_TLB_HITS) | 0]! + 4;
+  }
+  h[(counters + PWC_HITS) | 0] = h[(counters + PWC_HITS) | 0]! + hits;
   h[(counters + READS) | 0] = h[(counters + READS) | 0]! + 1;
   const misses = (counters + L2_MISSES + Math.imul(side | 0, APART)) | 0;
   h[misses] = h[misses]! + 1;
-  const cause = record < 0 ? -record | 0 : COLD;
   const walks = (core.walkCauses + cause) | 0;
   h[walks] = h[walks]! + 1;
-  const leaf = (core.pending + WALK_GUEST + cause) | 0;
-  h[leaf] = h[leaf]! + core.usualWalk;
   loss[lost] = seq;
   // Who is replaced is lost, unless it was flushed already.
   if (h[(core.seqs + (core.vcpu << 1) + ((gone & GLOBAL) >> 4)) | 0] === seqs[victim]) {
@@ -195,7 +252,7 @@ export const walkAndReplace = (core: Core, page: number, side: number, write: nu
   unhash(heads, core.tlbShift, victim);
   hash(heads, core.tlbShift, victim, vpn, core.asid << 2);
   flagsOf[victim] = (entry & 0x7f) | own | IN_L1 | IN_L2;
-  frames[victim] = (entry >>> PTE_SHIFT) + core.frameBase;
+  frames[victim] = frame;
   slots[victim] = lost;
   seqs[victim] = seq;
   putInRow(row, victim);

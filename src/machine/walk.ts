@@ -1,7 +1,12 @@
 import { readTableLine as readTableLine_ } from './caches.ts';
 import type { Core } from './core.ts';
 import { K as K_ } from './counters.ts';
-import { FRAME as FRAME_, USED as USED_ } from './entries.ts';
+import {
+  FRAME as FRAME_,
+  USED as USED_,
+  WAY_FRAME as WAY_FRAME_,
+  WAY_NODE as WAY_NODE_,
+} from './entries.ts';
 import { find as find_ } from './hash.ts';
 import { heap } from './heap.ts';
 import { PTE_SHIFT as PTE_SHIFT_, Pte as Pte_ } from './page-tables.ts';
@@ -9,7 +14,7 @@ import { nestedTlbKey as nestedTlbKey_, replaceOldest as replaceOldest_ } from '
 import {
   findWay as findWay_,
   goWay as goWay_,
-  lastNode as lastNode_,
+  goWayUnder as goWayUnder_,
   rememberWay as rememberWay_,
 } from './ways.ts';
 
@@ -32,8 +37,10 @@ const H = heap;
 // binding at each use (docs/decisions/0003).
 const FRAME = FRAME_;
 const findWay = findWay_;
+const WAY_FRAME = WAY_FRAME_;
+const WAY_NODE = WAY_NODE_;
 const goWay = goWay_;
-const lastNode = lastNode_;
+const goWayUnder = goWayUnder_;
 const rememberWay = rememberWay_;
 const find = find_;
 const USED = USED_;
@@ -71,6 +78,7 @@ const cacheMiss = (
 ): number => {
   const h = H;
   if (core.pwc.first !== 0 && (entry & PRESENT) !== 0) {
+    core.walkVersion = (core.walkVersion + 1) | 0;
     replaceOldest(core.pwc, slot, core.asid, 0, now);
   }
   const reads = core.counters + (nested !== 0 ? K.walk_reads_nested : K.walk_reads_guest);
@@ -108,9 +116,9 @@ export function walk1d(core: Core, page: number, write: number): Fault {
   const { root } = core;
   let low = 27;
   let node = root;
-  const way = findWay(core, root, vpn);
+  const way = findWay(core, core.ways, root, vpn);
   if (way !== 0) {
-    node = lastNode(way);
+    node = WAY_NODE[way]!;
     goWay(way, now);
     now = (now + 3) | 0;
     hits = 3;
@@ -142,7 +150,7 @@ export function walk1d(core: Core, page: number, write: number): Fault {
     const marked = entry | ACCESSED | (write !== 0 ? DIRTY : 0);
     if (marked !== entry) entries[slot] = marked;
     settle(core, cycles, hits, now);
-    if (hits === 3 && way === 0) rememberWay(core, root, vpn);
+    if (hits === 3 && way === 0) rememberWay(core, core.ways, root, vpn, false);
     core.walkFrame = (entry >>> PTE_SHIFT) + core.frameBase;
     core.walkSize = sizeOf(low);
     core.walkFlags = marked;
@@ -186,9 +194,9 @@ const nestedWalk = (core: Core, frame: number): number => {
   let low = 27;
   let found = -1;
   let node = root;
-  const way = findWay(core, root, gfn);
+  const way = findWay(core, core.nestedWays, root, gfn);
   if (way !== 0) {
-    node = lastNode(way);
+    node = WAY_NODE[way]!;
     goWay(way, now);
     now = (now + 3) | 0;
     hits = 3;
@@ -230,7 +238,8 @@ const nestedWalk = (core: Core, frame: number): number => {
   core.ahead += cycles;
   core.walkClock = now;
   if (found < 0) core.faultFrame = gfn;
-  else if (low === 0 && hits === 3 && way === 0) rememberWay(core, root, gfn);
+  else if (low === 0 && hits === 3 && way === 0)
+    rememberWay(core, core.nestedWays, root, gfn, false);
   return found;
 };
 
@@ -269,6 +278,7 @@ const tableFrameMiss = (core: Core, gfn: number): number => {
     const size = core.nestedSize;
     if (size > 0) core.ntlbLarge = 1;
     const first = frame - (gfn & ((1 << (9 * size)) - 1));
+    core.walkVersion = (core.walkVersion + 1) | 0;
     replaceOldest(core.ntlb, nestedTlbKey(gfn, size), core.asid, first, ++core.walkClock);
   }
   return frame;
@@ -291,13 +301,24 @@ export function walk2d(core: Core, page: number, write: number): Fault {
   let hits = 0;
   let frameHits = 0;
   let cycles = core.walkOverhead;
-  let node = core.root;
+  const { root } = core;
+  let node = root;
   let low = 27;
+  const way = findWay(core, core.ways, root, vpn);
+  if (way !== 0) {
+    node = WAY_NODE[way]!;
+    goWayUnder(way, now);
+    now = (now + 7) | 0;
+    hits = 3;
+    frameHits = 4;
+    low = 0;
+  }
   for (;;) {
     const table = tables.frame[node]!;
-    const held = find(frameHeads, frameShift, table, tag);
+    const held = way !== 0 ? 0 : find(frameHeads, frameShift, table, tag);
     let frame: number;
-    if (held !== 0) {
+    if (way !== 0) frame = WAY_FRAME[way]!;
+    else if (held !== 0) {
       now = (now + 1) | 0;
       uses[held] = now;
       frameHits = (frameHits + 1) | 0;
@@ -339,6 +360,7 @@ export function walk2d(core: Core, page: number, write: number): Fault {
     const marked = entry | ACCESSED | (write !== 0 ? DIRTY : 0);
     if (marked !== entry) entries[slot] = marked;
     stop2d(core, cycles, hits, frameHits, now, NO_FAULT);
+    if (hits === 3 && frameHits === 4 && way === 0) rememberWay(core, core.ways, root, vpn, true);
     const hfn = nestedWalk(core, (entry >>> PTE_SHIFT) + (vpn & ((1 << low) - 1)));
     if (hfn < 0) return NESTED_FAULT;
     core.walkFlags = marked;

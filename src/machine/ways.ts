@@ -1,47 +1,75 @@
 import type { Core } from './core.ts';
 import {
+  FRAME as FRAME_,
   KEY as KEY_,
   TAG as TAG_,
   USED as USED_,
+  WAY_CACHES as WAY_CACHES_,
   WAY_ENTRY,
+  WAY_FRAME as WAY_FRAME_,
   WAY_HELD,
+  WAY_NODE as WAY_NODE_,
   WAY_REGION as WAY_REGION_,
   WAY_ROOT as WAY_ROOT_,
   WAY_SLOT,
+  WAY_TABLES as WAY_TABLES_,
+  WAY_TAG as WAY_TAG_,
+  WAY_UNDER,
   WAYS,
 } from './entries.ts';
 import { find } from './hash.ts';
-import { PTE_SHIFT as PTE_SHIFT_ } from './page-tables.ts';
+import { PTE_SHIFT } from './page-tables.ts';
 
 /**
  * HOT. Nothing of the machine: a short cut of the simulator. Most walks go the way of an earlier one through the three upper
- * tables, and find all three entries in the page-walk cache. A core remembers such ways by region of 2 MiB, and
- * walks them again in one step, with the same effect, if a look at each entry shows that it would.
+ * tables, and find all three entries in the page-walk cache (and, where these are tables of a guest under nested ones, the frames
+ * of all four tables in the nested TLB). A core remembers such ways by region of 2 MiB, and walks them again in
+ * one step, with the same effect, as long as neither the tables nor the walk caches have changed: what changes either counts
+ * up a version, and then a look at each entry shows whether the way is still the same.
  */
 // Imported constants are bound to module-level ones: the compiler folds those, but loads an imported
 // binding at each use (docs/decisions/0003).
+const FRAME = FRAME_;
 const KEY = KEY_;
 const TAG = TAG_;
 const USED = USED_;
+const WAY_CACHES = WAY_CACHES_;
+const WAY_FRAME = WAY_FRAME_;
+const WAY_NODE = WAY_NODE_;
 const WAY_REGION = WAY_REGION_;
 const WAY_ROOT = WAY_ROOT_;
+const WAY_TABLES = WAY_TABLES_;
+const WAY_TAG = WAY_TAG_;
 const [SLOT3, SLOT2, SLOT1] = WAY_SLOT;
 const [ENTRY3, ENTRY2, ENTRY1] = WAY_ENTRY;
 const [HELD3, HELD2, HELD1] = WAY_HELD;
+const [UNDER3, UNDER2, UNDER1, UNDER0] = WAY_UNDER;
 const LAST_WAY = WAYS - 1;
-const PTE_SHIFT = PTE_SHIFT_;
 
 /**
- * The way from `root` to the last table for `page`, when the core knows one and nothing on it has changed: neither the three
- * entries, nor where the page-walk cache holds them. Otherwise 0.
+ * The way from `root` to the last table for `page`, when the core knows one among its `ways` and nothing on it has changed:
+ * neither the entries, nor where the walk caches hold them. Otherwise 0.
  */
-export const findWay = (core: Core, root: number, page: number): number => {
+export const findWay = (core: Core, ways: number, root: number, page: number): number => {
+  const regions = WAY_REGION;
+  const roots = WAY_ROOT;
+  const tags = WAY_TAG;
+  const tables = WAY_TABLES;
+  const caches = WAY_CACHES;
+  const way = (ways + ((page >>> 9) & LAST_WAY)) | 0;
+  if (((regions[way]! ^ (page >>> 9)) | (roots[way]! ^ root) | (tags[way]! ^ core.asid)) !== 0) {
+    return 0;
+  }
+  const changed = (tables[way]! ^ core.tables.version) | (caches[way]! ^ core.walkVersion);
+  return changed === 0 || isSame(core, way) ? way : 0;
+};
+
+/** Whether each entry of a way is what it was and where it was; if so, that is known for the present versions. */
+const isSame = (core: Core, way: number): boolean => {
   const keys = KEY;
-  const tags = TAG;
-  const way = (core.ways + ((page >>> 9) & LAST_WAY)) | 0;
-  if (WAY_REGION[way] !== page >>> 9 || WAY_ROOT[way] !== root) return 0;
-  const tag = core.asid;
-  const { entries } = core.tables;
+  const tagsOf = TAG;
+  const { tables, asid } = core;
+  const { entries } = tables;
   const slot3 = SLOT3[way]!;
   const slot2 = SLOT2[way]!;
   const slot1 = SLOT1[way]!;
@@ -55,14 +83,37 @@ export const findWay = (core: Core, root: number, page: number): number => {
     (keys[held3]! ^ slot3) |
     (keys[held2]! ^ slot2) |
     (keys[held1]! ^ slot1) |
-    (tags[held3]! ^ tag) |
-    (tags[held2]! ^ tag) |
-    (tags[held1]! ^ tag);
-  return changed === 0 ? way : 0;
+    (tagsOf[held3]! ^ asid) |
+    (tagsOf[held2]! ^ asid) |
+    (tagsOf[held1]! ^ asid);
+  if (changed !== 0) return false;
+  if (UNDER0[way] !== 0 && !isSameUnder(core, way)) return false;
+  WAY_TABLES[way] = tables.version;
+  WAY_CACHES[way] = core.walkVersion;
+  return true;
 };
 
-/** The last table of a way. */
-export const lastNode = (way: number): number => ENTRY1[way]! >>> PTE_SHIFT;
+/** Whether the nested TLB still has the frames of the four tables. */
+const isSameUnder = (core: Core, way: number): boolean => {
+  const keys = KEY;
+  const tagsOf = TAG;
+  const { tables, asid } = core;
+  const { frame } = tables;
+  const under3 = UNDER3[way]!;
+  const under2 = UNDER2[way]!;
+  const under1 = UNDER1[way]!;
+  const under0 = UNDER0[way]!;
+  const changed =
+    (keys[under3]! ^ frame[SLOT3[way]! >> 9]!) |
+    (keys[under2]! ^ frame[SLOT2[way]! >> 9]!) |
+    (keys[under1]! ^ frame[SLOT1[way]! >> 9]!) |
+    (keys[under0]! ^ frame[WAY_NODE[way]!]!) |
+    (tagsOf[under3]! ^ asid) |
+    (tagsOf[under2]! ^ asid) |
+    (tagsOf[under1]! ^ asid) |
+    (tagsOf[under0]! ^ asid);
+  return changed === 0 && FRAME[under0] === WAY_FRAME[way];
+};
 
 /**
  * Goes a way that `findWay` found: hits its three entries in the page-walk cache, one after the other from `now + 1` on.
@@ -74,18 +125,50 @@ export const goWay = (way: number, now: number): void => {
   uses[HELD1[way]!] = now + 3;
 };
 
-/** Remembers the way from `root` to `page`, all of whose three upper entries the page-walk cache has just given. */
-export const rememberWay = (core: Core, root: number, page: number): void => {
-  const way = core.ways + ((page >>> 9) & LAST_WAY);
+/** The same where each table is looked up in the nested TLB before its entry is: seven hits. */
+export const goWayUnder = (way: number, now: number): void => {
+  const uses = USED;
+  uses[UNDER3[way]!] = now + 1;
+  uses[HELD3[way]!] = now + 2;
+  uses[UNDER2[way]!] = now + 3;
+  uses[HELD2[way]!] = now + 4;
+  uses[UNDER1[way]!] = now + 5;
+  uses[HELD1[way]!] = now + 6;
+  uses[UNDER0[way]!] = now + 7;
+};
+
+/**
+ * Remembers the way from `root` to `page`, all of whose three upper entries the page-walk cache has just given, and the nested TLB
+ * all four frames if `under`.
+ */
+export const rememberWay = (
+  core: Core,
+  ways: number,
+  root: number,
+  page: number,
+  under: boolean,
+): void => {
+  const way = ways + ((page >>> 9) & LAST_WAY);
+  const { tables, asid } = core;
+  const held = (node: number) =>
+    under ? find(core.ntlbHeads, core.ntlbShift, tables.frame[node]!, asid) : 0;
   WAY_REGION[way] = page >>> 9;
   WAY_ROOT[way] = root;
+  WAY_TAG[way] = asid;
+  WAY_TABLES[way] = tables.version;
+  WAY_CACHES[way] = core.walkVersion;
   let node = root;
   for (let i = 0; i < 3; i++) {
     const slot = (node << 9) | ((page >>> (27 - 9 * i)) & 511);
-    const entry = core.tables.entries[slot]!;
+    const entry = tables.entries[slot]!;
     WAY_SLOT[i]![way] = slot;
     WAY_ENTRY[i]![way] = entry;
-    WAY_HELD[i]![way] = find(core.pwcHeads, core.pwcShift, slot, core.asid);
+    WAY_HELD[i]![way] = find(core.pwcHeads, core.pwcShift, slot, asid);
+    WAY_UNDER[i]![way] = held(node);
     node = entry >>> PTE_SHIFT;
   }
+  const last = held(node);
+  UNDER0[way] = last;
+  WAY_NODE[way] = node;
+  WAY_FRAME[way] = last === 0 ? tables.frame[node]! : FRAME[last]!;
 };

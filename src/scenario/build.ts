@@ -11,6 +11,7 @@ import { schedulers } from '../hypervisor/schedulers/index.ts';
 import { tagPolicies } from '../hypervisor/tags/index.ts';
 import { VcpuPort } from '../hypervisor/vcpu-port.ts';
 import { runstateNames, Vcpu, Vm } from '../hypervisor/vm.ts';
+import { blockRoom, takeBlock } from '../machine/items.ts';
 import { buildMachine, type Machine } from '../machine/machine.ts';
 import { type Observer, silent } from '../observe/observer.ts';
 import { causeNames, exitNames } from '../stats/leaves.ts';
@@ -98,7 +99,7 @@ export function buildSimulation(
     tableNodes: Math.ceil((pages / 512) * 2.5) + vms.length * 64 + 256,
     countEvictions: scenario.output.evictions,
     freeLeaves: freeLeaves(scenario.free),
-    items: vms.length * (BLOCK_ITEMS + 16),
+    items: vms.length * blockRoom(BLOCK_ITEMS),
   });
   try {
     const { tables, items } = machine;
@@ -162,7 +163,7 @@ export function buildSimulation(
         vm,
         tables,
         workload,
-        block: items.take(BLOCK_ITEMS),
+        block: takeBlock(items, BLOCK_ITEMS),
         mhz,
         instructions: processor.instructions,
         stopAfter: scenario.duration === 'work' ? (workload.work ?? Infinity) : Infinity,

@@ -1,7 +1,7 @@
 import type { Choice } from '../base/registry.ts';
 import { workloads } from '../guest/workloads/index.ts';
 import { Op, type Program, type Region } from '../guest/workloads/workload.ts';
-import { itemSpace, readItem } from '../machine/items.ts';
+import { acquireBlock, readItem, releaseBlock } from '../machine/items.ts';
 import { Kind, type PageTraceWriter } from './page-trace-writer.ts';
 
 /**
@@ -98,11 +98,11 @@ export class Synthesis {
 
   /** Lets a process go on until it gives way; then it is put where it belongs. */
   private turn(process: Process): void {
-    const block = itemSpace.acquire(BLOCK);
+    const block = acquireBlock(BLOCK);
     try {
       this.goOn(process, block);
     } finally {
-      itemSpace.release(block);
+      releaseBlock(block);
     }
   }
 

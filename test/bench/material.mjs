@@ -1,6 +1,6 @@
 /** What else is measured: page numbers of a stream, and the workloads that ship. */
 
-import { ITEM_PAGE, itemSpace } from '../../dist/machine/items.js';
+import { acquireBlock, ITEM_PAGE, releaseBlock } from '../../dist/machine/items.js';
 import { buildSimulation } from '../../dist/scenario/build.js';
 import { loadScenario } from '../../dist/scenario/load.js';
 import { presets } from '../../dist/scenario/presets.js';
@@ -16,12 +16,12 @@ export function pageStream(yaml, visits) {
     const { start } = regions.at(-1);
     const { mixer } = program.options;
     const pages = new Int32Array(visits);
-    const block = itemSpace.acquire(BLOCK);
+    const block = acquireBlock(BLOCK);
     for (let at = 0; at < visits; ) {
       const n = mixer.fill(block, Math.min(BLOCK, visits - at), 2 ** 30);
       for (let i = 0; i < n; i++) pages[at++] = ITEM_PAGE[block + i] - start;
     }
-    itemSpace.release(block);
+    releaseBlock(block);
     return Buffer.from(pages.buffer);
   } finally {
     simulation.machine.dispose();

@@ -305,8 +305,9 @@ static inline i32 readTableLine(i32 frame, i32 line) {
 static i32 walkFrame, walkSize, walkFlags, walkSlot, walkGuest, walkNested, nestedSize, nestedSlot;
 
 // Page-walk cache and nested TLB: times of use instead of a list.
-static i32 now;
+static i32 now, walkVersion;
 static inline void replaceOldest(Table &t, i32 key, i32 frame) {
+  walkVersion++;
   i32 oldest = t.first;
   for (i32 e = oldest + 1; e < oldest + t.count; e++) {
     if (pool[e].next < pool[oldest].next) oldest = e;
@@ -346,44 +347,72 @@ static void loadWalkCache(Table &t) {
 
 static inline i32 indexOf(i32 page, i32 level) { return ((u32)page >> (9 * level)) & 511; }
 
-// Ways through the three upper tables that are known, by region (src/machine/ways.ts).
+// Ways through the three upper tables that are known, by region, those through nested tables apart (src/machine/ways.ts).
 struct Way {
-  i32 region, root, slot[3], entry[3], held[3];
+  i32 region, root, version, node, frame, slot[3], entry[3], held[3], under[4];
 };
-static Way ways[64];
+static Way ways[2][64];
 
-// The last table for a page, reached by a known way that still holds, or 0.
-static inline i32 goWay(i32 root, i32 page) {
-  const Way &way = ways[((u32)page >> 9) & 63];
-  if (way.region != (i32)((u32)page >> 9) || way.root != root) return 0;
+// The way to the last table for a page, if one is known and still holds, or null.
+static inline Way *findWay(Way *of, i32 root, i32 page) {
+  Way &way = of[((u32)page >> 9) & 63];
+  if (way.region != (i32)((u32)page >> 9) || way.root != root) return nullptr;
+  if (way.version == walkVersion) return &way;
   for (i32 i = 0; i < 3; i++) {
     const Entry &held = pool[way.held[i]];
-    if (entries[way.slot[i]] != way.entry[i] || held.key != way.slot[i] || held.tag != asid) return 0;
+    if (entries[way.slot[i]] != way.entry[i] || held.key != way.slot[i] || held.tag != asid) return nullptr;
   }
-  for (i32 i = 0; i < 3; i++) pool[way.held[i]].next = ++now;
-  n.pwc_hits += 3;
-  return (u32)way.entry[2] >> PTE_SHIFT;
+  if (way.under[3] != 0) {
+    for (i32 i = 0; i < 4; i++) {
+      const Entry &held = pool[way.under[i]];
+      i32 node = i < 3 ? way.slot[i] >> 9 : way.node;
+      if (held.key != frames[node] || held.tag != asid) return nullptr;
+    }
+    if (pool[way.under[3]].frame != way.frame) return nullptr;
+  }
+  way.version = walkVersion;
+  return &way;
 }
 
-static void rememberWay(i32 root, i32 page) {
-  Way &way = ways[((u32)page >> 9) & 63];
+static inline void goWay(const Way &way, bool under) {
+  for (i32 i = 0; i < 3; i++) {
+    if (under) pool[way.under[i]].next = ++now;
+    pool[way.held[i]].next = ++now;
+  }
+  n.pwc_hits += 3;
+  if (!under) return;
+  pool[way.under[3]].next = ++now;
+  n.nested_tlb_hits += 4;
+}
+
+static void rememberWay(Way *of, i32 root, i32 page, bool under) {
+  Way &way = of[((u32)page >> 9) & 63];
   way.region = (u32)page >> 9;
   way.root = root;
+  way.version = walkVersion;
   i32 node = root;
-  for (i32 i = 0; i < 3; i++) {
+  for (i32 i = 0; i < 4; i++) {
+    way.under[i] = under ? find(ntlb, frames[node], asid) : 0;
+    if (i == 3) break;
     way.slot[i] = (node << 9) | indexOf(page, 3 - i);
     way.entry[i] = entries[way.slot[i]];
     way.held[i] = find(pwc, way.slot[i], asid);
     node = (u32)way.entry[i] >> PTE_SHIFT;
   }
+  way.node = node;
+  way.frame = under ? pool[way.under[3]].frame : frames[node];
 }
 
 static i32 nestedWalk(i32 gfn) {
-  i32 node = goWay(nestedRoot, gfn), level = 3;
-  const bool known = node != 0;
+  i32 node = nestedRoot, level = 3;
+  const Way *known = findWay(ways[1], nestedRoot, gfn);
   const i64 reads = n.walk_reads_nested;
-  if (known) walkNested += 3 * pwcCycles, level = 0;
-  else node = nestedRoot;
+  if (known) {
+    goWay(*known, false);
+    walkNested += 3 * pwcCycles;
+    node = known->node;
+    level = 0;
+  }
   for (;; level--) {
     i32 slot = (node << 9) | indexOf(gfn, level), entry = entries[slot];
     if (!(entry & PRESENT)) fail("nested fault");
@@ -392,7 +421,7 @@ static i32 nestedWalk(i32 gfn) {
       node = (u32)entry >> PTE_SHIFT;
       continue;
     }
-    if (level == 0 && !known && n.walk_reads_nested == reads) rememberWay(nestedRoot, gfn);
+    if (level == 0 && !known && n.walk_reads_nested == reads) rememberWay(ways[1], nestedRoot, gfn, false);
     n.walk_reads_nested++;
     walkNested += readTableLine(frames[node], (slot & 511) >> 3);
     nestedSize = level;
@@ -416,15 +445,20 @@ static inline i32 tableFrame(i32 gfn) {
 }
 
 static void walk(i32 vpn, bool write) {
-  i32 node = nestedOn ? 0 : goWay(root, vpn), level = 3;
-  const bool known = node != 0;
-  const i64 reads = n.walk_reads_guest;
+  i32 node = root, level = 3;
+  const Way *known = findWay(ways[0], root, vpn);
+  const i64 reads = n.walk_reads_guest, misses = n.nested_tlb_misses;
   walkGuest = overheadCycles;
   walkNested = 0;
-  if (known) walkGuest += 3 * pwcCycles, level = 0;
-  else node = root;
+  if (known) {
+    goWay(*known, nestedOn);
+    walkGuest += 3 * pwcCycles;
+    if (nestedOn) walkNested += 4 * ntlbCycles;
+    node = known->node;
+    level = 0;
+  }
   for (;; level--) {
-    i32 frame = nestedOn ? tableFrame(frames[node]) : frames[node] + frameBase;
+    i32 frame = known && nestedOn ? known->frame : nestedOn ? tableFrame(frames[node]) : frames[node] + frameBase;
     i32 slot = (node << 9) | indexOf(vpn, level), entry = entries[slot];
     if (!(entry & PRESENT)) fail("page fault");
     if (level > 0 && !(entry & LARGE)) {
@@ -432,7 +466,9 @@ static void walk(i32 vpn, bool write) {
       node = (u32)entry >> PTE_SHIFT;
       continue;
     }
-    if (level == 0 && !known && !nestedOn && n.walk_reads_guest == reads) rememberWay(root, vpn);
+    if (level == 0 && !known && n.walk_reads_guest == reads && n.nested_tlb_misses == misses) {
+      rememberWay(ways[0], root, vpn, nestedOn);
+    }
     n.walk_reads_guest++;
     walkGuest += readTableLine(frame, (slot & 511) >> 3);
     if (write && !(entry & WRITABLE)) fail("page fault");

@@ -4,7 +4,7 @@ import type { CoreContext } from '../../src/machine/core-context.ts';
 import { K } from '../../src/machine/counters.ts';
 import { flushAll, flushAsid, invalidatePage } from '../../src/machine/flush.ts';
 import { heap } from '../../src/machine/heap.ts';
-import { writeItem } from '../../src/machine/items.ts';
+import { blockRoom, takeBlock, writeItem } from '../../src/machine/items.ts';
 import { buildMachine, type Machine } from '../../src/machine/machine.ts';
 import { PTE_SHIFT, Pte } from '../../src/machine/page-tables.ts';
 import type { Processor } from '../../src/machine/processor.ts';
@@ -215,7 +215,7 @@ function aCore(processor: Processor): { machine: Machine; core: Core; context: C
     vcpuCount: 1,
     vmOf: Int32Array.from([0, -1]),
     tableNodes: 16,
-    items: 16,
+    items: blockRoom(1),
   });
   const onWalkFault = () => {
     throw new Error('every page is mapped');
@@ -245,7 +245,7 @@ describe.each(GEOMETRIES)('TLBs with %s', (_name, tlb) => {
       fc.property(fc.array(step, { minLength: 20, maxLength: 300 }), (steps) => {
         const { machine, core, context } = aCore(processor);
         try {
-          const item = machine.items.take(1);
+          const item = takeBlock(machine.items, 1);
           const model = new Model(listsOf(processor.tlb), processor.tlb.fill === 'victim');
           let tag = 1;
           for (const s of steps) {

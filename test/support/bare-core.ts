@@ -1,11 +1,14 @@
 import { type Core, Verdict } from '../../src/machine/core.ts';
 import type { CoreContext } from '../../src/machine/core-context.ts';
 import { HOT_COUNTERS, type HotCounter, K } from '../../src/machine/counters.ts';
+import { WAY_ROOT, WAYS } from '../../src/machine/entries.ts';
 import { flushAll } from '../../src/machine/flush.ts';
 import { heap } from '../../src/machine/heap.ts';
+import { blockRoom, takeBlock } from '../../src/machine/items.ts';
 import { buildMachine, type Machine } from '../../src/machine/machine.ts';
 import { indexAt, PTE_SHIFT, Pte, target } from '../../src/machine/page-tables.ts';
 import { runBlock } from '../../src/machine/run.ts';
+import { Fault } from '../../src/machine/walk.ts';
 import { Cause, LEAVES } from '../../src/stats/leaves.ts';
 import { oracleScenario } from './oracle.ts';
 
@@ -24,7 +27,8 @@ export class BareCore {
   readonly #ledger = new Float64Array(LEAVES);
   #nextFrame = 512;
 
-  constructor(set: readonly string[], vms = 1, blockItems = 0) {
+  /** `nested`: all VMs walk their tables through nested ones of their own. */
+  constructor(set: readonly string[], vms = 1, blockItems = 0, nested = false) {
     const { processor } = oracleScenario('extends: one-trace.yaml\n', set);
     this.#machine = buildMachine({
       processor,
@@ -35,48 +39,89 @@ export class BareCore {
       vcpuCount: vms,
       vmOf: Int32Array.from({ length: vms + 1 }, (_, i) => (i < vms ? i : -1)),
       tableNodes: 4096,
-      items: blockItems + 16,
+      items: blockRoom(blockItems),
     });
-    this.block = this.#machine.items.take(blockItems);
+    this.block = takeBlock(this.#machine.items, blockItems);
     this.core = this.#machine.cores[0]!;
     this.#contexts = Array.from({ length: vms }, (_, vm) => ({
       vcpu: vm,
       vm,
-      nested: false,
+      nested,
       root: this.#machine.tables.alloc(this.#nextFrame++),
-      nestedRoot: 0,
+      nestedRoot: nested ? this.#machine.tables.alloc(this.#nextFrame++) : 0,
       frameBase: 0,
       cpiQ8: 0,
       exposedQ8: 0,
-      port: { onWalkFault: (core, vpn) => this.#map(core, vpn) },
+      port: {
+        onWalkFault: (core, vpn, _, fault) =>
+          fault === Fault.Nested
+            ? this.#map(core.nestedRoot, core.faultFrame)
+            : this.#map(core.root, vpn),
+      },
       space: 0,
     }));
     this.enter(0);
   }
 
-  #map(core: Core, vpn: number): Verdict {
+  #map(root: number, page: number): Verdict {
     const { tables } = this.#machine;
-    let node = core.root;
+    let node = root;
     for (let level = 4; level > 1; level--) {
-      const slot = (node << 9) | indexAt(vpn, level);
+      const slot = (node << 9) | indexAt(page, level);
       if ((tables.entries[slot]! & Pte.Present) === 0) {
         tables.set(slot, (tables.alloc(this.#nextFrame++) << PTE_SHIFT) | ENTRY);
       }
       node = target(tables.entries[slot]!);
     }
-    tables.set((node << 9) | indexAt(vpn, 1), (this.#nextFrame++ << PTE_SHIFT) | ENTRY);
+    tables.set((node << 9) | indexAt(page, 1), (this.#nextFrame++ << PTE_SHIFT) | ENTRY);
     return Verdict.Retry;
+  }
+
+  /** Slot of the entry of a page in a table of `level` (1 = last) below `root`, or 0 when there is no such table. */
+  #slotOf(root: number, page: number, level: number): number {
+    const { entries } = this.#machine.tables;
+    let node = root;
+    for (let at = 4; at > level; at--) {
+      node = target(entries[(node << 9) | indexAt(page, at)]!);
+      if (node === 0) return 0;
+    }
+    return (node << 9) | indexAt(page, level);
   }
 
   /** Clears bits of the entry of a page in the current address space, if it is mapped. */
   unmark(vpn: number, bits: number): void {
     const { tables } = this.#machine;
-    let node = this.core.root;
-    for (let level = 4; level > 1 && node !== 0; level--) {
-      node = target(tables.entries[(node << 9) | indexAt(vpn, level)]!);
-    }
-    const slot = (node << 9) | indexAt(vpn, 1);
-    if (node !== 0 && tables.entries[slot] !== 0) tables.set(slot, tables.entries[slot]! & ~bits);
+    const slot = this.#slotOf(this.core.root, vpn, 1);
+    if (slot !== 0 && tables.entries[slot] !== 0) tables.set(slot, tables.entries[slot]! & ~bits);
+  }
+
+  /** Copies the last table of a page to a new one, which takes its place without any flush. */
+  moveTable(vpn: number): void {
+    const { tables } = this.#machine;
+    const slot = this.#slotOf(this.core.root, vpn, 2);
+    const from = slot === 0 ? 0 : target(tables.entries[slot]!);
+    if (from === 0) return;
+    const to = tables.alloc(this.#nextFrame++);
+    for (let i = 0; i < 512; i++) tables.set((to << 9) | i, tables.entries[(from << 9) | i]!);
+    tables.set(slot, (to << PTE_SHIFT) | ENTRY);
+  }
+
+  /** Gives the guest frame of a page, or of its last table, another host frame, and flushes what depends on the old one. */
+  renest(vpn: number, table: boolean): void {
+    const { tables } = this.#machine;
+    const slot = this.#slotOf(this.core.root, vpn, 1);
+    if (slot === 0) return;
+    const gfn = table ? tables.frame[slot >> 9]! : target(tables.entries[slot]!);
+    const nested = gfn === 0 ? 0 : this.#slotOf(this.core.nestedRoot, gfn, 1);
+    if (nested === 0) return;
+    tables.set(nested, (this.#nextFrame++ << PTE_SHIFT) | ENTRY);
+    this.flush();
+  }
+
+  /** Lets the core forget the ways of earlier walks, so that the next ones look at each table. */
+  forgetWays(): void {
+    WAY_ROOT.fill(0, this.core.ways, this.core.ways + WAYS);
+    WAY_ROOT.fill(0, this.core.nestedWays, this.core.nestedWays + WAYS);
   }
 
   /** Takes up address space `vm`, tagged by its number. */

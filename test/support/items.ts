@@ -1,13 +1,19 @@
 import type { Program } from '../../src/guest/workloads/workload.ts';
-import { type Item, itemSpace, readItem, writeItem } from '../../src/machine/items.ts';
+import {
+  acquireBlock,
+  type Item,
+  readItem,
+  releaseBlock,
+  writeItem,
+} from '../../src/machine/items.ts';
 
 /** Runs `use` with room for so many items, and frees it afterwards. */
 export function withItems<T>(room: number, use: (at: number) => T): T {
-  const at = itemSpace.acquire(room);
+  const at = acquireBlock(room);
   try {
     return use(at);
   } finally {
-    itemSpace.release(at);
+    releaseBlock(at);
   }
 }
 

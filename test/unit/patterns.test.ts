@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { xoshiroState } from '../../src/base/random.ts';
-import { Mixer, makeMix } from '../../src/guest/workloads/mixer.ts';
+import { makeMix } from '../../src/guest/workloads/mix.ts';
+import { Mixer } from '../../src/guest/workloads/mixer.ts';
 import {
   aliasTable,
   COLUMN,
@@ -193,5 +194,33 @@ describe('the mixer', () => {
     expect(total).toBe(mixer.spent);
     expect(total).toBeGreaterThanOrEqual(55);
     expect(total - items.at(-1)![3]).toBeLessThan(55);
+  });
+
+  it('draws the same with the loop for plain mixes as with the one for any', () => {
+    const patterns: Pattern[] = [
+      { kind: 'uniform' },
+      { kind: 'strided', stride: 7 },
+      { kind: 'working-set', pages: 5, visits: 40 },
+    ];
+    const several = [1, 13, 65_536].flatMap((pages, i) =>
+      patterns.map((pattern, k) => ({
+        ...region('data', 1 + k, k === 1, 2 ** 20 * (3 * i + k)),
+        sampler: sampler(pattern, pages, 'seed', `${i}/${k}`),
+      })),
+    );
+    const plain = makeMix(several, mean, 'seed', 'several');
+    expect(plain.plain).toBe(true);
+    const drawn = [plain, { ...plain, plain: false }].map((of) => {
+      const mixer = new Mixer(of, 'seed', 'visits');
+      return withItems(3000, (at) =>
+        [1, 55, 9000, 2 ** 30].map((budget) => {
+          const items = itemsAt(at, mixer.fill(at, 3000, budget));
+          return [mixer.spent, ...items];
+        }),
+      );
+    });
+    expect(drawn[0]).toEqual(drawn[1]);
+    const large = [{ ...several[0]!, sampler: sampler({ kind: 'uniform' }, 65_537, 's', 'l') }];
+    expect(makeMix(large, mean, 'seed', 'large').plain).toBe(false);
   });
 });

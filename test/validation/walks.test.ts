@@ -3,7 +3,7 @@ import { Op } from '../../src/guest/workloads/workload.ts';
 import type { CoreContext } from '../../src/machine/core-context.ts';
 import { K } from '../../src/machine/counters.ts';
 import { heap } from '../../src/machine/heap.ts';
-import { writeItem } from '../../src/machine/items.ts';
+import { blockRoom, takeBlock, writeItem } from '../../src/machine/items.ts';
 import { buildMachine } from '../../src/machine/machine.ts';
 import { indexAt, type PageTables, PTE_SHIFT, Pte, target } from '../../src/machine/page-tables.ts';
 import { runBlock, Stop } from '../../src/machine/run.ts';
@@ -112,7 +112,7 @@ function onBareCore(
     vcpuCount: 1,
     vmOf: new Int32Array(1),
     tableNodes: 4096,
-    items: count + 16,
+    items: blockRoom(count),
   });
   try {
     const { tables } = machine;
@@ -141,7 +141,7 @@ function onBareCore(
       space: 0,
     };
     core.enter(context, 1);
-    core.item = machine.items.take(count);
+    core.item = takeBlock(machine.items, count);
     core.itemEnd = core.item + count;
     for (let i = 0; i < count; i++) {
       writeItem(core.item + i, [i * stride * span(guest), Op.Load, 1, 1]);

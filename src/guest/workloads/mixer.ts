@@ -1,64 +1,25 @@
 import { xoshiroNext, xoshiroState } from '../../base/random.ts';
 import {
+  acquireBlock,
   ITEM_INSTRUCTIONS as ITEM_INSTRUCTIONS_,
   ITEM_OP as ITEM_OP_,
   ITEM_PAGE as ITEM_PAGE_,
   ITEM_REFERENCES as ITEM_REFERENCES_,
-  itemSpace,
+  releaseBlock,
 } from '../../machine/items.ts';
-import { below, Kind, permutation, type Sampler } from './patterns.ts';
-import { Op } from './workload.ts';
+import { ENTRIES as ENTRIES_, type Mix, makeMix, REGION, type Schedule, SLOTS } from './mix.ts';
+import { below, Kind } from './patterns.ts';
 
 /**
  * HOT. Mixes visits to the regions of one process. Which region, load or store, how many references and
  * instructions: a shuffled schedule that is made once, holds every share exactly and is gone through again and
- * again. Which page of the region: drawn afresh each time.
+ * again (mix.ts). Which page of the region: drawn afresh each time.
  */
 
-/** One region as the mixer sees it. */
-export interface MixRegion {
-  readonly start: number;
-  readonly sampler: Sampler;
-  /** Relative frequency of visits. */
-  readonly share: number;
-  readonly fetch: boolean;
-  /** Share of stores among its visits. */
-  readonly stores: number;
-  /** Lines touched by a visit, and lines of a page that are ever touched. */
-  readonly lines: number;
-  readonly hotLines: number;
-}
-
-/** Means of all visits. */
-export interface MeanVisit {
-  readonly references: number;
-  readonly instructions: number;
-}
-
-/** By visit: `op | region << 8 | lines << 16`, and `references | instructions << 16`. */
-interface Schedule {
-  readonly heads: Int32Array;
-  readonly sizes: Int32Array;
-}
-
-/** What the processes that run the same program share. */
-export interface Mix {
-  /** Where its schedule lies in `schedules`, while it does. */
-  readonly slot: number;
-  readonly words: Int32Array;
-  readonly schedule: Schedule;
-  /** Whether anybody looks at the lines of visits. */
-  readonly lines: boolean;
-  readonly tables: readonly Int32Array[];
-}
-
-/** Schedule entries: a power of two; a share is exact to 1/2048. */
-const ENTRIES = 2048;
-/** Words per region: kind, start, pages, step, phase, hot lines, then the state: cursor, count. */
-const REGION = 8;
 const CURSOR = 6;
 const COUNT = 7;
 // The compiler folds constants of this module, but loads imported ones at each use.
+const ENTRIES = ENTRIES_;
 const UNIFORM = Kind.Uniform;
 const ZIPF = Kind.Zipf;
 const STRIDE = Kind.Stride;
@@ -68,137 +29,60 @@ const ITEM_OP = ITEM_OP_;
 const ITEM_PAGE = ITEM_PAGE_;
 const ITEM_REFERENCES = ITEM_REFERENCES_;
 const GOLDEN = 0x9e3779b1 | 0;
-const UNIT = 2 ** -32;
 const MASK = ENTRIES - 1;
+const UNIT = 2 ** -32;
 
 /**
  * What `fill` reads at every visit lies in arrays of the module, whose address and length the compiler knows
  * (see machine/heap.ts): the schedules of the last mixes made, and the regions of the mixer at work, whose number has 8 bits.
  */
-const SLOTS = 64;
 const heads = new Int32Array(SLOTS * ENTRIES);
 const sizesOf = new Int32Array(SLOTS * ENTRIES);
 /** Whose schedule lies in each slot. */
 const held: (Schedule | undefined)[] = new Array(SLOTS).fill(undefined);
-let nextSlot = 0;
-const kinds = new Int32Array(256);
 const starts = new Int32Array(256);
 const pagesOf = new Int32Array(256);
 const steps = new Int32Array(256);
 const phases = new Int32Array(256);
+/** Pages and steps / 2^32. */
+const scales = new Float64Array(256);
+const stepScales = new Float64Array(256);
 const hotLinesOf = new Int32Array(256);
 const cursors = new Int32Array(256);
 const counts = new Int32Array(256);
 
-let primed = false;
+const PLAIN = [Kind.Uniform, Kind.Stride, Kind.WorkingSet];
+const primed = { plain: false, mixed: false };
 
 /**
- * Goes every way through the loop that draws visits before it is compiled. A way that is taken for the first time
+ * Goes every way through a loop that draws visits before it is compiled. A way that is taken for the first time
  * later, such as the second phase of a working set, throws the compiled loop away, and at times only its slow form
  * comes back: the same run then takes twice as long (docs/decisions/0011).
  */
-function prime(): void {
-  primed = true;
+function prime(plain: boolean): void {
+  primed[plain ? 'plain' : 'mixed'] = true;
   const table = new Int32Array(3 * 16);
-  const region = (kind: number, pages: number): MixRegion => ({
+  const regions = (plain ? PLAIN : Object.values(Kind)).map((kind) => ({
     start: 0,
-    sampler: { kind, pages, step: 1, phase: 1, table },
+    sampler: { kind, pages: 16, step: 1, phase: 2, table },
     share: 1,
     fetch: false,
     stores: 0,
     lines: 1,
     hotLines: 1,
-  });
-  const small = Object.values(Kind).map((kind) => region(kind, 16));
-  const large = region(Kind.Uniform, 2 ** 20);
+  }));
   const mean = { references: 1, instructions: 1 };
-  const mixer = new Mixer(makeMix([...small, large], mean, '', 'prime'), '', 'prime');
-  const block = itemSpace.acquire(256);
-  for (let i = 0; i < 8; i++) mixer.fill(block, 256, 1000);
-  itemSpace.release(block);
+  const block = acquireBlock(256);
+  for (const lines of [false, true]) {
+    const mixer = new Mixer(makeMix(regions, mean, '', 'prime', lines), '', 'prime');
+    for (let i = 0; i < 8; i++) mixer.fill(block, 256, 1000);
+  }
+  releaseBlock(block);
 }
 
-export function makeMix(
-  regions: readonly MixRegion[],
-  mean: MeanVisit,
-  seed: string,
-  path: string,
-  lines = true,
-): Mix {
-  if (!primed) prime();
-  const words = new Int32Array(regions.length * REGION);
-  for (const [i, { start, sampler, hotLines }] of regions.entries()) {
-    const { kind, pages, step, phase } = sampler;
-    // The count of a working set starts used up: its window is placed by the first visit.
-    words.set([kind, start, pages, step, phase, hotLines, 0, 0], i * REGION);
-  }
-  const slot = nextSlot++ % SLOTS;
-  return {
-    slot,
-    words,
-    lines,
-    schedule: makeSchedule(regions, mean, xoshiroState(seed, path)),
-    tables: regions.map((region) => region.sampler.table),
-  };
-}
-
-/**
- * References and instructions are spread evenly over half to one and a half times their means. assumed (real runs of
- * references in a page are more skewed)
- */
-function makeSchedule(
-  regions: readonly MixRegion[],
-  mean: MeanVisit,
-  random: Int32Array,
-): Schedule {
-  const schedule = { heads: new Int32Array(ENTRIES), sizes: new Int32Array(ENTRIES) };
-  const inOrder: number[] = [];
-  const counts = apportion(regions.map((region) => region.share));
-  for (const [i, { fetch, stores, lines }] of regions.entries()) {
-    const storeVisits = Math.round(counts[i]! * stores);
-    for (let k = 0; k < counts[i]!; k++) {
-      const op = fetch ? Op.Fetch : k < storeVisits ? Op.Store : Op.Load;
-      inOrder.push(op | (i << 8) | (lines << 16));
-    }
-  }
-  const order = permutation(ENTRIES, random);
-  const spread = permutation(ENTRIES, random);
-  let references = 0;
-  let instructions = 0;
-  for (let i = 0; i < ENTRIES; i++) {
-    // Rounding down a running sum keeps the mean exact.
-    const factor = 0.5 + (spread[i]! + 0.5) / ENTRIES;
-    const r = references + mean.references * factor;
-    const n = instructions + mean.instructions * factor;
-    schedule.heads[i] = inOrder[order[i]!]!;
-    schedule.sizes[i] = Math.max(1, Math.floor(r)) | (Math.max(1, Math.floor(n)) << 16);
-    references = r - Math.max(1, Math.floor(r));
-    instructions = n - Math.max(1, Math.floor(n));
-  }
-  return schedule;
-}
-
-/** Divides the schedule by shares (largest remainders); whoever has a share gets at least one entry. */
-function apportion(shares: readonly number[]): number[] {
-  const total = shares.reduce((sum, share) => sum + share, 0);
-  const exact = shares.map((share) => (share / total) * ENTRIES);
-  const counts = exact.map((x) => (x > 0 ? Math.max(1, Math.floor(x)) : 0));
-  const byRemainder = exact
-    .map((x, i) => ({ i, rest: x - counts[i]! }))
-    .sort((a, b) => b.rest - a.rest || a.i - b.i);
-  let left = ENTRIES - counts.reduce((sum, count) => sum + count, 0);
-  for (let k = 0; left > 0; k++, left--) counts[byRemainder[k % shares.length]!.i]!++;
-  while (left++ < 0) counts[counts.indexOf(Math.max(...counts))]!--;
-  return counts;
-}
-
-/** `below` of patterns.ts. Up to 65 536 pages it takes whole numbers only, twice as fast. */
-const belowHot = (n: number, bits: number): number => {
-  if (n <= 65_536) {
-    return (Math.imul(bits >>> 16, n) + (Math.imul(bits & 65_535, n) >>> 16)) >>> 16;
-  }
-  return ((bits >>> 0) * (n * UNIT)) | 0;
-};
+/** `below` of patterns.ts for n up to `SMALL`, in whole numbers: twice as fast as with doubles, but for larger n it needs them. */
+const belowSmall = (n: number, bits: number): number =>
+  (Math.imul(bits >>> 16, n) + (Math.imul(bits & 65_535, n) >>> 16)) >>> 16;
 
 /** `index`, below twice `pages`, less `pages` if it is not below that; without a branch. */
 const wrap = (index: number, pages: number): number => {
@@ -216,6 +100,7 @@ export class Mixer {
   private position: number;
 
   constructor(mix: Mix, seed: string, path: string) {
+    if (!primed[mix.plain ? 'plain' : 'mixed']) prime(mix.plain);
     this.words = mix.words.slice();
     this.mix = mix;
     this.random = xoshiroState(seed, path);
@@ -237,123 +122,227 @@ export class Mixer {
     }
     const regions = words.length / REGION;
     for (let region = 0, word = 0; region < regions; region++) {
-      kinds[region] = words[word++]!;
+      word++;
       starts[region] = words[word++]!;
       pagesOf[region] = words[word++]!;
       steps[region] = words[word++]!;
+      scales[region] = pagesOf[region]! * UNIT;
+      stepScales[region] = steps[region]! * UNIT;
       phases[region] = words[word++]!;
       hotLinesOf[region] = words[word++]!;
       cursors[region] = words[word++]!;
       counts[region] = words[word++]!;
     }
-    const n = this.draw(at | 0, room | 0, budget | 0);
+    const { mix, random, position } = this;
+    const draw = mix.plain ? drawPlain : drawMixed;
+    const n = room > 0 && budget > 0 ? draw(mix, random, position, at, at + room, budget) - at : 0;
+    this.position = (position + n) & MASK;
+    this.spent = ITEM_INSTRUCTIONS[at + n - 1]! - ITEM_INSTRUCTIONS[at - 1]!;
     for (let region = 0; region < regions; region++) {
       words[region * REGION + CURSOR] = cursors[region]!;
       words[region * REGION + COUNT] = counts[region]!;
     }
     return n;
   }
+}
 
-  private draw(begin: number, room: number, budget: number): number {
-    // Parameters are of any type to the compiler, and so is what starts from them.
-    const at = begin | 0;
-    const most = budget | 0;
-    const { random, mix } = this;
-    const { tables, lines } = mix;
-    // Constants that a loop reads are known to the compiler if they are locals before it.
-    const planHeads = heads;
-    const planSizes = sizesOf;
-    const regionKinds = kinds;
-    const regionStarts = starts;
-    const regionPages = pagesOf;
-    const regionSteps = steps;
-    const regionLines = hotLinesOf;
-    const cursor = cursors;
-    const visitsLeft = counts;
-    const itemPages = ITEM_PAGE;
-    const itemOps = ITEM_OP;
-    const itemReferences = ITEM_REFERENCES;
-    const itemInstructions = ITEM_INSTRUCTIONS;
-    const first = Math.imul(mix.slot, ENTRIES);
-    let s0 = random[0]!;
-    let s1 = random[1]!;
-    let s2 = random[2]!;
-    let s3 = random[3]!;
-    let position = this.position;
-    let spent = 0;
-    let to = at;
-    const end = (at + room) | 0;
-    while (to < end && spent < most) {
-      const visit = (first + position) | 0;
-      const head = planHeads[visit]!;
-      const sizes = planSizes[visit]!;
-      position = (position + 1) & MASK;
-      const region = (head >>> 8) & 255;
-      // xoshiro128** (Blackman and Vigna 2018), as in base/random.ts.
-      let x = Math.imul(s1, 5);
-      const bits = Math.imul((x << 7) | (x >>> 25), 9);
-      let t = s1 << 9;
+/**
+ * Draws visits into the items from `begin` on, at least one, until `stop` or until `budget` instructions are spent; returns the
+ * next item. `position` is that in the schedule.
+ *
+ * Of a mix whose regions have at most `SMALL` pages and no tables: then the state of the generator stays in registers, since what
+ * else is needed has room beside it. It goes on at the end of the loop, or the compiler would spill it.
+ */
+function drawPlain(
+  mix: Mix,
+  random: Int32Array,
+  position: number,
+  begin: number,
+  stop: number,
+  budget: number,
+): number {
+  // Constants that a loop reads are known to the compiler if they are locals before it; parameters are of any type to it, and so
+  // is what starts from them.
+  const planHeads = heads;
+  const planSizes = sizesOf;
+  const regionStarts = starts;
+  const regionPages = pagesOf;
+  const regionSteps = steps;
+  const regionLines = hotLinesOf;
+  const cursor = cursors;
+  const visitsLeft = counts;
+  const itemPages = ITEM_PAGE;
+  const itemOps = ITEM_OP;
+  const itemReferences = ITEM_REFERENCES;
+  const itemInstructions = ITEM_INSTRUCTIONS;
+  const lines = mix.lines ? 1 : 0;
+  const first = Math.imul(mix.slot, ENTRIES);
+  const ahead = (position - begin) | 0;
+  const end = stop | 0;
+  let references = itemReferences[(begin - 1) | 0]!;
+  let instructions = itemInstructions[(begin - 1) | 0]!;
+  const limit = (instructions + budget) | 0;
+  let s0 = random[0]!;
+  let s1 = random[1]!;
+  let s2 = random[2]!;
+  let s3 = random[3]!;
+  let to = begin | 0;
+  do {
+    const visit = (first + ((to + ahead) & MASK)) | 0;
+    const head = planHeads[visit]!;
+    const sizes = planSizes[visit]!;
+    references = (references + (sizes & 65_535)) | 0;
+    instructions = (instructions + (sizes >>> 16)) | 0;
+    itemReferences[to] = references;
+    itemInstructions[to] = instructions;
+    // xoshiro128** (Blackman and Vigna 2018), as in base/random.ts.
+    const x = Math.imul(s1, 5);
+    const bits = Math.imul((x << 7) | (x >>> 25), 9);
+    const kind = head >>> 24;
+    const region = (head >>> 8) & 255;
+    const pages = regionPages[region]!;
+    let index: number;
+    if (kind === UNIFORM) {
+      index = belowSmall(pages, bits);
+    } else if (kind === WORKING_SET) {
+      let left = visitsLeft[region]!;
+      if (left === 0) {
+        // A new phase: this visit's number places the window. `belowSmall`, which is not inlined where it is rare.
+        cursor[region] =
+          (Math.imul(bits >>> 16, pages) + (Math.imul(bits & 65_535, pages) >>> 16)) >>> 16;
+        left = phases[region]!;
+      }
+      visitsLeft[region] = (left - 1) | 0;
+      const within = belowSmall(regionSteps[region]!, Math.imul(bits, GOLDEN));
+      index = wrap((cursor[region]! + within) | 0, pages);
+    } else {
+      index = cursor[region]!;
+      cursor[region] = wrap((index + regionSteps[region]!) | 0, pages);
+    }
+    let op = head & 0xff00ff;
+    if (lines !== 0) {
+      const line =
+        (Math.imul(index, GOLDEN) >>> 26) + (Math.imul(bits & 63, regionLines[region]!) >> 6);
+      op |= (line & 63) << 8;
+    }
+    itemPages[to] = (regionStarts[region]! + index) | 0;
+    itemOps[to] = op;
+    const t = s1 << 9;
+    s2 ^= s0;
+    s3 ^= s1;
+    s1 ^= s2;
+    s0 ^= s3;
+    s2 ^= t;
+    s3 = (s3 << 11) | (s3 >>> 21);
+    to = (to + 1) | 0;
+  } while (to < end && instructions < limit);
+  random[0] = s0;
+  random[1] = s1;
+  random[2] = s2;
+  random[3] = s3;
+  return to;
+}
+
+/** The same for any mix. What a table takes beside the state of the generator has no room in registers. */
+function drawMixed(
+  mix: Mix,
+  random: Int32Array,
+  position: number,
+  begin: number,
+  stop: number,
+  budget: number,
+): number {
+  const { tables } = mix;
+  const planHeads = heads;
+  const planSizes = sizesOf;
+  const regionStarts = starts;
+  const regionPages = pagesOf;
+  const regionSteps = steps;
+  const scale = scales;
+  const stepScale = stepScales;
+  const regionLines = hotLinesOf;
+  const cursor = cursors;
+  const visitsLeft = counts;
+  const itemPages = ITEM_PAGE;
+  const itemOps = ITEM_OP;
+  const itemReferences = ITEM_REFERENCES;
+  const itemInstructions = ITEM_INSTRUCTIONS;
+  const lines = mix.lines ? 1 : 0;
+  const first = Math.imul(mix.slot, ENTRIES);
+  const ahead = (position - begin) | 0;
+  const end = stop | 0;
+  let references = itemReferences[(begin - 1) | 0]!;
+  let instructions = itemInstructions[(begin - 1) | 0]!;
+  const limit = (instructions + budget) | 0;
+  let s0 = random[0]!;
+  let s1 = random[1]!;
+  let s2 = random[2]!;
+  let s3 = random[3]!;
+  let to = begin | 0;
+  do {
+    const visit = (first + ((to + ahead) & MASK)) | 0;
+    const head = planHeads[visit]!;
+    let x = Math.imul(s1, 5);
+    const bits = Math.imul((x << 7) | (x >>> 25), 9);
+    let t = s1 << 9;
+    s2 ^= s0;
+    s3 ^= s1;
+    s1 ^= s2;
+    s0 ^= s3;
+    s2 ^= t;
+    s3 = (s3 << 11) | (s3 >>> 21);
+    const kind = head >>> 24;
+    const region = (head >>> 8) & 255;
+    const pages = regionPages[region]!;
+    let index: number;
+    if (kind === UNIFORM) {
+      index = ((bits >>> 0) * scale[region]!) | 0;
+    } else if (kind === WORKING_SET) {
+      let left = visitsLeft[region]!;
+      if (left === 0) {
+        cursor[region] = ((bits >>> 0) * scale[region]!) | 0;
+        left = phases[region]!;
+      }
+      visitsLeft[region] = (left - 1) | 0;
+      const within = ((Math.imul(bits, GOLDEN) >>> 0) * stepScale[region]!) | 0;
+      index = wrap((cursor[region]! + within) | 0, pages);
+    } else if (kind === ZIPF) {
+      x = Math.imul(s1, 5);
+      const coin = Math.imul((x << 7) | (x >>> 25), 9) >>> 16;
+      t = s1 << 9;
       s2 ^= s0;
       s3 ^= s1;
       s1 ^= s2;
       s0 ^= s3;
       s2 ^= t;
       s3 = (s3 << 11) | (s3 >>> 21);
-      const pages = regionPages[region]!;
-      const kind = regionKinds[region]!;
-      let index: number;
-      if (kind === UNIFORM) {
-        index = belowHot(pages, bits);
-      } else if (kind === WORKING_SET) {
-        let left = visitsLeft[region]!;
-        if (left === 0) {
-          // A new phase: this visit's number places the window.
-          cursor[region] = belowHot(pages, bits);
-          left = phases[region]!;
-        }
-        visitsLeft[region] = (left - 1) | 0;
-        const within = belowHot(regionSteps[region]!, Math.imul(bits, GOLDEN));
-        index = wrap((cursor[region]! + within) | 0, pages);
-      } else if (kind === ZIPF) {
-        x = Math.imul(s1, 5);
-        const coin = Math.imul((x << 7) | (x >>> 25), 9) >>> 16;
-        t = s1 << 9;
-        s2 ^= s0;
-        s3 ^= s1;
-        s1 ^= s2;
-        s0 ^= s3;
-        s2 ^= t;
-        s3 = (s3 << 11) | (s3 >>> 21);
-        const table = tables[region]!;
-        const column = Math.imul(belowHot(pages, bits), 3);
-        // Without a branch, which would be mispredicted half the time: 1 more when coin >= threshold.
-        index = table[(column + 1 + ((table[column]! - 1 - coin) >>> 31)) | 0]!;
-      } else {
-        index = cursor[region]!;
-        cursor[region] =
-          kind === STRIDE
-            ? wrap((index + regionSteps[region]!) | 0, pages)
-            : tables[region]![index]!;
-      }
-      let op = head & 0xff00ff;
-      if (lines) {
-        const line =
-          (Math.imul(index, GOLDEN) >>> 26) + (Math.imul(bits & 63, regionLines[region]!) >> 6);
-        op |= (line & 63) << 8;
-      }
-      itemPages[to] = (regionStarts[region]! + index) | 0;
-      itemOps[to] = op;
-      itemReferences[to] = sizes & 65_535;
-      itemInstructions[to] = sizes >>> 16;
-      spent = (spent + (sizes >>> 16)) | 0;
-      to = (to + 1) | 0;
+      const table = tables[region]!;
+      const column = Math.imul(((bits >>> 0) * scale[region]!) | 0, 3);
+      // Without a branch, which would be mispredicted half the time: 1 more when coin >= threshold.
+      index = table[(column + 1 + ((table[column]! - 1 - coin) >>> 31)) | 0]!;
+    } else {
+      index = cursor[region]!;
+      cursor[region] =
+        kind === STRIDE ? wrap((index + regionSteps[region]!) | 0, pages) : tables[region]![index]!;
     }
-    random[0] = s0;
-    random[1] = s1;
-    random[2] = s2;
-    random[3] = s3;
-    this.position = position;
-    this.spent = spent;
-    return (to - at) | 0;
-  }
+    let op = head & 0xff00ff;
+    if (lines !== 0) {
+      const line =
+        (Math.imul(index, GOLDEN) >>> 26) + (Math.imul(bits & 63, regionLines[region]!) >> 6);
+      op |= (line & 63) << 8;
+    }
+    const sizes = planSizes[visit]!;
+    references = (references + (sizes & 65_535)) | 0;
+    instructions = (instructions + (sizes >>> 16)) | 0;
+    itemPages[to] = (regionStarts[region]! + index) | 0;
+    itemOps[to] = op;
+    itemInstructions[to] = instructions;
+    itemReferences[to] = references;
+    to = (to + 1) | 0;
+  } while (to < end && instructions < limit);
+  random[0] = s0;
+  random[1] = s1;
+  random[2] = s2;
+  random[3] = s3;
+  return to;
 }

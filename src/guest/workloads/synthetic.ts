@@ -1,7 +1,8 @@
 import { stream, xoshiroNext, xoshiroState } from '../../base/random.ts';
 import { Background, type BackgroundPlan, exponential } from './background.ts';
 import { type Layout, layOut, MAPPING_TEMPLATE } from './layout.ts';
-import { type Mix, Mixer, makeMix } from './mixer.ts';
+import { type Mix, makeMix } from './mix.ts';
+import { Mixer } from './mixer.ts';
 import { below, sampler } from './patterns.ts';
 import { type Item, operation, ScriptProgram, type Step, visit } from './script.ts';
 import {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { DATA, microParams, microRegion, microRegions, microWorkload } from './micro.ts';
-import { Mixer, makeMix } from './mixer.ts';
+import { makeMix } from './mix.ts';
+import { Mixer } from './mixer.ts';
 import { patternSchema, sampler } from './patterns.ts';
 import { operation, ScriptProgram, type Step } from './script.ts';
 import { pageSize } from './synthetic-params.ts';

@@ -216,8 +216,9 @@ class TraceProgram implements Program, ReferenceLimited {
         const lines = Math.min(64, 1 + (count >> (op === Op.Fetch ? 4 : 3)));
         ITEM_PAGE[at + n] = page;
         ITEM_OP[at + n] = op | (line << 8) | (lines << 16);
-        ITEM_REFERENCES[at + n] = count;
-        ITEM_INSTRUCTIONS[at + n] = executes ? count : 0;
+        const before = at + n - 1;
+        ITEM_REFERENCES[at + n] = ITEM_REFERENCES[before]! + count;
+        ITEM_INSTRUCTIONS[at + n] = ITEM_INSTRUCTIONS[before]! + (executes ? count : 0);
         n++;
       } else {
         this.ahead = Ahead.Unknown;

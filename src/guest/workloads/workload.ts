@@ -16,8 +16,9 @@ import { type Definition, registry } from '../../base/registry.ts';
  * | `references`   | references (at least 1)                      | second argument           |
  * | `instructions` | instructions                                 | third argument            |
  *
- * `line` (0..63) is the first 64-byte line the visit touches, `lines` (1..64) how many from there on, wrapping
- * inside the page; without data lines a program may leave `line` at 0.
+ * As they lie in a block, the last two words of a visit are running totals. `line` (0..63) is the first 64-byte line
+ * the visit touches, `lines` (1..64) how many from there on, wrapping inside the page; without data lines a program
+ * may leave `line` at 0. Write items with `writeItem`.
  */
 export const Op = {
   Fetch: 0,
