@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, realpathSync } from 'node:fs';
+import { readFileSync, realpathSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { makeDirectory } from '../files/directories.ts';
 import { faultOf, reasonOf } from '../files/faults.ts';
 import { checkOutput, writeFileAtomic } from '../files/output.ts';
 import type { Campaign } from '../sweep/campaign.ts';
@@ -175,7 +176,7 @@ export async function submit(directory: string, options: SubmitOptions): Promise
       return;
     }
     checkOutput(scripts, directory);
-    mkdirSync(scripts, { recursive: true });
+    makeDirectory(scripts);
     writeFileAtomic(join(scripts, 'array.sh'), array);
     writeFileAtomic(join(scripts, 'merge.sh'), after);
   } catch (error) {

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { dirname, join, resolve } from 'node:path';
+import { makeDirectory } from '../files/directories.ts';
 import { faultOf } from '../files/faults.ts';
 import { checkOutput, writeFileAtomic } from '../files/output.ts';
 import { readResults } from '../files/results.ts';
@@ -47,8 +48,7 @@ async function writePage(page: Page, path: string): Promise<string> {
 
 async function writeFigures({ sections }: Page, directory: string): Promise<string[]> {
   const { standaloneSvg } = await import('../report/html/charts.ts');
-  const { mkdirSync } = await import('node:fs');
-  mkdirSync(directory, { recursive: true });
+  makeDirectory(directory);
   return sections
     .flatMap(({ figures = [] }) => figures)
     .map((figure) => {

@@ -1,10 +1,11 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { EventCsv } from '../observe/event-csv.ts';
 import { EventLog, type Sink, type TraceFormat } from '../observe/event-log.ts';
 import type { Observer } from '../observe/observer.ts';
 import { PerfettoTrace } from '../observe/perfetto.ts';
 import { XenTrace } from '../observe/xen-trace.ts';
+import { makeDirectory } from './directories.ts';
 import { reasonOf } from './faults.ts';
 
 const formats = {
@@ -28,7 +29,7 @@ export class EventFiles {
       dirname(this.#final),
       `.${basename(this.#final)}.trace.tmp-${process.pid}`,
     );
-    mkdirSync(this.#temporary, { recursive: true });
+    makeDirectory(this.#temporary);
     this.observer = new EventLog(wanted.map((format) => formats[format](this.#open(format))));
   }
 

@@ -4,14 +4,16 @@ import {
   constants,
   existsSync,
   fsyncSync,
-  mkdirSync,
+  mkdtempSync,
   openSync,
   renameSync,
+  rmdirSync,
   rmSync,
   statSync,
   writeSync,
 } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import { makeDirectory } from './directories.ts';
 import { faultOf, reasonOf } from './faults.ts';
 
 /**
@@ -23,7 +25,7 @@ import { faultOf, reasonOf } from './faults.ts';
 export type OutputFiles = ReadonlyMap<string, string | Uint8Array | Iterable<string>>;
 
 /**
- * Throws ConfigError when results could not be written to `directory`; makes nothing. Asked before a run, so that the
+ * Throws ConfigError when results could not be written to `directory`; leaves nothing there. Asked before a run, so that the
  * answer does not come after it. `option`: where the user named the directory.
  */
 export function checkOutput(directory: string, option = '--out'): void {
@@ -39,9 +41,20 @@ export function checkOutput(directory: string, option = '--out'): void {
   try {
     if (!statSync(existing).isDirectory()) complain(`${existing} is a file, not a directory`);
     accessSync(existing, constants.W_OK | constants.X_OK);
+    if (!takesDirectories(existing)) complain(`${existing} takes no new directories`);
   } catch (error) {
     if ((error as Error).name === 'ConfigError') throw error;
     complain(reasonOf(error));
+  }
+}
+
+/** False for procfs and its like, which let root write and yet have no place for a directory. */
+function takesDirectories(directory: string): boolean {
+  try {
+    rmdirSync(mkdtempSync(join(directory, '.worldswitch-')));
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ENOENT';
   }
 }
 
@@ -61,7 +74,7 @@ export function writeOutput(directory: string, files: OutputFiles): void {
   const final = resolve(directory);
   const temporary = join(dirname(final), `.${basename(final)}.tmp-${process.pid}`);
   try {
-    mkdirSync(temporary, { recursive: true });
+    makeDirectory(temporary);
     for (const [name, content] of files) writeDurably(join(temporary, name), content);
     if (existsSync(final)) {
       for (const name of files.keys()) renameSync(join(temporary, name), join(final, name));

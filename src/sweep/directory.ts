@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ConfigError } from '../base/errors.ts';
+import { makeDirectory } from '../files/directories.ts';
 import { faultOf, reasonOf } from '../files/faults.ts';
 import { writeFileAtomic } from '../files/output.ts';
 import { openTree, setsOf } from '../files/scenario-file.ts';
@@ -58,7 +59,7 @@ export async function openCampaign(
 /** Writes the recipe. Tables that are there are of another state of the campaign: they go. */
 export function beginCampaign(directory: string, recipe: Recipe): void {
   try {
-    mkdirSync(directory, { recursive: true });
+    makeDirectory(directory);
     for (const table of TABLES) rmSync(join(directory, table), { force: true });
   } catch (error) {
     throw new Error(`cannot write to ${directory}: ${reasonOf(error)}`, { cause: error });

@@ -1,5 +1,6 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { makeDirectory } from '../files/directories.ts';
 import { reasonOf } from '../files/faults.ts';
 import type { UnitResult } from './unit.ts';
 
@@ -31,7 +32,7 @@ export class UnitStore {
     const directory = join(this.#directory, name);
     const temporary = join(directory, `.result.json.tmp-${process.pid}`);
     try {
-      mkdirSync(directory, { recursive: true });
+      makeDirectory(directory);
       writeFileSync(temporary, JSON.stringify(stored));
       renameSync(temporary, join(directory, 'result.json'));
     } catch (error) {

@@ -157,6 +157,12 @@ describe('bad input ends with exit code 2, a place and a way out', () => {
     );
   });
 
+  it.runIf(process.platform === 'linux')('a place that takes no directories', async () => {
+    expect(await refused(smallYaml(), '--out', '/proc/results/of/mine')).toMatch(
+      /^--out:1:1: error: cannot write results to \/proc\/results\/of\/mine: \/proc takes no new directories/,
+    );
+  });
+
   it('a key that appears twice', async () => {
     expect(await refused(`${smallYaml()}name: again\n`)).toMatch(
       /^s\.yaml:7:1: error: key "name" appears twice \(first in line 1\)/,
