@@ -106,7 +106,7 @@ class Window {
   }
 
   #at(time: Cycles, what: EventKind): void {
-    this.#edges.add(time);
+    this.#edges.add(time, what !== this.#halve);
     this.#simulation.engine.schedule(time, what, 0);
   }
 }
