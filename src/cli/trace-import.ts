@@ -68,7 +68,10 @@ export async function importTrace(file: string, options: ImportOptions): Promise
     else importer!.finish();
     bar.stop();
     const notes = [...importer!.notes];
-    if (leftOut > 0) notes.push(`${leftOut} accesses to kernel addresses left out (--user-only)`);
+    if (leftOut > 0)
+      notes.push(
+        `${leftOut} ${leftOut === 1 ? 'access' : 'accesses'} to kernel addresses left out (--user-only)`,
+      );
     for (const note of notes) process.stderr.write(`${input.name}: ${note}\n`);
     if (position <= options.skip) {
       if (options.skip > 0) {
