@@ -63,9 +63,9 @@ export async function importTrace(file: string, options: ImportOptions): Promise
       bar.update(input.size ? input.read() / input.size : 0, `${million} million lines`);
     }
     if (!importer) begin(formatOf(input.name, head, true, asked)!);
-    const { full, position, leftOut } = recorder!;
-    if (full) importer!.programs?.check();
+    if (recorder!.full) importer!.programs?.check();
     else importer!.finish();
+    const { position, leftOut } = recorder!;
     bar.stop();
     const notes = [...importer!.notes];
     if (leftOut > 0)

@@ -243,7 +243,9 @@ export class TraceReader {
     if (this.line === 0 && this.carried === 3 && textStart(this.carry) === 3) this.carried = 0;
     if (this.carried > 0) {
       this.line++;
-      if (this.line === 1 && !OPENINGS.test(String.fromCharCode(this.carry[0]!))) {
+      const carried = this.carry.subarray(0, this.carried);
+      const known = OPENINGS.test(String.fromCharCode(this.carry[textStart(carried)]!));
+      if (this.line === 1 && (!known || foreignContent(carried))) {
         this.bytes = this.carry;
         this.at = 0;
         this.carry[this.carried] = NEWLINE;

@@ -12,7 +12,8 @@ export const csv: TraceFormat = {
   summary: 'address,kind[,size] with kinds I, L, S, M (also R, W, read, write, …)',
   lines: {
     sure: /^\s*"?(?:0[xX][0-9a-fA-F]+|\d+|addr\w*)"?\s*,\s*"?[A-Za-z]+"?\s*(?:,[^,]*)?$|^sep=,$/i,
-    possible: /^\s*"?\w+"?\s*,\s*"?[A-Za-z]+"?\s*(?:,[^,]*)?$/,
+    possible:
+      /^\s*"?\w+"?\s*,\s*"?[A-Za-z]+"?\s*(?:,[^,]*)?$|^\s*"?(?:0[xX][0-9a-fA-F]+|\d+|addr\w*)"?\s*[;\t|]\s*"?[A-Za-z]+/,
   },
   create: (name, recorder) => new AccessLines(name, 'address,kind', recorder, reader()),
 };
@@ -55,6 +56,7 @@ const SMALL_X = 120;
 const CAPITAL_X = 88;
 const QUOTE = 34;
 const MOST_FIELDS = 3;
+const NOT_COMMAS = 'not address,kind (separate the fields by commas)';
 const NOT_A_LINE = 'not address,kind (write hexadecimal addresses with 0x)';
 
 function reader(): ReadLine {
@@ -74,7 +76,10 @@ function reader(): ReadLine {
     const wrong = fields.split(bytes, begin, end);
     if (wrong !== undefined) lines.refuse(wrong, bytes, start, end);
     const { from, to } = fields;
-    if (fields.count < 2) lines.refuse(NOT_A_LINE, bytes, start, end);
+    if (fields.count < 2) {
+      const other = /[;\t|]/.exec(lineText(bytes, start, end));
+      lines.refuse(other ? NOT_COMMAS : NOT_A_LINE, bytes, start, end);
+    }
     readAddress(lines, bytes, from[0]!, to[0]!, start, end);
     const kind =
       to[1] === from[1]! + 1 ? LETTERS[bytes[from[1]!]!]! : kindOf(bytes, from[1]!, to[1]!);
@@ -148,16 +153,23 @@ function readAddress(
     at = lines.hexAddress(bytes, from + 2, to);
     if (at === from + 2) lines.refuse('not address,kind', bytes, start, end);
   } else {
-    at = decimalAddress(lines, bytes, from, to);
+    at = decimalAddress(lines, bytes, from, to, start, end);
   }
   if (at === from || at !== to) lines.refuse(NOT_A_LINE, bytes, start, end);
 }
 
-function decimalAddress(lines: AccessLines, bytes: Uint8Array, start: number, end: number): number {
+function decimalAddress(
+  lines: AccessLines,
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+  start: number,
+  end: number,
+): number {
   let high = 0;
   let low = 0;
-  let at = start;
-  for (; at < end; at++) {
+  let at = from;
+  for (; at < to; at++) {
     const digit = bytes[at]! - ZERO;
     if (digit < 0 || digit > 9) break;
     const next = low * 10 + digit;
@@ -165,7 +177,7 @@ function decimalAddress(lines: AccessLines, bytes: Uint8Array, start: number, en
     high = high * 10 + (next - low) / 2 ** 32;
     if (high >= 2 ** 32) lines.refuse('the address has more than 64 bits', bytes, start, end);
   }
-  if (at > start) lines.setAddress(high | 0, low | 0, bytes, start, end);
+  if (at > from) lines.setAddress(high | 0, low | 0, bytes, start, end);
   return at;
 }
 

@@ -23,7 +23,8 @@ import type { ImportChoice, TraceFormat } from './format.ts';
  * Releases differ. Up to 8.0 there are no numbers, up to 9.0 no instruction count; up to 9.0 an instruction is
  * `0x00007fe61d582a4a  b8 38 00 00 00  mov …`, so its size is that of its bytes. Long instructions go on with their
  * bytes on a second line. The thread is `T345`, `345`, or with several programs in a trace `W0.T345`. The threads
- * of a program share one address space, so they are one stream; programs do not, so one has to be chosen.
+ * of a program share one address space, so they are one stream; programs do not, so one has to be chosen. `#` begins
+ * a comment of whoever kept the text.
  */
 export const drcachesim: TraceFormat = {
   name: 'drcachesim',
@@ -34,6 +35,7 @@ export const drcachesim: TraceFormat = {
   create: (name, recorder, choice) => createReader(name, recorder, choice),
 };
 
+const HASH = 35;
 const COLON = 58;
 const POINT = 46;
 const LESS = 60;
@@ -100,7 +102,7 @@ class View {
 
   read(lines: AccessLines, bytes: Uint8Array, start: number, end: number): void {
     const first = skipBlanks(bytes, start, end);
-    if (first === end) return;
+    if (first === end || bytes[first] === HASH) return;
     if (this.over) {
       this.afterwards(lines, bytes, start, end);
       return;

@@ -13,7 +13,7 @@ import { LackeySyscalls } from './lackey-syscalls.ts';
 /**
  * HOT. The output of `valgrind --tool=lackey --trace-mem=yes` (Valgrind manual, chapter Lackey): `I  addr,size`,
  * ` L addr,size`, ` S …`, ` M …`, addresses in hexadecimal, with any number of blanks before and after the letter,
- * since people reformat these lines. Between them stand Valgrind's own messages, with or without time stamps,
+ * since people reformat these lines; `#` begins a comment of theirs. Between them stand Valgrind's own messages, with or without time stamps,
  * `SB addr` of `--trace-superblocks=yes`, and system calls when `--trace-syscalls=yes` was given too.
  */
 export const lackey: TraceFormat = {
@@ -26,6 +26,7 @@ export const lackey: TraceFormat = {
 };
 
 const COMMA = 44;
+const HASH = 35;
 const KINDS = new Int8Array(256).fill(-1);
 for (const [letter, kind] of Object.entries({
   I: Kind.Fetch,
@@ -51,7 +52,7 @@ function reader(): ReadLine {
   const messages = new Messages();
   return (lines, bytes, start, end) => {
     const letter = skipBlanks(bytes, start, end);
-    if (letter === end) return;
+    if (letter === end || bytes[letter] === HASH) return;
     const kind = KINDS[bytes[letter]!]!;
     const at = skipBlanks(bytes, letter + 1, end);
     if (kind < 0 || at === letter + 1) {
