@@ -270,14 +270,19 @@ const trace = program
 trace
   .command('import [file]')
   .description('turn a trace of lackey, drcachesim, ChampSim or a CSV into a page trace')
-  .option('--from <format>', 'lackey, csv, drcachesim or champsim; guessed when left out')
+  .option(
+    '--from <format>',
+    'lackey, csv, drcachesim, champsim or champsim-cloudsuite; guessed when left out',
+  )
+  .option('--program <name>', 'of several programs in one trace, keep this one, for example W0')
+  .option('--user-only', 'leave out kernel addresses (the upper half) and say how many')
   .option('-o, --out <file>', 'where to write (gzip when it ends in .gz); default: stdout')
   .option('--skip <count>', 'leave out the first so many references', count, 0)
   .addOption(references('keep so many references'))
   .option('-q, --quiet', 'print no progress')
   .addHelpText('after', example('trace import lackey.log -o program.pt.gz'))
   .action(async (file: string | undefined, options) =>
-    (await import('./trace.ts')).importTrace(file ?? '-', options),
+    (await import('./trace-import.ts')).importTrace(file ?? '-', options),
   );
 
 trace

@@ -49,7 +49,7 @@ export interface VmResult {
 }
 
 export interface UnitHooks {
-  readonly openTrace: (file: string) => RefillableFeed;
+  readonly openTrace: (file: string, again: boolean) => RefillableFeed;
   readonly signal?: { readonly aborted: boolean } | undefined;
   readonly pause?: (() => Promise<void>) | undefined;
   /** 0..1 */
