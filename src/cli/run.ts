@@ -52,6 +52,7 @@ export async function run(file: string, options: RunCommandOptions): Promise<voi
   }
 
   const interrupt = onInterrupt();
+  await settle(interrupt);
   const bar = new ProgressBar(scenario.name, { quiet: options.quiet ?? false });
   const mhz = scenario.processor.clock / 1e6;
   const hooks = {

@@ -18,6 +18,7 @@ export interface IssueContext {
 
 export function reportIssue(issue: Issue, context: IssueContext): void {
   const { root, findings } = context;
+  if (findings.full) return;
   const path = issue.path as Path;
   const { node, key, depth } = follow(root, path);
   if (issue.code === 'unrecognized_keys') {
@@ -58,6 +59,7 @@ function reportUnknownKeys(
   const present = node.form === 'map' ? node.entries : new Map();
   const free = allowed.filter((name) => !present.has(name));
   for (const name of issue.keys) {
+    if (findings.full) return;
     const place = present.get(name)?.key ?? node.place;
     const guess = didYouMean(name, free.length > 0 ? free : allowed);
     findings.add(
