@@ -6,12 +6,15 @@ interface Dimension {
   readonly example: string;
   /** Unit -> how many base units it is. */
   readonly units: Readonly<Record<string, number>>;
+  /** Those that messages use, the largest first. */
+  readonly shown: readonly string[];
 }
 
 const DURATION: Dimension = {
   noun: 'duration',
   example: '30ms',
   units: { ps: 1, ns: 1e3, us: 1e6, µs: 1e6, ms: 1e9, s: 1e12, min: 6e13 },
+  shown: ['s', 'ms', 'us', 'ns', 'ps'],
 };
 const SIZE: Dimension = {
   noun: 'size',
@@ -26,16 +29,19 @@ const SIZE: Dimension = {
     MB: 1e6,
     GB: 1e9,
   },
+  shown: ['TiB', 'GiB', 'MiB', 'KiB', 'B'],
 };
 const FREQUENCY: Dimension = {
   noun: 'frequency',
   example: '2.2GHz',
   units: { Hz: 1, kHz: 1e3, MHz: 1e6, GHz: 1e9 },
+  shown: ['GHz', 'MHz', 'kHz', 'Hz'],
 };
 const RATE: Dimension = {
   noun: 'rate',
   example: '200/s',
   units: { '/s': 1, '/ms': 1e3, '/min': 1 / 60 },
+  shown: ['/s'],
 };
 
 const PATTERN = /^([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*(\S+)$/i;
@@ -71,20 +77,40 @@ function forEditors({ noun, example, units }: Dimension) {
   };
 }
 
+/** The dimension of each schema of a quantity, as it is written. */
+const dimensions = new WeakMap<object, Dimension>();
+
+/**
+ * A value that is no number of base units to people: `2MiB` for 2097152 where `schema` is that of a size as
+ * it is written; other values as they are.
+ */
+export function inItsUnit(schema: object | undefined, value: unknown): string {
+  const dimension = schema && dimensions.get(schema);
+  if (!dimension || typeof value !== 'number' || value === 0) return String(value);
+  const { units, shown } = dimension;
+  const isRound = (unit: string) => {
+    const count = value / units[unit]!;
+    return count >= 1 && Number.isInteger(count * 1000);
+  };
+  const unit = shown.find(isRound) ?? shown.at(-1)!;
+  return `${value / units[unit]!}${unit}`;
+}
+
 function quantity(dimension: Dimension, whole: boolean) {
-  return z
+  const written = z
     .union([z.string(), z.number()], {
       error: `expected a ${dimension.noun} such as ${dimension.example}`,
     })
-    .meta(forEditors(dimension))
-    .transform((text, context) => {
-      const value = parse(dimension, text);
-      if (typeof value === 'string') {
-        context.addIssue({ code: 'custom', message: value });
-        return z.NEVER;
-      }
-      return whole ? Math.round(value) : value;
-    });
+    .meta(forEditors(dimension));
+  dimensions.set(written, dimension);
+  return written.transform((text, context) => {
+    const value = parse(dimension, text);
+    if (typeof value === 'string') {
+      context.addIssue({ code: 'custom', message: value });
+      return z.NEVER;
+    }
+    return whole ? Math.round(value) : value;
+  });
 }
 
 /** `30ms` in YAML, whole picoseconds in code. */

@@ -1,6 +1,6 @@
 import type { Vm } from '../hypervisor/vm.ts';
 import { type PageTables, PTE_SHIFT, Pte } from '../machine/page-tables.ts';
-import { type GuestTables, takeTable } from './address-space.ts';
+import { type GuestTables, takeTable } from './frames.ts';
 import { GuestMemory } from './memory.ts';
 
 /** What a guest kernel sets up before anything runs: its memory, and the direct map of all of it. */

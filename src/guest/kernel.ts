@@ -9,8 +9,9 @@ import { ITEM_OP, ITEM_PAGE, readItem } from '../machine/items.ts';
 import { type PageTables, Pte } from '../machine/page-tables.ts';
 import { runBlock, Stop } from '../machine/run.ts';
 import { Cause, Leaf } from '../stats/leaves.ts';
-import { AddressSpace, FaultOutcome, type GuestTables } from './address-space.ts';
+import { AddressSpace, FaultOutcome } from './address-space.ts';
 import { bootTables } from './boot.ts';
+import type { GuestTables } from './frames.ts';
 import { kernelInstructions as cost } from './kernel-costs.ts';
 import { KernelPaths } from './kernel-paths.ts';
 import { grantAccess, handlePageFault, outOfLargePages } from './page-faults.ts';
@@ -18,6 +19,7 @@ import { Process, State } from './process.ts';
 import type { Requests } from './requests.ts';
 import { RunQueue } from './run-queue.ts';
 import { exit, type Kernel, systemCall } from './system-calls.ts';
+import { hugePagesOf } from './workloads/page-size.ts';
 import { isReferenceLimited } from './workloads/trace.ts';
 import { Op, type ProcessImage, type Workload } from './workloads/workload.ts';
 
@@ -90,6 +92,8 @@ export class GuestKernel implements Guest, Kernel {
     this.#itemEnd = options.block;
     this.#tickPeriod = workload.hz > 0 ? Math.round((options.mhz * 1e6) / workload.hz) : 0;
     this.guest = bootTables(vm, tables);
+    // Pages of 1 GiB are set aside at boot, while there are any (Linux: hugepages=).
+    this.guest.memory.reserveHuge(hugePagesOf(workload.processes));
     for (const [index, image] of workload.processes.entries()) {
       const process = this.load(image, null);
       this.#spaces.set(index, process);
@@ -106,7 +110,7 @@ export class GuestKernel implements Guest, Kernel {
     for (const region of image.regions) {
       space.add(region);
       if (!region.populated) continue;
-      const step = region.pageShift === 21 ? 512 : 1;
+      const step = 1 << (region.pageShift - 12);
       for (let page = 0; page < region.pages; page += step) {
         const outcome = space.fault(null, region.start + page, region.writable);
         if (outcome !== FaultOutcome.Fixed) outOfLargePages(this.vm.name, region.name);
@@ -117,8 +121,7 @@ export class GuestKernel implements Guest, Kernel {
 
   /** Every guest frame that something occupies at power-on: tables, kernel, populated pages. */
   eachUsedFrame(visit: (gfn: number) => void): void {
-    const { memory } = this.guest;
-    for (let gfn = 0; gfn < memory.highest; gfn++) visit(gfn);
+    this.guest.memory.eachUsed(visit);
   }
 
   /** Top tables of the processes that exist. */

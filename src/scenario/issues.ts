@@ -1,7 +1,8 @@
 import type { z } from 'zod';
+import { inItsUnit } from '../base/units.ts';
 import { didYouMean, type Findings, listed } from './findings.ts';
 import { follow, type Located, type Path, textOf } from './located.ts';
-import { allowedKeys, type Schema } from './schema-walk.ts';
+import { allowedKeys, type Schema, schemaAt } from './schema-walk.ts';
 
 /** Turns what the schema objects to into sentences, each at the line that caused it. */
 
@@ -45,7 +46,9 @@ export function reportIssue(issue: Issue, context: IssueContext): void {
     );
     return;
   }
-  findings.add(node.place, sentence(issue, `"${showPath(root, path)}"`, got));
+  const { schema, value } = context;
+  const inUnit = (limit: unknown) => inItsUnit(schemaAt(schema, value, path), limit);
+  findings.add(node.place, sentence(issue, `"${showPath(root, path)}"`, got, inUnit));
 }
 
 function reportUnknownKeys(
@@ -69,8 +72,12 @@ function reportUnknownKeys(
 }
 
 /** The words one may write here; empty when it is not a choice between words. */
-function allowedWords(issue: Issue, path: Path, { extraKinds }: IssueContext): (string | number)[] {
-  if (issue.code === 'invalid_value') return issue.values.map(String);
+function allowedWords(issue: Issue, path: Path, context: IssueContext): (string | number)[] {
+  const { extraKinds, schema, value } = context;
+  if (issue.code === 'invalid_value') {
+    const at = schemaAt(schema, value, path);
+    return issue.values.map((allowed) => inItsUnit(at, allowed));
+  }
   if (issue.code !== 'invalid_union') return [];
   const { options } = issue as { options?: readonly unknown[] };
   return options ? [...new Set([...extraKinds(path), ...options.map(String)])] : [];
@@ -85,7 +92,12 @@ const nouns: Readonly<Record<string, string>> = {
   array: 'a list',
 };
 
-function sentence(issue: Issue, name: string, got: string): string {
+function sentence(
+  issue: Issue,
+  name: string,
+  got: string,
+  inUnit: (limit: unknown) => string,
+): string {
   switch (issue.code) {
     case 'invalid_type':
       return `${name} must be ${nouns[issue.expected] ?? issue.expected}, got ${got}`;
@@ -95,7 +107,7 @@ function sentence(issue: Issue, name: string, got: string): string {
       const bound = issue.code === 'too_small' ? 'at least' : 'at most';
       const noun = { array: ' items', string: ' characters' }[issue.origin as string] ?? '';
       const verb = noun ? 'must have' : 'must be';
-      return `${name} ${verb} ${bound} ${limit}${noun}${noun ? '' : `, got ${got}`}`;
+      return `${name} ${verb} ${bound} ${inUnit(limit)}${noun}${noun ? '' : `, got ${got}`}`;
     }
     case 'invalid_union': {
       const inner = issue.errors.flat();
@@ -103,7 +115,7 @@ function sentence(issue: Issue, name: string, got: string): string {
       if (custom) return custom.message;
       if (issue.message !== 'Invalid input') return `${name}: ${issue.message}, got ${got}`;
       const kinds = inner.flatMap((error) => ('expected' in error ? [error.expected] : []));
-      if (kinds.length < inner.length) return sentence(inner[0]!, name, got);
+      if (kinds.length < inner.length) return sentence(inner[0]!, name, got, inUnit);
       return `${name} must be ${kinds.map((kind) => nouns[kind] ?? kind).join(' or ')}, got ${got}`;
     }
     default:
