@@ -51,7 +51,7 @@ export function inspectShadows(
       if (!child) return `${where} points to a shadow page that is gone`;
       if (!present(guest)) return `${where} is present, the guest's is not`;
       const direct = (guest & Pte.Large) !== 0;
-      const piece = large !== 0 ? page.gfn + i * 512 ** (child.level - 1) : target(guest);
+      const piece = large !== 0 ? page.gfn + i * 512 ** (page.level - 1) : target(guest);
       const gfn = direct ? piece : frame[target(guest)]!;
       if (
         child.gfn !== gfn ||
