@@ -14,7 +14,7 @@ import { bootTables } from './boot.ts';
 import type { GuestTables } from './frames.ts';
 import { kernelInstructions as cost } from './kernel-costs.ts';
 import { KernelPaths } from './kernel-paths.ts';
-import { grantAccess, handlePageFault, outOfLargePages } from './page-faults.ts';
+import { handlePageFault, outOfLargePages } from './page-faults.ts';
 import { Process, State } from './process.ts';
 import type { Requests } from './requests.ts';
 import { RunQueue } from './run-queue.ts';
@@ -64,7 +64,6 @@ export class GuestKernel implements Guest, Kernel {
   readonly #tables: PageTables;
   readonly #queue = new RunQueue();
   #current: Process | null = null;
-  /** The address space in CR3. */
   #loaded: AddressSpace;
   readonly #spaces = new Map<number, Process>();
   #item: number;
@@ -91,9 +90,7 @@ export class GuestKernel implements Guest, Kernel {
     this.#item = options.block;
     this.#itemEnd = options.block;
     this.#tickPeriod = workload.hz > 0 ? Math.round((options.mhz * 1e6) / workload.hz) : 0;
-    this.guest = bootTables(vm, tables);
-    // Pages of 1 GiB are set aside at boot, while there are any (Linux: hugepages=).
-    this.guest.memory.reserveHuge(hugePagesOf(workload.processes));
+    this.guest = bootTables(vm, tables, hugePagesOf(workload.processes));
     for (const [index, image] of workload.processes.entries()) {
       const process = this.load(image, null);
       this.#spaces.set(index, process);
@@ -119,11 +116,6 @@ export class GuestKernel implements Guest, Kernel {
     return new Process(space, image.program, parent);
   }
 
-  /** Every guest frame that something occupies at power-on: tables, kernel, populated pages. */
-  eachUsedFrame(visit: (gfn: number) => void): void {
-    this.guest.memory.eachUsed(visit);
-  }
-
   /** Top tables of the processes that exist. */
   get roots(): number[] {
     return [...this.#spaces.values()].map((process) => process.space.root);
@@ -131,6 +123,11 @@ export class GuestKernel implements Guest, Kernel {
 
   get root(): number {
     return this.#loaded.root;
+  }
+
+  /** The address space in CR3. */
+  get space(): AddressSpace {
+    return this.#loaded;
   }
 
   /** What the running address space says of a page: its guest frame (-1 = not mapped), W and D of its entry. */
@@ -285,9 +282,7 @@ export class GuestKernel implements Guest, Kernel {
 
   #pageFault(cpu: GuestCpu, vpn: number, write: boolean): void {
     const { space } = this.#current!;
-    // Trace studies: the page was there beforehand.
-    if (!this.workload.kernel) grantAccess(this.vm.name, space, null, vpn, true);
-    else handlePageFault(this, cpu, space, vpn, write, this.#options.instructions);
+    handlePageFault(this, cpu, space, vpn, write, this.#options.instructions);
   }
 
   #operation(cpu: GuestCpu, op: number, a: number, b: number, c: number): void {

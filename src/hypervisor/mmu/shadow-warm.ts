@@ -1,4 +1,4 @@
-import { type PageTables, Pte, target } from '../../machine/page-tables.ts';
+import { indexAt, type PageTables, Pte, target } from '../../machine/page-tables.ts';
 import { isStorable, Role, type ShadowPage, type ShadowPages } from './shadow-pages.ts';
 
 /** Top-level entries of user space; the kernel's direct map is left to be filled on use. */
@@ -18,9 +18,11 @@ export function warmShadows(
     readonly room: number;
     /** Host frame behind each guest frame; 0 = none. */
     readonly p2m: Int32Array;
+    /** Build only what translates this page. */
+    readonly page?: number | undefined;
   },
 ): void {
-  const { room, p2m } = options;
+  const { room, p2m, page } = options;
   const shadowOf = (gfn: number, level: number, role: Role): ShadowPage | undefined => {
     const known = pages.get(gfn, level, role);
     if (known || pages.active.size >= room) return known;
@@ -52,8 +54,9 @@ export function warmShadows(
     return fill(child, level, gfn, entry);
   };
   const visit = (node: number, shadow: ShadowPage, level: number): void => {
-    const last = level === 4 ? USER_TOPS : 512;
-    for (let index = 0; index < last; index++) {
+    const first = page === undefined ? 0 : indexAt(page, level);
+    const last = page === undefined ? (level === 4 ? USER_TOPS : 512) : first + 1;
+    for (let index = first; index < last; index++) {
       const entry = tables.entries[(node << 9) | index]!;
       if ((entry & Pte.Present) === 0) continue;
       const to = target(entry);
