@@ -1,3 +1,4 @@
+import { pageShiftOf } from './page-size.ts';
 import type { SyntheticRegion } from './synthetic-params.ts';
 import type { Region } from './workload.ts';
 
@@ -24,14 +25,16 @@ export interface Layout {
 
 /** Pages of a region; a region of large pages is a whole number of them. */
 export function pagesOf(region: Pick<SyntheticRegion, 'size' | 'pageSize'>): number {
-  const unit = region.pageSize === 4096 ? 1 : 512;
+  const unit = region.pageSize / 4096;
   return Math.max(unit, Math.ceil(region.size / 4096 / unit) * unit);
 }
 
 /** `populated` false overrides what the regions say: a program that has just been loaded. */
 export function layOut(regions: readonly SyntheticRegion[], populated: boolean): Layout {
-  const align = (page: number, shift: number) =>
-    shift === 12 ? page : Math.ceil(page / 512) * 512;
+  const align = (page: number, shift: number) => {
+    const unit = 2 ** (shift - 12);
+    return Math.ceil(page / unit) * unit;
+  };
   let low = TEXT;
   let high = HIGH + 512;
   let text = true;
@@ -52,10 +55,10 @@ export function layOut(regions: readonly SyntheticRegion[], populated: boolean):
   const inOrder = firstCode ? [firstCode, ...regions.filter((r) => r !== firstCode)] : regions;
   for (const region of inOrder) {
     const pages = pagesOf(region);
-    const shift = region.pageSize === 4096 ? 12 : 21;
+    const shift = pageShiftOf(region.pageSize);
     if (region.name === 'stack') {
       const start = TOP - ABOVE_STACK - pages;
-      starts.set(region, shift === 12 ? start : Math.floor(start / 512) * 512);
+      starts.set(region, start - (start % (region.pageSize / 4096)));
     } else if (region.kind === 'anon' || (region.kind === 'code' && text)) {
       low = align(low, shift);
       starts.set(region, low);
@@ -74,7 +77,7 @@ export function layOut(regions: readonly SyntheticRegion[], populated: boolean):
       pages: pagesOf(region),
       kind: region.kind,
       writable: region.kind !== 'code' && (region.kind !== 'file' || region.stores > 0),
-      pageShift: region.pageSize === 4096 ? 12 : 21,
+      pageShift: pageShiftOf(region.pageSize),
       populated: populated && region.populated,
     });
   }

@@ -1,16 +1,10 @@
 import { z } from 'zod';
 import { duration, rate, size } from '../../base/units.ts';
 import type { BackgroundRates } from './background.ts';
+import { pageSize } from './page-size.ts';
 import { patternSchema } from './patterns.ts';
 
 /** Parameters of the synthetic workload: what a program touches, and what it asks of its kernel. */
-
-/** A page size of the guest's tables, in bytes. */
-export const pageSize = () =>
-  size()
-    .pipe(z.literal([4096, 2097152], { error: 'a guest page is 4KiB or 2MiB' }))
-    .default(4096)
-    .describe('page size of the guest kernel: 4KiB or 2MiB');
 
 const share = () => z.number().min(0).max(1);
 const perMillion = (what: string) =>
