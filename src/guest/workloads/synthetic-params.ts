@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { duration, rate, size } from '../../base/units.ts';
 import type { BackgroundRates } from './background.ts';
+import { aslr } from './layout.ts';
 import { patternSchema } from './patterns.ts';
 
 /** Parameters of the synthetic workload: what a program touches, and what it asks of its kernel. */
@@ -167,6 +168,7 @@ export const io = {
 
 export const syntheticParams = z.object({
   processes: z.int().min(1).max(256).default(1).describe('processes that run at the same time'),
+  aslr: aslr(),
   regions: z.array(region).min(1).max(64),
   visit: z
     .strictObject({

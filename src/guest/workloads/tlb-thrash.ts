@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { DATA, microParams, microRegion, microRegions, microWorkload } from './micro.ts';
+import { aslr } from './layout.ts';
+import { microParams, microPlaces, microRegion, microRegions, microWorkload } from './micro.ts';
 import { makeMix } from './mix.ts';
 import { Mixer } from './mixer.ts';
 import { patternSchema, sampler } from './patterns.ts';
@@ -19,6 +20,7 @@ const params = z.object({
   stores: z.number().min(0).max(1).default(0).describe('share of stores among the visits'),
   instructions: z.int().min(1).max(40_000).default(4).describe('mean instructions of a visit'),
   pageSize: pageSize(),
+  aslr: aslr(),
   ...microParams,
 });
 
@@ -35,7 +37,8 @@ export const tlbThrash: WorkloadDefinition<typeof params> = {
   params,
   create(options, deps) {
     const large = options.pageSize !== 4096;
-    const start = large ? 2048 : DATA;
+    const { data: heap, mapped } = microPlaces(options, deps);
+    const start = large ? Math.ceil(mapped / 512) * 512 : heap;
     const pages = large ? options.pages * 512 : options.pages;
     if (pages > deps.memoryPages) {
       throw new Error(`${Math.ceil(pages / 256)} MiB to touch do not fit into VM ${deps.vm}`);
