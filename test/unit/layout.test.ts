@@ -11,6 +11,7 @@ import {
 } from '../../src/guest/workloads/workload.ts';
 import { nextItems } from '../support/items.ts';
 import fc from '../support/property.ts';
+import { simulate } from '../support/scenarios.ts';
 
 /** Random layouts: who gets which addresses, from which random numbers, and within which bounds. */
 
@@ -168,6 +169,21 @@ describe('the random stream of a layout', () => {
       for (const count of sets) expect(Math.abs(count - 156)).toBeLessThan(6 * 12.5);
     }
   });
+});
+
+it('processes share a file wherever each has it mapped', () => {
+  const frames = (aslr: boolean, processes: number) => {
+    const library = { name: 'library', kind: 'file', size: '4MiB', share: 1 };
+    const workload = { kind: 'synthetic', aslr, processes, regions: [library] };
+    const vms = [{ name: 'vm', memory: '32MiB', workload }];
+    return simulate({ vms }, ({ members }) => members[0]!.kernel.guest.memory.used);
+  };
+  // 1024 pages once; for each process four tables of its own and those of 4 MiB and 16 KiB, unaligned.
+  for (const aslr of [true, false]) {
+    const more = frames(aslr, 4) - frames(aslr, 1);
+    expect(more).toBeGreaterThanOrEqual(3 * (4 + 4));
+    expect(more).toBeLessThanOrEqual(3 * (4 + 2 * 2 + 2 + 3 + 4));
+  }
 });
 
 describe('jobs', () => {
