@@ -42,23 +42,6 @@ function memberFor(schema: Schema, value: unknown): Schema | undefined {
   });
 }
 
-/** What the value at `path` of `value` is checked against, as it is written; undefined when nothing is known there. */
-export function schemaAt(
-  schema: Schema,
-  value: unknown,
-  path: readonly PropertyKey[],
-): Schema | undefined {
-  const bare = peel(schema);
-  const [step, ...rest] = path;
-  if (step === undefined) return bare;
-  const member = memberFor(bare, value);
-  if (!member) return undefined;
-  const { shape, element } = definition(member);
-  const next = element ?? shape?.[String(step)];
-  const inside = (value as Record<PropertyKey, unknown> | undefined)?.[step];
-  return next && schemaAt(next, inside, rest);
-}
-
 /** Keys allowed in the map at `path` of `value`; empty when there is no map there. */
 export function allowedKeys(
   schema: Schema,

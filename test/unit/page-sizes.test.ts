@@ -177,7 +177,11 @@ describe('guest pages of 1 GiB', () => {
     await expect(run(unpopulated)).rejects.toThrow('no large pages left');
   });
 
-  test('lie at multiples of their size, wherever the region goes', () => {
+  test.each([
+    { heap: 0, mmap: 0, stack: 0 },
+    { heap: 8191, mmap: 2 ** 28 - 1, stack: 2 ** 22 - 1 },
+    { heap: 77, mmap: 12_345_678, stack: 99_999 },
+  ])('lie at multiples of their size, wherever the region goes: %j', (offsets) => {
     const { regions: given } = syntheticParams.parse({
       regions: ['code', 'anon', 'file', 'shared', 'anon'].map((kind, i) => ({
         name: i === 4 ? 'stack' : `${kind}`,
@@ -187,7 +191,7 @@ describe('guest pages of 1 GiB', () => {
         pageSize: '1GiB',
       })),
     });
-    const placed = layOut(given, true).regions.slice(1);
+    const placed = layOut(given, true, offsets).regions.slice(1);
     for (const { start, pages, pageShift } of placed) {
       expect(start % GIB).toBe(0);
       expect(pages).toBe(GIB);

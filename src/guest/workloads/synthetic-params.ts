@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { duration, rate, size } from '../../base/units.ts';
 import type { BackgroundRates } from './background.ts';
+import { aslr } from './layout.ts';
 import { pageSize } from './page-size.ts';
 import { patternSchema } from './patterns.ts';
 
@@ -161,6 +162,7 @@ export const io = {
 
 export const syntheticParams = z.object({
   processes: z.int().min(1).max(256).default(1).describe('processes that run at the same time'),
+  aslr: aslr(),
   regions: z.array(region).min(1).max(64),
   visit: z
     .strictObject({

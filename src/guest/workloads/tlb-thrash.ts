@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { DATA, microParams, microRegion, microRegions, microWorkload } from './micro.ts';
+import { aslr } from './layout.ts';
+import { microParams, microPlaces, microRegion, microRegions, microWorkload } from './micro.ts';
 import { makeMix } from './mix.ts';
 import { Mixer } from './mixer.ts';
 import { pageShiftOf, pageSize } from './page-size.ts';
@@ -19,6 +20,7 @@ const params = z.object({
   stores: z.number().min(0).max(1).default(0).describe('share of stores among the visits'),
   instructions: z.int().min(1).max(40_000).default(4).describe('mean instructions of a visit'),
   pageSize: pageSize(),
+  aslr: aslr(),
   ...microParams,
 });
 
@@ -35,7 +37,8 @@ export const tlbThrash: WorkloadDefinition<typeof params> = {
   params,
   create(options, deps) {
     const unit = options.pageSize / 4096;
-    const start = unit === 1 ? DATA : Math.max(2048, unit);
+    const { data: heap, mapped } = microPlaces(options, deps);
+    const start = unit === 1 ? heap : Math.ceil(mapped / unit) * unit;
     const pages = options.pages * unit;
     if (pages > deps.memoryPages) {
       throw new Error(`${Math.ceil(pages / 256)} MiB to touch do not fit into VM ${deps.vm}`);
