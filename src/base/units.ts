@@ -81,8 +81,8 @@ function forEditors({ noun, example, units }: Dimension) {
 const dimensions = new WeakMap<object, Dimension>();
 
 /**
- * A value that is no number of base units to people: `2MiB` for 2097152 where `schema` is that of a size as
- * it is written; other values as they are.
+ * A value that is no number of base units to people: `2MiB` for 2097152 where `schema` is that of
+ * a size as it is written; other values as they are.
  */
 export function inItsUnit(schema: object | undefined, value: unknown): string {
   const dimension = schema && dimensions.get(schema);

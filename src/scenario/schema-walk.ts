@@ -42,7 +42,10 @@ function memberFor(schema: Schema, value: unknown): Schema | undefined {
   });
 }
 
-/** What the value at `path` of `value` is checked against, as it is written; undefined when nothing is known there. */
+/**
+ * What the value at `path` of `value` is checked against, as it is written; undefined when nothing
+ * is known there.
+ */
 export function schemaAt(
   schema: Schema,
   value: unknown,
