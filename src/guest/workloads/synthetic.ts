@@ -140,7 +140,11 @@ class Factory {
     checkRoom(regions, heap, mmap.calls > 0 ? (mmap.live + 1) * mmap.pages : 0);
     this.worker = this.image(regions, true, 'program');
     const execs = params.jobs?.forks === true && params.jobs.exec;
-    this.parent = execs ? this.image(parentRegions(params.jobs!), false, 'parent') : this.worker;
+    if (execs) {
+      const small = parentRegions(params.jobs!);
+      checkRoom(small, 0, 0);
+      this.parent = this.image(small, false, 'parent');
+    } else this.parent = this.worker;
   }
 
   private image(regions: readonly SyntheticRegion[], events: boolean, name: string): Image {
