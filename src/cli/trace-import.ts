@@ -33,6 +33,8 @@ export async function importTrace(file: string, options: ImportOptions): Promise
   let importer: TraceImporter | undefined;
   const input = await openTraceInput(file, () => importer?.line ?? 0);
   const interrupt = onInterrupt();
+  // Whoever writes into a pipe may be slow.
+  interrupt.signal.addEventListener('abort', () => input.close(), { once: true });
   const bar = new ProgressBar(input.name, { quiet: options.quiet ?? false });
   const output = openTraceOutput(options.out);
   try {
@@ -83,7 +85,7 @@ export async function importTrace(file: string, options: ImportOptions): Promise
     await output.finish();
   } catch (error) {
     await output.discard();
-    throw error;
+    throw interrupt.signal.aborted ? new RunAborted() : error;
   } finally {
     bar.stop();
     interrupt.dispose();

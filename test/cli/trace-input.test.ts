@@ -172,6 +172,20 @@ describe('trace import leaves out what it is told to', () => {
   });
 });
 
+describe('Ctrl-C while nothing comes through a pipe', () => {
+  it.each(['import', 'info'])('ends trace %s at once', async (command) => {
+    const child = spawn(process.execPath, [main, 'trace', command, '-'], { cwd: dir });
+    let stderr = '';
+    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
+    child.stdin.write('# page trace 1\n');
+    await new Promise((resolve) => setTimeout(resolve, 2000));
+    child.kill('SIGINT');
+    const code = await new Promise((resolve) => child.once('exit', resolve));
+    expect({ code, stderr }).toEqual({ code: 130, stderr: expect.stringContaining('interrupted') });
+    expect(stderr).not.toContain('error');
+  });
+});
+
 const traced = (file: string, more = '') =>
   smallYaml({
     duration: '1ms',
