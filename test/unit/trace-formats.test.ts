@@ -66,7 +66,8 @@ describe('lackey output that was reformatted', () => {
     ['a message that is none', '==x== hello\n'],
     ['half of the mark of a message', '==9 hello\n'],
     ['a system call that is none', 'SYSCALL[9,1] sys_read\n'],
-    ['an arrow', '--> done\nhello\n'],
+    ['an arrow', '--> done\n'],
+    ['an arrow of a program', ' --> done\n'],
   ])('refuses %s with its place', (_, line) => {
     const message = refusal('lackey', `I 400000,3\n${line}`);
     expect(message).toMatch(/^in\.log:[23]: not a (line of lackey output|system call as)/);

@@ -30,7 +30,7 @@ export const drcachesim: TraceFormat = {
   name: 'drcachesim',
   summary: 'text of DynamoRIO drmemtrace (drcachesim) -tool view',
   lines: {
-    sure: /^Output format:|^<--?record#|^\s*(?:\d+(?:\s+\d+)?:\s*(?:W\d+\.)?T?\d+|(?:W\d+\.)?T\d+)\s+(?:<|0x|[a-z-]+\s+\d+ byte)/,
+    sure: /^Output format:|^<--?record#|^\s*(?:\d+(?:\s+\d+)?:\s*(?:W\d+\.)?T?\d+|(?:W\d+\.)?T\d+)\s+(?:<|0x|[\w-]+\s+\d+ byte)/,
   },
   create: (name, recorder, choice) => createReader(name, recorder, choice),
 };

@@ -44,7 +44,7 @@ const MESSAGE = /^(==|--|\*\*)(?:\d+:\d\d:\d\d:\d\d\.\d+ +)?(\d+)(?:\1|:\d+:)/;
 const SUPERBLOCK = /^SB [0-9a-fA-F]+\s*$/;
 const CALL = /^SYSCALL\[(\d+),\d+\]/;
 /** The rest of a system call that Valgrind commented on. */
-const CALL_ENDS = /^ *(?:\[[a-z-]+\] *)?--> /;
+const CALL_ENDS = /^ *(?:\[[a-z-]+\] *)?--> (?:\[[a-z-]+\]|Success\(|Failure\()/;
 const NOT_LACKEY =
   'not a line of lackey output; give valgrind --log-file to keep the program apart';
 
