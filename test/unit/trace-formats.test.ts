@@ -263,6 +263,19 @@ describe('two programs in one trace', () => {
     expect(lines).toEqual(['X sys syscall-39', 'I 1 401', 'L 1 7ffd51ace']);
   });
 
+  it('get the instruction whose bytes ended with their last record', () => {
+    const old =
+      'W0.T1   0x0000000000401026  0f 05  syscall\nW1.T2   0x0000000000402026  0f 05  syscall\n';
+    for (const [program, page] of [
+      ['W0', '401'],
+      ['W1', '402'],
+    ]) {
+      const { lines } = imported('drcachesim', old, undefined, 7, { program });
+      expect(lines).toEqual([`I 1 ${page}`]);
+    }
+    expect(refusal('drcachesim', old)).toContain('W0 (1 access), W1 (1 access)');
+  });
+
   it('are none when the trace names none', () => {
     const nameless = text.replace(/W\d\./g, '');
     expect(refusal('drcachesim', nameless, 'W0')).toMatch(/no program W0 in it: it names none$/);
