@@ -381,6 +381,58 @@ describe('kernel addresses', () => {
   });
 });
 
+describe('a damaged byte', () => {
+  const texts: [string, number, string][] = [
+    [
+      'lackey',
+      4,
+      'I  0401ab70,3\n S 1fff000d28,8\nSB 04000be0\n==7== x\nSYSCALL[7,1](12) sys_brk ( 0x0 ) --> [pre-success] Success(0x4035000) \n L ffffffff81e00080,4\n M 04033000,4\n',
+    ],
+    ['csv', 3, '"address","kind","size"\n"0x401000","I",4\n4198400,read,8\n0xffffffff81e00080,W\n'],
+    [
+      'drcachesim',
+      3,
+      `${RELEASES[1]![1].split('\n').slice(1).join('\n')}View tool results:\n 2 : total\n`,
+    ],
+    ['drcachesim', 5, RELEASES[3]![1]],
+  ];
+  // No line break is made or lost, and no comment begins.
+  const bytes = [...' \t,0aGIL"\\:<>@W.-\0\r\xff'].map((letter) => letter.charCodeAt(0));
+  for (const [from, accesses, text] of texts) {
+    it(`in ${from} output is refused, or every access is there all the same: ${accesses}`, () => {
+      let refused = 0;
+      for (let at = 0; at < text.length; at++) {
+        if (text[at] === '\n') continue;
+        for (const byte of bytes) {
+          const damaged = bytesOf(text);
+          damaged[at] = byte;
+          try {
+            const { totals } = imported(from, damaged);
+            const sum = [...totals.matchAll(/ [ILSM] (\d+)/g)].reduce(
+              (n, [, k]) => n + Number(k),
+              0,
+            );
+            expect(`${sum >= accesses} ${at}`).toBe(`true ${at}`);
+          } catch (error) {
+            if ((error as Error).name !== 'TraceError') throw error;
+            expect((error as Error).message).toMatch(/^in\.log:\d+: [ -~…]*$/);
+            refused++;
+          }
+        }
+      }
+      expect(refused).toBeGreaterThan(text.length);
+    });
+  }
+
+  it('that was the break behind a system call does not hide the access', () => {
+    const call = 'SYSCALL[7,1](12) sys_brk ( 0x0 ) --> [pre-success] Success(0x4035000) ';
+    expect(refusal('lackey', `I 401000,3\n${call} M 04033000,4\n`)).toContain('an access behind');
+    expect(refusal('lackey', `I 401000,3\n --> [sync] Success(0x0)I  04033000,4\n`)).toContain(
+      'an access behind',
+    );
+  });
+});
+
 describe('a guess looks at the lines that say something', () => {
   it.each([
     ['lackey', `${'\n'.repeat(50)}# mine\n==9== x\n`],
