@@ -29,6 +29,7 @@ export async function traceInfo(file: string, options: InfoOptions): Promise<voi
   const input = await openTraceInput(file, () => profiler?.line ?? 0);
   profiler = new TraceProfiler(input.name, options.references);
   const interrupt = onInterrupt();
+  interrupt.signal.addEventListener('abort', () => input.close(), { once: true });
   const bar = new ProgressBar(input.name, { quiet: options.quiet ?? false });
   try {
     for await (const chunk of input.chunks) {
@@ -41,6 +42,8 @@ export async function traceInfo(file: string, options: InfoOptions): Promise<voi
     bar.stop();
     if (options.json) print(`${JSON.stringify({ file: input.name, ...profile }, null, 2)}\n`);
     else print(profileText(input.name, profile));
+  } catch (error) {
+    throw interrupt.signal.aborted ? new RunAborted() : error;
   } finally {
     bar.stop();
     interrupt.dispose();

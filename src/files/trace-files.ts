@@ -86,7 +86,7 @@ const NOT_THERE = 'there is no such file';
 
 function hintFor(fault: string): string | undefined {
   if (fault === NOT_THERE) return 'paths are relative to the file they are written in';
-  if (fault.includes('not a page trace') && !fault.includes(': unpack'))
+  if (/not a page trace: (it begins with|it is empty|the line)/.test(fault))
     return '`worldswitch trace import` makes page traces';
   return undefined;
 }
