@@ -17,6 +17,7 @@ export function checkWorkloads({ scenario, fault }: CheckContext): void {
         vm: `${group.name}-0`,
         memoryPages: Math.floor(group.memory / 4096),
         openTrace: unread,
+        checking: true,
       });
     } catch (error) {
       fault(['vms', i, 'workload'], (error as Error).message);

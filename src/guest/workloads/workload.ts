@@ -141,6 +141,8 @@ export interface WorkloadDeps {
   readonly dataLines?: boolean;
   /** Opens a trace named in the scenario; throws when the caller cannot supply it. */
   openTrace(file: string): TraceFeed;
+  /** Made for its rules alone: tables as large as its memory are left out. */
+  readonly checking?: boolean;
 }
 
 /** Bytes of a page trace, handed over by whoever can read files. The model pulls; the driver refills. */
