@@ -1,4 +1,4 @@
-import { createReadStream, type ReadStream } from 'node:fs';
+import { constants, createReadStream, type ReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { relative } from 'node:path';
 import { pipeline } from 'node:stream';
@@ -155,7 +155,8 @@ function checkHead(name: string, bytes: Uint8Array, whole: boolean): void {
 }
 
 async function lookAt(path: string): Promise<{ compressed: boolean; size: number }> {
-  const file = await open(path, 'r');
+  // Opening a pipe would wait for its writer, and nothing could end that.
+  const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   try {
     const stat = await file.stat();
     if (stat.isDirectory()) throw new Error('it is a directory');
