@@ -77,7 +77,7 @@ function copyFrame(cpu: GuestCpu, from: number, to: number): void {
 }
 
 /** Lines in a row are fetched ahead: they stall the core for less than their latency. */
-function streamed({ core }: GuestCpu, work: () => void): void {
+export function streamed({ core }: GuestCpu, work: () => void): void {
   const { exposedQ8 } = core;
   core.exposedQ8 = Math.min(exposedQ8, STREAM_EXPOSED_Q8);
   work();

@@ -1,6 +1,7 @@
 import type { VcpuId, VmId } from '../base/ids.ts';
 import { Engine } from '../engine/engine.ts';
-import { BLOCK_ITEMS, GuestKernel } from '../guest/kernel.ts';
+import { GuestKernel } from '../guest/kernel.ts';
+import { BLOCK_ITEMS } from '../guest/kernel-options.ts';
 import { Requests } from '../guest/requests.ts';
 import { workloads } from '../guest/workloads/index.ts';
 import type { TraceFeed, Workload } from '../guest/workloads/workload.ts';
@@ -121,6 +122,7 @@ export function buildSimulation(
       machine,
       engine,
       costs: scenario.costs,
+      devices: scenario.devices,
       vms,
       vcpus,
       virtualized,
@@ -155,7 +157,7 @@ export function buildSimulation(
             mhz,
             deliver: (now) => {
               vm.counters.requests_arrived++;
-              hypervisor.interrupt(vcpu, 4, now);
+              hypervisor.network.receive(vcpu, workload.requestBytes ?? 1, now);
             },
           })
         : null;
@@ -170,6 +172,8 @@ export function buildSimulation(
         marks: piece && (piece.vm ?? name) === name ? [piece.from, piece.to] : [],
         onMark,
         requests,
+        sendBytes: scenario.devices.network.sendBytes,
+        diskBytes: scenario.devices.disk.requestBytes,
       });
       vcpu.guest = kernel;
       vcpu.guestRoot = kernel.root;

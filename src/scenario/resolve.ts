@@ -4,6 +4,7 @@ import type { Cycles } from '../base/ids.ts';
 import type { Choice } from '../base/registry.ts';
 import { toCycles } from '../base/units.ts';
 import type { HypervisorCosts } from '../hypervisor/costs.ts';
+import type { VirtualDevices } from '../hypervisor/devices.ts';
 import type { Processor } from '../machine/processor.ts';
 import { type CheckContext, checkScenario, pcpuCount } from './checks.ts';
 import type { FindInput, SweepInput } from './experiments.ts';
@@ -67,6 +68,7 @@ export interface Scenario {
     readonly backing: 'on-touch' | 'up-front';
   };
   readonly costs: HypervisorCosts;
+  readonly devices: VirtualDevices;
   readonly vms: readonly VmGroup[];
   readonly output: {
     /** Interval between samples; 0 = none. */
@@ -205,6 +207,7 @@ function inInternalUnits(parsed: ParsedScenario, input: Scenario['input']): Scen
       backing: hypervisor.backing,
     },
     costs: hypervisor.costs,
+    devices: hypervisor.devices,
     vms: parsed.vms,
     output: {
       timeseries: cycles(parsed.output.timeseries),
