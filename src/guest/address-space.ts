@@ -1,11 +1,10 @@
-import { DIRECT_MAP, type GuestCpu } from '../hypervisor/guest-port.ts';
+import type { GuestCpu } from '../hypervisor/guest-port.ts';
 import type { Vm } from '../hypervisor/vm.ts';
 import { indexAt, type PageTables, PTE_SHIFT, Pte, target } from '../machine/page-tables.ts';
-import { visitKernel } from '../machine/run.ts';
-import { kernelInstructions as instructions, STREAM_EXPOSED_Q8 } from './kernel-costs.ts';
 import { type Mapping, Mappings } from './mappings.ts';
 import { type GuestMemory, ZERO_PAGE } from './memory.ts';
-import { Op, type Region } from './workloads/workload.ts';
+import { clearFrame, copyFrame } from './streams.ts';
+import type { Region } from './workloads/workload.ts';
 
 /** What became of a fault. */
 export const FaultOutcome = {
@@ -62,33 +61,13 @@ function giveTable(guest: GuestTables, node: number): void {
   guest.memory.give(frame);
 }
 
-/** The kernel clears a frame through its direct map. */
-export function clearFrame(cpu: GuestCpu, frame: number): void {
-  streamed(cpu, () => {
-    visitKernel(cpu.core, DIRECT_MAP + frame, Op.Store, instructions.clearPage, 0, 64);
-  });
-}
-
-function copyFrame(cpu: GuestCpu, from: number, to: number): void {
-  streamed(cpu, () => {
-    visitKernel(cpu.core, DIRECT_MAP + from, Op.Load, instructions.copyPage / 2, 0, 64);
-    visitKernel(cpu.core, DIRECT_MAP + to, Op.Store, instructions.copyPage / 2, 0, 64);
-  });
-}
-
-/** Lines in a row are fetched ahead: they stall the core for less than their latency. */
-export function streamed({ core }: GuestCpu, work: () => void): void {
-  const { exposedQ8 } = core;
-  core.exposedQ8 = Math.min(exposedQ8, STREAM_EXPOSED_Q8);
-  work();
-  core.exposedQ8 = exposedQ8;
-}
-
 /** A process's page tables and mappings, in guest frames. */
 export class AddressSpace {
   readonly guest: GuestTables;
   readonly root: number;
   readonly mappings = new Mappings();
+  /** Entries of leaf tables that the last change of a range looked at, empty ones included. */
+  scanned = 0;
 
   constructor(guest: GuestTables, cpu: GuestCpu | null) {
     this.guest = guest;
@@ -272,6 +251,8 @@ export class AddressSpace {
     const span = 512 ** (level - 1);
     const first = Math.max(0, Math.floor((start - base) / span));
     const last = Math.min(level === 4 ? 14 : 511, Math.floor((end - 1 - base) / span));
+    if (level === 4) this.scanned = 0;
+    if (level === 1) this.scanned += last - first + 1;
     for (let index = first; index <= last; index++) {
       const slot = (node << 9) | index;
       const entry = tables.entries[slot]!;
@@ -283,8 +264,10 @@ export class AddressSpace {
 
   /** Unmaps a range; tables that become empty are freed. Returns how many entries were cleared. */
   unmap(cpu: GuestCpu | null, start: number, pages: number): number {
-    this.mappings.cut(start, start + pages);
-    return this.#clear(cpu, start, start + pages);
+    const cut = this.mappings.cut(start, start + pages);
+    const cleared = this.#clear(cpu, start, start + pages);
+    if (cut.length === 0) this.scanned = 0;
+    return cleared;
   }
 
   /** Clears the entries of a range, whose mappings stay (madvise DONTNEED). Returns how many. */

@@ -34,6 +34,8 @@ export const kernelInstructions = {
   exit: 10000,
   /** Per entry copied by fork or cleared by unmap. assumed (5-20) */
   perEntry: 10,
+  /** Per entry of a last-level table that unmap or mprotect looks at, present or not. assumed (1-4) */
+  perSlot: 2,
   /** Copying 64 bytes between buffers, as in `copyPage`. assumed (2-16) */
   copyLine: 8,
   /** Reading or writing a file that has to wait for the disk, requests apart. assumed (2000-7000) */

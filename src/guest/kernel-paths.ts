@@ -2,9 +2,9 @@ import { ModelError } from '../base/errors.ts';
 import { DIRECT_MAP, type GuestCpu } from '../hypervisor/guest-port.ts';
 import { linesOf } from '../hypervisor/packets.ts';
 import { visitKernel } from '../machine/run.ts';
-import { streamed } from './address-space.ts';
 import { kernelInstructions as cost, INSTRUCTIONS_PER_TEXT_VISIT } from './kernel-costs.ts';
 import { KERNEL_DATA, KERNEL_DATA_PAGES, KERNEL_TEXT, KERNEL_TEXT_PAGES } from './memory.ts';
+import { streamed } from './streams.ts';
 import { Op } from './workloads/workload.ts';
 
 /**

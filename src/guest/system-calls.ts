@@ -136,8 +136,10 @@ function flushAfter(
   vpn: number,
   changed: number,
 ): void {
+  if (space.scanned > 0) {
+    paths.run(cpu, changed * cost.perEntry + space.scanned * cost.perSlot, 5);
+  }
   if (changed === 0) return;
-  paths.run(cpu, changed * cost.perEntry, 5);
   if (changed === 1) cpu.invlpg(vpn);
   else cpu.loadCr3(space.root);
 }
