@@ -34,10 +34,13 @@ export class Network {
     );
   }
 
-  /** A message reaches the host, its first packets now. */
-  receive(vcpu: Vcpu, bytes: number, now: Cycles): void {
+  /** A message reaches the host, its first packets now. Returns when the last ones do. */
+  receive(vcpu: Vcpu, bytes: number, now: Cycles): Cycles {
     const gap = this.#cycles(wireTime(1, bytes));
-    this.#arrive(this.#add({ vcpu, left: bytes, size: MSS, gap }), now);
+    const train = { vcpu, left: bytes, size: MSS, gap };
+    const behind = packetsOf(bytes) - this.#batch(train);
+    this.#arrive(this.#add(train), now);
+    return now + behind * gap;
   }
 
   /** The other side acknowledges `bytes` that went out at `now`. Returns when the last acknowledgement arrives. */

@@ -157,7 +157,7 @@ export function buildSimulation(
             mhz,
             deliver: (now) => {
               vm.counters.requests_arrived++;
-              hypervisor.network.receive(vcpu, workload.requestBytes ?? 1, now);
+              return hypervisor.network.receive(vcpu, workload.requestBytes ?? 1, now);
             },
           })
         : null;

@@ -130,6 +130,8 @@ describe('the network', () => {
     const result = await oneRequest({ requests: { requestBytes: 10_000, responseBytes: 0 } });
     expect(metric(result, 'packets_received')).toBe(7);
     expect(metric(result, 'interrupts')).toBe(4);
+    // All of it is there after 5 packets more of 12.3 us.
+    expect(metric(result, 'latency_max') / 1e3).toBeGreaterThan(5 * 12.3);
     // Batches of 2896, 2896, 2896 and 1312 bytes.
     expect(cycles(result, 'host', 'device')).toBe(7 * 211 + (3 * 46 + 21) * 3);
   });
