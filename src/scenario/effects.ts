@@ -1,5 +1,5 @@
 import type { SyntheticParams, SyntheticRegion } from '../guest/workloads/synthetic-params.ts';
-import { type CheckContext, pcpuCount } from './checks.ts';
+import type { CheckContext } from './checks.ts';
 import type { Path } from './located.ts';
 import type { ParsedScenario } from './schema.ts';
 
@@ -7,12 +7,15 @@ import type { ParsedScenario } from './schema.ts';
  * Keys that can have no effect where they stand, because of what another key says. Written in a scenario they are a
  * misunderstanding, and refused; what a preset or a default says and a scenario does not use is no fault.
  * `host.cpu`, `hypervisor.costs` and `hypervisor.devices` describe a machine and a product: parts of them may
- * be idle, as may all that is about the hypervisor when there is none (`mmu: { kind: native }`).
+ * be idle, as may all that is about the hypervisor when there is none (`mmu: { kind: native }`), and what matters
+ * only with more pCPUs or VMs than there are: how many there are is what experiments vary.
  */
 export interface Idle {
   readonly path: Path;
   /** Why, as the rest of the sentence `this has no effect: …`. */
   readonly reason: string;
+  /** Who writes this one too has turned it off himself: `mmap: { calls: 0, pages: 8 }`. */
+  readonly unless?: Path | undefined;
 }
 
 /** The keys, in which case they are idle, and why. */
@@ -59,16 +62,11 @@ const SYNTHETIC: readonly Rule<SyntheticParams>[] = [
   [['quantum'], (of) => of.processes === 1, 'a single process does not take turns'],
 ];
 
-const REGION: readonly Rule<{ region: SyntheticRegion; params: SyntheticParams }>[] = [
+const REGION: readonly Rule<SyntheticRegion>[] = [
   [
     ['stores', 'pattern', 'lines', 'hotLines'],
-    ({ region }) => region.share === 0,
+    (of) => of.share === 0,
     'share is 0: nobody visits the region',
-  ],
-  [
-    ['populated'],
-    ({ params: { jobs } }) => jobs?.forks === true && jobs.exec,
-    'jobs load the program anew: nothing of it is there beforehand',
   ],
 ];
 
@@ -108,15 +106,12 @@ export function idleKeys(scenario: ParsedScenario): Idle[] {
   const idle = (path: Path, when: boolean, reason: string) => {
     if (when) found.push({ path, reason });
   };
-  const onePcpu = pcpuCount(scenario) === 1;
   const roundRobin = scheduler.kind === 'round-robin';
   const references = Number(scheduler['references'] ?? 0);
   const groups = scenario.vms.filter(({ count }) => count > 0);
   const traces = groups.some(({ workload }) => workload.kind === 'trace');
   const policy = (key: string): Path => ['hypervisor', 'scheduler', key];
   idle(['warmup'], scenario.duration === 'work' && scenario.warmup > 0, WORK_IS_MEASURED);
-  idle(['host', 'lookahead'], onePcpu, 'there is one pCPU, which is ahead of nobody');
-  idle(policy('steal'), roundRobin && onePcpu, 'there is one pCPU, which cannot take from another');
   idle(policy('timeslice'), roundRobin && references > 0, 'turns are counted in references');
   idle(policy('references'), references > 0 && !traces, 'only traces count their references');
   for (const [i, group] of scenario.vms.entries()) {
@@ -157,7 +152,7 @@ function idleInWorkload(
     ...applied(RATES, per1M, [...path, 'per1M']),
     ...(jobs ? applied(JOBS, jobs, [...path, 'jobs']) : []),
     ...regions.flatMap((region, i) => [
-      ...applied(REGION, { region, params: synthetic }, [...path, 'regions', i]),
+      ...applied(REGION, region, [...path, 'regions', i]),
       ...applied(lines, region, [...path, 'regions', i]),
     ]),
   ];
@@ -165,14 +160,20 @@ function idleInWorkload(
 
 function applied<T>(rules: readonly Rule<T>[], of: T, path: Path): Idle[] {
   return rules.flatMap(([keys, idle, reason]) =>
-    idle(of) ? keys.map((key) => ({ path: [...path, ...key.split('.')], reason })) : [],
+    idle(of)
+      ? keys.map((key) => {
+          const steps = key.split('.');
+          const unless = steps.length === 2 ? [...path, steps[0]!, 'calls'] : undefined;
+          return { path: [...path, ...steps], reason, unless };
+        })
+      : [],
   );
 }
 
 /** Refuses idle keys that the scenario's author has written. */
-export function checkEffects({ scenario, meant, fault }: CheckContext): void {
-  for (const { path, reason } of idleKeys(scenario)) {
-    if (!meant(path)) continue;
+export function checkEffects({ scenario, written, meant, fault }: CheckContext): void {
+  for (const { path, reason, unless } of idleKeys(scenario)) {
+    if ((unless && written(unless)) || !meant(path)) continue;
     const name = path.at(-1);
     fault(path, `"${name}" has no effect here: ${reason}`, `leave "${name}" out`);
   }

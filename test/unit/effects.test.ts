@@ -117,21 +117,6 @@ describe('a key without effect is refused', () => {
       { workload: synthetic('jobs: { instructions: 1000, parentCode: 1MiB }') },
     ],
     [
-      'populated',
-      {
-        workload: synthetic(
-          'jobs: { instructions: 1000 }',
-          '{ name: heap, kind: anon, size: 64KiB, share: 1, populated: false }',
-        ),
-      },
-      {
-        workload: synthetic(
-          'jobs: { instructions: 1000, exec: false }',
-          '{ name: heap, kind: anon, size: 64KiB, share: 1, populated: false }',
-        ),
-      },
-    ],
-    [
       'hotLines',
       {
         workload: synthetic(
@@ -161,7 +146,6 @@ describe('a key without effect is refused', () => {
       { top: 'duration: work\nwarmup: 5ms', workload: synthetic('work: 3') },
       { top: 'duration: 50ms\nwarmup: 5ms' },
     ],
-    ['lookahead', { host: ', pcpus: 1, lookahead: 10us' }, { host: ', lookahead: 10us' }],
     [
       'references',
       { hypervisor: `${TURNS}, references: 100 }` },
@@ -174,11 +158,6 @@ describe('a key without effect is refused', () => {
         workload: 'kind: trace, file: a.pt',
       },
       { hypervisor: `${TURNS}, timeslice: 1ms }` },
-    ],
-    [
-      'steal',
-      { host: ', pcpus: 1', hypervisor: `${TURNS}, steal: false }` },
-      { hypervisor: `${TURNS}, steal: false }` },
     ],
     ['weight', { hypervisor: `${TURNS} }`, vm: '    weight: 512' }, { vm: '    weight: 512' }],
     ['cap', { hypervisor: `${TURNS} }`, vm: '    cap: 50' }, { vm: '    cap: 50' }],
@@ -214,6 +193,14 @@ describe('a key without effect is accepted', () => {
   test('when it says what would be so anyway', () => {
     expect(checked({ workload: synthetic('ioLatency: 5ms, ioBytes: 4096') })).toBe('none');
     expect(checked({ hypervisor: `${TURNS}, references: 0 }` })).toBe('none');
+  });
+
+  test('beside the rate that is set to 0', () => {
+    expect(checked({ workload: synthetic('per1M: { mmap: { calls: 0, pages: 3 } }') })).toBe(
+      'none',
+    );
+    const heap = 'per1M: { heapGrowth: { calls: 0, limit: 1MiB } }';
+    expect(checked({ workload: synthetic(heap) })).toBe('none');
   });
 
   test('in a group of no VMs', () => {
