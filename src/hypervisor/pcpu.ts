@@ -131,7 +131,7 @@ export class Pcpu implements Runner {
       const work = hv.costs.injectEvent + ((vectors & 1) !== 0 ? hv.costs.timer : 0);
       hv.handle(vcpu, core, ExitReason.Intr, work);
       if ((vectors & ~1) !== 0) core.charge(Leaf.HostInterrupt, hv.costs.hostInterrupt);
-      this.#bringIn(vcpu);
+      if (!fresh) this.#bringIn(vcpu);
       if (!fresh) hv.resume(vcpu, core, ExitReason.Intr);
     }
     vcpu.entered = false;
@@ -140,11 +140,11 @@ export class Pcpu implements Runner {
     core.settle();
   }
 
-  /** The host's work on what has arrived for the vCPU. */
+  /** The host's work on packets that have arrived for the vCPU: before its entry, or in the exit they force. */
   #bringIn(vcpu: Vcpu): void {
     if (!this.#hv.virtualized) return;
     const cycles = Math.min(vcpu.hostWork, DRAIN_AFTER);
-    this.core.charge(Leaf.HostDevice, cycles);
+    this.core.charge(Leaf.HostInterrupt, cycles);
     vcpu.hostWork -= cycles;
   }
 

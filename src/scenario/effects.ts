@@ -18,19 +18,29 @@ export interface Idle {
   readonly unless?: Path | undefined;
 }
 
-/** The keys, in which case they are idle, and why. */
-type Rule<T> = readonly [keys: readonly string[], idle: (of: T) => boolean, reason: string];
+/** The keys, in which case they are idle, why, and the key that turns them off, when it may stand beside them. */
+type Rule<T> = readonly [
+  keys: readonly string[],
+  idle: (of: T) => boolean,
+  reason: string,
+  unless?: string,
+];
 
 type Rates = SyntheticParams['per1M'];
 type Jobs = NonNullable<SyntheticParams['jobs']>;
 
 const RATES: readonly Rule<Rates>[] = [
-  [['mmap.pages', 'mmap.live'], (of) => of.mmap.calls === 0, 'mmap.calls is 0'],
-  [['munmap'], (of) => of.mmap.calls === 0, 'mmap.calls is 0, and nothing is there to unmap'],
+  [
+    ['mmap.pages', 'mmap.live', 'munmap'],
+    (of) => of.mmap.calls === 0,
+    'nothing is mapped: mmap.calls is 0',
+    'mmap.calls',
+  ],
   [
     ['heapGrowth.pages', 'heapGrowth.limit'],
     (of) => of.heapGrowth.calls === 0,
     'heapGrowth.calls is 0',
+    'heapGrowth.calls',
   ],
 ];
 
@@ -59,7 +69,7 @@ const SYNTHETIC: readonly Rule<SyntheticParams>[] = [
     NO_SYSCALL,
   ],
   [['tickless'], (of) => of.hz === 0, 'hz is 0: there are no ticks'],
-  [['quantum'], (of) => of.processes === 1, 'a single process does not take turns'],
+  [['quantum'], (of) => of.processes === 1, 'a single process does not take turns', 'processes'],
 ];
 
 const REGION: readonly Rule<SyntheticRegion>[] = [
@@ -159,13 +169,14 @@ function idleInWorkload(
 }
 
 function applied<T>(rules: readonly Rule<T>[], of: T, path: Path): Idle[] {
-  return rules.flatMap(([keys, idle, reason]) =>
+  const at = (key: string): Path => [...path, ...key.split('.')];
+  return rules.flatMap(([keys, idle, reason, unless]) =>
     idle(of)
-      ? keys.map((key) => {
-          const steps = key.split('.');
-          const unless = steps.length === 2 ? [...path, steps[0]!, 'calls'] : undefined;
-          return { path: [...path, ...steps], reason, unless };
-        })
+      ? keys.map((key) => ({
+          path: at(key),
+          reason,
+          unless: unless === undefined ? undefined : at(unless),
+        }))
       : [],
   );
 }

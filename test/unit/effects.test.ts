@@ -201,6 +201,10 @@ describe('a key without effect is accepted', () => {
     );
     const heap = 'per1M: { heapGrowth: { calls: 0, limit: 1MiB } }';
     expect(checked({ workload: synthetic(heap) })).toBe('none');
+    expect(checked({ workload: synthetic('processes: 1, quantum: 5000') })).toBe('none');
+    expect(checked({ workload: synthetic('per1M: { munmap: 1, mmap: { calls: 0 } }') })).toBe(
+      'none',
+    );
   });
 
   test('in a group of no VMs', () => {
