@@ -39,6 +39,7 @@ export const synthetic: WorkloadDefinition<typeof syntheticParams> = {
     return {
       processes,
       arrivals: requests && arrivalsOf(requests.arrivals),
+      requestBytes: requests?.requestBytes,
       work: params.work,
       unit: requests ? 'requests' : jobs ? 'jobs' : 'million instructions',
       cpiQ8: Math.round(params.cpi * 256),
@@ -282,7 +283,7 @@ class Factory {
     const random = stream(this.seed, `${path}/io`);
     const parts = requests.syscalls + 1;
     for (;;) {
-      yield operation(Op.AwaitRequest);
+      yield operation(Op.AwaitRequest, requests.requestBytes);
       const bits = xoshiroNext(state);
       const mean = requests.instructions;
       const instructions = requests.distribution === 'fixed' ? mean : exponential(mean, bits);
