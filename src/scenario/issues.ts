@@ -40,7 +40,10 @@ export function reportIssue(issue: Issue, context: IssueContext): void {
   const words = allowedWords(issue, path, context);
   if (words.length > 0) {
     const text = String(node.form === 'scalar' ? node.value : '');
-    const guess = meantWord(text, words) ?? didYouMean(text, words);
+    // Sizes that look alike are no slips of the pen.
+    const guess = quantityAt(path, context)
+      ? undefined
+      : (meantWord(text, words) ?? didYouMean(text, words));
     findings.add(
       node.place,
       `${got} is not allowed for "${String(path.at(-1))}"`,
