@@ -95,6 +95,10 @@ function checkFile(directory: string, name: string): void {
   const there = lstatSync(join(directory, name), { throwIfNoEntry: false });
   if (!there) return;
   if (there.isDirectory()) throw new Refusal(`${name} in it is a directory`);
+  // Also behind a link: /dev/stdout is one.
+  if (stat(join(directory, name))?.isFile() === false) {
+    throw new Refusal(`${name} in it is not a regular file`);
+  }
   const { mode, uid, dev } = statSync(directory);
   if (there.dev !== dev) throw new Refusal(`${name} in it is a mount point`);
   const own = process.getuid?.() ?? 0;
