@@ -150,6 +150,13 @@ describe('durations, sizes and rates', () => {
     expect(message({}, path, value)).toContain(`did you mean ${meant}?`);
   });
 
+  it.each(['constructor', '__proto__', 'toString', 'hasOwnProperty'])('of 2 %s', (unit) => {
+    for (const path of ['duration', 'host.memory', 'host.cpu.clock']) {
+      expect(message({}, path, `2${unit}`)).toContain(`unknown unit "${unit}"`);
+    }
+    expect(message({}, 'checks.translations', unit)).toMatch(/must be true or false, got "\w+"$/);
+  });
+
   it('have limits and choices in the units people write', () => {
     const tlb = vm({ kind: 'tlb-thrash', pages: 4 });
     expect(message(tlb, 'vms.vm.workload.pageSize', '1MiB')).not.toContain('did you mean');
