@@ -8,7 +8,10 @@ export interface Dimension {
   readonly units: Readonly<Record<string, number>>;
   /** Units in which values are shown, the largest first. */
   readonly shown: readonly string[];
-  /** What else people call a unit, in lower case and without `s` at its end -> what they may mean, likeliest first. */
+  /**
+   * What else people call a unit, in lower case and without `s` at its end -> what they may mean,
+   * likeliest first.
+   */
   readonly slips: Readonly<Record<string, readonly string[]>>;
 }
 

@@ -14,8 +14,9 @@ export interface Expected {
 class Refusal extends Error {}
 
 /**
- * Throws ConfigError when results could not be written to `directory`; leaves nothing there. Asked before a run, so that the
- * answer does not come after it: everything is tried, not looked up. `option`: where the user named the directory.
+ * Throws ConfigError when results could not be written to `directory`; leaves nothing there. Asked
+ * before a run, so that the answer does not come after it: everything is tried, not looked up.
+ * `option`: where the user named the directory.
  */
 export function checkOutput(
   directory: string,
