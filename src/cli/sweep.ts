@@ -61,8 +61,8 @@ export async function sweep(file: string, options: SweepOptions): Promise<void> 
 }
 
 /**
- * Work that keeps what it has finished, whatever ends it: a signal, a disk that is full or fails. Says so, sets the exit
- * code and returns undefined.
+ * Work that keeps what it has finished, whatever ends it: a signal, a disk that is full or fails.
+ * Says so, sets the exit code and returns undefined.
  */
 export async function resumable<T>(
   work: (interrupt: Interrupt) => Promise<T>,
@@ -119,7 +119,10 @@ export interface ExecuteChoices {
   readonly quiet?: boolean | undefined;
 }
 
-/** Runs what is missing, with one bar. Rejects with RunAborted, in good order, when it is interrupted. */
+/**
+ * Runs what is missing, with one bar. Rejects with RunAborted, in good order, when it is
+ * interrupted.
+ */
 export async function executeCampaign(
   campaign: Campaign,
   interrupt: Interrupt,

@@ -84,8 +84,9 @@ const plainErrors: Readonly<Record<string, string>> = {
 };
 
 /**
- * The contents of the first document, and its first problem. Composing ends there: a text that is no YAML at all has a
- * problem every few characters, and each takes as long as a thousand good ones.
+ * The contents of the first document, and its first problem. Composing ends there: a text that is
+ * no YAML at all has a problem every few characters, and each takes as long as a thousand good
+ * ones.
  */
 function compose(
   tokens: Iterable<CST.Token>,

@@ -22,6 +22,16 @@ const identifier = (noun: string) =>
       `a ${noun} is made of lower-case letters, digits and single dashes, and starts with a letter: got ${JSON.stringify(issue.input)}`,
   });
 
+/** A seed stands in tables, where a spreadsheet must not take it for a formula. */
+const seedText = () =>
+  z
+    .string()
+    .min(1)
+    .max(200)
+    .refine((text) => !/^[=+@-]/.test(text) || Number.isFinite(Number(text)), {
+      error: 'a seed that is no number cannot begin with =, +, - or @: it would be a formula',
+    });
+
 const vmSchema = (workloadPresets: readonly string[]) =>
   z
     .strictObject({
@@ -102,7 +112,7 @@ export function scenarioSchema({
         .describe('name of the scenario; results go to results/<name>/'),
       description: z.string().optional().describe('what the scenario is about'),
       seed: z
-        .union([z.string().min(1).max(200), z.int()])
+        .union([seedText(), z.int()])
         .prefault(1)
         .transform(String)
         .describe('root of all random streams: same scenario and seed, same results'),

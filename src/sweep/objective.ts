@@ -55,7 +55,10 @@ interface Parts {
   readonly group: string | undefined;
 }
 
-/** Takes an objective apart, from its only `<` or `>` to both sides; undefined when it has another form. */
+/**
+ * Takes an objective apart, from its only `<` or `>` to both sides; undefined when it has another
+ * form.
+ */
 function partsOf(text: string): Parts | undefined {
   if (text.length > MAX_TEXT) return undefined;
   const at = text.search(/[<>]/);
