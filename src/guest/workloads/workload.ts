@@ -145,8 +145,8 @@ export interface WorkloadDeps {
   /** False: nobody looks at the lines of visits. */
   readonly dataLines?: boolean;
   /**
-   * Opens a trace named in the scenario; throws when the caller cannot supply it. `again`: it will be read several
-   * times, so it is worth keeping.
+   * Opens a trace named in the scenario; throws when the caller cannot supply it. `again`: it will
+   * be read several times, so it is worth keeping.
    */
   openTrace(file: string, again: boolean): TraceFeed;
   /** Made for its rules alone: tables as large as its memory are left out. */
