@@ -195,7 +195,7 @@ const MOST_ROWS = 40;
 const HEADLINES: readonly MeasureName[] = [
   'slowdown',
   'work_per_second',
-  'latency_p99',
+  'latency_p99_ns',
   'cycles_per_instruction',
   'ready_share',
   'host_overhead',

@@ -1,5 +1,6 @@
 import { leafHelp } from '../report/costs.ts';
 import { type Column, groupBy, grouped, tableLines } from '../report/table.ts';
+import type { causeNames } from '../stats/leaves.ts';
 import type { EvictionRow } from '../stats/result.ts';
 import type { Bill, BillLine } from './bill.ts';
 import type { Compared, ComparedLine } from './compare.ts';
@@ -34,11 +35,12 @@ function help(leaf: string, detail: string): string {
   if (leaf === 'guest.user') return 'its own instructions';
   if (leaf === 'guest.kernel') return 'instructions of its kernel';
   if (leaf === 'tlb.l2hit') return 'L1 TLB misses that hit the L2';
-  if (leaf === 'walk.guest' || leaf === 'data.stall') return lossHelp[detail] ?? '';
+  if (leaf === 'walk.guest' || leaf === 'data.stall')
+    return lossHelp[detail as keyof typeof lossHelp] ?? '';
   return leafHelp(leaf, detail);
 }
 
-const lossHelp: Readonly<Record<string, string>> = {
+const lossHelp: Readonly<Record<(typeof causeNames)[number], string>> = {
   cold: 'first use on this core',
   capacity: 'evicted by itself',
   interference: 'evicted by another VM or the host',
@@ -48,7 +50,6 @@ const lossHelp: Readonly<Record<string, string>> = {
   invlpg: 'flushed: INVLPG',
   shootdown: 'flushed: mapping dropped or protected',
   migration: 'it came from another core',
-  'nested-change': 'flushed: nested mapping changed',
   dirty: 'held, but not for a store',
 };
 
@@ -184,7 +185,7 @@ export function billText(bill: Bill, { most, style }: TextOptions): string {
     ...body.map((line) => `  ${line}`),
     '',
   ];
-  return [...lines, ...evictionLines(bill.evictions, bill.vm, style)].join('\n');
+  return [...lines, ...evictionLines(bill.evictions ?? [], bill.vm, style)].join('\n');
 }
 
 const signedGroups = (value: number): string =>

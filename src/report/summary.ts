@@ -1,7 +1,7 @@
 import { showBytes, showCycles } from '../base/units.ts';
 import type { Scenario } from '../scenario/resolve.ts';
-import { causeNames } from '../stats/leaves.ts';
-import type { MetricName } from '../stats/metrics.ts';
+import { lossCauses } from '../stats/leaves.ts';
+import { type MetricName, walkMetric } from '../stats/metrics.ts';
 import type { RunResult, VmRow } from '../stats/result.ts';
 import { leafHelp, virtualizationCosts } from './costs.ts';
 import { groupBy, grouped, percent, range, tableLines } from './table.ts';
@@ -168,9 +168,15 @@ function requestTable(lines: readonly Line[], { mhz, windowCycles }: RunResult):
       values(vms, 'requests').map((served) => served / seconds),
       grouped,
     ),
-    ...(['latency_mean', 'latency_p50', 'latency_p95', 'latency_p99', 'latency_max'] as const).map(
-      (metric) => range(values(vms, metric), (ns) => (ns / 1e6).toFixed(1)),
-    ),
+    ...(
+      [
+        'latency_mean_ns',
+        'latency_p50_ns',
+        'latency_p95_ns',
+        'latency_p99_ns',
+        'latency_max_ns',
+      ] as const
+    ).map((metric) => range(values(vms, metric), (ns) => (ns / 1e6).toFixed(1))),
   ]);
   return tableLines(
     columns.map((head, i) => ({ head, left: i === 0 })),
@@ -208,12 +214,8 @@ function causeLines(lines: readonly Line[]): string[] {
   const rows = lines.flatMap(({ name, vms }) => {
     const walks = sum(values(vms, 'walks'));
     if (walks === 0) return [];
-    const causes = causeNames
-      .filter((cause) => cause !== 'dirty')
-      .map((cause) => {
-        const metric = `walks_${cause.replaceAll('-', '_')}` as MetricName;
-        return { cause, share: sum(values(vms, metric)) / walks };
-      })
+    const causes = lossCauses
+      .map((cause) => ({ cause, share: sum(values(vms, walkMetric(cause))) / walks }))
       .filter(({ share }) => share >= 0.0005)
       .toSorted((a, b) => b.share - a.share)
       .slice(0, 5)

@@ -2,7 +2,7 @@ import { ModelError } from '../base/errors.ts';
 import { runstateMetrics } from '../hypervisor/vm.ts';
 import { HOT_COUNTERS, hotCounters, K } from '../machine/counters.ts';
 import { exitNames, LEAVES, leafNames } from '../stats/leaves.ts';
-import type { MetricName } from '../stats/metrics.ts';
+import { type MetricName, MILLION_INSTRUCTIONS } from '../stats/metrics.ts';
 import type {
   EvictionRow,
   ExitRow,
@@ -99,6 +99,7 @@ export function collect(
       Object.assign(own, latencyMetrics(sorted));
       latencies.push(...distribution(vm.name, sorted));
     }
+    if (member.workload.unit === MILLION_INSTRUCTIONS) own.work = own.user_instructions! / 1e6;
     own.finished_at_cycles = Number.isNaN(vm.finishedAt) ? 0 : vm.finishedAt;
     own.guest_memory_bytes = member.kernel.guest.memory.used * 4096;
     own.host_memory_bytes = vm.p2m.reduce((n, frame) => n + (frame !== 0 ? 1 : 0), 0) * 4096;
@@ -137,7 +138,7 @@ export function collect(
     metrics,
     ledger,
     exits,
-    evictions,
+    evictions: scenario.output.evictions ? evictions : undefined,
     vms,
     latencies,
     timeseries,
@@ -175,11 +176,11 @@ function latencyMetrics(sorted: Float64Array): Partial<Record<MetricName, number
   const at = (share: number) => quantile(sorted, share);
   const mean = sorted.reduce((sum, value) => sum + value, 0) / sorted.length;
   return {
-    latency_mean: Math.round(mean),
-    latency_p50: at(0.5),
-    latency_p95: at(0.95),
-    latency_p99: at(0.99),
-    latency_max: Math.round(sorted.at(-1)!),
+    latency_mean_ns: Math.round(mean),
+    latency_p50_ns: at(0.5),
+    latency_p95_ns: at(0.95),
+    latency_p99_ns: at(0.99),
+    latency_max_ns: Math.round(sorted.at(-1)!),
   };
 }
 

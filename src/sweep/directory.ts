@@ -9,7 +9,7 @@ import { ScenarioTree } from '../scenario/load.ts';
 import { Campaign, codeVersion } from './campaign.ts';
 import type { Failure, Outcome } from './execute.ts';
 import { makePlan } from './plan.ts';
-import { differencesCsv, pointsCsv, summaryCsv } from './tables.ts';
+import { dictionaryCsv, differencesCsv, pointsCsv, summaryCsv } from './tables.ts';
 
 /** The directory of a campaign: what it is asked to do, its units, its tables. */
 
@@ -25,7 +25,7 @@ interface Recipe {
 }
 
 const RECIPE = 'campaign.json';
-const TABLES = ['points.csv', 'summary.csv', 'differences.csv'] as const;
+const TABLES = ['points.csv', 'summary.csv', 'differences.csv', 'dictionary.csv'] as const;
 
 export interface OpenCampaignOptions {
   readonly set: readonly string[];
@@ -123,6 +123,7 @@ export function mergeCampaign(directory: string, { campaign, recipe }: OpenCampa
   if (plan.baseline) {
     writeFileAtomic(join(directory, 'differences.csv'), differencesCsv(plan, campaign));
   }
+  writeFileAtomic(join(directory, 'dictionary.csv'), dictionaryCsv(plan));
   const manifest = {
     tool: 'worldswitch',
     version: recipe.version,

@@ -1,12 +1,14 @@
-import { csv, leafColumn } from '../report/csv.ts';
+import { wideLeaves as leaves, runColumns } from '../report/columns.ts';
+import { csv } from '../report/csv.ts';
+import { dictionaryRows } from '../report/dictionary.ts';
 import {
   groupMeasureNames,
   hostMeasureNames,
-  leafColumns,
   type MeasureName,
   measures,
 } from '../stats/measures.ts';
 import { type Estimate, estimate } from '../stats/replications.ts';
+import { columnsOf, DIFFERENCES, POINTS, SUMMARY } from './columns.ts';
 import type { Plan, Point } from './plan.ts';
 import { firstReplications, nextReplications } from './replicate.ts';
 import type { UnitResult, Values } from './unit.ts';
@@ -26,10 +28,10 @@ export interface UnitSource {
 const DEFAULT_METRICS: readonly MeasureName[] = [
   'work_per_second',
   'requests_per_second',
-  'latency_mean',
-  'latency_p50',
-  'latency_p95',
-  'latency_p99',
+  'latency_mean_ns',
+  'latency_p50_ns',
+  'latency_p95_ns',
+  'latency_p99_ns',
   'cycles_per_instruction',
   'walks_per_1000_instructions',
   'exits_per_second',
@@ -47,8 +49,6 @@ const DEFAULT_METRICS: readonly MeasureName[] = [
 export const HOST = 'host';
 
 const isHost = (name: MeasureName) => measures[name].scope === 'host';
-const column = (name: MeasureName) => (measures[name].unit === 'ns' ? `${name}_ns` : name);
-const leaves = leafColumns.filter((leaf) => leaf !== 'idle');
 
 /** The finished replications of a point by number, as many as the plan wants. */
 export function replicationsOf(plan: Plan, source: UnitSource, point: number): UnitResult[] {
@@ -68,23 +68,7 @@ type Cell = string | number | undefined;
 
 /** A row for each point, replication and VM group. */
 export function pointsCsv(plan: Plan, source: UnitSource): Iterable<string> {
-  const columns = [
-    'point',
-    'replication',
-    'seed',
-    'unit',
-    ...plan.space.axes.map((axis) => axis.column),
-    'group',
-    'vms',
-    'workload',
-    'work_unit',
-    'clock_mhz',
-    'window_cycles',
-    ...groupMeasureNames.map(column),
-    ...leaves.map(leafColumn),
-    ...hostMeasureNames,
-  ];
-  return csv(columns, pointRows(plan, source));
+  return csv(columnsOf(POINTS, plan.space.axes), pointRows(plan, source));
 }
 
 function* pointRows(plan: Plan, source: UnitSource): Generator<Cell[]> {
@@ -146,9 +130,7 @@ export function* summaryRows(plan: Plan, source: UnitSource): Generator<SummaryR
 
 /** Mean, half-width of the 95 % interval and number of replications of each metric, by point and VM group. */
 export function summaryCsv(plan: Plan, source: UnitSource): Iterable<string> {
-  const axes = plan.space.axes.map((axis) => axis.column);
-  const columns = ['point', ...axes, 'group', 'metric', 'unit', 'mean', 'half_width', 'n'];
-  return csv(columns, rowsOf(summaryRows(plan, source)));
+  return csv(columnsOf(SUMMARY, plan.space.axes), rowsOf(summaryRows(plan, source)));
 }
 
 function* rowsOf(rows: Iterable<SummaryRow>): Generator<Cell[]> {
@@ -159,20 +141,7 @@ function* rowsOf(rows: Iterable<SummaryRow>): Generator<Cell[]> {
 
 /** Each point against its baseline point, replication by replication: common random numbers cancel out. */
 export function differencesCsv(plan: Plan, source: UnitSource): Iterable<string> {
-  const columns = [
-    'point',
-    'baseline',
-    ...plan.space.axes.map((axis) => axis.column),
-    'group',
-    'metric',
-    'unit',
-    'difference',
-    'difference_half_width',
-    'ratio',
-    'ratio_half_width',
-    'n',
-  ];
-  return csv(columns, differenceRows(plan, source));
+  return csv(columnsOf(DIFFERENCES, plan.space.axes), differenceRows(plan, source));
 }
 
 function* differenceRows(plan: Plan, source: UnitSource): Generator<Cell[]> {
@@ -204,6 +173,17 @@ function* differenceRows(plan: Plan, source: UnitSource): Generator<Cell[]> {
       }
     }
   }
+}
+
+/** What every column of the tables of a sweep means; the measures by name are columns of points.csv. */
+export function dictionaryCsv({ space: { axes }, baseline }: Plan): Iterable<string> {
+  const columns = {
+    'points.csv': columnsOf(POINTS, axes),
+    'summary.csv': columnsOf(SUMMARY, axes),
+    ...(baseline && { 'differences.csv': columnsOf(DIFFERENCES, axes) }),
+    'dictionary.csv': runColumns['dictionary.csv'],
+  };
+  return csv(runColumns['dictionary.csv'], dictionaryRows(columns, {}, axes));
 }
 
 /** The VM groups of a point, then the host. */

@@ -80,7 +80,7 @@ describe('a bar of text', () => {
 
 describe('the data of a sweep', () => {
   it('takes a measure that the summary leaves out from the points, in the unit shown', () => {
-    const [first] = estimates(sweepFiles(), shownAs('latency_p99'));
+    const [first] = estimates(sweepFiles(), shownAs('latency_p99_ns'));
     // 4 ms and 6 ms: Student's t for one degree of freedom is 12.706, the standard error 1 ms.
     expect(first).toMatchObject({ labels: ['4', 'nested'], group: 'web', mean: 5, n: 2 });
     expect(first!.half).toBeCloseTo(12.706, 3);

@@ -44,8 +44,8 @@ describe('latencies', () => {
     for (const { vm, metrics } of serving) {
       const own = rows.filter((row) => row.vm === vm);
       expect(own).toHaveLength(metrics.requests!);
-      expect(own.at(-1)).toEqual({ vm, quantile: 1, latency_ns: metrics.latency_max });
-      expect(own.find(({ quantile }) => quantile >= 0.5)!.latency_ns).toBe(metrics.latency_p50);
+      expect(own.at(-1)).toEqual({ vm, quantile: 1, latency_ns: metrics.latency_max_ns });
+      expect(own.find(({ quantile }) => quantile >= 0.5)!.latency_ns).toBe(metrics.latency_p50_ns);
     }
     expect(rows.map(({ vm }) => vm)).not.toContain('loop-0');
   });

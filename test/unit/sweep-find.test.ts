@@ -7,12 +7,12 @@ import type { UnitResult } from '../../src/sweep/unit.ts';
 
 describe('an objective', () => {
   it.each([
-    ['p99 latency < 50ms', { measure: 'latency_p99', below: true, limit: 50e6, scope: 'every' }],
+    ['p99 latency < 50ms', { measure: 'latency_p99_ns', below: true, limit: 50e6, scope: 'every' }],
     ['slowdown < 1.25 for every VM', { measure: 'slowdown', limit: 1.25, scope: 'every' }],
     ['host overhead < 10%', { measure: 'host_overhead', limit: 0.1, scope: 'host' }],
     ['overhead <= 20 % on average', { measure: 'overhead', limit: 0.2, scope: 'average' }],
     ['work per second > 100 for web', { measure: 'work_per_second', below: false, group: 'web' }],
-    ['latency_max < 1 s', { measure: 'latency_max', limit: 1e9 }],
+    ['latency_max < 1 s', { measure: 'latency_max_ns', limit: 1e9 }],
   ])('reads %s', (text, expected) => {
     expect(parseObjective(text, ['web'])).toMatchObject(expected);
   });
@@ -21,7 +21,7 @@ describe('an objective', () => {
     ['make it fast', 'not an objective'],
     ['slowdwn < 2', 'there is no metric "slowdwn"'],
     ['walks < 2', 'a ratio, a rate or a latency'],
-    ['p99 latency < 50', '"50" is no limit for latency_p99'],
+    ['p99 latency < 50', '"50" is no limit for p99 latency'],
     ['slowdown < 2ms', '"2ms" is no limit for slowdown'],
     ['slowdown < 2 for db', 'there is no VM group "db"'],
   ])('refuses %s', (text, message) => {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { MILLION_INSTRUCTIONS } from '../../stats/metrics.ts';
 import { DATA, microParams, microRegion, microRegions, microWorkload } from './micro.ts';
 import { makeMix } from './mix.ts';
 import { Mixer } from './mixer.ts';
@@ -56,6 +57,6 @@ export const tlbThrash: WorkloadDefinition<typeof params> = {
     const data = microRegion({ name: 'data', start, pages, pageShift: large ? 21 : 12 });
     const program = new ScriptProgram({ script: touch(), mixer });
     const regions = microRegions(data);
-    return microWorkload(options, 'million instructions', [{ regions, program }]);
+    return microWorkload(options, MILLION_INSTRUCTIONS, [{ regions, program }]);
   },
 };

@@ -55,13 +55,12 @@ export function estimates({ manifest, summary, points }: SweepFiles, shown: Show
       n: Number(row['n']),
     }));
   }
-  const column = measures[name].unit === 'ns' ? `${name}_ns` : name;
   const host = measures[name].scope === 'host';
   const groups = groupBy(points, (row) => `${row['point']} ${host ? 'host' : row['group']}`);
   return [...groups.values()].flatMap((all) => {
     const once = host ? all.filter(({ group }) => group === all[0]!['group']) : all;
     const found = estimate(
-      once.filter((row) => row[column] !== '').map((row) => Number(row[column]) * factor),
+      once.filter((row) => row[name] !== '').map((row) => Number(row[name]) * factor),
     );
     if (!found) return [];
     const { mean, halfWidth, n } = found;
@@ -136,8 +135,8 @@ function numberOf(label: string): number | undefined {
 /** Measures worth a figure of their own, in this order. */
 const WORTH: readonly MeasureName[] = [
   'slowdown',
-  'latency_p99',
-  'latency_p95',
+  'latency_p99_ns',
+  'latency_p95_ns',
   'work_per_second',
   'cycles_per_instruction',
   'ready_share',
