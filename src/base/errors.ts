@@ -1,3 +1,5 @@
+import { visible } from './text.ts';
+
 /** Where in an input file something stands. Lines and columns count from 1. */
 export interface Place {
   readonly file: string;
@@ -45,7 +47,7 @@ export class MemoryError extends Error {
   }
 }
 
-/** `file:line:column: error: message — suggestion`, then the source line with a caret. */
+/** `file:line:column: error: message — suggestion`, then the source line with a caret; nothing in it steers a terminal. */
 export function formatDiagnostic(diagnostic: Diagnostic): string {
   const { place, message, suggestion, excerpt } = diagnostic;
   const head = `${place.file}:${place.line}:${place.column}: error: ${message}`;
@@ -53,5 +55,5 @@ export function formatDiagnostic(diagnostic: Diagnostic): string {
   if (excerpt !== undefined && excerpt.length <= 160) {
     lines.push(`    ${excerpt}`, `    ${' '.repeat(Math.max(0, place.column - 1))}^`);
   }
-  return lines.join('\n');
+  return visible(lines.join('\n'));
 }

@@ -11,6 +11,7 @@ import {
   type YAMLMap,
 } from 'yaml';
 import type { Place } from '../base/errors.ts';
+import { unseenIn } from '../base/text.ts';
 import { type Findings, listed } from './findings.ts';
 import type { Located, LocatedEntry, LocatedMap } from './located.ts';
 
@@ -126,6 +127,8 @@ class Reader {
       return this.#sized({ form: 'list', place, items }, items, offset);
     }
     const value = (node as Scalar | null | undefined)?.value ?? null;
+    // Written as escapes: `"\e[31m"`. A text of several lines may say so itself.
+    if (typeof value === 'string') this.#checkSeen(value.replaceAll(/[\t\n]/g, ''), place);
     if (typeof value === 'string' || typeof value === 'boolean' || value === null) {
       return this.#sized({ form: 'scalar', place, value }, [], offset);
     }
@@ -143,6 +146,7 @@ class Reader {
         this.#stop(at, 'a key must be a plain word');
       }
       const key = String(name);
+      this.#checkSeen(key, this.#place(at));
       const value = this.#node(pair.value, at);
       if (key === '<<') {
         for (const source of value.form === 'list' ? value.items : [value]) {
@@ -161,6 +165,13 @@ class Reader {
     }
     const children = [...entries.values()].map((entry) => entry.value);
     return this.#sized({ form: 'map', place, entries }, children, offset);
+  }
+
+  #checkSeen(text: string, place: Place): void {
+    const unseen = unseenIn(text);
+    if (unseen === undefined) return;
+    const message = `the text holds a control character (${unseen})`;
+    this.#findings.add(place, message, 'write what can be seen only');
   }
 
   #alias(name: string, offset: number): Located {
