@@ -3,18 +3,20 @@ import { join, resolve } from 'node:path';
 import { ConfigError } from '../base/errors.ts';
 import { checkOutput } from '../files/output.ts';
 import { openTree } from '../files/scenario-file.ts';
+import { counted, plain, shown } from '../report/quantities.ts';
 import { child, type LocatedMap } from '../scenario/located.ts';
 import { measures } from '../stats/measures.ts';
 import { READY } from '../sweep/answer.ts';
 import { Campaign } from '../sweep/campaign.ts';
-import { type Answer, find as findAnswers } from '../sweep/find.ts';
+import { type Answer, type Broken, find as findAnswers } from '../sweep/find.ts';
+import type { Objective } from '../sweep/objective.ts';
 import { describe } from '../sweep/plan.ts';
 import { inlinePool, threadPool } from '../sweep/pool.ts';
 import { type Question, readQuestion } from '../sweep/question.ts';
 import { onInterrupt } from './interrupt.ts';
 import { ProgressBar } from './progress.ts';
 import { print, style } from './terminal.ts';
-import { shortNumber, textTable } from './text-table.ts';
+import { textTable } from './text-table.ts';
 
 export interface FindCommandOptions {
   readonly set: readonly string[];
@@ -59,7 +61,7 @@ export async function find(file: string, options: FindCommandOptions): Promise<v
             .findings()
             .diagnostic(
               at,
-              `no VM reports ${objective.measure} (at the point ${where})`,
+              `no VM reports ${measures[objective.measure].words} (at the point ${where})`,
               measures[objective.measure].unit === 'ns'
                 ? 'latencies need a workload with requests'
                 : undefined,
@@ -121,7 +123,7 @@ function asText(question: Question, answers: readonly Answer[]): string {
   const rows = answers.map((answer) => [
     ...answer.labels,
     answer.value === undefined ? 'none' : range(answer.value, answer.atMost!),
-    answer.vmsPerCore ? range(...(answer.vmsPerCore.map(shortNumber) as [string, string])) : '',
+    answer.vmsPerCore ? range(...(answer.vmsPerCore.map(plain) as [string, string])) : '',
     answer.broken?.vm?.vm ?? '',
   ]);
   const [head, ...body] = textTable([header, ...rows]).split('\n');
@@ -138,7 +140,19 @@ ${said}
 const range = (sure: string, possible: string) => `${sure} (${sure}..${possible})`;
 
 const isGuest = (leaf: string) => /^guest\./.test(leaf);
-const perThousand = (cycles: number) => `${shortNumber(cycles)} cycles per 1000 instructions`;
+const perThousand = (cycles: number) => `${plain(cycles)} cycles per 1000 instructions`;
+
+/** `p99 latency is 10.1 ± 2.3 ms, worst in web-1 (12 ms)`, `web-0 served none of its 10 requests`. */
+function achievement({ measure }: Objective, { mean, halfWidth, vm, runs }: Broken): string {
+  if (vm && !Number.isFinite(vm.value)) {
+    return measures[measure].unit === 'ns'
+      ? `${vm.vm} served none of its ${counted(vm.arrived ?? 0, 'requests')}`
+      : `${vm.vm} did no work though it was runnable`;
+  }
+  const half = Number.isFinite(halfWidth) ? halfWidth : undefined;
+  const who = vm ? `, worst in ${vm.vm} (${shown(measure, vm.value)})` : '';
+  return `${measures[measure].words} is ${shown(measure, mean, half, runs)}${who}`;
+}
 
 /** Why it ends there. */
 function sentence(question: Question, answer: Answer): string {
@@ -148,16 +162,8 @@ function sentence(question: Question, answer: Answer): string {
   if (!broken || unlimited) {
     return `${prefix}every value tried meets the objective; it was not the limit (${runs} runs)`;
   }
-  const unit = measures[objective.measure].unit;
-  const shown = (value: number) =>
-    unit === 'ns' ? `${shortNumber(value / 1e6)} ms` : shortNumber(value);
-  const half =
-    broken.halfWidth === undefined || !Number.isFinite(broken.halfWidth)
-      ? ''
-      : ` ±${shown(broken.halfWidth)}`;
-  const who = broken.vm ? `, worst in ${broken.vm.vm} (${shown(broken.vm.value)})` : '';
   const lines = [
-    `${prefix}at ${axis.path} = ${broken.value}, ${objective.measure} is ${shown(broken.mean)}${half}${who} (${runs} runs)`,
+    `${prefix}at ${axis.path} = ${broken.value}, ${achievement(objective, broken)} (${runs} runs)`,
   ];
   const waiting = broken.grew.find(({ leaf }) => leaf === READY);
   // The guest's own work is no reason.
@@ -173,8 +179,10 @@ function sentence(question: Question, answer: Answer): string {
     [waiting, 'waiting for a pCPU grew'],
   ] as const) {
     if (!growth) continue;
-    const values = `from ${shortNumber(growth.before)} to ${shortNumber(growth.after)}`;
-    lines.push(`  ${name}: ${values} cycles per 1000 instructions, against ${from}`);
+    const values = `from ${plain(growth.before)} to ${plain(growth.after)}`;
+    lines.push(
+      `  ${name}: ${values} cycles per 1000 instructions, compared with ${axis.path} = ${from}`,
+    );
   }
   return lines.join('\n');
 }

@@ -88,7 +88,7 @@ function checkName(vm: string, names: readonly string[]): void {
 
 function hints(result: RunResult, bill: Bill, vm: string | undefined): string {
   const lines: string[] = [];
-  if (bill.evictions === undefined) {
+  if (result.evictions === undefined) {
     lines.push('who evicted what was not counted: run with --set output.evictions=true');
   }
   if (vm === undefined && result.vms.length > 1) {

@@ -26,8 +26,8 @@ export interface Bill {
   readonly total: number;
   /** Largest difference first. */
   readonly lines: readonly BillLine[];
-  /** Undefined: they were not counted. */
-  readonly evictions: readonly EvictionRow[] | undefined;
+  /** Of its entries; none when they were not counted. */
+  readonly evictions: readonly EvictionRow[];
 }
 
 /** `native`: the result of `runNative` for this VM. */
@@ -59,7 +59,7 @@ export function billOf(result: RunResult, vm: string, native: RunResult): Bill {
     native: lines.reduce((sum, line) => sum + line.native, 0),
     total: run.total,
     lines,
-    evictions: result.evictions?.filter(({ victim }) => victim === vm),
+    evictions: (result.evictions ?? []).filter(({ victim }) => victim === vm),
   };
 }
 

@@ -26,7 +26,7 @@ export const runColumns = {
   'timeseries.csv': ['cycle', 'time_ns', 'scope', 'id', 'metric', 'unit', 'value'],
   /** Written with `--trace csv`. */
   'trace.csv': ['cycle', 'pcpu', 'vcpu', 'event', 'detail', 'value'],
-  'dictionary.csv': ['file', 'column', 'unit', 'definition'],
+  'dictionary.csv': ['column', 'file', 'unit', 'definition'],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 
 export const compareColumns = [

@@ -133,13 +133,13 @@ export function* dictionaryRows(
 ): Generator<string[]> {
   const row = (file: string, name: string) => {
     const { unit, definition } = byName.get(name)!;
-    return [file, name, unit, definition];
+    return [name, file, unit, definition];
   };
   for (const [file, columns] of Object.entries(tables)) {
     for (const name of columns) {
       const axis = axes.find(({ column }) => column === name);
       yield axis
-        ? [file, name, '', `value of ${axis.path}, an axis of the sweep`]
+        ? [name, file, '', `value of ${axis.path}, an axis of the sweep`]
         : row(file, name);
     }
     for (const name of metrics[file] ?? []) yield row(file, name);

@@ -74,6 +74,15 @@ export const saysNothing = (value: number, half: number | undefined): boolean =>
 const never = (name: MeasureName) =>
   measures[name].unit === 'ns' ? 'none served' : 'no work done';
 
+/** `10.1 ± 2.3`, or `10 (too few: 3 runs)` where the interval says nothing. `runs`: replications. */
+export function estimated(value: number, half?: number, runs?: number, unit = ''): string {
+  const suffix = unit === '' ? '' : ` ${unit}`;
+  if (!saysNothing(value, half)) return `${interval(value, half)}${suffix}`;
+  const rough = rounded(value, Math.min(12, decimalsFor(Math.abs(value), 2)));
+  const few = runs === undefined ? 'too few runs' : `too few: ${counted(runs, 'runs')}`;
+  return `${rough}${suffix} (${few})`;
+}
+
 /**
  * A value of a measure as people read it: `10.1 ± 2.3 ms`, `12.3 %`; `10 ms (too few: 3 runs)` where the interval says
  * nothing. `value` and `half` in the unit of the measure; infinite: the VM finished nothing. `runs`: replications.
@@ -82,14 +91,8 @@ export function shown(name: MeasureName, value: number, half?: number, runs?: nu
   if (Number.isNaN(value)) return '-';
   if (!Number.isFinite(value)) return never(name);
   const { unit, factor } = scaleOf(name, value);
-  const suffix = unit === '' ? '' : ` ${unit}`;
-  const [size, width] = [value * factor, half === undefined ? undefined : half * factor];
-  if (saysNothing(value, half)) {
-    const rough = rounded(size, Math.min(12, decimalsFor(Math.abs(size), 2)));
-    const few = runs === undefined ? 'too few runs' : `too few: ${counted(runs, 'runs')}`;
-    return `${rough}${suffix} (${few})`;
-  }
-  return `${interval(size, width)}${suffix}`;
+  const width = half === undefined ? undefined : half * factor;
+  return estimated(value * factor, width, runs, unit);
 }
 
 /** A difference of a measure, which may have either sign: `+0.9 ± 1.6 ms`. */

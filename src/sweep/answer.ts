@@ -7,23 +7,39 @@ import type { GroupResult, UnitResult } from './unit.ts';
 export interface Breaker {
   readonly vm: string;
   readonly group: string;
-  /** Mean over the replications. */
+  /** Mean over the replications; infinite when it finished nothing in one of them. */
   readonly value: number;
+  /** Requests that came in the first replication in which it finished nothing; undefined when there is none. */
+  readonly arrived: number | undefined;
 }
 
 /** The VM that is furthest from the objective, on average over replications. Undefined when it is about the host. */
 export function breaker(objective: Objective, results: readonly UnitResult[]): Breaker | undefined {
   if (objective.scope === 'host') return undefined;
-  const totals = new Map<string, { group: string; sum: number; n: number }>();
+  const totals = new Map<
+    string,
+    { group: string; sum: number; n: number; arrived: number | undefined }
+  >();
   for (const result of results) {
     for (const vm of concerned(objective, result)) {
       const value = vmValue(objective, vm);
       if (value === undefined) continue;
-      const total = totals.get(vm.vm) ?? { group: vm.group, sum: 0, n: 0 };
-      totals.set(vm.vm, { ...total, sum: total.sum + value, n: total.n + 1 });
+      const total = totals.get(vm.vm) ?? { group: vm.group, sum: 0, n: 0, arrived: undefined };
+      const none = Number.isFinite(value) ? undefined : vm.values.requests_arrived;
+      totals.set(vm.vm, {
+        ...total,
+        sum: total.sum + value,
+        n: total.n + 1,
+        arrived: total.arrived ?? none,
+      });
     }
   }
-  const means = [...totals].map(([vm, { group, sum, n }]) => ({ vm, group, value: sum / n }));
+  const means = [...totals].map(([vm, { group, sum, n, arrived }]) => ({
+    vm,
+    group,
+    value: sum / n,
+    arrived,
+  }));
   const worse = (a: Breaker, b: Breaker) =>
     objective.below ? a.value > b.value : a.value < b.value;
   return means.reduce<Breaker | undefined>(

@@ -27,6 +27,8 @@ export interface Broken {
   readonly value: string;
   readonly mean: number;
   readonly halfWidth: number | undefined;
+  /** Replications. */
+  readonly runs: number;
   readonly vm: Breaker | undefined;
   /** What takes more cycles there than at the first value, most first. */
   readonly grew: readonly Growth[];
@@ -112,6 +114,7 @@ class Search {
       value: this.#label(at),
       mean: test.mean,
       halfWidth: test.halfWidth,
+      runs: test.n,
       vm,
       grew: growths(at === 0 ? [] : first, results, vm?.group),
     };

@@ -9,6 +9,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { estimated } from '../../src/report/quantities.ts';
 import { reportedYaml, scratch, sweptYaml, worldswitchHere } from '../support/program.ts';
 
 const { dir, remove } = scratch();
@@ -143,9 +144,8 @@ describe('worldswitch report of a sweep', () => {
       .split('\n')
       .find((row) => row.startsWith('3,') && row.includes(',ready_share,'))!;
     const [mean, half] = line.split(',').slice(-3).map(Number);
-    const shown = (value: number) => Number((100 * value).toPrecision(3));
     const row = /<tr><th scope="row">3<\/th>.*<\/tr>/.exec(read('one.html'))![0];
-    expect(row).toContain(`${shown(mean!)} ± ${shown(half!)}`);
+    expect(row).toContain(`>${estimated(100 * mean!, 100 * half!, 2)}<`);
   });
 
   it('says how far an objective holds', async () => {
@@ -172,7 +172,7 @@ describe('worldswitch report of a sweep', () => {
   it('refuses an objective that is none, that nothing measured, or of a single run', async () => {
     for (const [name, objective, message] of [
       ['swept', 'fast', /^--objective:1:1: error: not an objective: "fast"/],
-      ['swept', 'p99 latency < 1ms', /no point of the sweep has a latency_p99/],
+      ['swept', 'p99 latency < 1ms', /no point of the sweep has a p99 latency/],
       ['run', 'p99 latency < 1ms', /an objective needs a sweep/],
     ] as const) {
       const { status, stderr } = await worldswitchHere(

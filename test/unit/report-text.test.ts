@@ -66,13 +66,13 @@ describe('a bar of text', () => {
     expect(sweepPlot(sweepFiles()).split('\n')).toEqual([
       'slowdown, by vms.web.count',
       '  hypervisor.mmu.kind nested',
-      `    1  ${'█'.repeat(6).padEnd(48)}  1 ± 0.25`,
-      `    2  ${'█'.repeat(12).padEnd(48)}  2 ± 0.25`,
-      `    4  ${'█'.repeat(24).padEnd(48)}  4 ± 0.25`,
+      `    1  ${'█'.repeat(6).padEnd(48)}  1.00 ± 0.25`,
+      `    2  ${'█'.repeat(12).padEnd(48)}  2.00 ± 0.25`,
+      `    4  ${'█'.repeat(24).padEnd(48)}  4.00 ± 0.25`,
       '  hypervisor.mmu.kind shadow',
-      `    1  ${'█'.repeat(12).padEnd(48)}  2 ± 0.25`,
-      `    2  ${'█'.repeat(24).padEnd(48)}  4 ± 0.25`,
-      `    4  ${'█'.repeat(48).padEnd(48)}  8 ± 0.25`,
+      `    1  ${'█'.repeat(12).padEnd(48)}  2.00 ± 0.25`,
+      `    2  ${'█'.repeat(24).padEnd(48)}  4.00 ± 0.25`,
+      `    4  ${'█'.repeat(48).padEnd(48)}  8.00 ± 0.25`,
       '',
     ]);
   });

@@ -2,7 +2,8 @@ import { faultOf } from '../../files/faults.ts';
 import type { SweepFiles } from '../../files/results.ts';
 import { measures } from '../../stats/measures.ts';
 import { type Objective, parseObjective } from '../../sweep/objective.ts';
-import { groupBy, short } from '../table.ts';
+import { axisScale, plain } from '../quantities.ts';
+import { groupBy } from '../table.ts';
 import type { Drawing, Pencil } from './charts.ts';
 import { inputsSection } from './inputs.ts';
 import type { Page, Section, Table } from './page.ts';
@@ -40,7 +41,7 @@ export function sweepReport(files: SweepFiles, pencil: Pencil, objective?: strin
           ? lines(sweep, x, rows, first, {
               id: 'consolidation-curve',
               limit,
-              title: `${first.label} against ${x.axis.column}`,
+              title: `${first.words} against ${x.axis.column}`,
             })
           : undefined,
       ]),
@@ -113,7 +114,7 @@ function limitOf(files: SweepFiles, text: string): Limit {
   if (estimates(files, shown).length === 0) {
     throw faultOf(
       '--objective',
-      `no point of the sweep has a ${objective.measure}`,
+      `no point of the sweep has a ${measures[objective.measure].words}`,
       missingHint(objective),
     );
   }
@@ -138,7 +139,8 @@ function verdicts(
   { objective, value }: Limit,
 ): Table {
   const x = roles.x!;
-  const unit = measures[objective.measure].unit === 'ns' ? ' ms' : '';
+  const { unit: scale } = axisScale(objective.measure);
+  const unit = scale === '' ? '' : ` ${scale}`;
   const meets = ({ mean, half = 0 }: Estimated) =>
     objective.below ? mean + half < value : mean - half > value;
   const others = axes.flatMap((axis, i) => (i === x.index || axis.values.length < 2 ? [] : [i]));
@@ -167,7 +169,7 @@ function verdicts(
         ...others.map((i) => all[0]!.labels[i]!),
         ...(several ? [all[0]!.group] : []),
         last ? cell(last) : 'nothing that was tried',
-        ...(roles.consolidation ? [last ? short(ratio.get(last.point) ?? Number.NaN) : ''] : []),
+        ...(roles.consolidation ? [last ? plain(ratio.get(last.point) ?? Number.NaN) : ''] : []),
         failing < 0 ? 'holds everywhere' : cell(sorted[failing]!),
       ];
     }),
