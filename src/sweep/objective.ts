@@ -97,11 +97,16 @@ function measureOf(text: string): MeasureName {
     const message = `an objective is about a ratio, a rate or a latency of a VM, and "${words}" is ${is}`;
     throw new ObjectiveError(message, there);
   }
-  const words = text
+  // People also know the names of columns: `latency p99`.
+  const said = text
     .trim()
     .replaceAll(/[\s_-]+/g, ' ')
     .replace(/ ns$/, '');
-  const hint = didYouMean(words, [...Object.keys(SYNONYMS), ...ALLOWED.map(wordsOf)]);
+  const column = (name: MeasureName) => name.replaceAll('_', ' ').replace(/ ns$/, '');
+  const near = ALLOWED.find((name) => didYouMean(said, [column(name)]));
+  const hint =
+    didYouMean(said, [...Object.keys(SYNONYMS), ...ALLOWED.map(wordsOf)]) ??
+    (near && `did you mean "${wordsOf(near)}"?`);
   throw new ObjectiveError(`there is no metric "${text}"`, hint ?? there);
 }
 

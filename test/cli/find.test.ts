@@ -35,6 +35,34 @@ describe('worldswitch find', () => {
     expect(out).toMatch(/of the ledger, \S+ grew most/);
   });
 
+  it('says that a server served nothing, and how many requests had come', () => {
+    const server =
+      '{ kind: web-server, requests: { arrivals: { kind: open, rate: 300/s }, instructions: 120000, ioProbability: 0 } }';
+    folder.write(
+      'starve.yaml',
+      `name: starve
+duration: 40ms
+warmup: 10ms
+host: { processor: opteron-1354, memory: 4GiB, pcpus: 2 }
+hypervisor: { profile: kvm-2.6.33, scheduler: { kind: round-robin, timeslice: 30ms } }
+vms:
+  - { name: quiet, memory: 128MiB, pin: [0], workload: ${server} }
+  - { name: app, pin: [1], memory: 32MiB, workload: { kind: tlb-thrash } }
+  - { name: web, memory: 128MiB, pin: [1], workload: ${server} }
+find: { axis: vms.app.count, from: 1, to: 4, objective: p95 latency < 40ms for every VM }
+`,
+    );
+    const { code, out } = folder.run(['find', 'starve.yaml']);
+    expect(code).toBe(0);
+    expect(out).toMatch(/web-0 served none of its \d+ requests \(\d+ runs\)/);
+    expect(out).not.toMatch(/Infinity|NaN/);
+    const run = folder.run(['run', 'starve.yaml', '--set', 'vms.app.count=4']).out;
+    expect(run).toMatch(/\n {2}web-0 +0 requests +100\.0 /);
+    expect(run).toMatch(/\n {2}web-0 +\d+ +0 +0 +- +- +- +- +- +\d+\n/);
+    expect(run).toMatch(/\n {2}app-0 +[\d.]+ million instructions /);
+    expect(run).not.toMatch(/M instructions|Infinity|NaN/);
+  });
+
   it('answers from what is stored when it is asked again, also across another axis', () => {
     const args = ['find', 'load.yaml', '--json', '--jobs', '1'];
     const { code, out } = folder.run([...args, '--across', 'hypervisor.mmu.kind=[nested, shadow]']);
