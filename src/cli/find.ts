@@ -1,9 +1,10 @@
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { ConfigError } from '../base/errors.ts';
-import { checkOutput } from '../files/output.ts';
+import { checkOutput } from '../files/check-output.ts';
 import { openTree } from '../files/scenario-file.ts';
 import { counted, plain, shown } from '../report/quantities.ts';
+import type { ScenarioTree } from '../scenario/load.ts';
 import { child, type LocatedMap } from '../scenario/located.ts';
 import { measures } from '../stats/measures.ts';
 import { READY } from '../sweep/answer.ts';
@@ -13,8 +14,9 @@ import type { Objective } from '../sweep/objective.ts';
 import { describe } from '../sweep/plan.ts';
 import { inlinePool, threadPool } from '../sweep/pool.ts';
 import { type Question, readQuestion } from '../sweep/question.ts';
-import { onInterrupt } from './interrupt.ts';
+import type { Interrupt } from './interrupt.ts';
 import { ProgressBar } from './progress.ts';
+import { resumable, sayDoubted } from './sweep.ts';
 import { print, style } from './terminal.ts';
 import { textTable } from './text-table.ts';
 
@@ -40,17 +42,30 @@ export async function find(file: string, options: FindCommandOptions): Promise<v
     set: [...options.set, ...asSets(options)],
   });
   const question = readQuestion(tree);
-  const { plan, objective } = question;
+  const { plan } = question;
   const directory = resolve(options.out ?? join('results', `${plan.base.name}-find`));
-  checkOutput(directory);
+  checkOutput(directory, '--out', { folders: ['units'] });
   const campaign = await Campaign.open(plan, directory);
-  const interrupt = onInterrupt('finished runs are kept');
-  const { jobs = availableParallelism(), quiet = false } = options;
+  const answers = await resumable((interrupt) =>
+    answer(tree, { question, campaign }, interrupt, options),
+  );
+  if (!answers) return;
+  sayDoubted(campaign, 'run again');
+  print(options.json ? asJson(question, answers) : asText(question, answers));
+}
+
+async function answer(
+  tree: ScenarioTree,
+  { question, campaign }: { readonly question: Question; readonly campaign: Campaign },
+  interrupt: Interrupt,
+  { jobs = availableParallelism(), quiet = false }: FindCommandOptions,
+): Promise<Answer[]> {
+  const { plan, objective } = question;
   const pool = jobs === 0 ? inlinePool(interrupt.pause) : threadPool(jobs);
   interrupt.signal.addEventListener('abort', () => void pool.close());
   const bar = new ProgressBar(plan.base.name, { quiet });
   try {
-    const answers = await findAnswers(question, campaign, {
+    return await findAnswers(question, campaign, {
       pool,
       onProgress: (fraction, note) => bar.update(fraction, note),
       onNothing: (point) => {
@@ -69,11 +84,8 @@ export async function find(file: string, options: FindCommandOptions): Promise<v
         ]);
       },
     });
-    bar.stop();
-    print(options.json ? asJson(question, answers) : asText(question, answers));
   } finally {
     bar.stop();
-    interrupt.dispose();
     await pool.close();
   }
 }
@@ -146,7 +158,7 @@ const perThousand = (cycles: number) => `${plain(cycles)} cycles per 1000 instru
 function achievement({ measure }: Objective, { mean, halfWidth, vm, runs }: Broken): string {
   if (vm && !Number.isFinite(vm.value)) {
     return measures[measure].unit === 'ns'
-      ? `${vm.vm} served none of its ${counted(vm.arrived ?? 0, 'requests')}`
+      ? `${vm.vm} served none of its ${counted(vm.unserved ?? 0, 'requests')}`
       : `${vm.vm} did no work though it was runnable`;
   }
   const half = Number.isFinite(halfWidth) ? halfWidth : undefined;

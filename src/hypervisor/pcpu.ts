@@ -66,9 +66,13 @@ export class Pcpu implements Runner {
   }
 
   #idleUntil(now: Cycles): void {
-    if (now <= this.core.time) return;
-    this.#hv.chargeHost(this.core, Leaf.Idle, now - this.core.time);
-    this.core.skipTo(now);
+    const { core } = this;
+    while (core.time < now) {
+      const next = core.time <= core.cut.edge ? Math.min(now, core.cut.edge) : now;
+      this.#hv.chargeHost(core, Leaf.Idle, next - core.time);
+      core.skipTo(next);
+      if (next < now) core.cut.here(core);
+    }
   }
 
   #wakeUp(now: Cycles): void {
@@ -124,6 +128,7 @@ export class Pcpu implements Runner {
     const vectors = vcpu.pending;
     hv.observer.onInterrupt(core.now, core.id, vcpu.id, vectors, vcpu.entered);
     vcpu.pending = 0;
+    vcpu.vm.counters.interrupts++;
     if (hv.virtualized) {
       // Right after an entry the event is injected by that entry; otherwise the interrupt forces an exit.
       const fresh = vcpu.entered;
@@ -134,7 +139,6 @@ export class Pcpu implements Runner {
       if (!fresh) hv.resume(vcpu, core, ExitReason.Intr);
     }
     vcpu.entered = false;
-    vcpu.vm.counters.interrupts++;
     vcpu.guest.interrupt(vcpu.port, vectors);
     core.settle();
   }

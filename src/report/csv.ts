@@ -113,16 +113,25 @@ export function dictionaryCsv(): Iterable<string> {
   return csv(runColumns['dictionary.csv'], runDictionary());
 }
 
+type RunTable = (result: RunResult, run?: string) => Iterable<string>;
+
+const tables: Readonly<Record<string, RunTable>> = {
+  'metrics.csv': metricsCsv,
+  'vms.csv': vmsCsv,
+  'ledger.csv': ledgerCsv,
+  'exits.csv': exitsCsv,
+  'evictions.csv': evictionsCsv,
+  'latencies.csv': latenciesCsv,
+  'timeseries.csv': timeseriesCsv,
+  'dictionary.csv': dictionaryCsv,
+};
+
+export const runTableNames: readonly string[] = Object.keys(tables);
+
 /** The tables of a run by file name; evictions.csv only where evictions were counted. */
 export function runTables(result: RunResult, run?: string): Map<string, Iterable<string>> {
-  return new Map([
-    ['metrics.csv', metricsCsv(result, run)],
-    ['vms.csv', vmsCsv(result)],
-    ['ledger.csv', ledgerCsv(result)],
-    ['exits.csv', exitsCsv(result)],
-    ...(result.evictions ? ([['evictions.csv', evictionsCsv(result)]] as const) : []),
-    ['latencies.csv', latenciesCsv(result)],
-    ['timeseries.csv', timeseriesCsv(result)],
-    ['dictionary.csv', dictionaryCsv()],
-  ]);
+  const wanted = Object.entries(tables).filter(
+    ([name]) => name !== 'evictions.csv' || result.evictions !== undefined,
+  );
+  return new Map(wanted.map(([name, table]) => [name, table(result, run)]));
 }

@@ -1,15 +1,10 @@
 import { showBytes, showCycles } from '../base/units.ts';
 import type { Scenario } from '../scenario/resolve.ts';
 import { lossCauses } from '../stats/leaves.ts';
-import {
-  enoughRequests,
-  type MetricName,
-  percentiles,
-  walkMetric,
-  wordsOf,
-} from '../stats/metrics.ts';
+import { type MetricName, walkMetric } from '../stats/metrics.ts';
 import type { RunResult, VmRow } from '../stats/result.ts';
 import { leafHelp, virtualizationCosts } from './costs.ts';
+import { noteLines } from './notes.ts';
 import { countedRange, plain } from './quantities.ts';
 import { groupBy, grouped, percent, range, tableLines } from './table.ts';
 
@@ -55,6 +50,10 @@ export function summary(
         '\n',
       ),
     );
+  const notes = noteLines(result);
+  if (notes.length > 0) {
+    shown.push([style('bold', 'Notes'), ...notes.map((line) => `  ${line}`)].join('\n'));
+  }
   return `${[header(scenario, result, style), ...shown].join('\n\n')}\n`;
 }
 
@@ -155,10 +154,6 @@ function vmTable(lines: readonly Line[]): string[] {
   return tableLines(columns, rows);
 }
 
-/** VMs whose work comes as requests, those that served none among them. */
-const hasRequests = ({ unit, metrics }: VmRow) =>
-  unit === 'requests' || (metrics.requests_arrived ?? 0) > 0 || (metrics.requests ?? 0) > 0;
-
 const LATENCIES = [
   'latency_mean_ns',
   'latency_p50_ns',
@@ -168,13 +163,14 @@ const LATENCIES = [
 ] as const;
 
 function requestTable(lines: readonly Line[], { mhz, windowCycles }: RunResult): string[] {
-  const serving = lines.filter(({ vms }) => vms.some(hasRequests));
+  const serving = lines.filter(({ vms }) => vms.some(({ requests }) => requests !== undefined));
   if (serving.length === 0) return [];
   const seconds = windowCycles / mhz / 1e6;
   const latencies = ['mean ms', 'p50', 'p95', 'p99', 'max'];
-  const columns = ['', 'arrived', 'served', 'per second', ...latencies, 'n'];
+  const columns = ['', 'before', 'arrived', 'served', 'per second', ...latencies, 'n'];
   const rows = serving.map(({ name, vms }) => [
     name,
+    range(values(vms, 'requests_queued_before'), grouped),
     range(values(vms, 'requests_arrived'), grouped),
     range(values(vms, 'requests'), grouped),
     range(
@@ -184,22 +180,18 @@ function requestTable(lines: readonly Line[], { mhz, windowCycles }: RunResult):
     ...LATENCIES.map((metric) => range(values(vms, metric), (ns) => plain(ns / 1e6))),
     range(vms.map(requestsSeen), grouped),
   ]);
-  const missing = serving.some(({ vms }) =>
-    vms.some(({ metrics }) => metrics.latency_p99_ns === undefined),
-  );
-  const table = tableLines(
-    columns.map((head, i) => ({ head, left: i === 0 })),
-    rows,
-  );
-  return missing ? [...table, PERCENTILES] : table;
+  return [
+    ...tableLines(
+      columns.map((head, i) => ({ head, left: i === 0 })),
+      rows,
+    ),
+    'before: in the queue when the window began; n: served or unfinished, the requests of percentiles',
+  ];
 }
 
-/** Requests that percentiles are made of: served, or not finished at the end of the window. */
-const requestsSeen = ({ metrics }: VmRow) => metrics.requests ?? 0;
-
-const PERCENTILES = `n: served or unfinished; ${Object.entries(percentiles)
-  .map(([name, share]) => `${wordsOf(name).split(' ')[1]} takes ${grouped(enoughRequests(share))}`)
-  .join(', ')}`;
+/** Requests that latencies are made of: served, or not finished at the end of the window. */
+const requestsSeen = ({ metrics }: VmRow) =>
+  (metrics.requests ?? 0) + (metrics.requests_unfinished ?? 0);
 
 function costLines(result: RunResult): string[] {
   const busy = sum(result.ledger.filter(({ leaf }) => leaf !== 'idle').map(({ cycles }) => cycles));

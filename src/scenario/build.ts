@@ -27,7 +27,8 @@ export interface RefillableFeed extends TraceFeed {
 }
 
 export interface BuildOptions {
-  openTrace?: ((file: string) => RefillableFeed) | undefined;
+  /** `again`: the trace will be read several times. */
+  openTrace?: ((file: string, again: boolean) => RefillableFeed) | undefined;
   /**
    * Measure a piece of work instead of a span of time: from so many user instructions of a VM to so many; of any VM
    * when it is not named.
@@ -105,9 +106,9 @@ export function buildSimulation(
     const { tables, items } = machine;
     const engine = new Engine(host.lookahead ?? processor.instructions.ipiDeliver);
     const feeds: RefillableFeed[] = [];
-    const openTrace = (file: string): TraceFeed => {
+    const openTrace = (file: string, again: boolean): TraceFeed => {
       if (!options.openTrace) throw new Error(`no way to open the trace ${file}`);
-      const feed = options.openTrace(file);
+      const feed = options.openTrace(file, again);
       feeds.push(feed);
       return feed;
     };

@@ -1,4 +1,5 @@
 import { type LossCause, lossCauses, type Snake, snake } from './leaves.ts';
+import { requestsNeeded } from './window.ts';
 
 /**
  * The dictionary of what a run counts: each metric once, under the name that it has in every table, in
@@ -38,15 +39,12 @@ export const percentiles = {
   latency_p99_ns: 0.99,
 } as const;
 
-/** Requests from which on a percentile is more than the maximum in disguise. */
-export const enoughRequests = (share: number): number => Math.round(10 / (1 - share));
-
 const percentile = (name: keyof typeof percentiles): Written => {
   const share = percentiles[name];
   const of = Math.round(share * 100);
   return ns(
     `p${of} latency`,
-    `time from the arrival of a request to its end, ${of}th percentile, where a request that is not finished at the end of the window counts with its age; of a VM group, that of its worst VM. Blank below n = ${enoughRequests(share)}: n >= 10/(1-q), n = requests + requests_unfinished, q = ${share}`,
+    `time from the arrival of a request to its end, ${of}th percentile, where a request that is not finished at the end of the window counts with its age; of a VM group, that of its worst VM. Blank below n = ${requestsNeeded(share)}: n >= 10/(1-q), n = requests + requests_unfinished, q = ${share}`,
   );
 };
 
@@ -137,16 +135,18 @@ const written = {
   parked_cycles: cycles('run state: held back by its cap'),
   requests: count('requests served'),
   requests_arrived: count('requests that arrived'),
+  requests_unfinished: count('requests that had arrived and were not finished at the end'),
+  requests_queued_before: count('requests that waited or were being served when the window began'),
   latency_mean_ns: ns(
     'mean latency',
-    'time from the arrival of a request to its end, mean of the requests served',
+    'time from the arrival of a request to its end, mean; unfinished requests count with their age',
   ),
   latency_p50_ns: percentile('latency_p50_ns'),
   latency_p95_ns: percentile('latency_p95_ns'),
   latency_p99_ns: percentile('latency_p99_ns'),
   latency_max_ns: ns(
     'maximum latency',
-    'time from the arrival of a request to its end, longest of the requests served; of a VM group, that of its worst VM',
+    'time from the arrival of a request to its end, longest; at least the age of the oldest unfinished request; of a VM group, that of its worst VM',
   ),
   finished_at_cycles: cycles(
     'when the VM finished its work, from the start of the run; 0 = not finished; of a VM group, the last',

@@ -9,8 +9,8 @@ export interface Breaker {
   readonly group: string;
   /** Mean over the replications; infinite when it finished nothing in one of them. */
   readonly value: number;
-  /** Requests that came in the first replication in which it finished nothing; undefined when there is none. */
-  readonly arrived: number | undefined;
+  /** Requests that it left unserved in the first replication in which it finished nothing. */
+  readonly unserved: number | undefined;
 }
 
 /** The VM that is furthest from the objective, on average over replications. Undefined when it is about the host. */
@@ -18,27 +18,27 @@ export function breaker(objective: Objective, results: readonly UnitResult[]): B
   if (objective.scope === 'host') return undefined;
   const totals = new Map<
     string,
-    { group: string; sum: number; n: number; arrived: number | undefined }
+    { group: string; sum: number; n: number; unserved: number | undefined }
   >();
   for (const result of results) {
     for (const vm of concerned(objective, result)) {
       const value = vmValue(objective, vm);
       if (value === undefined) continue;
-      const total = totals.get(vm.vm) ?? { group: vm.group, sum: 0, n: 0, arrived: undefined };
-      const none = Number.isFinite(value) ? undefined : vm.values.requests_arrived;
+      const total = totals.get(vm.vm) ?? { group: vm.group, sum: 0, n: 0, unserved: undefined };
+      const none = Number.isFinite(value) ? undefined : vm.values.requests_unfinished;
       totals.set(vm.vm, {
         ...total,
         sum: total.sum + value,
         n: total.n + 1,
-        arrived: total.arrived ?? none,
+        unserved: total.unserved ?? none,
       });
     }
   }
-  const means = [...totals].map(([vm, { group, sum, n, arrived }]) => ({
+  const means = [...totals].map(([vm, { group, sum, n, unserved }]) => ({
     vm,
     group,
     value: sum / n,
-    arrived,
+    unserved,
   }));
   const worse = (a: Breaker, b: Breaker) =>
     objective.below ? a.value > b.value : a.value < b.value;

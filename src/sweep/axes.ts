@@ -173,7 +173,7 @@ function checkLabel(label: string, place: Place, findings: Findings): void {
   const unseen = unseenIn(label);
   const text = label.trimStart();
   if (unseen !== undefined) {
-    findings.add(place, `the label of a value holds a control character (${unseen})`);
+    findings.add(place, `the label of a value holds control characters: ${unseen}`);
   } else if (isFormula(text)) {
     const message = `"${label}" would be a formula to a spreadsheet: it begins with ${text[0]}`;
     findings.add(place, message, 'give the value a label: { label: value }');

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { createReadStream, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { packageVersion } from '../files/package-files.ts';
 import { checkTraces, tracePaths } from '../files/trace-files.ts';
 import type { LoadedScenario } from '../scenario/load.ts';
 import type { Scenario } from '../scenario/resolve.ts';
-import { checkPoints, type Plan, replicationSeed } from './plan.ts';
+import { checkPointsPausing, type Plan, replicationSeed } from './plan.ts';
 import { UnitStore } from './store.ts';
 import type { UnitJob, UnitResult } from './unit.ts';
 
@@ -26,7 +26,7 @@ export class Campaign {
     const withTraces = new Map<string, LoadedScenario>();
     const version = codeVersion();
     const tracesOf = new Map<number, readonly string[]>();
-    checkPoints(plan, (point, loaded) => {
+    await checkPointsPausing(plan, (point, loaded) => {
       weights[point.index] = weightOf(loaded.scenario, plan.native);
       const hash = createHash('sha256')
         .update(version)
@@ -44,7 +44,7 @@ export class Campaign {
     for (const [index, files] of tracesOf) {
       const name = names.subarray(32 * index, 32 * index + 32);
       const hash = createHash('sha256').update(name);
-      for (const file of files) hash.update(traces.of(file));
+      for (const file of files) hash.update(await traces.of(file));
       hash.digest().copy(name);
     }
     return new Campaign(plan, directory, names, weights);
@@ -108,12 +108,14 @@ function weightOf({ duration, vms, host, processor }: Scenario, native: boolean)
 class TraceHashes {
   readonly #known = new Map<string, Buffer>();
 
-  of(file: string): Buffer {
+  async of(file: string): Promise<Buffer> {
     const known = this.#known.get(file);
     if (known) return known;
-    const hash = createHash('sha256').update(readFileSync(file)).digest();
-    this.#known.set(file, hash);
-    return hash;
+    const hash = createHash('sha256');
+    for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer);
+    const digest = hash.digest();
+    this.#known.set(file, digest);
+    return digest;
   }
 }
 

@@ -1,6 +1,7 @@
 import { type Breaker, breaker, type Growth, growths, vmsPerCore } from './answer.ts';
 import type { Campaign } from './campaign.ts';
 import { achieved } from './objective.ts';
+import { pause } from './pause.ts';
 import type { Pool } from './pool.ts';
 import type { Question } from './question.ts';
 import { type Found, search, testValue } from './search.ts';
@@ -144,6 +145,7 @@ class Search {
   async #unit(point: number, replication: number): Promise<UnitResult> {
     const campaign = this.#campaign;
     const name = campaign.unit(point, replication);
+    await pause();
     const stored = campaign.store.read(name);
     if (stored) return stored.result;
     const { pool, onProgress } = this.#options;

@@ -38,6 +38,7 @@ const result = (
   ],
   latencies: [],
   timeseries: [],
+  findings: [],
 });
 
 const text = (a: RunResult, b: RunResult) =>

@@ -94,7 +94,7 @@ describe('what a run achieved', () => {
   });
 
   it('is beyond any limit for a VM that served none of its requests', () => {
-    const starved = { vm: 'web-0', group: 'web', values: { requests_arrived: 4 } };
+    const starved = { vm: 'web-0', group: 'web', values: { requests: 0, requests_unfinished: 4 } };
     const objective = parseObjective('p99 latency < 1ms', ['web']);
     expect(achieved(objective, { ...result([]), vms: [starved] })).toBe(Number.POSITIVE_INFINITY);
   });

@@ -1,6 +1,6 @@
 import type { RunFiles } from '../../files/results.ts';
 import type { Row } from '../../files/tables.ts';
-import { enoughRequests } from '../../stats/metrics.ts';
+import { requestsNeeded } from '../../stats/window.ts';
 import { counted, plain } from '../quantities.ts';
 import { groupBy, grouped, short } from '../table.ts';
 import { type Drawing, marginFor } from './charts.ts';
@@ -33,14 +33,15 @@ export const hasRequests = (row: Row) =>
   row['work_unit'] === 'requests' || number(row, 'requests_arrived') > 0;
 
 /** Requests that percentiles are made of: served, or not finished at the end of the window. */
-export const requestsSeen = (row: Row) => number(row, 'requests');
+export const requestsSeen = (row: Row) =>
+  number(row, 'requests') + number(row, 'requests_unfinished');
 
 /** `web-0 served none of its 10 requests.` */
 export function unserved(vms: readonly Row[]): string[] {
   return vms
-    .filter((row) => number(row, 'requests_arrived') > 0 && number(row, 'requests') === 0)
+    .filter((row) => requestsSeen(row) > 0 && number(row, 'requests') === 0)
     .map((row) => {
-      const all = counted(number(row, 'requests_arrived'), 'requests');
+      const all = counted(requestsSeen(row), 'requests');
       return `${row['vm']} served none of its ${all}.`;
     });
 }
@@ -70,7 +71,7 @@ export function latencies(files: RunFiles): Drawing | undefined {
     .toSorted((a, b) => b.value - a.value)[0];
   const highest = worst
     ? `The highest 99th percentile is that of ${worst.line}: ${plain(worst.value)} ms.`
-    : `No VM has the ${grouped(enoughRequests(0.99))} requests that a 99th percentile takes.`;
+    : `No VM has the ${grouped(requestsNeeded(0.99))} requests that a 99th percentile takes.`;
   return {
     id: 'latency',
     title: 'Latency of requests',
