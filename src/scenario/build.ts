@@ -1,5 +1,6 @@
 import type { VcpuId, VmId } from '../base/ids.ts';
 import { Engine } from '../engine/engine.ts';
+import { grantedPort } from '../guest/granted-port.ts';
 import { BLOCK_ITEMS, GuestKernel } from '../guest/kernel.ts';
 import { Requests } from '../guest/requests.ts';
 import { workloads } from '../guest/workloads/index.ts';
@@ -141,7 +142,6 @@ export function buildSimulation(
       const vcpu = vcpus[i]!;
       vm.home = homeNode(vm, machine, i);
       const mmu = mmuModes.create(hv.mmu, hypervisor.mmuDeps(vm));
-      vcpu.context.port = observer === silent ? mmu : observedPort(mmu, observer);
       const workload = workloads.create(group.workload, {
         seed: scenario.seed,
         vm: name,
@@ -172,6 +172,8 @@ export function buildSimulation(
         onMark,
         requests,
       });
+      const port = observer === silent ? mmu : observedPort(mmu, observer);
+      vcpu.context.port = workload.kernel ? port : grantedPort(port, mmu, () => kernel.space);
       vcpu.guest = kernel;
       vcpu.guestRoot = kernel.root;
       vcpu.context.cpiQ8 = workload.cpiQ8;
@@ -186,7 +188,7 @@ export function buildSimulation(
     for (const [i, { kernel }] of members.entries()) {
       const mmu = mmus[i]!;
       mmu.start(vcpus[i]!);
-      kernel.eachUsedFrame((gfn) => mmu.populate(gfn));
+      kernel.guest.memory.eachUsed((gfn) => mmu.populate(gfn));
       for (const root of kernel.roots) mmu.warm(root);
     }
     observer.onBegin({

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { size } from '../../base/units.ts';
 import {
   ITEM_INSTRUCTIONS,
   ITEM_OP,
@@ -8,6 +7,7 @@ import {
   type Item,
   writeItem,
 } from '../../machine/items.ts';
+import { pageShiftOf, pageSize } from './page-size.ts';
 import { operation } from './script.ts';
 import { io, per1M } from './synthetic-params.ts';
 import { TraceLines } from './trace-lines.ts';
@@ -69,10 +69,7 @@ const params = z.object({
     .describe(
       'the guest kernel takes time of its own; default: if populate is false, per1M is given, or events are replayed without populate: true',
     ),
-  pageSize: size()
-    .pipe(z.literal([4096, 2097152], { error: 'a guest page is 4KiB or 2MiB' }))
-    .default(4096)
-    .describe('page size the guest kernel maps with: 4KiB or 2MiB'),
+  pageSize: pageSize('page size the guest kernel maps with'),
   events: z
     .enum(['ignore', 'replay'])
     .default('ignore')
@@ -376,7 +373,7 @@ export const trace: WorkloadDefinition<typeof params> = {
     const faults = per1M !== undefined || options.populate === false;
     const replayed = options.events === 'replay' && options.populate !== true;
     const kernel = options.kernel ?? (faults || replayed);
-    const regions = traceRegions(large ? 21 : 12, per1M !== undefined);
+    const regions = traceRegions(pageShiftOf(options.pageSize), per1M !== undefined);
     const syscall = operation(Op.Syscall, options.syscallInstructions, SYSCALL_PAGES);
     const rates =
       per1M && new TraceRates({ ...options, per1M, syscall, template: Template.Anon }, deps);
