@@ -150,5 +150,5 @@ export function* dictionaryRows(
 export const runDictionary = (): Iterable<string[]> =>
   dictionaryRows(runColumns, {
     'metrics.csv': Object.keys(metricDictionary),
-    'timeseries.csv': Object.keys(seriesDictionary),
+    'timeseries.csv': [...Object.keys(seriesDictionary), 'cycles_per_instruction'],
   });

@@ -181,4 +181,9 @@ export const seriesDictionary: Readonly<Record<string, Metric>> = {
     words: 'TLB entries',
     definition: 'translations of the VM held in all TLBs of the host at that time',
   },
+  requests_queued: {
+    unit: 'count',
+    words: 'requests queued',
+    definition: 'requests that wait or are being served at that time',
+  },
 };

@@ -30,7 +30,7 @@ describe('worldswitch find', () => {
     // k VMs that never sleep share two pCPUs: each waits 1 - 2/k of its time, 50 % with four.
     expect(out).toContain('largest vms.churn.count from 1 to 10 with ready share < 60%');
     expect(out).toMatch(/4 \(4\.\.4\)\s+2 \(2\.\.2\)\s+churn-\d/);
-    expect(out).toMatch(/at vms.churn.count = 5, ready share is [67]\d(?:\.\d)?(?: ± \S+)? %/);
+    expect(out).toMatch(/at vms.churn.count = 5, ready share is [67]\d(?:\.\d+)?(?: ± [\d.]+)? %/);
     expect(out).toContain('waiting for a pCPU grew: from 0 to');
     expect(out).toMatch(/of the ledger, \S+ grew most/);
   });
@@ -49,7 +49,7 @@ vms:
   - { name: quiet, memory: 128MiB, pin: [0], workload: ${server} }
   - { name: app, pin: [1], memory: 32MiB, workload: { kind: tlb-thrash } }
   - { name: web, memory: 128MiB, pin: [1], workload: ${server} }
-find: { axis: vms.app.count, from: 1, to: 4, objective: p95 latency < 40ms for every VM }
+find: { axis: vms.app.count, from: 1, to: 4, objective: mean latency < 20ms for every VM }
 `,
     );
     const { code, out } = folder.run(['find', 'starve.yaml']);
@@ -58,7 +58,7 @@ find: { axis: vms.app.count, from: 1, to: 4, objective: p95 latency < 40ms for e
     expect(out).not.toMatch(/Infinity|NaN/);
     const run = folder.run(['run', 'starve.yaml', '--set', 'vms.app.count=4']).out;
     expect(run).toMatch(/\n {2}web-0 +0 requests +100\.0 /);
-    expect(run).toMatch(/\n {2}web-0 +\d+ +0 +0 +- +- +- +- +- +\d+\n/);
+    expect(run).toMatch(/\n {2}web-0 +\d+ +\d+ +0 +0 .* \d+\n/);
     expect(run).toMatch(/\n {2}app-0 +[\d.]+ million instructions /);
     expect(run).not.toMatch(/M instructions|Infinity|NaN/);
   });
