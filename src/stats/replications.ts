@@ -7,10 +7,15 @@ export interface Estimate {
   readonly halfWidth: number | undefined;
 }
 
-/** `confidence` of 0.95: the interval covers the true mean in 95 of 100 experiments. Undefined without samples. */
+/**
+ * `confidence` of 0.95: the interval covers the true mean in 95 of 100 experiments. Undefined without samples; a mean that
+ * is infinite has no interval.
+ */
 export function estimate(samples: readonly number[], confidence = 0.95): Estimate | undefined {
   const n = samples.length;
   if (n === 0) return undefined;
+  const unbounded = samples.find((x) => !Number.isFinite(x));
+  if (unbounded !== undefined) return { n, mean: unbounded, halfWidth: undefined };
   let mean = 0;
   let squares = 0;
   for (const [i, x] of samples.entries()) {

@@ -13,8 +13,10 @@ import {
   readSpace,
   type Space,
   valuesAt,
+  valueText,
   yamlLine,
 } from './axes.ts';
+import { defaultBaseline } from './compare.ts';
 import { compileWhere, ExpressionError } from './expression.ts';
 
 /** What a sweep will do: its points, in order, made one at a time so that memory does not grow with them. */
@@ -31,7 +33,7 @@ export interface Plan {
   readonly metrics: readonly MeasureName[] | undefined;
   /** Whether every VM also runs alone and native. */
   readonly native: boolean;
-  /** Axes that the baseline fixes. */
+  /** Axes that the baseline fixes, with their labels there; undefined when there is nothing to compare. */
   readonly baseline: ReadonlyMap<number, string> | undefined;
   point(index: number): Point;
 }
@@ -41,7 +43,7 @@ export interface Point {
   readonly index: number;
   /** One for each axis. */
   readonly values: readonly AxisValue[];
-  /** The point it is compared with; undefined when `where` has left that one out. */
+  /** The point it is compared with, which may be itself; undefined when `where` has left that one out. */
   readonly baseline: number | undefined;
   /** Throws ConfigError at the values that do not fit. */
   load(): LoadedScenario;
@@ -75,7 +77,7 @@ export function makePlan(tree: ScenarioTree): Plan {
   const findings = tree.findings();
   const space = readSpace(written, findings);
   const keep = space.size <= MAX_COMBINATIONS ? readWhere(written, space, findings) : () => false;
-  const baseline = readBaseline(written, space, findings);
+  const baseline = readBaseline(written, space, findings) ?? defaultBaseline(space);
   findings.throwIfAny();
   const kept = keptCombinations(space, keep);
   if (kept.length === 0) {
@@ -245,13 +247,7 @@ export function describe(values: readonly AxisValue[], { axes }: Space): string 
 
 /** The same as arguments of the command line. */
 export function setArguments(values: readonly AxisValue[]): string[] {
-  return values.flatMap(({ placed: { path, value } }) => {
-    const text =
-      value.form === 'scalar' && typeof value.value !== 'string'
-        ? String(value.value)
-        : yamlLine(value);
-    return ['--set', `${path}=${text}`];
-  });
+  return values.flatMap(({ placed: { path, value } }) => ['--set', `${path}=${valueText(value)}`]);
 }
 
 /** Problems shown of a plan with very many. */
