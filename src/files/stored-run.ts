@@ -18,7 +18,7 @@ import { table } from './tables.ts';
 /** The directory of a run, read back as what the run returned. */
 export interface StoredRun {
   readonly loaded: LoadedScenario;
-  /** Without latencies and timeseries. */
+  /** Without latencies, timeseries and findings. */
   readonly result: RunResult;
 }
 
@@ -103,6 +103,7 @@ export async function readRun(directory: string): Promise<StoredRun> {
       vms,
       latencies: [],
       timeseries: [],
+      findings: [],
     },
   };
 }

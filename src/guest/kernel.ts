@@ -7,7 +7,7 @@ import type { Core } from '../machine/core.ts';
 import { flushAsid, invalidateRange } from '../machine/flush.ts';
 import { ITEM_OP, ITEM_PAGE, readItem } from '../machine/items.ts';
 import { type PageTables, Pte } from '../machine/page-tables.ts';
-import { runBlock, Stop } from '../machine/run.ts';
+import { runBlock, runToEdge, Stop } from '../machine/run.ts';
 import { Cause, Leaf } from '../stats/leaves.ts';
 import { AddressSpace, FaultOutcome, type GuestTables } from './address-space.ts';
 import { bootTables } from './boot.ts';
@@ -185,8 +185,9 @@ export class GuestKernel implements Guest, Kernel {
         if (stop !== GuestStop.Time) return stop;
         continue;
       }
-      const limit = until - core.time;
-      const stop = runBlock(core, Math.min(limit, 2 ** 30));
+      const limit = Math.min(until - core.time, 2 ** 30);
+      const near = core.time + limit > core.cut.near;
+      const stop = near ? runToEdge(core, limit) : runBlock(core, limit);
       if (stop === Stop.Fault) {
         const store = (ITEM_OP[core.item]! & 255) === Op.Store;
         this.#pageFault(cpu, ITEM_PAGE[core.item]!, store);

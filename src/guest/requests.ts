@@ -6,7 +6,7 @@ import type { Arrivals } from './workloads/workload.ts';
 /**
  * Where a server's requests come from. Open: a Poisson process whose times are drawn from a stream of
  * their own, the same whatever the server does. Closed: clients that wait for an answer, think, and ask
- * again. Latencies are kept exactly.
+ * again. Every request is kept: when it arrived, and when it was finished.
  */
 export class Requests {
   readonly #engine: Engine;
@@ -17,7 +17,10 @@ export class Requests {
   readonly #deliver: (now: Cycles) => void;
   /** Arrival times of requests nobody serves yet, oldest first. */
   readonly #waiting: Cycles[] = [];
-  #latencies: number[] = [];
+  /** Arrival times of requests that are being served. */
+  readonly #inService: Cycles[] = [];
+  /** Arrival and end of finished requests, in the order of their ends. */
+  readonly #finished: { readonly arrival: Cycles; readonly end: Cycles }[] = [];
   arrived = 0;
 
   constructor(
@@ -53,7 +56,10 @@ export class Requests {
 
   /** The oldest waiting request's arrival time; NaN if there is none. */
   take(): Cycles {
-    return this.#waiting.shift() ?? Number.NaN;
+    const arrival = this.#waiting.shift();
+    if (arrival === undefined) return Number.NaN;
+    this.#inService.push(arrival);
+    return arrival;
   }
 
   get waiting(): number {
@@ -61,17 +67,44 @@ export class Requests {
   }
 
   finish(arrival: Cycles, now: Cycles): void {
-    this.#latencies.push(((now - arrival) * 1000) / this.#mhz);
+    this.#inService.splice(this.#inService.indexOf(arrival), 1);
+    this.#finished.push({ arrival, end: now });
     if (this.#arrivals.kind === 'closed') this.#next(now);
   }
 
-  /** Forgets what was measured so far: end of warm-up. */
-  resetLatencies(): void {
-    this.#latencies = [];
+  /** Requests finished by `time`, from the start of the run. */
+  finishedBy(time: Cycles): number {
+    let low = 0;
+    let high = this.#finished.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.#finished[middle]!.end <= time) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 
-  /** Latencies of the window in nanoseconds, ascending. */
-  sortedLatencies(): Float64Array {
-    return Float64Array.from(this.#latencies).sort();
+  /** Requests that waited or were being served at `time`, up to which `arrived` had arrived. */
+  queuedAt(time: Cycles, arrived: number): number {
+    return arrived - this.finishedBy(time);
+  }
+
+  /**
+   * Latencies in ns, ascending: of the requests finished in the window (`from`, `to`], and the ages at `to` of those
+   * that were not finished then, whenever they arrived: their latency is at least that.
+   */
+  latencies(from: Cycles, to: Cycles): { served: number[]; unfinished: number[] } {
+    const ns = (cycles: Cycles) => (cycles * 1000) / this.#mhz;
+    const ascending = (a: number, b: number) => a - b;
+    const [first, last] = [this.finishedBy(from), this.finishedBy(to)];
+    const late = this.#finished.slice(last).map(({ arrival }) => arrival);
+    const open = [...late, ...this.#inService, ...this.#waiting].filter((at) => at <= to);
+    return {
+      served: this.#finished
+        .slice(first, last)
+        .map(({ arrival, end }) => ns(end - arrival))
+        .sort(ascending),
+      unfinished: open.map((arrival) => ns(to - arrival)).sort(ascending),
+    };
   }
 }

@@ -155,14 +155,12 @@ export class Hypervisor implements SchedulerHost {
     vcpu.exitCounts[reason] = vcpu.exitCounts[reason]! + 1;
     vcpu.lastExit = reason;
     this.observer.onVmexit(core.now, core.id, vcpu.id, reason);
-    const charged = core.charge(Leaf.ExitTransition + reason, this.#out);
-    vcpu.transitionCycles[reason] = vcpu.transitionCycles[reason]! + charged;
+    core.charge(Leaf.ExitTransition + reason, this.#out);
     this.handle(vcpu, core, reason, this.costs.exitPath + this.#footprint.touch(core));
   }
 
-  handle(vcpu: Vcpu, core: Core, reason: ExitReason, cycles: number): void {
-    const charged = core.charge(Leaf.ExitHandler + reason, cycles);
-    vcpu.handlerCycles[reason] = vcpu.handlerCycles[reason]! + charged;
+  handle(_vcpu: Vcpu, core: Core, reason: ExitReason, cycles: number): void {
+    core.charge(Leaf.ExitHandler + reason, cycles);
   }
 
   readLine(vcpu: Vcpu, core: Core, reason: ExitReason, frame: number, line: number): void {
@@ -171,8 +169,7 @@ export class Hypervisor implements SchedulerHost {
 
   resume(vcpu: Vcpu, core: Core, reason: ExitReason): void {
     if (this.virtualized) {
-      const charged = core.charge(Leaf.ExitTransition + reason, this.#in);
-      vcpu.transitionCycles[reason] = vcpu.transitionCycles[reason]! + charged;
+      core.charge(Leaf.ExitTransition + reason, this.#in);
       vcpu.vm.counters.vmruns++;
     }
     this.#vmrun(vcpu, core);

@@ -66,9 +66,13 @@ export class Pcpu implements Runner {
   }
 
   #idleUntil(now: Cycles): void {
-    if (now <= this.core.time) return;
-    this.#hv.chargeHost(this.core, Leaf.Idle, now - this.core.time);
-    this.core.skipTo(now);
+    const { core } = this;
+    while (core.time < now) {
+      const next = core.time <= core.cut.edge ? Math.min(now, core.cut.edge) : now;
+      this.#hv.chargeHost(core, Leaf.Idle, next - core.time);
+      core.skipTo(next);
+      if (next < now) core.cut.here(core);
+    }
   }
 
   #wakeUp(now: Cycles): void {

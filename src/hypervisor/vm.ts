@@ -103,6 +103,8 @@ export class Vcpu {
   guest!: Guest;
   state: Runstate = Runstate.Blocked;
   since: Cycles = 0;
+  /** The last state in which time passed. */
+  #cameFrom: Runstate = Runstate.Blocked;
   readonly stateCycles = new Float64Array(5);
   /** Interrupts that wait for delivery, as Vector bits. */
   pending = 0;
@@ -118,8 +120,9 @@ export class Vcpu {
   port!: GuestCpu;
   observer: Observer = silent;
   readonly exitCounts = new Float64Array(EXITS);
-  readonly transitionCycles = new Float64Array(EXITS);
-  readonly handlerCycles = new Float64Array(EXITS);
+  /** The next edge of a window, and who is told that it passes it inside a run state; see edges.ts. */
+  edge = Infinity;
+  onEdge: () => void = () => {};
   /** Why its translations are about to be lost, for the next new tag (a Cause). */
   flushCause = -1;
 
@@ -141,9 +144,19 @@ export class Vcpu {
     };
   }
 
+  /** Cycles in each run state up to `now`, which is not before it came to the state that the present one followed. */
+  statesAt(now: Cycles): Float64Array {
+    const states = this.stateCycles.slice();
+    const state = now < this.since ? this.#cameFrom : this.state;
+    states[state] = states[state]! + (now - this.since);
+    return states;
+  }
+
   /** Moves to another run state at `now`; time already past stays where it was. */
   enter(state: Runstate, now: Cycles): void {
     const at = Math.max(now, this.since);
+    while (at > this.edge) this.onEdge();
+    if (at > this.since) this.#cameFrom = this.state;
     this.stateCycles[this.state] = this.stateCycles[this.state]! + (at - this.since);
     this.observer.onRunstate(at, this.pcpu, this.id, this.state, state);
     this.state = state;

@@ -1,15 +1,15 @@
 import { type Cause, LEAVES, Leaf } from '../stats/leaves.ts';
+import type { CoreArenas } from './core-arenas.ts';
 import type { CoreContext } from './core-context.ts';
 import { DRAIN_AFTER, HOT_COUNTERS, K } from './counters.ts';
+import { EdgeCut } from './edge-cut.ts';
 import { ARRAYS, IN_ROWS, WAYS } from './entries.ts';
-import type { Arena } from './heap.ts';
 import { heap } from './heap.ts';
 import type { MachineState } from './machine-state.ts';
 import type { PageTables } from './page-tables.ts';
-import type { Processor } from './processor.ts';
-import { makeTlbs, type TlbSide, tlbNeeds } from './tlb-build.ts';
+import { makeTlbs, type TlbSide } from './tlb-build.ts';
 import type { Fault } from './walk.ts';
-import { makeWalkCache, renumber, type WalkCache, walkCacheNeeds } from './walk-cache.ts';
+import { makeWalkCache, renumber, type WalkCache } from './walk-cache.ts';
 
 /**
  * One core: its TLBs, walk caches and clock, and the context it executes in. The HOT code that works on it
@@ -39,14 +39,6 @@ export type Verdict = (typeof Verdict)[keyof typeof Verdict];
 /** What the layers above the hardware do when a walk fails. */
 export interface FaultPort {
   onWalkFault(core: Core, vpn: number, write: boolean, fault: Fault): Verdict;
-}
-
-/** Where a core takes what it needs: words of the heap, and numbers of what is in entries.ts. */
-export interface CoreArenas {
-  readonly words: Arena;
-  readonly entries: Arena;
-  readonly arrays: Arena;
-  readonly ways: Arena;
 }
 
 export class Core {
@@ -159,6 +151,8 @@ export class Core {
   readonly walkCauses: number;
   readonly pending: number;
   #settledAt = 0;
+  /** Where the accounts are cut when the clock passes it; see edge-cut.ts. */
+  readonly cut = new EdgeCut();
 
   // Loss records.
   readonly vmOf: Int32Array;
@@ -251,23 +245,6 @@ export class Core {
     this.#causeLog = Array.from({ length: state.vcpuCount * 2 }, () => new Uint8Array(64));
   }
 
-  /** What a core needs of each space, its cache tags excluded. */
-  static needs(processor: Processor, vcpuCount: number): Record<keyof CoreArenas, number> {
-    const { pwcEntries, nestedTlbEntries } = processor.walk;
-    const parts = [
-      { words: HOT_COUNTERS + LEAVES + vcpuCount * 4 + 320, entries: 0 },
-      tlbNeeds(processor),
-      walkCacheNeeds(pwcEntries),
-      walkCacheNeeds(nestedTlbEntries),
-    ];
-    return {
-      words: parts.reduce((sum, { words }) => sum + words, 0),
-      entries: parts.reduce((sum, { entries }) => sum + entries, 0),
-      arrays: ARRAYS + 4,
-      ways: 2 * WAYS,
-    };
-  }
-
   get now(): number {
     return this.time + this.ahead;
   }
@@ -278,7 +255,13 @@ export class Core {
     const at = this.pending + leaf;
     H[at] = H[at]! + cycles;
     this.ahead += cycles;
+    if (this.time + this.ahead > this.cut.edge) this.cut.inCharge(this, leaf, cycles);
     return cycles;
+  }
+
+  /** Cycles that have passed since the accounts were last drained. */
+  get sinceDrain(): number {
+    return this.now - this.#settledAt;
   }
 
   /** Folds `ahead` into `time`: after a slow path that did not run inside a block. */

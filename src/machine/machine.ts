@@ -1,4 +1,5 @@
 import { Core } from './core.ts';
+import { coreNeeds } from './core-arenas.ts';
 import { arraySpace, entrySpace, waySpace } from './entries.ts';
 import { Evictions } from './evictions.ts';
 import { Arena, heapSpace, type Space } from './heap.ts';
@@ -69,7 +70,7 @@ export function buildMachine(options: MachineOptions): Machine {
   const coreCount = Math.min(options.pcpus ?? Infinity, nodeCount * processor.coresPerDie);
   // The VMs, and a row for the host before them.
   const rows = Math.max(...options.vmOf) + 2;
-  const needs = Core.needs(processor, options.vcpuCount);
+  const needs = coreNeeds(processor, options.vcpuCount);
   const words =
     coreCount * needs.words +
     Math.ceil(coreCount / l2.sharedByCores) * (lines(l2.size) + 16) +

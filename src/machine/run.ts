@@ -264,6 +264,26 @@ export function runBlock(core: Core, limit: number): Stop {
 }
 
 /**
+ * The same near the edge of the measured window, where accounts are cut: visit by visit. May come back with `Limit`
+ * early.
+ */
+export function runToEdge(core: Core, limit: number): Stop {
+  const { cut } = core;
+  const end = core.itemEnd;
+  cut.begin(core);
+  let stop: Stop;
+  if (core.time < cut.near) stop = runBlock(core, Math.min(limit, Math.ceil(cut.near - core.time)));
+  else {
+    core.itemEnd = core.item + 1;
+    stop = runBlock(core, limit);
+    core.itemEnd = end;
+    if (stop === END && core.item < end) stop = LIMIT;
+  }
+  if (core.time > cut.edge) cut.inVisit(core);
+  return stop;
+}
+
+/**
  * Executes one visit of guest kernel code or data. The page must be mapped (the kernel's direct map is);
  * returns false if the walk still ends in a true fault, which is an error of the guest kernel model.
  * Time passes in `core.ahead`.
@@ -281,6 +301,9 @@ export function visitKernel(
   const frames = FRAME;
   const headsOf = HEADS;
   const h = H;
+  const { cut } = core;
+  const near = core.time + core.ahead >= cut.near;
+  if (near) cut.begin(core);
   const side = op === FETCH ? SIDE_I : SIDE_D;
   const right = (op === STORE ? STORE_OK : 0) | IN_L1;
   let entry = find(headsOf[core.arrays + side * 3]!, core.tlbShift, vpn, core.asid << 2);
@@ -306,5 +329,6 @@ export function visitKernel(
     const frame = frames[entry]! + (vpn & ((1 << (9 * size)) - 1));
     core.ahead += touchLines(core, frame, line, lines);
   }
+  if (near && core.time + core.ahead > cut.edge) cut.inVisit(core);
   return true;
 }

@@ -4,6 +4,7 @@ import { causeNames } from '../stats/leaves.ts';
 import type { MetricName } from '../stats/metrics.ts';
 import type { RunResult, VmRow } from '../stats/result.ts';
 import { leafHelp, virtualizationCosts } from './costs.ts';
+import { noteLines } from './notes.ts';
 import { groupBy, grouped, percent, range, tableLines } from './table.ts';
 
 /**
@@ -47,6 +48,10 @@ export function summary(
         '\n',
       ),
     );
+  const notes = noteLines(result);
+  if (notes.length > 0) {
+    shown.push([style('bold', 'Notes'), ...notes.map((line) => `  ${line}`)].join('\n'));
+  }
   return `${[header(scenario, result, style), ...shown].join('\n\n')}\n`;
 }
 
@@ -156,7 +161,7 @@ function workDone(vms: readonly VmRow[]): string {
 }
 
 function requestTable(lines: readonly Line[], { mhz, windowCycles }: RunResult): string[] {
-  const serving = lines.filter(({ vms }) => values(vms, 'requests').some((served) => served > 0));
+  const serving = lines.filter(({ vms }) => vms.some(({ requests }) => requests !== undefined));
   if (serving.length === 0) return [];
   const seconds = windowCycles / mhz / 1e6;
   const columns = ['', 'arrived', 'served', 'per second', 'mean ms', 'p50', 'p95', 'p99', 'max'];

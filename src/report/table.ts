@@ -1,4 +1,5 @@
 /** Plain tables for a terminal: the first column to the left, the others to the right. */
+export { groupBy } from '../base/collections.ts';
 
 export interface Column {
   readonly head: string;
@@ -47,18 +48,6 @@ export function range(values: readonly number[], show: (value: number) => string
   const least = show(Math.min(...values));
   const most = show(Math.max(...values));
   return least === most ? least : `${least}-${most}`;
-}
-
-/** Items by key, in the order in which the keys first appear. */
-export function groupBy<T>(items: readonly T[], keyOf: (item: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
-  for (const item of items) {
-    const key = keyOf(item);
-    const group = groups.get(key);
-    if (group) group.push(item);
-    else groups.set(key, [item]);
-  }
-  return groups;
 }
 
 /** A number with a unit in front of which it has at most three digits: `1.2 M`. */

@@ -1,4 +1,4 @@
-import { Core } from '../machine/core.ts';
+import { coreNeeds } from '../machine/core-arenas.ts';
 import { KEY, SETS } from '../machine/entries.ts';
 import { heap } from '../machine/heap.ts';
 import type { Processor } from '../machine/processor.ts';
@@ -49,7 +49,7 @@ function fits(processor: Processor, pcpus: number): boolean {
   const { l2, l3 } = processor.caches;
   const dies = Math.ceil(pcpus / processor.coresPerDie);
   const lines = (pcpus / l2.sharedByCores) * (l2.size / 64) + dies * (l3.size / 64);
-  const { words, entries, arrays } = Core.needs(processor, 0);
+  const { words, entries, arrays } = coreNeeds(processor, 0);
   return (
     pcpus * words + lines <= MAX_WORDS &&
     pcpus * entries < KEY.length &&

@@ -1,13 +1,15 @@
 import { ModelError } from '../base/errors.ts';
+import type { Cycles } from '../base/ids.ts';
 import { toCycles } from '../base/units.ts';
 import { type EventKind, Outcome, Phase } from '../engine/engine.ts';
-import { hotCounters, K } from '../machine/counters.ts';
+import { Edges } from '../hypervisor/edges.ts';
 import { countHeld } from '../machine/inspect.ts';
 import { silent } from '../observe/observer.ts';
 import type { RunProgress, RunResult, SampleRow } from '../stats/result.ts';
 import { type BuildOptions, buildSimulation, type Simulation } from './build.ts';
-import { collect } from './collect.ts';
+import { collect, type Measured } from './collect.ts';
 import type { Scenario } from './resolve.ts';
+import { Sampler } from './sampler.ts';
 import { type Snapshot, takeSnapshot } from './snapshot.ts';
 import { checkTranslations } from './translations.ts';
 
@@ -53,34 +55,59 @@ export async function runScenario(
 /** The measured part of a run: from the end of the warm-up, or a piece of one VM's work. */
 class Window {
   readonly #simulation: Simulation;
+  readonly #edges: Edges;
   readonly #open: EventKind;
   readonly #close: EventKind;
-  start: Snapshot | undefined;
-  startTime = 0;
+  readonly #halve: EventKind;
+  #start: Snapshot | undefined;
+  #middle: Snapshot | undefined;
+  #end: Snapshot | undefined;
 
   constructor(simulation: Simulation, byWork: boolean) {
-    const { engine, scenario, members, hypervisor } = simulation;
+    const { engine, scenario, hypervisor } = simulation;
     this.#simulation = simulation;
+    this.#edges = new Edges(hypervisor);
     this.#open = engine.defineEvent(Phase.Stop, (now) => {
       hypervisor.observer.onWindow(now);
-      this.start = takeSnapshot(simulation, now);
-      this.startTime = now;
-      for (const { requests } of members) requests?.resetLatencies();
+      this.#start = takeSnapshot(simulation, this.#edges, now);
     });
-    this.#close = engine.defineEvent(Phase.Stop, () => engine.stop());
+    this.#halve = engine.defineEvent(Phase.Stop, (now) => {
+      this.#middle = takeSnapshot(simulation, this.#edges, now);
+    });
+    this.#close = engine.defineEvent(Phase.Stop, (now) => {
+      this.#end = takeSnapshot(simulation, this.#edges, now);
+      hypervisor.observer.onEnd(now);
+      engine.stop();
+    });
     if (byWork) return;
-    const warmup = scenario.duration === 'work' ? 0 : scenario.warmup;
-    if (warmup > 0) engine.schedule(warmup, this.#open, 0);
-    else {
-      hypervisor.observer.onWindow(0);
-      this.start = takeSnapshot(simulation, 0);
+    const { duration } = scenario;
+    if (duration === 'work') {
+      this.#at(0, this.#open);
+      return;
     }
+    this.#at(scenario.warmup, this.#open);
+    const middle = Math.floor((scenario.warmup + duration) / 2);
+    if (middle > scenario.warmup) this.#at(middle, this.#halve);
+    this.#at(duration, this.#close);
+  }
+
+  get measured(): Measured {
+    return { start: this.#start!, middle: this.#middle, end: this.#end! };
   }
 
   /** The VM has reached the beginning (0) or the end (1) of the piece of work. */
   mark(index: number): void {
-    const { engine } = this.#simulation;
-    engine.schedule(engine.here, index === 0 ? this.#open : this.#close, 0);
+    this.#at(this.#edges.reachable, index === 0 ? this.#open : this.#close);
+  }
+
+  /** All work is done. */
+  finish(): void {
+    this.#at(this.#edges.reachable, this.#close);
+  }
+
+  #at(time: Cycles, what: EventKind): void {
+    this.#edges.add(time);
+    this.#simulation.engine.schedule(time, what, 0);
   }
 }
 
@@ -107,7 +134,7 @@ async function drive(
     }
     hypervisor.onVmDone = (vm) => {
       waiting.delete(vm);
-      if (waiting.size === 0) engine.stop();
+      if (waiting.size === 0) window.finish();
     };
   }
 
@@ -120,7 +147,7 @@ async function drive(
       await Promise.all(simulation.feeds.map((feed) => feed.refill()));
       continue;
     }
-    if (outcome === Outcome.Stopped || engine.now >= endCycle) break;
+    if (outcome === Outcome.Stopped) break;
     if (scenario.checks.translations) checkTranslations(simulation);
     next += slice;
     if (++slices % FOLD === 0) machine.evictions.fold();
@@ -130,11 +157,7 @@ async function drive(
     if (options.pause) await options.pause();
     if (options.signal?.aborted) throw new RunAborted('the run was ended early');
   }
-  let endTime = endCycle;
-  if (untilWork) endTime = machine.cores.reduce((last, core) => Math.max(last, core.time), 0);
-  const end = takeSnapshot(simulation, endTime);
-  hypervisor.observer.onEnd(endTime);
-  return collect(simulation, window.start!, end, samples, endTime - window.startTime);
+  return collect(simulation, window.measured, samples);
 }
 
 /** Tells the observer how far the run has come and, once per slice, who holds the TLBs. */
@@ -150,53 +173,4 @@ function reportReached({ engine, machine, hypervisor: { observer, vms } }: Simul
 function workDone({ members }: Simulation): number {
   const shares = members.map(({ vm, workload }) => vm.counters.work / (workload.work ?? 0));
   return Math.min(1, ...shares.filter(Number.isFinite));
-}
-
-/** Counters whose part in each interval is recorded, where it is not zero. */
-const sampledCounters = hotCounters.filter((name) => name.startsWith('walks_'));
-
-/** Records the timeline: run states, exits, translations held, and walks by cause per interval. */
-class Sampler {
-  readonly #simulation: Simulation;
-  readonly #rows: SampleRow[];
-  readonly #last: { running: number; ready: number; exits: number; counts: Float64Array }[];
-
-  constructor(simulation: Simulation, rows: SampleRow[]) {
-    this.#simulation = simulation;
-    this.#rows = rows;
-    this.#last = simulation.members.map(() => ({
-      running: 0,
-      ready: 0,
-      exits: 0,
-      counts: new Float64Array(sampledCounters.length),
-    }));
-  }
-
-  sample(now: number): void {
-    const { members, machine, hypervisor } = this.#simulation;
-    const held = new Int32Array(members.length);
-    for (const core of machine.cores) countHeld(core, held);
-    for (const [i, { vm, vcpu }] of members.entries()) {
-      const last = this.#last[i]!;
-      const at = Math.max(now, vcpu.since);
-      const open = (state: number) => (vcpu.state === state ? at - vcpu.since : 0);
-      const running = vcpu.stateCycles[0]! + open(0);
-      const ready = vcpu.stateCycles[1]! + open(1);
-      const exits = vcpu.exitCounts.reduce((sum, n) => sum + n, 0);
-      const row = (metric: string, unit: string, value: number) =>
-        this.#rows.push({ cycle: now, scope: 'vm', id: vm.name, metric, unit, value });
-      row('running_cycles', 'cycles', running - last.running);
-      row('ready_cycles', 'cycles', ready - last.ready);
-      row('exits', 'count', exits - last.exits);
-      row('tlb_entries', 'count', held[i]!);
-      for (const [c, name] of sampledCounters.entries()) {
-        const count = hypervisor.countSoFar(i, K[name]);
-        if (count !== last.counts[c]) row(name, 'count', count - last.counts[c]!);
-        last.counts[c] = count;
-      }
-      last.running = running;
-      last.ready = ready;
-      last.exits = exits;
-    }
-  }
 }

@@ -1,4 +1,5 @@
-import { Runstate, type SoftCounters, softCounters } from '../hypervisor/vm.ts';
+import type { Edges } from '../hypervisor/edges.ts';
+import { type SoftCounters, softCounters } from '../hypervisor/vm.ts';
 import { HOT_COUNTERS, hotCounters } from '../machine/counters.ts';
 import type { Evicted } from '../machine/evictions.ts';
 import { LEAVES } from '../stats/leaves.ts';
@@ -6,47 +7,31 @@ import type { Simulation } from './build.ts';
 
 /** All running totals at one moment. The measured window is the difference of two. */
 export interface Snapshot {
-  /** Local time of each pCPU. */
-  readonly pcpuTime: Float64Array;
+  readonly time: number;
   readonly ledger: Float64Array;
   readonly counts: Float64Array;
   readonly soft: readonly SoftCounters[];
   readonly flushes: Float64Array;
   readonly evicted: Evicted;
-  /** Per vCPU: its five run states, then the time up to which they count. */
+  /** Cycles by vCPU and run state. */
   readonly states: readonly Float64Array[];
-  readonly exits: readonly {
-    readonly counts: Float64Array;
-    readonly transition: Float64Array;
-    readonly handler: Float64Array;
-  }[];
+  /** Exits by vCPU and reason. */
+  readonly exits: readonly Float64Array[];
 }
 
-/** Settles every account up to `now` and copies it. */
-export function takeSnapshot(simulation: Simulation, now: number): Snapshot {
+/** All accounts at an edge of the window, which everybody has reached. */
+export function takeSnapshot(simulation: Simulation, edges: Edges, time: number): Snapshot {
   const { hypervisor, machine } = simulation;
-  for (const pcpu of hypervisor.pcpus) {
-    pcpu.accountIdle(now);
-    hypervisor.drain(pcpu.core);
-  }
+  const { ledger, states } = edges.accounts(time);
   return {
-    pcpuTime: Float64Array.from(machine.cores, (core) => core.time),
-    ledger: hypervisor.ledger.slice(),
+    time,
+    ledger,
+    states,
     counts: hypervisor.counts.slice(),
     soft: hypervisor.vms.map((vm) => ({ ...vm.counters })),
     flushes: Float64Array.from(machine.cores, (core) => core.flushes),
     evicted: copyOf(machine.evictions.fold()),
-    states: hypervisor.vcpus.map((vcpu) => {
-      const running = vcpu.state === Runstate.Running;
-      const at = running ? machine.cores[vcpu.pcpu]!.time : Math.max(now, vcpu.since);
-      vcpu.enter(vcpu.state, at);
-      return Float64Array.from([...vcpu.stateCycles, vcpu.since]);
-    }),
-    exits: hypervisor.vcpus.map((vcpu) => ({
-      counts: vcpu.exitCounts.slice(),
-      transition: vcpu.transitionCycles.slice(),
-      handler: vcpu.handlerCycles.slice(),
-    })),
+    exits: hypervisor.vcpus.map((vcpu) => vcpu.exitCounts.slice()),
   };
 }
 

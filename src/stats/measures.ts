@@ -1,6 +1,7 @@
 import { leafNames } from './leaves.ts';
 import { type Metric, type MetricName, metricDictionary } from './metrics.ts';
 import type { RunResult, VmRow } from './result.ts';
+import { servedNone, starved } from './window.ts';
 
 /**
  * Measures: what a sweep tabulates and an objective asks for. They condense the VMs of a group (or one VM)
@@ -32,6 +33,8 @@ const per = (numerator: number, denominator: number) =>
   denominator > 0 ? numerator / denominator : undefined;
 const largest = (values: readonly number[]) =>
   values.length > 0 ? Math.max(...values) : undefined;
+const worst = (sample: Sample, name: 'slowdown' | 'overhead') =>
+  sample.vms.some(starved) ? Infinity : largest(known(sample, name));
 const average = (values: readonly number[]) =>
   per(
     values.reduce((total, value) => total + value, 0),
@@ -84,12 +87,12 @@ const derived = {
   slowdown_worst: {
     unit: 'ratio',
     help: 'slowdown of the VM that suffers most',
-    compute: (sample) => largest(known(sample, 'slowdown')),
+    compute: (sample) => worst(sample, 'slowdown'),
   },
   overhead_worst: {
     unit: 'ratio',
     help: 'overhead of the VM that suffers most',
-    compute: (sample) => largest(known(sample, 'overhead')),
+    compute: (sample) => worst(sample, 'overhead'),
   },
 } as const satisfies Record<string, Derived>;
 
@@ -133,6 +136,7 @@ export const leafColumns: readonly string[] = [...new Set(leafNames.map(({ leaf 
 export function measure(name: MeasureName, sample: Sample): number | undefined {
   if (Object.hasOwn(derived, name)) return derived[name as keyof typeof derived].compute(sample);
   const metric = name as MetricName;
+  if (sample.vms.some((row) => withoutValue(metric, row))) return Infinity;
   const values = known(sample, metric);
   if (values.length === 0) return undefined;
   if (metric === 'latency_mean') {
@@ -146,6 +150,12 @@ export function measure(name: MeasureName, sample: Sample): number | undefined {
   if (metricDictionary[metric].unit === 'ns' || WHOLE_GROUP.has(metric)) return largest(values);
   if (metricDictionary[metric].unit === 'ratio') return average(values);
   return sum(sample, metric);
+}
+
+/** A VM that got nothing done has no finite value: no limit holds for it. */
+function withoutValue(metric: MetricName, row: VmRow): boolean {
+  if (metric === 'slowdown' || metric === 'overhead') return starved(row);
+  return metric.startsWith('latency_') && servedNone(row);
 }
 
 /** Times that the VMs of a group live through together. */

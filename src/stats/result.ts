@@ -1,4 +1,5 @@
 import type { MetricName } from './metrics.ts';
+import type { WindowFinding } from './window.ts';
 
 /** What a run hands over: plain rows, no formatting. Numbers are exact unless the metric is a ratio. */
 
@@ -52,6 +53,14 @@ export interface VmRow {
   readonly metrics: Partial<Record<MetricName, number>>;
   /** Cycles per ledger leaf, summed over details and pCPUs. */
   readonly ledger: Readonly<Record<string, number>>;
+  /**
+   * Of a server, in ns, ascending: latencies of the requests that it served in the window, and the ages of those that
+   * were not finished at its end, whenever they arrived.
+   */
+  readonly requests?: {
+    readonly served: readonly number[];
+    readonly unfinished: readonly number[];
+  };
 }
 
 export interface SampleRow {
@@ -85,6 +94,8 @@ export interface RunResult {
   readonly vms: readonly VmRow[];
   readonly latencies: readonly LatencyRow[];
   readonly timeseries: readonly SampleRow[];
+  /** What the window was too short for. */
+  readonly findings: readonly WindowFinding[];
 }
 
 export interface RunProgress {

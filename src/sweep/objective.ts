@@ -121,6 +121,7 @@ export function concerned({ group }: Objective, { vms }: UnitResult): readonly V
 
 export function vmValue({ measure }: Objective, { values }: VmResult): number | undefined {
   // Requests came and none was served: worse than any latency that could be measured.
-  const starved = measures[measure].unit === 'ns' && (values.requests_arrived ?? 0) > 0;
+  const waited = values.requests === 0 && (values.requests_unfinished ?? 0) > 0;
+  const starved = measures[measure].unit === 'ns' && waited;
   return values[measure] ?? (starved ? Number.POSITIVE_INFINITY : undefined);
 }

@@ -73,7 +73,7 @@ export async function runUnit(
 }
 
 /** Of each VM: what objectives are about, and whether there was anything to serve. */
-const KEPT: readonly MeasureName[] = [...vmMeasureNames, 'requests_arrived'];
+const KEPT: readonly MeasureName[] = [...vmMeasureNames, 'requests', 'requests_unfinished'];
 
 /** A run, reduced to what a sweep tabulates. */
 export function condense(result: RunResult): UnitResult {
@@ -112,5 +112,5 @@ export function condense(result: RunResult): UnitResult {
 
 function measureAll(names: readonly MeasureName[], sample: Sample): Values {
   const values = names.map((name) => [name, measure(name, sample)] as const);
-  return Object.fromEntries(values.filter(([, value]) => value !== undefined));
+  return Object.fromEntries(values.filter(([, value]) => Number.isFinite(value)));
 }

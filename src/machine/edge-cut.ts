@@ -1,0 +1,109 @@
+import { LEAVES, Leaf } from '../stats/leaves.ts';
+import type { Core } from './core.ts';
+import { heap } from './heap.ts';
+
+/**
+ * The edge of a measured window falls inside a step of a core: a visit, an exit, a switch. The cut says how much each
+ * leaf of the ledger held at the edge itself, so that every core accounts for exactly the window's cycles.
+ *
+ * A step is made of charges. One that the edge divides is cut there; the charges of a visit, which HOT code books
+ * together, count in the order in which they happen: translation, instructions, data.
+ */
+
+/** Cycles before an edge from which on visits are executed one by one: more than a visit takes. */
+const NEAR = 2 ** 18;
+
+/** Told what a core had charged since it was last drained, by leaf, when the clock stood at the edge. */
+export type OnEdge = (core: Core, leaves: Float64Array) => void;
+
+/** Leaves of a visit, the last to happen first. */
+const lastFirst: readonly number[] = [
+  ...range(Leaf.DataStall, Leaf.ExitTransition),
+  Leaf.GuestUser,
+  Leaf.GuestKernel,
+  ...range(Leaf.WalkGuest, Leaf.DataStall).toReversed(),
+  Leaf.TlbL2Hit,
+];
+
+function range(from: number, to: number): number[] {
+  return Array.from({ length: to - from }, (_, i) => from + i);
+}
+
+export class EdgeCut {
+  /** The next edge; Infinity = none. */
+  edge = Infinity;
+  /** From here on visits are executed one by one. */
+  near = Infinity;
+  #onEdge: OnEdge = () => {};
+  /** What was charged when the step began that may reach the edge. */
+  readonly #before = new Float64Array(LEAVES);
+  readonly #leaves = new Float64Array(LEAVES);
+
+  /** The next edge, not in the past of the core. `onEdge` sets the one after it. */
+  set(edge: number, onEdge: OnEdge): void {
+    this.edge = edge;
+    this.near = edge - NEAR;
+    this.#onEdge = onEdge;
+  }
+
+  /** A step begins that may reach the edge. */
+  begin(core: Core): void {
+    this.#charged(core, this.#before);
+  }
+
+  /** The visit that has just ended has passed the edge. */
+  inVisit(core: Core): void {
+    this.#pass(core, (leaves, beyond) => {
+      let left = beyond;
+      // A step longer than NEAR began before `begin` was called: all that is charged may be cut then.
+      for (const before of [this.#before, none]) {
+        for (const leaf of lastFirst) {
+          const part = Math.min(left, Math.max(0, leaves[leaf]! - before[leaf]!));
+          leaves[leaf] = leaves[leaf]! - part;
+          left -= part;
+        }
+      }
+    });
+  }
+
+  /** `cycles` have just been charged to `leaf`, and the clock has passed the edge with them. */
+  inCharge(core: Core, leaf: number, cycles: number): void {
+    if (core.now - this.edge > cycles) {
+      this.inVisit(core);
+      return;
+    }
+    this.#pass(core, (leaves, beyond) => {
+      leaves[leaf] = leaves[leaf]! - beyond;
+    });
+  }
+
+  /** The clock of an idle core stands at the edge, and is about to go on. */
+  here(core: Core): void {
+    this.#pass(core, () => {});
+  }
+
+  /** More than one edge may lie in the same step. */
+  #pass(core: Core, cut: (leaves: Float64Array, beyond: number) => void): void {
+    do {
+      const { edge } = this;
+      const leaves = this.#leaves;
+      this.#charged(core, leaves);
+      cut(leaves, Math.max(0, core.now - edge));
+      this.set(Infinity, this.#onEdge);
+      this.#onEdge(core, leaves);
+    } while (core.now > this.edge);
+  }
+
+  /** Charges since the last drain. Instructions of the block under way are booked when it ends. */
+  #charged(core: Core, leaves: Float64Array): void {
+    let sum = 0;
+    for (let leaf = 0; leaf < LEAVES; leaf++) {
+      const cycles = heap[core.pending + leaf]!;
+      leaves[leaf] = cycles;
+      sum += cycles;
+    }
+    leaves[Leaf.GuestUser] = leaves[Leaf.GuestUser]! + core.sinceDrain - sum;
+  }
+}
+
+const none = new Float64Array(LEAVES);

@@ -1,0 +1,151 @@
+import { ModelError } from '../base/errors.ts';
+import { runstateMetrics } from '../hypervisor/vm.ts';
+import { HOT_COUNTERS, hotCounters, K } from '../machine/counters.ts';
+import type { MetricName } from '../stats/metrics.ts';
+import type { LatencyRow, LedgerRow, MetricRow, VmRow } from '../stats/result.ts';
+import { requestsNeeded } from '../stats/window.ts';
+import type { Member } from './build.ts';
+import type { Measured } from './collect.ts';
+import { countersBetween } from './snapshot.ts';
+
+type Metrics = Partial<Record<MetricName, number>>;
+
+export interface CollectedVm {
+  readonly row: VmRow;
+  readonly metrics: readonly MetricRow[];
+  readonly latencies: readonly LatencyRow[];
+}
+
+/** What the `i`-th VM did in the window. */
+export function collectVm(
+  member: Member,
+  i: number,
+  { start, end }: Measured,
+  ledger: readonly LedgerRow[],
+): CollectedVm {
+  const { vm, vcpu, group, workload, kernel, requests } = member;
+  const windowCycles = end.time - start.time;
+  const counters = countersBetween(start, end, i);
+  checkTlb(vm.name, counters);
+  const leaves: Record<string, number> = {};
+  for (const { vm: name, leaf, cycles } of ledger) {
+    if (name === vm.name) leaves[leaf] = (leaves[leaf] ?? 0) + cycles;
+  }
+  const exits = end.exits[i]!.reduce((sum, n, reason) => sum + n - start.exits[i]![reason]!, 0);
+  const own: Metrics = { ...counters, exits };
+  const states = runstateMetrics.map(
+    (metric, state) => [metric, end.states[i]![state]! - start.states[i]![state]!] as const,
+  );
+  Object.assign(own, Object.fromEntries(states));
+  const inStates = states.reduce((sum, [, cycles]) => sum + cycles, 0);
+  if (inStates !== windowCycles) {
+    throw new ModelError(
+      `run states of ${vm.name}: ${inStates} cycles, ${windowCycles} in the window`,
+    );
+  }
+  own.elapsed_cycles = windowCycles;
+  checkRunning(vm.name, own.running_cycles!, leaves);
+  own.walk_cycles = (leaves['walk.guest'] ?? 0) + (leaves['walk.nested'] ?? 0);
+  const measured = requests?.latencies(start.time, end.time);
+  if (requests && measured) {
+    const { served, unfinished } = measured;
+    own.requests = served.length;
+    own.work = served.length;
+    own.requests_unfinished = unfinished.length;
+    own.requests_queued_before = requests.queuedAt(start.time, start.soft[i]!.requests_arrived);
+    Object.assign(own, latencyMetrics(merged(served, unfinished)));
+  }
+  own.finished_at_cycles = Number.isNaN(vm.finishedAt) ? 0 : vm.finishedAt;
+  own.guest_memory_bytes = kernel.guest.memory.used * 4096;
+  own.host_memory_bytes = vm.p2m.reduce((n, frame) => n + (frame !== 0 ? 1 : 0), 0) * 4096;
+  const startInstructions = start.counts[i * HOT_COUNTERS + K.user_instructions]!;
+  own.user_instructions_before = startInstructions;
+  const id = `${vm.name}/${vcpu.index}`;
+  return {
+    row: {
+      vm: vm.name,
+      group: group.name,
+      workload: group.preset ?? group.workload.kind,
+      unit: workload.unit,
+      startInstructions,
+      metrics: own,
+      ledger: leaves,
+      ...(measured ? { requests: measured } : {}),
+    },
+    metrics: [
+      ...states.map(([metric, value]) => ({ scope: 'vcpu' as const, id, metric, value })),
+      { scope: 'vcpu', id, metric: 'elapsed_cycles', value: windowCycles },
+      ...Object.entries(own).map(([metric, value]) => ({
+        scope: 'vm' as const,
+        id: vm.name,
+        metric: metric as MetricName,
+        value,
+      })),
+    ],
+    latencies: measured ? distribution(vm.name, merged(measured.served, measured.unfinished)) : [],
+  };
+}
+
+/** Every look-up is a visit, every L1 miss an L2 hit or a miss, every table read found somewhere, every walk has a cause. */
+function checkTlb(vm: string, n: Record<string, number>): void {
+  const lookups = n['l1i_lookups']! + n['l1d_lookups']!;
+  if (lookups !== n['visits'])
+    throw new ModelError(`${vm}: ${lookups} look-ups for ${n['visits']} visits`);
+  const reads = n['walk_reads_guest']! + n['walk_reads_nested']!;
+  const found = n['walk_l2_hits']! + n['walk_l3_hits']! + n['walk_dram']!;
+  if (reads !== found) throw new ModelError(`${vm}: ${reads} table reads, ${found} lines found`);
+  const walks = hotCounters.filter((name) => name.startsWith('walks_'));
+  const causes = walks.reduce((sum, name) => sum + n[name]!, 0);
+  if (causes !== n['walks']) throw new ModelError(`${vm}: ${n['walks']} walks, ${causes} by cause`);
+  for (const side of ['i', 'd']) {
+    const misses = n[`l1${side}_misses`]!;
+    const second = n[`l2${side}_hits`]! + n[`l2${side}_misses`]!;
+    if (misses !== second)
+      throw new ModelError(`${vm}: ${misses} L1${side} misses, ${second} at L2`);
+  }
+}
+
+/** What pCPUs did for a VM, they did while its vCPUs ran, and the other way round. */
+function checkRunning(vm: string, running: number, leaves: Record<string, number>): void {
+  const charged = Object.values(leaves).reduce((sum, cycles) => sum + cycles, 0);
+  if (charged !== running)
+    throw new ModelError(`${vm}: ${running} cycles running, ${charged} in the ledger`);
+}
+
+const merged = (a: readonly number[], b: readonly number[]) =>
+  Float64Array.from([...a, ...b]).sort();
+
+const PERCENTILES = [
+  ['latency_p50', 0.5],
+  ['latency_p95', 0.95],
+  ['latency_p99', 0.99],
+] as const satisfies readonly (readonly [MetricName, number])[];
+
+/** Of all requests, those not finished with their age; percentiles only where they are not the maximum in disguise. */
+function latencyMetrics(sorted: Float64Array): Metrics {
+  if (sorted.length === 0) return {};
+  const mean = sorted.reduce((sum, value) => sum + value, 0) / sorted.length;
+  const enough = PERCENTILES.filter(([, share]) => sorted.length >= requestsNeeded(share));
+  return {
+    latency_mean: Math.round(mean),
+    ...Object.fromEntries(enough.map(([name, share]) => [name, quantile(sorted, share)])),
+    latency_max: Math.round(sorted.at(-1)!),
+  };
+}
+
+/** The smallest value that at least this share of them does not exceed. */
+function quantile(sorted: Float64Array, share: number): number {
+  return Math.round(sorted[Math.ceil(share * sorted.length) - 1]!);
+}
+
+/** Points of a distribution, when there are more values. */
+const POINTS = 200;
+
+/** Every latency when they are few, else as many quantiles. */
+function distribution(vm: string, sorted: Float64Array): LatencyRow[] {
+  const points = Math.min(POINTS, sorted.length);
+  return Array.from({ length: points }, (_, i) => {
+    const share = (i + 1) / points;
+    return { vm, quantile: share, latencyNs: quantile(sorted, share) };
+  });
+}

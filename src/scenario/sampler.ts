@@ -1,0 +1,73 @@
+import { hotCounters, K } from '../machine/counters.ts';
+import { countHeld } from '../machine/inspect.ts';
+import type { SampleRow } from '../stats/result.ts';
+import type { Member, Simulation } from './build.ts';
+
+/** Walks by cause: recorded where they are not zero. */
+const causes = hotCounters.filter((name) => name.startsWith('walks_'));
+
+/** Running totals of a VM. What an interval brought is the difference of two. */
+type Totals = Readonly<Record<string, number>>;
+
+/**
+ * Records the timeline: what each VM did in each interval (run states, instructions and what they cost, requests,
+ * exits, walks by cause), and how it stood at the end of it (translations held, requests in its queue).
+ */
+export class Sampler {
+  readonly #simulation: Simulation;
+  readonly #rows: SampleRow[];
+  readonly #last: Totals[];
+
+  constructor(simulation: Simulation, rows: SampleRow[]) {
+    this.#simulation = simulation;
+    this.#rows = rows;
+    this.#last = simulation.members.map(() => ({}));
+  }
+
+  sample(now: number): void {
+    const { members, machine } = this.#simulation;
+    const held = new Int32Array(members.length);
+    for (const core of machine.cores) countHeld(core, held);
+    for (const [i, member] of members.entries()) {
+      const totals = this.#totals(member, i, now);
+      const last = this.#last[i]!;
+      this.#last[i] = totals;
+      const since = (name: string) => totals[name]! - (last[name] ?? 0);
+      const row = (metric: string, unit: string, value: number) =>
+        this.#rows.push({ cycle: now, scope: 'vm', id: member.vm.name, metric, unit, value });
+      row('running_cycles', 'cycles', since('running_cycles'));
+      row('ready_cycles', 'cycles', since('ready_cycles'));
+      row('instructions', 'count', since('instructions'));
+      if (since('instructions') > 0) {
+        const cpi = since('running_cycles') / since('instructions');
+        row('cycles_per_instruction', 'ratio', cpi);
+      }
+      if (member.requests) {
+        row('requests_arrived', 'count', since('requests_arrived'));
+        row('requests', 'count', since('requests'));
+        const queued = totals['requests_arrived']! - totals['requests']!;
+        row('requests_queued', 'count', queued);
+      }
+      row('exits', 'count', since('exits'));
+      row('tlb_entries', 'count', held[i]!);
+      for (const name of causes) if (since(name) !== 0) row(name, 'count', since(name));
+    }
+  }
+
+  #totals({ vm, vcpu, requests }: Member, i: number, now: number): Totals {
+    const { hypervisor } = this.#simulation;
+    const [running, ready] = vcpu.statesAt(now);
+    const counted = (['instructions', ...causes] as const).map((name) => [
+      name,
+      hypervisor.countSoFar(i, K[name]),
+    ]);
+    return {
+      running_cycles: running!,
+      ready_cycles: ready!,
+      exits: vcpu.exitCounts.reduce((sum, n) => sum + n, 0),
+      requests_arrived: vm.counters.requests_arrived,
+      requests: requests?.finishedBy(now) ?? 0,
+      ...Object.fromEntries(counted),
+    };
+  }
+}
