@@ -7,7 +7,7 @@ import {
   vmMeasureNames,
 } from '../stats/measures.ts';
 import { quantity } from './expression.ts';
-import type { UnitResult, VmResult } from './unit.ts';
+import { type UnitResult, type VmResult, valueIn } from './unit.ts';
 
 /** `p99 latency < 50ms`, `slowdown < 1.25 for every VM`, `host overhead < 10%`: what a run has to achieve. */
 export interface Objective {
@@ -119,9 +119,7 @@ export function concerned({ group }: Objective, { vms }: UnitResult): readonly V
   return group === undefined ? vms : vms.filter((vm) => vm.group === group);
 }
 
-export function vmValue({ measure }: Objective, { values }: VmResult): number | undefined {
-  // Requests came and none was served: worse than any latency that could be measured.
-  const waited = values.requests === 0 && (values.requests_unfinished ?? 0) > 0;
-  const starved = measures[measure].unit === 'ns' && waited;
-  return values[measure] ?? (starved ? Number.POSITIVE_INFINITY : undefined);
+/** Infinity for a VM that got nothing done; undefined where there is nothing to measure. */
+export function vmValue({ measure }: Objective, vm: VmResult): number | undefined {
+  return valueIn(vm, measure);
 }

@@ -3,6 +3,7 @@ import type { SweepInput } from '../scenario/experiments.ts';
 import { didYouMean, type Findings, listed } from '../scenario/findings.ts';
 import type { LoadedScenario, ScenarioTree } from '../scenario/load.ts';
 import { child, type Located, type LocatedMap } from '../scenario/located.ts';
+import type { PlacedValue } from '../scenario/overrides.ts';
 import type { Scenario } from '../scenario/resolve.ts';
 import type { MeasureName } from '../stats/measures.ts';
 import {
@@ -33,6 +34,8 @@ export interface Plan {
   readonly metrics: readonly MeasureName[] | undefined;
   /** Whether every VM also runs alone and native. */
   readonly native: boolean;
+  /** Whether units keep how long each request took. */
+  readonly requests: boolean;
   /** Axes that the baseline fixes, with their labels there; undefined when there is nothing to compare. */
   readonly baseline: ReadonlyMap<number, string> | undefined;
   point(index: number): Point;
@@ -45,8 +48,8 @@ export interface Point {
   readonly values: readonly AxisValue[];
   /** The point it is compared with, which may be itself; undefined when `where` has left that one out. */
   readonly baseline: number | undefined;
-  /** Throws ConfigError at the values that do not fit. */
-  load(): LoadedScenario;
+  /** `more` are values besides. Throws ConfigError at the values that do not fit. */
+  load(more?: readonly PlacedValue[]): LoadedScenario;
 }
 
 /** Measures that come from a native run of each VM. */
@@ -93,10 +96,10 @@ export function planOfSpace(tree: ScenarioTree, settings: PlanSettings, space: S
   return planOf(tree, tree.load().scenario, settings, { space, kept, baseline: undefined });
 }
 
-export type PlanSettings = Pick<
-  SweepInput,
-  'replications' | 'precision' | 'maxReplications' | 'metrics'
->;
+export interface PlanSettings
+  extends Pick<SweepInput, 'replications' | 'precision' | 'maxReplications' | 'metrics'> {
+  readonly requests?: boolean;
+}
 
 function planOf(
   tree: ScenarioTree,
@@ -121,6 +124,7 @@ function planOf(
         : Math.max(sweep.maxReplications, sweep.replications),
     metrics: sweep.metrics,
     native: needsNative(sweep.metrics ?? []),
+    requests: sweep.requests ?? false,
     baseline,
     point(index) {
       const values = valuesAt(space, kept[index]!);
@@ -128,7 +132,7 @@ function planOf(
         index,
         values,
         baseline: baseline && indexOf(kept, baselineOf(space, kept[index]!, baseline)),
-        load: () => loadPoint(tree, values, space),
+        load: (more = []) => loadPoint(tree, values, space, more),
       };
     },
   };
@@ -228,9 +232,14 @@ function readWhere(
   return (values) => tests.every((test) => test((axis) => values[axis]!.scalar));
 }
 
-function loadPoint(tree: ScenarioTree, values: readonly AxisValue[], space: Space): LoadedScenario {
+function loadPoint(
+  tree: ScenarioTree,
+  values: readonly AxisValue[],
+  space: Space,
+  more: readonly PlacedValue[],
+): LoadedScenario {
   try {
-    return tree.load(values.map(({ placed }) => placed));
+    return tree.load([...values.map(({ placed }) => placed), ...more]);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     const point = describe(values, space);

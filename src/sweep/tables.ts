@@ -10,7 +10,7 @@ import { type Estimate, estimate } from '../stats/replications.ts';
 import { pairedDifference, type Samples } from './compare.ts';
 import type { Plan, Point } from './plan.ts';
 import { firstReplications, nextReplications } from './replicate.ts';
-import type { UnitResult, Values } from './unit.ts';
+import { type Measured, type UnitResult, valueIn } from './unit.ts';
 
 /**
  * The tables of a sweep, made from its finished units one point at a time. They hold nothing that depends on who ran
@@ -94,7 +94,8 @@ function* pointRows(plan: Plan, source: UnitSource): Generator<Cell[]> {
     for (const [r, result] of replicationsOf(plan, source, index).entries()) {
       if (!result) continue;
       const unit = [index, r, source.seed(index, r), source.unit(index, r), ...labels];
-      for (const { group, vms, workload, unit: work, values, ledger } of result.groups) {
+      for (const row of result.groups) {
+        const { group, vms, workload, unit: work, ledger } = row;
         yield [
           ...unit,
           group,
@@ -103,7 +104,7 @@ function* pointRows(plan: Plan, source: UnitSource): Generator<Cell[]> {
           work,
           result.mhz,
           result.windowCycles,
-          ...groupMeasureNames.map((name) => values[name]),
+          ...groupMeasureNames.map((name) => cellOf(valueIn(row, name))),
           ...leaves.map((leaf) => leafTotal(ledger, leaf)),
           ...hostMeasureNames.map((name) => result.host[name]),
         ];
@@ -111,6 +112,10 @@ function* pointRows(plan: Plan, source: UnitSource): Generator<Cell[]> {
     }
   }
 }
+
+/** What has no bound is no empty cell, or whoever takes a mean would pass over it. */
+const cellOf = (value: number | undefined): Cell =>
+  value === Number.POSITIVE_INFINITY ? 'inf' : value;
 
 function leafTotal(ledger: Readonly<Record<string, number>>, leaf: string): number {
   let total = 0;
@@ -180,7 +185,7 @@ export function summaryCsv(plan: Plan, source: UnitSource): Iterable<string> {
 function* rowsOf(rows: Iterable<SummaryRow>): Generator<Cell[]> {
   for (const { point, labels, group, metric, mean, halfWidth, n, ...rest } of rows) {
     const { baseline, difference } = rest;
-    const own = [group, metric, measures[metric].unit, mean, halfWidth, n];
+    const own = [group, metric, measures[metric].unit, cellOf(mean), halfWidth, n];
     const compared = [baseline, difference?.mean, difference?.halfWidth, difference?.n];
     yield [point, ...labels, ...own, ...compared];
   }
@@ -258,13 +263,14 @@ function pairedRatio(own: Samples, other: Samples): Estimate | undefined {
 function samplesOf(results: readonly UnitResult[], group: string, metric: MeasureName): Samples {
   const samples = new Map<number, number>();
   for (const [replication, result] of results.entries()) {
-    const value = valuesOf(result, group)?.[metric];
+    const measured = measuredOf(result, group);
+    const value = measured && valueIn(measured, metric);
     if (value !== undefined) samples.set(replication, value);
   }
   return samples;
 }
 
-function valuesOf(result: UnitResult | undefined, group: string): Values | undefined {
-  if (group === HOST) return result?.host;
-  return result?.groups.find((row) => row.group === group)?.values;
+function measuredOf(result: UnitResult | undefined, group: string): Measured | undefined {
+  if (group === HOST) return result && { values: result.host };
+  return result?.groups.find((row) => row.group === group);
 }

@@ -43,6 +43,7 @@ const unit = (rate: number, busy = 0.5): UnitResult => ({
     },
   ],
   vms: [],
+  findings: [],
 });
 
 /** Results by point and replication; undefined = failed. */
@@ -90,11 +91,16 @@ describe('the tables of a sweep', () => {
   });
 
   it('have no difference where a value has no bound, and none of the mean', () => {
-    const starved = [results[0]!, [unit(30), unit(Number.POSITIVE_INFINITY), unit(42)]];
-    const row = rows(summaryCsv(plan, source(starved))).find(
-      (cells) => cells[0] === '1' && cells[2] === 'web',
-    );
-    expect(row!.slice(5)).toEqual(['', '', '3', '0', '', '', '']);
+    const { groups, ...rest } = unit(30);
+    const starved: UnitResult = {
+      ...rest,
+      groups: groups.map((group) => ({ ...group, values: {}, unbounded: ['work_per_second'] })),
+    };
+    const mixed = source([results[0]!, [unit(30), starved, unit(42)]]);
+    const row = rows(summaryCsv(plan, mixed)).find((cells) => cells[0] === '1');
+    expect(row!.slice(5)).toEqual(['inf', '', '3', '0', '', '', '']);
+    const [head, ...points] = rows(pointsCsv(plan, mixed));
+    expect(points[4]![head!.indexOf('work_per_second')]).toBe('inf');
   });
 
   it('compare with the baseline replication by replication', () => {
