@@ -1,17 +1,40 @@
 import { z } from 'zod';
 
 /** One kind of quantity as it is written in YAML: a number and one of these units, or a bare `0`. */
-interface Dimension {
+export interface Dimension {
   readonly noun: string;
   readonly example: string;
   /** Unit -> how many base units it is. */
   readonly units: Readonly<Record<string, number>>;
+  /** Units in which values are shown, the largest first. */
+  readonly shown: readonly string[];
+  /** What else people call a unit, in lower case and without `s` at its end -> what they may mean, likeliest first. */
+  readonly slips: Readonly<Record<string, readonly string[]>>;
 }
 
 const DURATION: Dimension = {
   noun: 'duration',
   example: '30ms',
   units: { ps: 1, ns: 1e3, us: 1e6, µs: 1e6, ms: 1e9, s: 1e12, min: 6e13 },
+  shown: ['s', 'ms', 'us', 'ns', 'ps'],
+  slips: {
+    sec: ['s'],
+    second: ['s'],
+    msec: ['ms'],
+    millisecond: ['ms'],
+    milli: ['ms'],
+    usec: ['us'],
+    μ: ['us'],
+    microsecond: ['us'],
+    micro: ['us'],
+    nsec: ['ns'],
+    nanosecond: ['ns'],
+    psec: ['ps'],
+    picosecond: ['ps'],
+    m: ['min', 'ms'],
+    minute: ['min'],
+    mn: ['min'],
+  },
 };
 const SIZE: Dimension = {
   noun: 'size',
@@ -26,40 +49,116 @@ const SIZE: Dimension = {
     MB: 1e6,
     GB: 1e9,
   },
+  shown: ['GiB', 'MiB', 'KiB', 'B'],
+  slips: {
+    k: ['KiB', 'kB'],
+    ki: ['KiB'],
+    m: ['MiB', 'MB'],
+    mi: ['MiB'],
+    g: ['GiB', 'GB'],
+    gi: ['GiB'],
+    t: ['TiB'],
+    ti: ['TiB'],
+    tb: ['TiB'],
+    byte: ['B'],
+    kilobyte: ['kB', 'KiB'],
+    megabyte: ['MB', 'MiB'],
+    gigabyte: ['GB', 'GiB'],
+    kibibyte: ['KiB'],
+    mebibyte: ['MiB'],
+    gibibyte: ['GiB'],
+  },
 };
 const FREQUENCY: Dimension = {
   noun: 'frequency',
   example: '2.2GHz',
   units: { Hz: 1, kHz: 1e3, MHz: 1e6, GHz: 1e9 },
+  shown: ['GHz', 'MHz', 'kHz', 'Hz'],
+  slips: { k: ['kHz'], m: ['MHz'], g: ['GHz'], hertz: ['Hz'] },
 };
 const RATE: Dimension = {
   noun: 'rate',
   example: '200/s',
   units: { '/s': 1, '/ms': 1e3, '/min': 1 / 60 },
+  shown: ['/s'],
+  slips: {
+    hz: ['/s'],
+    '/sec': ['/s'],
+    '/second': ['/s'],
+    '/m': ['/min', '/ms'],
+    '/minute': ['/min'],
+    '/msec': ['/ms'],
+    'per second': ['/s'],
+    'per minute': ['/min'],
+    p: ['/s'],
+    rp: ['/s'],
+  },
 };
 
-const PATTERN = /^([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*(\S+)$/i;
+const PATTERN = /^([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*(\D.*)$/i;
+/** Longer texts are not looked at: the pattern tries every way to divide their digits. */
+const MAX_TEXT = 60;
 
-function parse(dimension: Dimension, text: string | number): number | string {
+/** Why a text is no quantity, and what was meant when that can be guessed. */
+interface Slip {
+  readonly message: string;
+  readonly suggestion?: string | undefined;
+}
+
+function parse(dimension: Dimension, text: string | number): number | Slip {
   const { noun, example, units } = dimension;
   if (typeof text === 'number') {
     if (text === 0) return 0;
-    return `a ${noun} needs a unit: got ${text}, write for example ${example}`;
+    return { message: `a ${noun} needs a unit: got ${text}, write for example ${example}` };
   }
-  const match = PATTERN.exec(text.trim());
+  const match = text.length > MAX_TEXT ? null : PATTERN.exec(text.trim());
   if (!match) {
-    return `not a ${noun}: ${JSON.stringify(text)}, write a number and a unit, for example ${example}`;
+    const got = JSON.stringify(text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT)}…` : text);
+    return {
+      message: `not a ${noun}: ${got}, write a number and a unit, for example ${example}`,
+    };
   }
-  const unit = match[2]!;
-  const factor = units[unit];
-  if (factor === undefined) {
-    return `unknown unit ${JSON.stringify(unit)} for a ${noun}: allowed are ${Object.keys(units).join(', ')}`;
+  const [, number, unit] = match as unknown as [string, string, string];
+  if (!Object.hasOwn(units, unit)) {
+    const allowed = Object.keys(units).join(', ');
+    return {
+      message: `unknown unit ${JSON.stringify(unit)} for a ${noun}: allowed are ${allowed}`,
+      suggestion: meant(dimension, number, unit),
+    };
   }
-  const value = Number(match[1]) * factor;
-  if (value < 0) return `a ${noun} cannot be negative: got ${text}`;
-  if (!(value <= Number.MAX_SAFE_INTEGER)) return `${noun} out of range: ${text}`;
+  const value = Number(number) * units[unit]!;
+  if (value < 0) return { message: `a ${noun} cannot be negative: got ${text}` };
+  if (!(value <= Number.MAX_SAFE_INTEGER)) return { message: `${noun} out of range: ${text}` };
   return value;
 }
+
+/** `2G` -> `did you mean 2GiB (or 2GB)?` */
+function meant({ units, slips }: Dimension, number: string, unit: string): string | undefined {
+  const lower = unit.toLowerCase().replaceAll(/\s+/g, ' ');
+  const bare = lower.length > 1 ? lower.replace(/s$/, '') : lower;
+  // `gib`, `MS`: the units of a dimension differ by more than case.
+  const sameLetters = Object.keys(units).filter((known) => known.toLowerCase() === lower);
+  const [first, second] =
+    sameLetters.length > 0 ? sameLetters : (slips[bare] ?? slips[lower] ?? []);
+  if (first === undefined) return undefined;
+  const or = second === undefined ? '' : ` (or ${number}${second})`;
+  return `did you mean ${number}${first}${or}?`;
+}
+
+/** A value in base units as people write it: 2097152 -> `2MiB`. */
+export function showQuantity({ units, shown }: Dimension, value: number): string {
+  const whole = shown.find(
+    (unit) => value >= units[unit]! && Number.isInteger(value / units[unit]!),
+  );
+  const unit = whole ?? shown.at(-1)!;
+  return `${value / units[unit]!}${unit}`;
+}
+
+/** Schemas of quantities -> what they measure, for messages about limits and choices. */
+const dimensionsOf = new WeakMap<object, Dimension>();
+
+/** Undefined when the schema is not that of a quantity. */
+export const dimensionOf = (schema: object): Dimension | undefined => dimensionsOf.get(schema);
 
 /** Keywords of JSON Schema: what an editor marks before the program is asked. */
 function forEditors({ noun, example, units }: Dimension) {
@@ -72,19 +171,17 @@ function forEditors({ noun, example, units }: Dimension) {
 }
 
 function quantity(dimension: Dimension, whole: boolean) {
-  return z
-    .union([z.string(), z.number()], {
-      error: `expected a ${dimension.noun} such as ${dimension.example}`,
-    })
-    .meta(forEditors(dimension))
-    .transform((text, context) => {
-      const value = parse(dimension, text);
-      if (typeof value === 'string') {
-        context.addIssue({ code: 'custom', message: value });
-        return z.NEVER;
-      }
-      return whole ? Math.round(value) : value;
-    });
+  const written = z.union([z.string(), z.number()]).meta(forEditors(dimension));
+  dimensionsOf.set(written, dimension);
+  return written.transform((text, context) => {
+    const value = parse(dimension, text);
+    if (typeof value !== 'number') {
+      const { message, suggestion } = value;
+      context.addIssue({ code: 'custom', message, params: { suggestion } });
+      return z.NEVER;
+    }
+    return whole ? Math.round(value) : value;
+  });
 }
 
 /** `30ms` in YAML, whole picoseconds in code. */

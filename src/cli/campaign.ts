@@ -2,13 +2,20 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync, realpathSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { checkOutput } from '../files/check-output.ts';
 import { makeDirectory } from '../files/directories.ts';
 import { faultOf, reasonOf } from '../files/faults.ts';
-import { checkOutput, writeFileAtomic } from '../files/output.ts';
+import { writeFileAtomic } from '../files/output.ts';
 import type { Campaign } from '../sweep/campaign.ts';
-import { beginCampaign, mergeCampaign, reopenCampaign } from '../sweep/directory.ts';
+import {
+  beginCampaign,
+  CAMPAIGN_FILES,
+  mergeCampaign,
+  reopenCampaign,
+} from '../sweep/directory.ts';
 import { estimateCost } from '../sweep/estimate.ts';
 import type { Shard } from '../sweep/execute.ts';
+import { pause } from '../sweep/pause.ts';
 import { describe } from '../sweep/plan.ts';
 import {
   arrayScript,
@@ -28,9 +35,10 @@ import {
   openSweep,
   printResults,
   reportFailures,
+  resumable,
   type SweepOptions,
   say,
-  unlessFull,
+  sayDoubted,
 } from './sweep.ts';
 import { print } from './terminal.ts';
 import { shortTime } from './text-table.ts';
@@ -40,7 +48,7 @@ import { shortTime } from './text-table.ts';
 /** `worldswitch sweep plan FILE` */
 export async function planCampaign(file: string, options: SweepOptions): Promise<void> {
   const { campaign, recipe, directory } = await openSweep(file, options);
-  checkOutput(directory);
+  checkOutput(directory, '--out', CAMPAIGN_FILES);
   beginCampaign(directory, recipe);
   const { plan } = campaign;
   if (options.quiet) return;
@@ -60,15 +68,14 @@ export interface RunShardOptions {
 
 /** `worldswitch sweep run DIR` */
 export async function runShard(directory: string, options: RunShardOptions): Promise<void> {
-  const { campaign, recipe } = await reopenCampaign(resolve(directory));
-  const outcome = await unlessFull(
-    async () => (await executeCampaign(campaign, options, options.shard)).outcome,
+  const path = resolve(directory);
+  const { campaign, recipe } = await reopenCampaign(path);
+  checkOutput(path, directory, CAMPAIGN_FILES);
+  const outcome = await resumable(
+    async (interrupt) =>
+      (await executeCampaign(campaign, interrupt, options, options.shard)).outcome,
   );
-  if (!outcome || outcome.interrupted) {
-    say('the same command goes on from there');
-    process.exitCode = ExitCode.Interrupted;
-    return;
-  }
+  if (!outcome) return;
   say(countUnits(outcome));
   reportFailures(campaign, recipe, outcome.failures);
 }
@@ -83,19 +90,26 @@ export async function merge(
 ): Promise<void> {
   const path = resolve(directory);
   const open = await reopenCampaign(path);
-  mergeCampaign(path, open);
-  printResults(open.campaign, path, options);
-  reportMissing(open.campaign, directory);
+  checkOutput(path, directory, CAMPAIGN_FILES);
+  const merged = await resumable(async (interrupt) => {
+    await mergeCampaign(path, open, interrupt.check);
+    return true;
+  });
+  if (!merged) return;
+  await printResults(open.campaign, path, options);
+  await reportMissing(open.campaign, directory);
 }
 
-function reportMissing(campaign: Campaign, directory: string): void {
+async function reportMissing(campaign: Campaign, directory: string): Promise<void> {
   const { plan } = campaign;
   let missing = 0;
   for (const { point, replication, stored } of knownUnits(campaign)) {
+    await pause();
     if (stored) continue;
     if (missing++ >= MOST_NAMED) continue;
     say(`missing: ${describe(plan.point(point).values, plan.space)}, replication ${replication}`);
   }
+  sayDoubted(campaign, 'left out');
   if (missing === 0) return;
   say(
     `${missing} runs are missing from the tables; \`worldswitch sweep run ${directory}\` does them`,
@@ -111,9 +125,11 @@ export async function status(
   const { campaign } = await reopenCampaign(resolve(directory));
   let [known, stored] = [0, 0];
   for (const unit of knownUnits(campaign)) {
+    await pause();
     known++;
     if (unit.stored) stored++;
   }
+  sayDoubted(campaign, 'counted as missing');
   const submitted = readSubmission(resolve(directory));
   if (options.json) {
     const rest = { points: campaign.plan.points, known, stored, missing: known - stored };

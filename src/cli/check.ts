@@ -1,7 +1,7 @@
 import { openTree } from '../files/scenario-file.ts';
 import { checkTraces } from '../files/trace-files.ts';
 import { scenarioYaml } from '../scenario/resolve.ts';
-import { checkPoints, makePlan } from '../sweep/plan.ts';
+import { checkPointsPausing, makePlan } from '../sweep/plan.ts';
 import { readQuestion } from '../sweep/question.ts';
 import { print } from './terminal.ts';
 
@@ -17,8 +17,8 @@ export async function check(file: string, options: CheckOptions): Promise<void> 
   const loaded = tree.load();
   await checkTraces(loaded);
   const { scenario } = loaded;
-  if (scenario.sweep) checkPoints(makePlan(tree), () => {});
-  if (scenario.find) checkPoints(readQuestion(tree).plan, () => {});
+  if (scenario.sweep) await checkPointsPausing(makePlan(tree), () => {});
+  if (scenario.find) await checkPointsPausing(readQuestion(tree).plan, () => {});
   if (options.quiet) return;
   if (options.json) print(`${JSON.stringify(scenario.input, null, 2)}\n`);
   else print(scenarioYaml(scenario));

@@ -1,20 +1,21 @@
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { ConfigError } from '../base/errors.ts';
-import { checkOutput } from '../files/output.ts';
+import { checkOutput } from '../files/check-output.ts';
 import { openTree } from '../files/scenario-file.ts';
+import type { ScenarioTree } from '../scenario/load.ts';
 import { child, type LocatedMap } from '../scenario/located.ts';
 import { measures } from '../stats/measures.ts';
 import { Campaign } from '../sweep/campaign.ts';
-import { find as findAnswers } from '../sweep/find.ts';
+import { type Answers, find as findAnswers } from '../sweep/find.ts';
 import { describe } from '../sweep/plan.ts';
 import { inlinePool, threadPool } from '../sweep/pool.ts';
-import { readQuestion } from '../sweep/question.ts';
+import { type Question, readQuestion } from '../sweep/question.ts';
 import { showTime } from '../sweep/windows.ts';
 import { asJson, asText } from './find-text.ts';
-import { onInterrupt } from './interrupt.ts';
+import type { Interrupt } from './interrupt.ts';
 import { ProgressBar } from './progress.ts';
-import { say } from './sweep.ts';
+import { resumable, say, sayDoubted } from './sweep.ts';
 import { print } from './terminal.ts';
 import { shortTime } from './text-table.ts';
 
@@ -41,17 +42,30 @@ export async function find(file: string, options: FindCommandOptions): Promise<v
     set: [...options.set, ...asSets(options)],
   });
   const question = readQuestion(tree);
-  const { plan, objective } = question;
+  const { plan } = question;
   const directory = resolve(options.out ?? join('results', `${plan.base.name}-find`));
-  checkOutput(directory);
+  checkOutput(directory, '--out', { folders: ['units'] });
   const campaign = await Campaign.open(plan, directory);
-  const interrupt = onInterrupt('finished runs are kept');
-  const { jobs = availableParallelism(), quiet = false } = options;
+  const answers = await resumable((interrupt) =>
+    answer(tree, { question, campaign }, interrupt, options),
+  );
+  if (!answers) return;
+  sayDoubted(campaign, 'run again');
+  print(options.json ? asJson(question, answers) : asText(question, answers));
+}
+
+async function answer(
+  tree: ScenarioTree,
+  { question, campaign }: { readonly question: Question; readonly campaign: Campaign },
+  interrupt: Interrupt,
+  { jobs = availableParallelism(), quiet = false }: FindCommandOptions,
+): Promise<Answers> {
+  const { plan, objective } = question;
   const pool = jobs === 0 ? inlinePool(interrupt.pause) : threadPool(jobs);
   interrupt.signal.addEventListener('abort', () => void pool.close());
   const bar = new ProgressBar(plan.base.name, { quiet });
   try {
-    const found = await findAnswers(question, campaign, {
+    return await findAnswers(question, campaign, {
       pool,
       onProgress: (fraction, note) => bar.update(fraction, note),
       onLonger: (point, { length }, because, seconds) => {
@@ -77,11 +91,8 @@ export async function find(file: string, options: FindCommandOptions): Promise<v
         ]);
       },
     });
-    bar.stop();
-    print(options.json ? asJson(question, found) : asText(question, found));
   } finally {
     bar.stop();
-    interrupt.dispose();
     await pool.close();
   }
 }

@@ -5,18 +5,29 @@ import type { Command as CommandType } from 'commander';
  * The program: every command with its options. What a command does is in a file of its own, imported when it is called,
  * so that `--help` starts nothing else. A CommonJS module, which Node starts 6 ms sooner than an ES one.
  */
+// First of all, so that no signal is lost: Ctrl-C and SIGTERM end the program at once, with the exit code of an
+// interruption, unless a command listens as well. Never removed: a signal whose last listener goes before the event
+// loop has seen it is dropped.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    if (process.listenerCount(signal) === 1) process.exit(130);
+  });
+}
+
 const { Command, CommanderError, InvalidArgumentError, Option } =
   require('commander') as typeof import('commander', { with: { 'resolution-mode': 'require' }});
 
-// A reader of the results that has seen enough (`| head`) closes the pipe: not a fault.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit();
-    throw error;
-  });
-}
-// Until a command says otherwise, Ctrl-C and SIGTERM end the program at once, with the exit code of an interruption.
-for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => process.exit(130));
+// A reader of the results that has seen enough (`| head`) closes the pipe: not a fault. A full disk is one.
+process.stdout.on('error', ({ code, message }: NodeJS.ErrnoException) => {
+  if (code === 'EPIPE') process.exit();
+  const why = code === 'ENOSPC' ? 'no space left on the device' : message;
+  process.stderr.write(`worldswitch: cannot write to standard output: ${why}\n`);
+  process.exit(1);
+});
+// There is no place left to say it.
+process.stderr.on('error', ({ code }: NodeJS.ErrnoException) => {
+  process.exit(code === 'EPIPE' ? undefined : 1);
+});
 
 const program = new Command('worldswitch')
   .description('What does it cost to put these virtual machines on that Opteron host, and why?')
@@ -271,14 +282,19 @@ const trace = program
 trace
   .command('import [file]')
   .description('turn a trace of lackey, drcachesim, ChampSim or a CSV into a page trace')
-  .option('--from <format>', 'lackey, csv, drcachesim or champsim; guessed when left out')
+  .option(
+    '--from <format>',
+    'lackey, csv, drcachesim, champsim or champsim-cloudsuite; guessed when left out',
+  )
+  .option('--program <name>', 'of several programs in one trace, keep this one, for example W0')
+  .option('--user-only', 'leave out kernel addresses (the upper half) and say how many')
   .option('-o, --out <file>', 'where to write (gzip when it ends in .gz); default: stdout')
   .option('--skip <count>', 'leave out the first so many references', count, 0)
   .addOption(references('keep so many references'))
   .option('-q, --quiet', 'print no progress')
   .addHelpText('after', example('trace import lackey.log -o program.pt.gz'))
   .action(async (file: string | undefined, options) =>
-    (await import('./trace.ts')).importTrace(file ?? '-', options),
+    (await import('./trace-import.ts')).importTrace(file ?? '-', options),
   );
 
 trace

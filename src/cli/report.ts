@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process';
-import { dirname, join, resolve } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
+import { checkOutput } from '../files/check-output.ts';
 import { makeDirectory } from '../files/directories.ts';
 import { faultOf } from '../files/faults.ts';
-import { checkOutput, writeFileAtomic } from '../files/output.ts';
+import { writeFileAtomic } from '../files/output.ts';
 import { readResults } from '../files/results.ts';
 import type { Page } from '../report/html/page.ts';
 import { print } from './terminal.ts';
@@ -24,7 +25,8 @@ export async function report(directory: string, options: ReportOptions): Promise
   const out = resolve(
     options.out ?? (options.format === 'svg' ? directory : join(directory, 'report.html')),
   );
-  checkOutput(options.format === 'svg' ? out : dirname(out), '--out');
+  if (options.format === 'svg') checkOutput(out);
+  else checkOutput(dirname(out), '--out', { files: [basename(out)] });
   const { makeReport } = await import('../report/html/report.ts');
   const page = await makeReport(files, options.objective);
   const written =

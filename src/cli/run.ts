@@ -1,18 +1,19 @@
 import { join } from 'node:path';
 import { toCycles } from '../base/units.ts';
+import { checkOutput } from '../files/check-output.ts';
 import { EventFiles, type EventFormat } from '../files/event-files.ts';
 import { manifestJson } from '../files/manifest.ts';
-import { checkOutput, writeOutput } from '../files/output.ts';
+import { writeOutput } from '../files/output.ts';
 import { openScenario } from '../files/scenario-file.ts';
 import { scenarioIn, traceOpener } from '../files/trace-files.ts';
-import { runTables } from '../report/csv.ts';
+import { runTableNames, runTables } from '../report/csv.ts';
 import { summary } from '../report/summary.ts';
 import { runBaseline } from '../scenario/baseline.ts';
 import { placed } from '../scenario/load.ts';
 import { scenarioYaml } from '../scenario/resolve.ts';
 import { runScenario } from '../scenario/run.ts';
 import { mechanismsOf } from './free-option.ts';
-import { onInterrupt } from './interrupt.ts';
+import { onInterrupt, settle } from './interrupt.ts';
 import { ProgressBar } from './progress.ts';
 import { print, style } from './terminal.ts';
 
@@ -29,6 +30,12 @@ export interface RunCommandOptions {
   readonly quiet?: boolean;
 }
 
+/** Everything that a run with these options writes. */
+function filesOf({ trace = [], report }: RunCommandOptions): string[] {
+  const more = [...trace.map((format) => `trace.${format}`), ...(report ? ['report.html'] : [])];
+  return [...runTableNames, 'resolved.yaml', 'manifest.json', ...more];
+}
+
 export async function run(file: string, options: RunCommandOptions): Promise<void> {
   const startedAt = new Date();
   const start = performance.now();
@@ -37,7 +44,7 @@ export async function run(file: string, options: RunCommandOptions): Promise<voi
   const loaded = await openScenario(file, { ...options, set });
   const { scenario } = loaded;
   const out = options.out ?? join('results', scenario.name);
-  checkOutput(out);
+  checkOutput(out, '--out', { files: filesOf(options) });
   if (scenario.sweep && !options.quiet) {
     process.stderr.write(
       'worldswitch: this runs the scenario alone; `worldswitch sweep` runs the points of its `sweep:`\n',
@@ -45,6 +52,7 @@ export async function run(file: string, options: RunCommandOptions): Promise<voi
   }
 
   const interrupt = onInterrupt();
+  await settle(interrupt);
   const bar = new ProgressBar(scenario.name, { quiet: options.quiet ?? false });
   const mhz = scenario.processor.clock / 1e6;
   const hooks = {
@@ -70,6 +78,7 @@ export async function run(file: string, options: RunCommandOptions): Promise<voi
       native.stop();
     }
     bar.stop();
+    await settle(interrupt);
     const files = new Map<string, string | Iterable<string>>(runTables(result));
     files.set('resolved.yaml', scenarioYaml(scenarioIn(out, loaded)));
     files.set(

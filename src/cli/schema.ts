@@ -1,8 +1,8 @@
-import { createReadStream } from 'node:fs';
-import { pipeline } from 'node:stream/promises';
+import { readFileSync } from 'node:fs';
 import { schemaFile } from '../files/package-files.ts';
+import { print } from './terminal.ts';
 
 /** Prints the JSON Schema of scenarios, as it ships with the package. */
 export async function schema(): Promise<void> {
-  await pipeline(createReadStream(schemaFile()), process.stdout, { end: false });
+  print(readFileSync(schemaFile(), 'utf8'));
 }

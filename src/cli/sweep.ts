@@ -1,18 +1,20 @@
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { shellWord } from '../base/shell.ts';
-import { checkOutput } from '../files/output.ts';
+import { checkOutput } from '../files/check-output.ts';
+import { RunAborted } from '../scenario/run.ts';
 import { type MeasureName, measures } from '../stats/measures.ts';
 import type { Campaign } from '../sweep/campaign.ts';
-import { beginCampaign, mergeCampaign, openCampaign } from '../sweep/directory.ts';
+import { beginCampaign, CAMPAIGN_FILES, mergeCampaign, openCampaign } from '../sweep/directory.ts';
 import { estimateCost } from '../sweep/estimate.ts';
 import { execute, type Failure, type Outcome, type Shard } from '../sweep/execute.ts';
+import { pause } from '../sweep/pause.ts';
 import { describe, setArguments } from '../sweep/plan.ts';
 import { inlinePool, threadPool } from '../sweep/pool.ts';
 import { firstReplications } from '../sweep/replicate.ts';
 import { type SummaryRow, summaryRows } from '../sweep/tables.ts';
 import { ExitCode } from './fail.ts';
-import { onInterrupt } from './interrupt.ts';
+import { type Interrupt, onInterrupt } from './interrupt.ts';
 import { ProgressBar } from './progress.ts';
 import { print, style } from './terminal.ts';
 import { shortNumber, shortTime, textTable } from './text-table.ts';
@@ -39,22 +41,17 @@ export async function sweep(file: string, options: SweepOptions): Promise<void> 
     await printPlan(campaign, directory, options);
     return;
   }
-  checkOutput(directory);
-  const outcome = await unlessFull(async () => {
+  checkOutput(directory, '--out', CAMPAIGN_FILES);
+  const outcome = await resumable(async (interrupt) => {
     beginCampaign(directory, recipe);
-    const { outcome, jobs } = await executeCampaign(campaign, options);
+    const { outcome, jobs } = await executeCampaign(campaign, interrupt, options);
     const seconds = (performance.now() - start) / 1000;
-    if (!outcome.interrupted) {
-      mergeCampaign(directory, { campaign, recipe }, { seconds, jobs, outcome });
-    }
+    const run = { seconds, jobs, outcome };
+    await mergeCampaign(directory, { campaign, recipe }, interrupt.check, run);
     return outcome;
   });
-  if (!outcome || outcome.interrupted) {
-    say('the same command goes on from there');
-    process.exitCode = ExitCode.Interrupted;
-    return;
-  }
-  printResults(campaign, directory, options);
+  if (!outcome) return;
+  await printResults(campaign, directory, options);
   await showResults(directory, options);
   if (!options.quiet) {
     say(`${countUnits(outcome)} in ${shortTime((performance.now() - start) / 1000)}`);
@@ -62,15 +59,28 @@ export async function sweep(file: string, options: SweepOptions): Promise<void> 
   reportFailures(campaign, recipe, outcome.failures);
 }
 
-/** A full disk interrupts a sweep: what was stored before stays. Undefined when it is full. */
-export async function unlessFull<T>(work: () => Promise<T>): Promise<T | undefined> {
+/**
+ * Work that keeps what it has finished, whatever ends it: a signal, a disk that is full or fails. Says so, sets the exit
+ * code and returns undefined.
+ */
+export async function resumable<T>(
+  work: (interrupt: Interrupt) => Promise<T>,
+): Promise<T | undefined> {
+  const interrupt = onInterrupt('finished units are kept');
   try {
-    return await work();
+    return await work(interrupt);
   } catch (error) {
-    const { message, cause } = error as Error & { cause?: NodeJS.ErrnoException };
-    if (cause?.code !== 'ENOSPC' && cause?.code !== 'EDQUOT') throw error;
-    say(message);
+    const { name, message, cause } = error as Error & { cause?: NodeJS.ErrnoException };
+    if (name === 'RunAborted') {
+      say('the same command goes on from there');
+      process.exitCode = ExitCode.Interrupted;
+    } else if (cause?.code !== undefined) {
+      say(`${message}; what is finished is kept, and the same command goes on from there`);
+      process.exitCode = ExitCode.Failed;
+    } else throw error;
     return undefined;
+  } finally {
+    interrupt.dispose();
   }
 }
 
@@ -108,13 +118,13 @@ export interface ExecuteChoices {
   readonly quiet?: boolean | undefined;
 }
 
-/** Runs what is missing, with one bar and in good order when it is interrupted. */
+/** Runs what is missing, with one bar. Rejects with RunAborted, in good order, when it is interrupted. */
 export async function executeCampaign(
   campaign: Campaign,
+  interrupt: Interrupt,
   { jobs = availableParallelism(), quiet = false }: ExecuteChoices,
   shard?: Shard,
 ): Promise<{ outcome: Outcome; jobs: number }> {
-  const interrupt = onInterrupt('finished units are kept');
   const bar = new ProgressBar(campaign.plan.base.name, { quiet });
   const pool = jobs === 0 ? inlinePool(interrupt.pause) : threadPool(jobs);
   try {
@@ -125,12 +135,21 @@ export async function executeCampaign(
       onProgress: (fraction, finished, known) =>
         bar.update(fraction, `${finished} of ${known} runs`),
     });
+    bar.stop();
+    sayDoubted(campaign, 'run again');
+    if (outcome.interrupted) throw new RunAborted('ended early');
     return { outcome, jobs };
   } finally {
     bar.stop();
-    interrupt.dispose();
     await pool.close();
   }
+}
+
+/** One line about stored units that were not believed. */
+export function sayDoubted({ store: { doubted } }: Campaign, fate: string): void {
+  if (doubted === 0) return;
+  const [runs, are] = doubted === 1 ? ['stored run', 'is'] : ['stored runs', 'are'];
+  say(`${doubted} ${runs} ${are} damaged or of something else, and ${are} ${fate}`);
 }
 
 export function countUnits({ ran, reused, failures }: Outcome): string {
@@ -202,18 +221,19 @@ const HEADLINES: readonly MeasureName[] = [
 ];
 const MOST_METRICS = 5;
 
-export function printResults(
+export async function printResults(
   campaign: Campaign,
   directory: string,
   { json, quiet }: { readonly json?: boolean; readonly quiet?: boolean },
-): void {
+): Promise<void> {
   const { plan } = campaign;
   if (json) {
-    const rows = [...summaryRows(plan, campaign)].map(({ labels, ...row }) => ({
-      ...row,
-      unit: measures[row.metric].unit,
-      values: Object.fromEntries(plan.space.axes.map(({ path }, i) => [path, labels[i]])),
-    }));
+    const rows: object[] = [];
+    for (const { labels, ...row } of summaryRows(plan, campaign)) {
+      const values = Object.fromEntries(plan.space.axes.map(({ path }, i) => [path, labels[i]]));
+      rows.push({ ...row, unit: measures[row.metric].unit, values });
+      await pause();
+    }
     print(`${JSON.stringify(rows, null, 2)}\n`);
     return;
   }

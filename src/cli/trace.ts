@@ -2,110 +2,17 @@ import { faultOf } from '../files/faults.ts';
 import { openScenario } from '../files/scenario-file.ts';
 import { openTraceInput, openTraceOutput } from '../files/trace-streams.ts';
 import { workloads } from '../guest/workloads/index.ts';
-import { TraceError } from '../guest/workloads/trace-reader.ts';
 import { didYouMean } from '../scenario/findings.ts';
 import { loadScenario } from '../scenario/load.ts';
 import { presets } from '../scenario/presets.ts';
 import { RunAborted } from '../scenario/run.ts';
-import type { TraceFormat, TraceImporter } from '../trace/formats/format.ts';
-import { GUESS_BYTES, guessFormat, traceFormats } from '../trace/formats/index.ts';
 import { PageTraceWriter } from '../trace/page-trace-writer.ts';
 import { TraceProfiler } from '../trace/profile.ts';
-import { TraceRecorder } from '../trace/recorder.ts';
 import { Synthesis } from '../trace/synth.ts';
 import { onInterrupt } from './interrupt.ts';
 import { ProgressBar } from './progress.ts';
 import { print } from './terminal.ts';
 import { profileText } from './trace-text.ts';
-
-export interface ImportOptions {
-  readonly from?: string;
-  readonly out?: string;
-  readonly skip: number;
-  readonly references: number;
-  readonly quiet?: boolean;
-}
-
-export async function importTrace(file: string, options: ImportOptions): Promise<void> {
-  const asked = options.from === undefined ? undefined : formatCalled(options.from);
-  let importer: TraceImporter | undefined;
-  const input = await openTraceInput(file, () => importer?.line ?? 0);
-  const interrupt = onInterrupt();
-  const bar = new ProgressBar(input.name, { quiet: options.quiet ?? false });
-  const output = openTraceOutput(options.out);
-  try {
-    let head: Uint8Array | undefined = new Uint8Array(0);
-    let recorder: TraceRecorder | undefined;
-    const begin = (bytes: Uint8Array): void => {
-      const format = asked ?? guessed(input.name, bytes);
-      const writer = new PageTraceWriter(output.write, {
-        source: input.name,
-        producer: `worldswitch trace import --from ${format.name}`,
-        ...(options.skip > 0 || options.references < Infinity
-          ? { window: `skip ${options.skip} count ${options.references}` }
-          : {}),
-      });
-      recorder = new TraceRecorder(writer, { skip: options.skip, count: options.references });
-      importer = format.create(input.name, recorder);
-      importer.push(bytes);
-      head = undefined;
-    };
-    for await (const chunk of input.chunks) {
-      if (importer) importer.push(chunk);
-      else {
-        head = Buffer.concat([head!, chunk]);
-        if (head.length >= GUESS_BYTES) begin(head);
-      }
-      if (recorder?.full) break;
-      if (interrupt.signal.aborted) throw new RunAborted();
-      await output.drained();
-      const million = ((importer?.line ?? 0) / 1e6).toFixed(1);
-      bar.update(input.size ? input.read() / input.size : 0, `${million} million lines`);
-    }
-    if (!importer) begin(head!);
-    if (!recorder!.full) importer!.finish();
-    if (recorder!.position <= options.skip) {
-      throw faultOf('--skip', `${input.name} has only ${recorder!.position} references`);
-    }
-    recorder!.finish();
-    await output.finish();
-  } catch (error) {
-    await output.discard();
-    throw error;
-  } finally {
-    bar.stop();
-    interrupt.dispose();
-    input.close();
-  }
-}
-
-function formatCalled(name: string): TraceFormat {
-  const format = traceFormats.find((candidate) => candidate.name === name);
-  if (format) return format;
-  const names = traceFormats.map((candidate) => candidate.name);
-  const guess = didYouMean(name, names);
-  throw faultOf(
-    '--from',
-    `"${name}" is not a trace format`,
-    `${guess ? `${guess}; ` : ''}allowed: ${names.join(', ')}`,
-  );
-}
-
-function guessed(name: string, head: Uint8Array): TraceFormat {
-  const format = guessFormat(head);
-  if (format) return format;
-  const text = String.fromCharCode(...head.subarray(0, 60));
-  if (text.startsWith('# page trace ')) {
-    throw new TraceError(name, 1, 'it is a page trace already: `worldswitch trace info` reads it');
-  }
-  if (head.length === 0) throw new TraceError(name, 1, 'not a trace: it is empty');
-  const names = traceFormats.map((candidate) => candidate.name).join(', ');
-  throw new TraceError(
-    name,
-    1,
-    `cannot tell the format: it begins with ${JSON.stringify(text)}; give --from ${names}`,
-  );
-}
 
 export interface InfoOptions {
   readonly entries: readonly number[];

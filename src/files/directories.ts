@@ -13,8 +13,8 @@ export function makeDirectory(path: string): void {
     try {
       mkdirSync(directory);
     } catch (error) {
-      // Another process may have been first.
-      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      // Another process may have been first; a link to nothing is in the way.
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST' || !existsSync(directory)) throw error;
     }
   }
 }

@@ -1,5 +1,5 @@
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { EventCsv } from '../observe/event-csv.ts';
 import { EventLog, type Sink, type TraceFormat } from '../observe/event-log.ts';
 import type { Observer } from '../observe/observer.ts';
@@ -7,6 +7,7 @@ import { PerfettoTrace } from '../observe/perfetto.ts';
 import { XenTrace } from '../observe/xen-trace.ts';
 import { makeDirectory } from './directories.ts';
 import { reasonOf } from './faults.ts';
+import { discard, temporaryDirectory } from './temporary.ts';
 
 const formats = {
   perfetto: (sink: Sink): TraceFormat => new PerfettoTrace(sink),
@@ -25,17 +26,19 @@ export class EventFiles {
 
   constructor(directory: string, wanted: readonly EventFormat[]) {
     this.#final = resolve(directory);
-    this.#temporary = join(
-      dirname(this.#final),
-      `.${basename(this.#final)}.trace.tmp-${process.pid}`,
-    );
-    makeDirectory(this.#temporary);
-    this.observer = new EventLog(wanted.map((format) => formats[format](this.#open(format))));
+    try {
+      const parent = existsSync(this.#final) ? this.#final : dirname(this.#final);
+      makeDirectory(parent);
+      this.#temporary = temporaryDirectory(parent);
+      this.observer = new EventLog(wanted.map((format) => formats[format](this.#open(format))));
+    } catch (error) {
+      throw new Error(`cannot write traces to ${directory}: ${reasonOf(error)}`, { cause: error });
+    }
   }
 
   #open(format: EventFormat): Sink {
     const name = `trace.${format}`;
-    const fd = openSync(join(this.#temporary, name), 'w');
+    const fd = openSync(join(this.#temporary, name), 'wx');
     this.#files.set(name, fd);
     return (bytes) => {
       try {
@@ -49,8 +52,12 @@ export class EventFiles {
   /** Gives the files their names in the directory, which exists by now. */
   keep(): void {
     for (const [name, fd] of this.#files) {
-      fsyncSync(fd);
-      renameSync(join(this.#temporary, name), join(this.#final, name));
+      try {
+        fsyncSync(fd);
+        renameSync(join(this.#temporary, name), join(this.#final, name));
+      } catch (error) {
+        throw new Error(`cannot write ${name}: ${reasonOf(error)}`, { cause: error });
+      }
     }
   }
 
@@ -58,6 +65,6 @@ export class EventFiles {
   discard(): void {
     for (const fd of this.#files.values()) closeSync(fd);
     this.#files.clear();
-    rmSync(this.#temporary, { recursive: true, force: true });
+    discard(this.#temporary);
   }
 }

@@ -23,4 +23,13 @@ const reasons: Readonly<Record<string, string>> = {
   ENAMETOOLONG: 'the name is too long',
   ELOOP: 'too many symbolic links',
   EMFILE: 'too many open files',
+  EIO: 'the device reports an error',
+  ENXIO: 'it is not a regular file',
+  EEXIST: 'there is something of that name',
+  EBUSY: 'it is in use, or a mount point',
+  ENOTEMPTY: 'the directory is not empty',
+  EFBIG: 'the file would be too large',
+  ENOMEM: 'out of memory',
+  ESTALE: 'the network file system has lost it',
+  ERR_FS_FILE_TOO_LARGE: 'it is larger than 2 GiB',
 };

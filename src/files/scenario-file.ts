@@ -1,9 +1,10 @@
-import { closeSync, fstatSync, openSync, readdirSync, readSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { didYouMean } from '../scenario/findings.ts';
 import { type LoadedScenario, ScenarioTree } from '../scenario/load.ts';
 import { MAX_TEXT } from '../scenario/parse.ts';
 import { faultOf, reasonOf } from './faults.ts';
+import { readRegularText } from './read-file.ts';
 import { checkTraces } from './trace-files.ts';
 
 export interface OpenOptions {
@@ -36,7 +37,7 @@ export interface OpenedTree {
 export function openTree(path: string, options: OpenOptions = {}): OpenedTree {
   const texts = new Map<string, string>();
   const read = (file: string): string => {
-    const text = readText(file);
+    const text = readRegularText(file, MAX_TEXT, 'a scenario');
     texts.set(file, text);
     return text;
   };
@@ -60,30 +61,6 @@ export function openTree(path: string, options: OpenOptions = {}): OpenedTree {
 /** Everything that is set on the command line, as `path=value`. */
 export function setsOf({ set = [], seed }: OpenOptions): string[] {
   return seed === undefined ? [...set] : [...set, `seed=${JSON.stringify(seed)}`];
-}
-
-/** The text of a small file; the size is looked at before the first byte is read. */
-function readText(path: string): string {
-  const fd = openSync(path, 'r');
-  try {
-    const stat = fstatSync(fd);
-    if (stat.isDirectory()) throw new Error('it is a directory');
-    if (stat.size > MAX_TEXT) {
-      const mib = (stat.size / 2 ** 20).toFixed(0);
-      throw new Error(`it has ${mib} MiB, a scenario at most 1 MiB`);
-    }
-    // Pipes have no size: read one byte more than is allowed and let the parser count.
-    const bytes = Buffer.alloc(MAX_TEXT + 1);
-    let length = 0;
-    for (;;) {
-      const read = readSync(fd, bytes, length, bytes.length - length, null);
-      length += read;
-      if (read === 0 || length === bytes.length) break;
-    }
-    return bytes.toString('utf8', 0, length);
-  } finally {
-    closeSync(fd);
-  }
 }
 
 function nearbyFile(path: string): string | undefined {

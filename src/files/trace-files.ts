@@ -3,6 +3,7 @@ import { open } from 'node:fs/promises';
 import { relative } from 'node:path';
 import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
+import { textStart } from '../base/content.ts';
 import { ConfigError, type Diagnostic } from '../base/errors.ts';
 import { Line, TraceError, TraceReader } from '../guest/workloads/trace-reader.ts';
 import type { TraceFeed } from '../guest/workloads/workload.ts';
@@ -13,7 +14,7 @@ import { reasonOf } from './faults.ts';
 
 /**
  * Page traces on disk, plain or gzip. They are streamed: a feed reads a little ahead whenever the simulation
- * waits, so memory does not grow with the trace.
+ * waits, so memory does not grow with the trace. One that is looped is kept when it is small enough, and read once.
  */
 
 /** Bytes of text that a feed keeps ready. */
@@ -22,6 +23,12 @@ const CHUNK = 2 ** 16;
 /** A gzip file up to this size is unpacked once before the run, to see whether it is complete. */
 const CHECKED_WHOLE = 16 * 2 ** 20;
 const CHECK_MOST = 256 * 2 ** 20;
+/** Bytes of text up to which a looped trace is kept in memory, and all those of a run together. */
+const KEPT_MOST = 64 * 2 ** 20;
+const KEPT_TOGETHER = 2 * KEPT_MOST;
+
+/** `again`: the trace will be read several times. */
+export type TraceOpener = (file: string, again?: boolean) => RefillableFeed;
 
 /** Every trace of a scenario: the words in YAML -> the file they mean. */
 export function tracePaths(loaded: LoadedScenario): Map<string, string> {
@@ -33,13 +40,14 @@ export function tracePaths(loaded: LoadedScenario): Map<string, string> {
 }
 
 /** Opens traces as `RunOptions.openTrace` wants it. */
-export function traceOpener(loaded: LoadedScenario): (file: string) => RefillableFeed {
+export function traceOpener(loaded: LoadedScenario): TraceOpener {
   return openerFor(tracePaths(loaded));
 }
 
 /** The same when only the files are known, as in another thread. */
-export function openerFor(paths: ReadonlyMap<string, string>): (file: string) => RefillableFeed {
-  return (file) => new FileFeed(paths.get(file) ?? file);
+export function openerFor(paths: ReadonlyMap<string, string>): TraceOpener {
+  const kept = new KeptTraces();
+  return (file, again = false) => new FileFeed(paths.get(file) ?? file, again ? kept : undefined);
 }
 
 /** The same scenario as it has to be written in `directory`: names of traces are relative to it. */
@@ -78,7 +86,8 @@ const NOT_THERE = 'there is no such file';
 
 function hintFor(fault: string): string | undefined {
   if (fault === NOT_THERE) return 'paths are relative to the file they are written in';
-  if (fault.includes('not a page trace')) return '`worldswitch trace import` makes page traces';
+  if (fault.includes('not a page trace') && !fault.includes(': unpack'))
+    return '`worldswitch trace import` makes page traces';
   return undefined;
 }
 
@@ -111,7 +120,8 @@ async function traceFault(path: string): Promise<string | undefined> {
     const whole = total < wanted;
     const text = Buffer.concat(head);
     checkHead(path, text, whole && total === text.length);
-    const headed = text.subarray(0, 13).toString('latin1') === '# page trace ';
+    const start = textStart(text);
+    const headed = text.subarray(start, start + 13).toString('latin1') === '# page trace ';
     const end = Buffer.from(last.subarray(-512)).toString('latin1');
     if (whole && headed && !/\n# totals [^\n]*\n$/.test(end)) {
       return 'truncated: the closing "# totals" line is missing';
@@ -123,7 +133,7 @@ async function traceFault(path: string): Promise<string | undefined> {
   }
 }
 
-/** Reads the lines of the first bytes; they may be cut anywhere. */
+/** Reads the lines of the first bytes; they may be cut anywhere. Throws TraceError for what is wrong with them. */
 function checkHead(name: string, bytes: Uint8Array, whole: boolean): void {
   const chunks = [bytes];
   const feed: TraceFeed = {
@@ -133,9 +143,15 @@ function checkHead(name: string, bytes: Uint8Array, whole: boolean): void {
     rewind: () => {},
   };
   const reader = new TraceReader(feed, false);
+  let visits = 0;
   let line: Line;
-  do line = reader.next();
-  while (line < Line.Starved);
+  do {
+    line = reader.next();
+    if (line <= Line.Store) visits++;
+  } while (line < Line.Starved);
+  if (line === Line.End && visits === 0) {
+    throw new TraceError(name, reader.line, 'there are no references in it');
+  }
 }
 
 async function lookAt(path: string): Promise<{ compressed: boolean; size: number }> {
@@ -174,6 +190,46 @@ async function* chunksOf(path: string, compressed: boolean): AsyncGenerator<Buff
   }
 }
 
+/** The text of looped traces, whole, by path. */
+class KeptTraces {
+  private readonly whole = new Map<string, readonly Buffer[]>();
+  private readonly begun = new Set<string>();
+  private room = KEPT_TOGETHER;
+
+  /** The trace, if it is kept. */
+  get(path: string): readonly Buffer[] | undefined {
+    return this.whole.get(path);
+  }
+
+  /** Whoever asks first keeps the trace; undefined for the others. */
+  begin(path: string): TraceCopy | undefined {
+    if (this.begun.has(path)) return undefined;
+    this.begun.add(path);
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    return {
+      add: (chunk) => {
+        bytes += chunk.length;
+        this.room -= chunk.length;
+        if (bytes <= KEPT_MOST && this.room >= 0) {
+          chunks.push(chunk);
+          return true;
+        }
+        this.room += bytes;
+        return false;
+      },
+      end: () => void this.whole.set(path, chunks),
+    };
+  }
+}
+
+/** A trace that is being kept. */
+interface TraceCopy {
+  /** False: it is too large. */
+  add(chunk: Buffer): boolean;
+  end(): void;
+}
+
 /** A trace as the simulation reads it. */
 class FileFeed implements RefillableFeed {
   readonly name: string;
@@ -181,16 +237,25 @@ class FileFeed implements RefillableFeed {
   #ready: Buffer[] = [];
   #bytes = 0;
   #read = false;
+  readonly #kept: KeptTraces | undefined;
+  #copy: TraceCopy | undefined;
+  /** The whole trace, of which the first `#taken` chunks were handed over. */
+  #whole: readonly Buffer[] | undefined;
+  #taken = 0;
 
-  constructor(path: string) {
+  constructor(path: string, kept: KeptTraces | undefined) {
     this.name = path;
+    this.#kept = kept;
+    this.#whole = kept?.get(path);
   }
 
   get ended(): boolean {
+    if (this.#whole) return this.#taken === this.#whole.length;
     return this.#read && this.#ready.length === 0;
   }
 
   take(): Uint8Array | undefined {
+    if (this.#whole) return this.ended ? undefined : this.#whole[this.#taken++];
     const chunk = this.#ready.shift();
     if (chunk) this.#bytes -= chunk.length;
     return chunk;
@@ -201,25 +266,33 @@ class FileFeed implements RefillableFeed {
     this.#ready = [];
     this.#bytes = 0;
     this.#read = false;
+    this.#whole = this.#kept?.get(this.name);
+    this.#taken = 0;
   }
 
   close(): void {
     // A generator that waits for a chunk ends as soon as it has come.
     this.#chunks?.return(undefined).catch(() => {});
     this.#chunks = undefined;
+    this.#copy = undefined;
   }
 
   async refill(): Promise<void> {
-    if (this.#read || this.#bytes > AHEAD / 2) return;
-    this.#chunks ??= chunksOf(this.name, (await lookAt(this.name)).compressed);
+    if (this.#whole || this.#read || this.#bytes > AHEAD / 2) return;
+    if (!this.#chunks) {
+      this.#chunks = chunksOf(this.name, (await lookAt(this.name)).compressed);
+      this.#copy = this.#kept?.begin(this.name);
+    }
     const chunks = this.#chunks;
     while (this.#bytes < AHEAD) {
       const { value, done } = await chunks.next();
       if (done) {
         this.#read = true;
         this.#chunks = undefined;
+        this.#copy?.end();
         return;
       }
+      if (this.#copy && !this.#copy.add(value)) this.#copy = undefined;
       this.#ready.push(value);
       this.#bytes += value.length;
     }

@@ -1,11 +1,16 @@
-import { DIRECT_MAP, type GuestCpu } from '../hypervisor/guest-port.ts';
-import type { Vm } from '../hypervisor/vm.ts';
-import { indexAt, type PageTables, PTE_SHIFT, Pte, target } from '../machine/page-tables.ts';
-import { visitKernel } from '../machine/run.ts';
-import { kernelInstructions as instructions, STREAM_EXPOSED_Q8 } from './kernel-costs.ts';
+import type { GuestCpu } from '../hypervisor/guest-port.ts';
+import { indexAt, PTE_SHIFT, Pte, target } from '../machine/page-tables.ts';
+import {
+  clearFrame,
+  clearFrames,
+  copyFrame,
+  type GuestTables,
+  giveTable,
+  takeTable,
+} from './frames.ts';
 import { type Mapping, Mappings } from './mappings.ts';
-import { type GuestMemory, ZERO_PAGE } from './memory.ts';
-import { Op, type Region } from './workloads/workload.ts';
+import { pagesAt, ZERO_PAGE } from './memory.ts';
+import type { Region } from './workloads/workload.ts';
 
 /** What became of a fault. */
 export const FaultOutcome = {
@@ -15,7 +20,7 @@ export const FaultOutcome = {
   Unmapped: 1,
   /** A store to a mapping that cannot be written. */
   Denied: 2,
-  /** A region of large pages, and no 2 MB of consecutive memory is left. */
+  /** A region of large pages, and not enough consecutive memory is left for one. */
   NoLargePage: 3,
 } as const;
 export type FaultOutcome = (typeof FaultOutcome)[keyof typeof FaultOutcome];
@@ -33,56 +38,7 @@ export function anonymousPage(vpn: number): Region {
   };
 }
 
-/** What the address spaces of one guest share. */
-export interface GuestTables {
-  readonly vm: Vm;
-  readonly tables: PageTables;
-  readonly memory: GuestMemory;
-  /** Page cache and shared memory: frame of each page of each object. */
-  readonly objects: Map<string, Map<number, number>>;
-  /** Level-3 table of the kernel's direct map, in every address space. */
-  readonly kernelTable: number;
-}
-
 const UPPER = Pte.Present | Pte.Writable | Pte.Accessed | Pte.Dirty;
-
-/** A table page: frame from the common pool, zeroed. `cpu` null = before the run, at no cost. */
-export function takeTable(guest: GuestTables, cpu: GuestCpu | null): number {
-  const frame = guest.memory.take();
-  const node = guest.tables.alloc(frame);
-  guest.vm.nodeOfFrame[frame] = node;
-  if (cpu) clearFrame(cpu, frame);
-  return node;
-}
-
-function giveTable(guest: GuestTables, node: number): void {
-  const frame = guest.tables.frame[node]!;
-  guest.vm.nodeOfFrame[frame] = 0;
-  guest.tables.free(node);
-  guest.memory.give(frame);
-}
-
-/** The kernel clears a frame through its direct map. */
-export function clearFrame(cpu: GuestCpu, frame: number): void {
-  streamed(cpu, () => {
-    visitKernel(cpu.core, DIRECT_MAP + frame, Op.Store, instructions.clearPage, 0, 64);
-  });
-}
-
-function copyFrame(cpu: GuestCpu, from: number, to: number): void {
-  streamed(cpu, () => {
-    visitKernel(cpu.core, DIRECT_MAP + from, Op.Load, instructions.copyPage / 2, 0, 64);
-    visitKernel(cpu.core, DIRECT_MAP + to, Op.Store, instructions.copyPage / 2, 0, 64);
-  });
-}
-
-/** Lines in a row are fetched ahead: they stall the core for less than their latency. */
-function streamed({ core }: GuestCpu, work: () => void): void {
-  const { exposedQ8 } = core;
-  core.exposedQ8 = Math.min(exposedQ8, STREAM_EXPOSED_Q8);
-  work();
-  core.exposedQ8 = exposedQ8;
-}
 
 /** A process's page tables and mappings, in guest frames. */
 export class AddressSpace {
@@ -150,7 +106,7 @@ export class AddressSpace {
 
   #mapPage(cpu: GuestCpu | null, mapping: Mapping, vpn: number, write: boolean): boolean {
     const { tables, memory } = this.guest;
-    const level = mapping.pageShift === 21 ? 2 : 1;
+    const level = (mapping.pageShift - 3) / 9;
     const slot = this.slotOf(vpn, level, true, cpu);
     const entry = slot < 0 ? 0 : tables.entries[slot]!;
     if ((entry & Pte.Present) !== 0) {
@@ -159,12 +115,11 @@ export class AddressSpace {
     }
     const rights = mapping.writable ? Pte.Writable : 0;
     const base = Pte.Present | Pte.Accessed;
-    if (level === 2) {
-      const block = memory.takeBlock();
-      if (block < 0) return false;
-      if (cpu) for (let i = 0; i < 512; i++) clearFrame(cpu, block + i);
-      memory.references[block] = 1;
-      this.#store(cpu, slot, (block << PTE_SHIFT) | base | rights | Pte.Dirty | Pte.Large);
+    if (level > 1) {
+      const frame = this.#largeFrame(cpu, mapping, vpn, level);
+      if (frame < 0) return false;
+      memory.references[frame] = memory.references[frame]! + 1;
+      this.#store(cpu, slot, (frame << PTE_SHIFT) | base | rights | Pte.Dirty | Pte.Large);
       return true;
     }
     if (mapping.kind === 'anon') {
@@ -200,14 +155,31 @@ export class AddressSpace {
     return true;
   }
 
+  /**
+   * First frame of a large page, cleared; -1 if no memory is left for it. What is shared or only read is the page of
+   * the object; a private page that can be written is a copy from the start (as hugetlbfs has it).
+   */
+  #largeFrame(cpu: GuestCpu | null, mapping: Mapping, vpn: number, level: number): number {
+    const { memory } = this.guest;
+    const pages = pagesAt(level);
+    const shared = mapping.kind === 'shared' || (mapping.kind !== 'anon' && !mapping.writable);
+    const page = mapping.fileStart + vpn - mapping.start;
+    const first = page - (page % pages);
+    const known = shared ? this.#object(mapping.object).get(first) : undefined;
+    if (known !== undefined) return known;
+    const frame = memory.takeLarge(level);
+    if (frame < 0) return -1;
+    if (cpu) clearFrames(cpu, frame, pages);
+    // The object keeps a reference of its own.
+    memory.references[frame] = shared ? 1 : 0;
+    if (shared) this.#object(mapping.object).set(first, frame);
+    return frame;
+  }
+
   /** Frame of a page of a file or shared object; the object keeps a reference of its own. */
   #objectFrame(cpu: GuestCpu | null, mapping: Mapping, vpn: number): number {
-    const { objects, memory } = this.guest;
-    let pages = objects.get(mapping.object);
-    if (!pages) {
-      pages = new Map();
-      objects.set(mapping.object, pages);
-    }
+    const { memory } = this.guest;
+    const pages = this.#object(mapping.object);
     const page = mapping.fileStart + vpn - mapping.start;
     let frame = pages.get(page);
     if (frame === undefined) {
@@ -217,6 +189,17 @@ export class AddressSpace {
       pages.set(page, frame);
     }
     return frame;
+  }
+
+  /** Frames of a file or shared object that exist, by page. */
+  #object(name: string): Map<number, number> {
+    const { objects } = this.guest;
+    let pages = objects.get(name);
+    if (!pages) {
+      pages = new Map();
+      objects.set(name, pages);
+    }
+    return pages;
   }
 
   #breakCow(
@@ -230,9 +213,9 @@ export class AddressSpace {
     const old = target(entry);
     const flags = Pte.Present | Pte.Accessed | Pte.Dirty | Pte.Writable;
     vm.counters.cow_breaks++;
-    if (level === 2 || memory.references[old] === 1) {
+    if (level > 1 || memory.references[old] === 1) {
       // Nobody else has it: the page only becomes writable again.
-      const kept = level === 2 ? Pte.Large : 0;
+      const kept = level > 1 ? Pte.Large : 0;
       this.#store(cpu, slot, (old << PTE_SHIFT) | flags | kept);
     } else {
       const copy = memory.take();
@@ -248,14 +231,14 @@ export class AddressSpace {
     return true;
   }
 
-  #release(entry: number, large: boolean): void {
+  #release(entry: number, level: number): void {
     const { memory } = this.guest;
     const frame = target(entry);
     if (frame === ZERO_PAGE) return;
     const left = memory.references[frame]! - 1;
     memory.references[frame] = left;
     if (left > 0) return;
-    if (large) memory.giveBlock(frame);
+    if (level > 1) memory.giveLarge(frame, level);
     else memory.give(frame);
   }
 
@@ -296,7 +279,7 @@ export class AddressSpace {
     let cleared = 0;
     this.#eachLeaf(this.root, 4, 0, start, end, (slot, entry, level) => {
       this.#store(cpu, slot, 0);
-      this.#release(entry, level === 2);
+      this.#release(entry, level);
       cleared++;
     });
     if (cleared > 0) this.#prune(cpu, this.root, 4, 0, start, end);

@@ -1,15 +1,19 @@
 import type { Vm } from '../hypervisor/vm.ts';
 import { type PageTables, PTE_SHIFT, Pte } from '../machine/page-tables.ts';
-import { type GuestTables, takeTable } from './address-space.ts';
+import { type GuestTables, takeTable } from './frames.ts';
 import { GuestMemory } from './memory.ts';
 
-/** What a guest kernel sets up before anything runs: its memory, and the direct map of all of it. */
-export function bootTables(vm: Vm, tables: PageTables): GuestTables {
+/**
+ * What a guest kernel sets up before anything runs: its memory, and the direct map of all of it. `huge` pages of 1 GiB
+ * are set aside, while there are any (Linux: hugepages=).
+ */
+export function bootTables(vm: Vm, tables: PageTables, huge: number): GuestTables {
   const memory = new GuestMemory(vm.memoryPages, vm.name);
   const kernelTable = tables.alloc(memory.take());
   vm.nodeOfFrame[tables.frame[kernelTable]!] = kernelTable;
   const guest: GuestTables = { vm, tables, memory, objects: new Map(), kernelTable };
   mapDirectly(guest);
+  memory.reserveHuge(huge);
   return guest;
 }
 

@@ -9,15 +9,17 @@ import { ITEM_OP, ITEM_PAGE, readItem } from '../machine/items.ts';
 import { type PageTables, Pte } from '../machine/page-tables.ts';
 import { runBlock, runToEdge, Stop } from '../machine/run.ts';
 import { Cause, Leaf } from '../stats/leaves.ts';
-import { AddressSpace, FaultOutcome, type GuestTables } from './address-space.ts';
+import { AddressSpace, FaultOutcome } from './address-space.ts';
 import { bootTables } from './boot.ts';
+import type { GuestTables } from './frames.ts';
 import { kernelInstructions as cost } from './kernel-costs.ts';
 import { KernelPaths } from './kernel-paths.ts';
-import { grantAccess, handlePageFault, outOfLargePages } from './page-faults.ts';
+import { handlePageFault, outOfLargePages } from './page-faults.ts';
 import { Process, State } from './process.ts';
 import type { Requests } from './requests.ts';
 import { RunQueue } from './run-queue.ts';
 import { exit, type Kernel, systemCall } from './system-calls.ts';
+import { hugePagesOf } from './workloads/page-size.ts';
 import { isReferenceLimited } from './workloads/trace.ts';
 import { Op, type ProcessImage, type Workload } from './workloads/workload.ts';
 
@@ -62,7 +64,6 @@ export class GuestKernel implements Guest, Kernel {
   readonly #tables: PageTables;
   readonly #queue = new RunQueue();
   #current: Process | null = null;
-  /** The address space in CR3. */
   #loaded: AddressSpace;
   readonly #spaces = new Map<number, Process>();
   #item: number;
@@ -89,7 +90,7 @@ export class GuestKernel implements Guest, Kernel {
     this.#item = options.block;
     this.#itemEnd = options.block;
     this.#tickPeriod = workload.hz > 0 ? Math.round((options.mhz * 1e6) / workload.hz) : 0;
-    this.guest = bootTables(vm, tables);
+    this.guest = bootTables(vm, tables, hugePagesOf(workload.processes));
     for (const [index, image] of workload.processes.entries()) {
       const process = this.load(image, null);
       this.#spaces.set(index, process);
@@ -106,19 +107,13 @@ export class GuestKernel implements Guest, Kernel {
     for (const region of image.regions) {
       space.add(region);
       if (!region.populated) continue;
-      const step = region.pageShift === 21 ? 512 : 1;
+      const step = 1 << (region.pageShift - 12);
       for (let page = 0; page < region.pages; page += step) {
         const outcome = space.fault(null, region.start + page, region.writable);
         if (outcome !== FaultOutcome.Fixed) outOfLargePages(this.vm.name, region.name);
       }
     }
     return new Process(space, image.program, parent);
-  }
-
-  /** Every guest frame that something occupies at power-on: tables, kernel, populated pages. */
-  eachUsedFrame(visit: (gfn: number) => void): void {
-    const { memory } = this.guest;
-    for (let gfn = 0; gfn < memory.highest; gfn++) visit(gfn);
   }
 
   /** Top tables of the processes that exist. */
@@ -128,6 +123,11 @@ export class GuestKernel implements Guest, Kernel {
 
   get root(): number {
     return this.#loaded.root;
+  }
+
+  /** The address space in CR3. */
+  get space(): AddressSpace {
+    return this.#loaded;
   }
 
   /** What the running address space says of a page: its guest frame (-1 = not mapped), W and D of its entry. */
@@ -283,9 +283,7 @@ export class GuestKernel implements Guest, Kernel {
 
   #pageFault(cpu: GuestCpu, vpn: number, write: boolean): void {
     const { space } = this.#current!;
-    // Trace studies: the page was there beforehand.
-    if (!this.workload.kernel) grantAccess(this.vm.name, space, null, vpn, true);
-    else handlePageFault(this, cpu, space, vpn, write, this.#options.instructions);
+    handlePageFault(this, cpu, space, vpn, write, this.#options.instructions);
   }
 
   #operation(cpu: GuestCpu, op: number, a: number, b: number, c: number): void {

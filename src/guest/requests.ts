@@ -19,8 +19,9 @@ export class Requests {
   readonly #waiting: Cycles[] = [];
   /** Arrival times of requests that are being served. */
   readonly #inService: Cycles[] = [];
-  /** Arrival and end of finished requests, in the order of their ends. */
-  readonly #finished: { readonly arrival: Cycles; readonly end: Cycles }[] = [];
+  /** Finished requests in the order of their ends: when they arrived, and when they were finished. */
+  readonly #arrivalsOf = new Series();
+  readonly #ends = new Series();
   arrived = 0;
 
   constructor(
@@ -68,17 +69,18 @@ export class Requests {
 
   finish(arrival: Cycles, now: Cycles): void {
     this.#inService.splice(this.#inService.indexOf(arrival), 1);
-    this.#finished.push({ arrival, end: now });
+    this.#arrivalsOf.push(arrival);
+    this.#ends.push(now);
     if (this.#arrivals.kind === 'closed') this.#next(now);
   }
 
   /** Requests finished by `time`, from the start of the run. */
   finishedBy(time: Cycles): number {
     let low = 0;
-    let high = this.#finished.length;
+    let high = this.#ends.length;
     while (low < high) {
       const middle = (low + high) >>> 1;
-      if (this.#finished[middle]!.end <= time) low = middle + 1;
+      if (this.#ends.at(middle) <= time) low = middle + 1;
       else high = middle;
     }
     return low;
@@ -97,14 +99,38 @@ export class Requests {
     const ns = (cycles: Cycles) => (cycles * 1000) / this.#mhz;
     const ascending = (a: number, b: number) => a - b;
     const [first, last] = [this.finishedBy(from), this.finishedBy(to)];
-    const late = this.#finished.slice(last).map(({ arrival }) => arrival);
+    const late = this.#arrivalsOf.from(last, this.#ends.length);
+    const ends = this.#ends.from(first, last);
     const open = [...late, ...this.#inService, ...this.#waiting].filter((at) => at <= to);
     return {
-      served: this.#finished
-        .slice(first, last)
-        .map(({ arrival, end }) => ns(end - arrival))
+      served: this.#arrivalsOf
+        .from(first, last)
+        .map((arrival, i) => ns(ends[i]! - arrival))
         .sort(ascending),
       unfinished: open.map((arrival) => ns(to - arrival)).sort(ascending),
     };
+  }
+}
+
+/** Numbers that are only ever added: eight bytes each. */
+class Series {
+  #values = new Float64Array(64);
+  length = 0;
+
+  push(value: number): void {
+    if (this.length === this.#values.length) {
+      const grown = new Float64Array(2 * this.length);
+      grown.set(this.#values);
+      this.#values = grown;
+    }
+    this.#values[this.length++] = value;
+  }
+
+  at(i: number): number {
+    return this.#values[i]!;
+  }
+
+  from(begin: number, end: number): number[] {
+    return Array.from(this.#values.subarray(begin, end));
   }
 }

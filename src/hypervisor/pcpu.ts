@@ -128,6 +128,7 @@ export class Pcpu implements Runner {
     const vectors = vcpu.pending;
     hv.observer.onInterrupt(core.now, core.id, vcpu.id, vectors, vcpu.entered);
     vcpu.pending = 0;
+    vcpu.vm.counters.interrupts++;
     if (hv.virtualized) {
       // Right after an entry the event is injected by that entry; otherwise the interrupt forces an exit.
       const fresh = vcpu.entered;
@@ -138,7 +139,6 @@ export class Pcpu implements Runner {
       if (!fresh) hv.resume(vcpu, core, ExitReason.Intr);
     }
     vcpu.entered = false;
-    vcpu.vm.counters.interrupts++;
     vcpu.guest.interrupt(vcpu.port, vectors);
     core.settle();
   }

@@ -245,9 +245,13 @@ const walkAndFill = (
   const h = H;
   const needsRight = (known & NEEDS_RIGHT) !== 0;
   const dropped = needsRight ? forget(core, vpn) : 0;
+  const counters = core.counters;
   for (;;) {
+    const guestReads = h[counters + K.walk_reads_guest]!;
+    const nestedReads = h[counters + K.walk_reads_nested]!;
     const fault = core.nestedOn !== 0 ? walk2d(core, vpn, write) : walk1d(core, vpn, write);
     if (fault === Fault.None) break;
+    countFault(core, guestReads, nestedReads);
     // The walk of a page that is not mapped is charged where the guest's own miss would be.
     chargeWalk(core, needsRight ? Cause.Dirty : Cause.Cold);
     const verdict = core.port.onWalkFault(core, vpn, write !== 0, fault);
@@ -270,7 +274,6 @@ const walkAndFill = (
   loss[slot] = seq;
   h[(core.filled + sequence) | 0] = 1;
 
-  const counters = core.counters;
   if (needsRight) {
     chargeWalk(core, Cause.Dirty);
     h[counters + K.dirty_walks] = h[counters + K.dirty_walks]! + 1;
@@ -312,6 +315,21 @@ const walkAndFill = (
   }
   admit(core, IN_L1, first, entry);
   return entry;
+};
+
+/** The walk ended in a fault: what it read, since there were so many reads, counts as reads of such walks. */
+const countFault = (core: Core, guestReads: number, nestedReads: number): void => {
+  const h = H;
+  const counters = core.counters;
+  const guest = counters + K.walk_reads_guest;
+  const nested = counters + K.walk_reads_nested;
+  const ofFaults = counters + K.fault_walk_reads_guest;
+  const nestedOfFaults = counters + K.fault_walk_reads_nested;
+  h[ofFaults] = h[ofFaults]! + h[guest]! - guestReads;
+  h[nestedOfFaults] = h[nestedOfFaults]! + h[nested]! - nestedReads;
+  h[guest] = guestReads;
+  h[nested] = nestedReads;
+  h[counters + K.fault_walks] = h[counters + K.fault_walks]! + 1;
 };
 
 const chargeWalk = (core: Core, cause: number): void => {

@@ -101,8 +101,13 @@ export class EventCsv implements TraceFormat {
         }
         return;
       case Kind.Settled:
-      case Kind.Last:
         this.#leaveState(now, pcpu, vcpu, a);
+        return;
+      case Kind.Last:
+        // The end of the run cuts what is under way.
+        this.#leaveState(now, pcpu, vcpu, a);
+        this.#endExit(now, pcpu, vcpu);
+        this.#endSwitch(now, pcpu, vcpu);
         return;
       case Kind.Vmexit:
         this.#exitAt[vcpu] = now;
@@ -110,12 +115,7 @@ export class EventCsv implements TraceFormat {
         return;
       case Kind.Vmrun:
         this.#endExit(now, pcpu, vcpu);
-        if (this.#pickedAt[vcpu]! >= 0) {
-          const begin = this.#pickedAt[vcpu]!;
-          this.#pickedAt[vcpu] = -1;
-          const event = this.#switched[vcpu] ? Event.Switch : Event.Resume;
-          this.#line(begin, pcpu, vcpu, event, this.#reason[vcpu]!, now - begin);
-        }
+        this.#endSwitch(now, pcpu, vcpu);
         return;
       case Kind.Interrupt:
         this.#line(now, pcpu, vcpu, Event.Interrupt, b, a);
@@ -155,6 +155,14 @@ export class EventCsv implements TraceFormat {
     if (begin < 0) return;
     this.#exitAt[vcpu] = -1;
     this.#line(begin, pcpu, vcpu, Event.Exit, this.#reason[vcpu]!, now - begin);
+  }
+
+  #endSwitch(now: Cycles, pcpu: number, vcpu: number): void {
+    const begin = this.#pickedAt[vcpu]!;
+    if (begin < 0) return;
+    this.#pickedAt[vcpu] = -1;
+    const event = this.#switched[vcpu] ? Event.Switch : Event.Resume;
+    this.#line(begin, pcpu, vcpu, event, this.#reason[vcpu]!, now - begin);
   }
 
   #line(

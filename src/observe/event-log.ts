@@ -99,6 +99,7 @@ export class EventLog implements Observer {
 
   onEnd(now: Cycles): void {
     this.#markLast();
+    this.#dropAfter(now);
     this.#deliver(Infinity);
     for (const format of this.#formats) format.end(now);
   }
@@ -135,6 +136,19 @@ export class EventLog implements Observer {
       seen.add(vcpu);
       this.#fields[at] = Kind.Last;
     }
+  }
+
+  /** What pCPUs did past the end, in the step that they were in, belongs to no run. */
+  #dropAfter(end: Cycles): void {
+    const times = this.#times;
+    let kept = 0;
+    for (let i = 0; i < this.#count; i++) {
+      if (times[i]! > end) continue;
+      times[kept] = times[i]!;
+      this.#fields.copyWithin(kept * FIELDS, i * FIELDS, (i + 1) * FIELDS);
+      kept++;
+    }
+    this.#count = kept;
   }
 
   #deliver(before: Cycles): void {

@@ -137,16 +137,22 @@ export function dictionaryCsv(): Iterable<string> {
   return csv(['metric', 'unit', 'definition'], rows);
 }
 
+type RunTable = (result: RunResult, run?: string) => Iterable<string>;
+
+const tables: Readonly<Record<string, RunTable>> = {
+  'metrics.csv': metricsCsv,
+  'vms.csv': vmsCsv,
+  'ledger.csv': ledgerCsv,
+  'exits.csv': exitsCsv,
+  'evictions.csv': evictionsCsv,
+  'latencies.csv': latenciesCsv,
+  'timeseries.csv': timeseriesCsv,
+  'dictionary.csv': dictionaryCsv,
+};
+
+export const runTableNames: readonly string[] = Object.keys(tables);
+
 /** The tables of a run by file name. */
 export function runTables(result: RunResult, run?: string): Map<string, Iterable<string>> {
-  return new Map([
-    ['metrics.csv', metricsCsv(result, run)],
-    ['vms.csv', vmsCsv(result)],
-    ['ledger.csv', ledgerCsv(result)],
-    ['exits.csv', exitsCsv(result)],
-    ['evictions.csv', evictionsCsv(result)],
-    ['latencies.csv', latenciesCsv(result)],
-    ['timeseries.csv', timeseriesCsv(result)],
-    ['dictionary.csv', dictionaryCsv()],
-  ]);
+  return new Map(Object.entries(tables).map(([name, table]) => [name, table(result, run)]));
 }

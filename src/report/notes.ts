@@ -1,6 +1,16 @@
 import type { RunResult } from '../stats/result.ts';
 
-/** What the measured window was too short for, a line each. */
+const WIDTH = 96;
+
+/** What the measured window was too short for: a note each, wrapped; further lines of one are set in. */
 export function noteLines({ findings }: RunResult): string[] {
-  return findings.map(({ message }) => message);
+  return findings.flatMap(({ message }) => {
+    const lines = [''];
+    for (const word of message.split(' ')) {
+      const line = lines.at(-1)!;
+      if (line.length + word.length >= WIDTH) lines.push(`  ${word}`);
+      else lines[lines.length - 1] = line === '' ? word : `${line} ${word}`;
+    }
+    return lines;
+  });
 }

@@ -1,5 +1,6 @@
 import type { VcpuId, VmId } from '../base/ids.ts';
 import { Engine } from '../engine/engine.ts';
+import { grantedPort } from '../guest/granted-port.ts';
 import { BLOCK_ITEMS, GuestKernel } from '../guest/kernel.ts';
 import { Requests } from '../guest/requests.ts';
 import { workloads } from '../guest/workloads/index.ts';
@@ -27,7 +28,8 @@ export interface RefillableFeed extends TraceFeed {
 }
 
 export interface BuildOptions {
-  openTrace?: ((file: string) => RefillableFeed) | undefined;
+  /** `again`: the trace will be read several times. */
+  openTrace?: ((file: string, again: boolean) => RefillableFeed) | undefined;
   /**
    * Measure a piece of work instead of a span of time: from so many user instructions of a VM to so many; of any VM
    * when it is not named.
@@ -105,9 +107,9 @@ export function buildSimulation(
     const { tables, items } = machine;
     const engine = new Engine(host.lookahead ?? processor.instructions.ipiDeliver);
     const feeds: RefillableFeed[] = [];
-    const openTrace = (file: string): TraceFeed => {
+    const openTrace = (file: string, again: boolean): TraceFeed => {
       if (!options.openTrace) throw new Error(`no way to open the trace ${file}`);
-      const feed = options.openTrace(file);
+      const feed = options.openTrace(file, again);
       feeds.push(feed);
       return feed;
     };
@@ -140,7 +142,6 @@ export function buildSimulation(
       const vcpu = vcpus[i]!;
       vm.home = homeNode(vm, machine, i);
       const mmu = mmuModes.create(hv.mmu, hypervisor.mmuDeps(vm));
-      vcpu.context.port = observer === silent ? mmu : observedPort(mmu, observer);
       const workload = workloads.create(group.workload, {
         seed: scenario.seed,
         vm: name,
@@ -171,6 +172,8 @@ export function buildSimulation(
         onMark,
         requests,
       });
+      const port = observer === silent ? mmu : observedPort(mmu, observer);
+      vcpu.context.port = workload.kernel ? port : grantedPort(port, mmu, () => kernel.space);
       vcpu.guest = kernel;
       vcpu.guestRoot = kernel.root;
       vcpu.context.cpiQ8 = workload.cpiQ8;
@@ -185,7 +188,7 @@ export function buildSimulation(
     for (const [i, { kernel }] of members.entries()) {
       const mmu = mmus[i]!;
       mmu.start(vcpus[i]!);
-      kernel.eachUsedFrame((gfn) => mmu.populate(gfn));
+      kernel.guest.memory.eachUsed((gfn) => mmu.populate(gfn));
       for (const root of kernel.roots) mmu.warm(root);
     }
     observer.onBegin({

@@ -1,5 +1,6 @@
 import { showBytes } from '../base/units.ts';
 import type { Path } from './located.ts';
+import { checkPageSizes } from './page-size-checks.ts';
 import { processorFaults } from './processor-checks.ts';
 import type { ParsedScenario } from './schema.ts';
 
@@ -32,6 +33,7 @@ export function checkScenario(context: CheckContext): void {
   checkHost(context);
   checkPolicies(context);
   checkVms(context);
+  checkPageSizes(context);
   checkMemory(context);
 }
 

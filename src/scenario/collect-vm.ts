@@ -91,7 +91,8 @@ function checkTlb(vm: string, n: Record<string, number>): void {
   const lookups = n['l1i_lookups']! + n['l1d_lookups']!;
   if (lookups !== n['visits'])
     throw new ModelError(`${vm}: ${lookups} look-ups for ${n['visits']} visits`);
-  const reads = n['walk_reads_guest']! + n['walk_reads_nested']!;
+  const completed = n['walk_reads_guest']! + n['walk_reads_nested']!;
+  const reads = completed + n['fault_walk_reads_guest']! + n['fault_walk_reads_nested']!;
   const found = n['walk_l2_hits']! + n['walk_l3_hits']! + n['walk_dram']!;
   if (reads !== found) throw new ModelError(`${vm}: ${reads} table reads, ${found} lines found`);
   const walks = hotCounters.filter((name) => name.startsWith('walks_'));

@@ -12,12 +12,13 @@ const percent = () =>
   z
     .union([z.string(), z.number()], { error: 'expected a share such as 2%' })
     .transform((text, context) => {
-      const match = /^(\d+\.?\d*|\.\d+)\s*%$/.exec(String(text).trim());
+      const trimmed = String(text).trim();
+      const match = trimmed.length > 40 ? null : /^(\d+\.?\d*|\.\d+)\s*%$/.exec(trimmed);
       const value = match ? Number(match[1]) / 100 : Number(text);
       if (value > 0 && value < 1) return value;
       context.addIssue({
         code: 'custom',
-        message: `not a share: got ${text}, write for example 2%`,
+        message: `not a share: got ${trimmed.slice(0, 40)}, write for example 2%`,
       });
       return z.NEVER;
     });
@@ -71,7 +72,7 @@ export const sweepSchema = z
   })
   .describe('an experiment: many points of this scenario');
 
-const bound = () => z.union([z.int(), z.string()]);
+const bound = () => z.union([z.int(), z.string().max(60)]);
 
 export const findSchema = z
   .strictObject({

@@ -1,13 +1,17 @@
 import { closest, distance } from 'fastest-levenshtein';
 import { ConfigError, type Diagnostic, type Place } from '../base/errors.ts';
 
+/** Problems told at once. */
+const MOST = 200;
+
 /**
  * Collects every problem of a scenario and of the files it is made of, so that all of them are shown at
  * once, each at its own place and with the line it stands on.
  */
 export class Findings {
   readonly #sources: Map<string, readonly string[]>;
-  readonly #found: Diagnostic[] = [];
+  /** By place. */
+  readonly #found = new Map<string, Diagnostic>();
 
   /** With the texts of `other`, when given, but none of its problems. */
   constructor(other?: Findings) {
@@ -19,15 +23,20 @@ export class Findings {
     this.#sources.set(file, text.split(/\r\n|\r|\n/));
   }
 
+  /** True when there are so many problems that no more are taken: nobody reads them. */
+  get full(): boolean {
+    return this.#found.size >= MOST;
+  }
+
   get any(): boolean {
-    return this.#found.length > 0;
+    return this.#found.size > 0;
   }
 
   /** A second problem at the same place is nearly always a consequence of the first: it is dropped. */
   add(place: Place, message: string, suggestion?: string): void {
-    const same = (d: Diagnostic) =>
-      d.place.file === place.file && d.place.line === place.line && d.place.column === place.column;
-    if (!this.#found.some(same)) this.#found.push(this.diagnostic(place, message, suggestion));
+    const at = `${place.line}:${place.column}:${place.file}`;
+    if (this.full || this.#found.has(at)) return;
+    this.#found.set(at, this.diagnostic(place, message, suggestion));
   }
 
   /** A diagnostic with its excerpt; not recorded. */
@@ -40,7 +49,7 @@ export class Findings {
     if (!this.any) return;
     const order = [...this.#sources.keys()];
     throw new ConfigError(
-      this.#found.toSorted(
+      [...this.#found.values()].toSorted(
         (a, b) =>
           order.indexOf(a.place.file) - order.indexOf(b.place.file) ||
           a.place.line - b.place.line ||

@@ -1,7 +1,8 @@
 import type { z } from 'zod';
+import { type Dimension, dimensionOf, showQuantity } from '../base/units.ts';
 import { didYouMean, type Findings, listed } from './findings.ts';
 import { follow, type Located, type Path, textOf } from './located.ts';
-import { allowedKeys, type Schema } from './schema-walk.ts';
+import { allowedKeys, membersOf, type Schema, schemaAt, wordsOf } from './schema-walk.ts';
 
 /** Turns what the schema objects to into sentences, each at the line that caused it. */
 
@@ -18,6 +19,7 @@ export interface IssueContext {
 
 export function reportIssue(issue: Issue, context: IssueContext): void {
   const { root, findings } = context;
+  if (findings.full) return;
   const path = issue.path as Path;
   const { node, key, depth } = follow(root, path);
   if (issue.code === 'unrecognized_keys') {
@@ -37,7 +39,8 @@ export function reportIssue(issue: Issue, context: IssueContext): void {
   const got = show(node);
   const words = allowedWords(issue, path, context);
   if (words.length > 0) {
-    const guess = didYouMean(String(node.form === 'scalar' ? node.value : ''), words.map(String));
+    const text = String(node.form === 'scalar' ? node.value : '');
+    const guess = meantWord(text, words) ?? didYouMean(text, words);
     findings.add(
       node.place,
       `${got} is not allowed for "${String(path.at(-1))}"`,
@@ -45,7 +48,29 @@ export function reportIssue(issue: Issue, context: IssueContext): void {
     );
     return;
   }
-  findings.add(node.place, sentence(issue, `"${showPath(root, path)}"`, got));
+  const { message, suggestion } = sentence(issue, {
+    name: `"${showPath(root, path)}"`,
+    got,
+    node,
+    quantity: quantityAt(path, context),
+  });
+  findings.add(node.place, message, suggestion);
+}
+
+/** A quantity, and the words that may be written instead. */
+interface Quantity {
+  readonly dimension: Dimension;
+  readonly words: readonly string[];
+}
+
+function quantityAt(path: Path, { schema, value }: IssueContext): Quantity | undefined {
+  const found = schemaAt(schema, value, path);
+  // A quantity is a union itself, of texts and numbers.
+  const own = found && dimensionOf(found);
+  if (own) return { dimension: own, words: [] };
+  const members = found ? membersOf(found) : [];
+  const dimension = members.map(dimensionOf).find((dimension) => dimension !== undefined);
+  return dimension && { dimension, words: members.flatMap(wordsOf).map(String) };
 }
 
 function reportUnknownKeys(
@@ -58,6 +83,7 @@ function reportUnknownKeys(
   const present = node.form === 'map' ? node.entries : new Map();
   const free = allowed.filter((name) => !present.has(name));
   for (const name of issue.keys) {
+    if (findings.full) return;
     const place = present.get(name)?.key ?? node.place;
     const guess = didYouMean(name, free.length > 0 ? free : allowed);
     findings.add(
@@ -69,11 +95,34 @@ function reportUnknownKeys(
 }
 
 /** The words one may write here; empty when it is not a choice between words. */
-function allowedWords(issue: Issue, path: Path, { extraKinds }: IssueContext): (string | number)[] {
-  if (issue.code === 'invalid_value') return issue.values.map(String);
+function allowedWords(issue: Issue, path: Path, context: IssueContext): string[] {
+  if (issue.code === 'invalid_value') {
+    const quantity = quantityAt(path, context);
+    return issue.values.map((value) =>
+      quantity && typeof value === 'number'
+        ? showQuantity(quantity.dimension, value)
+        : String(value),
+    );
+  }
   if (issue.code !== 'invalid_union') return [];
   const { options } = issue as { options?: readonly unknown[] };
-  return options ? [...new Set([...extraKinds(path), ...options.map(String)])] : [];
+  return options ? [...new Set([...context.extraKinds(path), ...options.map(String)])] : [];
+}
+
+/** What the words of a scenario are called elsewhere. */
+const otherNames: Readonly<Record<string, readonly string[]>> = {
+  nested: ['rvi', 'npt', 'ept', 'hap', 'tdp', 'slat', '2d', 'tlb-ept', 'two-dimensional'],
+  shadow: ['spt', 'software', 'soft', 'sw'],
+  native: ['bare-metal', 'baremetal', 'bare', 'direct', 'none'],
+  'round-robin': ['rr'],
+  on: ['true', 'yes'],
+  off: ['false', 'no'],
+};
+
+function meantWord(text: string, words: readonly string[]): string | undefined {
+  const lower = text.toLowerCase().replaceAll('_', '-');
+  const found = words.find((word) => otherNames[word]?.includes(lower));
+  return found && `did you mean "${found}"?`;
 }
 
 const nouns: Readonly<Record<string, string>> = {
@@ -83,32 +132,101 @@ const nouns: Readonly<Record<string, string>> = {
   boolean: 'true or false',
   object: 'a map of keys and values',
   array: 'a list',
+  record: 'a map of keys and values',
+  null: 'nothing',
 };
 
-function sentence(issue: Issue, name: string, got: string): string {
+interface Subject {
+  /** In quotes. */
+  readonly name: string;
+  readonly got: string;
+  readonly node: Located;
+  readonly quantity: Quantity | undefined;
+}
+
+interface Said {
+  readonly message: string;
+  readonly suggestion?: string | undefined;
+}
+
+function sentence(issue: Issue, subject: Subject): Said {
+  const { name, got, node, quantity } = subject;
   switch (issue.code) {
-    case 'invalid_type':
-      return `${name} must be ${nouns[issue.expected] ?? issue.expected}, got ${got}`;
-    case 'too_small':
-    case 'too_big': {
-      const limit = issue.code === 'too_small' ? issue.minimum : issue.maximum;
-      const bound = issue.code === 'too_small' ? 'at least' : 'at most';
-      const noun = { array: ' items', string: ' characters' }[issue.origin as string] ?? '';
-      const verb = noun ? 'must have' : 'must be';
-      return `${name} ${verb} ${bound} ${limit}${noun}${noun ? '' : `, got ${got}`}`;
+    case 'custom': {
+      const { suggestion } = (issue.params ?? {}) as { suggestion?: string };
+      return { message: issue.message, suggestion };
     }
+    case 'invalid_type':
+      return {
+        message: `${name} must be ${nouns[issue.expected] ?? 'something else'}, got ${got}`,
+        suggestion: rewritten(issue.expected, node),
+      };
+    case 'too_small':
+    case 'too_big':
+      return { message: beyond(issue, subject) };
     case 'invalid_union': {
       const inner = issue.errors.flat();
       const custom = inner.find((error) => error.code === 'custom');
-      if (custom) return custom.message;
-      if (issue.message !== 'Invalid input') return `${name}: ${issue.message}, got ${got}`;
+      if (custom) return sentence(custom, subject);
+      if (quantity) return { message: noQuantity(quantity, got) };
+      if (!isRaw(issue.message)) return { message: `${name}: ${issue.message}, got ${got}` };
       const kinds = inner.flatMap((error) => ('expected' in error ? [error.expected] : []));
-      if (kinds.length < inner.length) return sentence(inner[0]!, name, got);
-      return `${name} must be ${kinds.map((kind) => nouns[kind] ?? kind).join(' or ')}, got ${got}`;
+      if (kinds.length < inner.length) return sentence(inner[0]!, subject);
+      const wanted = [...new Set(kinds.map((kind) => nouns[kind] ?? 'something else'))];
+      return { message: `${name} must be ${wanted.join(' or ')}, got ${got}` };
     }
     default:
-      return issue.message;
+      return {
+        message: isRaw(issue.message) ? `${name} cannot be ${got}` : issue.message,
+      };
   }
+}
+
+/** Words of the library itself: nobody has written a message of ours. */
+const isRaw = (message: string) => /^(Invalid|Too |Unrecognized|Expected)/.test(message);
+
+function noQuantity({ dimension, words }: Quantity, got: string): string {
+  const { noun, example } = dimension;
+  const or = words.length > 0 ? `, or ${words.join(', or ')}` : '';
+  return `not a ${noun}: got ${got}, write for example ${example}${or}`;
+}
+
+function beyond(
+  issue: Extract<Issue, { code: 'too_small' | 'too_big' }>,
+  { name, got, quantity }: Subject,
+): string {
+  // A message of its own says more.
+  if (!isRaw(issue.message)) return `${name}: ${issue.message}, got ${got}`;
+  const limit = Number(issue.code === 'too_small' ? issue.minimum : issue.maximum);
+  const shown = quantity ? showQuantity(quantity.dimension, limit) : String(limit);
+  const than = issue.inclusive === false ? 'more than' : 'at least';
+  const bound = issue.code === 'too_small' ? than : than === 'at least' ? 'at most' : 'less than';
+  const noun = { array: ' items', string: ' characters' }[issue.origin as string] ?? '';
+  const verb = noun ? 'must have' : 'must be';
+  return `${name} ${verb} ${bound} ${shown}${noun}${noun ? '' : `, got ${got}`}`;
+}
+
+/** Longest list made of a range such as `0-3`. */
+const MAX_RANGE = 64;
+
+/** The value as it has to be written, where what is there can only mean that. */
+function rewritten(expected: string, node: Located): string | undefined {
+  if (node.form !== 'scalar') return undefined;
+  const text = String(node.value).trim();
+  if (expected === 'boolean') {
+    const word = { yes: 'true', on: 'true', no: 'false', off: 'false', '1': 'true', '0': 'false' };
+    const found = word[text.toLowerCase() as keyof typeof word];
+    return found && `did you mean ${found}?`;
+  }
+  if (expected !== 'array' || !/^\d{1,4}(\s?[-,]\s?\d{1,4}){0,63}$/.test(text)) return undefined;
+  const items = text.split(',').flatMap((part) => {
+    const [first, last = first] = part.split('-').map(Number) as [number, number?];
+    const count = Math.min(Math.max(0, last - first + 1), MAX_RANGE + 1);
+    return Array.from({ length: count }, (_, i) => first + i);
+  });
+  return items.length > 0 && items.length <= MAX_RANGE
+    ? `did you mean [${items.join(', ')}]?`
+    : undefined;
 }
 
 function show(node: Located): string {

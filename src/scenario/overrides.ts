@@ -16,6 +16,9 @@ export function applySets(root: Located, sets: readonly string[], findings: Find
   return lines.reduce((tree, line, index) => applySet(tree, line, index, findings), root);
 }
 
+/** Steps of a path: more than any key of a scenario has. */
+const MAX_STEPS = 32;
+
 interface Step {
   readonly word: string;
   readonly place: Place;
@@ -27,6 +30,10 @@ function applySet(root: Located, text: string, index: number, findings: Findings
   const path = equals < 0 ? text : text.slice(0, equals);
   if (equals <= 0 || text.slice(equals + 1).trim() === '' || path.split('.').includes('')) {
     findings.add(place(1), `expected path=value, got "${text}"`, 'for example vms.web.count=8');
+    return root;
+  }
+  if (path.split('.').length > MAX_STEPS) {
+    findings.add(place(1), `no path has more than ${MAX_STEPS} steps`);
     return root;
   }
   // Padded so that the places the parser reports are those in the option.
@@ -45,6 +52,10 @@ export interface PlacedValue {
 
 /** Sets a value like `--set` does; problems point to where path and value were written. */
 export function applyValue(root: Located, placed: PlacedValue, findings: Findings): Located {
+  if (placed.path.split('.').length > MAX_STEPS) {
+    findings.add(placed.place, `no path has more than ${MAX_STEPS} steps`);
+    return root;
+  }
   return put(root, stepsOf(placed.path, placed.place), placed.value, findings);
 }
 

@@ -1,14 +1,17 @@
 import {
-  type Document,
+  Composer,
+  type CST,
   isAlias,
   isMap,
   isScalar,
   isSeq,
   LineCounter,
   type Node,
-  parseDocument,
+  Parser,
   type Scalar,
+  type YAMLError,
   type YAMLMap,
+  YAMLParseError,
 } from 'yaml';
 import type { Place } from '../base/errors.ts';
 import { type Findings, listed } from './findings.ts';
@@ -20,6 +23,11 @@ import type { Located, LocatedEntry, LocatedMap } from './located.ts';
 export const MAX_TEXT = 2 ** 20;
 /** Values in one file, aliases expanded: a few bytes of nested aliases can stand for billions. */
 const MAX_VALUES = 100_000;
+/** Maps and lists inside each other, aliases expanded. A scenario has about ten. */
+const MAX_DEPTH = 64;
+/** Characters of one value, and of one key. */
+const MAX_WORDS = 10_000;
+const MAX_KEY = 200;
 
 /** Undefined when the text cannot be read as YAML; the reason is in `findings`. */
 export function parseYaml(text: string, file: string, findings: Findings): Located | undefined {
@@ -51,10 +59,12 @@ export function readYaml(text: string, file: string, findings: Findings): Locate
   } catch (error) {
     if (error instanceof Stop) return undefined;
     if (!(error instanceof RangeError)) throw error;
-    findings.add({ file, line: 1, column: 1 }, 'the values are nested too deeply');
+    findings.add({ file, line: 1, column: 1 }, TOO_DEEP);
     return undefined;
   }
 }
+
+const TOO_DEEP = 'the values are nested too deeply';
 
 /** Control characters, and the mark that decoders leave for bytes that are not UTF-8. */
 function firstOddCharacter(text: string): number {
@@ -73,29 +83,81 @@ const plainErrors: Readonly<Record<string, string>> = {
   MULTIPLE_DOCS: 'a second YAML document starts here: a scenario is one document',
 };
 
+/**
+ * The contents of the first document, and its first problem. Composing ends there: a text that is no YAML at all has a
+ * problem every few characters, and each takes as long as a thousand good ones.
+ */
+function compose(
+  tokens: Iterable<CST.Token>,
+  length: number,
+): readonly [Node | null, YAMLError | undefined] {
+  // Keys are compared by the reader instead (`#map`): the parser's own check takes quadratic time.
+  const composer = new Composer({ prettyErrors: false, uniqueKeys: false });
+  const note = composer['onError'] as (...problem: unknown[]) => void;
+  let first: FirstError | undefined;
+  composer['onError'] = (...problem: unknown[]): void => {
+    // Composing catches what is thrown inside a value, and complains once more about the value.
+    if (!first) note(...problem);
+    const isWarning = problem[3] === true;
+    if (isWarning) return;
+    first ??= new FirstError(composer['errors'].at(-1));
+    throw first;
+  };
+  try {
+    const [document, second] = composer.compose(upToError(tokens), true, length);
+    if (!document) return [null, undefined];
+    const [problem] = [...document.errors, ...document.warnings];
+    if (problem || !second) return [document.contents as Node | null, problem];
+    const code = 'MULTIPLE_DOCS';
+    return [null, new YAMLParseError([second.range[0], second.range[1]], code, '')];
+  } catch (error) {
+    if (!(error instanceof FirstError)) throw error;
+    return [null, error.problem];
+  }
+}
+
+function* upToError(tokens: Iterable<CST.Token>): Generator<CST.Token> {
+  for (const token of tokens) {
+    yield token;
+    if (token.type === 'error') return;
+  }
+}
+
+class FirstError extends Error {
+  readonly problem: YAMLError;
+
+  constructor(problem: YAMLError) {
+    super(problem.message);
+    this.problem = problem;
+  }
+}
+
 class Reader {
   readonly #file: string;
   readonly #findings: Findings;
   readonly #lines = new LineCounter();
-  readonly #document: Document;
+  readonly #contents: Node | null;
+  readonly #problem: YAMLError | undefined;
   /** Null while the anchored value itself is being read. */
   readonly #anchors = new Map<string, Located | null>();
-  readonly #sizes = new Map<Located, number>();
+  readonly #sizes = new Map<Located, { readonly values: number; readonly depth: number }>();
 
   constructor(text: string, file: string, findings: Findings) {
     this.#file = file;
     this.#findings = findings;
-    // Keys are compared here instead (`#map`): the parser's own check takes quadratic time.
-    const options = { lineCounter: this.#lines, prettyErrors: false, uniqueKeys: false } as const;
-    this.#document = parseDocument(text, options);
+    const tokens = new Parser(this.#lines.addNewLine).parse(text);
+    const [contents, problem] = compose(tokens, text.length);
+    this.#contents = contents;
+    this.#problem = problem;
   }
 
   read(): Located {
-    const [problem] = [...this.#document.errors, ...this.#document.warnings];
-    if (problem) {
-      this.#stop(problem.pos[0], plainErrors[problem.code] ?? problem.message);
+    if (this.#problem) {
+      const { pos, code, message } = this.#problem;
+      const deep = message.startsWith('Maximum call stack');
+      this.#stop(pos[0], deep ? TOO_DEEP : (plainErrors[code] ?? message));
     }
-    return this.#node(this.#document.contents as Node | null);
+    return this.#node(this.#contents);
   }
 
   #stop(offset: number, message: string, suggestion?: string): never {
@@ -126,6 +188,7 @@ class Reader {
       return this.#sized({ form: 'list', place, items }, items, offset);
     }
     const value = (node as Scalar | null | undefined)?.value ?? null;
+    if (typeof value === 'string') this.#checkText(value, offset);
     if (typeof value === 'string' || typeof value === 'boolean' || value === null) {
       return this.#sized({ form: 'scalar', place, value }, [], offset);
     }
@@ -143,6 +206,7 @@ class Reader {
         this.#stop(at, 'a key must be a plain word');
       }
       const key = String(name);
+      this.#checkKey(key, at);
       const value = this.#node(pair.value, at);
       if (key === '<<') {
         for (const source of value.form === 'list' ? value.items : [value]) {
@@ -174,13 +238,34 @@ class Reader {
     return target;
   }
 
+  #checkKey(key: string, offset: number): void {
+    if (key.length > MAX_KEY) {
+      this.#stop(offset, `a key of ${key.length} characters: at most ${MAX_KEY} are read`);
+    }
+    if (/\p{Cc}/u.test(key)) this.#stop(offset, 'a key holds control characters');
+  }
+
+  /** Escapes of YAML must not bring in what the file itself must not hold. */
+  #checkText(value: string, offset: number): void {
+    if (value.length > MAX_WORDS) {
+      this.#stop(offset, `a value of ${value.length} characters: at most ${MAX_WORDS} are read`);
+    }
+    if (/[^\P{Cc}\t\n]/u.test(value)) this.#stop(offset, 'a value holds control characters');
+  }
+
   #sized<T extends Located>(located: T, children: readonly Located[], offset: number): T {
-    let size = 1;
-    for (const child of children) size += this.#sizes.get(child)!;
-    if (size > MAX_VALUES) {
+    let values = 1;
+    let depth = 1;
+    for (const child of children) {
+      const size = this.#sizes.get(child)!;
+      values += size.values;
+      depth = Math.max(depth, size.depth + 1);
+    }
+    if (values > MAX_VALUES) {
       this.#stop(offset, `aliases expand to more than ${MAX_VALUES} values`);
     }
-    this.#sizes.set(located, size);
+    if (depth > MAX_DEPTH) this.#stop(offset, TOO_DEEP);
+    this.#sizes.set(located, { values, depth });
     return located;
   }
 }

@@ -15,8 +15,11 @@ import { checkTranslations } from './translations.ts';
 
 export interface RunOptions extends BuildOptions {
   onProgress?: ((progress: RunProgress) => void) | undefined;
-  /** Set `aborted` to end the run early; `runScenario` then rejects with `RunAborted`. */
-  signal?: { readonly aborted: boolean } | undefined;
+  /**
+   * Set `aborted` to end the run early; `runScenario` then rejects with `RunAborted`. An `AbortSignal` is heeded
+   * even while a trace is slow to come.
+   */
+  signal?: { readonly aborted: boolean } | AbortSignal | undefined;
   /** Called now and then, so that whoever drives the run can handle what has happened meanwhile. */
   pause?: (() => Promise<void>) | undefined;
 }
@@ -106,7 +109,7 @@ class Window {
   }
 
   #at(time: Cycles, what: EventKind): void {
-    this.#edges.add(time);
+    this.#edges.add(time, what !== this.#halve);
     this.#simulation.engine.schedule(time, what, 0);
   }
 }
@@ -141,10 +144,16 @@ async function drive(
   const slice = toCycles(SLICE, mhz);
   let next = slice;
   let slices = 0;
+  const wait = waiter(simulation.feeds, options.signal);
+  const heed = async () => {
+    if (options.pause) await options.pause();
+    if (options.signal?.aborted) throw new RunAborted('the run was ended early');
+  };
   for (;;) {
     const outcome = engine.run(Math.min(next, endCycle));
     if (outcome === Outcome.Starved) {
-      await Promise.all(simulation.feeds.map((feed) => feed.refill()));
+      await wait();
+      await heed();
       continue;
     }
     if (outcome === Outcome.Stopped) break;
@@ -154,10 +163,22 @@ async function drive(
     reportReached(simulation);
     const fraction = untilWork ? workDone(simulation) : engine.now / endCycle;
     options.onProgress?.({ fraction, cycle: engine.now });
-    if (options.pause) await options.pause();
-    if (options.signal?.aborted) throw new RunAborted('the run was ended early');
+    await heed();
   }
   return collect(simulation, window.measured, samples);
+}
+
+/** Returns what waits for traces to come, or for the signal. */
+function waiter(feeds: Simulation['feeds'], signal: RunOptions['signal']): () => Promise<void> {
+  let awake = (): void => {};
+  if (signal && 'addEventListener' in signal) {
+    signal.addEventListener('abort', () => awake(), { once: true });
+  }
+  return () =>
+    new Promise((resolve, reject) => {
+      awake = resolve;
+      Promise.all(feeds.map((feed) => feed.refill())).then(() => resolve(), reject);
+    });
 }
 
 /** Tells the observer how far the run has come and, once per slice, who holds the TLBs. */

@@ -58,6 +58,32 @@ export function allowedKeys(
   return next ? allowedKeys(next, inside, rest) : [];
 }
 
+/** The schema of the value at `path` without what only wraps it; undefined when there is none. */
+export function schemaAt(
+  schema: Schema,
+  value: unknown,
+  path: readonly PropertyKey[],
+): Schema | undefined {
+  const [step, ...rest] = path;
+  const peeled = peel(schema);
+  if (step === undefined) return peeled;
+  const member = memberFor(peeled, value);
+  if (!member) return undefined;
+  const { shape, element } = definition(member);
+  const next = element ?? shape?.[String(step)];
+  const inside = (value as Record<PropertyKey, unknown> | undefined)?.[step];
+  return next && schemaAt(next, inside, rest);
+}
+
+/** The members of a union without what only wraps them; of any other schema, itself. */
+export function membersOf(schema: Schema): Schema[] {
+  const { options, discriminator } = definition(schema);
+  return options && discriminator === undefined ? options.map(peel) : [schema];
+}
+
+/** The words that a schema of fixed words allows. */
+export const wordsOf = (schema: Schema): readonly unknown[] => definition(schema).values ?? [];
+
 /** A valid input with every default written out, in the order of the schema and in the units of the input. */
 export function withDefaults(schema: Schema, value: unknown): unknown {
   const { type, innerType, in: input, defaultValue } = definition(schema);

@@ -1,37 +1,25 @@
-import type { Edges } from '../hypervisor/edges.ts';
-import { type SoftCounters, softCounters } from '../hypervisor/vm.ts';
+import type { Accounts, Edges } from '../hypervisor/edges.ts';
+import { softCounters } from '../hypervisor/vm.ts';
 import { HOT_COUNTERS, hotCounters } from '../machine/counters.ts';
 import type { Evicted } from '../machine/evictions.ts';
 import { LEAVES } from '../stats/leaves.ts';
 import type { Simulation } from './build.ts';
 
 /** All running totals at one moment. The measured window is the difference of two. */
-export interface Snapshot {
+export interface Snapshot extends Accounts {
   readonly time: number;
-  readonly ledger: Float64Array;
   readonly counts: Float64Array;
-  readonly soft: readonly SoftCounters[];
-  readonly flushes: Float64Array;
   readonly evicted: Evicted;
-  /** Cycles by vCPU and run state. */
-  readonly states: readonly Float64Array[];
-  /** Exits by vCPU and reason. */
-  readonly exits: readonly Float64Array[];
 }
 
 /** All accounts at an edge of the window, which everybody has reached. */
 export function takeSnapshot(simulation: Simulation, edges: Edges, time: number): Snapshot {
   const { hypervisor, machine } = simulation;
-  const { ledger, states } = edges.accounts(time);
   return {
     time,
-    ledger,
-    states,
+    ...edges.accounts(time),
     counts: hypervisor.counts.slice(),
-    soft: hypervisor.vms.map((vm) => ({ ...vm.counters })),
-    flushes: Float64Array.from(machine.cores, (core) => core.flushes),
     evicted: copyOf(machine.evictions.fold()),
-    exits: hypervisor.vcpus.map((vcpu) => vcpu.exitCounts.slice()),
   };
 }
 

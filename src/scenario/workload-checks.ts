@@ -1,12 +1,14 @@
 import { workloads } from '../guest/workloads/index.ts';
 import type { TraceFeed, Workload } from '../guest/workloads/workload.ts';
 import type { CheckContext } from './checks.ts';
+import { checkHugePages } from './page-size-checks.ts';
 
 /**
  * Workloads know rules of their own that tie several parameters together; they are asked by making each once. Traces
  * are not read here.
  */
-export function checkWorkloads({ scenario, fault }: CheckContext): void {
+export function checkWorkloads(context: CheckContext): void {
+  const { scenario, fault } = context;
   let finite = false;
   const byReferences = Number(scenario.hypervisor.scheduler['references'] ?? 0) > 0;
   for (const [i, group] of scenario.vms.entries()) {
@@ -22,6 +24,7 @@ export function checkWorkloads({ scenario, fault }: CheckContext): void {
       fault(['vms', i, 'workload'], (error as Error).message);
       continue;
     }
+    checkHugePages(context, i, workload.processes);
     if (workload.work !== undefined && group.count > 0) finite = true;
     if (group.workload.kind === 'trace' && 'per1M' in group.workload && byReferences) {
       fault(

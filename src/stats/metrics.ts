@@ -43,10 +43,15 @@ export const metricDictionary = {
   walks_migration: count('of these: the vCPU came back to a core it had left'),
   walks_nested_change: count('of these: flushed by a change of nested mappings'),
   dirty_walks: count('page walks that only set a dirty bit: first store through a clean entry'),
+  fault_walks: count('page walks that ended in a fault: page or nested fault, hidden or not'),
   walk_reads_guest: count(
-    'guest, native or shadow table entries that walks read through the caches',
+    'guest, native or shadow table entries that completed walks, those for a dirty bit included, read through the caches',
   ),
-  walk_reads_nested: count('nested table entries that walks read through the caches'),
+  walk_reads_nested: count('nested table entries that completed walks read through the caches'),
+  fault_walk_reads_guest: count(
+    'guest, native or shadow table entries that walks which ended in a fault read',
+  ),
+  fault_walk_reads_nested: count('nested table entries that walks which ended in a fault read'),
   pwc_hits: count('table entries that walks found in the page-walk cache'),
   nested_tlb_hits: count('guest table frames that walks found in the nested TLB'),
   nested_tlb_misses: count('guest table frames that needed a nested walk'),

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { createReadStream, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { packageVersion } from '../files/package-files.ts';
@@ -7,7 +7,7 @@ import { checkTraces, tracePaths } from '../files/trace-files.ts';
 import type { LoadedScenario } from '../scenario/load.ts';
 import type { PlacedValue } from '../scenario/overrides.ts';
 import type { Scenario } from '../scenario/resolve.ts';
-import { checkPoints, type Plan, replicationSeed } from './plan.ts';
+import { checkPointsPausing, type Plan, replicationSeed } from './plan.ts';
 import { UnitStore } from './store.ts';
 import type { UnitJob, UnitResult } from './unit.ts';
 
@@ -34,7 +34,7 @@ export class Campaign {
     const withTraces = new Map<string, LoadedScenario>();
     const version = codeVersion();
     const tracesOf = new Map<number, readonly string[]>();
-    checkPoints(plan, (point, loaded) => {
+    await checkPointsPausing(plan, (point, loaded) => {
       weights[point.index] = weightOf(loaded.scenario, plan.native);
       namedAfter(plan, version, loaded.scenario).copy(names, 32 * point.index);
       const files = [...tracePaths(loaded).values()];
@@ -45,7 +45,7 @@ export class Campaign {
     for (const loaded of withTraces.values()) await checkTraces(loaded);
     for (const [index, files] of tracesOf) {
       const name = names.subarray(32 * index, 32 * index + 32);
-      traces.added(name, files).copy(name);
+      (await traces.added(name, files)).copy(name);
     }
     return new Campaign(plan, directory, names, weights, traces);
   }
@@ -71,11 +71,11 @@ export class Campaign {
   }
 
   /** A point with other settings besides. Throws ConfigError when they do not fit. */
-  variant(point: number, settings: readonly PlacedValue[]): Variant {
+  async variant(point: number, settings: readonly PlacedValue[]): Promise<Variant> {
     const loaded = this.plan.point(point).load(settings);
     const files = [...tracePaths(loaded).values()];
     const own = namedAfter(this.plan, codeVersion(), loaded.scenario);
-    const name = files.length > 0 ? this.#traces.added(own, files) : own;
+    const name = files.length > 0 ? await this.#traces.added(own, files) : own;
     return {
       unit: (replication) => withSeed(name, this.seed(point, replication)),
       job: (replication) => this.#job(loaded, this.seed(point, replication)),
@@ -138,18 +138,20 @@ class TraceHashes {
   readonly #known = new Map<string, Buffer>();
 
   /** A name that stands for the contents of files too. */
-  added(name: Buffer, files: readonly string[]): Buffer {
+  async added(name: Buffer, files: readonly string[]): Promise<Buffer> {
     const hash = createHash('sha256').update(name);
-    for (const file of files) hash.update(this.of(file));
+    for (const file of files) hash.update(await this.of(file));
     return hash.digest();
   }
 
-  of(file: string): Buffer {
+  async of(file: string): Promise<Buffer> {
     const known = this.#known.get(file);
     if (known) return known;
-    const hash = createHash('sha256').update(readFileSync(file)).digest();
-    this.#known.set(file, hash);
-    return hash;
+    const hash = createHash('sha256');
+    for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer);
+    const digest = hash.digest();
+    this.#known.set(file, digest);
+    return digest;
   }
 }
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { ConfigError } from '../base/errors.ts';
 import { makeDirectory } from '../files/directories.ts';
 import { faultOf, reasonOf } from '../files/faults.ts';
-import { writeFileAtomic } from '../files/output.ts';
+import { writeFileAtomic, writePiecesAtomic } from '../files/output.ts';
 import { openTree, setsOf } from '../files/scenario-file.ts';
 import { ScenarioTree } from '../scenario/load.ts';
 import { type Axis, valueText } from './axes.ts';
@@ -27,6 +27,11 @@ interface Recipe {
 
 const RECIPE = 'campaign.json';
 const TABLES = ['points.csv', 'summary.csv', 'differences.csv'] as const;
+/** What a campaign writes to its directory. */
+export const CAMPAIGN_FILES = {
+  files: [RECIPE, ...TABLES, 'manifest.json'],
+  folders: ['units'],
+} as const;
 
 export interface OpenCampaignOptions {
   readonly set: readonly string[];
@@ -116,14 +121,19 @@ export interface Merge {
   readonly outcome: Outcome;
 }
 
-/** Writes the tables from what is stored, then the manifest. */
-export function mergeCampaign(directory: string, { campaign, recipe }: OpenCampaign, run?: Merge) {
+/** Writes the tables from what is stored, then the manifest. What `pause` throws ends it. */
+export async function mergeCampaign(
+  directory: string,
+  { campaign, recipe }: OpenCampaign,
+  pause: () => Promise<void>,
+  run?: Merge,
+): Promise<void> {
   const { plan } = campaign;
-  writeFileAtomic(join(directory, 'points.csv'), pointsCsv(plan, campaign));
-  writeFileAtomic(join(directory, 'summary.csv'), summaryCsv(plan, campaign));
-  if (plan.baseline) {
-    writeFileAtomic(join(directory, 'differences.csv'), differencesCsv(plan, campaign));
-  }
+  const write = (name: string, pieces: Iterable<string>) =>
+    writePiecesAtomic(join(directory, name), pieces, pause);
+  await write('points.csv', pointsCsv(plan, campaign));
+  await write('summary.csv', summaryCsv(plan, campaign));
+  if (plan.baseline) await write('differences.csv', differencesCsv(plan, campaign));
   const manifest = {
     tool: 'worldswitch',
     version: recipe.version,

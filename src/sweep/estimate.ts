@@ -1,5 +1,6 @@
 import { openerFor } from '../files/trace-files.ts';
 import type { Campaign } from './campaign.ts';
+import { pause } from './pause.ts';
 import { firstReplications } from './replicate.ts';
 import { runUnit } from './unit.ts';
 
@@ -35,6 +36,7 @@ export async function estimateCost(campaign: Campaign): Promise<Cost> {
   };
   let [missing, stored, totalSeconds] = [0, 0, 0];
   for (let point = 0; point < plan.points; point++) {
+    await pause();
     for (let r = 0; r < firstReplications(plan); r++) {
       if (campaign.result(point, r)) stored++;
       else {
@@ -57,6 +59,7 @@ async function trial(campaign: Campaign, point: number): Promise<number> {
     await runUnit(job, {
       openTrace: openerFor(new Map(job.traces)),
       signal,
+      pause,
       onProgress: (fraction) => {
         reached = fraction;
         signal.aborted = performance.now() - start > TRIAL;

@@ -1,4 +1,5 @@
 import type { Campaign } from './campaign.ts';
+import { pause } from './pause.ts';
 import { type Pool, UnitFailed } from './pool.ts';
 import { firstReplications, nextReplications } from './replicate.ts';
 import type { Fault } from './worker.ts';
@@ -96,7 +97,6 @@ class Execution {
     this.#campaign = campaign;
     this.#options = options;
     this.#units = firstUnits(campaign, options.shard);
-    for (const { point } of firstUnits(campaign, options.shard)) this.#expect(point);
   }
 
   #expect(point: number): void {
@@ -112,6 +112,10 @@ class Execution {
     let fatal: unknown;
     const stop = () => void pool.close();
     signal.addEventListener('abort', stop);
+    for (const { point } of firstUnits(this.#campaign, this.#options.shard)) {
+      this.#expect(point);
+      await pause();
+    }
     const lane = async () => {
       try {
         await this.#lane();
@@ -146,6 +150,7 @@ class Execution {
       }
       this.#running++;
       try {
+        await pause();
         await this.#one(unit);
       } finally {
         this.#running--;

@@ -34,8 +34,14 @@ export class ExpressionError extends Error {
 
 type Node = (at: Lookup) => Scalar;
 
+const MAX_TEXT = 2000;
+
 /** Throws ExpressionError. */
 export function compileWhere(text: string, names: Names): (at: Lookup) => boolean {
+  if (text.length > MAX_TEXT) {
+    const message = `${text.length} characters are more than ${MAX_TEXT}`;
+    throw new ExpressionError(0, message, 'write several conditions, as a list');
+  }
   const node = new Parser(text, names).whole();
   return (at) => truth(node(at));
 }

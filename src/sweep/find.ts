@@ -1,6 +1,7 @@
 import { type Growth, growths, vmsPerCore } from './answer.ts';
 import type { Campaign, Variant } from './campaign.ts';
 import { type Compared, comparisons, type Ran } from './pairs.ts';
+import { pause } from './pause.ts';
 import type { Pool } from './pool.ts';
 import type { Question } from './question.ts';
 import { type Found, search } from './search.ts';
@@ -175,7 +176,7 @@ class Search {
     const point = this.#points[position]!;
     const results: UnitResult[] = [];
     const units: Variant = window
-      ? this.#campaign.variant(point, settingsOf(window, this.#question.axis.place))
+      ? await this.#campaign.variant(point, settingsOf(window, this.#question.axis.place))
       : {
           unit: (r) => this.#campaign.unit(point, r),
           job: (r) => this.#campaign.job(point, r),
@@ -202,6 +203,7 @@ class Search {
   async #unit(position: number, units: Variant, replication: number): Promise<UnitResult> {
     const { store } = this.#campaign;
     const name = units.unit(replication);
+    await pause();
     const stored = store.read(name);
     if (stored) {
       this.#seconds.set(position, stored.wallSeconds);

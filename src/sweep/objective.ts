@@ -7,7 +7,7 @@ import {
   vmMeasureNames,
 } from '../stats/measures.ts';
 import { quantity } from './expression.ts';
-import { type UnitResult, type VmResult, valueIn } from './unit.ts';
+import type { UnitResult, VmResult } from './unit.ts';
 
 /** `p99 latency < 50ms`, `slowdown < 1.25 for every VM`, `host overhead < 10%`: what a run has to achieve. */
 export interface Objective {
@@ -33,8 +33,7 @@ export class ObjectiveError extends Error {
   }
 }
 
-const FORM =
-  /^\s*(?<name>[^<>]+?)\s*(?<sign><=?|>=?)\s*(?<value>[^<>]+?)(?:\s+(?:(?<every>for every VM)|(?<average>on average)|for (?<group>[a-z][\w-]*)))?\s*$/i;
+const MAX_TEXT = 200;
 const EXAMPLES = 'write for example p99 latency < 50ms, or slowdown < 1.25 for every VM';
 /** Names people use -> names in the tables. */
 const SYNONYMS: Readonly<Record<string, MeasureName>> = {
@@ -48,12 +47,47 @@ const SYNONYMS: Readonly<Record<string, MeasureName>> = {
   throughput: 'work_per_second',
 };
 
+interface Parts {
+  readonly name: string;
+  readonly below: boolean;
+  readonly value: string;
+  readonly scope: 'every' | 'average' | undefined;
+  readonly group: string | undefined;
+}
+
+/** Takes an objective apart, from its only `<` or `>` to both sides; undefined when it has another form. */
+function partsOf(text: string): Parts | undefined {
+  if (text.length > MAX_TEXT) return undefined;
+  const at = text.search(/[<>]/);
+  if (at < 0) return undefined;
+  const name = text.slice(0, at).trim();
+  const words = text
+    .slice(text[at + 1] === '=' ? at + 2 : at + 1)
+    .trim()
+    .split(/\s+/);
+  const end = (count: number) => words.slice(-count).join(' ').toLowerCase();
+  let scope: Parts['scope'];
+  let group: string | undefined;
+  let taken = 0;
+  if (end(3) === 'for every vm') [scope, taken] = ['every', 3];
+  else if (end(2) === 'on average') [scope, taken] = ['average', 2];
+  else if (words.length > 2 && words.at(-2)!.toLowerCase() === 'for') {
+    [group, taken] = [words.at(-1)!, 2];
+  }
+  const value = words.slice(0, words.length - taken).join(' ');
+  if (name === '' || value === '' || /[<>]/.test(value + (group ?? ''))) return undefined;
+  return { name, below: text[at] === '<', value, scope, group };
+}
+
 /** `groups`: names of the VM groups. Throws ObjectiveError. */
 export function parseObjective(text: string, groups: readonly string[]): Objective {
-  const match = FORM.exec(text)?.groups;
-  if (!match) throw new ObjectiveError(`not an objective: ${JSON.stringify(text)}`, EXAMPLES);
-  const { name, sign, value, average, group } = match as Record<string, string>;
-  const measure = measureOf(name!);
+  const parts = partsOf(text);
+  if (!parts) {
+    const got = text.length > MAX_TEXT ? `${text.length} characters` : JSON.stringify(text);
+    throw new ObjectiveError(`not an objective: ${got}`, EXAMPLES);
+  }
+  const { name, below, value, scope, group } = parts;
+  const measure = measureOf(name);
   if (group !== undefined && !groups.includes(group)) {
     const hint = didYouMean(group, groups) ?? `groups: ${listed(groups)}`;
     throw new ObjectiveError(`there is no VM group "${group}"`, hint);
@@ -62,9 +96,9 @@ export function parseObjective(text: string, groups: readonly string[]): Objecti
   return {
     text: text.trim(),
     measure,
-    below: sign!.startsWith('<'),
-    limit: limitOf(value!, measure),
-    scope: host ? 'host' : average ? 'average' : 'every',
+    below,
+    limit: limitOf(value, measure),
+    scope: host ? 'host' : (scope ?? 'every'),
     group,
   };
 }
@@ -120,6 +154,6 @@ export function concerned({ group }: Objective, { vms }: UnitResult): readonly V
 }
 
 /** Infinity for a VM that got nothing done; undefined where there is nothing to measure. */
-export function vmValue({ measure }: Objective, vm: VmResult): number | undefined {
-  return valueIn(vm, measure);
+export function vmValue({ measure }: Objective, { values }: VmResult): number | undefined {
+  return values[measure];
 }

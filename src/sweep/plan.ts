@@ -19,6 +19,7 @@ import {
 } from './axes.ts';
 import { defaultBaseline } from './compare.ts';
 import { compileWhere, ExpressionError } from './expression.ts';
+import { pause } from './pause.ts';
 
 /** What a sweep will do: its points, in order, made one at a time so that memory does not grow with them. */
 export interface Plan {
@@ -81,6 +82,7 @@ export function makePlan(tree: ScenarioTree): Plan {
   const space = readSpace(written, findings);
   const keep = space.size <= MAX_COMBINATIONS ? readWhere(written, space, findings) : () => false;
   const baseline = readBaseline(written, space, findings) ?? defaultBaseline(space);
+  checkRuns(written, space.size, base.sweep, findings);
   findings.throwIfAny();
   const kept = keptCombinations(space, keep);
   if (kept.length === 0) {
@@ -88,6 +90,22 @@ export function makePlan(tree: ScenarioTree): Plan {
     findings.throwIfAny();
   }
   return planOf(tree, base, base.sweep, { space, kept, baseline });
+}
+
+/** More runs than this are a slip of the pen: each is a file, and each is looked for. */
+const MAX_RUNS = 1_000_000;
+
+function checkRuns(
+  written: LocatedMap,
+  combinations: number,
+  { replications }: PlanSettings,
+  findings: Findings,
+): void {
+  const runs = combinations * replications;
+  if (runs <= MAX_RUNS) return;
+  const { place } = child(written, 'replications') ?? written;
+  const each = `${combinations} combinations with ${replications} replications each`;
+  findings.add(place, `${each} are ${runs} runs, more than ${MAX_RUNS}`);
 }
 
 /** A plan of every combination of a space, without a baseline. */
@@ -266,10 +284,18 @@ const MOST_PROBLEMS = 20;
  * Loads every point once, so that nothing starts when one of them is wrong. Throws ConfigError with the problems of
  * all points, each place once; calls `visit` with what was loaded.
  */
-export function checkPoints(
-  plan: Plan,
-  visit: (point: Point, loaded: LoadedScenario) => void,
-): void {
+export function checkPoints(plan: Plan, visit: Visit): void {
+  for (const _ of checking(plan, visit));
+}
+
+/** The same with a pause after each point: there may be thousands. */
+export async function checkPointsPausing(plan: Plan, visit: Visit): Promise<void> {
+  for (const _ of checking(plan, visit)) await pause();
+}
+
+type Visit = (point: Point, loaded: LoadedScenario) => void;
+
+function* checking(plan: Plan, visit: Visit): Generator<void> {
   const problems = new Map<string, Diagnostic>();
   for (let index = 0; index < plan.points && problems.size < MOST_PROBLEMS; index++) {
     const point = plan.point(index);
@@ -283,6 +309,7 @@ export function checkPoints(
         if (!problems.has(place)) problems.set(place, diagnostic);
       }
     }
+    yield;
   }
   if (problems.size > 0) throw new ConfigError([...problems.values()]);
 }

@@ -1,7 +1,7 @@
 import { type MeasureName, measures } from '../stats/measures.ts';
 import { estimate } from '../stats/replications.ts';
 import type { Plan } from './plan.ts';
-import { type UnitResult, valueIn } from './unit.ts';
+import type { UnitResult } from './unit.ts';
 
 /** How many replications a point gets: fixed, or until its intervals are narrow enough. */
 
@@ -45,10 +45,9 @@ function seriesOf(name: MeasureName, results: readonly UnitResult[]): number[][]
   const groups = [...new Set(results.flatMap(({ groups: all }) => all.map(({ group }) => group)))];
   return groups
     .map((group) =>
-      results.flatMap(({ groups: all }) => {
-        const found = all.find((row) => row.group === group);
-        return found ? (valueIn(found, name) ?? []) : [];
-      }),
+      results.flatMap(
+        ({ groups: all }) => all.find((row) => row.group === group)?.values[name] ?? [],
+      ),
     )
     .filter((samples) => samples.length > 0);
 }

@@ -10,7 +10,7 @@ import { type Estimate, estimate } from '../stats/replications.ts';
 import { pairedDifference, type Samples } from './compare.ts';
 import type { Plan, Point } from './plan.ts';
 import { firstReplications, nextReplications } from './replicate.ts';
-import { type Measured, type UnitResult, valueIn } from './unit.ts';
+import type { UnitResult, Values } from './unit.ts';
 
 /**
  * The tables of a sweep, made from its finished units one point at a time. They hold nothing that depends on who ran
@@ -94,8 +94,7 @@ function* pointRows(plan: Plan, source: UnitSource): Generator<Cell[]> {
     for (const [r, result] of replicationsOf(plan, source, index).entries()) {
       if (!result) continue;
       const unit = [index, r, source.seed(index, r), source.unit(index, r), ...labels];
-      for (const row of result.groups) {
-        const { group, vms, workload, unit: work, ledger } = row;
+      for (const { group, vms, workload, unit: work, values, ledger } of result.groups) {
         yield [
           ...unit,
           group,
@@ -104,7 +103,7 @@ function* pointRows(plan: Plan, source: UnitSource): Generator<Cell[]> {
           work,
           result.mhz,
           result.windowCycles,
-          ...groupMeasureNames.map((name) => cellOf(valueIn(row, name))),
+          ...groupMeasureNames.map((name) => cellOf(values[name])),
           ...leaves.map((leaf) => leafTotal(ledger, leaf)),
           ...hostMeasureNames.map((name) => result.host[name]),
         ];
@@ -263,14 +262,13 @@ function pairedRatio(own: Samples, other: Samples): Estimate | undefined {
 function samplesOf(results: readonly UnitResult[], group: string, metric: MeasureName): Samples {
   const samples = new Map<number, number>();
   for (const [replication, result] of results.entries()) {
-    const measured = measuredOf(result, group);
-    const value = measured && valueIn(measured, metric);
+    const value = valuesOf(result, group)?.[metric];
     if (value !== undefined) samples.set(replication, value);
   }
   return samples;
 }
 
-function measuredOf(result: UnitResult | undefined, group: string): Measured | undefined {
-  if (group === HOST) return result && { values: result.host };
-  return result?.groups.find((row) => row.group === group);
+function valuesOf(result: UnitResult | undefined, group: string): Values | undefined {
+  if (group === HOST) return result?.host;
+  return result?.groups.find((row) => row.group === group)?.values;
 }

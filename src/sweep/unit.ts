@@ -24,19 +24,8 @@ export interface UnitJob {
   readonly traces: readonly (readonly [string, string])[];
 }
 
+/** Infinity where a VM got nothing done, nothing where there was nothing to measure. */
 export type Values = Readonly<Partial<Record<MeasureName, number>>>;
-
-/** Measures of a VM, a group or the host. Finite numbers only: what is stored is JSON. */
-export interface Measured {
-  readonly values: Values;
-  /** Measures that have no bound, of a VM that got nothing done. */
-  readonly unbounded?: readonly MeasureName[];
-}
-
-/** Infinity where the measure has no bound, undefined where there was nothing to measure. */
-export function valueIn({ values, unbounded }: Measured, name: MeasureName): number | undefined {
-  return unbounded?.includes(name) ? Number.POSITIVE_INFINITY : values[name];
-}
 
 /** What is kept of a unit. Plain data; the same for the same scenario, seed and version. */
 export interface UnitResult {
@@ -49,24 +38,26 @@ export interface UnitResult {
   readonly findings: readonly WindowFinding[];
 }
 
-export interface GroupResult extends Measured {
+export interface GroupResult {
   readonly group: string;
   readonly vms: number;
   readonly workload: string;
   readonly unit: string;
+  readonly values: Values;
   /** Cycles by `leaf` or `leaf/detail`, summed over the VMs. */
   readonly ledger: Readonly<Record<string, number>>;
 }
 
-export interface VmResult extends Measured {
+export interface VmResult {
   readonly vm: string;
   readonly group: string;
+  readonly values: Values;
   /** Where the job asks for them: in ns, ascending, ages of what was not finished at the end. */
   readonly requests?: VmRow['requests'];
 }
 
 export interface UnitHooks {
-  readonly openTrace: (file: string) => RefillableFeed;
+  readonly openTrace: (file: string, again: boolean) => RefillableFeed;
   readonly signal?: { readonly aborted: boolean } | undefined;
   readonly pause?: (() => Promise<void>) | undefined;
   /** 0..1 */
@@ -119,14 +110,14 @@ export function condense(result: RunResult, requests = false): UnitResult {
         vms: vms.length,
         workload: vms[0]!.workload,
         unit: vms[0]!.unit,
-        ...measureAll(groupMeasureNames, { vms, windowSeconds }),
+        values: measureAll(groupMeasureNames, { vms, windowSeconds }),
         ledger,
       };
     }),
     vms: result.vms.map((row) => ({
       vm: row.vm,
       group: row.group,
-      ...measureAll(KEPT, { vms: [row], windowSeconds }),
+      values: measureAll(KEPT, { vms: [row], windowSeconds }),
       ...(requests && row.requests ? { requests: whole(row.requests) } : {}),
     })),
     findings: result.findings,
@@ -138,11 +129,10 @@ const whole = ({ served, unfinished }: NonNullable<VmRow['requests']>) => ({
   unfinished: unfinished.map(Math.round),
 });
 
-function measureAll(names: readonly MeasureName[], sample: Sample): Measured {
+/** Infinity stays: it is what a VM has that got nothing done. */
+function measureAll(names: readonly MeasureName[], sample: Sample): Values {
   const values = names.map((name) => [name, measure(name, sample)] as const);
-  const unbounded = names.filter((name) => measure(name, sample) === Number.POSITIVE_INFINITY);
-  return {
-    values: Object.fromEntries(values.filter(([, value]) => Number.isFinite(value))),
-    ...(unbounded.length > 0 ? { unbounded } : {}),
-  };
+  return Object.fromEntries(
+    values.filter(([, value]) => value !== undefined && !Number.isNaN(value)),
+  );
 }

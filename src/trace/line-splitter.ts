@@ -1,3 +1,4 @@
+import { textStart } from '../base/content.ts';
 import { TraceError } from '../guest/workloads/trace-reader.ts';
 
 /** Longest line of a text trace that is accepted: a system call may print long strings. */
@@ -5,7 +6,10 @@ const MAX_LINE = 65_536;
 const NEWLINE = 10;
 const RETURN = 13;
 
-/** HOT. Cuts chunks of bytes into lines and hands each over as `bytes[start..end)`, without its line end. */
+/**
+ * HOT. Cuts chunks of bytes into lines and hands each over as `bytes[start..end)`, without its line end. A byte-order
+ * mark before the first is left out.
+ */
 export class LineSplitter {
   /** Lines handed over so far: the number of the one being handled, from 1. */
   line = 0;
@@ -52,7 +56,8 @@ export class LineSplitter {
 
   private emit(bytes: Uint8Array, start: number, end: number): void {
     this.line++;
-    this.handle(bytes, start, end > start && bytes[end - 1] === RETURN ? end - 1 : end);
+    const from = this.line === 1 ? Math.min(textStart(bytes, start), end) : start;
+    this.handle(bytes, from, end > from && bytes[end - 1] === RETURN ? end - 1 : end);
   }
 
   private keep(chunk: Uint8Array, from: number, to: number): void {
@@ -62,9 +67,4 @@ export class LineSplitter {
     this.carry.set(chunk.subarray(from, to), this.carried);
     this.carried += to - from;
   }
-}
-
-/** The beginning of `bytes[start..end)` in quotes, for messages. */
-export function quote(bytes: Uint8Array, start: number, end: number): string {
-  return JSON.stringify(String.fromCharCode(...bytes.subarray(start, Math.min(end, start + 60))));
 }

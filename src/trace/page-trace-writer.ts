@@ -47,12 +47,16 @@ export class PageTraceWriter {
   ) {
     this.sink = sink;
     this.text('# page trace 1\n');
-    for (const [key, value] of Object.entries(provenance)) {
-      this.text(`# ${key}: ${value.replace(/[^ -~]+/g, ' ').slice(0, 1000)}\n`);
-    }
+    for (const [key, value] of Object.entries(provenance)) this.comment(key, value);
   }
 
-  /** `count` touches of one kind to a page (an address >> 12, below 2^36). */
+  /** A line `# key: value`. */
+  comment(key: string, value: string): void {
+    this.endSegment();
+    this.text(`# ${key}: ${value.replace(/[^ -~]+/g, ' ').slice(0, 1000)}\n`);
+  }
+
+  /** `count` touches of one kind to a page: bits 12 to 47 of an address, so the kernel's half begins at 2^35. */
   touch(kind: Kind, page: number, count = 1): void {
     const stream = kind === Kind.Fetch ? 0 : 1;
     const current = this.current[stream]!;

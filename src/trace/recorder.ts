@@ -1,3 +1,4 @@
+import { HALF_PAGES } from './formats/format.ts';
 import { PageIndex } from './page-index.ts';
 import { Kind, type PageTraceWriter } from './page-trace-writer.ts';
 
@@ -7,6 +8,8 @@ export interface TraceWindow {
   readonly skip: number;
   /** Touches in the window; `Infinity`: to the end. */
   readonly count: number;
+  /** Leave out accesses to the upper half of the addresses, the kernel's. They do not count. */
+  readonly userOnly?: boolean;
 }
 
 const PAGE = 4096;
@@ -21,9 +24,12 @@ const Touched = { No: 0, Read: 1, Written: 2 } as const;
 export class TraceRecorder {
   /** Touches of the whole run so far. */
   position = 0;
+  /** Accesses that were left out because they are the kernel's. */
+  leftOut = 0;
   private readonly writer: PageTraceWriter;
   private readonly skip: number;
   private readonly end: number;
+  private readonly pages: number;
   private straddles = 0;
   private opened = false;
   private readonly before = new PageIndex();
@@ -33,6 +39,7 @@ export class TraceRecorder {
     this.writer = writer;
     this.skip = window.skip;
     this.end = window.skip + window.count;
+    this.pages = window.userOnly ? HALF_PAGES : Infinity;
   }
 
   /** The window is complete: nothing that follows is of use. */
@@ -40,8 +47,17 @@ export class TraceRecorder {
     return this.position >= this.end;
   }
 
+  /** Nothing was found that could be kept or skipped. */
+  get empty(): boolean {
+    return this.position === 0 && this.leftOut === 0;
+  }
+
   /** `size` bytes (at least 1) at `offset` of a page; what lies past its end touches the next pages too. */
   access(kind: Kind, page: number, offset: number, size: number): void {
+    if (page >= this.pages) {
+      this.leftOut++;
+      return;
+    }
     this.touch(kind, page, false);
     for (let rest = offset + size - PAGE, next = page + 1; rest > 0; rest -= PAGE, next++) {
       this.touch(kind, next, true);
@@ -71,6 +87,7 @@ export class TraceRecorder {
 
   /** The input has ended. */
   finish(): void {
+    if (this.leftOut > 0) this.writer.comment('kernel accesses left out', String(this.leftOut));
     this.writer.finish(this.straddles);
   }
 

@@ -137,8 +137,11 @@ test.each(Object.keys(presets.hypervisors))(
       expect(rows.length).toBe(1);
       return rows[0]![key] / rows[0]!.count;
     };
+    // The edge of the window may cut one exit.
     for (const reason of ['page-fault', 'pte-write']) {
-      expect(mean(reason, 'transitionCycles')).toBe(hardware(scenario));
+      const { count, transitionCycles } = exits.find((row) => row.reason === reason)!;
+      expect(transitionCycles).toBeLessThanOrEqual(count * hardware(scenario));
+      expect(transitionCycles).toBeGreaterThan((count - 1) * hardware(scenario));
     }
     const software = pteWrite(scenario) - hardware(scenario);
     // On top come lines that were not in the L2, reverse mappings and the hypervisor's own TLB misses.

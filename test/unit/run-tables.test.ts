@@ -43,9 +43,10 @@ describe('latencies', () => {
     expect(serving.map(({ vm }) => vm)).toEqual(['web-0', 'web-1']);
     for (const { vm, metrics } of serving) {
       const own = rows.filter((row) => row.vm === vm);
-      expect(own).toHaveLength(metrics.requests!);
+      expect(own).toHaveLength(metrics.requests! + metrics.requests_unfinished!);
       expect(own.at(-1)).toEqual({ vm, quantile: 1, latency_ns: metrics.latency_max });
-      expect(own.find(({ quantile }) => quantile >= 0.5)!.latency_ns).toBe(metrics.latency_p50);
+      expect(own.length).toBeLessThan(20);
+      expect(metrics.latency_p50).toBeUndefined();
     }
     expect(rows.map(({ vm }) => vm)).not.toContain('loop-0');
   });

@@ -94,7 +94,7 @@ describe('the tables of a sweep', () => {
     const { groups, ...rest } = unit(30);
     const starved: UnitResult = {
       ...rest,
-      groups: groups.map((group) => ({ ...group, values: {}, unbounded: ['work_per_second'] })),
+      groups: groups.map((group) => ({ ...group, values: { work_per_second: Infinity } })),
     };
     const mixed = source([results[0]!, [unit(30), starved, unit(42)]]);
     const row = rows(summaryCsv(plan, mixed)).find((cells) => cells[0] === '1');

@@ -1,26 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { guessFormat, traceFormats } from '../../src/trace/formats/index.ts';
 import { PageTraceWriter } from '../../src/trace/page-trace-writer.ts';
-import { TraceRecorder, type TraceWindow } from '../../src/trace/recorder.ts';
-
-const bytesOf = (text: string) => Uint8Array.from(text, (letter) => letter.charCodeAt(0));
-
-/** The lines of the page trace that an import makes, comments left out. */
-function imported(from: string, input: string | Uint8Array, window?: TraceWindow, chunk = 1 << 16) {
-  let text = '';
-  const writer = new PageTraceWriter((bytes) => {
-    text += String.fromCharCode(...bytes);
-  });
-  const recorder = new TraceRecorder(writer, window);
-  const importer = traceFormats.find(({ name }) => name === from)!.create('in.log', recorder);
-  const bytes = typeof input === 'string' ? bytesOf(input) : input;
-  for (let at = 0; at < bytes.length; at += chunk) importer.push(bytes.subarray(at, at + chunk));
-  importer.finish();
-  recorder.finish();
-  const lines = text.trimEnd().split('\n');
-  expect(lines[0]).toBe('# page trace 1');
-  return { lines: lines.filter((line) => !line.startsWith('#')), totals: lines.at(-1)! };
-}
+import { TraceRecorder } from '../../src/trace/recorder.ts';
+import { bytesOf, champsimRecord, imported } from '../support/trace-import.ts';
 
 const LACKEY = `==7== Lackey, an example Valgrind tool
 I  0401ab70,3
@@ -87,14 +69,6 @@ Output format:
 View tool results:
               2 : total instructions
 `;
-
-function champsimRecord(ip: bigint, stores: bigint[], loads: bigint[]): Uint8Array {
-  const record = new DataView(new ArrayBuffer(64));
-  record.setBigUint64(0, ip, true);
-  for (const [i, address] of stores.entries()) record.setBigUint64(16 + 8 * i, address, true);
-  for (const [i, address] of loads.entries()) record.setBigUint64(32 + 8 * i, address, true);
-  return new Uint8Array(record.buffer);
-}
 
 const CHAMPSIM = Uint8Array.from([
   ...champsimRecord(0x401000n, [], [0x7ffe00001008n]),
@@ -200,13 +174,19 @@ describe('a bad trace is refused with its place', () => {
       'an address past 48 bits',
       'lackey',
       'I  0401ab70,3\n L 1000000000000,8\n',
-      'in.log:2: the address has more than 48 bits: "1000000000000,8"',
+      'in.log:2: the address has more than 48 bits and is not canonical (bits 63 to 47 are not equal): "1000000000000,8"',
     ],
     [
-      'an access that ends past 48 bits',
+      'an access that ends past the user half of the addresses',
       'lackey',
-      ' L ffffffffffff,8\n',
-      'in.log:1: the access ends past 48 bits: " L ffffffffffff,8"',
+      ' L 7fffffffffff,8\n',
+      'in.log:1: the access ends past the canonical addresses: " L 7fffffffffff,8"',
+    ],
+    [
+      'an access that ends past the last address',
+      'lackey',
+      ' L fffffffffffffffc,8\n',
+      'in.log:1: the access ends past the canonical addresses: " L fffffffffffffffc,8"',
     ],
     [
       'an access that is too large',
@@ -243,7 +223,7 @@ describe('a bad trace is refused with its place', () => {
       'a decimal address past 48 bits',
       'csv',
       '281474976710656,R\n',
-      'in.log:1: the address has more than 48 bits: "281474976710656,R"',
+      'in.log:1: the address has more than 48 bits and is not canonical (bits 63 to 47 are not equal): "281474976710656,R"',
     ],
     [
       'garbage among records of the view tool',
@@ -261,19 +241,19 @@ describe('a bad trace is refused with its place', () => {
       'a cut ChampSim record',
       'champsim',
       CHAMPSIM.subarray(0, 100),
-      'in.log:2: truncated: record 2 has 36 of 64 bytes',
+      'in.log:2: truncated: record 2 has 36 of 64 bytes (at byte 64)',
     ],
     [
       'bytes that are no ChampSim records',
       'champsim',
       new Uint8Array(64).fill(7),
-      'in.log:1: record 1 is not one of ChampSim: its branch flags are not 0 or 1',
+      'in.log:1: record 1 of 64 bytes (at byte 0) is not one of ChampSim: its branch flags are not 0 or 1; give --from champsim-cloudsuite if its records have 96 bytes',
     ],
     [
-      'a ChampSim address past 48 bits',
+      'a ChampSim address that is not canonical',
       'champsim',
-      champsimRecord(0xffffffff81000000n, [], []),
-      'in.log:1: record 1: the address has more than 48 bits: 0xffffffff81000000',
+      champsimRecord(0xffff7fff81000000n, [], []),
+      'in.log:1: record 1 (at byte 0): the address is not canonical (bits 63 to 47 are not equal): 0xffff7fff81000000',
     ],
     [
       'a line without an end',

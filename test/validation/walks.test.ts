@@ -24,8 +24,15 @@ const SIZES = Object.keys(READS) as PageSize[];
 
 const UNCACHED = { walk: { pwcEntries: 0, nestedTlbEntries: 0 } };
 
-/** One VM that touches 4096 pages of 4 KiB or 256 of 2 MiB, more than the TLBs hold, at random and does nothing else. */
-function touching(pageSize: '4KiB' | '2MiB', mmu: Overrides, host: Overrides): Overrides {
+/** Pages that a scenario touches: more than the TLBs hold; for pages of 1 GiB the L1 has a single entry. */
+const TOUCHED = { '4KiB': 4096, '2MiB': 256, '1GiB': 4 } as const;
+const MEMORY = { '4KiB': '64MiB', '2MiB': '640MiB', '1GiB': '5GiB' } as const;
+const ONE = { entries: 1, ways: 'full' };
+const ONE_HUGE = { tlb: { l1d: { '4K': ONE, '2M': ONE, '1G': ONE } } };
+
+/** One VM that touches so many pages at random and does nothing else. */
+function touching(pageSize: PageSize, mmu: Overrides, host: Overrides): Overrides {
+  const large = mmu['pageSize'] === '1GiB' && pageSize !== '1GiB';
   return {
     duration: '4ms',
     warmup: '2ms',
@@ -34,8 +41,8 @@ function touching(pageSize: '4KiB' | '2MiB', mmu: Overrides, host: Overrides): O
     vms: [
       {
         name: 'vm',
-        memory: mmu['pageSize'] === '1GiB' ? '2GiB' : pageSize === '4KiB' ? '64MiB' : '640MiB',
-        workload: { kind: 'tlb-thrash', pages: pageSize === '4KiB' ? 4096 : 256, pageSize, hz: 0 },
+        memory: large ? '2GiB' : MEMORY[pageSize],
+        workload: { kind: 'tlb-thrash', pages: TOUCHED[pageSize], pageSize, hz: 0 },
       },
     ],
     checks: { translations: false },
@@ -53,18 +60,87 @@ const mmuOf = (nested: PageSize | 'native'): Overrides =>
   nested === 'native' ? { kind: 'native' } : { kind: 'nested', pageSize: nested };
 
 describe('without walk caches, a walk of a scenario reads', () => {
-  const cases = (['4KiB', '2MiB'] as const).flatMap((guest) =>
+  const cpu = { ...UNCACHED, ...ONE_HUGE };
+  const cases = SIZES.flatMap((guest) =>
     (['native', ...SIZES] as const).map((nested) => [READS[guest][nested], guest, nested] as const),
   );
   test.each(cases)('%i entries for %s pages under %s', async (reads, guest, nested) => {
-    const result = await run(touching(guest, mmuOf(nested), { cpu: UNCACHED }));
+    const result = await run(touching(guest, mmuOf(nested), { cpu }));
     expect(readsPerWalk(result)).toBe(reads);
   });
 
-  test('as many entries of shadow tables as of native ones', async () => {
-    const result = await run(touching('4KiB', { kind: 'shadow' }, { cpu: UNCACHED }));
-    expect(readsPerWalk(result)).toBe(READS['4KiB'].native);
+  test.each(SIZES)('four entries of shadow tables for pages of %s', async (guest) => {
+    const result = await run(touching(guest, { kind: 'shadow' }, { cpu }));
+    expect(metric(result, 'walk_reads_guest') / metric(result, 'walks')).toBe(4);
     expect(metric(result, 'walk_reads_nested')).toBe(0);
+    expect(metric(result, 'hidden_faults')).toBe(0);
+  });
+});
+
+describe('walks that end in a fault are counted apart', () => {
+  /** Memory that is not populated: true faults, and faults of the hypervisor. */
+  const touchedFirst = (mmu: Overrides, pageSize: PageSize): Overrides => ({
+    duration: '6ms',
+    host: { memory: '4GiB', caches: { data: 'off' }, cpu: UNCACHED },
+    hypervisor: { mmu, costs: { hostHz: 0 } },
+    vms: [
+      {
+        name: 'vm',
+        memory: '256MiB',
+        workload: {
+          kind: 'synthetic',
+          regions: [
+            {
+              name: 'data',
+              kind: 'anon',
+              size: '64MiB',
+              share: 1,
+              stores: 1,
+              pageSize,
+              populated: false,
+            },
+          ],
+          hz: 0,
+        },
+      },
+    ],
+  });
+
+  test.each([
+    ['native', { kind: 'native' }],
+    ['shadow', { kind: 'shadow' }],
+    ['nested', { kind: 'nested', pageSize: '4KiB' }],
+  ] as const)('under %s paging', async (kind, mmu) => {
+    const result = await run(touchedFirst(mmu, '4KiB'));
+    const n = (name: Parameters<typeof metric>[1]) => metric(result, name);
+    expect(n('guest_faults')).toBeGreaterThan(100);
+    const byHypervisor = n('hidden_faults') + n('pte_write_exits') + n('nested_faults');
+    if (kind === 'native') expect(byHypervisor).toBe(0);
+    else expect(byHypervisor).toBeGreaterThan(100);
+    // Each fault ends a walk; so do the stores to tables that trap.
+    expect(n('fault_walks')).toBe(n('guest_faults') + byHypervisor);
+    // A walk that ends early reads less.
+    const guest = n('fault_walk_reads_guest');
+    expect(guest).toBeGreaterThan(0);
+    expect(guest).toBeLessThanOrEqual(4 * n('fault_walks'));
+    expect(n('fault_walk_reads_nested') > 0).toBe(kind === 'nested');
+    // The kernel's pages are large but splintered: three or four levels.
+    const walks = n('walks') + n('dirty_walks');
+    expect(n('walk_reads_guest')).toBeGreaterThanOrEqual(3 * walks);
+    expect(n('walk_reads_guest')).toBeLessThanOrEqual(4 * walks);
+    // All of them were found somewhere, and all walks took time.
+    const reads =
+      n('walk_reads_guest') + n('walk_reads_nested') + guest + n('fault_walk_reads_nested');
+    expect(n('walk_l2_hits') + n('walk_l3_hits') + n('walk_dram')).toBe(reads);
+  });
+
+  test('a shadow walk reads four entries whatever else faults', async () => {
+    for (const page of ['4KiB', '2MiB'] as const) {
+      const result = await run(touchedFirst({ kind: 'shadow' }, page));
+      expect(metric(result, 'fault_walks')).toBeGreaterThan(100);
+      const walks = metric(result, 'walks') + metric(result, 'dirty_walks');
+      expect(metric(result, 'walk_reads_guest')).toBe(4 * walks);
+    }
   });
 });
 

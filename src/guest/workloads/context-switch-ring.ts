@@ -1,8 +1,9 @@
 import { z } from 'zod';
+import { aslr } from './layout.ts';
 import {
-  DATA,
   LOOP,
   microParams,
+  microPlaces,
   microRegion,
   microRegions,
   microWorkload,
@@ -29,15 +30,16 @@ const params = z.object({
     .max(60_000)
     .default(800)
     .describe('kernel instructions of the system call'), // assumed (300-2000), a pipe write
+  aslr: aslr(),
   ...microParams,
 });
 
-function* turns(pages: number, syscallInstructions: number): Generator<Step> {
+function* turns(data: number, pages: number, syscallInstructions: number): Generator<Step> {
   for (;;) {
     yield visit(Op.Fetch, TEXT, LOOP.references, LOOP.instructions);
     yield operation(Op.Syscall, syscallInstructions, 2);
     for (let i = 0; i < pages; i++) {
-      yield visit(i & 1 ? Op.Store : Op.Load, DATA + i, LOOP.references, LOOP.instructions);
+      yield visit(i & 1 ? Op.Store : Op.Load, data + i, LOOP.references, LOOP.instructions);
     }
     yield operation(Op.WorkDone, 1);
     yield operation(Op.Yield);
@@ -48,13 +50,14 @@ export const contextSwitchRing: WorkloadDefinition<typeof params> = {
   name: 'context-switch-ring',
   summary: 'processes that touch their working set and pass the processor on',
   params,
-  create(options) {
+  create(options, deps) {
     const { pages, syscallInstructions } = options;
-    const regions = microRegions(microRegion({ name: 'data', pages: Math.max(1, pages) }));
-    const processes = Array.from({ length: options.processes }, () => ({
-      regions,
-      program: new ScriptProgram({ script: turns(pages, syscallInstructions) }),
-    }));
+    const processes = Array.from({ length: options.processes }, (_, i) => {
+      const { data } = microPlaces(options, deps, i);
+      const region = microRegion({ name: 'data', start: data, pages: Math.max(1, pages) });
+      const program = new ScriptProgram({ script: turns(data, pages, syscallInstructions) });
+      return { regions: microRegions(region), program };
+    });
     return microWorkload(options, 'turns', processes);
   },
 };

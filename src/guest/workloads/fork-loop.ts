@@ -1,8 +1,9 @@
 import { z } from 'zod';
+import { aslr } from './layout.ts';
 import {
-  DATA,
   LOOP,
   microParams,
+  microPlaces,
   microRegion,
   microRegions,
   microWorkload,
@@ -25,35 +26,37 @@ const params = z.object({
     .max(2 ** 20)
     .default(16)
     .describe('of these, pages each child stores to'), // assumed
+  aslr: aslr(),
   ...microParams,
 });
 
-function* parent(pages: number): Generator<Step> {
+function* parent(data: number, pages: number): Generator<Step> {
   for (;;) {
     yield visit(Op.Fetch, TEXT, LOOP.references, LOOP.instructions);
     // A process that goes on using its memory breaks the sharing of one page per fork at least.
-    yield visit(Op.Store, DATA + pages - 1, 1, LOOP.instructions);
+    yield visit(Op.Store, data + pages - 1, 1, LOOP.instructions);
     yield operation(Op.Fork);
     yield operation(Op.Wait);
     yield operation(Op.WorkDone, 1);
   }
 }
 
-function* child(written: number): Generator<Step> {
+function* child(data: number, written: number): Generator<Step> {
   yield visit(Op.Fetch, TEXT, LOOP.references, LOOP.instructions);
-  for (let i = 0; i < written; i++) yield visit(Op.Store, DATA + i, 1, LOOP.instructions);
+  for (let i = 0; i < written; i++) yield visit(Op.Store, data + i, 1, LOOP.instructions);
 }
 
 export const forkLoop: WorkloadDefinition<typeof params> = {
   name: 'fork-loop',
   summary: 'forks children that write some pages and exit',
   params,
-  create(options) {
+  create(options, deps) {
     const { pages, written } = options;
     if (written > pages) throw new Error('written cannot exceed pages');
-    const regions = microRegions(microRegion({ name: 'data', pages }));
-    const fork = () => new ScriptProgram({ script: child(written) });
-    const program = new ScriptProgram({ script: parent(pages), fork });
+    const { data } = microPlaces(options, deps);
+    const regions = microRegions(microRegion({ name: 'data', start: data, pages }));
+    const fork = () => new ScriptProgram({ script: child(data, written) });
+    const program = new ScriptProgram({ script: parent(data, pages), fork });
     return microWorkload(options, 'iterations', [{ regions, program }]);
   },
 };

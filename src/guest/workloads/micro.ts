@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import type { ProcessImage, Region, Workload } from './workload.ts';
+import { offsetsOf } from './layout.ts';
+import type { ProcessImage, Region, Workload, WorkloadDeps } from './workload.ts';
 
 /** What the microbenchmarks share: one small program each, no requests, a count of iterations. */
 export const microParams = {
@@ -8,10 +9,20 @@ export const microParams = {
   hz: z.int().min(0).max(10_000).default(250).describe('timer ticks a second; 0 = none'),
 };
 
-/** Where a microbenchmark has its loop and its memory (page numbers, as in layout.ts). */
+/** Where a microbenchmark has its loop, and without random offsets its memory (pages, as in layout.ts). */
 export const TEXT = 0x400;
-export const DATA = 0x600;
-export const MAPPED = 14 * 2 ** 27 + 512;
+const DATA = 0x600;
+const MAPPED = 14 * 2 ** 27 + 512;
+
+/** First pages of the heap and of the mappings of process `index`. */
+export function microPlaces(
+  { aslr }: { readonly aslr: boolean },
+  { seed, vm }: WorkloadDeps,
+  index = 0,
+): { readonly data: number; readonly mapped: number } {
+  const { heap, mmap } = offsetsOf(aslr, seed, `vm/${vm}/process/${index}`);
+  return { data: DATA + heap, mapped: MAPPED - mmap };
+}
 
 /** Instructions and references of the loop around one touch. assumed (5-50) */
 export const LOOP = { instructions: 20, references: 4 };

@@ -99,9 +99,11 @@ export class Mixer {
   private readonly random: Int32Array;
   private position: number;
 
-  constructor(mix: Mix, seed: string, path: string) {
+  /** `starts`: first pages of the regions in this process, if not those of the mix. */
+  constructor(mix: Mix, seed: string, path: string, starts?: readonly number[]) {
     if (!primed[mix.plain ? 'plain' : 'mixed']) prime(mix.plain);
     this.words = mix.words.slice();
+    for (const [i, start] of (starts ?? []).entries()) this.words[i * REGION + 1] = start;
     this.mix = mix;
     this.random = xoshiroState(seed, path);
     // Copies of a program start at different places of schedule and patterns.

@@ -1,8 +1,9 @@
 import { z } from 'zod';
+import { aslr } from './layout.ts';
 import {
   LOOP,
-  MAPPED,
   microParams,
+  microPlaces,
   microRegion,
   microRegions,
   microWorkload,
@@ -34,23 +35,24 @@ const params = z.object({
     .max(2 ** 20)
     .default(4)
     .describe('pages from one store to the next'),
+  aslr: aslr(),
   ...microParams,
 });
 
-function* loop(pages: number, touched: number, stride: number): Generator<Step> {
+function* loop(mapped: number, pages: number, touched: number, stride: number): Generator<Step> {
   for (;;) {
     yield visit(Op.Fetch, TEXT, LOOP.references, LOOP.instructions);
-    yield operation(Op.Mmap, MAPPED, pages, FILE);
+    yield operation(Op.Mmap, mapped, pages, FILE);
     for (let i = 0; i < touched; i++) {
-      yield visit(Op.Store, MAPPED + i * stride, 1, LOOP.instructions);
+      yield visit(Op.Store, mapped + i * stride, 1, LOOP.instructions);
     }
-    yield operation(Op.Munmap, MAPPED, pages);
+    yield operation(Op.Munmap, mapped, pages);
     yield operation(Op.WorkDone, 1);
   }
 }
 
 const regions = microRegions(
-  microRegion({ name: 'file', start: MAPPED, pages: 0, kind: 'shared', populated: false }),
+  microRegion({ name: 'file', pages: 0, kind: 'shared', populated: false }),
 );
 /** The region whose kind and rights the mappings take. */
 const FILE = regions.length - 1;
@@ -59,12 +61,13 @@ export const mmapLoop: WorkloadDefinition<typeof params> = {
   name: 'mmap-loop',
   summary: 'maps and unmaps a file, storing to a few of its pages',
   params,
-  create(options) {
+  create(options, deps) {
     const { pages, touched, stride } = options;
     if ((touched - 1) * stride >= pages) {
       throw new Error(`${touched} pages, ${stride} apart, do not fit into ${pages} pages`);
     }
-    const program = new ScriptProgram({ script: loop(pages, touched, stride) });
+    const { mapped } = microPlaces(options, deps);
+    const program = new ScriptProgram({ script: loop(mapped, pages, touched, stride) });
     return microWorkload(options, 'iterations', [{ regions, program }]);
   },
 };

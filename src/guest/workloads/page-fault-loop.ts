@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { LOOP, MAPPED, microParams, microRegions, microWorkload, TEXT } from './micro.ts';
+import { aslr } from './layout.ts';
+import { LOOP, microParams, microPlaces, microRegions, microWorkload, TEXT } from './micro.ts';
 import { operation, ScriptProgram, type Step, visit } from './script.ts';
 import { Op, type WorkloadDefinition } from './workload.ts';
 
@@ -14,15 +15,16 @@ const params = z.object({
     .max(2 ** 20)
     .default(256)
     .describe('pages mapped, touched and unmapped'),
+  aslr: aslr(),
   ...microParams,
 });
 
-function* loop(pages: number): Generator<Step> {
+function* loop(mapped: number, pages: number): Generator<Step> {
   for (;;) {
     yield visit(Op.Fetch, TEXT, LOOP.references, LOOP.instructions);
-    yield operation(Op.Mmap, MAPPED, pages, 0);
-    for (let i = 0; i < pages; i++) yield visit(Op.Store, MAPPED + i, 1, LOOP.instructions);
-    yield operation(Op.Munmap, MAPPED, pages);
+    yield operation(Op.Mmap, mapped, pages, 0);
+    for (let i = 0; i < pages; i++) yield visit(Op.Store, mapped + i, 1, LOOP.instructions);
+    yield operation(Op.Munmap, mapped, pages);
     yield operation(Op.WorkDone, 1);
   }
 }
@@ -31,8 +33,9 @@ export const pageFaultLoop: WorkloadDefinition<typeof params> = {
   name: 'page-fault-loop',
   summary: 'maps memory, stores to every page, unmaps it',
   params,
-  create(options) {
-    const program = new ScriptProgram({ script: loop(options.pages) });
+  create(options, deps) {
+    const { mapped } = microPlaces(options, deps);
+    const program = new ScriptProgram({ script: loop(mapped, options.pages) });
     return microWorkload(options, 'iterations', [{ regions: microRegions(), program }]);
   },
 };

@@ -1,16 +1,11 @@
 import { z } from 'zod';
 import { duration, rate, size } from '../../base/units.ts';
 import type { BackgroundRates } from './background.ts';
+import { aslr } from './layout.ts';
+import { pageSize } from './page-size.ts';
 import { patternSchema } from './patterns.ts';
 
 /** Parameters of the synthetic workload: what a program touches, and what it asks of its kernel. */
-
-/** A page size of the guest's tables, in bytes. */
-export const pageSize = () =>
-  size()
-    .pipe(z.literal([4096, 2097152], { error: 'a guest page is 4KiB or 2MiB' }))
-    .default(4096)
-    .describe('page size of the guest kernel: 4KiB or 2MiB');
 
 const share = () => z.number().min(0).max(1);
 const perMillion = (what: string) =>
@@ -167,6 +162,7 @@ export const io = {
 
 export const syntheticParams = z.object({
   processes: z.int().min(1).max(256).default(1).describe('processes that run at the same time'),
+  aslr: aslr(),
   regions: z.array(region).min(1).max(64),
   visit: z
     .strictObject({

@@ -1,6 +1,6 @@
 import { stream, xoshiroNext, xoshiroState } from '../../base/random.ts';
 import { Background, type BackgroundPlan, exponential } from './background.ts';
-import { type Layout, layOut, MAPPING_TEMPLATE } from './layout.ts';
+import { checkRoom, type Layout, layOut, MAPPING_TEMPLATE, offsetsOf, pagesOf } from './layout.ts';
 import { type Mix, makeMix } from './mix.ts';
 import { Mixer } from './mixer.ts';
 import { below, sampler } from './patterns.ts';
@@ -101,9 +101,16 @@ const FRESH = 'fresh';
 
 /** What processes that run the same program have in common. */
 interface Image {
-  readonly layout: Layout;
+  readonly regions: readonly SyntheticRegion[];
   readonly mix: Mix;
-  readonly plan: BackgroundPlan | undefined;
+  /** Whether kernel events happen in it. */
+  readonly events: boolean;
+}
+
+/** An image as one process has it, or a process and the children it forks. */
+interface Loaded {
+  readonly image: Image;
+  readonly layout: Layout;
 }
 
 /** Makes the processes of one VM. Every program draws from streams named after its place in the tree. */
@@ -116,7 +123,6 @@ class Factory {
   private readonly worker: Image;
   /** The small program that starts jobs which exec; else the worker itself. */
   private readonly parent: Image;
-  private readonly execRegions: readonly Region[];
 
   constructor(params: SyntheticParams, deps: WorkloadDeps) {
     this.params = params;
@@ -129,28 +135,37 @@ class Factory {
       const size = freshPages * 4096;
       regions.push({ ...KERNEL_EVENT_REGION, name: FRESH, size, populated: false });
     }
+    const { mmap, heapGrowth } = ratesOf(params.per1M);
+    const heap = heapGrowth.calls > 0 ? Math.max(heapGrowth.limit, heapGrowth.pages) : 0;
+    checkRoom(regions, heap, mmap.calls > 0 ? (mmap.live + 1) * mmap.pages : 0);
     this.worker = this.image(regions, true, 'program');
     const execs = params.jobs?.forks === true && params.jobs.exec;
     this.parent = execs ? this.image(parentRegions(params.jobs!), false, 'parent') : this.worker;
-    this.execRegions = layOut(regions, false).regions;
   }
 
   private image(regions: readonly SyntheticRegion[], events: boolean, name: string): Image {
     const { params, seed } = this;
-    const layout = layOut(regions, true);
-    const mixRegions = regions.map((region, i) => {
-      const { start, pages } = layout.regions[i + 1]!;
+    const mixRegions = regions.map((region) => {
       const path = `${this.base}/${name}/region/${region.name}`;
       return {
         ...region,
-        start,
-        sampler: sampler(region.pattern, pages, seed, path),
+        start: 0, // each process has its own
+        sampler: sampler(region.pattern, pagesOf(region), seed, path),
         fetch: region.kind === 'code',
       };
     });
     const schedule = `${this.base}/${name}/schedule`;
-    const mix = makeMix(mixRegions, params.visit, seed, schedule, this.lines);
-    return { layout, mix, plan: events ? this.plan(layout) : undefined };
+    return {
+      regions,
+      mix: makeMix(mixRegions, params.visit, seed, schedule, this.lines),
+      events,
+    };
+  }
+
+  /** The process at `path` gets `image`, at addresses of its own. */
+  private load(image: Image, path: string, populated: boolean): Loaded {
+    const offsets = offsetsOf(this.params.aslr, this.seed, path);
+    return { image, layout: layOut(image.regions, populated, offsets) };
   }
 
   private plan(layout: Layout): BackgroundPlan {
@@ -179,37 +194,46 @@ class Factory {
   process(index: number): ProcessImage {
     const { jobs, requests } = this.params;
     const path = `${this.base}/process/${index}`;
-    const { regions } = this.parent.layout;
-    if (requests) return { regions, program: this.working(path, this.serve(requests, path)) };
-    if (!jobs) return { regions, program: this.working(path, run()) };
-    if (!jobs.forks) return { regions, program: this.working(path, this.jobsInPlace(jobs)) };
-    return { regions, program: this.starter(path, jobs) };
+    const loaded = this.load(this.parent, path, true);
+    const { regions } = loaded.layout;
+    if (jobs?.forks) return { regions, program: this.starter(path, jobs, loaded) };
+    const script = requests
+      ? this.serve(requests, path)
+      : jobs
+        ? this.jobsInPlace(jobs, loaded.layout)
+        : run();
+    return { regions, program: this.working(path, script, loaded) };
   }
 
-  /** A program that runs the worker's mix and kernel events under a script. */
-  private working(path: string, script: Iterator<Step>): Program {
-    const { mix, plan } = this.worker;
-    const mixer = new Mixer(mix, this.seed, `${path}/visits`);
-    if (!plan) return new ScriptProgram({ script, mixer });
-    const background = new Background(plan, this.seed, `${path}/events`);
+  private mixer({ image, layout }: Loaded, path: string): Mixer {
+    const starts = layout.regions.slice(1).map((region) => region.start);
+    return new Mixer(image.mix, this.seed, `${path}/visits`, starts);
+  }
+
+  /** A program that runs an image's mix and kernel events under a script. */
+  private working(path: string, script: Iterator<Step>, loaded: Loaded): Program {
+    const mixer = this.mixer(loaded, path);
+    if (!loaded.image.events) return new ScriptProgram({ script, mixer });
+    const background = new Background(this.plan(loaded.layout), this.seed, `${path}/events`);
     return new ScriptProgram({ script, mixer, background });
   }
 
   /** The parent of jobs; its n-th child is named after n. */
-  private starter(path: string, jobs: Jobs): Program {
+  private starter(path: string, jobs: Jobs, loaded: Loaded): Program {
     let children = 0;
-    const mixer = new Mixer(this.parent.mix, this.seed, `${path}/visits`);
-    const fork = () => this.child(`${path}/child/${children++}`, jobs);
-    return new ScriptProgram({ script: start(jobs), mixer, fork });
+    const fork = () => this.child(`${path}/child/${children++}`, jobs, loaded);
+    return new ScriptProgram({ script: start(jobs), mixer: this.mixer(loaded, path), fork });
   }
 
-  private child(path: string, jobs: Jobs): Program {
-    const written = this.parent.layout.regions.find((r) => r.kind === 'anon' && r.pages > 0)!;
-    if (!jobs.exec) return this.working(path, this.oneJob(jobs, written));
-    const exec = (): ProcessImage => ({
-      regions: this.execRegions,
-      program: this.working(path, this.job(jobs)),
-    });
+  /** A fork keeps the addresses of its parent; a program it executes gets new ones. */
+  private child(path: string, jobs: Jobs, parent: Loaded): Program {
+    const written = parent.layout.regions.find((r) => r.kind === 'anon' && r.pages > 0)!;
+    if (!jobs.exec) return this.working(path, this.oneJob(jobs, written, parent.layout), parent);
+    const exec = (): ProcessImage => {
+      const loaded = this.load(this.worker, path, false);
+      const program = this.working(path, this.job(jobs, loaded.layout), loaded);
+      return { regions: loaded.layout.regions, program };
+    };
     const script = (function* (): Generator<Step> {
       yield* writeTo(written, jobs.cowPages);
       yield operation(Op.Exec);
@@ -217,14 +241,14 @@ class Factory {
     return new ScriptProgram({ script, exec });
   }
 
-  private *oneJob(jobs: Jobs, written: Region): Generator<Step> {
+  private *oneJob(jobs: Jobs, written: Region, layout: Layout): Generator<Step> {
     yield* writeTo(written, jobs.cowPages);
-    yield* this.job(jobs);
+    yield* this.job(jobs, layout);
   }
 
   /** The body of a job: its instructions, with stores to new pages spread evenly over them. */
-  private *job({ instructions, freshPages }: Jobs): Generator<Step> {
-    const fresh = this.worker.layout.regions.find((region) => region.name === FRESH);
+  private *job({ instructions, freshPages }: Jobs, { regions }: Layout): Generator<Step> {
+    const fresh = regions.find((region) => region.name === FRESH);
     if (!fresh) return yield instructions;
     for (let i = 0; i < freshPages; i++) {
       yield instructions / freshPages;
@@ -233,10 +257,10 @@ class Factory {
     }
   }
 
-  private *jobsInPlace(jobs: Jobs): Generator<Step> {
-    const fresh = this.worker.layout.regions.find((region) => region.name === FRESH);
+  private *jobsInPlace(jobs: Jobs, layout: Layout): Generator<Step> {
+    const fresh = layout.regions.find((region) => region.name === FRESH);
     for (;;) {
-      yield* this.job(jobs);
+      yield* this.job(jobs, layout);
       if (fresh) yield operation(Op.Discard, fresh.start, fresh.pages);
       yield operation(Op.WorkDone, 1);
     }

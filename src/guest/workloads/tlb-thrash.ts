@@ -1,10 +1,11 @@
 import { z } from 'zod';
-import { DATA, microParams, microRegion, microRegions, microWorkload } from './micro.ts';
+import { aslr } from './layout.ts';
+import { microParams, microPlaces, microRegion, microRegions, microWorkload } from './micro.ts';
 import { makeMix } from './mix.ts';
 import { Mixer } from './mixer.ts';
+import { pageShiftOf, pageSize } from './page-size.ts';
 import { patternSchema, sampler } from './patterns.ts';
 import { operation, ScriptProgram, type Step } from './script.ts';
-import { pageSize } from './synthetic-params.ts';
 import { Op, type WorkloadDefinition } from './workload.ts';
 
 /** Touches populated memory in one pattern and does nothing else: what a translation costs. */
@@ -19,6 +20,7 @@ const params = z.object({
   stores: z.number().min(0).max(1).default(0).describe('share of stores among the visits'),
   instructions: z.int().min(1).max(40_000).default(4).describe('mean instructions of a visit'),
   pageSize: pageSize(),
+  aslr: aslr(),
   ...microParams,
 });
 
@@ -34,9 +36,10 @@ export const tlbThrash: WorkloadDefinition<typeof params> = {
   summary: 'touches populated memory in one pattern',
   params,
   create(options, deps) {
-    const large = options.pageSize !== 4096;
-    const start = large ? 2048 : DATA;
-    const pages = large ? options.pages * 512 : options.pages;
+    const unit = options.pageSize / 4096;
+    const { data: heap, mapped } = microPlaces(options, deps);
+    const start = unit === 1 ? heap : Math.ceil(mapped / unit) * unit;
+    const pages = options.pages * unit;
     if (pages > deps.memoryPages) {
       throw new Error(`${Math.ceil(pages / 256)} MiB to touch do not fit into VM ${deps.vm}`);
     }
@@ -53,7 +56,12 @@ export const tlbThrash: WorkloadDefinition<typeof params> = {
     const mean = { references: 1, instructions: options.instructions };
     const mix = makeMix([region], mean, deps.seed, `${path}/schedule`, deps.dataLines);
     const mixer = new Mixer(mix, deps.seed, `${path}/visits`);
-    const data = microRegion({ name: 'data', start, pages, pageShift: large ? 21 : 12 });
+    const data = microRegion({
+      name: 'data',
+      start,
+      pages,
+      pageShift: pageShiftOf(options.pageSize),
+    });
     const program = new ScriptProgram({ script: touch(), mixer });
     const regions = microRegions(data);
     return microWorkload(options, 'million instructions', [{ regions, program }]);

@@ -1,7 +1,10 @@
+import { foreignContent, shownBytes, textStart } from '../../base/content.ts';
 import { EVENTS, RIGHTS, type TraceEvent } from './trace-events.ts';
+import { otherFile, TraceError } from './trace-faults.ts';
 import type { TraceFeed } from './workload.ts';
 
 export type { TraceEvent };
+export { TraceError };
 
 /**
  * HOT. Reads the text of a page trace, format 1, from chunks of bytes cut at any place: runs of touches
@@ -11,6 +14,10 @@ export type { TraceEvent };
  * that is used at all (one entry of the top-level table, `page >> 27`) gets a top-level entry of its own,
  * 0..14 in order of first use. The low 27 bits stay, so the tables below the top and the sets of every TLB
  * are those of the program. A forked space starts with the numbering of its parent.
+ *
+ * Bit 35 of a page number is the sign of the address: the upper half is the kernel's. A page may be written with
+ * 52 bits, sign-extended, too. The kernel's pages are the same in all address spaces of a computer, but the model
+ * gives each space its own, so only one space of a trace may use them.
  */
 
 /** What `TraceReader.next` came upon; visits have the numbers of `Op`. */
@@ -32,21 +39,12 @@ const MAX_COUNT = 2 ** 40;
 const AFTER_TOTALS = 'lines follow the closing "# totals" line';
 const TOP_ENTRIES = 15;
 const PAGES_PER_TOP = 2 ** 27;
+/** First slot of the top-level table that is the kernel's. */
+const KERNEL_SLOT = 256;
+const NO_PAGE =
+  'a page number has at most 36 bits, or 52 that are those of a canonical address (bits 51 to 35 equal)';
 const NEWLINE = 10;
 const BLANK = 32;
-
-/** Bad input in a page trace. `line` counts from 1. */
-export class TraceError extends Error {
-  override readonly name = 'TraceError';
-  readonly file: string;
-  readonly line: number;
-
-  constructor(file: string, line: number, message: string) {
-    super(`${file}:${line}: ${message}`);
-    this.file = file;
-    this.line = line;
-  }
-}
 
 /** I, L, S, M -> 0..3; the first three are `Op.Fetch`, `Load` and `Store`. */
 const KIND = new Int8Array(256).fill(-1);
@@ -84,6 +82,8 @@ export class TraceReader {
   private readonly withEvents: boolean;
   private readonly areas: number;
   private readonly totals = new Float64Array(4);
+  /** The address space that uses pages of the kernel; -1: none does. */
+  private kernelSpace = -1;
   private spaces = new Map<number, Space>();
   private tops: Int8Array;
   private fetchPage = -1;
@@ -119,6 +119,7 @@ export class TraceReader {
     this.totals.fill(0);
     this.spaces = new Map();
     this.space = this.count = 0;
+    this.kernelSpace = -1;
     this.tops = this.spaceOf(0).tops;
     this.fetchPage = this.dataPage = -1;
     this.headed = this.complete = false;
@@ -161,8 +162,12 @@ export class TraceReader {
         while (hex >= 0) {
           high = (high << 4) | (low >>> 28);
           low = (low << 4) | hex;
-          if (high > 15) this.refuse('a page number has at most 36 bits');
+          if (high > 0xfffff) this.refuse(NO_PAGE);
           hex = HEX[bytes[++i]!]!;
+        }
+        if (high > 15) {
+          if (high >>> 3 !== 0x1ffff) this.refuse(NO_PAGE);
+          high &= 15;
         }
         const slot = (high << 5) | (low >>> 27);
         let top = this.tops[slot]!;
@@ -191,7 +196,7 @@ export class TraceReader {
         const chunk = this.chunk;
         if (this.middle < this.tail) {
           this.bytes = chunk;
-          this.at = this.middle;
+          this.at = this.line === 0 ? textStart(chunk, this.middle) : this.middle;
           this.middle = this.whole = this.tail;
           return true;
         }
@@ -213,7 +218,7 @@ export class TraceReader {
         this.middle = chunk.indexOf(NEWLINE) + 1;
         this.keep(chunk, 0, this.middle);
         this.bytes = this.carry;
-        this.at = 0;
+        this.at = this.line === 0 ? textStart(this.carry) : 0;
         this.whole = this.carried;
         return true;
       }
@@ -225,6 +230,9 @@ export class TraceReader {
     if (this.carried + to - from > this.carry.length) {
       this.line++;
       const what = this.line === 1 ? 'not a page trace: ' : '';
+      const start = this.carried > 0 ? this.carry.subarray(0, this.carried) : chunk.subarray(from);
+      const foreign = this.line === 1 ? foreignContent(start) : undefined;
+      if (foreign) this.fail(`not a page trace: ${foreign}`);
       this.fail(`${what}the line is longer than ${MAX_LINE} bytes`);
     }
     this.carry.set(chunk.subarray(from, to), this.carried);
@@ -232,9 +240,12 @@ export class TraceReader {
   }
 
   private end(): Line {
+    if (this.line === 0 && this.carried === 3 && textStart(this.carry) === 3) this.carried = 0;
     if (this.carried > 0) {
       this.line++;
-      if (this.line === 1 && !OPENINGS.test(String.fromCharCode(this.carry[0]!))) {
+      const carried = this.carry.subarray(0, this.carried);
+      const known = OPENINGS.test(String.fromCharCode(this.carry[textStart(carried)]!));
+      if (this.line === 1 && (!known || foreignContent(carried))) {
         this.bytes = this.carry;
         this.at = 0;
         this.carry[this.carried] = NEWLINE;
@@ -309,6 +320,14 @@ export class TraceReader {
       const taken = this.areas < TOP_ENTRIES ? ', and per1M needs the last one for itself' : '';
       this.fail(`the pages spread over more than ${this.areas} areas of 512 GiB${taken}`);
     }
+    if (slot >= KERNEL_SLOT) {
+      if (this.kernelSpace >= 0 && this.kernelSpace !== this.space) {
+        this.fail(
+          `kernel addresses in address space ${this.space} and in ${this.kernelSpace}: the model would give each its own copy; leave them out (trace import --user-only)`,
+        );
+      }
+      this.kernelSpace = this.space;
+    }
     space.tops[slot] = space.used;
     return space.used++;
   }
@@ -331,7 +350,8 @@ export class TraceReader {
     }
     if (name === 'fork') {
       const parent = this.spaceOf(this.space);
-      this.spaces.set(event.space, { tops: parent.tops.slice(), used: parent.used });
+      const tops = parent.tops.slice().fill(-1, KERNEL_SLOT);
+      this.spaces.set(event.space, { tops, used: parent.used });
     } else if (name === 'exec') {
       this.spaces.delete(event.space);
       if (event.space === this.space) this.enter(event.space);
@@ -340,9 +360,10 @@ export class TraceReader {
   }
 
   private eventPage(text: string, pages: number): number {
-    if (!/^0*[0-9a-fA-F]{1,9}$/.test(text)) this.refuse('a page number has at most 36 bits');
+    let page = /^[0-9a-fA-F]+$/.test(text) ? Number.parseInt(text, 16) : -1;
+    if (page >= 2 ** 52 - 2 ** 35 && page < 2 ** 52) page -= 2 ** 52 - 2 ** 36;
+    if (page < 0 || page >= 2 ** 36) this.refuse(NO_PAGE);
     if (!this.withEvents) return 0;
-    const page = Number.parseInt(text, 16);
     const slot = Math.floor(page / PAGES_PER_TOP);
     const low = page % PAGES_PER_TOP;
     if (low + pages > PAGES_PER_TOP) this.fail('the range crosses a 512 GiB boundary');
@@ -357,22 +378,12 @@ export class TraceReader {
 
   /** The current line is not part of the format. */
   private refuse(why?: string): never {
-    const newline = this.bytes.indexOf(NEWLINE, this.at);
-    const shown = this.bytes.subarray(this.at, Math.min(newline, this.at + 40));
-    const text = JSON.stringify(String.fromCharCode(...shown)).replace(
-      /[\x7f-\xff]/g,
-      (letter) => `\\x${letter.charCodeAt(0).toString(16)}`,
-    );
+    const found = this.bytes.indexOf(NEWLINE, this.at);
+    const end = found < 0 ? this.bytes.length : found;
+    const text = shownBytes(this.bytes, this.at, end, 40);
     if (this.line > 1) this.fail(`${why ?? 'not a line of a page trace'}: ${text}`);
-    const hint =
-      shown[0] === 0x1f && shown[1] === 0x8b
-        ? ' (it is still compressed)'
-        : /^"(==|I {2}[0-9a-f]| [LSM] [0-9a-f]+,)/.test(text)
-          ? ' (it looks like raw output of lackey, which has to be converted)'
-          : /^"[ILSMPX#] .*\\r"$/.test(text)
-            ? ' (its lines end in CR LF instead of LF)'
-            : '';
-    this.fail(`not a page trace: it begins with ${text}${hint}${why ? `; ${why}` : ''}`);
+    const more = why ? `; ${why}` : '';
+    this.fail(`not a page trace: ${otherFile(this.bytes.subarray(this.at, end), text)}${more}`);
   }
 
   private fail(message: string): never {

@@ -1,5 +1,4 @@
 import { z } from 'zod';
-import { size } from '../../base/units.ts';
 import {
   ITEM_INSTRUCTIONS,
   ITEM_OP,
@@ -8,8 +7,10 @@ import {
   type Item,
   writeItem,
 } from '../../machine/items.ts';
+import { pageShiftOf, pageSize } from './page-size.ts';
 import { operation } from './script.ts';
 import { io, per1M } from './synthetic-params.ts';
+import { TraceLines } from './trace-lines.ts';
 import { checkRates, PROTECTED, RATES_START, TraceRates } from './trace-rates.ts';
 import { Line, TraceError, type TraceEvent, TraceReader } from './trace-reader.ts';
 import {
@@ -68,10 +69,7 @@ const params = z.object({
     .describe(
       'the guest kernel takes time of its own; default: if populate is false, per1M is given, or events are replayed without populate: true',
     ),
-  pageSize: size()
-    .pipe(z.literal([4096, 2097152], { error: 'a guest page is 4KiB or 2MiB' }))
-    .default(4096)
-    .describe('page size the guest kernel maps with: 4KiB or 2MiB'),
+  pageSize: pageSize('page size the guest kernel maps with'),
   events: z
     .enum(['ignore', 'replay'])
     .default('ignore')
@@ -137,7 +135,7 @@ const Ahead = { Unknown: 0, Visit: 1, Operation: 2, End: 3 } as const;
 
 class TraceProgram implements Program, ReferenceLimited {
   remaining = Number.POSITIVE_INFINITY;
-  private readonly reader: TraceReader;
+  private readonly lines: TraceLines;
   private readonly feed: TraceFeed;
   private readonly options: z.output<typeof params>;
   private readonly regions: readonly Region[];
@@ -172,7 +170,8 @@ class TraceProgram implements Program, ReferenceLimited {
     this.regions = regions;
     this.rates = rates;
     const areas = rates && RATES_START / 2 ** 27;
-    this.reader = new TraceReader(feed, options.events === 'replay', areas);
+    const reader = new TraceReader(feed, options.events === 'replay', areas);
+    this.lines = new TraceLines(reader, options.loop);
     this.perPass = options.limitReferences || Number.POSITIVE_INFINITY;
     this.passLeft = this.perPass;
   }
@@ -240,17 +239,17 @@ class TraceProgram implements Program, ReferenceLimited {
   /** Finds out what comes next, reading as little as possible; `Unknown` = the feed is starved. */
   private look(): number {
     while (this.operations.length === 0) {
-      const line = this.passLeft === 0 ? Line.End : this.reader.next();
+      const line = this.passLeft === 0 ? Line.End : this.lines.next();
       if (line <= Line.Store) {
         this.op = line;
-        this.page = this.reader.page;
-        this.pending = Math.min(this.reader.count, this.passLeft);
+        this.page = this.lines.page;
+        this.pending = Math.min(this.lines.count, this.passLeft);
         this.passLeft -= this.pending;
         return (this.ahead = Ahead.Visit);
       }
       if (line === Line.Starved) return Ahead.Unknown;
-      if (line === Line.Space) this.enter(this.reader.space);
-      else if (line === Line.Event) this.replay(this.reader.event!);
+      if (line === Line.Space) this.enter(this.lines.space);
+      else if (line === Line.Event) this.replay(this.lines.event!);
       else if (this.counted) return (this.ahead = Ahead.End);
       else this.endPass();
     }
@@ -258,11 +257,11 @@ class TraceProgram implements Program, ReferenceLimited {
   }
 
   private enter(space: number): void {
-    if (this.numbers.size === 0 && this.reader.count > 0) this.numbers.set(0, this.spaces++);
+    if (this.numbers.size === 0 && this.lines.count > 0) this.numbers.set(0, this.spaces++);
     if (!this.numbers.has(space)) this.numbers.set(space, this.spaces++);
     if (this.spaces > MAX_SPACES) {
       const message = `more than ${MAX_SPACES} address spaces`;
-      throw new TraceError(this.feed.name, this.reader.line, message);
+      throw new TraceError(this.feed.name, this.lines.line, message);
     }
     const number = this.numbers.get(space)!;
     this.operations.push([number, Op.SwitchTo, 0, 0]);
@@ -271,8 +270,8 @@ class TraceProgram implements Program, ReferenceLimited {
   }
 
   private endPass(): void {
-    if (this.reader.count === 0) {
-      throw new TraceError(this.feed.name, this.reader.line, 'there are no references in it');
+    if (this.lines.count === 0) {
+      throw new TraceError(this.feed.name, this.lines.line, 'there are no references in it');
     }
     this.operations.push([1, Op.WorkDone, 0, 0]);
     if (!this.options.loop) {
@@ -280,7 +279,7 @@ class TraceProgram implements Program, ReferenceLimited {
       return;
     }
     this.passLeft = this.perPass;
-    this.reader.rewind();
+    this.lines.rewind();
     this.numbers.clear();
     this.spaces = 0;
   }
@@ -294,7 +293,7 @@ class TraceProgram implements Program, ReferenceLimited {
 
   /** The current address space gets a new image and goes on as `space`. */
   private execTo(space: number): void {
-    this.numbers.set(space, this.numbers.get(this.reader.space) ?? 0);
+    this.numbers.set(space, this.numbers.get(this.lines.space) ?? 0);
   }
 
   private replay(event: TraceEvent): void {
@@ -342,7 +341,7 @@ class TraceProgram implements Program, ReferenceLimited {
         push(0, Op.Exec);
         break;
       case 'exit':
-        if (this.reader.space !== 0) push(0, Op.Munmap, USER_PAGES);
+        if (this.lines.space !== 0) push(0, Op.Munmap, USER_PAGES);
         break;
       default:
         push(this.options.syscallInstructions, Op.Syscall, SYSCALL_PAGES);
@@ -374,11 +373,11 @@ export const trace: WorkloadDefinition<typeof params> = {
     const faults = per1M !== undefined || options.populate === false;
     const replayed = options.events === 'replay' && options.populate !== true;
     const kernel = options.kernel ?? (faults || replayed);
-    const regions = traceRegions(large ? 21 : 12, per1M !== undefined);
+    const regions = traceRegions(pageShiftOf(options.pageSize), per1M !== undefined);
     const syscall = operation(Op.Syscall, options.syscallInstructions, SYSCALL_PAGES);
     const rates =
       per1M && new TraceRates({ ...options, per1M, syscall, template: Template.Anon }, deps);
-    const feed = deps.openTrace(options.file);
+    const feed = deps.openTrace(options.file, options.loop);
     const program = new TraceProgram(feed, options, regions, kernel, rates);
     return {
       processes: [{ regions, program }],

@@ -139,8 +139,11 @@ export interface WorkloadDeps {
   readonly memoryPages: number;
   /** False: nobody looks at the lines of visits. */
   readonly dataLines?: boolean;
-  /** Opens a trace named in the scenario; throws when the caller cannot supply it. */
-  openTrace(file: string): TraceFeed;
+  /**
+   * Opens a trace named in the scenario; throws when the caller cannot supply it. `again`: it will be read several
+   * times, so it is worth keeping.
+   */
+  openTrace(file: string, again: boolean): TraceFeed;
 }
 
 /** Bytes of a page trace, handed over by whoever can read files. The model pulls; the driver refills. */

@@ -31,8 +31,11 @@ export interface Mmu extends FaultPort {
   readGuestPath(vcpu: Vcpu, core: Core, reason: ExitReason): void;
   /** A guest frame is about to be touched by a device or by set-up code. */
   populate(gfn: number): void;
-  /** Builds at no cost what a process (by its top table) that has been running for long has built up. */
-  warm(root: number): void;
+  /**
+   * Builds at no cost what a process (by its top table) that has been running for long has built up: for all
+   * that it maps, or for `page` alone.
+   */
+  warm(root: number, page?: number): void;
   /**
    * What is wrong with the tables that this mode keeps for the hardware, against the guest's tables from
    * `root` and where its frames are; undefined if nothing is. For checks; nothing changes.

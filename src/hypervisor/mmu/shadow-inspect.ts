@@ -16,6 +16,7 @@ export function inspectShadows(
 ): string | undefined {
   const { entries, frame } = tables;
 
+  /** `large`: the large entry of the guest that a piece of memory belongs to. */
   const leaf = (page: ShadowPage, guestNode: number, large: number): string | undefined => {
     for (let i = 0; i < 512; i++) {
       const entry = entries[(page.node << 9) | i]!;
@@ -39,17 +40,19 @@ export function inspectShadows(
     return undefined;
   };
 
-  const upper = (page: ShadowPage, guestNode: number): string | undefined => {
+  /** Tables, or (`large` given) a piece of memory of more than 2 MiB that the guest maps by one entry. */
+  const upper = (page: ShadowPage, guestNode: number, large: number): string | undefined => {
     for (let i = 0; i < 512; i++) {
       const entry = entries[(page.node << 9) | i]!;
       if (!present(entry)) continue;
       const child = pages.at(target(entry));
-      const guest = entries[(guestNode << 9) | i]!;
+      const guest = large !== 0 ? large : entries[(guestNode << 9) | i]!;
       const where = `entry ${i} of the level-${page.level} shadow of frame ${page.gfn}`;
       if (!child) return `${where} points to a shadow page that is gone`;
       if (!present(guest)) return `${where} is present, the guest's is not`;
       const direct = (guest & Pte.Large) !== 0;
-      const gfn = direct ? target(guest) : frame[target(guest)]!;
+      const piece = large !== 0 ? page.gfn + i * 512 ** (page.level - 1) : target(guest);
+      const gfn = direct ? piece : frame[target(guest)]!;
       if (
         child.gfn !== gfn ||
         (child.role !== Role.Table) !== direct ||
@@ -60,12 +63,12 @@ export function inspectShadows(
       const wrong =
         child.level === 1
           ? leaf(child, direct ? 0 : target(guest), guest)
-          : upper(child, target(guest));
+          : upper(child, direct ? 0 : target(guest), direct ? guest : 0);
       if (wrong !== undefined) return wrong;
     }
     return undefined;
   };
 
   const root = pages.get(frame[guestRoot]!, 4, Role.Table);
-  return root ? upper(root, guestRoot) : undefined;
+  return root ? upper(root, guestRoot, 0) : undefined;
 }

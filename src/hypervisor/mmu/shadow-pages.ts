@@ -100,11 +100,14 @@ export class ShadowPages {
     return this.ofTable(gfn).every((page) => page.unsync);
   }
 
-  /** Rights of a leaf: writable only once the guest's entry is dirty and the frame is no synced table. */
+  /**
+   * Rights of a leaf: writable only once the guest's entry is dirty and the frame is no synced table. Its own D bit
+   * tells the hypervisor nothing then, so it is set from the start (KVM: shadow_dirty_mask; Xen passes the guest's on).
+   */
   leafFlags(guestEntry: number, gfn: number): number {
     const flags = Pte.Present | Pte.Accessed | (guestEntry & Pte.Global);
     const writable = isStorable(guestEntry) && (!this.isTable(gfn) || this.isWritableTable(gfn));
-    return writable ? flags | Pte.Writable : flags;
+    return writable ? flags | Pte.Writable | Pte.Dirty : flags;
   }
 
   /** A new, empty shadow page. Its guest table becomes read-only everywhere. */

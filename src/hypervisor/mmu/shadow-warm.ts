@@ -1,12 +1,13 @@
-import { type PageTables, Pte, target } from '../../machine/page-tables.ts';
-import { Role, type ShadowPage, type ShadowPages } from './shadow-pages.ts';
+import { indexAt, type PageTables, Pte, target } from '../../machine/page-tables.ts';
+import { isStorable, Role, type ShadowPage, type ShadowPages } from './shadow-pages.ts';
 
 /** Top-level entries of user space; the kernel's direct map is left to be filled on use. */
 const USER_TOPS = 15;
 
 /**
  * Builds the shadows that a process which has been running for long would have: of everything its tables
- * map in user space, at no cost, as long as shadow pages are left (`room`). Nothing runs yet.
+ * map in user space, at no cost, as long as shadow pages are left (`room`). What the guest maps large is
+ * shadowed by the pieces of 4 KiB that faults would fill one by one. Nothing runs yet.
  */
 export function warmShadows(
   pages: ShadowPages,
@@ -17,32 +18,60 @@ export function warmShadows(
     readonly room: number;
     /** Host frame behind each guest frame; 0 = none. */
     readonly p2m: Int32Array;
+    /** Build only what translates this page. */
+    readonly page?: number | undefined;
   },
 ): void {
-  const { room, p2m } = options;
-  const shadowOf = (node: number, level: number): ShadowPage | undefined => {
-    const gfn = tables.frame[node]!;
-    const known = pages.get(gfn, level, Role.Table);
+  const { room, p2m, page } = options;
+  const shadowOf = (gfn: number, level: number, role: Role): ShadowPage | undefined => {
+    const known = pages.get(gfn, level, role);
     if (known || pages.active.size >= room) return known;
-    return pages.build(gfn, level, Role.Table);
+    return pages.build(gfn, level, role);
+  };
+  const install = (shadow: ShadowPage, index: number, entry: number, gfn: number): void => {
+    if (p2m[gfn] !== 0) pages.setLeaf(shadow, index, gfn, pages.leafFlags(entry, gfn));
+  };
+  /** Fills the shadow of the piece of memory from `first` on that the large entry `entry` maps. */
+  const fill = (shadow: ShadowPage, level: number, first: number, entry: number): boolean => {
+    for (let index = 0; index < 512; index++) {
+      const gfn = first + index * 512 ** (level - 1);
+      if (level === 1) install(shadow, index, entry, gfn);
+      else if (!piece(shadow, index, level - 1, gfn, entry)) return false;
+    }
+    return true;
+  };
+  /** Links and fills the child of an upper shadow entry that the guest maps large; false = no room. */
+  const piece = (
+    parent: ShadowPage,
+    index: number,
+    level: number,
+    gfn: number,
+    entry: number,
+  ): boolean => {
+    const child = shadowOf(gfn, level, isStorable(entry) ? Role.DirectWrite : Role.DirectRead);
+    if (!child) return false;
+    pages.link((parent.node << 9) | index, child);
+    return fill(child, level, gfn, entry);
   };
   const visit = (node: number, shadow: ShadowPage, level: number): void => {
-    const last = level === 4 ? USER_TOPS : 512;
-    for (let index = 0; index < last; index++) {
+    const first = page === undefined ? 0 : indexAt(page, level);
+    const last = page === undefined ? (level === 4 ? USER_TOPS : 512) : first + 1;
+    for (let index = first; index < last; index++) {
       const entry = tables.entries[(node << 9) | index]!;
-      if ((entry & Pte.Present) === 0 || (entry & Pte.Large) !== 0) continue;
-      if (level === 1) {
-        const gfn = target(entry);
-        if (p2m[gfn] !== 0) pages.setLeaf(shadow, index, gfn, pages.leafFlags(entry, gfn));
-        continue;
+      if ((entry & Pte.Present) === 0) continue;
+      const to = target(entry);
+      if (level === 1) install(shadow, index, entry, to);
+      else if ((entry & Pte.Large) !== 0) {
+        if (!piece(shadow, index, level - 1, to, entry)) return;
+      } else {
+        const child = shadowOf(tables.frame[to]!, level - 1, Role.Table);
+        if (!child) return;
+        pages.link((shadow.node << 9) | index, child);
+        visit(to, child, level - 1);
       }
-      const child = shadowOf(target(entry), level - 1);
-      if (!child) return;
-      pages.link((shadow.node << 9) | index, child);
-      visit(target(entry), child, level - 1);
     }
   };
-  const top = shadowOf(root, 4);
+  const top = shadowOf(tables.frame[root]!, 4, Role.Table);
   if (top) visit(root, top, 4);
   pages.resetWork();
 }

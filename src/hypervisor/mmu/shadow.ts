@@ -61,10 +61,11 @@ class Shadow implements Mmu {
     back(this.#vm, this.#deps.memory, gfn, 4096);
   }
 
-  warm(root: number): void {
+  warm(root: number, page?: number): void {
     warmShadows(this.#pages, this.#deps.tables, root, {
       room: this.#budget - MIN_FREE,
       p2m: this.#vm.p2m,
+      page,
     });
   }
 
@@ -233,8 +234,11 @@ class Shadow implements Mmu {
   }
 
   useRoot(vcpu: Vcpu, core: Core): void {
-    this.populate(this.#deps.tables.frame[vcpu.guestRoot]!);
-    this.#currentRoot(vcpu, core);
+    const gfn = this.#deps.tables.frame[vcpu.guestRoot]!;
+    this.populate(gfn);
+    const root = this.#pages.get(gfn, 4, Role.Table) ?? this.#pages.build(gfn, 4, Role.Table);
+    vcpu.context.root = root.node;
+    core.root = root.node;
     this.#pages.resetWork();
   }
 

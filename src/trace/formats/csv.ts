@@ -1,16 +1,21 @@
 import { Kind } from '../page-trace-writer.ts';
-import { AccessLines, decimalAt } from './access-lines.ts';
+import { AccessLines, lineText, type ReadLine, skipBlanks } from './access-lines.ts';
 import type { TraceFormat } from './format.ts';
 
 /**
  * HOT. Lines `address,kind` or `address,kind,size`, with or without a heading. Addresses are hexadecimal with
- * `0x`, else decimal; without a size an access has one byte. `#` begins a comment.
+ * `0x`, else decimal; without a size an access has one byte. Any field may be in quotes, as RFC 4180 has it.
+ * `#` begins a comment.
  */
 export const csv: TraceFormat = {
   name: 'csv',
   summary: 'address,kind[,size] with kinds I, L, S, M (also R, W, read, write, …)',
-  matches: (head) => /^(#.*\r?\n)*\s*"?\w+"?\s*,\s*"?[A-Za-z]+"?\s*(,[^,\n]*)?(\r?\n|$)/.test(head),
-  create: (name, recorder) => new AccessLines(name, 'address,kind', recorder, read),
+  lines: {
+    sure: /^\s*"?(?:0[xX][0-9a-fA-F]+|\d+|addr\w*)"?\s*,\s*"?[A-Za-z]+"?\s*(?:,[^,]*)?$|^sep=,$/i,
+    possible:
+      /^\s*"?\w+"?\s*,\s*"?[A-Za-z]+"?\s*(?:,[^,]*)?$|^\s*"?(?:0[xX][0-9a-fA-F]+|\d+|addr\w*)"?\s*[;\t|]\s*"?[A-Za-z]+/,
+  },
+  create: (name, recorder) => new AccessLines(name, 'address,kind', recorder, reader()),
 };
 
 const WORDS: Readonly<Record<string, Kind>> = {
@@ -33,7 +38,9 @@ const WORDS: Readonly<Record<string, Kind>> = {
   rw: Kind.Modify,
   modify: Kind.Modify,
 };
-const HEADING = /^\W*addr\w*\W*,\W*(kind|type|op|access|rw)\w*\W*(,\W*(size|bytes|len)\w*\W*)?$/i;
+const HEADING = [/^addr\w*$/i, /^(kind|type|op|access|rw)\w*$/i, /^(size|bytes|len)\w*$/i];
+/** What Excel writes on the first line, to name the separator. */
+const SEPARATOR = /^sep=,$/i;
 /** Kinds of one letter, by their code. */
 const LETTERS = new Int8Array(256).fill(-1);
 for (const [word, kind] of Object.entries(WORDS)) {
@@ -41,70 +48,151 @@ for (const [word, kind] of Object.entries(WORDS)) {
   LETTERS[word.charCodeAt(0)] = LETTERS[word.toUpperCase().charCodeAt(0)] = kind;
 }
 const BLANK = 32;
+const TAB = 9;
 const COMMA = 44;
 const HASH = 35;
 const ZERO = 48;
 const SMALL_X = 120;
 const CAPITAL_X = 88;
-const LIMIT = 2 ** 48;
+const QUOTE = 34;
+const MOST_FIELDS = 3;
+const NOT_COMMAS = 'not address,kind (separate the fields by commas)';
+const NOT_A_LINE = 'not address,kind (write hexadecimal addresses with 0x)';
 
-function read(lines: AccessLines, bytes: Uint8Array, start: number, end: number): void {
-  let at = skipBlanks(bytes, start, end);
-  if (at === end || bytes[at] === HASH) return;
-  const begin = at;
-  const second = bytes[at + 1];
-  if (bytes[at] === ZERO && (second === SMALL_X || second === CAPITAL_X)) {
-    at = lines.hexAddress(bytes, at + 2, end);
-    if (at === begin + 2) lines.refuse('not address,kind', bytes, start, end);
-  } else {
-    at = decimalAddress(lines, bytes, at, end);
-  }
-  if (at === begin && lines.recorder.position === 0) {
-    const heading = String.fromCharCode(...bytes.subarray(start, Math.min(end, start + 200)));
-    if (HEADING.test(heading)) return;
-  }
-  const comma = skipBlanks(bytes, at, end);
-  if (at === begin || bytes[comma] !== COMMA || comma >= end) {
-    lines.refuse('not address,kind (write hexadecimal addresses with 0x)', bytes, start, end);
-  }
-  at = skipBlanks(bytes, comma + 1, end);
-  let close = at;
-  while (close < end && bytes[close] !== COMMA && bytes[close] !== BLANK) close++;
-  const kind = close === at + 1 ? LETTERS[bytes[at]!]! : kindOf(bytes, at, close);
-  if (kind < 0) {
-    lines.refuse('unknown kind, allowed are I, L, S, M, R, W', bytes, start, end);
-  }
-  const rest = skipBlanks(bytes, close, end);
-  let size = 1;
-  if (rest < end) {
-    size = decimalAt(bytes, skipBlanks(bytes, rest + 1, end), end);
-    if (bytes[rest] !== COMMA || size < 0) lines.refuse('not a size', bytes, start, end);
-  }
-  lines.access(kind as Kind, size, bytes, start, end);
+function reader(): ReadLine {
+  const fields = new Fields();
+  let headed = false;
+  return (lines, bytes, start, end) => {
+    const begin = skipBlanks(bytes, start, end);
+    if (begin === end || bytes[begin] === HASH) return;
+    if (!headed && lines.recorder.position === 0) {
+      const text = lineText(bytes, start, end);
+      if (SEPARATOR.test(text)) return;
+      if (isHeading(text)) {
+        headed = true;
+        return;
+      }
+    }
+    const wrong = fields.split(bytes, begin, end);
+    if (wrong !== undefined) lines.refuse(wrong, bytes, start, end);
+    const { from, to } = fields;
+    if (fields.count < 2) {
+      const other = /[;\t|]/.exec(lineText(bytes, start, end));
+      lines.refuse(other ? NOT_COMMAS : NOT_A_LINE, bytes, start, end);
+    }
+    readAddress(lines, bytes, from[0]!, to[0]!, start, end);
+    const kind =
+      to[1] === from[1]! + 1 ? LETTERS[bytes[from[1]!]!]! : kindOf(bytes, from[1]!, to[1]!);
+    if (kind < 0) lines.refuse('unknown kind, allowed are I, L, S, M, R, W', bytes, start, end);
+    let size = 1;
+    if (fields.count === 3) {
+      size = decimal(bytes, from[2]!, to[2]!);
+      if (size < 0) lines.refuse('not a size', bytes, start, end);
+      if (size === 0) lines.refuse('an access has at least one byte', bytes, start, end);
+    }
+    lines.access(kind as Kind, size, bytes, start, end);
+  };
 }
 
-function decimalAddress(lines: AccessLines, bytes: Uint8Array, start: number, end: number): number {
-  let address = 0;
-  let at = start;
-  for (; at < end; at++) {
+/** Where the fields of a line lie, without quotes and the blanks around them. */
+class Fields {
+  readonly from = new Int32Array(MOST_FIELDS);
+  readonly to = new Int32Array(MOST_FIELDS);
+  count = 0;
+
+  /** Returns what is wrong with the line; undefined = nothing. */
+  split(bytes: Uint8Array, start: number, end: number): string | undefined {
+    this.count = 0;
+    for (let at = start; ; at++) {
+      if (this.count === MOST_FIELDS) return 'more fields than address,kind,size';
+      at = skipBlanks(bytes, at, end);
+      let close: number;
+      if (at < end && bytes[at] === QUOTE) {
+        at++;
+        close = at;
+        while (close < end && bytes[close] !== QUOTE) close++;
+        if (close === end) return 'a quoted field does not end';
+        this.put(bytes, at, close);
+        at = skipBlanks(bytes, close + 1, end);
+        if (at < end && bytes[at] !== COMMA) return 'text follows a quoted field';
+      } else {
+        close = at;
+        while (close < end && bytes[close] !== COMMA) close++;
+        this.put(bytes, at, close);
+        at = close;
+      }
+      if (at >= end) return undefined;
+    }
+  }
+
+  private put(bytes: Uint8Array, start: number, end: number): void {
+    let to = end;
+    while (to > start && (bytes[to - 1] === BLANK || bytes[to - 1] === TAB)) to--;
+    this.from[this.count] = Math.min(to, skipBlanks(bytes, start, end));
+    this.to[this.count++] = to;
+  }
+}
+
+function isHeading(text: string): boolean {
+  const names = text.split(',').map((name) => /^\s*("?)(.*?)\1\s*$/.exec(name)![2]!.trim());
+  if (names.length < 2 || names.length > MOST_FIELDS) return false;
+  return names.every((name, i) => HEADING[i]!.test(name));
+}
+
+function readAddress(
+  lines: AccessLines,
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+  start: number,
+  end: number,
+): void {
+  const second = bytes[from + 1];
+  let at = from;
+  if (bytes[from] === ZERO && (second === SMALL_X || second === CAPITAL_X)) {
+    at = lines.hexAddress(bytes, from + 2, to);
+    if (at === from + 2) lines.refuse('not address,kind', bytes, start, end);
+  } else {
+    at = decimalAddress(lines, bytes, from, to, start, end);
+  }
+  if (at === from || at !== to) lines.refuse(NOT_A_LINE, bytes, start, end);
+}
+
+function decimalAddress(
+  lines: AccessLines,
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+  start: number,
+  end: number,
+): number {
+  let high = 0;
+  let low = 0;
+  let at = from;
+  for (; at < to; at++) {
     const digit = bytes[at]! - ZERO;
     if (digit < 0 || digit > 9) break;
-    address = address * 10 + digit;
-    if (address >= LIMIT) lines.refuse('the address has more than 48 bits', bytes, start, end);
+    const next = low * 10 + digit;
+    low = next >>> 0;
+    high = high * 10 + (next - low) / 2 ** 32;
+    if (high >= 2 ** 32) lines.refuse('the address has more than 64 bits', bytes, start, end);
   }
-  lines.page = Math.floor(address / 4096);
-  lines.offset = address % 4096;
+  if (at > from) lines.setAddress(high | 0, low | 0, bytes, start, end);
   return at;
 }
 
-function kindOf(bytes: Uint8Array, start: number, end: number): number {
-  const word = String.fromCharCode(...bytes.subarray(start, Math.min(end, start + 20)));
-  const plain = word.replaceAll('"', '').toLowerCase();
-  return Object.hasOwn(WORDS, plain) ? WORDS[plain]! : -1;
+/** All of the field as a number; -1 when it is none. */
+function decimal(bytes: Uint8Array, from: number, to: number): number {
+  let value = from < to ? 0 : -1;
+  for (let at = from; at < to; at++) {
+    const digit = bytes[at]! - ZERO;
+    if (digit < 0 || digit > 9) return -1;
+    value = value * 10 + digit;
+  }
+  return value;
 }
 
-function skipBlanks(bytes: Uint8Array, start: number, end: number): number {
-  let at = start;
-  while (at < end && bytes[at] === BLANK) at++;
-  return at;
+function kindOf(bytes: Uint8Array, from: number, to: number): number {
+  const word = lineText(bytes, from, to, 20).toLowerCase();
+  return Object.hasOwn(WORDS, word) ? WORDS[word]! : -1;
 }

@@ -1,24 +1,40 @@
+import type { Programs } from '../programs.ts';
 import type { TraceRecorder } from '../recorder.ts';
 
 /** Reads one foreign format, fed with chunks cut at any place. */
 export interface TraceImporter {
   /** Lines (of a binary format: records) read so far. */
   readonly line: number;
+  /** What a person should know of the input although it was read. */
+  readonly notes: readonly string[];
+  /** The programs that the format tells apart; undefined when it tells none apart. */
+  readonly programs: Programs | undefined;
   /** Throws TraceError at the first thing that is not of the format. */
   push(chunk: Uint8Array): void;
   /** The input has ended. Throws TraceError when it ends in the middle, or held nothing. */
   finish(): void;
 }
 
+export interface ImportChoice {
+  /** Name of the program to keep, where the format tells programs apart. */
+  readonly program?: string | undefined;
+}
+
 export interface TraceFormat {
   /** The word for `--from`. */
   readonly name: string;
   readonly summary: string;
-  /** How the first bytes of a file look, as text with one letter per byte. */
-  matches(head: string): boolean;
+  /**
+   * Of a format of lines: what no line of anything else looks like, and what one may look like. A guess takes the
+   * first line of a file that a format is sure of, else the first that one takes to be possible.
+   */
+  readonly lines?: { readonly sure: RegExp; readonly possible?: RegExp };
   /** `name`: what to call the input in messages. */
-  create(name: string, recorder: TraceRecorder): TraceImporter;
+  create(name: string, recorder: TraceRecorder, choice?: ImportChoice): TraceImporter;
 }
 
 /** Longest access that is believed: an XSAVE area is below 12 KiB. */
 export const MAX_ACCESS = 65_536;
+
+/** Pages of each half of the canonical addresses; numbers from here on are the kernel's half. */
+export const HALF_PAGES = 2 ** 35;

@@ -18,10 +18,11 @@ const MADV_DONTNEED = 4;
 export class LackeySyscalls {
   private breakEnd = 0;
 
-  /** The event of one line; undefined when it is the result of a call already seen. */
-  parse(line: string): SyscallEvent | undefined {
-    const match = /^SYSCALL\[\d+,\d+\]\( *\d+\) +(?:sys_)?([^\s(]+)(.*)$/.exec(line);
-    if (!match || match[1]!.startsWith('...')) return undefined;
+  /** The event of one line; null when it is the result of a call already seen; undefined when it is no such line. */
+  parse(line: string): SyscallEvent | null | undefined {
+    const match = /^SYSCALL\[\d+,\d+\]\( *(?:[a-z]+:)?\d+\) +(?:sys_)?([^\s(]+)(.*)$/.exec(line);
+    if (!match) return undefined;
+    if (match[1]!.startsWith('...')) return null;
     const [, name, rest] = match as unknown as [string, string, string];
     const child = /created child (\d+)/.exec(rest);
     if (child) return other(`fork ${child[1]}`);

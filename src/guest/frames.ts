@@ -1,0 +1,63 @@
+import { DIRECT_MAP, type GuestCpu } from '../hypervisor/guest-port.ts';
+import type { Vm } from '../hypervisor/vm.ts';
+import type { PageTables } from '../machine/page-tables.ts';
+import { visitKernel } from '../machine/run.ts';
+import { kernelInstructions as instructions, STREAM_EXPOSED_Q8 } from './kernel-costs.ts';
+import type { GuestMemory } from './memory.ts';
+import { Op } from './workloads/workload.ts';
+
+/** What the address spaces of one guest share. */
+export interface GuestTables {
+  readonly vm: Vm;
+  readonly tables: PageTables;
+  readonly memory: GuestMemory;
+  /** Page cache and shared memory: frame of each page of each object. */
+  readonly objects: Map<string, Map<number, number>>;
+  /** Level-3 table of the kernel's direct map, in every address space. */
+  readonly kernelTable: number;
+}
+
+/** A table page: frame from the common pool, zeroed. `cpu` null = before the run, at no cost. */
+export function takeTable(guest: GuestTables, cpu: GuestCpu | null): number {
+  const frame = guest.memory.take();
+  const node = guest.tables.alloc(frame);
+  guest.vm.nodeOfFrame[frame] = node;
+  if (cpu) clearFrame(cpu, frame);
+  return node;
+}
+
+/** Gives a table page back. */
+export function giveTable(guest: GuestTables, node: number): void {
+  const frame = guest.tables.frame[node]!;
+  guest.vm.nodeOfFrame[frame] = 0;
+  guest.tables.free(node);
+  guest.memory.give(frame);
+}
+
+/** Clears `pages` frames in a row. */
+export function clearFrames(cpu: GuestCpu, first: number, pages: number): void {
+  for (let i = 0; i < pages; i++) clearFrame(cpu, first + i);
+}
+
+/** The kernel clears a frame through its direct map. */
+export function clearFrame(cpu: GuestCpu, frame: number): void {
+  streamed(cpu, () => {
+    visitKernel(cpu.core, DIRECT_MAP + frame, Op.Store, instructions.clearPage, 0, 64);
+  });
+}
+
+/** The kernel copies a frame. */
+export function copyFrame(cpu: GuestCpu, from: number, to: number): void {
+  streamed(cpu, () => {
+    visitKernel(cpu.core, DIRECT_MAP + from, Op.Load, instructions.copyPage / 2, 0, 64);
+    visitKernel(cpu.core, DIRECT_MAP + to, Op.Store, instructions.copyPage / 2, 0, 64);
+  });
+}
+
+/** Lines in a row are fetched ahead: they stall the core for less than their latency. */
+function streamed({ core }: GuestCpu, work: () => void): void {
+  const { exposedQ8 } = core;
+  core.exposedQ8 = Math.min(exposedQ8, STREAM_EXPOSED_Q8);
+  work();
+  core.exposedQ8 = exposedQ8;
+}

@@ -1,0 +1,51 @@
+import { showBytes } from '../base/units.ts';
+import { hugePagesIn, hugePagesOf } from '../guest/workloads/page-size.ts';
+import type { ProcessImage } from '../guest/workloads/workload.ts';
+import type { CheckContext } from './checks.ts';
+import type { Path } from './located.ts';
+
+/** Page sizes of guests: the processor must have them, and large pages take room that is in one piece. */
+
+const GIB = 2 ** 30;
+
+/** Refuses guest pages of 1 GiB on a processor without TLB entries for them. */
+export function checkPageSizes({ scenario, sound, fault }: CheckContext): void {
+  const { cpu, processor } = scenario.host;
+  if (!sound(['host']) || cpu.tlb.l1d['1G'].entries > 0) return;
+  for (const [i, { workload }] of scenario.vms.entries()) {
+    for (const path of pageSizes(workload, ['vms', i, 'workload'])) {
+      fault(
+        path,
+        `guest pages of 1GiB need TLB entries for them, and ${processor} has none`,
+        'use 2MiB',
+      );
+    }
+  }
+}
+
+/** Where 1 GiB is asked for in the parameters of a workload, whatever its kind. */
+function pageSizes(value: unknown, path: Path): Path[] {
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.entries(value).flatMap(([key, inner]) => {
+    const at = [...path, Array.isArray(value) ? Number(key) : key];
+    return key === 'pageSize' && inner === GIB ? [at] : pageSizes(inner, at);
+  });
+}
+
+/** Refuses a VM without room for the pages of 1 GiB of its populated regions. */
+export function checkHugePages(
+  { scenario, fault }: CheckContext,
+  index: number,
+  processes: readonly ProcessImage[],
+): void {
+  const { name, memory } = scenario.vms[index]!;
+  const needed = hugePagesOf(processes);
+  const room = hugePagesIn(Math.floor(memory / 4096));
+  if (needed <= room) return;
+  fault(
+    ['vms', index, 'memory'],
+    `the populated regions take ${needed} pages of 1GiB, and VM ${name} of ${showBytes(memory)} has room for ` +
+      `${room === 0 ? 'none' : room}: its first GiB holds the kernel`,
+    `write memory: ${needed + 1}GiB or more`,
+  );
+}

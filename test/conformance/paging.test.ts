@@ -1,0 +1,138 @@
+import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { DIRECT_MAP } from '../../src/hypervisor/guest-port.ts';
+import { mmuModes } from '../../src/hypervisor/mmu/index.ts';
+import { type Observer, silent } from '../../src/observe/observer.ts';
+import { metric, type Overrides, run } from '../support/scenarios.ts';
+
+/**
+ * A program that has been running for long has its memory mapped, backed and, where there are shadows, shadowed: its
+ * populated regions cause no fault, whatever the paging mode, its variant, the page size and the kind of region.
+ */
+
+const PAGE_SIZES = ['4KiB', '2MiB', '1GiB'] as const;
+type PageSize = (typeof PAGE_SIZES)[number];
+const KINDS = ['code', 'anon', 'file', 'shared'] as const;
+
+/** Every registered mode with every word that its parameters allow, and with every page size if it has one. */
+const MODES: Overrides[] = mmuModes.definitions.flatMap(({ name, params }) => {
+  let variants: Overrides[] = [{ kind: name }];
+  for (const [key, schema] of Object.entries(params.shape as Record<string, z.ZodType>)) {
+    const inner = schema instanceof z.ZodPrefault ? schema.unwrap() : schema;
+    const words = inner instanceof z.ZodEnum ? inner.options : [];
+    const values = key === 'pageSize' ? PAGE_SIZES : words;
+    if (values.length === 0) continue;
+    variants = variants.flatMap((base) => values.map((value) => ({ ...base, [key]: value })));
+  }
+  return variants;
+});
+const nameOf = (mmu: Overrides) => Object.values(mmu).join(' ');
+const BACKINGS = ['on-touch', 'up-front'] as const;
+const FAULTS = ['guest_faults', 'hidden_faults', 'nested_faults', 'fault_walks'] as const;
+
+test('the modes are those of the registry, with their variants', () => {
+  const names = MODES.map(nameOf);
+  expect(names).toEqual(
+    expect.arrayContaining(['native', 'shadow kvm-2.6.33', 'shadow vmware-trace', 'nested 1GiB']),
+  );
+  expect(new Set(names).size).toBe(names.length);
+});
+
+/** What a walk reads and an entry of the TLB holds, where that follows from the page sizes; else undefined. */
+function walksOf(mmu: Overrides, page: PageSize): { reads: number; entry: PageSize } | undefined {
+  const rank = (size: PageSize) => PAGE_SIZES.indexOf(size);
+  const n = 4 - rank(page);
+  if (mmu['kind'] === 'native') return { reads: n, entry: page };
+  // Shadow tables are built of 4 KiB entries.
+  if (mmu['kind'] === 'shadow') return { reads: 4, entry: '4KiB' };
+  if (mmu['kind'] !== 'nested') return undefined;
+  const nested = mmu['pageSize'] as PageSize;
+  const m = 4 - rank(nested);
+  return { reads: n * m + n + m, entry: PAGE_SIZES[Math.min(rank(page), rank(nested))]! };
+}
+
+/** One region, and nothing else that happens: no ticks, no system calls, no interrupts of the host. */
+function program(mmu: Overrides, backing: string, page: PageSize, kind: string): Overrides {
+  const stores = kind === 'code' ? 0 : 0.3;
+  const region = { name: 'region', kind, size: '8MiB', share: 1, stores, pageSize: page };
+  return {
+    duration: 'work',
+    host: {
+      memory: '4GiB',
+      caches: { data: 'off' },
+      cpu: { walk: { pwcEntries: 0, nestedTlbEntries: 0 } },
+    },
+    hypervisor: { mmu, backing, costs: { hostHz: 0 } },
+    vms: [
+      {
+        name: 'vm',
+        memory: [page, mmu['pageSize']].includes('1GiB') ? '2GiB' : '64MiB',
+        workload: { kind: 'synthetic', regions: [region], hz: 0, work: 1 },
+      },
+    ],
+  };
+}
+
+describe.each(PAGE_SIZES)('a populated region of pages of %s', (page) => {
+  test.each(KINDS)(
+    'of kind %s causes no fault in any paging mode',
+    async (kind) => {
+      const visits = new Set<number>();
+      /** Walks, by what an entry of the TLB holds. */
+      const walks = new Map<string, number>();
+      for (const mmu of MODES) {
+        for (const backing of BACKINGS) {
+          const result = await run(program(mmu, backing, page, kind));
+          const where = `under ${nameOf(mmu)}, ${backing}`;
+          for (const name of FAULTS) expect(metric(result, name), `${name} ${where}`).toBe(0);
+          // The dirty bits of what the program stores to are set.
+          expect(metric(result, 'dirty_walks'), where).toBe(0);
+          visits.add(metric(result, 'visits'));
+          const law = walksOf(mmu, page);
+          if (!law) continue;
+          const walked = metric(result, 'walks');
+          const reads = metric(result, 'walk_reads_guest') + metric(result, 'walk_reads_nested');
+          expect(reads, `reads ${where}`).toBe(walked * law.reads);
+          expect(walked, `walks ${where}`).toBe(walks.get(law.entry) ?? walked);
+          walks.set(law.entry, walked);
+        }
+      }
+      expect(visits.size).toBe(1);
+      expect(walks.get('4KiB')).toBeGreaterThan(1000);
+    },
+    180_000,
+  );
+});
+
+describe.each(PAGE_SIZES)('with pages of %s', (page) => {
+  test.each(MODES.map((mmu) => [nameOf(mmu), mmu] as const))(
+    'two processes share what is shared and cause no fault under %s',
+    async (_name, mmu) => {
+      const region = (name: string, kind: string) => {
+        return { name, kind, size: '4MiB', share: 1, stores: 0.3, pageSize: page };
+      };
+      const regions = [region('own', 'anon'), region('common', 'shared')];
+      const base = program(mmu, 'on-touch', page, 'anon');
+      const processes = { processes: 2, regions, quantum: 50_000, work: 2 };
+      const workload = { kind: 'synthetic', hz: 0, ...processes };
+      // A GiB for the kernel, one for each process and one for both.
+      const memory = page === '1GiB' ? '4GiB' : mmu['pageSize'] === '1GiB' ? '2GiB' : '64MiB';
+      const host = { ...(base['host'] as Overrides), memory: '8GiB' };
+      const vms = [{ name: 'vm', memory, workload }];
+      const faults: number[] = [];
+      const observer: Observer = {
+        ...silent,
+        onFault: (_now, _pcpu, _vcpu, vpn) => faults.push(vpn),
+      };
+      const result = await run({ ...base, host, vms }, { observer });
+      expect(metric(result, 'guest_process_switches')).toBeGreaterThan(5);
+      // The kernel's direct map is shadowed as the kernel touches it, which it does to switch.
+      expect(faults.filter((vpn) => vpn < DIRECT_MAP)).toEqual([]);
+      expect(metric(result, 'fault_walks')).toBe(faults.length);
+      for (const name of ['guest_faults', 'nested_faults'] as const) {
+        expect(metric(result, name), name).toBe(0);
+      }
+    },
+    180_000,
+  );
+});
