@@ -74,7 +74,8 @@ const others: Readonly<Record<string, readonly [unit: string, definition: string
     'half of the 95 % interval of the mean (Student t); blank with one replication',
   ],
   n: ['count', 'number of replications that have a value'],
-  baseline: ['', 'number of the point that this one is compared with'],
+  baseline: ['', 'number of the point that this one is compared with; blank at that point'],
+  pairs: ['count', 'number of replications that both points have: a pair has the same seed'],
   difference: [
     'see unit',
     'this point minus its baseline, replication by replication, mean of the differences',

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { duration } from '../base/units.ts';
 import { measureNames } from '../stats/measures.ts';
 
 /**
@@ -96,7 +97,17 @@ export const findSchema = z
       .prefault('largest')
       .describe('which of the values that meet the objective'),
     replications: z.int().min(2).max(1000).prefault(3).describe('runs before the first decision'),
-    maxReplications: z.int().min(2).max(1000).prefault(24).describe('runs before giving up'),
+    maxReplications: z
+      .int()
+      .min(2)
+      .max(1000)
+      .prefault(24)
+      .describe('runs of a value before windows are made longer, or it is given up'),
+    maxDuration: duration()
+      .prefault('1s')
+      .describe(
+        'windows are made longer until the objective is decided, with their warm-up up to this; a longer `duration` stays',
+      ),
     across: axes().prefault({}).describe('ask again for each combination of these values'),
   })
   .describe('a question: up to which value of one axis the scenario meets an objective');

@@ -1,52 +1,7 @@
 import type { Scenario } from '../scenario/resolve.ts';
-import { concerned, type Objective, vmValue } from './objective.ts';
 import type { GroupResult, UnitResult } from './unit.ts';
 
 /** Why a search ended where it did. */
-
-export interface Breaker {
-  readonly vm: string;
-  readonly group: string;
-  /** Mean over the replications; infinite when it finished nothing in one of them. */
-  readonly value: number;
-  /** Requests that it left unserved in the first replication in which it finished nothing. */
-  readonly unserved: number | undefined;
-}
-
-/** The VM that is furthest from the objective, on average over replications. Undefined when it is about the host. */
-export function breaker(objective: Objective, results: readonly UnitResult[]): Breaker | undefined {
-  if (objective.scope === 'host') return undefined;
-  const totals = new Map<
-    string,
-    { group: string; sum: number; n: number; unserved: number | undefined }
-  >();
-  for (const result of results) {
-    for (const vm of concerned(objective, result)) {
-      const value = vmValue(objective, vm);
-      if (value === undefined) continue;
-      const total = totals.get(vm.vm) ?? { group: vm.group, sum: 0, n: 0, unserved: undefined };
-      const none = Number.isFinite(value) ? undefined : vm.values.requests_unfinished;
-      totals.set(vm.vm, {
-        ...total,
-        sum: total.sum + value,
-        n: total.n + 1,
-        unserved: total.unserved ?? none,
-      });
-    }
-  }
-  const means = [...totals].map(([vm, { group, sum, n, unserved }]) => ({
-    vm,
-    group,
-    value: sum / n,
-    unserved,
-  }));
-  const worse = (a: Breaker, b: Breaker) =>
-    objective.below ? a.value > b.value : a.value < b.value;
-  return means.reduce<Breaker | undefined>(
-    (worst, vm) => (worst === undefined || worse(vm, worst) ? vm : worst),
-    undefined,
-  );
-}
 
 export interface Growth {
   /** `leaf` or `leaf/detail` of the ledger, or `ready`: waiting for a pCPU, which is no cycle of a pCPU. */

@@ -190,6 +190,12 @@ export function yamlLine(value: Located): string {
   return stringify(toValue(value), { collectionStyle: 'flow', lineWidth: 0 }).trim();
 }
 
+/** A value as `--set` takes it. */
+export function valueText(value: Located): string {
+  if (value.form === 'scalar' && typeof value.value !== 'string') return String(value.value);
+  return yamlLine(value);
+}
+
 /** Positions on the groups at combination number `index`: the last group advances fastest. */
 export function positions({ groups }: Space, index: number): number[] {
   const at = new Array<number>(groups.length);

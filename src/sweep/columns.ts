@@ -15,7 +15,10 @@ export const POINTS = {
 
 export const SUMMARY = {
   before: ['point'],
-  after: ['group', 'metric', 'unit', 'mean', 'half_width', 'n'],
+  after: [
+    ...['group', 'metric', 'unit', 'mean', 'half_width', 'n'],
+    ...['baseline', 'difference', 'difference_half_width', 'pairs'],
+  ],
 } as const;
 
 export const DIFFERENCES = {

@@ -6,6 +6,7 @@ import { faultOf, reasonOf } from '../files/faults.ts';
 import { writeFileAtomic, writePiecesAtomic } from '../files/output.ts';
 import { openTree, setsOf } from '../files/scenario-file.ts';
 import { ScenarioTree } from '../scenario/load.ts';
+import { type Axis, valueText } from './axes.ts';
 import { Campaign, codeVersion } from './campaign.ts';
 import type { Failure, Outcome } from './execute.ts';
 import { makePlan } from './plan.ts';
@@ -144,11 +145,7 @@ export async function mergeCampaign(
     points: plan.points,
     replications: plan.replications,
     precision: plan.precision,
-    axes: plan.space.axes.map(({ path, column, values }) => ({
-      path,
-      column,
-      values: values.map(({ label }) => label),
-    })),
+    axes: plan.space.axes.map(axisOf),
     baseline:
       plan.baseline &&
       Object.fromEntries(
@@ -166,6 +163,13 @@ export async function mergeCampaign(
     platform: `${process.platform} ${process.arch}`,
   };
   writeFileAtomic(join(directory, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+}
+
+function axisOf({ path, column, values }: Axis) {
+  const labels = values.map(({ label }) => label);
+  const written = values.map(({ placed }) => valueText(placed.value));
+  const same = labels.every((label, i) => label === written[i]);
+  return { path, column, values: labels, ...(same ? {} : { written }) };
 }
 
 const nameOf = (campaign: Campaign, { point, replication }: Failure) =>

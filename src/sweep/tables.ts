@@ -9,6 +9,7 @@ import {
 } from '../stats/measures.ts';
 import { type Estimate, estimate } from '../stats/replications.ts';
 import { columnsOf, DIFFERENCES, POINTS, SUMMARY } from './columns.ts';
+import { pairedDifference, type Samples } from './compare.ts';
 import type { Plan, Point } from './plan.ts';
 import { firstReplications, nextReplications } from './replicate.ts';
 import type { UnitResult, Values } from './unit.ts';
@@ -86,7 +87,7 @@ function* pointRows(plan: Plan, source: UnitSource): Generator<Cell[]> {
           work,
           result.mhz,
           result.windowCycles,
-          ...groupMeasureNames.map((name) => values[name]),
+          ...groupMeasureNames.map((name) => cellOf(values[name])),
           ...leaves.map((leaf) => leafTotal(ledger, leaf)),
           ...hostMeasureNames.map((name) => result.host[name]),
         ];
@@ -94,6 +95,10 @@ function* pointRows(plan: Plan, source: UnitSource): Generator<Cell[]> {
     }
   }
 }
+
+/** What has no bound is no empty cell, or whoever takes a mean would pass over it. */
+const cellOf = (value: number | undefined): Cell =>
+  value === Number.POSITIVE_INFINITY ? 'inf' : value;
 
 function leafTotal(ledger: Readonly<Record<string, number>>, leaf: string): number {
   let total = 0;
@@ -112,30 +117,45 @@ export interface SummaryRow extends Estimate {
   /** VM group, or `host`. */
   readonly group: string;
   readonly metric: MeasureName;
+  /** The point it is compared with; undefined where that is itself or there is none. */
+  readonly baseline: number | undefined;
+  /** To the baseline, over the replications that both have. */
+  readonly difference: Estimate | undefined;
 }
 
 export function* summaryRows(plan: Plan, source: UnitSource): Generator<SummaryRow> {
   for (let index = 0; index < plan.points; index++) {
-    const labels = labelsOf(plan.point(index));
+    const point = plan.point(index);
+    const labels = labelsOf(point);
     const results = replicationsOf(plan, source, index);
+    const baseline = point.baseline === index ? undefined : point.baseline;
+    const others = baseline === undefined ? [] : replicationsOf(plan, source, baseline);
     for (const group of groupsOf(results)) {
       for (const metric of metricsOf(plan, group)) {
-        const samples = [...paired(results, results, group, metric)].map(([value]) => value);
-        const found = estimate(samples);
-        if (found) yield { point: index, labels, group, metric, ...found };
+        const samples = samplesOf(results, group, metric);
+        const found = estimate([...samples.values()]);
+        if (!found) continue;
+        const difference = pairedDifference(samples, samplesOf(others, group, metric));
+        yield { point: index, labels, group, metric, ...found, baseline, difference };
       }
     }
   }
 }
 
-/** Mean, half-width of the 95 % interval and number of replications of each metric, by point and VM group. */
+/**
+ * Mean, half-width of the 95 % interval and number of replications of each metric, by point and VM group; and the same
+ * of the difference to the baseline point, replication by replication.
+ */
 export function summaryCsv(plan: Plan, source: UnitSource): Iterable<string> {
   return csv(columnsOf(SUMMARY, plan.space.axes), rowsOf(summaryRows(plan, source)));
 }
 
 function* rowsOf(rows: Iterable<SummaryRow>): Generator<Cell[]> {
-  for (const { point, labels, group, metric, mean, halfWidth, n } of rows) {
-    yield [point, ...labels, group, metric, measures[metric].unit, mean, halfWidth, n];
+  for (const { point, labels, group, metric, mean, halfWidth, n, ...rest } of rows) {
+    const { baseline, difference } = rest;
+    const own = [group, metric, measures[metric].unit, cellOf(mean), halfWidth, n];
+    const compared = [baseline, difference?.mean, difference?.halfWidth, difference?.n];
+    yield [point, ...labels, ...own, ...compared];
   }
 }
 
@@ -152,11 +172,10 @@ function* differenceRows(plan: Plan, source: UnitSource): Generator<Cell[]> {
     const others = replicationsOf(plan, source, point.baseline);
     for (const group of groupsOf(results)) {
       for (const metric of metricsOf(plan, group)) {
-        const pairs = [...paired(results, others, group, metric)];
-        const difference = estimate(pairs.map(([own, other]) => own - other));
+        const [own, other] = [samplesOf(results, group, metric), samplesOf(others, group, metric)];
+        const difference = pairedDifference(own, other);
         if (!difference) continue;
-        const ratios = pairs.every(([, other]) => other !== 0);
-        const ratio = ratios ? estimate(pairs.map(([own, other]) => own / other)) : undefined;
+        const ratio = pairedRatio(own, other);
         yield [
           index,
           point.baseline,
@@ -196,18 +215,24 @@ function metricsOf(plan: Plan, group: string): MeasureName[] {
   return (plan.metrics ?? DEFAULT_METRICS).filter((name) => isHost(name) === (group === HOST));
 }
 
-/** The values of both where both have one, replication by replication. */
-function* paired(
-  a: readonly UnitResult[],
-  b: readonly UnitResult[],
-  group: string,
-  metric: MeasureName,
-): Generator<readonly [number, number]> {
-  for (let r = 0; r < Math.min(a.length, b.length); r++) {
-    const own = valuesOf(a[r], group)?.[metric];
-    const other = valuesOf(b[r], group)?.[metric];
-    if (own !== undefined && other !== undefined) yield [own, other];
+/** Undefined when a baseline is zero. */
+function pairedRatio(own: Samples, other: Samples): Estimate | undefined {
+  const ratios: number[] = [];
+  for (const [replication, value] of own) {
+    const base = other.get(replication);
+    if (base !== undefined) ratios.push(value / base);
   }
+  return ratios.every(Number.isFinite) ? estimate(ratios) : undefined;
+}
+
+/** The values of a measure by number of the replication. */
+function samplesOf(results: readonly UnitResult[], group: string, metric: MeasureName): Samples {
+  const samples = new Map<number, number>();
+  for (const [replication, result] of results.entries()) {
+    const value = valuesOf(result, group)?.[metric];
+    if (value !== undefined) samples.set(replication, value);
+  }
+  return samples;
 }
 
 function valuesOf(result: UnitResult | undefined, group: string): Values | undefined {

@@ -85,6 +85,10 @@ describe('worldswitch sweep', () => {
       'mean',
       'half_width',
       'n',
+      'baseline',
+      'difference',
+      'difference_half_width',
+      'pairs',
     ]);
     expect(summary).toHaveLength(1 + 4 * 4);
     expect(differences).toHaveLength(1 + 2 * 4);
