@@ -1,4 +1,4 @@
-import { visible } from './text.ts';
+import { visible } from './visible.ts';
 
 /** Where in an input file something stands. Lines and columns count from 1. */
 export interface Place {
@@ -47,13 +47,13 @@ export class MemoryError extends Error {
   }
 }
 
-/** `file:line:column: error: message — suggestion`, then the source line with a caret; nothing in it steers a terminal. */
+/** `file:line:column: error: message — suggestion`, then the source line with a caret. */
 export function formatDiagnostic(diagnostic: Diagnostic): string {
   const { place, message, suggestion, excerpt } = diagnostic;
   const head = `${place.file}:${place.line}:${place.column}: error: ${message}`;
-  const lines = [suggestion ? `${head} — ${suggestion}` : head];
+  const lines = [visible(suggestion ? `${head} — ${suggestion}` : head)];
   if (excerpt !== undefined && excerpt.length <= 160) {
-    lines.push(`    ${excerpt}`, `    ${' '.repeat(Math.max(0, place.column - 1))}^`);
+    lines.push(`    ${visible(excerpt)}`, `    ${' '.repeat(Math.max(0, place.column - 1))}^`);
   }
-  return visible(lines.join('\n'));
+  return lines.join('\n');
 }

@@ -5,16 +5,12 @@
  * direction of writing, line separators, halves of characters. Not the joiners that some scripts are written with.
  */
 const UNSEEN = /(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u;
-const EVERY_UNSEEN = new RegExp(`(?![\\t\\n])${UNSEEN.source}`, 'gu');
 
 /** `U+001B`: the first character of a text that must not be in it; undefined: there is none. */
 export function unseenIn(text: string): string | undefined {
   const [found] = UNSEEN.exec(text) ?? [];
   return found && `U+${found.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0')}`;
 }
-
-/** The text as it may be shown, with a mark for each character that would steer; tabs and line ends stay. */
-export const visible = (text: string): string => text.replace(EVERY_UNSEEN, '\ufffd');
 
 /** Whether a spreadsheet would take the text for a formula: `=1+1`, `+A1`, `@SUM(A1)`, but no number. */
 export const isFormula = (text: string): boolean =>

@@ -156,8 +156,9 @@ export class AddressSpace {
   }
 
   /**
-   * First frame of a large page, cleared; -1 if no memory is left for it. What is shared or only read is the page of
-   * the object; a private page that can be written is a copy from the start (as hugetlbfs has it).
+   * First frame of a large page, cleared; -1 if no memory is left for it. What is shared or only
+   * read is the page of the object; a private page that can be written is a copy from the start
+   * (as hugetlbfs has it).
    */
   #largeFrame(cpu: GuestCpu | null, mapping: Mapping, vpn: number, level: number): number {
     const { memory } = this.guest;

@@ -352,6 +352,9 @@ export class Hypervisor implements SchedulerHost {
     });
   }
 
+  /** The last VM has finished its work: no new turn begins while the others reach the end of the window. */
+  closing = false;
+
   /** Called when a VM has finished its work; the run may end with the last one. */
   onVmDone: (vm: Vm) => void = () => {};
 

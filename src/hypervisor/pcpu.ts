@@ -197,6 +197,10 @@ export class Pcpu implements Runner {
       this.current = null;
     }
     const decision = this.#decision;
+    if (hv.closing) {
+      this.passing = false;
+      return;
+    }
     do {
       this.again = false;
       hv.scheduler.pick(core.id as PcpuId, core.time, decision);

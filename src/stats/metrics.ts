@@ -89,7 +89,7 @@ const written = {
   dirty_walks: count('page walks that only set a dirty bit: first store through a clean entry'),
   fault_walks: count('page walks that ended in a fault: page or nested fault, hidden or not'),
   walk_reads_guest: count(
-    'guest, native or shadow table entries that completed walks, those for a dirty bit included, read through the caches',
+    'guest, native or shadow entries that completed walks, dirty ones too, read through the caches',
   ),
   walk_reads_nested: count('nested table entries that completed walks read through the caches'),
   fault_walk_reads_guest: count(

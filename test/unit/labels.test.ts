@@ -1,6 +1,6 @@
 import { parse } from 'csv-parse/sync';
 import { describe, expect, it } from 'vitest';
-import { ConfigError, formatDiagnostic } from '../../src/base/errors.ts';
+import { ConfigError } from '../../src/base/errors.ts';
 import { ScenarioTree } from '../../src/scenario/load.ts';
 import { builtInColumns } from '../../src/sweep/columns.ts';
 import { makePlan } from '../../src/sweep/plan.ts';
@@ -151,13 +151,6 @@ describe('texts of a scenario', () => {
     const text = `description: |\n  one\n\n  two\tthree\n${base.replace('sweep:\n', '')}`;
     expect(new ScenarioTree(text, { file: 'd.yaml' }).load().scenario.description).toContain(
       'two\t',
-    );
-  });
-
-  it('do not steer a terminal from within a message', () => {
-    const place = { file: 'a\x1b[1m', line: 1, column: 1 };
-    expect(formatDiagnostic({ place, message: 'no "\x9b2J"', excerpt: 'x: \u202ey' })).toBe(
-      'a\ufffd[1m:1:1: error: no "\ufffd2J"\n    x: \ufffdy\n    ^',
     );
   });
 });

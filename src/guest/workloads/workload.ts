@@ -147,6 +147,8 @@ export interface WorkloadDeps {
    * times, so it is worth keeping.
    */
   openTrace(file: string, again: boolean): TraceFeed;
+  /** Made for its rules alone: tables as large as its memory are left out. */
+  readonly checking?: boolean;
 }
 
 /** Bytes of a page trace, handed over by whoever can read files. The model pulls; the driver refills. */
