@@ -40,6 +40,7 @@ export const synthetic: WorkloadDefinition<typeof syntheticParams> = {
     return {
       processes,
       arrivals: requests && arrivalsOf(requests.arrivals),
+      requestBytes: requests?.requestBytes,
       work: params.work,
       unit: requests ? 'requests' : jobs ? 'jobs' : MILLION_INSTRUCTIONS,
       cpiQ8: Math.round(params.cpi * 256),
@@ -283,7 +284,7 @@ class Factory {
     const random = stream(this.seed, `${path}/io`);
     const parts = requests.syscalls + 1;
     for (;;) {
-      yield operation(Op.AwaitRequest);
+      yield operation(Op.AwaitRequest, requests.requestBytes);
       const bits = xoshiroNext(state);
       const mean = requests.instructions;
       const instructions = requests.distribution === 'fixed' ? mean : exponential(mean, bits);
