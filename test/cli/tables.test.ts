@@ -183,7 +183,7 @@ describe.skipIf(!hasGnuplot)('gnuplot', () => {
     ['run', 'exits.csv', 'handler_cycles'],
     ['sweep', 'points.csv', 'ledger_guest_user_cycles'],
     ['sweep', 'points.csv', 'vms.web_a.count'],
-    ['sweep', 'summary.csv', 'mean'],
+    ['sweep', 'summary.csv', 'n'],
   ])('finds the column of %s/%s by name: %s', (directory, name, column) => {
     const sum = rowsOf(directory, name).reduce((n, row) => n + Number(row[column] || 0), 0);
     expect(sum).toBeGreaterThan(0);
