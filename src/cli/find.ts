@@ -6,17 +6,18 @@ import { openTree } from '../files/scenario-file.ts';
 import type { ScenarioTree } from '../scenario/load.ts';
 import { child, type LocatedMap } from '../scenario/located.ts';
 import { measures } from '../stats/measures.ts';
-import { READY } from '../sweep/answer.ts';
 import { Campaign } from '../sweep/campaign.ts';
-import { type Answer, find as findAnswers } from '../sweep/find.ts';
+import { type Answers, find as findAnswers } from '../sweep/find.ts';
 import { describe } from '../sweep/plan.ts';
 import { inlinePool, threadPool } from '../sweep/pool.ts';
 import { type Question, readQuestion } from '../sweep/question.ts';
+import { showTime } from '../sweep/windows.ts';
+import { asJson, asText } from './find-text.ts';
 import type { Interrupt } from './interrupt.ts';
 import { ProgressBar } from './progress.ts';
-import { resumable, sayDoubted } from './sweep.ts';
-import { print, style } from './terminal.ts';
-import { shortNumber, textTable } from './text-table.ts';
+import { resumable, say, sayDoubted } from './sweep.ts';
+import { print } from './terminal.ts';
+import { shortTime } from './text-table.ts';
 
 export interface FindCommandOptions {
   readonly set: readonly string[];
@@ -27,6 +28,7 @@ export interface FindCommandOptions {
   readonly objective?: string;
   readonly smallest?: boolean;
   readonly across: readonly string[];
+  readonly maxDuration?: string;
   readonly out?: string;
   readonly jobs?: number;
   readonly json?: boolean;
@@ -57,7 +59,7 @@ async function answer(
   { question, campaign }: { readonly question: Question; readonly campaign: Campaign },
   interrupt: Interrupt,
   { jobs = availableParallelism(), quiet = false }: FindCommandOptions,
-): Promise<Answer[]> {
+): Promise<Answers> {
   const { plan, objective } = question;
   const pool = jobs === 0 ? inlinePool(interrupt.pause) : threadPool(jobs);
   interrupt.signal.addEventListener('abort', () => void pool.close());
@@ -66,6 +68,13 @@ async function answer(
     return await findAnswers(question, campaign, {
       pool,
       onProgress: (fraction, note) => bar.update(fraction, note),
+      onLonger: (point, { length }, because, seconds) => {
+        if (quiet) return;
+        bar.stop();
+        const where = describe(plan.point(point).values, plan.space);
+        const cost = seconds === undefined ? '' : `; about ${shortTime(seconds)} a run`;
+        say(`${where}: windows of ${showTime(length)} now, because ${because}${cost}`);
+      },
       onNothing: (point) => {
         const at = child(child(tree.root, 'find') as LocatedMap, 'objective')!.place;
         const where = describe(plan.point(point).values, plan.space);
@@ -74,7 +83,7 @@ async function answer(
             .findings()
             .diagnostic(
               at,
-              `no VM reports ${objective.measure} (at the point ${where})`,
+              `no VM reports ${measures[objective.measure].words} (at the point ${where})`,
               measures[objective.measure].unit === 'ns'
                 ? 'latencies need a workload with requests'
                 : undefined,
@@ -97,6 +106,7 @@ function asSets(options: FindCommandOptions): string[] {
   if (options.objective !== undefined) {
     sets.push(`find.objective=${JSON.stringify(options.objective)}`);
   }
+  if (options.maxDuration !== undefined) sets.push(`find.maxDuration=${options.maxDuration}`);
   if (options.smallest) sets.push('find.want=smallest');
   if (options.across.length > 0) {
     const axes = options.across.map((text) => {
@@ -106,87 +116,4 @@ function asSets(options: FindCommandOptions): string[] {
     sets.push(`find.across={${axes.join(', ')}}`);
   }
   return sets;
-}
-
-const acrossOf = ({ plan, axis }: Question) => plan.space.axes.filter((other) => other !== axis);
-
-function asJson(question: Question, answers: readonly Answer[]): string {
-  const { axis, objective, want } = question;
-  const rows = answers.map(({ labels, ...answer }) => ({
-    ...answer,
-    across: Object.fromEntries(acrossOf(question).map(({ path }, i) => [path, labels[i]])),
-  }));
-  const head = { axis: axis.path, want, objective: objective.text, metric: objective.measure };
-  return `${JSON.stringify({ ...head, confidence: 0.95, answers: rows }, null, 2)}\n`;
-}
-
-function asText(question: Question, answers: readonly Answer[]): string {
-  const { axis, objective, want } = question;
-  const across = acrossOf(question);
-  const [first, last] = [axis.values[0]!.label, axis.values.at(-1)!.label];
-  const header = [
-    ...across.map(({ column }) => column),
-    axis.column,
-    'VMs per core',
-    'first to break',
-  ];
-  const rows = answers.map((answer) => [
-    ...answer.labels,
-    answer.value === undefined ? 'none' : range(answer.value, answer.atMost!),
-    answer.vmsPerCore ? range(...(answer.vmsPerCore.map(shortNumber) as [string, string])) : '',
-    answer.broken?.vm?.vm ?? '',
-  ]);
-  const [head, ...body] = textTable([header, ...rows]).split('\n');
-  const said = answers.map((answer) => sentence(question, answer)).join('\n');
-  return `${want} ${axis.path} from ${first} to ${last} with ${objective.text} (95 % confidence)
-
-${style('bold', head!)}
-${body.join('\n')}
-${said}
-`;
-}
-
-/** What is sure, and what is still possible. */
-const range = (sure: string, possible: string) => `${sure} (${sure}..${possible})`;
-
-const isGuest = (leaf: string) => /^guest\./.test(leaf);
-const perThousand = (cycles: number) => `${shortNumber(cycles)} cycles per 1000 instructions`;
-
-/** Why it ends there. */
-function sentence(question: Question, answer: Answer): string {
-  const { axis, objective } = question;
-  const { broken, labels, unlimited, runs } = answer;
-  const prefix = labels.length > 0 ? `${labels.join(', ')}: ` : '';
-  if (!broken || unlimited) {
-    return `${prefix}every value tried meets the objective; it was not the limit (${runs} runs)`;
-  }
-  const unit = measures[objective.measure].unit;
-  const shown = (value: number) =>
-    unit === 'ns' ? `${shortNumber(value / 1e6)} ms` : shortNumber(value);
-  const half =
-    broken.halfWidth === undefined || !Number.isFinite(broken.halfWidth)
-      ? ''
-      : ` ±${shown(broken.halfWidth)}`;
-  const who = broken.vm ? `, worst in ${broken.vm.vm} (${shown(broken.vm.value)})` : '';
-  const lines = [
-    `${prefix}at ${axis.path} = ${broken.value}, ${objective.measure} is ${shown(broken.mean)}${half}${who} (${runs} runs)`,
-  ];
-  const waiting = broken.grew.find(({ leaf }) => leaf === READY);
-  // The guest's own work is no reason.
-  const leaf = broken.grew.find((growth) => growth.leaf !== READY && !isGuest(growth.leaf));
-  if (answer.value === undefined) {
-    if (leaf) lines.push(`  of the ledger, ${leaf.leaf} takes most: ${perThousand(leaf.after)}`);
-    if (waiting) lines.push(`  waiting for a pCPU takes ${perThousand(waiting.after)}`);
-    return lines.join('\n');
-  }
-  const from = axis.values[question.want === 'largest' ? 0 : axis.values.length - 1]!.label;
-  for (const [growth, name] of [
-    [leaf, `of the ledger, ${leaf?.leaf} grew most`],
-    [waiting, 'waiting for a pCPU grew'],
-  ] as const) {
-    if (!growth) continue;
-    const values = `from ${shortNumber(growth.before)} to ${shortNumber(growth.after)}`;
-    lines.push(`  ${name}: ${values} cycles per 1000 instructions, against ${from}`);
-  }
-  return lines.join('\n');
 }

@@ -186,6 +186,7 @@ withOverrides(program.command('find <scenario>'))
   .option('--objective <text>', 'what must hold, for example "p99 latency < 50ms"')
   .option('--smallest', 'find the smallest value instead')
   .option('--across <path=[values]>', 'ask for each of these values (repeatable)', collect, [])
+  .option('--max-duration <time>', 'make windows longer up to this; default: 1s')
   .option('-o, --out <directory>', 'where to keep runs; default: results/<name>-find')
   .option(
     '-j, --jobs <count>',

@@ -23,12 +23,17 @@ export interface Manifest {
   readonly replications?: number;
   readonly precision?: number | undefined;
   readonly axes?: readonly SweepAxis[];
+  /** Of a sweep: path of an axis -> label of the points that the others are compared with. */
+  readonly baseline?: Readonly<Record<string, string>>;
 }
 
 export interface SweepAxis {
   readonly path: string;
   readonly column: string;
+  /** Labels. */
   readonly values: readonly string[];
+  /** The values as YAML, where their labels do not say them. */
+  readonly written?: readonly string[];
 }
 
 /** Time that a vCPU ran on a pCPU without a break, in cycles from the start of the run. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { duration } from '../base/units.ts';
 import { measureNames } from '../stats/measures.ts';
 
 /**
@@ -29,6 +30,10 @@ const axisValues = () =>
 
 const axes = () => z.record(z.string(), axisValues());
 
+/** A name that no program changes when it reads a table: R would make dots of blanks and dashes. */
+const LABEL = /^[A-Za-z][A-Za-z0-9_.]*$/;
+const LABEL_FORM = 'a label is one word of letters, digits, _ and dots that begins with a letter';
+
 const scalar = () => z.union([z.string(), z.number(), z.boolean()]);
 
 export const sweepSchema = z
@@ -49,7 +54,7 @@ export const sweepSchema = z
         'which combinations to keep, for example vms.web.count < 8 or host.processor == opteron-1354',
       ),
     labels: z
-      .record(z.string(), z.string().regex(/^[A-Za-z_][\w.-]*$/, 'a label is one word'))
+      .record(z.string(), z.string().regex(LABEL, LABEL_FORM))
       .prefault({})
       .describe('names of columns, by path'),
     replications: z.int().min(1).max(10_000).prefault(5).describe('runs of each point, by seed'),
@@ -92,7 +97,17 @@ export const findSchema = z
       .prefault('largest')
       .describe('which of the values that meet the objective'),
     replications: z.int().min(2).max(1000).prefault(3).describe('runs before the first decision'),
-    maxReplications: z.int().min(2).max(1000).prefault(24).describe('runs before giving up'),
+    maxReplications: z
+      .int()
+      .min(2)
+      .max(1000)
+      .prefault(24)
+      .describe('runs of a value before windows are made longer, or it is given up'),
+    maxDuration: duration()
+      .prefault('1s')
+      .describe(
+        'windows are made longer until the objective is decided, with their warm-up up to this; a longer `duration` stays',
+      ),
     across: axes().prefault({}).describe('ask again for each combination of these values'),
   })
   .describe('a question: up to which value of one axis the scenario meets an objective');

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isFormula } from '../base/text.ts';
 import { duration, size } from '../base/units.ts';
 import { workloads } from '../guest/workloads/index.ts';
 import { costsSchema } from '../hypervisor/costs.ts';
@@ -115,6 +116,10 @@ export function scenarioSchema({
         .union([seedText(), z.int()])
         .prefault(1)
         .transform(String)
+        .refine((seed) => !isFormula(seed) && !/\s/.test(seed[0]!) && !/[\t\n]/.test(seed), {
+          message:
+            'a seed is a number or one line of text that does not begin with =, +, -, @ or a blank',
+        })
         .describe('root of all random streams: same scenario and seed, same results'),
       duration: z
         .union([z.literal('work'), duration()])

@@ -7,10 +7,15 @@ export interface Estimate {
   readonly halfWidth: number | undefined;
 }
 
-/** `confidence` of 0.95: the interval covers the true mean in 95 of 100 experiments. Undefined without samples. */
+/**
+ * `confidence` of 0.95: the interval covers the true mean in 95 of 100 experiments. Undefined without samples; a mean that
+ * is infinite has no interval.
+ */
 export function estimate(samples: readonly number[], confidence = 0.95): Estimate | undefined {
   const n = samples.length;
   if (n === 0) return undefined;
+  const unbounded = samples.find((x) => !Number.isFinite(x));
+  if (unbounded !== undefined) return { n, mean: unbounded, halfWidth: undefined };
   let mean = 0;
   let squares = 0;
   for (const [i, x] of samples.entries()) {
@@ -22,6 +27,50 @@ export function estimate(samples: readonly number[], confidence = 0.95): Estimat
   if (n < 2) return { n, mean, halfWidth: undefined };
   const error = Math.sqrt(squares / (n - 1) / n);
   return { n, mean, halfWidth: error === 0 ? 0 : studentT((1 + confidence) / 2, n - 1) * error };
+}
+
+/** A part of a whole in one replication: requests that took too long, of all requests. */
+export interface Part {
+  readonly part: number;
+  readonly whole: number;
+}
+
+/**
+ * The sum of the parts over the sum of the wholes, with the Student-t interval of a ratio of sums. What happens within one
+ * replication may depend on each other as it likes: replications are the independent samples. Replications whose whole is
+ * zero say nothing. Undefined when all are.
+ */
+export function estimateRatio(parts: readonly Part[], confidence = 0.95): Estimate | undefined {
+  const known = parts.filter(({ whole }) => whole > 0);
+  const n = known.length;
+  if (n === 0) return undefined;
+  const sum = (of: (one: Part) => number) => known.reduce((total, one) => total + of(one), 0);
+  const whole = sum((one) => one.whole);
+  const mean = sum((one) => one.part) / whole;
+  // Deviations of the parts from what the ratio makes of their wholes; they add up to zero.
+  const squares = sum((one) => ((one.part - mean * one.whole) / (whole / n)) ** 2);
+  if (n < 2) return { n, mean, halfWidth: undefined };
+  const error = Math.sqrt(squares / (n - 1) / n);
+  return { n, mean, halfWidth: error === 0 ? 0 : studentT((1 + confidence) / 2, n - 1) * error };
+}
+
+/**
+ * Clopper-Pearson bounds of the probability behind `hits` of `n` independent trials, each of which is wrong with a
+ * probability of at most `tail`. Neither has to be whole.
+ */
+export function binomialBounds(hits: number, n: number, tail: number): [low: number, high: number] {
+  // P(at least k hits) = I_p(k, n - k + 1), which grows with p.
+  const atLeast = (k: number, p: number) => regularizedBeta(p, k, n - k + 1);
+  const solve = (k: number, probability: number) => {
+    let [low, high] = [0, 1];
+    for (let i = 0; i < 60; i++) {
+      const middle = (low + high) / 2;
+      if (atLeast(k, middle) < probability) low = middle;
+      else high = middle;
+    }
+    return (low + high) / 2;
+  };
+  return [hits <= 0 ? 0 : solve(hits, tail), hits >= n ? 1 : solve(hits + 1, 1 - tail)];
 }
 
 /** Quantile of Student's t distribution by bisection. `p` from 0.5 up to, not including, 1. */

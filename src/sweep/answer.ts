@@ -1,36 +1,7 @@
 import type { Scenario } from '../scenario/resolve.ts';
-import { concerned, type Objective, vmValue } from './objective.ts';
 import type { GroupResult, UnitResult } from './unit.ts';
 
 /** Why a search ended where it did. */
-
-export interface Breaker {
-  readonly vm: string;
-  readonly group: string;
-  /** Mean over the replications. */
-  readonly value: number;
-}
-
-/** The VM that is furthest from the objective, on average over replications. Undefined when it is about the host. */
-export function breaker(objective: Objective, results: readonly UnitResult[]): Breaker | undefined {
-  if (objective.scope === 'host') return undefined;
-  const totals = new Map<string, { group: string; sum: number; n: number }>();
-  for (const result of results) {
-    for (const vm of concerned(objective, result)) {
-      const value = vmValue(objective, vm);
-      if (value === undefined) continue;
-      const total = totals.get(vm.vm) ?? { group: vm.group, sum: 0, n: 0 };
-      totals.set(vm.vm, { ...total, sum: total.sum + value, n: total.n + 1 });
-    }
-  }
-  const means = [...totals].map(([vm, { group, sum, n }]) => ({ vm, group, value: sum / n }));
-  const worse = (a: Breaker, b: Breaker) =>
-    objective.below ? a.value > b.value : a.value < b.value;
-  return means.reduce<Breaker | undefined>(
-    (worst, vm) => (worst === undefined || worse(vm, worst) ? vm : worst),
-    undefined,
-  );
-}
 
 export interface Growth {
   /** `leaf` or `leaf/detail` of the ledger, or `ready`: waiting for a pCPU, which is no cycle of a pCPU. */

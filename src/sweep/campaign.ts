@@ -5,10 +5,17 @@ import { fileURLToPath } from 'node:url';
 import { packageVersion } from '../files/package-files.ts';
 import { checkTraces, tracePaths } from '../files/trace-files.ts';
 import type { LoadedScenario } from '../scenario/load.ts';
+import type { PlacedValue } from '../scenario/overrides.ts';
 import type { Scenario } from '../scenario/resolve.ts';
 import { checkPointsPausing, type Plan, replicationSeed } from './plan.ts';
 import { UnitStore } from './store.ts';
 import type { UnitJob, UnitResult } from './unit.ts';
+
+/** The units of a point under other settings. */
+export interface Variant {
+  unit(replication: number): string;
+  job(replication: number): UnitJob;
+}
 
 /** A plan with a directory: what its units are called, what they cost, which of them are there. */
 export class Campaign {
@@ -17,6 +24,7 @@ export class Campaign {
   /** 32 bytes for each point: the name of its units without the seed. */
   readonly #names: Buffer;
   readonly #weights: Float64Array;
+  readonly #traces: TraceHashes;
 
   /** Checks every point: throws ConfigError with all problems. */
   static async open(plan: Plan, directory: string): Promise<Campaign> {
@@ -28,13 +36,7 @@ export class Campaign {
     const tracesOf = new Map<number, readonly string[]>();
     await checkPointsPausing(plan, (point, loaded) => {
       weights[point.index] = weightOf(loaded.scenario, plan.native);
-      const hash = createHash('sha256')
-        .update(version)
-        .update(plan.native ? ' native ' : ' ');
-      hash
-        .update(meaningOf(loaded.scenario))
-        .digest()
-        .copy(names, 32 * point.index);
+      namedAfter(plan, version, loaded.scenario).copy(names, 32 * point.index);
       const files = [...tracePaths(loaded).values()];
       if (files.length === 0) return;
       withTraces.set(files.join('\0'), loaded);
@@ -43,15 +45,20 @@ export class Campaign {
     for (const loaded of withTraces.values()) await checkTraces(loaded);
     for (const [index, files] of tracesOf) {
       const name = names.subarray(32 * index, 32 * index + 32);
-      const hash = createHash('sha256').update(name);
-      for (const file of files) hash.update(await traces.of(file));
-      hash.digest().copy(name);
+      (await traces.added(name, files)).copy(name);
     }
-    return new Campaign(plan, directory, names, weights);
+    return new Campaign(plan, directory, names, weights, traces);
   }
 
-  private constructor(plan: Plan, directory: string, names: Buffer, weights: Float64Array) {
+  private constructor(
+    plan: Plan,
+    directory: string,
+    names: Buffer,
+    weights: Float64Array,
+    traces: TraceHashes,
+  ) {
     this.plan = plan;
+    this.#traces = traces;
     this.store = new UnitStore(directory);
     this.#names = names;
     this.#weights = weights;
@@ -59,11 +66,20 @@ export class Campaign {
 
   /** Name of a unit: 32 hexadecimal digits that stand for scenario, seed and version. */
   unit(point: number, replication: number): string {
-    return createHash('sha256')
-      .update(this.#names.subarray(32 * point, 32 * point + 32))
-      .update(this.seed(point, replication))
-      .digest('hex')
-      .slice(0, 32);
+    const name = this.#names.subarray(32 * point, 32 * point + 32);
+    return withSeed(name, this.seed(point, replication));
+  }
+
+  /** A point with other settings besides. Throws ConfigError when they do not fit. */
+  async variant(point: number, settings: readonly PlacedValue[]): Promise<Variant> {
+    const loaded = this.plan.point(point).load(settings);
+    const files = [...tracePaths(loaded).values()];
+    const own = namedAfter(this.plan, codeVersion(), loaded.scenario);
+    const name = files.length > 0 ? await this.#traces.added(own, files) : own;
+    return {
+      unit: (replication) => withSeed(name, this.seed(point, replication)),
+      job: (replication) => this.#job(loaded, this.seed(point, replication)),
+    };
   }
 
   seed(point: number, replication: number): string {
@@ -74,12 +90,13 @@ export class Campaign {
   }
 
   job(point: number, replication: number): UnitJob {
-    const loaded = this.plan.point(point).load();
-    return {
-      scenario: { ...loaded.scenario, seed: this.seed(point, replication) },
-      native: this.plan.native,
-      traces: [...tracePaths(loaded)],
-    };
+    return this.#job(this.plan.point(point).load(), this.seed(point, replication));
+  }
+
+  #job(loaded: LoadedScenario, seed: string): UnitJob {
+    const { native, requests } = this.plan;
+    const scenario = { ...loaded.scenario, seed };
+    return { scenario, native, requests, traces: [...tracePaths(loaded)] };
   }
 
   result(point: number, replication: number): UnitResult | undefined {
@@ -91,6 +108,18 @@ export class Campaign {
     return this.#weights[point]!;
   }
 }
+
+/** What a unit is called, but for its seed and its traces. */
+function namedAfter({ native, requests }: Plan, version: string, scenario: Scenario): Buffer {
+  return createHash('sha256')
+    .update(version)
+    .update(`${native ? ' native' : ''}${requests ? ' requests' : ''} `)
+    .update(meaningOf(scenario))
+    .digest();
+}
+
+const withSeed = (name: Buffer, seed: string) =>
+  createHash('sha256').update(name).update(seed).digest('hex').slice(0, 32);
 
 /** What a result depends on besides the seed, the program and the traces, as text. */
 function meaningOf({ input }: Scenario): string {
@@ -107,6 +136,13 @@ function weightOf({ duration, vms, host, processor }: Scenario, native: boolean)
 
 class TraceHashes {
   readonly #known = new Map<string, Buffer>();
+
+  /** A name that stands for the contents of files too. */
+  async added(name: Buffer, files: readonly string[]): Promise<Buffer> {
+    const hash = createHash('sha256').update(name);
+    for (const file of files) hash.update(await this.of(file));
+    return hash.digest();
+  }
 
   async of(file: string): Promise<Buffer> {
     const known = this.#known.get(file);

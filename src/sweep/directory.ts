@@ -6,15 +6,16 @@ import { writeFileAtomic, writePiecesAtomic } from '../files/output.ts';
 import { type Recipe, readRecord, recipe as recipeSchema } from '../files/records.ts';
 import { openTree, setsOf } from '../files/scenario-file.ts';
 import { ScenarioTree } from '../scenario/load.ts';
+import { type Axis, valueText } from './axes.ts';
 import { Campaign, codeVersion } from './campaign.ts';
 import type { Failure, Outcome } from './execute.ts';
 import { makePlan } from './plan.ts';
-import { differencesCsv, pointsCsv, summaryCsv } from './tables.ts';
+import { dictionaryCsv, differencesCsv, pointsCsv, summaryCsv } from './tables.ts';
 
 /** The directory of a campaign: what it is asked to do, its units, its tables. */
 
 const RECIPE = 'campaign.json';
-const TABLES = ['points.csv', 'summary.csv', 'differences.csv'] as const;
+const TABLES = ['points.csv', 'summary.csv', 'differences.csv', 'dictionary.csv'] as const;
 /** What a campaign writes to its directory. */
 export const CAMPAIGN_FILES = {
   files: [RECIPE, ...TABLES, 'manifest.json'],
@@ -111,6 +112,7 @@ export async function mergeCampaign(
   await write('points.csv', pointsCsv(plan, campaign));
   await write('summary.csv', summaryCsv(plan, campaign));
   if (plan.baseline) await write('differences.csv', differencesCsv(plan, campaign));
+  await write('dictionary.csv', dictionaryCsv(plan));
   const manifest = {
     tool: 'worldswitch',
     version: recipe.version,
@@ -121,11 +123,7 @@ export async function mergeCampaign(
     points: plan.points,
     replications: plan.replications,
     precision: plan.precision,
-    axes: plan.space.axes.map(({ path, column, values }) => ({
-      path,
-      column,
-      values: values.map(({ label }) => label),
-    })),
+    axes: plan.space.axes.map(axisOf),
     baseline:
       plan.baseline &&
       Object.fromEntries(
@@ -143,6 +141,13 @@ export async function mergeCampaign(
     platform: `${process.platform} ${process.arch}`,
   };
   writeFileAtomic(join(directory, 'manifest.json'), `${JSON.stringify(manifest, null, 2)}\n`);
+}
+
+function axisOf({ path, column, values }: Axis) {
+  const labels = values.map(({ label }) => label);
+  const written = values.map(({ placed }) => valueText(placed.value));
+  const same = labels.every((label, i) => label === written[i]);
+  return { path, column, values: labels, ...(same ? {} : { written }) };
 }
 
 const nameOf = (campaign: Campaign, { point, replication }: Failure) =>

@@ -1,11 +1,14 @@
-import { type Breaker, breaker, type Growth, growths, vmsPerCore } from './answer.ts';
-import type { Campaign } from './campaign.ts';
-import { achieved } from './objective.ts';
+import { type Growth, growths, vmsPerCore } from './answer.ts';
+import type { Campaign, Variant } from './campaign.ts';
+import { type Compared, comparisons, type Ran } from './pairs.ts';
 import { pause } from './pause.ts';
 import type { Pool } from './pool.ts';
 import type { Question } from './question.ts';
-import { type Found, search, testValue } from './search.ts';
+import { type Found, search } from './search.ts';
+import { type Tested, tested } from './tested.ts';
+import { type Trial, tryValue } from './trial.ts';
 import type { UnitResult } from './unit.ts';
+import { settingsOf, type Window } from './windows.ts';
 
 /** Answers a question by running units, which are stored: asked again, it runs what is missing. */
 export interface Answer {
@@ -21,22 +24,30 @@ export interface Answer {
   readonly vmsPerCore: readonly [number, number] | undefined;
   /** About the first value that is not sure to meet the objective; undefined when there is none. */
   readonly broken: Broken | undefined;
+  /** Every value tried, in the order of the axis. */
+  readonly tested: readonly Tested[];
   readonly runs: number;
 }
 
-export interface Broken {
-  readonly value: string;
-  readonly mean: number;
-  readonly halfWidth: number | undefined;
-  readonly vm: Breaker | undefined;
+export interface Broken extends Tested {
   /** What takes more cycles there than at the first value, most first. */
   readonly grew: readonly Growth[];
+}
+
+export interface Answers {
+  readonly answers: readonly Answer[];
+  /** Each configuration with the first, in pairs, at the values that both have run. */
+  readonly compared: readonly Compared[];
 }
 
 export interface FindOptions {
   readonly pool: Pool;
   /** `note` says what is being looked at. */
   readonly onProgress?: ((fraction: number, note: string) => void) | undefined;
+  /** The windows at a point become longer. `seconds`: what a run will take then, when that is known. */
+  readonly onLonger?:
+    | ((point: number, next: Window, because: string, seconds: number | undefined) => void)
+    | undefined;
   /** Nothing was measured at a point: its VMs do not report what the objective is about. */
   readonly onNothing: (point: number) => never;
 }
@@ -46,12 +57,16 @@ export async function find(
   question: Question,
   campaign: Campaign,
   options: FindOptions,
-): Promise<Answer[]> {
+): Promise<Answers> {
   const answers: Answer[] = [];
+  const ran: Ran[] = [];
   for (const points of question.series) {
-    answers.push(await new Search(question, campaign, options, points, answers.length).answer());
+    const one = new Search(question, campaign, options, points, answers.length);
+    const answer = await one.answer();
+    answers.push(answer);
+    ran.push({ labels: answer.labels, results: one.results });
   }
-  return answers;
+  return { answers, compared: comparisons(question.objective, ran) };
 }
 
 class Search {
@@ -60,7 +75,11 @@ class Search {
   readonly #options: FindOptions;
   readonly #points: readonly number[];
   readonly #number: number;
-  readonly #results = new Map<number, UnitResult[]>();
+  /** By label of the value, then by window. */
+  readonly results = new Map<string, Map<string, UnitResult[]>>();
+  /** Seconds that a run took, by position. */
+  readonly #seconds = new Map<number, number>();
+  #runs = 0;
 
   constructor(
     question: Question,
@@ -77,45 +96,66 @@ class Search {
   }
 
   async answer(): Promise<Answer> {
-    const { objective, sequential } = this.#question;
-    const found = await search(this.#points.length, (position) =>
-      testValue(async (from, to) => {
-        const point = this.#points[position]!;
-        const results = await this.#run(position, from, to);
-        return results.map(
-          (result) => achieved(objective, result) ?? this.#options.onNothing(point),
-        );
-      }, sequential),
-    );
-    const { last, fails } = found;
+    const { axis, want } = this.#question;
+    const found = await search(this.#points.length, (position) => this.#try(position));
+    const { last, fails, tests } = found;
     const labels = this.#campaign.plan.point(this.#points[0]!).values.slice(0, -1);
     const some = last >= 0;
+    const order = want === 'largest' ? 1 : -1;
+    const positions = [...tests.keys()].toSorted((a, b) => order * (a - b));
     return {
       labels: labels.map(({ label }) => label),
       value: some ? this.#label(last) : undefined,
       atMost: some ? this.#label(fails - 1) : undefined,
-      unlimited: last === this.#points.length - 1,
+      unlimited: last === axis.values.length - 1,
       vmsPerCore: some ? [this.#perCore(last), this.#perCore(fails - 1)] : undefined,
       broken: this.#broken(found),
-      runs: [...this.#results.values()].reduce((sum, { length }) => sum + length, 0),
+      tested: positions.map((position) => this.#tested(position, tests.get(position)!)),
+      runs: this.#runs,
     };
   }
 
-  #broken({ last, tests }: Found): Broken | undefined {
+  #try(position: number): Promise<Trial> {
+    const { objective, replications, maxReplications, ceiling } = this.#question;
+    const point = this.#points[position]!;
+    const own = ceiling === undefined ? undefined : this.#ownWindow(point);
+    let window = own;
+    return tryValue({
+      objective,
+      replications,
+      maxReplications,
+      own,
+      ceiling: ceiling ?? 0,
+      run: (asked, from, to) => this.#run(position, asked === own ? undefined : asked, from, to),
+      onLonger: (next, because) => {
+        const grows = (next.warmup + next.length) / (window!.warmup + window!.length);
+        const seconds = this.#seconds.get(position);
+        window = next;
+        this.#options.onLonger?.(point, next, because, seconds && seconds * grows);
+      },
+      onNothing: () => this.#options.onNothing(point),
+    });
+  }
+
+  /** Undefined when the end is not given by a time. */
+  #ownWindow(point: number): Window | undefined {
+    const { duration, warmup, processor } = this.#campaign.plan.point(point).load().scenario;
+    if (duration === 'work') return undefined;
+    const picoseconds = (cycles: number) => (cycles * 1e12) / processor.clock;
+    return { warmup: picoseconds(warmup), length: picoseconds(duration - warmup) };
+  }
+
+  #broken({ last, tests }: Found<Trial>): Broken | undefined {
     const at = last + 1;
-    const test = tests.get(at);
-    if (!test) return undefined;
-    const { objective } = this.#question;
-    const results = this.#results.get(at)!;
-    const vm = breaker(objective, results);
-    const first = this.#results.get(0)!;
-    return {
-      value: this.#label(at),
-      mean: test.mean,
-      halfWidth: test.halfWidth,
-      vm,
-      grew: growths(at === 0 ? [] : first, results, vm?.group),
-    };
+    const trial = tests.get(at);
+    if (!trial) return undefined;
+    const own = this.#tested(at, trial);
+    const first = tests.get(0)?.results ?? [];
+    return { ...own, grew: growths(at === 0 ? [] : first, trial.results, own.vm?.group) };
+  }
+
+  #tested(position: number, trial: Trial): Tested {
+    return tested(this.#question.objective, this.#label(position), trial);
   }
 
   #label(position: number): string {
@@ -127,35 +167,57 @@ class Search {
   }
 
   /** Replications `from` up to, not including, `to`, as many at a time as the pool takes. */
-  async #run(position: number, from: number, to: number): Promise<UnitResult[]> {
+  async #run(
+    position: number,
+    window: Window | undefined,
+    from: number,
+    to: number,
+  ): Promise<UnitResult[]> {
     const point = this.#points[position]!;
     const results: UnitResult[] = [];
+    const units: Variant = window
+      ? await this.#campaign.variant(point, settingsOf(window, this.#question.axis.place))
+      : {
+          unit: (r) => this.#campaign.unit(point, r),
+          job: (r) => this.#campaign.job(point, r),
+        };
     let next = from;
     const lane = async () => {
-      for (let r = next++; r < to; r = next++) results[r - from] = await this.#unit(point, r);
+      for (let r = next++; r < to; r = next++)
+        results[r - from] = await this.#unit(position, units, r);
     };
     await Promise.all(Array.from({ length: this.#options.pool.lanes }, lane));
-    this.#results.set(position, [...(this.#results.get(position) ?? []), ...results]);
+    this.#runs += results.length;
+    this.#keep(position, window, results);
     return results;
   }
 
-  async #unit(point: number, replication: number): Promise<UnitResult> {
-    const campaign = this.#campaign;
-    const name = campaign.unit(point, replication);
+  #keep(position: number, window: Window | undefined, results: readonly UnitResult[]): void {
+    const label = this.#label(position);
+    const windows = this.results.get(label) ?? new Map<string, UnitResult[]>();
+    this.results.set(label, windows);
+    const key = window ? `${window.warmup} ${window.length}` : 'own';
+    windows.set(key, [...(windows.get(key) ?? []), ...results]);
+  }
+
+  async #unit(position: number, units: Variant, replication: number): Promise<UnitResult> {
+    const { store } = this.#campaign;
+    const name = units.unit(replication);
     await pause();
-    const stored = campaign.store.read(name);
-    if (stored) return stored.result;
+    const stored = store.read(name);
+    if (stored) {
+      this.#seconds.set(position, stored.wallSeconds);
+      return stored.result;
+    }
     const { pool, onProgress } = this.#options;
-    const label = campaign.plan.point(point).values.at(-1)!.label;
-    const note = `trying ${label}, replication ${replication}`;
+    const note = `trying ${this.#label(position)}, replication ${replication}`;
     const share = this.#number / this.#question.series.length;
     onProgress?.(share, note);
     const start = performance.now();
-    const result = await pool.run(campaign.job(point, replication), () =>
-      onProgress?.(share, note),
-    );
+    const result = await pool.run(units.job(replication), () => onProgress?.(share, note));
     const wallSeconds = Number(((performance.now() - start) / 1000).toFixed(3));
-    campaign.store.write(name, { wallSeconds, result });
+    this.#seconds.set(position, wallSeconds);
+    store.write(name, { wallSeconds, result });
     return result;
   }
 }

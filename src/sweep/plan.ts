@@ -3,6 +3,7 @@ import type { SweepInput } from '../scenario/experiments.ts';
 import { didYouMean, type Findings, listed } from '../scenario/findings.ts';
 import type { LoadedScenario, ScenarioTree } from '../scenario/load.ts';
 import { child, type Located, type LocatedMap } from '../scenario/located.ts';
+import type { PlacedValue } from '../scenario/overrides.ts';
 import type { Scenario } from '../scenario/resolve.ts';
 import type { MeasureName } from '../stats/measures.ts';
 import {
@@ -13,8 +14,10 @@ import {
   readSpace,
   type Space,
   valuesAt,
+  valueText,
   yamlLine,
 } from './axes.ts';
+import { defaultBaseline } from './compare.ts';
 import { compileWhere, ExpressionError } from './expression.ts';
 import { pause } from './pause.ts';
 
@@ -32,7 +35,9 @@ export interface Plan {
   readonly metrics: readonly MeasureName[] | undefined;
   /** Whether every VM also runs alone and native. */
   readonly native: boolean;
-  /** Axes that the baseline fixes. */
+  /** Whether units keep how long each request took. */
+  readonly requests: boolean;
+  /** Axes that the baseline fixes, with their labels there; undefined when there is nothing to compare. */
   readonly baseline: ReadonlyMap<number, string> | undefined;
   point(index: number): Point;
 }
@@ -42,10 +47,10 @@ export interface Point {
   readonly index: number;
   /** One for each axis. */
   readonly values: readonly AxisValue[];
-  /** The point it is compared with; undefined when `where` has left that one out. */
+  /** The point it is compared with, which may be itself; undefined when `where` has left that one out. */
   readonly baseline: number | undefined;
-  /** Throws ConfigError at the values that do not fit. */
-  load(): LoadedScenario;
+  /** `more` are values besides. Throws ConfigError at the values that do not fit. */
+  load(more?: readonly PlacedValue[]): LoadedScenario;
 }
 
 /** Measures that come from a native run of each VM. */
@@ -76,7 +81,7 @@ export function makePlan(tree: ScenarioTree): Plan {
   const findings = tree.findings();
   const space = readSpace(written, findings);
   const keep = space.size <= MAX_COMBINATIONS ? readWhere(written, space, findings) : () => false;
-  const baseline = readBaseline(written, space, findings);
+  const baseline = readBaseline(written, space, findings) ?? defaultBaseline(space);
   checkRuns(written, space.size, base.sweep, findings);
   findings.throwIfAny();
   const kept = keptCombinations(space, keep);
@@ -109,10 +114,10 @@ export function planOfSpace(tree: ScenarioTree, settings: PlanSettings, space: S
   return planOf(tree, tree.load().scenario, settings, { space, kept, baseline: undefined });
 }
 
-export type PlanSettings = Pick<
-  SweepInput,
-  'replications' | 'precision' | 'maxReplications' | 'metrics'
->;
+export interface PlanSettings
+  extends Pick<SweepInput, 'replications' | 'precision' | 'maxReplications' | 'metrics'> {
+  readonly requests?: boolean;
+}
 
 function planOf(
   tree: ScenarioTree,
@@ -137,6 +142,7 @@ function planOf(
         : Math.max(sweep.maxReplications, sweep.replications),
     metrics: sweep.metrics,
     native: needsNative(sweep.metrics ?? []),
+    requests: sweep.requests ?? false,
     baseline,
     point(index) {
       const values = valuesAt(space, kept[index]!);
@@ -144,7 +150,7 @@ function planOf(
         index,
         values,
         baseline: baseline && indexOf(kept, baselineOf(space, kept[index]!, baseline)),
-        load: () => loadPoint(tree, values, space),
+        load: (more = []) => loadPoint(tree, values, space, more),
       };
     },
   };
@@ -244,9 +250,14 @@ function readWhere(
   return (values) => tests.every((test) => test((axis) => values[axis]!.scalar));
 }
 
-function loadPoint(tree: ScenarioTree, values: readonly AxisValue[], space: Space): LoadedScenario {
+function loadPoint(
+  tree: ScenarioTree,
+  values: readonly AxisValue[],
+  space: Space,
+  more: readonly PlacedValue[],
+): LoadedScenario {
   try {
-    return tree.load(values.map(({ placed }) => placed));
+    return tree.load([...values.map(({ placed }) => placed), ...more]);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     const point = describe(values, space);
@@ -263,13 +274,7 @@ export function describe(values: readonly AxisValue[], { axes }: Space): string 
 
 /** The same as arguments of the command line. */
 export function setArguments(values: readonly AxisValue[]): string[] {
-  return values.flatMap(({ placed: { path, value } }) => {
-    const text =
-      value.form === 'scalar' && typeof value.value !== 'string'
-        ? String(value.value)
-        : yamlLine(value);
-    return ['--set', `${path}=${text}`];
-  });
+  return values.flatMap(({ placed: { path, value } }) => ['--set', `${path}=${valueText(value)}`]);
 }
 
 /** Problems shown of a plan with very many. */

@@ -4,14 +4,18 @@ import { child, type Located, type LocatedMap } from '../scenario/located.ts';
 import { type Axis, readSpace } from './axes.ts';
 import { type Objective, ObjectiveError, parseObjective } from './objective.ts';
 import { type Plan, planOfSpace } from './plan.ts';
-import type { SequentialOptions } from './search.ts';
+import { quantileOf } from './weigh.ts';
 
 /** The `find:` of a scenario: a plan of all points it may try, and what they have to achieve. */
 export interface Question {
   readonly plan: Plan;
   readonly objective: Objective;
   readonly want: 'largest' | 'smallest';
-  readonly sequential: SequentialOptions;
+  /** Replications of a value before the first decision, and most of them. */
+  readonly replications: number;
+  readonly maxReplications: number;
+  /** Longest warm-up and window together, in picoseconds; undefined: windows stay as they are. */
+  readonly ceiling: number | undefined;
   /** The number that is looked for. */
   readonly axis: Axis;
   /** For each combination of the other axes: the points of its values, from where the search starts. */
@@ -68,17 +72,21 @@ export function readQuestion(tree: ScenarioTree): Question {
   const { replications } = find;
   const maxReplications = Math.max(replications, find.maxReplications);
   const metrics = [objective!.measure];
-  const settings = { replications, maxReplications, metrics, precision: undefined };
+  const requests = quantileOf(objective!) !== undefined;
+  const settings = { replications, maxReplications, metrics, precision: undefined, requests };
   const series = Array.from({ length: space.size / list.items.length }, (_, combination) => {
     const points = list.items.map((_, i) => combination * list.items.length + i);
     return find.want === 'largest' ? points : points.reverse();
   });
-  const { below, limit } = objective!;
+  // Whoever asks for a duration does not want another.
+  const asked = space.axes.some(({ path }) => path === 'duration' || path === 'warmup');
   return {
     plan: planOfSpace(tree, settings, space),
     objective: objective!,
     want: find.want,
-    sequential: { replications, maxReplications, below, limit },
+    replications,
+    maxReplications,
+    ceiling: asked ? undefined : find.maxDuration,
     axis: space.axes.at(-1)!,
     series,
   };

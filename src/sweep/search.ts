@@ -1,87 +1,27 @@
-import { estimate } from '../stats/replications.ts';
+import type { Verdict } from './evidence.ts';
 
 /**
  * Looks for the last of an ordered list of values that still meets an objective. Values are tried by doubling steps,
- * then by bisection; each is replicated until a Student-t interval says on which side of the limit it is.
+ * then by bisection.
  */
-export type Verdict = 'meets' | 'fails' | 'undecided';
-
-export interface Test {
-  readonly verdict: Verdict;
-  readonly n: number;
-  readonly mean: number;
-  /** Of the interval that the verdict was read from. */
-  readonly halfWidth: number | undefined;
-}
-
-export interface Found {
+export interface Found<T> {
   /** Position of the last value that meets the objective; -1 when the first does not. */
   readonly last: number;
   /** Position of the first value that surely does not; the length of the list when there is none. */
   readonly fails: number;
-  readonly tests: ReadonlyMap<number, Test>;
+  readonly tests: ReadonlyMap<number, T>;
 }
 
-export interface SequentialOptions {
-  /** Replications before the first look, and where to give up. */
-  readonly replications: number;
-  readonly maxReplications: number;
-  readonly below: boolean;
-  readonly limit: number;
-}
-
-const RISK = 0.05;
-
-/** Numbers of replications after which the samples are looked at: doubled each time. */
-export function looks({ replications, maxReplications }: SequentialOptions): number[] {
-  const all: number[] = [];
-  for (let n = replications; n < maxReplications; n *= 2) all.push(n);
-  return [...all, Math.max(replications, maxReplications)];
-}
-
-/**
- * Samples until it is clear. Looking several times gives chance several chances, so every look takes an equal part of
- * the risk of 5 % (Bonferroni).
- */
-export async function testValue(
-  sample: (from: number, to: number) => Promise<readonly number[]>,
-  options: SequentialOptions,
-): Promise<Test> {
-  const { below, limit } = options;
-  const stops = looks(options);
-  const samples: number[] = [];
-  let test: Test | undefined;
-  for (const n of stops) {
-    samples.push(...(await sample(samples.length, n)));
-    test = judge(samples, 1 - RISK / stops.length, below, limit);
-    if (test.verdict !== 'undecided') break;
-  }
-  return test!;
-}
-
-function judge(
-  samples: readonly number[],
-  confidence: number,
-  below: boolean,
-  limit: number,
-): Test {
-  const n = samples.length;
-  if (samples.includes(Number.POSITIVE_INFINITY)) {
-    const verdict = below ? 'fails' : 'meets';
-    return { verdict, n, mean: Number.POSITIVE_INFINITY, halfWidth: undefined };
-  }
-  const { mean, halfWidth = Number.POSITIVE_INFINITY } = estimate(samples, confidence)!;
-  const margin = below ? limit - mean : mean - limit;
-  const verdict = margin > halfWidth ? 'meets' : -margin >= halfWidth ? 'fails' : 'undecided';
-  return { verdict, n, mean, halfWidth };
+interface Judged {
+  readonly verdict: Verdict;
 }
 
 /** `test(i)` is asked at most once for each position. Assumes that what fails once fails from there on. */
-export async function search(
+export async function search<T extends Judged>(
   length: number,
-  test: (position: number) => Promise<Test>,
-): Promise<Found> {
-  const tests = new Map<number, Test>();
+  test: (position: number) => Promise<T>,
+): Promise<Found<T>> {
+  const tests = new Map<number, T>();
   const verdict = async (position: number): Promise<Verdict> => {
     const known = tests.get(position) ?? (await test(position));
     tests.set(position, known);

@@ -17,6 +17,8 @@ interface Stored {
 const notFinite = ['Infinity', '-Infinity', 'NaN'] as const;
 const number = z.union([z.number(), z.enum(notFinite).transform(Number)]);
 const values = z.record(z.string(), number);
+/** In ns. */
+const times = z.array(z.int().min(0));
 
 const unitResult: z.ZodType<UnitResult> = z.looseObject({
   mhz: z.number().positive(),
@@ -32,7 +34,22 @@ const unitResult: z.ZodType<UnitResult> = z.looseObject({
       ledger: z.record(z.string(), z.number()),
     }),
   ),
-  vms: z.array(z.looseObject({ vm: z.string(), group: z.string(), values })),
+  vms: z.array(
+    z.looseObject({
+      vm: z.string(),
+      group: z.string(),
+      values,
+      requests: z.object({ served: times, unfinished: times }).exactOptional(),
+    }),
+  ),
+  findings: z.array(
+    z.looseObject({
+      kind: z.enum(['no-turn', 'few-slices', 'few-requests', 'drift', 'trace-ended']),
+      vms: z.array(z.string()),
+      message: z.string(),
+      needed: z.number().positive().exactOptional(),
+    }),
+  ),
 });
 
 const storedUnit = z.strictObject({

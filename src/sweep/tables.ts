@@ -1,12 +1,15 @@
-import { csv, leafColumn } from '../report/csv.ts';
+import { wideLeaves as leaves, runColumns } from '../report/columns.ts';
+import { csv } from '../report/csv.ts';
+import { dictionaryRows } from '../report/dictionary.ts';
 import {
   groupMeasureNames,
   hostMeasureNames,
-  leafColumns,
   type MeasureName,
   measures,
 } from '../stats/measures.ts';
 import { type Estimate, estimate } from '../stats/replications.ts';
+import { columnsOf, DIFFERENCES, POINTS, SUMMARY } from './columns.ts';
+import { pairedDifference, type Samples } from './compare.ts';
 import type { Plan, Point } from './plan.ts';
 import { firstReplications, nextReplications } from './replicate.ts';
 import type { UnitResult, Values } from './unit.ts';
@@ -26,10 +29,10 @@ export interface UnitSource {
 const DEFAULT_METRICS: readonly MeasureName[] = [
   'work_per_second',
   'requests_per_second',
-  'latency_mean',
-  'latency_p50',
-  'latency_p95',
-  'latency_p99',
+  'latency_mean_ns',
+  'latency_p50_ns',
+  'latency_p95_ns',
+  'latency_p99_ns',
   'cycles_per_instruction',
   'walks_per_1000_instructions',
   'exits_per_second',
@@ -47,8 +50,6 @@ const DEFAULT_METRICS: readonly MeasureName[] = [
 export const HOST = 'host';
 
 const isHost = (name: MeasureName) => measures[name].scope === 'host';
-const column = (name: MeasureName) => (measures[name].unit === 'ns' ? `${name}_ns` : name);
-const leaves = leafColumns.filter((leaf) => leaf !== 'idle');
 
 /** The finished replications of a point by number, as many as the plan wants. */
 export function replicationsOf(plan: Plan, source: UnitSource, point: number): UnitResult[] {
@@ -68,23 +69,7 @@ type Cell = string | number | undefined;
 
 /** A row for each point, replication and VM group. */
 export function pointsCsv(plan: Plan, source: UnitSource): Iterable<string> {
-  const columns = [
-    'point',
-    'replication',
-    'seed',
-    'unit',
-    ...plan.space.axes.map((axis) => axis.column),
-    'group',
-    'vms',
-    'workload',
-    'work_unit',
-    'clock_mhz',
-    'window_cycles',
-    ...groupMeasureNames.map(column),
-    ...leaves.map(leafColumn),
-    ...hostMeasureNames,
-  ];
-  return csv(columns, pointRows(plan, source));
+  return csv(columnsOf(POINTS, plan.space.axes), pointRows(plan, source));
 }
 
 function* pointRows(plan: Plan, source: UnitSource): Generator<Cell[]> {
@@ -102,7 +87,7 @@ function* pointRows(plan: Plan, source: UnitSource): Generator<Cell[]> {
           work,
           result.mhz,
           result.windowCycles,
-          ...groupMeasureNames.map((name) => values[name]),
+          ...groupMeasureNames.map((name) => cellOf(values[name])),
           ...leaves.map((leaf) => leafTotal(ledger, leaf)),
           ...hostMeasureNames.map((name) => result.host[name]),
         ];
@@ -110,6 +95,10 @@ function* pointRows(plan: Plan, source: UnitSource): Generator<Cell[]> {
     }
   }
 }
+
+/** What has no bound is no empty cell, or whoever takes a mean would pass over it. */
+const cellOf = (value: number | undefined): Cell =>
+  value === Number.POSITIVE_INFINITY ? 'inf' : value;
 
 function leafTotal(ledger: Readonly<Record<string, number>>, leaf: string): number {
   let total = 0;
@@ -128,51 +117,51 @@ export interface SummaryRow extends Estimate {
   /** VM group, or `host`. */
   readonly group: string;
   readonly metric: MeasureName;
+  /** The point it is compared with; undefined where that is itself or there is none. */
+  readonly baseline: number | undefined;
+  /** To the baseline, over the replications that both have. */
+  readonly difference: Estimate | undefined;
 }
 
 export function* summaryRows(plan: Plan, source: UnitSource): Generator<SummaryRow> {
   for (let index = 0; index < plan.points; index++) {
-    const labels = labelsOf(plan.point(index));
+    const point = plan.point(index);
+    const labels = labelsOf(point);
     const results = replicationsOf(plan, source, index);
+    const baseline = point.baseline === index ? undefined : point.baseline;
+    const others = baseline === undefined ? [] : replicationsOf(plan, source, baseline);
     for (const group of groupsOf(results)) {
       for (const metric of metricsOf(plan, group)) {
-        const samples = [...paired(results, results, group, metric)].map(([value]) => value);
-        const found = estimate(samples);
-        if (found) yield { point: index, labels, group, metric, ...found };
+        const samples = samplesOf(results, group, metric);
+        const found = estimate([...samples.values()]);
+        if (!found) continue;
+        const difference = pairedDifference(samples, samplesOf(others, group, metric));
+        yield { point: index, labels, group, metric, ...found, baseline, difference };
       }
     }
   }
 }
 
-/** Mean, half-width of the 95 % interval and number of replications of each metric, by point and VM group. */
+/**
+ * Mean, half-width of the 95 % interval and number of replications of each metric, by point and VM group; and the same
+ * of the difference to the baseline point, replication by replication.
+ */
 export function summaryCsv(plan: Plan, source: UnitSource): Iterable<string> {
-  const axes = plan.space.axes.map((axis) => axis.column);
-  const columns = ['point', ...axes, 'group', 'metric', 'unit', 'mean', 'half_width', 'n'];
-  return csv(columns, rowsOf(summaryRows(plan, source)));
+  return csv(columnsOf(SUMMARY, plan.space.axes), rowsOf(summaryRows(plan, source)));
 }
 
 function* rowsOf(rows: Iterable<SummaryRow>): Generator<Cell[]> {
-  for (const { point, labels, group, metric, mean, halfWidth, n } of rows) {
-    yield [point, ...labels, group, metric, measures[metric].unit, mean, halfWidth, n];
+  for (const { point, labels, group, metric, mean, halfWidth, n, ...rest } of rows) {
+    const { baseline, difference } = rest;
+    const own = [group, metric, measures[metric].unit, cellOf(mean), halfWidth, n];
+    const compared = [baseline, difference?.mean, difference?.halfWidth, difference?.n];
+    yield [point, ...labels, ...own, ...compared];
   }
 }
 
 /** Each point against its baseline point, replication by replication: common random numbers cancel out. */
 export function differencesCsv(plan: Plan, source: UnitSource): Iterable<string> {
-  const columns = [
-    'point',
-    'baseline',
-    ...plan.space.axes.map((axis) => axis.column),
-    'group',
-    'metric',
-    'unit',
-    'difference',
-    'difference_half_width',
-    'ratio',
-    'ratio_half_width',
-    'n',
-  ];
-  return csv(columns, differenceRows(plan, source));
+  return csv(columnsOf(DIFFERENCES, plan.space.axes), differenceRows(plan, source));
 }
 
 function* differenceRows(plan: Plan, source: UnitSource): Generator<Cell[]> {
@@ -183,11 +172,10 @@ function* differenceRows(plan: Plan, source: UnitSource): Generator<Cell[]> {
     const others = replicationsOf(plan, source, point.baseline);
     for (const group of groupsOf(results)) {
       for (const metric of metricsOf(plan, group)) {
-        const pairs = [...paired(results, others, group, metric)];
-        const difference = estimate(pairs.map(([own, other]) => own - other));
+        const [own, other] = [samplesOf(results, group, metric), samplesOf(others, group, metric)];
+        const difference = pairedDifference(own, other);
         if (!difference) continue;
-        const ratios = pairs.every(([, other]) => other !== 0);
-        const ratio = ratios ? estimate(pairs.map(([own, other]) => own / other)) : undefined;
+        const ratio = pairedRatio(own, other);
         yield [
           index,
           point.baseline,
@@ -206,6 +194,17 @@ function* differenceRows(plan: Plan, source: UnitSource): Generator<Cell[]> {
   }
 }
 
+/** What every column of the tables of a sweep means; the measures by name are columns of points.csv. */
+export function dictionaryCsv({ space: { axes }, baseline }: Plan): Iterable<string> {
+  const columns = {
+    'points.csv': columnsOf(POINTS, axes),
+    'summary.csv': columnsOf(SUMMARY, axes),
+    ...(baseline && { 'differences.csv': columnsOf(DIFFERENCES, axes) }),
+    'dictionary.csv': runColumns['dictionary.csv'],
+  };
+  return csv(runColumns['dictionary.csv'], dictionaryRows(columns, {}, axes));
+}
+
 /** The VM groups of a point, then the host. */
 function groupsOf(results: readonly UnitResult[]): string[] {
   const first = results.find((result) => result !== undefined);
@@ -216,18 +215,24 @@ function metricsOf(plan: Plan, group: string): MeasureName[] {
   return (plan.metrics ?? DEFAULT_METRICS).filter((name) => isHost(name) === (group === HOST));
 }
 
-/** The values of both where both have one, replication by replication. */
-function* paired(
-  a: readonly UnitResult[],
-  b: readonly UnitResult[],
-  group: string,
-  metric: MeasureName,
-): Generator<readonly [number, number]> {
-  for (let r = 0; r < Math.min(a.length, b.length); r++) {
-    const own = valuesOf(a[r], group)?.[metric];
-    const other = valuesOf(b[r], group)?.[metric];
-    if (own !== undefined && other !== undefined) yield [own, other];
+/** Undefined when a baseline is zero. */
+function pairedRatio(own: Samples, other: Samples): Estimate | undefined {
+  const ratios: number[] = [];
+  for (const [replication, value] of own) {
+    const base = other.get(replication);
+    if (base !== undefined) ratios.push(value / base);
   }
+  return ratios.every(Number.isFinite) ? estimate(ratios) : undefined;
+}
+
+/** The values of a measure by number of the replication. */
+function samplesOf(results: readonly UnitResult[], group: string, metric: MeasureName): Samples {
+  const samples = new Map<number, number>();
+  for (const [replication, result] of results.entries()) {
+    const value = valuesOf(result, group)?.[metric];
+    if (value !== undefined) samples.set(replication, value);
+  }
+  return samples;
 }
 
 function valuesOf(result: UnitResult | undefined, group: string): Values | undefined {

@@ -10,17 +10,21 @@ import {
   type Sample,
   vmMeasureNames,
 } from '../stats/measures.ts';
-import type { RunProgress, RunResult } from '../stats/result.ts';
+import type { RunProgress, RunResult, VmRow } from '../stats/result.ts';
+import type { WindowFinding } from '../stats/window.ts';
 
 /** A unit of work: one run of one point of a sweep. */
 export interface UnitJob {
   readonly scenario: Scenario;
   /** Also run each VM alone and native, for its slowdown. */
   readonly native: boolean;
+  /** Also keep how long each request took. */
+  readonly requests: boolean;
   /** Trace as written in the scenario -> file. */
   readonly traces: readonly (readonly [string, string])[];
 }
 
+/** Infinity where a VM got nothing done, nothing where there was nothing to measure. */
 export type Values = Readonly<Partial<Record<MeasureName, number>>>;
 
 /** What is kept of a unit. Plain data; the same for the same scenario, seed and version. */
@@ -30,6 +34,8 @@ export interface UnitResult {
   readonly host: Values;
   readonly groups: readonly GroupResult[];
   readonly vms: readonly VmResult[];
+  /** What the window was too short for. */
+  readonly findings: readonly WindowFinding[];
 }
 
 export interface GroupResult {
@@ -46,6 +52,8 @@ export interface VmResult {
   readonly vm: string;
   readonly group: string;
   readonly values: Values;
+  /** Where the job asks for them: in ns, ascending, ages of what was not finished at the end. */
+  readonly requests?: VmRow['requests'];
 }
 
 export interface UnitHooks {
@@ -58,7 +66,7 @@ export interface UnitHooks {
 
 /** Throws ModelError, or RunAborted through the signal. */
 export async function runUnit(
-  { scenario, native }: UnitJob,
+  { scenario, native, requests }: UnitJob,
   hooks: UnitHooks,
 ): Promise<UnitResult> {
   const { onProgress, ...rest } = hooks;
@@ -69,14 +77,18 @@ export async function runUnit(
       onProgress?.(native ? start + fraction / 2 : fraction),
   });
   const ran = await runScenario(scenario, half(0));
-  return condense(native ? await runBaseline(scenario, ran, half(0.5)) : ran);
+  return condense(native ? await runBaseline(scenario, ran, half(0.5)) : ran, requests);
 }
 
-/** Of each VM: what objectives are about, and whether there was anything to serve. */
-const KEPT: readonly MeasureName[] = [...vmMeasureNames, 'requests', 'requests_unfinished'];
+/** Of each VM: what objectives are about, and what tells whether the window was long enough for them. */
+const KEPT: readonly MeasureName[] = [
+  ...vmMeasureNames,
+  ...(['turns', 'requests', 'requests_arrived'] as const),
+  ...(['requests_unfinished', 'requests_queued_before'] as const),
+];
 
 /** A run, reduced to what a sweep tabulates. */
-export function condense(result: RunResult): UnitResult {
+export function condense(result: RunResult, requests = false): UnitResult {
   const { mhz, windowCycles } = result;
   const windowSeconds = windowCycles / (mhz * 1e6);
   const names = [...new Set(result.vms.map(({ group }) => group))];
@@ -106,11 +118,21 @@ export function condense(result: RunResult): UnitResult {
       vm: row.vm,
       group: row.group,
       values: measureAll(KEPT, { vms: [row], windowSeconds }),
+      ...(requests && row.requests ? { requests: whole(row.requests) } : {}),
     })),
+    findings: result.findings,
   };
 }
 
+const whole = ({ served, unfinished }: NonNullable<VmRow['requests']>) => ({
+  served: served.map(Math.round),
+  unfinished: unfinished.map(Math.round),
+});
+
+/** Infinity stays: it is what a VM has that got nothing done. */
 function measureAll(names: readonly MeasureName[], sample: Sample): Values {
   const values = names.map((name) => [name, measure(name, sample)] as const);
-  return Object.fromEntries(values.filter(([, value]) => Number.isFinite(value)));
+  return Object.fromEntries(
+    values.filter(([, value]) => value !== undefined && !Number.isNaN(value)),
+  );
 }

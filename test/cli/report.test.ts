@@ -9,6 +9,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { estimated } from '../../src/report/quantities.ts';
 import { reportedYaml, scratch, sweptYaml, worldswitchHere } from '../support/program.ts';
 
 const { dir, remove } = scratch();
@@ -139,40 +140,91 @@ describe('worldswitch report of a sweep', () => {
 
   it('shows the means and intervals of summary.csv', async () => {
     await report('-o', 'one.html');
-    const line = read('swept/summary.csv')
+    const [head, ...lines] = read('swept/summary.csv')
       .split('\n')
-      .find((row) => row.startsWith('3,') && row.includes(',ready_share,'))!;
-    const [mean, half] = line.split(',').slice(-3).map(Number);
-    const shown = (value: number) => Number((100 * value).toPrecision(3));
-    const row = /<tr><th scope="row">3<\/th>.*<\/tr>/.exec(read('one.html'))![0];
-    expect(row).toContain(`${shown(mean!)} ± ${shown(half!)}`);
+      .map((row) => row.split(','));
+    const line = lines.find((row) => row[0] === '11' && row.includes('ready_share'))!;
+    const cell = (column: string) => 100 * Number(line[head!.indexOf(column)]);
+    const row = /<tr><th scope="row">11<\/th>.*<\/tr>/.exec(read('one.html'))![0];
+    expect(cell('mean')).toBeGreaterThan(70);
+    expect(row).toContain(`>${estimated(cell('mean'), cell('half_width'), 2)}<`);
   });
+
+  /** The cells of a table by what its caption begins with. */
+  const table = (html: string, caption: string) => {
+    const found = new RegExp(`<caption>${caption}[\\s\\S]*?</table>`).exec(html)![0];
+    return [...found.matchAll(/<tr>(.*)<\/tr>/g)].map(([, row]) =>
+      [...row!.matchAll(/<t[hd][^>]*>([^<]*)</g)].map(([, cell]) => cell!),
+    );
+  };
 
   it('says how far an objective holds', async () => {
     await report('-o', 'one.html', '--objective', 'ready share < 60%');
-    const table = /<caption>How far ready share &lt; 60%[\s\S]*?<\/table>/.exec(
-      read('one.html'),
-    )![0];
-    const lines = [...table.matchAll(/<tr>(.*)<\/tr>/g)].map(([, row]) =>
-      row!
-        .replaceAll(/<[^>]*>/g, '|')
-        .split(/\|+/)
-        .filter(Boolean),
-    );
-    lines.shift();
+    const [head, ...lines] = table(read('one.html'), 'How far ready share &lt; 60%');
+    expect(head!.slice(-4)).toEqual([
+      'surely holds up to',
+      'VMs per core',
+      'open',
+      'surely fails at',
+    ]);
     expect(lines).toHaveLength(4);
     // Two VMs share the pCPU and wait half of their time; with four it is three quarters.
-    for (const [, , upTo, perCore, failing] of lines) {
+    for (const [, , upTo, perCore, open, failing] of lines) {
       expect(upTo).toMatch(/^2 \((?:49|50|51)/);
       expect(perCore).toBe('2');
+      expect(open).toBe('');
       expect(failing).toMatch(/^4 \(7\d/);
     }
+    expect(read('one.html')).not.toContain('npx worldswitch find');
+  });
+
+  it('says in pairs which configurations differ, and by how much', async () => {
+    await report('-o', 'one.html', '--objective', 'ready share < 60%');
+    const [, ...lines] = table(read('one.html'), 'Which configurations differ in ready share');
+    // Two axes of two values, the other one either way, at three numbers of VMs.
+    expect(lines).toHaveLength(2 * 2 * 3);
+    const [what, where, at, difference, pairs, so] = lines.find(([, , x]) => x === '1')!;
+    expect([what, where, at]).toEqual([
+      'hypervisor.scheduler.timeslice 1ms − 200us',
+      'hypervisor.mmu.kind nested',
+      '1',
+    ]);
+    // A VM alone never waits, whatever its slices.
+    expect([difference, pairs, so]).toEqual(['0 %', '2', 'no difference shown']);
+  });
+
+  it('says what is open and the command that decides it', async () => {
+    cpSync(join(dir, 'swept'), join(dir, 'open'), { recursive: true });
+    const lines = read('open/points.csv').trimEnd().split('\n');
+    const column = lines[0]!.split(',').indexOf('ready_share');
+    const nested = lines.map((line) => {
+      const cells = line.split(',');
+      // Two VMs: 40 % in one replication and 70 % in the other; the interval covers 60 % and much more.
+      const at = cells[4] === '2' && cells[5] === '1ms' && cells[6] === 'shadow';
+      if (at) cells[column] = cells[1] === '0' ? '0.4' : '0.7';
+      return cells.join(',');
+    });
+    writeFileSync(join(dir, 'open/points.csv'), `${nested.join('\n')}\n`);
+    await worldswitchHere(dir, 'report', 'open', '--objective', 'ready share < 60% for every VM');
+    const html = read('open/report.html');
+    const line = table(html, 'How far').find((cells) => cells[4] !== '' && cells[1] === 'shadow')!;
+    expect(line.slice(2)).toEqual([
+      '1 (0 %)',
+      '1 to 2',
+      'undecided between 1 and 2',
+      expect.stringMatching(/^4 \(7/),
+    ]);
+    const command = /npx worldswitch find [^<]*/.exec(html)![0];
+    expect(command.replaceAll('&#39;', "'").replace('&lt;', '<')).toBe(
+      "npx worldswitch find swept.yaml --axis vms.loop.count --from 1 --to 4 --objective 'ready share < 60% for every VM'" +
+        " --across 'hypervisor.scheduler.timeslice=[1ms]' --across 'hypervisor.mmu.kind=[shadow]'",
+    );
   });
 
   it('refuses an objective that is none, that nothing measured, or of a single run', async () => {
     for (const [name, objective, message] of [
       ['swept', 'fast', /^--objective:1:1: error: not an objective: "fast"/],
-      ['swept', 'p99 latency < 1ms', /no point of the sweep has a latency_p99/],
+      ['swept', 'p99 latency < 1ms', /no point of the sweep has a p99 latency/],
       ['run', 'p99 latency < 1ms', /an objective needs a sweep/],
     ] as const) {
       const { status, stderr } = await worldswitchHere(

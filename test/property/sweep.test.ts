@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { combination, positions, type Space, valuesAt } from '../../src/sweep/axes.ts';
+import type { Verdict } from '../../src/sweep/evidence.ts';
 import { compileWhere, ExpressionError } from '../../src/sweep/expression.ts';
-import { search, type Verdict } from '../../src/sweep/search.ts';
+import { search } from '../../src/sweep/search.ts';
 import fc from '../support/property.ts';
 
 const space = (lengths: readonly number[]): Space => ({

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { estimate, regularizedBeta, studentT } from '../../src/stats/replications.ts';
+import {
+  binomialBounds,
+  estimate,
+  estimateRatio,
+  regularizedBeta,
+  studentT,
+} from '../../src/stats/replications.ts';
 
 describe('Student-t intervals', () => {
   it('agree with printed tables', () => {
@@ -76,5 +82,69 @@ describe('an estimate', () => {
     }
     expect(covered / 2000).toBeGreaterThan(0.935);
     expect(covered / 2000).toBeLessThan(0.965);
+  });
+});
+
+describe('an estimate without bound', () => {
+  it('has no interval', () => {
+    const samples = [1, Number.POSITIVE_INFINITY, 2];
+    expect(estimate(samples)).toEqual({
+      n: 3,
+      mean: Number.POSITIVE_INFINITY,
+      halfWidth: undefined,
+    });
+  });
+});
+
+describe('Clopper-Pearson bounds', () => {
+  it('agree with printed tables', () => {
+    // 95 % two-sided.
+    const table = [
+      [0, 10, 0, 0.3085],
+      [1, 10, 0.0025, 0.445],
+      [5, 10, 0.1871, 0.8129],
+      [10, 10, 0.6915, 1],
+      [4, 200, 0.0055, 0.0504],
+    ] as const;
+    for (const [hits, n, low, high] of table) {
+      const [least, most] = binomialBounds(hits, n, 0.025);
+      expect(least).toBeCloseTo(low, 4);
+      expect(most).toBeCloseTo(high, 4);
+    }
+  });
+
+  it('have a closed form where nothing was hit', () => {
+    expect(binomialBounds(0, 200, 0.01)[1]).toBeCloseTo(1 - 0.01 ** (1 / 200), 10);
+  });
+});
+
+describe('an estimate of a ratio', () => {
+  it('is that of the sums, with the spread of replications', () => {
+    const parts = [
+      { part: 2, whole: 10 },
+      { part: 6, whole: 20 },
+      { part: 0, whole: 0 },
+      { part: 4, whole: 10 },
+    ];
+    const { n, mean, halfWidth } = estimateRatio(parts)!;
+    expect([n, mean]).toEqual([3, 0.3]);
+    // Deviations of -1, 0 and 1 from 3, 6 and 3, in units of the mean whole, 40 / 3.
+    const error = Math.sqrt((2 * (3 / 40) ** 2) / 2 / 3);
+    expect(halfWidth).toBeCloseTo(4.30265 * error, 4);
+  });
+
+  it('of wholes alike is the estimate of the shares', () => {
+    const shares = [0.1, 0.3, 0.2, 0.25];
+    const parts = shares.map((share) => ({ part: 50 * share, whole: 50 }));
+    expect(estimateRatio(parts)!.halfWidth).toBeCloseTo(estimate(shares)!.halfWidth!, 12);
+  });
+
+  it('does not exist without a whole', () => {
+    expect(estimateRatio([{ part: 0, whole: 0 }])).toBeUndefined();
+    expect(estimateRatio([{ part: 1, whole: 4 }])).toEqual({
+      n: 1,
+      mean: 0.25,
+      halfWidth: undefined,
+    });
   });
 });

@@ -43,6 +43,7 @@ const unit = (rate: number, busy = 0.5): UnitResult => ({
     },
   ],
   vms: [],
+  findings: [],
 });
 
 /** Results by point and replication; undefined = failed. */
@@ -67,7 +68,7 @@ describe('the tables of a sweep', () => {
 
   it('leave a failed unit out and count what is there', () => {
     const summary = rows(summaryCsv(plan, source(results)));
-    expect(summary.slice(1)).toEqual([
+    expect(summary.slice(1).map((row) => row.slice(0, 8))).toEqual([
       ['0', '1', 'web', 'work_per_second', 'per-second', '12', expect.any(String), '3'],
       ['0', '1', 'host', 'host_busy', 'ratio', '0.5', '0', '3'],
       ['1', '2', 'web', 'work_per_second', 'per-second', '36', expect.any(String), '2'],
@@ -75,6 +76,31 @@ describe('the tables of a sweep', () => {
     ]);
     // t(0.975, 2) = 4.3027; the standard error of 10, 12, 14 is 2 / sqrt(3).
     expect(Number(summary[1]![6])).toBeCloseTo((4.3027 * 2) / Math.sqrt(3), 3);
+  });
+
+  it('hold the paired difference to the baseline beside every mean', () => {
+    const [head, ...summary] = rows(summaryCsv(plan, source(results)));
+    expect(head!.slice(8)).toEqual(['baseline', 'difference', 'difference_half_width', 'pairs']);
+    expect(summary.map((row) => row.slice(8))).toEqual([
+      ['', '', '', ''],
+      ['', '', '', ''],
+      // Pairs 30 - 10 and 42 - 14: t(0.975, 1) = 12.706, and the standard error is 4.
+      ['0', '24', expect.stringMatching(/^50\.82/), '2'],
+      ['0', '0.3', expect.stringMatching(/^1\.27/), '2'],
+    ]);
+  });
+
+  it('have no difference where a value has no bound, and none of the mean', () => {
+    const { groups, ...rest } = unit(30);
+    const starved: UnitResult = {
+      ...rest,
+      groups: groups.map((group) => ({ ...group, values: { work_per_second: Infinity } })),
+    };
+    const mixed = source([results[0]!, [unit(30), starved, unit(42)]]);
+    const row = rows(summaryCsv(plan, mixed)).find((cells) => cells[0] === '1');
+    expect(row!.slice(5)).toEqual(['inf', '', '3', '0', '', '', '']);
+    const [head, ...points] = rows(pointsCsv(plan, mixed));
+    expect(points[4]![head!.indexOf('work_per_second')]).toBe('inf');
   });
 
   it('compare with the baseline replication by replication', () => {
@@ -90,7 +116,7 @@ describe('the tables of a sweep', () => {
     const [head, first] = rows(pointsCsv(plan, source(results)));
     const row = Object.fromEntries(head!.map((name, i) => [name, first![i]]));
     expect(row).toMatchObject({
-      unit: 'u00',
+      run: 'u00',
       seed: '1/0',
       'vms.web.count': '1',
       ledger_guest_user_cycles: '5',

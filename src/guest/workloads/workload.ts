@@ -119,7 +119,10 @@ export interface Workload {
   readonly requestBytes?: number | undefined;
   /** Units of work after which the VM is done; undefined = runs for ever. */
   readonly work?: number | undefined;
-  /** What `WorkDone` counts, in the plural: `requests`, `jobs`, `iterations`. */
+  /**
+   * What `WorkDone` counts, in the plural: `requests`, `jobs`, `iterations`; or MILLION_INSTRUCTIONS, where results
+   * tell the instructions executed instead.
+   */
   readonly unit: string;
   /** Cycles per instruction × 256, for user and for kernel code. */
   readonly cpiQ8: number;

@@ -2,8 +2,9 @@ import type { SweepAxis, SweepFiles } from '../../files/results.ts';
 import type { Row } from '../../files/tables.ts';
 import { type MeasureName, measures } from '../../stats/measures.ts';
 import { estimate } from '../../stats/replications.ts';
-import { quantity } from '../../sweep/expression.ts';
-import { groupBy, short } from '../table.ts';
+import { countsVms, mainAxis, numbersOf, type Samples } from '../../sweep/compare.ts';
+import { axisScale, estimated } from '../quantities.ts';
+import { groupBy } from '../table.ts';
 
 /** What the figures of a sweep are drawn from: estimates by point and VM group, and the part each axis plays. */
 
@@ -20,31 +21,38 @@ export interface Estimated {
   readonly n: number;
 }
 
+/** What was measured at a point, replication by replication, in the unit it is shown in. */
+export interface Sampled {
+  readonly point: string;
+  readonly labels: readonly string[];
+  readonly group: string;
+  readonly samples: Samples;
+  /** Replications there are, also those without a value. */
+  readonly planned: number;
+}
+
 /** The unit in which a measure is shown. */
 export interface Shown {
   readonly name: MeasureName;
-  /** `latency_p99, ms` */
+  /** `p99 latency` */
+  readonly words: string;
+  /** `p99 latency, ms` */
   readonly label: string;
   readonly factor: number;
 }
 
 export function shownAs(name: MeasureName): Shown {
-  const { unit } = measures[name];
-  const share = /_share$|^host_(?:busy|overhead)$/.test(name);
-  if (unit === 'ns') return { name, label: `${name}, ms`, factor: 1e-6 };
-  if (share) return { name, label: `${name}, %`, factor: 100 };
-  return {
-    name,
-    label: unit === 'per-second' || unit === 'ratio' ? name : `${name}, ${unit}`,
-    factor: 1,
-  };
+  const { words } = measures[name];
+  const { unit, factor } = axisScale(name);
+  return { name, words, label: unit === '' ? words : `${words}, ${unit}`, factor };
 }
 
 /** Estimates of a measure, from summary.csv or, where it leaves the measure out, from the points. */
-export function estimates({ manifest, summary, points }: SweepFiles, shown: Shown): Estimated[] {
+export function estimates(files: SweepFiles, shown: Shown): Estimated[] {
+  const { manifest, summary } = files;
   const { name, factor } = shown;
   const labels = (row: Row) => manifest.axes.map(({ column }) => row[column]!);
-  const rows = summary.filter((row) => row['metric'] === name);
+  const rows = summary.filter((row) => row['metric'] === name && row['mean'] !== '');
   if (rows.length > 0) {
     return rows.map((row) => ({
       point: row['point']!,
@@ -55,29 +63,35 @@ export function estimates({ manifest, summary, points }: SweepFiles, shown: Show
       n: Number(row['n']),
     }));
   }
-  const column = measures[name].unit === 'ns' ? `${name}_ns` : name;
-  const host = measures[name].scope === 'host';
-  const groups = groupBy(points, (row) => `${row['point']} ${host ? 'host' : row['group']}`);
-  return [...groups.values()].flatMap((all) => {
-    const once = host ? all.filter(({ group }) => group === all[0]!['group']) : all;
-    const found = estimate(
-      once.filter((row) => row[column] !== '').map((row) => Number(row[column]) * factor),
-    );
-    if (!found) return [];
-    const { mean, halfWidth, n } = found;
-    const [first] = all;
-    return [
-      {
-        point: first!['point']!,
-        labels: labels(first!),
-        group: host ? 'host' : first!['group']!,
-        mean,
-        half: halfWidth,
-        n,
-      },
-    ];
+  return sampled(files, shown).flatMap(({ point, labels: at, group, samples }) => {
+    const found = estimate([...samples.values()]);
+    if (!found || !Number.isFinite(found.mean)) return [];
+    return [{ point, labels: at, group, mean: found.mean, half: found.halfWidth, n: found.n }];
   });
 }
+
+/** The samples of a measure by point and VM group; empty where it could not be measured. */
+export function sampled({ manifest, points }: SweepFiles, { name, factor }: Shown): Sampled[] {
+  const host = measures[name].scope === 'host';
+  const groups = groupBy(points, (row) => `${row['point']} ${host ? 'host' : row['group']}`);
+  return [...groups.values()].map((all) => {
+    const [first] = all;
+    const once = host ? all.filter(({ group }) => group === first!['group']) : all;
+    return {
+      point: first!['point']!,
+      labels: manifest.axes.map((axis) => first![axis.column]!),
+      group: host ? 'host' : first!['group']!,
+      samples: new Map(
+        once
+          .filter((row) => (row[name] ?? '') !== '')
+          .map((row) => [Number(row['replication']), numberIn(row[name]!) * factor]),
+      ),
+      planned: once.length,
+    };
+  });
+}
+
+const numberIn = (text: string) => (/^inf/i.test(text) ? Number.POSITIVE_INFINITY : Number(text));
 
 /** An axis whose values are numbers or quantities (`30ms`). */
 export interface NumericAxis {
@@ -100,7 +114,6 @@ export interface Roles {
   readonly consolidation: boolean;
 }
 
-const COUNT = /^vms\.(?:[\w-]+\.)?count$/;
 /** More lines than this in a panel are not told apart. */
 const COLOURS = 7;
 
@@ -109,12 +122,12 @@ export function rolesOf(axes: readonly SweepAxis[]): Roles {
     .map((axis, index) => ({ axis, index }))
     .filter(({ axis }) => axis.values.length > 1);
   const numeric = varying.flatMap(({ axis, index }): NumericAxis[] => {
-    const values = new Map(axis.values.map((label) => [label, numberOf(label)]));
-    const known = [...values.values()].every((value) => value !== undefined);
-    return known ? [{ axis, index, values: values as ReadonlyMap<string, number> }] : [];
+    const values = numbersOf(axis);
+    return values ? [{ axis, index, values }] : [];
   });
+  const main = mainAxis(axes);
+  const x = numeric.find(({ index }) => index === main);
   const bySize = numeric.toSorted((a, b) => b.axis.values.length - a.axis.values.length);
-  const x = numeric.find(({ axis }) => COUNT.test(axis.path)) ?? bySize[0];
   const second = bySize.find((axis) => axis !== x);
   const others = varying.map(({ index }) => index).filter((index) => index !== x?.index);
   const colour = others.find((index) => axes[index]!.values.length <= COLOURS);
@@ -123,21 +136,15 @@ export function rolesOf(axes: readonly SweepAxis[]): Roles {
     second,
     colour,
     facets: others.filter((index) => index !== colour),
-    consolidation: x !== undefined && COUNT.test(x.axis.path),
+    consolidation: x !== undefined && countsVms(x.axis),
   };
-}
-
-function numberOf(label: string): number | undefined {
-  if (label.trim() === '') return undefined;
-  const plain = Number(label);
-  return Number.isFinite(plain) ? plain : quantity(label);
 }
 
 /** Measures worth a figure of their own, in this order. */
 const WORTH: readonly MeasureName[] = [
   'slowdown',
-  'latency_p99',
-  'latency_p95',
+  'latency_p99_ns',
+  'latency_p95_ns',
   'work_per_second',
   'cycles_per_instruction',
   'ready_share',
@@ -162,6 +169,7 @@ export function measuresToShow({ summary }: SweepFiles): Shown[] {
 /** `vms 8`: a value as legends and panels name it. */
 export const named = (axis: SweepAxis, label: string) => `${axis.column} ${label}`;
 
-export function withInterval({ mean, half }: Pick<Estimated, 'mean' | 'half'>): string {
-  return half === undefined ? short(mean) : `${short(mean)} ± ${short(half)}`;
+/** `10.1 ± 2.3`, in the unit shown. */
+export function withInterval(row: Pick<Estimated, 'mean' | 'half'> & { n?: number }): string {
+  return estimated(row.mean, row.half, row.n);
 }

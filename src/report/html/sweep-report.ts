@@ -2,10 +2,10 @@ import { faultOf } from '../../files/faults.ts';
 import type { SweepFiles } from '../../files/results.ts';
 import { measures } from '../../stats/measures.ts';
 import { type Objective, parseObjective } from '../../sweep/objective.ts';
-import { groupBy, short } from '../table.ts';
 import type { Drawing, Pencil } from './charts.ts';
 import { inputsSection } from './inputs.ts';
 import type { Page, Section, Table } from './page.ts';
+import { answers } from './sweep-answers.ts';
 import {
   type Estimated,
   estimates,
@@ -32,6 +32,7 @@ export function sweepReport(files: SweepFiles, pencil: Pencil, objective?: strin
   if (first && x && (consolidation || limit)) {
     const rows = concerned(estimates(files, first), limit?.objective);
     const title = consolidation ? 'Consolidation' : 'The objective';
+    const found = answers(files, sweep, answering(first, limit), limit);
     sections.push({
       id: 'consolidation',
       title,
@@ -40,11 +41,13 @@ export function sweepReport(files: SweepFiles, pencil: Pencil, objective?: strin
           ? lines(sweep, x, rows, first, {
               id: 'consolidation-curve',
               limit,
-              title: `${first.label} against ${x.axis.column}`,
+              title: `${first.words} against ${x.axis.column}`,
             })
           : undefined,
       ]),
-      tables: limit ? [verdicts(files, sweep, rows, limit)] : [],
+      tables: found.tables,
+      text: found.commands.length > 0 ? ['Where the answer is open, this decides it:'] : [],
+      ...(found.commands.length > 0 ? { code: found.commands.join('\n') } : {}),
     });
   }
   const already = sections.length > 0 ? first!.name : undefined;
@@ -113,65 +116,31 @@ function limitOf(files: SweepFiles, text: string): Limit {
   if (estimates(files, shown).length === 0) {
     throw faultOf(
       '--objective',
-      `no point of the sweep has a ${objective.measure}`,
+      `no point of the sweep has a ${measures[objective.measure].words}`,
       missingHint(objective),
     );
   }
   return { objective, value: objective.limit * shown.factor };
 }
 
-const missingHint = ({ measure }: Objective) =>
-  /slowdown|overhead_worst|^overhead$/.test(measure) ? 'it needs runs with a baseline' : undefined;
+function missingHint({ measure }: Objective): string | undefined {
+  if (/slowdown|overhead_worst|^overhead$/.test(measure)) return 'it needs runs with a baseline';
+  if (!/^latency_p/.test(measure)) return undefined;
+  return 'a percentile needs more requests than a window held; a longer `duration:` gives them';
+}
+
+/** What answers an objective in tables that know groups and not each VM. */
+function answering(shown: Shown, limit: Limit | undefined): Shown {
+  const { measure, scope } = limit?.objective ?? {};
+  if (scope !== 'every' || (measure !== 'slowdown' && measure !== 'overhead')) return shown;
+  return { ...shownAs(`${measure}_worst`), label: shown.label };
+}
 
 /** The groups an objective is about. */
 function concerned(rows: readonly Estimated[], objective: Objective | undefined): Estimated[] {
   if (!objective || objective.group === undefined || measures[objective.measure].scope === 'host')
     return [...rows];
   return rows.filter(({ group }) => group === objective.group);
-}
-
-/** For each line, how far one can go: the last value up to which the whole interval meets the objective. */
-function verdicts(
-  files: SweepFiles,
-  { axes, roles }: Sweep,
-  rows: readonly Estimated[],
-  { objective, value }: Limit,
-): Table {
-  const x = roles.x!;
-  const unit = measures[objective.measure].unit === 'ns' ? ' ms' : '';
-  const meets = ({ mean, half = 0 }: Estimated) =>
-    objective.below ? mean + half < value : mean - half > value;
-  const others = axes.flatMap((axis, i) => (i === x.index || axis.values.length < 2 ? [] : [i]));
-  const several = new Set(rows.map(({ group }) => group)).size > 1;
-  const ratio = new Map(files.points.map((row) => [row['point']!, Number(row['vms_per_core'])]));
-  const cell = (row: Estimated) => `${row.labels[x.index]} (${withInterval(row)}${unit})`;
-  const byLine = groupBy(rows, (row) =>
-    JSON.stringify([...others.map((i) => row.labels[i]), several && row.group]),
-  );
-  return {
-    caption: `How far ${objective.text} holds with 95 % confidence: up to which ${x.axis.column} the whole interval meets it`,
-    head: [
-      ...others.map((i) => axes[i]!.column),
-      ...(several ? ['group'] : []),
-      'holds up to',
-      ...(roles.consolidation ? ['VMs per core'] : []),
-      'does not hold at',
-    ],
-    rows: [...byLine.values()].map((all) => {
-      const sorted = all.toSorted(
-        (a, b) => x.values.get(a.labels[x.index]!)! - x.values.get(b.labels[x.index]!)!,
-      );
-      const failing = sorted.findIndex((row) => !meets(row));
-      const last = failing === 0 ? undefined : sorted.at(failing < 0 ? -1 : failing - 1)!;
-      return [
-        ...others.map((i) => all[0]!.labels[i]!),
-        ...(several ? [all[0]!.group] : []),
-        last ? cell(last) : 'nothing that was tried',
-        ...(roles.consolidation ? [last ? short(ratio.get(last.point) ?? Number.NaN) : ''] : []),
-        failing < 0 ? 'holds everywhere' : cell(sorted[failing]!),
-      ];
-    }),
-  };
 }
 
 function pointTable(files: SweepFiles, measured: readonly Shown[]): Table {
