@@ -167,8 +167,9 @@ export class GuestKernel implements Guest, Kernel {
         continue;
       }
       const limit = Math.min(until - core.time, 2 ** 30);
-      const near = core.time + limit > core.cut.near;
+      const near = core.time + limit > core.cut.far;
       const stop = near ? runToEdge(core, limit) : runBlock(core, limit);
+      if (core.time > core.cut.edge) core.cut.inVisit(core);
       if (stop === Stop.Fault) {
         const store = (ITEM_OP[core.item]! & 255) === Op.Store;
         this.#pageFault(cpu, ITEM_PAGE[core.item]!, store);

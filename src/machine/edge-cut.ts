@@ -10,8 +10,10 @@ import { heap } from './heap.ts';
  * together, count in the order in which they happen: translation, instructions, data.
  */
 
-/** Cycles before an edge from which on visits are executed one by one: more than a visit takes. */
+/** Cycles before an edge from which on visits are executed one by one: more than nearly all of them take. */
 const NEAR = 2 ** 18;
+/** More than any visit takes: 65535 instructions, at 16 cycles each, are the most. */
+const FAR = 2 ** 21;
 
 /** Told what a core had charged since it was last drained, by leaf, when the clock stood at the edge. */
 export type OnEdge = (core: Core, leaves: Float64Array) => void;
@@ -34,6 +36,8 @@ export class EdgeCut {
   edge = Infinity;
   /** From here on visits are executed one by one. */
   near = Infinity;
+  /** Before this, no block of visits can reach the edge with its last one. */
+  far = Infinity;
   #onEdge: OnEdge = () => {};
   /** What was charged when the step began that may reach the edge. */
   readonly #before = new Float64Array(LEAVES);
@@ -43,6 +47,7 @@ export class EdgeCut {
   set(edge: number, onEdge: OnEdge): void {
     this.edge = edge;
     this.near = edge - NEAR;
+    this.far = edge - FAR;
     this.#onEdge = onEdge;
   }
 
@@ -55,7 +60,7 @@ export class EdgeCut {
   inVisit(core: Core): void {
     this.#pass(core, (leaves, beyond) => {
       let left = beyond;
-      // A step longer than NEAR began before `begin` was called: all that is charged may be cut then.
+      // A step of the kernel longer than NEAR: all that is charged may be cut then.
       for (const before of [this.#before, none]) {
         for (const leaf of lastFirst) {
           const part = Math.min(left, Math.max(0, leaves[leaf]! - before[leaf]!));

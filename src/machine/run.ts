@@ -264,8 +264,8 @@ export function runBlock(core: Core, limit: number): Stop {
 }
 
 /**
- * The same near the edge of the measured window, where accounts are cut: visit by visit. May come back with `Limit`
- * early.
+ * The same before the edge of a measured window, where accounts are cut; close to it visit by visit. May come back
+ * with `Limit` early.
  */
 export function runToEdge(core: Core, limit: number): Stop {
   const { cut } = core;
@@ -279,7 +279,6 @@ export function runToEdge(core: Core, limit: number): Stop {
     core.itemEnd = end;
     if (stop === END && core.item < end) stop = LIMIT;
   }
-  if (core.time > cut.edge) cut.inVisit(core);
   return stop;
 }
 
