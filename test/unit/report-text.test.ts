@@ -40,8 +40,9 @@ function sweepFiles(): SweepFiles {
       n: '2',
     })),
     points: cells.flatMap(({ value, ...cell }) =>
-      [0, 2].map((more) => ({
+      [0, 2].map((more, replication) => ({
         ...cell,
+        replication: `${replication}`,
         latency_p99_ns: `${1e6 * (value + more)}`,
         host_busy: '0.5',
       })),
