@@ -114,14 +114,23 @@ function wideText(bytes: Uint8Array): string | undefined {
 
 const isText = (byte: number) => (byte >= 32 && byte < 127) || (byte >= 9 && byte <= 13);
 
+/** Whether bytes are no text, in ASCII, UTF-8 or another alphabet of one byte a letter. */
+function isBinary(bytes: Uint8Array): boolean {
+  const high = bytes.reduce((sum, byte) => sum + (byte >= 128 ? 1 : 0), 0);
+  const control = bytes.reduce((sum, byte) => sum + (isText(byte) || byte >= 128 ? 0 : 1), 0);
+  if (bytes.includes(0) || control * 4 > bytes.length) return true;
+  // Cut off at the end a letter of UTF-8 may be incomplete.
+  const wrong = new TextDecoder().decode(bytes).slice(0, -3).includes('\ufffd');
+  return wrong && (control > 0 || high * 3 > bytes.length);
+}
+
 /**
  * The beginning of `bytes[start..end)` for a message, in quotes: printable whatever it holds. Bytes that are no text
  * are told as such and shown as numbers.
  */
 export function shownBytes(bytes: Uint8Array, start: number, end: number, most = 60): string {
   const part = bytes.subarray(start, Math.min(end, start + most));
-  const strange = part.reduce((sum, byte) => sum + (isText(byte) || byte >= 128 ? 0 : 1), 0);
-  if (part.includes(0) || strange * 4 > part.length) {
+  if (isBinary(part)) {
     const hex = Array.from(part.subarray(0, 8), (byte) => byte.toString(16).padStart(2, '0'));
     return `binary data (${hex.join(' ')}${part.length > 8 ? ' …' : ''})`;
   }

@@ -1,3 +1,5 @@
+import { visible } from './visible.ts';
+
 /** Where in an input file something stands. Lines and columns count from 1. */
 export interface Place {
   readonly file: string;
@@ -49,9 +51,9 @@ export class MemoryError extends Error {
 export function formatDiagnostic(diagnostic: Diagnostic): string {
   const { place, message, suggestion, excerpt } = diagnostic;
   const head = `${place.file}:${place.line}:${place.column}: error: ${message}`;
-  const lines = [suggestion ? `${head} — ${suggestion}` : head];
+  const lines = [visible(suggestion ? `${head} — ${suggestion}` : head)];
   if (excerpt !== undefined && excerpt.length <= 160) {
-    lines.push(`    ${excerpt}`, `    ${' '.repeat(Math.max(0, place.column - 1))}^`);
+    lines.push(`    ${visible(excerpt)}`, `    ${' '.repeat(Math.max(0, place.column - 1))}^`);
   }
   return lines.join('\n');
 }

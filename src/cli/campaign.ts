@@ -1,11 +1,15 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync, realpathSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { shellWord } from '../base/shell.ts';
+import { visible } from '../base/visible.ts';
 import { checkOutput } from '../files/check-output.ts';
 import { makeDirectory } from '../files/directories.ts';
 import { faultOf, reasonOf } from '../files/faults.ts';
 import { writeFileAtomic } from '../files/output.ts';
+import { readRegularText } from '../files/read-file.ts';
+import { readRecord, type Submission, submission } from '../files/records.ts';
 import type { Campaign } from '../sweep/campaign.ts';
 import {
   beginCampaign,
@@ -21,6 +25,7 @@ import {
   arrayScript,
   type BatchJob,
   BatchLineError,
+  BatchPathError,
   batchLines,
   DEFAULT_MAX_ARRAY_SIZE,
   maxArraySizeIn,
@@ -52,11 +57,12 @@ export async function planCampaign(file: string, options: SweepOptions): Promise
   beginCampaign(directory, recipe);
   const { plan } = campaign;
   if (options.quiet) return;
-  print(`${plan.points} points, ${plan.replications} replications each, planned in ${directory}/
-run all of it:    worldswitch sweep run ${directory}
-or a part of it:  worldswitch sweep run ${directory} --shard 0/8
-or on a cluster:  worldswitch sweep submit ${directory} --slurm
-then:             worldswitch sweep merge ${directory}
+  const shown = visible(shellWord(directory));
+  print(`${plan.points} points, ${plan.replications} replications each, planned in ${visible(directory)}/
+run all of it:    worldswitch sweep run ${shown}
+or a part of it:  worldswitch sweep run ${shown} --shard 0/8
+or on a cluster:  worldswitch sweep submit ${shown} --slurm
+then:             worldswitch sweep merge ${shown}
 `);
 }
 
@@ -155,12 +161,6 @@ export interface SubmitOptions {
   readonly dryRun?: boolean;
 }
 
-interface Submission {
-  readonly array: string;
-  readonly merge: string;
-  readonly shards: number;
-}
-
 /** `worldswitch sweep submit DIR --slurm` */
 export async function submit(directory: string, options: SubmitOptions): Promise<void> {
   if (!options.slurm) throw faultOf('submit', 'submit to what?', 'write --slurm');
@@ -196,24 +196,25 @@ export async function submit(directory: string, options: SubmitOptions): Promise
     writeFileAtomic(join(scripts, 'array.sh'), array);
     writeFileAtomic(join(scripts, 'merge.sh'), after);
   } catch (error) {
+    if (error instanceof BatchPathError) throw faultOf('submit', error.message);
     if (error instanceof BatchLineError) throw faultOf('--sbatch', error.message);
     throw error;
   }
   const array = sbatch([join(scripts, 'array.sh')]);
-  const submission: Submission = {
+  const submitted: Submission = {
     array,
     merge: sbatch([`--dependency=afterany:${array}`, join(scripts, 'merge.sh')]),
     shards,
   };
-  writeFileAtomic(join(scripts, 'submission.json'), `${JSON.stringify(submission, null, 2)}\n`);
+  writeFileAtomic(join(scripts, 'submission.json'), `${JSON.stringify(submitted, null, 2)}\n`);
   print(`${missing} runs in ${shards} tasks of about ${shortTime(totalSeconds / shards / options.cpus)}
-array job ${submission.array}, merge job ${submission.merge}; \`worldswitch sweep status ${directory}\` shows how far it is
+array job ${submitted.array}, merge job ${submitted.merge}; \`worldswitch sweep status ${visible(shellWord(directory))}\` shows how far it is
 `);
 }
 
 function readHeader(file: string): string {
   try {
-    return readFileSync(file, 'utf8');
+    return readRegularText(file, 2 ** 20, 'a script');
   } catch (error) {
     throw faultOf(file, `cannot read the #SBATCH lines: ${reasonOf(error)}`);
   }
@@ -253,9 +254,6 @@ function sbatch(args: readonly string[]): string {
 }
 
 function readSubmission(directory: string): Submission | undefined {
-  try {
-    return JSON.parse(readFileSync(join(directory, 'slurm', 'submission.json'), 'utf8'));
-  } catch {
-    return undefined;
-  }
+  const path = join(directory, 'slurm', 'submission.json');
+  return existsSync(path) ? readRecord(path, submission, 'a record of jobs') : undefined;
 }

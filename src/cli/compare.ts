@@ -1,3 +1,4 @@
+import { visible } from '../base/visible.ts';
 import { type Compared, compareRuns } from '../explain/compare.ts';
 import { comparisonText } from '../explain/text.ts';
 import { faultOf } from '../files/faults.ts';
@@ -45,7 +46,7 @@ export async function compare(
     const labels = [
       [before, ...options.set].join(' '),
       after === undefined ? `${before} ${change}` : `${after} ${change}`.trim(),
-    ] as const;
+    ].map(visible) as [string, string];
     if (options.json) print(`${JSON.stringify({ a: labels[0], b: labels[1], vms: pairs })}\n`);
     else if (options.csv) for (const text of compareCsv(pairs)) print(text);
     else print(comparisonText(pairs, labels, { most: options.all ? Infinity : MOST, style }));

@@ -1,3 +1,5 @@
+import { visible } from '../base/visible.ts';
+
 /** What ends a command: exit codes and what is said about it. */
 
 export const ExitCode = {
@@ -27,13 +29,14 @@ export function fail(error: unknown): void {
   } else if (name === 'TraceError') {
     process.exitCode = ExitCode.BadInput;
     const { file, line } = error as Error & { file: string; line: number };
-    process.stderr.write(
-      `${file}:${line}:1: error: ${message.slice(`${file}:${line}: `.length)}\n`,
-    );
+    const text = message.slice(`${file}:${line}: `.length);
+    process.stderr.write(`${visible(`${file}:${line}:1: error: ${text}`)}\n`);
   } else if (name === 'ModelError') {
-    process.stderr.write(`worldswitch: the model failed: ${message}\n`);
+    process.stderr.write(`worldswitch: the model failed: ${visible(message)}\n`);
   } else if (name === 'Error' && (error as Error).cause !== undefined) {
-    process.stderr.write(`worldswitch: ${message}\n`);
+    process.stderr.write(`worldswitch: ${visible(message)}\n`);
+  } else if (name === 'UnitFailed') {
+    process.stderr.write(`worldswitch: a run failed: ${visible(message)}\n`);
   } else {
     process.stderr.write(
       `worldswitch: internal fault: ${(error as Error)?.stack ?? String(error)}\n`,

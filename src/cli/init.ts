@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { basename, dirname, relative, resolve } from 'node:path';
+import { visible } from '../base/visible.ts';
 import { faultOf, reasonOf } from '../files/faults.ts';
 import { schemaFile } from '../files/package-files.ts';
 
@@ -18,7 +19,8 @@ export async function init(file: string): Promise<void> {
       exists ? 'name another file: worldswitch init other.yaml' : undefined,
     );
   }
-  process.stderr.write(`wrote ${file}; next: worldswitch run ${file}\n`);
+  const shown = visible(file);
+  process.stderr.write(`wrote ${shown}; next: worldswitch run ${shown}\n`);
 }
 
 /** A scenario name as close to the name of the file as the rules for names allow. */

@@ -41,6 +41,10 @@ const program = new Command('worldswitch')
   .helpCommand(false)
   .showSuggestionAfterError()
   .exitOverride()
+  // What was typed may hold control characters.
+  .configureOutput({
+    outputError: (text, write) => write(text.replaceAll(/[^\P{Cc}\n\t]/gu, '?')),
+  })
   .addHelpText('after', '\nStart with:\n  worldswitch init my.yaml && worldswitch run my.yaml');
 
 const collect = (value: string, all: readonly string[]): string[] => [...all, value];

@@ -1,3 +1,5 @@
+import { visible } from '../base/visible.ts';
+
 /** A bar with time left, on stderr, only on a terminal and only when it takes longer than a glance. */
 
 /** Milliseconds before the bar appears, and between two pictures of it. */
@@ -13,7 +15,7 @@ export class ProgressBar {
   #drawn = 0;
 
   constructor(label: string, options: { quiet?: boolean; stream?: NodeJS.WriteStream } = {}) {
-    this.#label = label;
+    this.#label = visible(label);
     this.#stream = options.stream ?? process.stderr;
     this.#enabled = Boolean(this.#stream.isTTY) && !options.quiet;
   }

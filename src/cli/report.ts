@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { basename, dirname, join, resolve } from 'node:path';
+import { visible } from '../base/visible.ts';
 import { checkOutput } from '../files/check-output.ts';
 import { makeDirectory } from '../files/directories.ts';
 import { faultOf } from '../files/faults.ts';
@@ -31,7 +32,7 @@ export async function report(directory: string, options: ReportOptions): Promise
   const page = await makeReport(files, options.objective);
   const written =
     options.format === 'svg' ? await writeFigures(page, out) : [await writePage(page, out)];
-  if (!options.quiet) print(`${written.join('\n')}\n`);
+  if (!options.quiet) print(`${written.map(visible).join('\n')}\n`);
   if (options.open) open(written[0]!);
 }
 

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { toCycles } from '../base/units.ts';
+import { visible } from '../base/visible.ts';
 import { checkOutput } from '../files/check-output.ts';
 import { EventFiles, type EventFormat } from '../files/event-files.ts';
 import { manifestJson } from '../files/manifest.ts';
@@ -100,7 +101,7 @@ export async function run(file: string, options: RunCommandOptions): Promise<voi
       const plot = options.plot
         ? `\n${(await import('../report/text-plot.ts')).runPlot(result)}`
         : '';
-      print(`${summary(scenario, result, { style })}${plot}\nresults in ${out}/\n`);
+      print(`${summary(scenario, result, { style })}${plot}\nresults in ${visible(out)}/\n`);
     }
   } catch (error) {
     throw placed(error, loaded);

@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { shellWord } from '../base/shell.ts';
+import { visible } from '../base/visible.ts';
 import { checkOutput } from '../files/check-output.ts';
 import { RunAborted } from '../scenario/run.ts';
 import { type MeasureName, measures } from '../stats/measures.ts';
@@ -111,7 +112,7 @@ export function openSweep(file: string, options: SweepOptions) {
   );
 }
 
-export const say = (text: string) => process.stderr.write(`worldswitch: ${text}\n`);
+export const say = (text: string) => process.stderr.write(`worldswitch: ${visible(text)}\n`);
 
 export interface ExecuteChoices {
   readonly jobs?: number | undefined;
@@ -176,7 +177,8 @@ export function reportFailures(
       ...setArguments(values.filter(({ placed }) => placed.path !== 'seed')),
       ...['--seed', campaign.seed(point, replication)],
     ];
-    process.stderr.write(`  repeat with: worldswitch ${words.map(shellWord).join(' ')}\n`);
+    const command = words.map(shellWord).join(' ');
+    process.stderr.write(`  repeat with: worldswitch ${visible(command)}\n`);
   }
   process.exitCode = ExitCode.SomeFailed;
 }
@@ -206,7 +208,9 @@ async function printPlan(campaign: Campaign, directory: string, options: SweepOp
   const upTo = plan.precision === undefined ? '' : ` to ${plan.maxReplications}`;
   print(`${plan.points} points, ${firstReplications(plan)}${upTo} replications each\n`);
   print(`${missing} runs to do, ${stored} stored already\n`);
-  print(`about ${shortTime(seconds)} with ${lanes} at a time; results would go to ${directory}/\n`);
+  print(
+    `about ${shortTime(seconds)} with ${lanes} at a time; results would go to ${visible(directory)}/\n`,
+  );
 }
 
 const MOST_ROWS = 40;
@@ -258,7 +262,7 @@ export async function printResults(
   ]);
   const [first, ...rest] = textTable([header, ...body]).split('\n');
   print(`${style('bold', first!)}\n${rest.join('\n')}`);
-  print(`mean ± half of the 95 % interval; results in ${directory}/\n`);
+  print(`mean ± half of the 95 % interval; results in ${visible(directory)}/\n`);
 }
 
 const headline = (name: MeasureName) => (measures[name].unit === 'ns' ? `${name}_ns` : name);

@@ -33,6 +33,8 @@ export async function importTrace(file: string, options: ImportOptions): Promise
   let importer: TraceImporter | undefined;
   const input = await openTraceInput(file, () => importer?.line ?? 0);
   const interrupt = onInterrupt();
+  // Whoever writes into a pipe may be slow.
+  interrupt.signal.addEventListener('abort', () => input.close(), { once: true });
   const bar = new ProgressBar(input.name, { quiet: options.quiet ?? false });
   const output = openTraceOutput(options.out);
   try {
@@ -68,10 +70,10 @@ export async function importTrace(file: string, options: ImportOptions): Promise
     const { position, leftOut } = recorder!;
     bar.stop();
     const notes = [...importer!.notes];
-    if (leftOut > 0)
-      notes.push(
-        `${leftOut} ${leftOut === 1 ? 'access' : 'accesses'} to kernel addresses left out (--user-only)`,
-      );
+    if (options.userOnly) {
+      const what = leftOut === 1 ? 'access' : 'accesses';
+      notes.push(`${leftOut} ${what} to kernel addresses left out (--user-only)`);
+    }
     for (const note of notes) process.stderr.write(`${input.name}: ${note}\n`);
     if (position <= options.skip) {
       if (options.skip > 0) {
@@ -83,7 +85,7 @@ export async function importTrace(file: string, options: ImportOptions): Promise
     await output.finish();
   } catch (error) {
     await output.discard();
-    throw error;
+    throw interrupt.signal.aborted ? new RunAborted() : error;
   } finally {
     bar.stop();
     interrupt.dispose();
@@ -145,7 +147,7 @@ function formatOf(
 /** Why the format of a file cannot be told. */
 function unknown(head: Uint8Array, whole: boolean): string {
   const start = textStart(head);
-  if (String.fromCharCode(...head.subarray(start, start + 13)) === '# page trace ') {
+  if (/^\s*# page trace /.test(String.fromCharCode(...head.subarray(start, start + 100)))) {
     return 'it is a page trace already: `worldswitch trace info` reads it';
   }
   if (head.length === start) return 'not a trace: it is empty';

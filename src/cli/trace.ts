@@ -1,3 +1,4 @@
+import { visible } from '../base/visible.ts';
 import { faultOf } from '../files/faults.ts';
 import { openScenario } from '../files/scenario-file.ts';
 import { openTraceInput, openTraceOutput } from '../files/trace-streams.ts';
@@ -29,6 +30,7 @@ export async function traceInfo(file: string, options: InfoOptions): Promise<voi
   const input = await openTraceInput(file, () => profiler?.line ?? 0);
   profiler = new TraceProfiler(input.name, options.references);
   const interrupt = onInterrupt();
+  interrupt.signal.addEventListener('abort', () => input.close(), { once: true });
   const bar = new ProgressBar(input.name, { quiet: options.quiet ?? false });
   try {
     for await (const chunk of input.chunks) {
@@ -40,7 +42,9 @@ export async function traceInfo(file: string, options: InfoOptions): Promise<voi
     const profile = profiler.finish(entries);
     bar.stop();
     if (options.json) print(`${JSON.stringify({ file: input.name, ...profile }, null, 2)}\n`);
-    else print(profileText(input.name, profile));
+    else print(profileText(visible(input.name), profile));
+  } catch (error) {
+    throw interrupt.signal.aborted ? new RunAborted() : error;
   } finally {
     bar.stop();
     interrupt.dispose();

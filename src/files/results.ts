@@ -1,8 +1,10 @@
-import { createReadStream, existsSync, readFileSync } from 'node:fs';
+import { createReadStream, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { parse as parseYaml } from 'yaml';
 import { faultOf, reasonOf } from './faults.ts';
+import { readRegularText } from './read-file.ts';
+import { readRecord, recipe, runManifest, sweepManifest } from './records.ts';
 import { isDirectory, type Row, table as readTable } from './tables.ts';
 
 /** Reads results back: the directory of a run or of a sweep. */
@@ -19,7 +21,7 @@ export interface Manifest {
   readonly set?: readonly string[];
   readonly points?: number;
   readonly replications?: number;
-  readonly precision?: number;
+  readonly precision?: number | undefined;
   readonly axes?: readonly SweepAxis[];
   /** Of a sweep: path of an axis -> label of the points that the others are compared with. */
   readonly baseline?: Readonly<Record<string, string>>;
@@ -93,25 +95,26 @@ export function readResults(directory: string): RunFiles | SweepFiles {
     const hint = sweep ? 'the same `worldswitch sweep` command goes on with it' : HINT;
     throw faultOf(directory, `${what}: there is no ${absent.join(', ')}`, hint);
   }
-  const manifest = readManifest(directory);
   const table = (name: string, columns: readonly string[]) => readTable(directory, name, columns);
+  const manifestFile = join(directory, 'manifest.json');
   if (sweep) {
-    const { axes } = manifest;
-    if (!axes) throw faultOf(join(directory, 'manifest.json'), 'it names no axes');
-    const columns = ['point', ...axes.map(({ column }) => column), 'group'];
+    const manifest = readRecord(manifestFile, sweepManifest, 'a manifest');
+    const columns = ['point', ...manifest.axes.map(({ column }) => column), 'group'];
     return {
       kind: 'sweep',
-      manifest: { ...manifest, axes },
+      manifest,
       scenario: has('campaign.json') ? sweptText(directory) : undefined,
       points: table('points.csv', [...columns, 'replication', 'seed', 'vms']),
       summary: table('summary.csv', [...columns, 'metric', 'unit', 'mean', 'half_width', 'n']),
     };
   }
+  const manifest = readRecord(manifestFile, runManifest, 'a manifest');
   const trace = join(directory, 'trace.csv');
   // The trace of another run may lie here.
-  const traced = /(?:^| )--trace[= ]csv(?: |$)/.test((manifest.command ?? []).join(' '));
-  const resolved = readText(directory, 'resolved.yaml');
-  checkYaml(join(directory, 'resolved.yaml'), resolved);
+  const traced = /(?:^| )--trace[= ]csv(?: |$)/.test(manifest.command.join(' '));
+  const resolvedFile = join(directory, 'resolved.yaml');
+  const resolved = readResolved(resolvedFile);
+  checkYaml(resolvedFile, resolved);
   return {
     kind: 'run',
     manifest,
@@ -135,24 +138,25 @@ export function readResults(directory: string): RunFiles | SweepFiles {
 
 const HINT = 'name the directory that `worldswitch run` or `worldswitch sweep` has written';
 
-function readText(directory: string, name: string): string {
-  const path = join(directory, name);
+/** The scenario in the recipe of a campaign. */
+function sweptText(directory: string): string {
+  const { file, texts } = readRecord(
+    join(directory, 'campaign.json'),
+    recipe,
+    'a recipe of a campaign',
+  );
+  return texts[file]!;
+}
+
+function readResolved(path: string): string {
   try {
-    return readFileSync(path, 'utf8');
+    return readRegularText(path, MAX_RESOLVED, 'a scenario');
   } catch (error) {
     throw faultOf(path, `cannot read it: ${reasonOf(error)}`);
   }
 }
 
-/** The scenario in the recipe of a campaign. */
-function sweptText(directory: string): string | undefined {
-  try {
-    const { file, texts } = JSON.parse(readText(directory, 'campaign.json'));
-    return typeof texts?.[file] === 'string' ? texts[file] : undefined;
-  } catch {
-    throw faultOf(join(directory, 'campaign.json'), 'not the recipe of a campaign: it is damaged');
-  }
-}
+const MAX_RESOLVED = 16 * 2 ** 20;
 
 function checkYaml(path: string, text: string): void {
   try {
@@ -162,22 +166,6 @@ function checkYaml(path: string, text: string): void {
     // Said below.
   }
   throw faultOf(path, 'not YAML that worldswitch has written');
-}
-
-function readManifest(directory: string): Manifest {
-  const text = readText(directory, 'manifest.json');
-  const path = join(directory, 'manifest.json');
-  let manifest: Partial<Manifest> & { readonly tool?: string };
-  try {
-    manifest = JSON.parse(text);
-  } catch {
-    throw faultOf(path, 'not JSON: it is damaged');
-  }
-  const { tool, version, scenario, seed } = manifest ?? {};
-  if (tool !== 'worldswitch' || !version || !scenario || seed === undefined) {
-    throw faultOf(path, 'not a manifest that worldswitch has written');
-  }
-  return manifest as Manifest;
 }
 
 /** No field of a trace is quoted. */

@@ -1,7 +1,8 @@
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
-import { parse } from 'csv-parse/sync';
+import { CsvError, parse } from 'csv-parse/sync';
 import { faultOf, reasonOf } from './faults.ts';
+import { readRegularFile } from './read-file.ts';
 
 /** The CSV tables of a result directory. */
 
@@ -16,23 +17,56 @@ export function isDirectory(path: string): boolean {
   }
 }
 
+/** Columns that hold a number in every row of every table that has them. */
+const NUMBERS = [
+  ...['cycles', 'value', 'count', 'mean', 'n', 'point', 'replication', 'vms', 'time_ns'],
+  ...['latency_ns', 'transition_cycles', 'handler_cycles', 'vcpu'],
+];
+/** These may also be empty. */
+const OPTIONAL = ['half_width', 'elapsed_cycles'];
+
 /** Reads a table that has these columns. Throws ConfigError. */
 export function table(directory: string, name: string, columns: readonly string[]): Row[] {
   const path = join(directory, name);
+  let header: readonly string[] = [];
   let rows: Row[];
   try {
-    rows = parse(readFileSync(path), { columns: true, skip_empty_lines: true, bom: true });
+    const columns = (names: string[]) => (header = names) as string[];
+    rows = parse(readRegularFile(path), { columns, skip_empty_lines: true, bom: true });
   } catch (error) {
-    throw faultOf(path, `cannot read the table: ${reasonOf(error)}`);
+    const why = error instanceof CsvError ? damageOf(error) : reasonOf(error);
+    throw faultOf(path, `cannot read the table: ${why}`);
   }
-  const lacking = rows[0] ? columns.filter((column) => !Object.hasOwn(rows[0]!, column)) : [];
+  const lacking = columns.filter((column) => !header.includes(column));
   if (lacking.length > 0) {
     throw faultOf(path, `the table has no column ${lacking.join(', ')}`, 'run the scenario again');
   }
-  const numeric = ['cycles', 'value', 'count'].find((column) => rows[0] && column in rows[0]);
-  const bad = numeric ? rows.findIndex((row) => !/^-?[\d.e+-]+$/.test(row[numeric]!)) : -1;
-  if (bad >= 0) {
-    throw faultOf(path, `row ${bad + 2} has no number in ${numeric}: "${rows[bad]![numeric!]}"`);
-  }
+  for (const column of columns) checkColumn(path, rows, column);
   return rows;
+}
+
+/** What the library says, in words of ours. */
+function damageOf({ code, lines }: CsvError & { readonly lines?: unknown }): string {
+  const where = typeof lines === 'number' ? ` in line ${lines}` : '';
+  if (code.includes('COLUMNS') || code.includes('FIELDS')) {
+    return `a row has more or fewer cells than the header${where}`;
+  }
+  return `it is damaged${where}`;
+}
+
+function checkColumn(path: string, rows: readonly Row[], column: string): void {
+  const optional = OPTIONAL.includes(column);
+  const numeric = optional || NUMBERS.includes(column);
+  const fits = (text: string) => {
+    if (text === '') return optional || !numeric;
+    return !numeric || (Number.isFinite(Number(text)) && text.trim() !== '');
+  };
+  for (const [i, row] of rows.entries()) {
+    const text = row[column]!;
+    if (/\p{Cc}/u.test(text)) {
+      throw faultOf(path, `row ${i + 2} has control characters in ${column}`);
+    }
+    if (fits(text)) continue;
+    throw faultOf(path, `row ${i + 2} has no number in ${column}: "${text}"`);
+  }
 }

@@ -1,4 +1,4 @@
-import { createReadStream, type ReadStream } from 'node:fs';
+import { constants, createReadStream, type ReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { relative } from 'node:path';
 import { pipeline } from 'node:stream';
@@ -86,7 +86,7 @@ const NOT_THERE = 'there is no such file';
 
 function hintFor(fault: string): string | undefined {
   if (fault === NOT_THERE) return 'paths are relative to the file they are written in';
-  if (fault.includes('not a page trace') && !fault.includes(': unpack'))
+  if (/not a page trace: (it begins with|it is empty|the line)/.test(fault))
     return '`worldswitch trace import` makes page traces';
   return undefined;
 }
@@ -155,7 +155,8 @@ function checkHead(name: string, bytes: Uint8Array, whole: boolean): void {
 }
 
 async function lookAt(path: string): Promise<{ compressed: boolean; size: number }> {
-  const file = await open(path, 'r');
+  // Opening a pipe would wait for its writer, and nothing could end that.
+  const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   try {
     const stat = await file.stat();
     if (stat.isDirectory()) throw new Error('it is a directory');

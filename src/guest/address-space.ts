@@ -1,15 +1,9 @@
 import type { GuestCpu } from '../hypervisor/guest-port.ts';
 import { indexAt, PTE_SHIFT, Pte, target } from '../machine/page-tables.ts';
-import {
-  clearFrame,
-  clearFrames,
-  copyFrame,
-  type GuestTables,
-  giveTable,
-  takeTable,
-} from './frames.ts';
+import { clearFrames, type GuestTables, giveTable, takeTable } from './frames.ts';
 import { type Mapping, Mappings } from './mappings.ts';
 import { pagesAt, ZERO_PAGE } from './memory.ts';
+import { clearFrame, copyFrame } from './streams.ts';
 import type { Region } from './workloads/workload.ts';
 
 /** What became of a fault. */
@@ -45,6 +39,8 @@ export class AddressSpace {
   readonly guest: GuestTables;
   readonly root: number;
   readonly mappings = new Mappings();
+  /** Entries of leaf tables that the last change of a range looked at, empty ones included. */
+  scanned = 0;
 
   constructor(guest: GuestTables, cpu: GuestCpu | null) {
     this.guest = guest;
@@ -156,8 +152,9 @@ export class AddressSpace {
   }
 
   /**
-   * First frame of a large page, cleared; -1 if no memory is left for it. What is shared or only read is the page of
-   * the object; a private page that can be written is a copy from the start (as hugetlbfs has it).
+   * First frame of a large page, cleared; -1 if no memory is left for it. What is shared or only
+   * read is the page of the object; a private page that can be written is a copy from the start
+   * (as hugetlbfs has it).
    */
   #largeFrame(cpu: GuestCpu | null, mapping: Mapping, vpn: number, level: number): number {
     const { memory } = this.guest;
@@ -255,6 +252,8 @@ export class AddressSpace {
     const span = 512 ** (level - 1);
     const first = Math.max(0, Math.floor((start - base) / span));
     const last = Math.min(level === 4 ? 14 : 511, Math.floor((end - 1 - base) / span));
+    if (level === 4) this.scanned = 0;
+    if (level === 1) this.scanned += last - first + 1;
     for (let index = first; index <= last; index++) {
       const slot = (node << 9) | index;
       const entry = tables.entries[slot]!;
@@ -266,8 +265,10 @@ export class AddressSpace {
 
   /** Unmaps a range; tables that become empty are freed. Returns how many entries were cleared. */
   unmap(cpu: GuestCpu | null, start: number, pages: number): number {
-    this.mappings.cut(start, start + pages);
-    return this.#clear(cpu, start, start + pages);
+    const cut = this.mappings.cut(start, start + pages);
+    const cleared = this.#clear(cpu, start, start + pages);
+    if (cut.length === 0) this.scanned = 0;
+    return cleared;
   }
 
   /** Clears the entries of a range, whose mappings stay (madvise DONTNEED). Returns how many. */

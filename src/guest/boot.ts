@@ -4,8 +4,8 @@ import { type GuestTables, takeTable } from './frames.ts';
 import { GuestMemory } from './memory.ts';
 
 /**
- * What a guest kernel sets up before anything runs: its memory, and the direct map of all of it. `huge` pages of 1 GiB
- * are set aside, while there are any (Linux: hugepages=).
+ * What a guest kernel sets up before anything runs: its memory, and the direct map of all of it.
+ * `huge` pages of 1 GiB are set aside, while there are any (Linux: hugepages=).
  */
 export function bootTables(vm: Vm, tables: PageTables, huge: number): GuestTables {
   const memory = new GuestMemory(vm.memoryPages, vm.name);

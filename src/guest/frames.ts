@@ -1,10 +1,8 @@
-import { DIRECT_MAP, type GuestCpu } from '../hypervisor/guest-port.ts';
+import type { GuestCpu } from '../hypervisor/guest-port.ts';
 import type { Vm } from '../hypervisor/vm.ts';
 import type { PageTables } from '../machine/page-tables.ts';
-import { visitKernel } from '../machine/run.ts';
-import { kernelInstructions as instructions, STREAM_EXPOSED_Q8 } from './kernel-costs.ts';
 import type { GuestMemory } from './memory.ts';
-import { Op } from './workloads/workload.ts';
+import { clearFrame } from './streams.ts';
 
 /** What the address spaces of one guest share. */
 export interface GuestTables {
@@ -37,27 +35,4 @@ export function giveTable(guest: GuestTables, node: number): void {
 /** Clears `pages` frames in a row. */
 export function clearFrames(cpu: GuestCpu, first: number, pages: number): void {
   for (let i = 0; i < pages; i++) clearFrame(cpu, first + i);
-}
-
-/** The kernel clears a frame through its direct map. */
-export function clearFrame(cpu: GuestCpu, frame: number): void {
-  streamed(cpu, () => {
-    visitKernel(cpu.core, DIRECT_MAP + frame, Op.Store, instructions.clearPage, 0, 64);
-  });
-}
-
-/** The kernel copies a frame. */
-export function copyFrame(cpu: GuestCpu, from: number, to: number): void {
-  streamed(cpu, () => {
-    visitKernel(cpu.core, DIRECT_MAP + from, Op.Load, instructions.copyPage / 2, 0, 64);
-    visitKernel(cpu.core, DIRECT_MAP + to, Op.Store, instructions.copyPage / 2, 0, 64);
-  });
-}
-
-/** Lines in a row are fetched ahead: they stall the core for less than their latency. */
-function streamed({ core }: GuestCpu, work: () => void): void {
-  const { exposedQ8 } = core;
-  core.exposedQ8 = Math.min(exposedQ8, STREAM_EXPOSED_Q8);
-  work();
-  core.exposedQ8 = exposedQ8;
 }

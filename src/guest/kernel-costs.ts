@@ -18,8 +18,10 @@ export const kernelInstructions = {
   contextSwitch: 1500,
   /** Timer tick. assumed (1000-4000) */
   timerTick: 2000,
-  /** Device or network interrupt, bottom half included. assumed (1500-6000) */
+  /** Interrupt of the disk, bottom half included. assumed (1500-6000) */
   interrupt: 3000,
+  /** Interrupt of the network card and the poll it starts, packets apart. assumed (500-3000) */
+  networkInterrupt: 1000,
   /** mmap or mprotect besides table entries. assumed (800-2500) */
   mmap: 1500,
   /** munmap besides table entries. assumed (800-2500) */
@@ -32,10 +34,22 @@ export const kernelInstructions = {
   exit: 10000,
   /** Per entry copied by fork or cleared by unmap. assumed (5-20) */
   perEntry: 10,
-  /** Submitting one block I/O request. assumed (3000-10000) */
-  blockIo: 5000,
-  /** Sending one response. assumed (3000-12000) */
-  send: 6000,
+  /** Per entry of a last-level table that unmap or mprotect looks at, present or not. assumed (1-4) */
+  perSlot: 2,
+  /** Copying 64 bytes between buffers, as in `copyPage`. assumed (2-16) */
+  copyLine: 8,
+  /** Reading or writing a file that has to wait for the disk, requests apart. assumed (2000-7000) */
+  blockIo: 3500,
+  /** One request to the disk: block layer and driver. assumed (800-4000) */
+  diskRequest: 1500,
+  /** System call that sends a response, pieces and acknowledgements apart. assumed (1500-6000) */
+  send: 2500,
+  /** One piece through TCP, IP and the driver; its copy is priced by line. assumed (1000-5000) */
+  sendPiece: 2000,
+  /** One acknowledgement through driver, IP and TCP. assumed (700-4000) */
+  acknowledgement: 1500,
+  /** One packet with data through driver, IP and TCP to its socket. assumed (1200-6000) */
+  receive: 2500,
   /** Going idle and leaving it. assumed (300-1500) */
   idle: 600,
 } as const;

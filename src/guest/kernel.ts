@@ -13,40 +13,17 @@ import { AddressSpace, FaultOutcome } from './address-space.ts';
 import { bootTables } from './boot.ts';
 import type { GuestTables } from './frames.ts';
 import { kernelInstructions as cost } from './kernel-costs.ts';
+import { BLOCK_ITEMS, type KernelOptions } from './kernel-options.ts';
 import { KernelPaths } from './kernel-paths.ts';
 import { handlePageFault, outOfLargePages } from './page-faults.ts';
 import { Process, State } from './process.ts';
 import type { Requests } from './requests.ts';
 import { RunQueue } from './run-queue.ts';
 import { exit, type Kernel, systemCall } from './system-calls.ts';
+import { moveOn } from './transfers.ts';
 import { hugePagesOf } from './workloads/page-size.ts';
 import { isReferenceLimited } from './workloads/trace.ts';
 import { Op, type ProcessImage, type Workload } from './workloads/workload.ts';
-
-/** Items of a visit block: one fill of a program. */
-export const BLOCK_ITEMS = 256;
-
-export interface KernelOptions {
-  readonly vm: Vm;
-  readonly tables: PageTables;
-  readonly workload: Workload;
-  /** First item of this vCPU's block. */
-  readonly block: number;
-  readonly mhz: number;
-  /** Hardware costs the kernel causes directly, in cycles. */
-  readonly instructions: {
-    readonly syscall: number;
-    readonly sysret: number;
-    readonly exception: number;
-    readonly iret: number;
-  };
-  /** Units of work after which the VM powers off; Infinity = never. */
-  readonly stopAfter: number;
-  /** Counts of user instructions, ascending, at which `onMark` is to be called. */
-  readonly marks: readonly number[];
-  readonly onMark: (index: number) => void;
-  readonly requests: Requests | null;
-}
 
 /**
  * The guest kernel on one vCPU: runs processes, handles their faults and system calls, takes interrupts. Kernel
@@ -59,6 +36,8 @@ export class GuestKernel implements Guest, Kernel {
   readonly paths: KernelPaths;
   readonly requests: Requests | null;
   readonly mhz: number;
+  readonly sendBytes: number;
+  readonly diskBytes: number;
   readonly #options: KernelOptions;
   readonly guest: GuestTables;
   readonly #tables: PageTables;
@@ -84,6 +63,8 @@ export class GuestKernel implements Guest, Kernel {
     this.paths = new KernelPaths(vm.name);
     this.requests = options.requests;
     this.mhz = options.mhz;
+    this.sendBytes = options.sendBytes;
+    this.diskBytes = options.diskBytes;
     this.#tables = tables;
     this.workload = workload;
     this.#options = options;
@@ -223,6 +204,10 @@ export class GuestKernel implements Guest, Kernel {
       process.quantum = this.workload.quantumInstructions;
       this.#current = process;
       this.#switchTo(cpu, process);
+    }
+    if (process.transfer) {
+      moveOn(this, cpu, process);
+      return GuestStop.Time;
     }
     const { block } = this.#options;
     const { program } = process;
@@ -388,7 +373,8 @@ export class GuestKernel implements Guest, Kernel {
       this.paths.run(cpu, cost.timerTick, 16);
       if (this.#tickPeriod > 0) this.#armTick(cpu);
     }
-    if ((vectors & ~Vector.Timer) !== 0) this.paths.run(cpu, cost.interrupt, 17, 2);
+    if ((vectors & Vector.Device) !== 0) this.paths.run(cpu, cost.interrupt, 17, 2);
+    if ((vectors & Vector.Network) !== 0) this.paths.run(cpu, cost.networkInterrupt, 18, 2);
     cpu.endOfInterrupt();
     this.#queue.wakeDue(core.now, this.requests);
     core.charge(Leaf.GuestKernel, iret);

@@ -32,7 +32,9 @@ export class GuestMemory {
   readonly #freeBlocks: number[] = [];
   /** What was never handed out is taken from the first that has it. */
   readonly #segments: Segment[];
-  /** Pages of 1 GiB that are set aside and free, and those that have been handed out at some time. */
+  /**
+   * Pages of 1 GiB that are set aside and free, and those that have been handed out at some time.
+   */
   readonly #freeHuge: number[] = [];
   readonly #usedHuge = new Set<number>();
   readonly #name: string;
@@ -75,7 +77,10 @@ export class GuestMemory {
     }
   }
 
-  /** First of the consecutive, aligned frames of a page that an entry at `level` maps; -1 if there are none. */
+  /**
+   * First of the consecutive, aligned frames of a page that an entry at `level` maps; -1 if there
+   * are none.
+   */
   takeLarge(level: number): number {
     const frame = level === 3 ? this.#takeHuge() : (this.#freeBlocks.pop() ?? this.#newBlock());
     if (frame >= 0) this.used += pagesAt(level);

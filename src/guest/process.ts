@@ -1,5 +1,6 @@
 import type { Cycles } from '../base/ids.ts';
 import type { AddressSpace } from './address-space.ts';
+import type { Transfer } from './transfers.ts';
 import type { Program } from './workloads/workload.ts';
 
 /** What a process of the guest is doing. */
@@ -18,6 +19,8 @@ export class Process {
   ended = 0;
   /** Arrival time of the request it serves; NaN = none. */
   request = Number.NaN;
+  /** What it is moving; it goes on with it before its program. */
+  transfer: Transfer | null = null;
   /** Instructions left of its timeslice. */
   quantum = 0;
 

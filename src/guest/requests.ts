@@ -14,7 +14,10 @@ export class Requests {
   readonly #random: () => number;
   readonly #mhz: number;
   readonly #arrive: EventKind;
-  readonly #deliver: (now: Cycles) => void;
+  readonly #complete: EventKind;
+  readonly #deliver: (now: Cycles) => Cycles;
+  /** Arrival times of requests whose last packets are still on the wire, oldest first. */
+  readonly #incoming: Cycles[] = [];
   /** Arrival times of requests nobody serves yet, oldest first. */
   readonly #waiting: Cycles[] = [];
   /** Arrival times of requests that are being served. */
@@ -27,7 +30,13 @@ export class Requests {
   constructor(
     engine: Engine,
     arrivals: Arrivals,
-    options: { seed: string; path: string; mhz: number; deliver: (now: Cycles) => void },
+    options: {
+      seed: string;
+      path: string;
+      mhz: number;
+      /** A request begins to arrive; says when all of it has. */
+      deliver: (now: Cycles) => Cycles;
+    },
   ) {
     this.#engine = engine;
     this.#arrivals = arrivals;
@@ -35,6 +44,9 @@ export class Requests {
     this.#mhz = options.mhz;
     this.#deliver = options.deliver;
     this.#arrive = engine.defineEvent(Phase.Deliver, (now) => this.#onArrival(now));
+    this.#complete = engine.defineEvent(Phase.Deliver, () => {
+      this.#waiting.push(this.#incoming.shift()!);
+    });
     const clients = arrivals.kind === 'closed' ? arrivals.clients : 1;
     for (let i = 0; i < clients; i++) this.#next(0);
   }
@@ -50,9 +62,14 @@ export class Requests {
 
   #onArrival(now: Cycles): void {
     this.arrived++;
-    this.#waiting.push(now);
     if (this.#arrivals.kind === 'open') this.#next(now);
-    this.#deliver(now);
+    const complete = this.#deliver(now);
+    if (complete <= now) {
+      this.#waiting.push(now);
+      return;
+    }
+    this.#incoming.push(now);
+    this.#engine.schedule(complete, this.#complete, 0);
   }
 
   /** The oldest waiting request's arrival time; NaN if there is none. */

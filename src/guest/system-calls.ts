@@ -6,6 +6,7 @@ import { kernelInstructions as cost } from './kernel-costs.ts';
 import type { KernelPaths } from './kernel-paths.ts';
 import { Process, State } from './process.ts';
 import type { Requests } from './requests.ts';
+import { moveOn, receiving, sending, startDiskIo } from './transfers.ts';
 import { Op, type ProcessImage, type Workload } from './workloads/workload.ts';
 
 /** What system calls use of the kernel they belong to. */
@@ -15,6 +16,9 @@ export interface Kernel {
   readonly paths: KernelPaths;
   readonly requests: Requests | null;
   readonly mhz: number;
+  /** Most bytes the drivers of network and disk hand over in one piece. */
+  readonly sendBytes: number;
+  readonly diskBytes: number;
   /** True when another process could run now. */
   readonly crowded: boolean;
   /** A process from an image; regions populated beforehand cost nothing. */
@@ -94,14 +98,10 @@ export function systemCall(
       if (process.ended > 0) process.ended--;
       else kernel.block(cpu, process, State.Child);
       break;
-    case Op.BlockingIo: {
+    case Op.BlockingIo:
       paths.run(cpu, cost.blockIo, 11);
-      const latency = Math.round(b * kernel.mhz);
-      process.due = cpu.core.now + latency;
-      cpu.startIo(a, latency);
-      kernel.block(cpu, process, State.Io);
+      startDiskIo(kernel, cpu, process, a, Math.round(b * kernel.mhz));
       break;
-    }
     case Op.Yield:
       paths.run(cpu, cost.idle, 12);
       if (kernel.crowded) kernel.requeue(process);
@@ -109,14 +109,14 @@ export function systemCall(
     case Op.AwaitRequest:
       paths.run(cpu, cost.idle, 13);
       process.request = kernel.requests?.take() ?? Number.NaN;
+      process.transfer = receiving(a);
       if (Number.isNaN(process.request)) kernel.block(cpu, process, State.Request);
+      else moveOn(kernel, cpu, process);
       break;
     case Op.RequestDone:
       paths.run(cpu, cost.send, 14);
-      cpu.sendPacket(a);
-      counters.requests++;
-      if (!Number.isNaN(process.request)) kernel.requests?.finish(process.request, cpu.core.now);
-      process.request = Number.NaN;
+      process.transfer = sending(a);
+      moveOn(kernel, cpu, process);
       break;
     case Op.Sleep:
       paths.run(cpu, cost.idle, 15);
@@ -136,8 +136,10 @@ function flushAfter(
   vpn: number,
   changed: number,
 ): void {
+  if (space.scanned > 0) {
+    paths.run(cpu, changed * cost.perEntry + space.scanned * cost.perSlot, 5);
+  }
   if (changed === 0) return;
-  paths.run(cpu, changed * cost.perEntry, 5);
   if (changed === 1) cpu.invlpg(vpn);
   else cpu.loadCr3(space.root);
 }

@@ -43,9 +43,9 @@ export const costsSchema = z
     timer: cycles().describe('host timer interrupt: expire and re-arm one guest timer'),
     halt: cycles().describe('HLT: put the vCPU to sleep'),
     wake: cycles().describe('wake a sleeping vCPU'),
-    deviceKernel: cycles().describe('one I/O request, part inside the hypervisor'),
+    deviceKernel: cycles().describe('one doorbell of a device, part inside the hypervisor'),
     deviceUser: cycles().describe(
-      'one I/O request in the device model (QEMU, Dom0); lands in `host`',
+      'one doorbell in the device model (QEMU, Dom0), packets and bytes apart; lands in `host`',
     ),
     hostInterrupt: cycles().describe('one physical device interrupt, lands in `host`'),
     vcpuSwitch: cycles().describe(

@@ -57,10 +57,16 @@ export interface GuestCpu {
   flushGlobal(): void;
   /** Stores a page-table entry: `slot` names it, the kernel's direct map of its frame is written. */
   storePte(slot: number, entry: number): void;
-  /** Programmed I/O or doorbell of a device; the device answers after `latency` cycles with an interrupt. */
-  startIo(bytes: number, latency: Cycles): void;
-  /** Sends bytes to the outside world; nothing comes back. */
-  sendPacket(bytes: number): void;
+  /**
+   * Disk I/O: a doorbell for each request it takes; each answers with an interrupt, the last one `latency` cycles
+   * after its doorbell. Returns when that is.
+   */
+  startIo(bytes: number, latency: Cycles): Cycles;
+  /**
+   * Sends bytes, at most a window, to the outside world, which acknowledges them. Returns when the last
+   * acknowledgement arrives.
+   */
+  send(bytes: number): Cycles;
   /** End-of-interrupt write to the local APIC. */
   endOfInterrupt(): void;
   /** Arms the guest's one-shot timer. */

@@ -10,8 +10,10 @@ import type { Machine } from '../machine/machine.ts';
 import { type Observer, silent } from '../observe/observer.ts';
 import { Cause, ExitReason, LEAVES, Leaf } from '../stats/leaves.ts';
 import type { HypervisorCosts } from './costs.ts';
+import type { VirtualDevices } from './devices.ts';
 import { HostFootprint } from './host-footprint.ts';
 import type { Mmu, MmuDeps } from './mmu/mmu.ts';
+import { Network } from './network.ts';
 import { Pcpu } from './pcpu.ts';
 import { IDLE, type Scheduler, type SchedulerHost } from './schedulers/scheduler.ts';
 import { type TagGrant, type TagPolicy, TlbControl } from './tags/tag-policy.ts';
@@ -25,6 +27,7 @@ export interface HypervisorOptions {
   readonly machine: Machine;
   readonly engine: Engine;
   readonly costs: HypervisorCosts;
+  readonly devices: VirtualDevices;
   readonly vms: readonly Vm[];
   readonly vcpus: readonly Vcpu[];
   /** False: native, there is no hypervisor and exits do not happen. */
@@ -44,6 +47,8 @@ export class Hypervisor implements SchedulerHost {
   readonly machine: Machine;
   readonly engine: Engine;
   readonly costs: HypervisorCosts;
+  readonly devices: VirtualDevices;
+  readonly network: Network;
   readonly vms: readonly Vm[];
   readonly vcpus: readonly Vcpu[];
   readonly pcpus: readonly Pcpu[];
@@ -72,6 +77,7 @@ export class Hypervisor implements SchedulerHost {
     this.machine = machine;
     this.engine = engine;
     this.costs = costs;
+    this.devices = options.devices;
     this.vms = options.vms;
     this.vcpus = options.vcpus;
     this.virtualized = options.virtualized;
@@ -92,6 +98,7 @@ export class Hypervisor implements SchedulerHost {
     this.#footprint = new HostFootprint(machine, options.virtualized ? costs.hostFootprint : 0);
     this.pcpus = machine.cores.map((core) => new Pcpu(core, this));
     for (const pcpu of this.pcpus) engine.attach(pcpu);
+    this.network = new Network(this);
     this.#timers = this.vcpus.map(() => -1);
     this.#resched = engine.defineEvent(Phase.Schedule, (now, id) => this.pcpus[id]!.kick(now));
     this.#slice = engine.defineEvent(Phase.Schedule, (now, id) => this.pcpus[id]!.sliceOver(now));
@@ -351,6 +358,9 @@ export class Hypervisor implements SchedulerHost {
       this.refreshParked(now);
     });
   }
+
+  /** The last VM has finished its work: no new turn begins while the others reach the end of the window. */
+  closing = false;
 
   /** Called when a VM has finished its work; the run may end with the last one. */
   onVmDone: (vm: Vm) => void = () => {};

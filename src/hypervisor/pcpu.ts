@@ -136,11 +136,20 @@ export class Pcpu implements Runner {
       const work = hv.costs.injectEvent + ((vectors & 1) !== 0 ? hv.costs.timer : 0);
       hv.handle(vcpu, core, ExitReason.Intr, work);
       if ((vectors & ~1) !== 0) core.charge(Leaf.HostInterrupt, hv.costs.hostInterrupt);
+      if (!fresh) this.#bringIn(vcpu);
       if (!fresh) hv.resume(vcpu, core, ExitReason.Intr);
     }
     vcpu.entered = false;
     vcpu.guest.interrupt(vcpu.port, vectors);
     core.settle();
+  }
+
+  /** The host's work on packets that have arrived for the vCPU: before its entry, or in the exit they force. */
+  #bringIn(vcpu: Vcpu): void {
+    if (!this.#hv.virtualized) return;
+    const cycles = Math.min(vcpu.hostWork, DRAIN_AFTER);
+    this.core.charge(Leaf.HostInterrupt, cycles);
+    vcpu.hostWork -= cycles;
   }
 
   /** The guest gave the core back. */
@@ -197,6 +206,10 @@ export class Pcpu implements Runner {
       this.current = null;
     }
     const decision = this.#decision;
+    if (hv.closing) {
+      this.passing = false;
+      return;
+    }
     do {
       this.again = false;
       hv.scheduler.pick(core.id as PcpuId, core.time, decision);
@@ -243,6 +256,7 @@ export class Pcpu implements Runner {
     if (vcpu.lastExit === ExitReason.Hlt && hv.virtualized) {
       hv.handle(vcpu, core, ExitReason.Hlt, hv.costs.wake);
     }
+    this.#bringIn(vcpu);
     hv.resume(vcpu, core, vcpu.lastExit);
     core.settle();
     vcpu.entered = true;

@@ -4,6 +4,7 @@ import { ExitReason, Leaf } from '../stats/leaves.ts';
 import type { GuestCpu } from './guest-port.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import type { Mmu } from './mmu/mmu.ts';
+import { linesOf, packetsOf } from './packets.ts';
 import type { Vcpu } from './vm.ts';
 
 /**
@@ -57,26 +58,50 @@ export class VcpuPort implements GuestCpu {
     this.#mmu.storePte(this.#vcpu, this.core, slot, entry);
   }
 
-  startIo(_bytes: number, latency: Cycles): void {
+  startIo(bytes: number, latency: Cycles): Cycles {
     const hv = this.#hv;
     const { core } = this;
-    this.#vcpu.vm.counters.io_requests++;
-    this.#device(core);
-    hv.completeIo(this.#vcpu, core.now + latency);
+    const { requestBytes, requestLine } = hv.devices.disk;
+    const requests = Math.max(1, Math.ceil(bytes / requestBytes));
+    this.#vcpu.vm.counters.disk_requests += requests;
+    let due = core.now;
+    for (let i = 0; i < requests; i++) {
+      const size = Math.min(requestBytes, bytes - i * requestBytes);
+      this.#doorbell(core, linesOf(size) * requestLine);
+      due = core.now + Math.round((latency * (i + 1)) / requests);
+      hv.completeIo(this.#vcpu, due);
+    }
+    return due;
   }
 
-  sendPacket(_bytes: number): void {
-    this.#device(this.core);
-  }
-
-  /** One doorbell write: exit, the part in the hypervisor, the device model in user space. */
-  #device(core: Core): void {
+  send(bytes: number): Cycles {
     const hv = this.#hv;
-    if (!hv.virtualized) return;
+    const { core } = this;
+    const { sendBytes, kickPieces, sendPiece, sendLine } = hv.devices.network;
+    for (let left = bytes; left > 0; left -= kickPieces * sendBytes) {
+      const size = Math.min(left, kickPieces * sendBytes);
+      const pieces = Math.ceil(size / sendBytes);
+      this.#doorbell(core, pieces * sendPiece + linesOf(size) * sendLine);
+    }
+    this.#vcpu.vm.counters.packets_sent += packetsOf(bytes);
+    return hv.network.acknowledge(this.#vcpu, bytes, core.now);
+  }
+
+  /**
+   * One doorbell write: exit, the part in the hypervisor, the device model in user space and its work on what the
+   * doorbell announces. Without a hypervisor it is an uncached access.
+   */
+  #doorbell(core: Core, work: Cycles): void {
+    const hv = this.#hv;
     const vcpu = this.#vcpu;
+    vcpu.vm.counters.doorbells++;
+    if (!hv.virtualized) {
+      core.charge(Leaf.GuestKernel, hv.processor.instructions.io);
+      return;
+    }
     hv.exit(vcpu, core, ExitReason.Ioio);
     hv.handle(vcpu, core, ExitReason.Ioio, hv.costs.deviceKernel);
-    core.charge(Leaf.HostDevice, hv.costs.deviceUser);
+    core.charge(Leaf.HostDevice, hv.costs.deviceUser + work);
     hv.resume(vcpu, core, ExitReason.Ioio);
   }
 

@@ -44,6 +44,10 @@ export const softCounters = [
   'syscalls',
   'timer_ticks',
   'io_requests',
+  'disk_requests',
+  'doorbells',
+  'packets_sent',
+  'packets_received',
   'interrupts',
   'requests',
   'requests_arrived',
@@ -108,6 +112,8 @@ export class Vcpu {
   readonly stateCycles = new Float64Array(5);
   /** Interrupts that wait for delivery, as Vector bits. */
   pending = 0;
+  /** Cycles of the host for what those interrupts announce. */
+  hostWork = 0;
   /** pCPU it runs on or ran on last; -1 = none yet. */
   pcpu = -1;
   done = false;

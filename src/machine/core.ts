@@ -310,8 +310,8 @@ export class Core {
     let walks = 0;
     for (let cause = K.walks_cold; cause < HOT_COUNTERS; cause++) walks += n(cause);
     H[at + K.walks] = walks;
-    const completed = n(K.walk_reads_guest) + n(K.walk_reads_nested);
-    const reads = completed + n(K.fault_walk_reads_guest) + n(K.fault_walk_reads_nested);
+    let reads = 0;
+    for (let k = K.walk_reads_guest; k <= K.fault_walk_reads_nested; k++) reads += n(k);
     H[at + K.walk_l2_hits] = reads - n(K.walk_l3_hits) - n(K.walk_dram);
   }
 

@@ -19,9 +19,10 @@ export const hotCounters = [
   'l2d_misses',
   'walks',
   'dirty_walks',
+  'fault_walks',
+  // All reads of tables, next to each other.
   'walk_reads_guest',
   'walk_reads_nested',
-  'fault_walks',
   'fault_walk_reads_guest',
   'fault_walk_reads_nested',
   'pwc_hits',

@@ -317,7 +317,10 @@ const walkAndFill = (
   return entry;
 };
 
-/** The walk ended in a fault: what it read, since there were so many reads, counts as reads of such walks. */
+/**
+ * The walk ended in a fault: what it read, since there were so many reads, counts as reads of such
+ * walks.
+ */
 const countFault = (core: Core, guestReads: number, nestedReads: number): void => {
   const h = H;
   const counters = core.counters;

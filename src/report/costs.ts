@@ -59,7 +59,7 @@ export function leafHelp(leaf: string, detail: string): string {
     case 'switch':
       return 'another vCPU: state, scheduler';
     case 'host':
-      return detail === 'device' ? 'device emulation' : 'interrupts of the host';
+      return detail === 'device' ? 'device emulation' : 'interrupts of the host, packets';
     default:
       return '';
   }

@@ -1,7 +1,8 @@
 import type { VcpuId, VmId } from '../base/ids.ts';
 import { Engine } from '../engine/engine.ts';
 import { grantedPort } from '../guest/granted-port.ts';
-import { BLOCK_ITEMS, GuestKernel } from '../guest/kernel.ts';
+import { GuestKernel } from '../guest/kernel.ts';
+import { BLOCK_ITEMS } from '../guest/kernel-options.ts';
 import { Requests } from '../guest/requests.ts';
 import { workloads } from '../guest/workloads/index.ts';
 import type { TraceFeed, Workload } from '../guest/workloads/workload.ts';
@@ -123,6 +124,7 @@ export function buildSimulation(
       machine,
       engine,
       costs: scenario.costs,
+      devices: scenario.devices,
       vms,
       vcpus,
       virtualized,
@@ -156,7 +158,7 @@ export function buildSimulation(
             mhz,
             deliver: (now) => {
               vm.counters.requests_arrived++;
-              hypervisor.interrupt(vcpu, 4, now);
+              return hypervisor.network.receive(vcpu, workload.requestBytes ?? 1, now);
             },
           })
         : null;
@@ -171,6 +173,8 @@ export function buildSimulation(
         marks: piece && (piece.vm ?? name) === name ? [piece.from, piece.to] : [],
         onMark,
         requests,
+        sendBytes: scenario.devices.network.sendBytes,
+        diskBytes: scenario.devices.disk.requestBytes,
       });
       const port = observer === silent ? mmu : observedPort(mmu, observer);
       vcpu.context.port = workload.kernel ? port : grantedPort(port, mmu, () => kernel.space);

@@ -12,6 +12,8 @@ export interface CheckContext {
   readonly sound: (...paths: readonly Path[]) => boolean;
   /** True when the path was written in the scenario or a preset, not defaulted. */
   readonly written: (path: Path) => boolean;
+  /** True when the author of the scenario chose the value at this path: see meant.ts. */
+  readonly meant: (path: Path) => boolean;
   readonly fault: (path: Path, message: string, suggestion?: string) => void;
 }
 

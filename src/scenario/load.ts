@@ -66,6 +66,8 @@ export class ScenarioTree {
   readonly #texts: PresetTexts;
   readonly #reader: PresetReader;
   readonly #isPreset: (file: string) => boolean;
+  /** As written, without `--set`. */
+  readonly #files: LocatedMap;
 
   /** Throws ConfigError when the text is not a map in YAML. */
   constructor(text: string, options: LoadOptions) {
@@ -82,6 +84,7 @@ export class ScenarioTree {
       throw new Error('unreadable scenario without a finding');
     }
     this.root = withoutAnchors(root);
+    this.#files = root === written ? this.root : withoutAnchors(written as LocatedMap);
   }
 
   /** The complete scenario with some values replaced. Throws ConfigError with every problem. */
@@ -93,7 +96,11 @@ export class ScenarioTree {
       this.root,
     ) as LocatedMap;
     const expanded = expandPresets(root, this.#reader);
-    const scenario = resolveScenario(expanded, this.#texts, findings, this.#isPreset);
+    const scenario = resolveScenario(expanded, this.#texts, findings, {
+      reader: this.#reader,
+      isPreset: this.#isPreset,
+      files: root === this.#files ? undefined : this.#files,
+    });
     findings.throwIfAny();
     this.#findings.throwIfAny();
     return {

@@ -4,7 +4,10 @@ import type { ProcessImage } from '../guest/workloads/workload.ts';
 import type { CheckContext } from './checks.ts';
 import type { Path } from './located.ts';
 
-/** Page sizes of guests: the processor must have them, and large pages take room that is in one piece. */
+/**
+ * Page sizes of guests: the processor must have them, and large pages take room that is in one
+ * piece.
+ */
 
 const GIB = 2 ** 30;
 
@@ -32,20 +35,26 @@ function pageSizes(value: unknown, path: Path): Path[] {
   });
 }
 
-/** Refuses a VM without room for the pages of 1 GiB of its populated regions. */
+/**
+ * Refuses a VM without room for the pages of 1 GiB of its populated regions, or for a single one
+ * where any region has them.
+ */
 export function checkHugePages(
   { scenario, fault }: CheckContext,
   index: number,
   processes: readonly ProcessImage[],
 ): void {
   const { name, memory } = scenario.vms[index]!;
-  const needed = hugePagesOf(processes);
+  const populated = hugePagesOf(processes);
+  const any = processes.some(({ regions }) => regions.some(({ pageShift }) => pageShift === 30));
+  const needed = any ? Math.max(populated, 1) : 0;
   const room = hugePagesIn(Math.floor(memory / 4096));
   if (needed <= room) return;
+  const asked = populated > 0 ? `the populated regions take ${needed} pages` : 'a region has pages';
+  const has = `VM ${name} of ${showBytes(memory)} has room for ${room === 0 ? 'none' : room}`;
   fault(
     ['vms', index, 'memory'],
-    `the populated regions take ${needed} pages of 1GiB, and VM ${name} of ${showBytes(memory)} has room for ` +
-      `${room === 0 ? 'none' : room}: its first GiB holds the kernel`,
+    `${asked} of 1GiB, and ${has}: its first GiB holds the kernel`,
     `write memory: ${needed + 1}GiB or more`,
   );
 }

@@ -22,7 +22,7 @@ export type PresetTexts = Readonly<Record<PresetFolder, Readonly<Record<string, 
 export const presets: PresetTexts = embeddedPresets;
 
 /** What a preset says about itself; the rest is content. */
-const ABOUT = ['name', 'description'] as const;
+export const ABOUT = ['name', 'description'] as const;
 
 export class PresetReader {
   readonly #texts: PresetTexts;

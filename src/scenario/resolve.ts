@@ -4,13 +4,16 @@ import type { Cycles } from '../base/ids.ts';
 import type { Choice } from '../base/registry.ts';
 import { toCycles } from '../base/units.ts';
 import type { HypervisorCosts } from '../hypervisor/costs.ts';
+import type { VirtualDevices } from '../hypervisor/devices.ts';
 import type { Processor } from '../machine/processor.ts';
 import { type CheckContext, checkScenario, pcpuCount } from './checks.ts';
+import { checkEffects, idleKeys } from './effects.ts';
 import type { FindInput, SweepInput } from './experiments.ts';
 import type { Findings } from './findings.ts';
 import type { MechanismName } from './free.ts';
 import { reportIssue } from './issues.ts';
-import { follow, type LocatedMap, type Path, toValue } from './located.ts';
+import { follow, type Located, type LocatedMap, type Path, toValue } from './located.ts';
+import { type Authors, isChosen, isMeant, withoutPath } from './meant.ts';
 import type { PresetTexts } from './presets.ts';
 import { type ParsedScenario, scenarioSchema } from './schema.ts';
 import { withDefaults } from './schema-walk.ts';
@@ -67,6 +70,7 @@ export interface Scenario {
     readonly backing: 'on-touch' | 'up-front';
   };
   readonly costs: HypervisorCosts;
+  readonly devices: VirtualDevices;
   readonly vms: readonly VmGroup[];
   readonly output: {
     /** Interval between samples; 0 = none. */
@@ -94,7 +98,7 @@ export function resolveScenario(
   root: LocatedMap,
   texts: PresetTexts,
   findings: Findings,
-  isPreset: (file: string) => boolean,
+  { reader, isPreset, files }: Pick<Authors, 'reader' | 'isPreset' | 'files'>,
 ): Scenario | undefined {
   const schema = schemaFor(texts);
   const value = toValue(root);
@@ -108,17 +112,27 @@ export function resolveScenario(
   const broken = issues.map((issue) => issue.path as Path);
   const scenario = parsed.success ? parsed.data : repaired(schema, value, issues);
   if (!scenario) return undefined;
+  const authors: Authors = { root, schema, scenario, reader, isPreset, files };
   const context: CheckContext = {
     scenario,
     sound: (...paths) => paths.every((path) => !broken.some((bad) => overlap(bad, path))),
     written: (path) => follow(root, path).depth === path.length,
+    meant: (path) => isMeant(authors, path),
     fault: (path, message, suggestion) =>
       findings.add(placeOf(root, path, isPreset), message, suggestion),
   };
   checkScenario(context);
   if (!findings.any) checkWorkloads(context);
+  if (!findings.any) checkEffects(context);
   if (findings.any) return undefined;
-  return deepFreeze(inInternalUnits(scenario, withDefaults(schema, value) as Scenario['input']));
+  const input = withDefaults(schema, toValue(withoutIdle(authors)));
+  return deepFreeze(inInternalUnits(scenario, input as Scenario['input']));
+}
+
+/** Without what `--set` or an axis has deprived of its effect, so that the complete scenario can be run again. */
+function withoutIdle(authors: Authors): Located {
+  const idle = idleKeys(authors.scenario).filter(({ path }) => isChosen(authors, path));
+  return idle.reduce<Located>((tree, { path }) => withoutPath(tree, path), authors.root);
 }
 
 const schemas = new WeakMap<PresetTexts, ReturnType<typeof scenarioSchema>>();
@@ -205,6 +219,7 @@ function inInternalUnits(parsed: ParsedScenario, input: Scenario['input']): Scen
       backing: hypervisor.backing,
     },
     costs: hypervisor.costs,
+    devices: hypervisor.devices,
     vms: parsed.vms,
     output: {
       timeseries: cycles(parsed.output.timeseries),

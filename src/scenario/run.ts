@@ -105,6 +105,7 @@ class Window {
 
   /** All work is done. */
   finish(): void {
+    this.#simulation.hypervisor.closing = true;
     this.#at(this.#edges.reachable, this.#close);
   }
 

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { duration, size } from '../base/units.ts';
 import { workloads } from '../guest/workloads/index.ts';
 import { costsSchema } from '../hypervisor/costs.ts';
+import { devicesSchema } from '../hypervisor/devices.ts';
 import { mmuModes } from '../hypervisor/mmu/index.ts';
 import { schedulers } from '../hypervisor/schedulers/index.ts';
 import { tagPolicies } from '../hypervisor/tags/index.ts';
@@ -90,6 +91,7 @@ export function scenarioSchema({
         .enum(['on-touch', 'up-front'])
         .describe('when host memory is given to a VM: at the first touch, or before it starts'),
       costs: costsSchema.describe('path lengths of the hypervisor, in cycles'),
+      devices: devicesSchema,
     })
     .describe('the hypervisor and its policies');
 

@@ -19,6 +19,7 @@ export function checkWorkloads(context: CheckContext): void {
         vm: `${group.name}-0`,
         memoryPages: Math.floor(group.memory / 4096),
         openTrace: unread,
+        checking: true,
       });
     } catch (error) {
       fault(['vms', i, 'workload'], (error as Error).message);

@@ -45,7 +45,7 @@ export const metricDictionary = {
   dirty_walks: count('page walks that only set a dirty bit: first store through a clean entry'),
   fault_walks: count('page walks that ended in a fault: page or nested fault, hidden or not'),
   walk_reads_guest: count(
-    'guest, native or shadow table entries that completed walks, those for a dirty bit included, read through the caches',
+    'guest, native or shadow entries that completed walks, dirty ones too, read through the caches',
   ),
   walk_reads_nested: count('nested table entries that completed walks read through the caches'),
   fault_walk_reads_guest: count(
@@ -87,7 +87,11 @@ export const metricDictionary = {
   cow_breaks: count('pages copied on a write after fork'),
   syscalls: count('system calls'),
   timer_ticks: count('guest timer interrupts'),
-  io_requests: count('blocking I/O requests'),
+  io_requests: count('blocking I/O operations'),
+  disk_requests: count('requests to the disk: an operation of many bytes takes several'),
+  doorbells: count('doorbell writes to devices: under a hypervisor each exits'),
+  packets_sent: count('network packets sent'),
+  packets_received: count('network packets received: requests and acknowledgements'),
   interrupts: count('interrupts delivered to the guest'),
   running_cycles: cycles('run state: on a pCPU'),
   ready_cycles: cycles('run state: runnable, waiting for a pCPU (esxtop %RDY)'),

@@ -1,9 +1,9 @@
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ConfigError } from '../base/errors.ts';
 import { makeDirectory } from '../files/directories.ts';
 import { faultOf, reasonOf } from '../files/faults.ts';
 import { writeFileAtomic, writePiecesAtomic } from '../files/output.ts';
+import { type Recipe, readRecord, recipe as recipeSchema } from '../files/records.ts';
 import { openTree, setsOf } from '../files/scenario-file.ts';
 import { ScenarioTree } from '../scenario/load.ts';
 import { type Axis, valueText } from './axes.ts';
@@ -13,17 +13,6 @@ import { makePlan } from './plan.ts';
 import { differencesCsv, pointsCsv, summaryCsv } from './tables.ts';
 
 /** The directory of a campaign: what it is asked to do, its units, its tables. */
-
-/** campaign.json: everything the plan is made from, so that other processes make the same. */
-interface Recipe {
-  readonly version: string;
-  /** The scenario, and what it extends, as they were read. */
-  readonly file: string;
-  readonly texts: Readonly<Record<string, string>>;
-  readonly set: readonly string[];
-  /** Where relative paths start. */
-  readonly cwd: string;
-}
 
 const RECIPE = 'campaign.json';
 const TABLES = ['points.csv', 'summary.csv', 'differences.csv'] as const;
@@ -80,7 +69,7 @@ export async function reopenCampaign(directory: string): Promise<OpenCampaign> {
     const hint = '`worldswitch sweep plan FILE --out DIR` makes one';
     throw faultOf(directory, `there is no campaign in ${directory}: no ${RECIPE}`, hint);
   }
-  const recipe = readRecipe(path);
+  const recipe = readRecord(path, recipeSchema, 'a recipe of a campaign');
   if (recipe.version !== codeVersion()) {
     throw faultOf(
       path,
@@ -96,23 +85,12 @@ export async function reopenCampaign(directory: string): Promise<OpenCampaign> {
   const tree = new ScenarioTree(recipe.texts[recipe.file]!, {
     file: recipe.file,
     set: recipe.set,
-    readFile: (name) => recipe.texts[name]!,
+    readFile: (name) => {
+      if (Object.hasOwn(recipe.texts, name)) return recipe.texts[name]!;
+      throw faultOf(path, `it is damaged: the text of ${name} is missing`);
+    },
   });
   return { campaign: await Campaign.open(makePlan(tree), directory), recipe };
-}
-
-function readRecipe(path: string): Recipe {
-  const damaged = (): ConfigError => faultOf(path, 'not the recipe of a campaign: it is damaged');
-  let recipe: Partial<Recipe>;
-  try {
-    recipe = JSON.parse(readFileSync(path, 'utf8'));
-  } catch {
-    throw damaged();
-  }
-  const { version, file, texts, set, cwd } = recipe;
-  const whole = version && file && typeof texts?.[file] === 'string' && Array.isArray(set) && cwd;
-  if (!whole) throw damaged();
-  return recipe as Recipe;
 }
 
 export interface Merge {

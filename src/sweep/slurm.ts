@@ -5,7 +5,12 @@ export const DEFAULT_MAX_ARRAY_SIZE = 1001;
 
 /** A line of the user's own cannot be used. */
 export class BatchLineError extends Error {
-  override readonly name = 'BatchLineError';
+  override readonly name: string = 'BatchLineError';
+}
+
+/** A path of the script itself cannot stand in it. */
+export class BatchPathError extends BatchLineError {
+  override readonly name = 'BatchPathError';
 }
 
 export interface ShardChoice {
@@ -50,6 +55,7 @@ export interface BatchJob {
 /** Throws BatchLineError. */
 export function arrayScript(job: BatchJob): string {
   const { name, directory, shards, limit, cpus, program, lines } = job;
+  checkWords([...program, directory]);
   const percent = limit === undefined ? '' : `%${limit}`;
   return script(
     [
@@ -67,6 +73,7 @@ export function arrayScript(job: BatchJob): string {
 /** Waits for the array whatever became of its tasks: the merge says what is missing. */
 export function mergeScript(job: BatchJob): string {
   const { name, directory, program, lines } = job;
+  checkWords([...program, directory]);
   return script(
     [
       `--job-name=${name}-merge`,
@@ -78,10 +85,27 @@ export function mergeScript(job: BatchJob): string {
   );
 }
 
-/** A per cent sign of the path itself must be doubled, and blanks need quotes. */
+/**
+ * A per cent sign of the path itself must be doubled; blanks, quotes and `#` mean something to sbatch, which reads these
+ * lines like a shell without expansions.
+ */
 function logIn(directory: string, name: string): string {
   const path = `${directory.replaceAll('%', '%%')}/slurm/${name}.log`;
-  return /\s/.test(path) ? `"${path}"` : path;
+  return /[\s"'#]/.test(path) ? `"${path.replaceAll('"', '\\"')}"` : path;
+}
+
+/** Names that no batch script can hold, or that Slurm reads as something else. Throws BatchPathError. */
+function checkWords(words: readonly string[]): void {
+  for (const word of words) {
+    const shown = JSON.stringify(word);
+    if (/\p{Cc}/u.test(word)) {
+      throw new BatchPathError(`a path with control characters cannot stand in a script: ${shown}`);
+    }
+    // In a file name it turns off what `%A` stands for.
+    if (word.includes('\\')) {
+      throw new BatchPathError(`Slurm takes no file names with a backslash: ${shown}`);
+    }
+  }
 }
 
 function script(options: readonly string[], words: readonly string[], rest = ''): string {
@@ -93,17 +117,50 @@ function script(options: readonly string[], words: readonly string[], rest = '')
 }
 
 /** Options that the campaign sets itself: with others the shards would not fit. */
-const RESERVED = /^(?:--array|-a|--dependency|-d|--wrap)(?:\b|=|$)/;
+const RESERVED = ['array', 'dependency', 'wrap'] as const;
+/** Their letters, also behind others that take no value: `-Ha0-9`. */
+const RESERVED_LETTERS = /^-[A-Za-z?]*?[ad]/;
+const WITHOUT_VALUE = /^-[HhIkOQsuvVW?]*$/;
 
 function optionIn(line: string): string {
   const option = line.trim().replace(/^#SBATCH\s+/, '');
-  if (/[\r\n]/.test(option) || !/^-{1,2}[A-Za-z]/.test(option)) {
+  if (/\p{Cc}/u.test(option) || !/^-{1,2}[A-Za-z]/.test(option)) {
     throw new BatchLineError(`not an option of sbatch: ${JSON.stringify(line)}`);
   }
-  if (RESERVED.test(option)) {
-    throw new BatchLineError(`the campaign sets "${option.split(/[= ]/)[0]}" itself`);
+  for (const word of wordsOf(option)) {
+    if (!isReserved(word)) continue;
+    throw new BatchLineError(`the campaign sets "${word.split('=')[0]}" itself`);
   }
   return option;
+}
+
+/** sbatch takes every beginning of a long option for it. */
+function isReserved(word: string): boolean {
+  if (word.startsWith('--')) {
+    const name = word.slice(2).split('=')[0]!;
+    return name !== '' && RESERVED.some((reserved) => reserved.startsWith(name));
+  }
+  const letters = RESERVED_LETTERS.exec(word)?.[0];
+  return letters !== undefined && WITHOUT_VALUE.test(letters.slice(0, -1));
+}
+
+/** The words of a line as sbatch reads them: one line may hold several options, and quotes may stand anywhere. */
+function wordsOf(line: string): string[] {
+  const words: string[] = [];
+  let word: string | undefined;
+  let quote = '';
+  for (let i = 0; i < line.length; i++) {
+    const character = line[i]!;
+    if (character === '\\') word = (word ?? '') + (line[++i] ?? '');
+    else if (character === quote) quote = '';
+    else if (quote !== '') word = (word ?? '') + character;
+    else if (character === '"' || character === "'") [quote, word] = [character, word ?? ''];
+    else if (/\s/.test(character)) {
+      if (word !== undefined) words.push(word);
+      word = undefined;
+    } else word = (word ?? '') + character;
+  }
+  return word === undefined ? words : [...words, word];
 }
 
 /** The `#SBATCH` lines of a script. */

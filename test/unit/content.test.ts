@@ -61,7 +61,10 @@ describe('what a file is', () => {
 
   it('names what the tools of this system make', () => {
     const made = (command: string, ...args: string[]) =>
-      execFileSync(command, args, { input: TEXT, stdio: ['pipe', 'pipe', 'ignore'] });
+      execFileSync(command, args, {
+        ...(command === 'tar' ? {} : { input: TEXT }),
+        stdio: ['pipe', 'pipe', 'ignore'],
+      });
     expect(foreignContent(made('tar', '-c', '-C', import.meta.dirname, 'content.test.ts'))).toMatch(
       /tar/,
     );
@@ -123,6 +126,9 @@ describe('bytes in a message', () => {
   it('are numbers when they are no text', () => {
     expect(shown('\x7fELF\x02\x01\x01\0\0\0')).toBe('binary data (7f 45 4c 46 02 01 01 00 …)');
     expect(shown('\x01\x02')).toBe('binary data (01 02)');
+    const random =
+      '\xaf\x9f\u0017g\xd2\t\xd2\xa0\xe5\x9f" a\xe8\xe8ZMZ\xbc<\'(0ci\xe71\x93\xde\xa3';
+    expect(shown(random)).toBe('binary data (af 9f 17 67 d2 09 d2 a0 …)');
     for (let byte = 0; byte < 256; byte++) {
       expect(shown(`a${String.fromCharCode(byte).repeat(3)}`)).toMatch(/^[ -~…]+$/);
     }

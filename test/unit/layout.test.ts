@@ -296,6 +296,10 @@ describe('any layout', () => {
       });
     expect(() => heap('6000GiB')).toThrow(/text, small-page private memory and heap take 6257 GiB/);
     expect(heap('5000GiB').processes).toHaveLength(1);
+    const jobs = { instructions: 1000, parentCode: '4000GiB', parentData: '4000GiB' };
+    expect(() => make({ kind: 'synthetic', aslr, regions: REGIONS, jobs })).toThrow(
+      /text, small-page private memory and heap take 8001 GiB/,
+    );
     const mappings = { calls: 1, pages: 2 ** 18, live: 600 };
     expect(() =>
       make({ kind: 'synthetic', aslr, regions: REGIONS, per1M: { mmap: mappings } }),

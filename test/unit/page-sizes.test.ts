@@ -139,7 +139,9 @@ describe('guest pages of 1 GiB', () => {
     expect(said).toContain(
       'the populated regions take 2 pages of 1GiB, and VM vm of 2.44 GiB has room for 1: its first GiB holds the kernel — write memory: 3GiB or more',
     );
-    expect(refusal(regions([{ ...huge, populated: false }], { memory: '64MiB' }))).toBe('');
+    const none = refusal(regions([{ ...huge, populated: false }], { memory: '64MiB' }));
+    expect(none).toContain('a region has pages of 1GiB, and VM vm of 64 MiB has room for none');
+    expect(refusal(regions([{ ...huge, populated: false, size: '4GiB' }]))).toBe('');
   });
 
   test('fit beside small pages that fill the rest, whatever comes first', async () => {
@@ -173,8 +175,10 @@ describe('guest pages of 1 GiB', () => {
   });
 
   test('that the guest has not are an error of the scenario, not of the program', async () => {
-    const unpopulated = regions([{ ...huge, populated: false }], { memory: '64MiB' });
-    await expect(run(unpopulated)).rejects.toThrow('no large pages left');
+    const regionsOf = [{ ...huge, populated: false, size: '4GiB' }];
+    const mmu = { kind: 'native' };
+    const more = { duration: '90ms', hypervisor: { mmu } };
+    await expect(run(regions(regionsOf, {}, more))).rejects.toThrow('no large pages left');
   });
 
   test.each([

@@ -66,7 +66,8 @@ describe('lackey output that was reformatted', () => {
     ['a message that is none', '==x== hello\n'],
     ['half of the mark of a message', '==9 hello\n'],
     ['a system call that is none', 'SYSCALL[9,1] sys_read\n'],
-    ['an arrow', '--> done\nhello\n'],
+    ['an arrow', '--> done\n'],
+    ['an arrow of a program', ' --> done\n'],
   ])('refuses %s with its place', (_, line) => {
     const message = refusal('lackey', `I 400000,3\n${line}`);
     expect(message).toMatch(/^in\.log:[23]: not a (line of lackey output|system call as)/);
@@ -262,6 +263,19 @@ describe('two programs in one trace', () => {
     expect(lines).toEqual(['X sys syscall-39', 'I 1 401', 'L 1 7ffd51ace']);
   });
 
+  it('get the instruction whose bytes ended with their last record', () => {
+    const old =
+      'W0.T1   0x0000000000401026  0f 05  syscall\nW1.T2   0x0000000000402026  0f 05  syscall\n';
+    for (const [program, page] of [
+      ['W0', '401'],
+      ['W1', '402'],
+    ]) {
+      const { lines } = imported('drcachesim', old, undefined, 7, { program });
+      expect(lines).toEqual([`I 1 ${page}`]);
+    }
+    expect(refusal('drcachesim', old)).toContain('W0 (1 access), W1 (1 access)');
+  });
+
   it('are none when the trace names none', () => {
     const nameless = text.replace(/W\d\./g, '');
     expect(refusal('drcachesim', nameless, 'W0')).toMatch(/no program W0 in it: it names none$/);
@@ -364,6 +378,58 @@ describe('kernel addresses', () => {
     });
     expect(lines).toEqual(['I 1 401', 'S 1 601']);
     expect(totals).toContain('I 1 L 0 S 1 M 0 straddles 0');
+  });
+});
+
+describe('a damaged byte', () => {
+  const texts: [string, number, string][] = [
+    [
+      'lackey',
+      4,
+      'I  0401ab70,3\n S 1fff000d28,8\nSB 04000be0\n==7== x\nSYSCALL[7,1](12) sys_brk ( 0x0 ) --> [pre-success] Success(0x4035000) \n L ffffffff81e00080,4\n M 04033000,4\n',
+    ],
+    ['csv', 3, '"address","kind","size"\n"0x401000","I",4\n4198400,read,8\n0xffffffff81e00080,W\n'],
+    [
+      'drcachesim',
+      3,
+      `${RELEASES[1]![1].split('\n').slice(1).join('\n')}View tool results:\n 2 : total\n`,
+    ],
+    ['drcachesim', 5, RELEASES[3]![1]],
+  ];
+  // No line break is made or lost, and no comment begins.
+  const bytes = [...' \t,0aGIL"\\:<>@W.-\0\r\xff'].map((letter) => letter.charCodeAt(0));
+  for (const [from, accesses, text] of texts) {
+    it(`in ${from} output is refused, or every access is there all the same: ${accesses}`, () => {
+      let refused = 0;
+      for (let at = 0; at < text.length; at++) {
+        if (text[at] === '\n') continue;
+        for (const byte of bytes) {
+          const damaged = bytesOf(text);
+          damaged[at] = byte;
+          try {
+            const { totals } = imported(from, damaged);
+            const sum = [...totals.matchAll(/ [ILSM] (\d+)/g)].reduce(
+              (n, [, k]) => n + Number(k),
+              0,
+            );
+            expect(`${sum >= accesses} ${at}`).toBe(`true ${at}`);
+          } catch (error) {
+            if ((error as Error).name !== 'TraceError') throw error;
+            expect((error as Error).message).toMatch(/^in\.log:\d+: [ -~…]*$/);
+            refused++;
+          }
+        }
+      }
+      expect(refused).toBeGreaterThan(text.length);
+    });
+  }
+
+  it('that was the break behind a system call does not hide the access', () => {
+    const call = 'SYSCALL[7,1](12) sys_brk ( 0x0 ) --> [pre-success] Success(0x4035000) ';
+    expect(refusal('lackey', `I 401000,3\n${call} M 04033000,4\n`)).toContain('an access behind');
+    expect(refusal('lackey', `I 401000,3\n --> [sync] Success(0x0)I  04033000,4\n`)).toContain(
+      'an access behind',
+    );
   });
 });
 

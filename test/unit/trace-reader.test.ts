@@ -159,6 +159,51 @@ describe('the reader of page traces', () => {
     }
   });
 
+  it('keeps pages of the kernel apart from those of the program, in either spelling', () => {
+    // The second area of 512 GiB that is used is numbered 1; the low 27 bits stay.
+    const expected = ['L 1 401', 'L 1 ff80401', 'L 1 ff80401', 'L 1 401'];
+    for (const chunk of [1, 100]) {
+      const text = 'L 1 401\nL 1 ffff80401\nL 1 ffffffff80401\nL 1 0000000000401\n';
+      expect(read(text, chunk)).toEqual(expected);
+    }
+    const mapped = read('X mmap ffffffff80401 2 rw-pa\nL 1 ffff80402\nX munmap ffff80401 2\n');
+    expect(mapped).toEqual(['X mmap', 'L 1 7f80402', 'X munmap']);
+  });
+
+  it.each(['1000000000', '7ffffffff80401', 'fff7fff80401', '1ffffffff80401', '10000000000000401'])(
+    'refuses page %s, which no canonical address is on',
+    (page) => {
+      expect(() => read(`L 1 401\nL 1 ${page}\n`)).toThrow(/^test\.pt:2: .*at most 36 bits/);
+      expect(() => read(`L 1 401\nX munmap ${page} 1\n`)).toThrow(/^test\.pt:2: .*at most 36/);
+    },
+  );
+
+  it('refuses pages of the kernel in two address spaces, which a computer shares and the model would not', () => {
+    const message = /^test\.pt:5: kernel addresses in address space 2 and in 1/;
+    expect(() => read('P 1\nL 1 ffff80401\nP 2\nL 1 401\nL 1 ffff80402\n')).toThrow(message);
+    expect(read('P 1\nL 1 ffff80401\nP 2\nL 1 401\nP 1\nL 1 ffff80402\n')).toHaveLength(6);
+    expect(() => read('P 1\nL 1 ffff80401\nX fork 2\nP 2\nL 1 ffff80401\n')).toThrow(/forks/);
+  });
+
+  it('skips a byte-order mark', () => {
+    for (const text of ['\xef\xbb\xbfI 1 401\n', `\xef\xbb\xbf${WHOLE}`]) {
+      for (const chunk of [1, 2, 100]) expect(read(text, chunk)).toEqual(read(text.slice(3)));
+    }
+    expect(() => read('\xef\xbb\xbf', 1)).toThrow('it is empty');
+  });
+
+  it.each([
+    ['UTF-16: save it as UTF-8', '\xff\xfeI\0 \x001\0 \x004\0\n\0'],
+    ['a zip archive: unpack it first', 'PK\x03\x04\x14\0\0'],
+    ['a zip archive: unpack it first', `PK\x03\x04${'\0'.repeat(MAX_LINE)}`],
+    ['compressed with zstd: unpack it first', '\x28\xb5\x2f\xfd\x04\0\n'],
+    ['a program (ELF)', '\x7fELF\x02\n'],
+    ['it begins with binary data (01 00', '\x01\0\x02\0\x03\n'],
+  ])('says of another file that it is %s', (message, text) => {
+    expect(() => read(text)).toThrow(`test.pt:1: not a page trace: `);
+    expect(() => read(text)).toThrow(message);
+  });
+
   it('refuses a program spread over more than fifteen areas', () => {
     const text = Array.from({ length: 16 }, (_, i) => `L 1 ${(i * 2 ** 27).toString(16)}\n`);
     expect(() => read(text.join(''))).toThrow('512 GiB');
@@ -234,6 +279,38 @@ describe('the trace workload', () => {
       ['Load 1 1 1', 'WorkDone 1 0 0'],
       ['Load 1 1 1', 'WorkDone 1 0 0'],
     ]);
+  });
+
+  it('passes over a looped trace as over one that is read anew each time', () => {
+    const text =
+      '# page trace 1\nX mmap 10 2 rw-pa\nI 1 20\nL 3 10\nI 70000 20\nP 4\nX exec 5\nP 5\nS 1 10\nX exit\n# totals L 3\n';
+    for (const options of [{ events: 'replay' }, {}, { limitReferences: 70_002 }]) {
+      const looped = program(text, { ...options, loop: true });
+      const once = () => program(text, options);
+      for (let pass = 0; pass < 3; pass++) {
+        const expected = once();
+        let items: string[];
+        do {
+          items = fill(expected, 3);
+          if (items.length > 0) expect(fill(looped, 3)).toEqual(items);
+        } while (items.length > 0);
+      }
+    }
+  });
+
+  it('goes on reading a looped trace that has too many lines to be kept', () => {
+    const lines = 300_000;
+    const text = Array.from({ length: lines }, (_, i) => `L 1 ${(i % 7).toString(16)}\n`).join('');
+    const from = program(text, { loop: true });
+    for (let pass = 0; pass < 2; pass++) {
+      let seen = 0;
+      for (;;) {
+        const items = fill(from, 1000);
+        seen += items.filter((item) => item.startsWith('Load')).length;
+        if (items.at(-1)!.startsWith('WorkDone')) break;
+      }
+      expect(seen).toBe(lines);
+    }
   });
 
   it.each([true, false])('refuses a trace without references, looped: %s', (loop) => {

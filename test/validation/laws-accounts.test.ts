@@ -61,7 +61,7 @@ const overridesOf = (s: AnyScenario): Overrides => ({
     name: `vm-${'ab'[i]}`,
     count: i === 0 ? s.count : 1,
     memory: '32MiB',
-    cap: i === 0 ? s.cap : 0,
+    cap: i === 0 && s.scheduler['kind'] === 'credit' ? s.cap : 0,
     workload: { ...workload, hz: workload['hz'] || s.hz },
   })),
 });

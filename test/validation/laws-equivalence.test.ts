@@ -58,13 +58,15 @@ const anyGuest = fc.record({
       limit: fc.constant('256KiB'),
     }),
   }),
-  jobs: fc.record({
-    instructions: fc.integer({ min: 500, max: 6000 }),
-    forks: fc.boolean(),
-    exec: fc.boolean(),
-    freshPages: fc.integer({ min: 0, max: 20 }),
-    cowPages: fc.integer({ min: 0, max: 20 }),
-  }),
+  jobs: fc
+    .record({
+      instructions: fc.integer({ min: 500, max: 6000 }),
+      forks: fc.boolean(),
+      exec: fc.boolean(),
+      freshPages: fc.integer({ min: 0, max: 20 }),
+      cowPages: fc.integer({ min: 0, max: 20 }),
+    })
+    .map(({ cowPages, ...jobs }) => (jobs.forks ? { ...jobs, cowPages } : jobs)),
   hz: fc.constant(0),
   work: fc.constant(4),
 });

@@ -14,21 +14,50 @@ const QUICK = ['sh', 'xz'];
 const shipped = (name: string) =>
   gunzipSync(readFileSync(new URL(`../../configs/traces/${name}`, import.meta.url)));
 
+/** What the import makes of lackey output. */
+function converted(raw: Uint8Array) {
+  let text = '';
+  const writer = new PageTraceWriter((bytes) => {
+    text += Buffer.from(bytes).toString('latin1');
+  });
+  const recorder = new TraceRecorder(writer);
+  const importer = lackey.create('raw-seq.lackey', recorder);
+  for (let at = 0; at < raw.length; at += 65_536) importer.push(raw.subarray(at, at + 65_536));
+  importer.finish();
+  recorder.finish();
+  return { text, lines: importer.line };
+}
+
 describe('the import of a raw lackey trace', () => {
+  const raw = gunzipSync(readFileSync(new URL('raw-seq.lackey.gz', import.meta.url)));
+  // The shipped file lacks the heading; events and the closing sums are in both.
+  const expected = `# page trace 1\n${shipped('raw-seq.pt.gz').toString('latin1')}`;
+
   it('is the page trace that was made from it by another program, line for line', () => {
-    const raw = gunzipSync(readFileSync(new URL('raw-seq.lackey.gz', import.meta.url)));
-    let text = '';
-    const writer = new PageTraceWriter((bytes) => {
-      text += Buffer.from(bytes).toString('latin1');
-    });
-    const recorder = new TraceRecorder(writer);
-    const importer = lackey.create('raw-seq.lackey', recorder);
-    for (let at = 0; at < raw.length; at += 65_536) importer.push(raw.subarray(at, at + 65_536));
-    importer.finish();
-    recorder.finish();
-    expect(importer.line).toBe(199_893);
-    // The shipped file lacks the heading; events and the closing sums are in both.
-    expect(text).toBe(`# page trace 1\n${shipped('raw-seq.pt.gz').toString('latin1')}`);
+    const { text, lines } = converted(raw);
+    expect(lines).toBe(199_893);
+    expect(text).toBe(expected);
+  });
+
+  it.each<[string, (text: string) => string]>([
+    ['one blank everywhere', (text) => text.replace(/^ ?([ILSM]) +/gm, '$1 ')],
+    [
+      'tabs and capital digits',
+      (text) =>
+        text.replace(
+          /^ ?([ILSM]) +([0-9a-f]+)/gm,
+          (_, kind, page) => `\t${kind}\t${page.toUpperCase()}`,
+        ),
+    ],
+    [
+      'time stamps and superblocks',
+      (text) =>
+        text
+          .replace(/^==(\d+)==/gm, '==00:00:00:01.250 $1==')
+          .replace(/^I .*,1$/gm, 'SB 04000be0\n$&'),
+    ],
+  ])('is the same with %s', (_, change) => {
+    expect(converted(Buffer.from(change(raw.toString('latin1')), 'latin1')).text).toBe(expected);
   });
 });
 

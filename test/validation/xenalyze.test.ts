@@ -12,7 +12,7 @@ import { hasXenalyze, type XenReport, xenalyze } from '../support/xenalyze.ts';
  * cycle. It defines the length of an exit in its own way:
  * - until VMRUN; what the hypervisor does in between is in the exit, device emulation included;
  * - an exit by which the vCPU lost the pCPU ends when it is runnable again, so HLT has the sleep in it;
- * - what is done when a vCPU is picked again (the entry, and work on waking) is in no exit.
+ * - what is done when a vCPU is picked again (the entry, work on waking and on packets that came in) is in no exit.
  * The expectations below are the result's own totals, corrected for that.
  */
 if (!hasXenalyze) {
@@ -32,19 +32,25 @@ const codeNames: Readonly<Record<number, string>> = {
 };
 
 /** Counts, per vCPU, what happens outside the exits as xenalyze delimits them. */
-class Outside implements Pick<Observer, 'onBegin' | 'onRunstate' | 'onVmexit' | 'onInterrupt'> {
+class Outside
+  implements Pick<Observer, 'onBegin' | 'onRunstate' | 'onVmexit' | 'onVmrun' | 'onInterrupt'>
+{
   run!: ObservedRun;
   #reason: string[] = [];
   /** Times it was picked, by the reason of the exit before. */
   readonly picked: Record<string, number>[] = [];
   /** Interrupts that came with an entry: with the timer among them, with others, at all. */
   readonly fresh: { timer: number; other: number; all: number }[] = [];
+  /** Cycles from when it was picked to its entry: the switch, waking, packets that came in meanwhile, VMRUN. */
+  readonly onTheWayIn: number[] = [];
+  readonly #pickedAt: number[] = [];
 
   readonly observer: Observer = {
     ...silent,
     onBegin: (run) => this.onBegin(run),
     onRunstate: (...args) => this.onRunstate(...args),
     onVmexit: (...args) => this.onVmexit(...args),
+    onVmrun: (...args) => this.onVmrun(...args),
     onInterrupt: (...args) => this.onInterrupt(...args),
   };
 
@@ -54,14 +60,23 @@ class Outside implements Pick<Observer, 'onBegin' | 'onRunstate' | 'onVmexit' | 
       this.#reason.push('hlt');
       this.picked.push({});
       this.fresh.push({ timer: 0, other: 0, all: 0 });
+      this.onTheWayIn.push(0);
+      this.#pickedAt.push(Number.NaN);
     }
   }
 
-  onRunstate(_now: number, _pcpu: number, vcpu: number, from: number, to: number): void {
+  onRunstate(now: number, _pcpu: number, vcpu: number, from: number, to: number): void {
     if (from === to || this.run.runstates[to] !== 'running') return;
     const counts = this.picked[vcpu]!;
     const reason = this.#reason[vcpu]!;
     counts[reason] = (counts[reason] ?? 0) + 1;
+    this.#pickedAt[vcpu] = now;
+  }
+
+  onVmrun(now: number, _pcpu: number, vcpu: number, _asid: number): void {
+    const since = this.#pickedAt[vcpu]!;
+    if (!Number.isNaN(since)) this.onTheWayIn[vcpu] = this.onTheWayIn[vcpu]! + now - since;
+    this.#pickedAt[vcpu] = Number.NaN;
   }
 
   onVmexit(_now: number, _pcpu: number, vcpu: number, reason: number): void {
@@ -107,6 +122,9 @@ function expected({ scenario, result }: TracedRun, outside: Outside) {
       offline: metric(result, 'vcpu', id, 'parked_cycles'),
     };
     const exits: Record<string, { count: number; cycles: number }> = {};
+    const picks = Object.values(outside.picked[i]!).reduce((sum, n) => sum + n, 0);
+    const slept = outside.picked[i]!['hlt'] ?? 0;
+    const switches = leaf(result, name, 'switch', '');
     for (const row of result.exits) {
       if (row.vm !== name || row.vcpu !== index || !run.virtualized) continue;
       const { reason } = row;
@@ -120,6 +138,7 @@ function expected({ scenario, result }: TracedRun, outside: Outside) {
         const { all, timer, other } = outside.fresh[i]!;
         cycles += leaf(result, name, 'host', 'interrupt') - other * costs.hostInterrupt;
         cycles -= all * costs.injectEvent + timer * costs.timer;
+        cycles -= outside.onTheWayIn[i]! - switches - picks * entry - slept * costs.wake;
       } else if (reason === 'ioio') {
         cycles += leaf(result, name, 'host', 'device');
       }

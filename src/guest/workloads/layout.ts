@@ -150,12 +150,12 @@ export function checkRoom(
   mappings: number,
 ): void {
   const firstCode = regions.find((region) => region.kind === 'code');
-  // Either part can lose a table's worth of pages at the alignment of each region and of its area.
+  // Alignment costs a region less than one of its pages, and the area at the end two tables' worth.
   let low = heap + 1024;
   let high = mappings + 1024;
   for (const region of regions) {
-    const pages = pagesOf(region) + (region.pageSize === 4096 ? 0 : 511);
-    if (region === firstCode || (isLow(region) && region.name !== 'stack')) low += pages;
+    const pages = pagesOf(region) + region.pageSize / 4096 - 1;
+    if (region.name !== 'stack' && (region === firstCode || isLow(region))) low += pages;
     else high += pages;
   }
   const lowRoom = HIGH + 512 - RANGE.mmap - TEXT - RANGE.heap;

@@ -20,8 +20,8 @@ export function pageShiftOf(bytes: number): number {
 }
 
 /**
- * Pages of 1 GiB that the populated regions of these processes take in all; shared memory and what is
- * only read from a file count once.
+ * Pages of 1 GiB that the populated regions of these processes take in all; shared memory and what
+ * is only read from a file count once.
  */
 export function hugePagesOf(processes: readonly ProcessImage[]): number {
   const objects = new Map<string, number>();

@@ -64,6 +64,9 @@ export interface Sampler {
 
 const EMPTY = new Int32Array(0);
 
+/** Whether drawing pages takes a table as large as the region. */
+export const hasTable = ({ kind }: Pattern) => kind === 'zipf' || kind === 'pointer-chase';
+
 /** Prepares `pattern` over `pages` pages; `path` names the stream that shuffles. */
 export function sampler(pattern: Pattern, pages: number, seed: string, path: string): Sampler {
   const base = { pages, step: 1, phase: 0, table: EMPTY };
@@ -95,7 +98,7 @@ export function below(n: number, bits: number): number {
 
 /** A random order of 0..n-1 (Fisher and Yates). */
 export function permutation(n: number, state: Int32Array): Int32Array {
-  const order = Int32Array.from({ length: n }, (_, i) => i);
+  const order = ascending(n);
   for (let i = n - 1; i > 0; i--) {
     const j = below(i + 1, xoshiroNext(state));
     const kept = order[i]!;
@@ -107,7 +110,7 @@ export function permutation(n: number, state: Int32Array): Int32Array {
 
 /** `next` of each page, all pages on one cycle (Sattolo 1986). */
 export function cycle(n: number, state: Int32Array): Int32Array {
-  const next = Int32Array.from({ length: n }, (_, i) => i);
+  const next = ascending(n);
   for (let i = n - 1; i > 0; i--) {
     const j = below(i, xoshiroNext(state));
     const kept = next[i]!;
@@ -115,6 +118,12 @@ export function cycle(n: number, state: Int32Array): Int32Array {
     next[j] = kept;
   }
   return next;
+}
+
+function ascending(n: number): Int32Array {
+  const numbers = new Int32Array(n);
+  for (let i = 0; i < n; i++) numbers[i] = i;
+  return numbers;
 }
 
 /** What one column of an alias table adds up to: thresholds are 16-bit numbers. */
@@ -129,28 +138,38 @@ export const COLUMN = 65_536;
 export function aliasTable(n: number, exponent: number, order: Int32Array | null): Int32Array {
   const weights = zipfWeights(n, exponent);
   const table = new Int32Array(3 * n);
-  const small: number[] = [];
-  const large: number[] = [];
-  for (let rank = 0; rank < n; rank++) (weights[rank]! < COLUMN ? small : large).push(rank);
+  // Two stacks in one array: ranks below an even share grow from its start, the others from its end.
+  const ranks = new Int32Array(n);
+  let small = 0;
+  let large = n;
+  for (let rank = 0; rank < n; rank++) {
+    if (weights[rank]! < COLUMN) ranks[small++] = rank;
+    else ranks[--large] = rank;
+  }
   const column = (rank: number, threshold: number, other: number) => {
     table[3 * rank] = threshold;
     table[3 * rank + 1] = order ? order[rank]! : rank;
     table[3 * rank + 2] = order ? order[other]! : other;
   };
-  while (small.length > 0 && large.length > 0) {
-    const poor = small.pop()!;
-    const rich = large[large.length - 1]!;
+  while (small > 0 && large < n) {
+    const poor = ranks[--small]!;
+    const rich = ranks[large]!;
     column(poor, weights[poor]!, rich);
     weights[rich] = weights[rich]! - (COLUMN - weights[poor]!);
-    if (weights[rich]! < COLUMN) small.push(large.pop()!);
+    if (weights[rich]! < COLUMN) {
+      large++;
+      ranks[small++] = rich;
+    }
   }
-  for (const rank of [...small, ...large]) column(rank, COLUMN, rank);
+  for (let i = 0; i < small; i++) column(ranks[i]!, COLUMN, ranks[i]!);
+  for (let i = large; i < n; i++) column(ranks[i]!, COLUMN, ranks[i]!);
   return table;
 }
 
 /** Whole weights of the ranks that add up to `n * COLUMN`. */
 export function zipfWeights(n: number, exponent: number): Float64Array {
-  const raw = Float64Array.from({ length: n }, (_, k) => Math.fround((k + 1) ** -exponent));
+  const raw = new Float64Array(n);
+  for (let k = 0; k < n; k++) raw[k] = Math.fround((k + 1) ** -exponent);
   const total = raw.reduce((sum, weight) => sum + weight, 0);
   const weights = raw.map((weight) => Math.round((weight / total) * n * COLUMN));
   const given = weights.reduce((sum, weight) => sum + weight, 0);

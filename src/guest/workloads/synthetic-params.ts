@@ -142,11 +142,18 @@ const requests = z.strictObject({
   distribution: z.enum(['exponential', 'fixed']).default('exponential'),
   syscalls: z.int().min(0).max(10_000).default(0).describe('system calls of a request'),
   ioProbability: share().default(0).describe('share of requests that wait for the disk once'),
+  requestBytes: z
+    .int()
+    .min(1)
+    .max(2 ** 30)
+    .default(512)
+    .describe('bytes of a request: packets that come in'),
   responseBytes: z
     .int()
     .min(0)
     .max(2 ** 30)
-    .default(4096),
+    .default(4096)
+    .describe('bytes of an answer: packets that go out, and acknowledgements that come in'),
 });
 
 /** An I/O operation of a program. */
@@ -157,7 +164,7 @@ export const io = {
     .min(0)
     .max(2 ** 30)
     .default(4096)
-    .describe('bytes of an I/O operation'),
+    .describe('bytes of an I/O operation: one or more requests to the disk'),
 };
 
 export const syntheticParams = z.object({

@@ -3,7 +3,7 @@ import { Background, type BackgroundPlan, exponential } from './background.ts';
 import { checkRoom, type Layout, layOut, MAPPING_TEMPLATE, offsetsOf, pagesOf } from './layout.ts';
 import { type Mix, makeMix } from './mix.ts';
 import { Mixer } from './mixer.ts';
-import { below, sampler } from './patterns.ts';
+import { below, hasTable, sampler } from './patterns.ts';
 import { type Item, operation, ScriptProgram, type Step, visit } from './script.ts';
 import {
   ratesOf,
@@ -32,13 +32,14 @@ export const synthetic: WorkloadDefinition<typeof syntheticParams> = {
   params: syntheticParams,
   create(params, deps) {
     check(params);
+    checkMemory(params, deps);
     const factory = new Factory(params, deps);
     const processes = Array.from({ length: params.processes }, (_, i) => factory.process(i));
-    checkMemory(processes, deps);
     const { requests, jobs } = params;
     return {
       processes,
       arrivals: requests && arrivalsOf(requests.arrivals),
+      requestBytes: requests?.requestBytes,
       work: params.work,
       unit: requests ? 'requests' : jobs ? 'jobs' : 'million instructions',
       cpiQ8: Math.round(params.cpi * 256),
@@ -69,20 +70,25 @@ function check({ regions, jobs, requests }: SyntheticParams): void {
   if (code) throw new Error(`region ${code.name} is code and cannot be stored to`);
 }
 
-function checkMemory(processes: readonly ProcessImage[], deps: WorkloadDeps): void {
-  const shared = new Map<string, number>();
-  let pages = 0;
-  for (const region of processes.flatMap((process) => process.regions)) {
-    if (!region.populated) continue;
-    if (region.kind === 'anon') pages += region.pages;
-    else shared.set(region.name, region.pages);
-  }
-  for (const size of shared.values()) pages += size;
-  if (pages <= deps.memoryPages) return;
-  const mib = (n: number) => Math.ceil(n / 256);
-  throw new Error(
-    `the populated regions take ${mib(pages)} MiB, VM ${deps.vm} has ${mib(deps.memoryPages)} MiB`,
-  );
+/** Before anything is made whose size follows from that of the regions. */
+function checkMemory(params: SyntheticParams, { vm, memoryPages }: WorkloadDeps): void {
+  const { regions, jobs, processes } = params;
+  const own = [...regions, KERNEL_EVENT_REGION];
+  const parents = jobs?.forks === true && jobs.exec ? parentRegions(jobs) : [];
+  const running = (parents.length > 0 ? parents : own).filter(({ populated }) => populated);
+  const total = (some: readonly SyntheticRegion[]) =>
+    some.reduce((sum, region) => sum + pagesOf(region), 0);
+  const anonymous = running.filter(({ kind }) => kind === 'anon');
+  const shared = running.filter(({ kind }) => kind !== 'anon');
+  const complain = (which: string, pages: number): never => {
+    const mib = (n: number) => Math.ceil(n / 256);
+    throw new Error(`${which} take ${mib(pages)} MiB, VM ${vm} has ${mib(memoryPages)} MiB`);
+  };
+  const populated = processes * total(anonymous) + total(shared);
+  if (populated > memoryPages) complain('the populated regions', populated);
+  const drawn = [...own, ...parents].filter(({ pattern }) => hasTable(pattern));
+  const largest = drawn.reduce((most, region) => Math.max(most, pagesOf(region)), 0);
+  if (largest > memoryPages) complain('the pages of a zipf or pointer-chase pattern', largest);
 }
 
 const KERNEL_EVENT_REGION: SyntheticRegion = {
@@ -118,6 +124,7 @@ class Factory {
   private readonly params: SyntheticParams;
   private readonly seed: string;
   private readonly lines: boolean;
+  private readonly checking: boolean;
   private readonly base: string;
   /** The program that does the work, in a process that has long been running. */
   private readonly worker: Image;
@@ -128,6 +135,7 @@ class Factory {
     this.params = params;
     this.seed = deps.seed;
     this.lines = deps.dataLines ?? true;
+    this.checking = deps.checking ?? false;
     this.base = `vm/${deps.vm}`;
     const regions = [...params.regions, KERNEL_EVENT_REGION];
     const freshPages = params.jobs?.freshPages ?? 0;
@@ -140,7 +148,11 @@ class Factory {
     checkRoom(regions, heap, mmap.calls > 0 ? (mmap.live + 1) * mmap.pages : 0);
     this.worker = this.image(regions, true, 'program');
     const execs = params.jobs?.forks === true && params.jobs.exec;
-    this.parent = execs ? this.image(parentRegions(params.jobs!), false, 'parent') : this.worker;
+    if (execs) {
+      const small = parentRegions(params.jobs!);
+      checkRoom(small, 0, 0);
+      this.parent = this.image(small, false, 'parent');
+    } else this.parent = this.worker;
   }
 
   private image(regions: readonly SyntheticRegion[], events: boolean, name: string): Image {
@@ -150,7 +162,7 @@ class Factory {
       return {
         ...region,
         start: 0, // each process has its own
-        sampler: sampler(region.pattern, pagesOf(region), seed, path),
+        sampler: sampler(region.pattern, this.checking ? 1 : pagesOf(region), seed, path),
         fetch: region.kind === 'code',
       };
     });
@@ -271,7 +283,7 @@ class Factory {
     const random = stream(this.seed, `${path}/io`);
     const parts = requests.syscalls + 1;
     for (;;) {
-      yield operation(Op.AwaitRequest);
+      yield operation(Op.AwaitRequest, requests.requestBytes);
       const bits = xoshiroNext(state);
       const mean = requests.instructions;
       const instructions = requests.distribution === 'fixed' ? mean : exponential(mean, bits);

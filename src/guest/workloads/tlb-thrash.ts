@@ -46,7 +46,7 @@ export const tlbThrash: WorkloadDefinition<typeof params> = {
     const path = `vm/${deps.vm}`;
     const region = {
       start,
-      sampler: sampler(options.pattern, pages, deps.seed, `${path}/pattern`),
+      sampler: sampler(options.pattern, deps.checking ? 1 : pages, deps.seed, `${path}/pattern`),
       share: 1,
       fetch: false,
       stores: options.stores,

@@ -5,18 +5,24 @@ import { Line, type TraceReader } from './trace-reader.ts';
 const KEPT_LINES = 2 ** 18;
 const FIRST_ROOM = 1024;
 
+/** Where the lines of a trace come from, with what belongs to the line that `next` returned. */
+export type LineSource = Pick<
+  TraceReader,
+  'page' | 'count' | 'space' | 'event' | 'line' | 'next' | 'rewind'
+>;
+
 /**
- * HOT. The lines of a trace as a `TraceReader` finds them. In a loop, those of a short trace are read once: later
- * passes take them from memory. `page`, `count`, `space` and `event` are those of the line that `next` returned.
+ * HOT. The lines of a looped trace as a `TraceReader` finds them. Those of a short one are read once: later passes
+ * take them from memory.
  */
-export class TraceLines {
+export class TraceLines implements LineSource {
   page = 0;
   count = 0;
   space = 0;
   event: TraceEvent | undefined;
   private readonly reader: TraceReader;
   /** Lines are being kept; later, they come from memory. */
-  private keeping: boolean;
+  private keeping = true;
   private kept = false;
   private length = 0;
   private at = 0;
@@ -26,9 +32,8 @@ export class TraceLines {
   private counts = new Float64Array(FIRST_ROOM);
   private readonly events: TraceEvent[] = [];
 
-  constructor(reader: TraceReader, loop: boolean) {
+  constructor(reader: TraceReader) {
     this.reader = reader;
-    this.keeping = loop;
   }
 
   /** Number of the line in the file, for messages. */

@@ -43,6 +43,8 @@ const PAGES_PER_TOP = 2 ** 27;
 const KERNEL_SLOT = 256;
 const NO_PAGE =
   'a page number has at most 36 bits, or 52 that are those of a canonical address (bits 51 to 35 equal)';
+const OWN_COPY =
+  'the model would give each its own copy; leave them out (trace import --user-only)';
 const NEWLINE = 10;
 const BLANK = 32;
 
@@ -323,7 +325,7 @@ export class TraceReader {
     if (slot >= KERNEL_SLOT) {
       if (this.kernelSpace >= 0 && this.kernelSpace !== this.space) {
         this.fail(
-          `kernel addresses in address space ${this.space} and in ${this.kernelSpace}: the model would give each its own copy; leave them out (trace import --user-only)`,
+          `kernel addresses in address space ${this.space} and in ${this.kernelSpace}: ${OWN_COPY}`,
         );
       }
       this.kernelSpace = this.space;
@@ -350,6 +352,9 @@ export class TraceReader {
     }
     if (name === 'fork') {
       const parent = this.spaceOf(this.space);
+      if (this.withEvents && this.kernelSpace === this.space) {
+        this.fail(`a process with kernel addresses forks: ${OWN_COPY}`);
+      }
       const tops = parent.tops.slice().fill(-1, KERNEL_SLOT);
       this.spaces.set(event.space, { tops, used: parent.used });
     } else if (name === 'exec') {

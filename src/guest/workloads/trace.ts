@@ -10,7 +10,7 @@ import {
 import { pageShiftOf, pageSize } from './page-size.ts';
 import { operation } from './script.ts';
 import { io, per1M } from './synthetic-params.ts';
-import { TraceLines } from './trace-lines.ts';
+import { type LineSource, TraceLines } from './trace-lines.ts';
 import { checkRates, PROTECTED, RATES_START, TraceRates } from './trace-rates.ts';
 import { Line, TraceError, type TraceEvent, TraceReader } from './trace-reader.ts';
 import {
@@ -135,7 +135,7 @@ const Ahead = { Unknown: 0, Visit: 1, Operation: 2, End: 3 } as const;
 
 class TraceProgram implements Program, ReferenceLimited {
   remaining = Number.POSITIVE_INFINITY;
-  private readonly lines: TraceLines;
+  private readonly lines: LineSource;
   private readonly feed: TraceFeed;
   private readonly options: z.output<typeof params>;
   private readonly regions: readonly Region[];
@@ -171,7 +171,7 @@ class TraceProgram implements Program, ReferenceLimited {
     this.rates = rates;
     const areas = rates && RATES_START / 2 ** 27;
     const reader = new TraceReader(feed, options.events === 'replay', areas);
-    this.lines = new TraceLines(reader, options.loop);
+    this.lines = options.loop ? new TraceLines(reader) : reader;
     this.perPass = options.limitReferences || Number.POSITIVE_INFINITY;
     this.passLeft = this.perPass;
   }

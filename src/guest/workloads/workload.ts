@@ -46,9 +46,12 @@ export const Op = {
   Yield: 17,
   /** Args: units of work finished. */
   WorkDone: 18,
-  /** No args: sleeps until a request has arrived. */
+  /** Args: bytes of a request. Sleeps until one has arrived and reads it. */
   AwaitRequest: 19,
-  /** Args: bytes sent. Ends the request that `AwaitRequest` returned; its latency is recorded. */
+  /**
+   * Args: bytes to send. Once they are with the network card, the request that `AwaitRequest` returned ends and its
+   * latency is recorded.
+   */
   RequestDone: 20,
   /** Args: microseconds. Sleeps on a guest timer. */
   Sleep: 21,
@@ -112,6 +115,8 @@ export interface Workload {
   readonly processes: readonly ProcessImage[];
   /** Undefined: the VM serves no requests. */
   readonly arrivals?: Arrivals | undefined;
+  /** Bytes of a request. */
+  readonly requestBytes?: number | undefined;
   /** Units of work after which the VM is done; undefined = runs for ever. */
   readonly work?: number | undefined;
   /** What `WorkDone` counts, in the plural: `requests`, `jobs`, `iterations`. */
@@ -144,6 +149,8 @@ export interface WorkloadDeps {
    * times, so it is worth keeping.
    */
   openTrace(file: string, again: boolean): TraceFeed;
+  /** Made for its rules alone: tables as large as its memory are left out. */
+  readonly checking?: boolean;
 }
 
 /** Bytes of a page trace, handed over by whoever can read files. The model pulls; the driver refills. */

@@ -32,8 +32,8 @@ export interface Mmu extends FaultPort {
   /** A guest frame is about to be touched by a device or by set-up code. */
   populate(gfn: number): void;
   /**
-   * Builds at no cost what a process (by its top table) that has been running for long has built up: for all
-   * that it maps, or for `page` alone.
+   * Builds at no cost what a process (by its top table) that has been running for long has built
+   * up: for all that it maps, or for `page` alone.
    */
   warm(root: number, page?: number): void;
   /**

@@ -40,7 +40,10 @@ export function inspectShadows(
     return undefined;
   };
 
-  /** Tables, or (`large` given) a piece of memory of more than 2 MiB that the guest maps by one entry. */
+  /**
+   * Tables, or (`large` given) a piece of memory of more than 2 MiB that the guest maps by one
+   * entry.
+   */
   const upper = (page: ShadowPage, guestNode: number, large: number): string | undefined => {
     for (let i = 0; i < 512; i++) {
       const entry = entries[(page.node << 9) | i]!;

@@ -101,8 +101,9 @@ export class ShadowPages {
   }
 
   /**
-   * Rights of a leaf: writable only once the guest's entry is dirty and the frame is no synced table. Its own D bit
-   * tells the hypervisor nothing then, so it is set from the start (KVM: shadow_dirty_mask; Xen passes the guest's on).
+   * Rights of a leaf: writable only once the guest's entry is dirty and the frame is no synced
+   * table. Its own D bit tells the hypervisor nothing then, so it is set from the start (KVM:
+   * shadow_dirty_mask; Xen passes the guest's on).
    */
   leafFlags(guestEntry: number, gfn: number): number {
     const flags = Pte.Present | Pte.Accessed | (guestEntry & Pte.Global);

@@ -5,9 +5,10 @@ import { isStorable, Role, type ShadowPage, type ShadowPages } from './shadow-pa
 const USER_TOPS = 15;
 
 /**
- * Builds the shadows that a process which has been running for long would have: of everything its tables
- * map in user space, at no cost, as long as shadow pages are left (`room`). What the guest maps large is
- * shadowed by the pieces of 4 KiB that faults would fill one by one. Nothing runs yet.
+ * Builds the shadows that a process which has been running for long would have: of everything its
+ * tables map in user space, at no cost, as long as shadow pages are left (`room`). What the guest
+ * maps large is shadowed by the pieces of 4 KiB that faults would fill one by one. Nothing runs
+ * yet.
  */
 export function warmShadows(
   pages: ShadowPages,
@@ -40,7 +41,9 @@ export function warmShadows(
     }
     return true;
   };
-  /** Links and fills the child of an upper shadow entry that the guest maps large; false = no room. */
+  /**
+   * Links and fills the child of an upper shadow entry that the guest maps large; false = no room.
+   */
   const piece = (
     parent: ShadowPage,
     index: number,

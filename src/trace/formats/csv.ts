@@ -134,7 +134,7 @@ class Fields {
 }
 
 function isHeading(text: string): boolean {
-  const names = text.split(',').map((name) => /^\s*("?)(.*?)\1\s*$/.exec(name)![2]!.trim());
+  const names = text.split(',').map((name) => /^\s*("?)(.*?)\1\s*$/s.exec(name)![2]!.trim());
   if (names.length < 2 || names.length > MOST_FIELDS) return false;
   return names.every((name, i) => HEADING[i]!.test(name));
 }

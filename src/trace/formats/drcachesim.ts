@@ -30,7 +30,7 @@ export const drcachesim: TraceFormat = {
   name: 'drcachesim',
   summary: 'text of DynamoRIO drmemtrace (drcachesim) -tool view',
   lines: {
-    sure: /^Output format:|^<--?record#|^\s*(?:\d+(?:\s+\d+)?:\s*(?:W\d+\.)?T?\d+|(?:W\d+\.)?T\d+)\s+(?:<|0x|[a-z-]+\s+\d+ byte)/,
+    sure: /^Output format:|^<--?record#|^\s*(?:\d+(?:\s+\d+)?:\s*(?:W\d+\.)?T?\d+|(?:W\d+\.)?T\d+)\s+(?:<|0x|[\w-]+\s+\d+ byte)/,
   },
   create: (name, recorder, choice) => createReader(name, recorder, choice),
 };
@@ -90,7 +90,7 @@ class View {
   /** There was a record, or the heading before the first one. */
   private begun = false;
   private records = 0;
-  /** An instruction whose size may still grow: its kind of line, address and size so far. */
+  /** The instruction before, if there was one; while its bytes may go on: its address and size so far. */
   private instruction: 'none' | 'sized' | 'growing' = 'none';
   private page = 0;
   private offset = 0;
@@ -143,6 +143,7 @@ class View {
     const details = skipBlanks(bytes, close, end);
     if (close === at || details === close || details === end) return NO_RECORD;
     if (program >= 0 && program !== this.program) {
+      this.fetch(lines);
       this.program = program;
       this.kept = this.programs.enter(`W${program}`, lines.line);
     }

@@ -44,7 +44,9 @@ const MESSAGE = /^(==|--|\*\*)(?:\d+:\d\d:\d\d:\d\d\.\d+ +)?(\d+)(?:\1|:\d+:)/;
 const SUPERBLOCK = /^SB [0-9a-fA-F]+\s*$/;
 const CALL = /^SYSCALL\[(\d+),\d+\]/;
 /** The rest of a system call that Valgrind commented on. */
-const CALL_ENDS = /^ *(?:\[[a-z-]+\] *)?--> /;
+const CALL_ENDS = /^ *(?:\[[a-z-]+\] *)?--> (?:\[[a-z-]+\]|Success\(|Failure\()/;
+/** The end of a line lost its break: the access must not be lost with it. */
+const GLUED = /[ILSM]\s+[0-9a-fA-F]+,\d+\s*$/;
 const NOT_LACKEY =
   'not a line of lackey output; give valgrind --log-file to keep the program apart';
 
@@ -81,7 +83,9 @@ class Messages {
       this.of(message[2]!, lines);
       return;
     }
-    if (SUPERBLOCK.test(text) || CALL_ENDS.test(text)) return;
+    if (SUPERBLOCK.test(text)) return;
+    if (GLUED.test(text)) lines.refuse('an access behind a system call', bytes, start, end);
+    if (CALL_ENDS.test(text)) return;
     const call = CALL.exec(text);
     if (!call) lines.refuse(NOT_LACKEY, bytes, start, end);
     this.of(call[1]!, lines);

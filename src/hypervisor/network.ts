@@ -1,0 +1,90 @@
+import type { Cycles } from '../base/ids.ts';
+import { type EventKind, Phase } from '../engine/engine.ts';
+import { Vector } from './guest-port.ts';
+import type { Hypervisor } from './hypervisor.ts';
+import { ACK_BYTES, acksOf, linesOf, MSS, packetsOf, ROUND_TRIP, wireTime } from './packets.ts';
+import type { Vcpu } from './vm.ts';
+
+/** Packets on their way to a vCPU, one behind the other. */
+interface Train {
+  vcpu: Vcpu;
+  /** Bytes that have not arrived yet. */
+  left: number;
+  /** Bytes of a packet, the last one excepted. */
+  readonly size: number;
+  /** From one packet to the next. */
+  readonly gap: Cycles;
+}
+
+/**
+ * What comes in from the network: requests, and acknowledgements of what a guest has sent. Packets arrive at the
+ * speed of the wire; one interrupt announces a batch of them. How many there are follows from bytes alone; when
+ * two interrupts find the vCPU busy they become one, as on any machine.
+ */
+export class Network {
+  readonly #hv: Hypervisor;
+  readonly #arrival: EventKind;
+  readonly #trains: Train[] = [];
+  readonly #free: number[] = [];
+
+  constructor(hypervisor: Hypervisor) {
+    this.#hv = hypervisor;
+    this.#arrival = hypervisor.engine.defineEvent(Phase.Deliver, (now, id) =>
+      this.#arrive(id, now),
+    );
+  }
+
+  /** A message reaches the host, its first packets now. Returns when the last ones do. */
+  receive(vcpu: Vcpu, bytes: number, now: Cycles): Cycles {
+    const gap = this.#cycles(wireTime(1, bytes));
+    const train = { vcpu, left: bytes, size: MSS, gap };
+    const behind = packetsOf(bytes) - this.#batch(train);
+    this.#arrive(this.#add(train), now);
+    return now + behind * gap;
+  }
+
+  /** The other side acknowledges `bytes` that went out at `now`. Returns when the last acknowledgement arrives. */
+  acknowledge(vcpu: Vcpu, bytes: number, now: Cycles): Cycles {
+    const packets = packetsOf(bytes);
+    const acks = acksOf(packets);
+    const gap = this.#cycles(wireTime(packets, bytes) / acks);
+    const id = this.#add({ vcpu, left: acks * ACK_BYTES, size: ACK_BYTES, gap });
+    const first = now + this.#cycles(ROUND_TRIP);
+    this.#schedule(id, first);
+    return first + acks * gap;
+  }
+
+  #cycles(microseconds: number): Cycles {
+    return Math.max(1, Math.round(microseconds * this.#hv.machine.mhz));
+  }
+
+  #add(train: Train): number {
+    const id = this.#free.pop() ?? this.#trains.length;
+    this.#trains[id] = train;
+    return id;
+  }
+
+  #batch({ left, size }: Train): number {
+    return Math.min(Math.ceil(left / size), this.#hv.devices.network.receivePackets);
+  }
+
+  /** The next batch is there when its last packet is. */
+  #schedule(id: number, from: Cycles): void {
+    const train = this.#trains[id]!;
+    this.#hv.engine.schedule(from + this.#batch(train) * train.gap, this.#arrival, id);
+  }
+
+  #arrive(id: number, now: Cycles): void {
+    const train = this.#trains[id]!;
+    const { vcpu } = train;
+    const packets = this.#batch(train);
+    const bytes = Math.min(train.left, packets * train.size);
+    train.left = vcpu.done ? 0 : train.left - bytes;
+    vcpu.vm.counters.packets_received += packets;
+    const { receivePacket, receiveLine } = this.#hv.devices.network;
+    vcpu.hostWork += packets * receivePacket + linesOf(bytes) * receiveLine;
+    this.#hv.interrupt(vcpu, Vector.Network, now);
+    if (train.left > 0) this.#schedule(id, now);
+    else this.#free.push(id);
+  }
+}

@@ -1,0 +1,33 @@
+/** How bytes travel: TCP segments on switched Ethernet. */
+
+/** Payload of a full Ethernet frame: 1500 bytes less 20 of IP and 32 of TCP with time stamps. */
+export const MSS = 1448;
+
+/** Full segments that one acknowledgement answers (RFC 1122, 4.2.3.2: at least every second). */
+const SEGMENTS_PER_ACK = 2;
+
+/** Bytes of a frame besides its payload: headers, checksum, preamble and gap. */
+const FRAME_OVERHEAD = 90;
+
+/** Gigabit Ethernet. */
+const BITS_PER_MICROSECOND = 1000;
+
+/** From the last byte of a segment to its acknowledgement, in microseconds. assumed (50-500): one switch */
+export const ROUND_TRIP = 100;
+
+/** Bytes sent before the sender waits for acknowledgements: 45 segments. assumed (16 KiB-4 MiB) */
+export const SEND_WINDOW = 45 * MSS;
+
+/** What the host has to move for an acknowledgement: a frame without payload. */
+export const ACK_BYTES = 64;
+
+export const packetsOf = (bytes: number): number => Math.ceil(bytes / MSS);
+export const acksOf = (packets: number): number => Math.ceil(packets / SEGMENTS_PER_ACK);
+
+/** 64-byte lines of a copy. */
+export const linesOf = (bytes: number): number => Math.ceil(bytes / 64);
+
+/** Microseconds that packets of a message of `bytes` take on the wire, one after the other. */
+export function wireTime(packets: number, bytes: number): number {
+  return (packets * 8 * (Math.min(bytes, MSS) + FRAME_OVERHEAD)) / BITS_PER_MICROSECOND;
+}

@@ -1,0 +1,191 @@
+import type { SyntheticParams, SyntheticRegion } from '../guest/workloads/synthetic-params.ts';
+import type { CheckContext } from './checks.ts';
+import type { Path } from './located.ts';
+import type { ParsedScenario } from './schema.ts';
+
+/**
+ * Keys that can have no effect where they stand, because of what another key says. Written in a scenario they are a
+ * misunderstanding, and refused; what a preset or a default says and a scenario does not use is no fault.
+ * `host.cpu`, `hypervisor.costs` and `hypervisor.devices` describe a machine and a product: parts of them may
+ * be idle, as may all that is about the hypervisor when there is none (`mmu: { kind: native }`), and what matters
+ * only with more pCPUs or VMs than there are: how many there are is what experiments vary.
+ */
+export interface Idle {
+  readonly path: Path;
+  /** Why, as the rest of the sentence `this has no effect: …`. */
+  readonly reason: string;
+  /** Who writes this one too has turned it off himself: `mmap: { calls: 0, pages: 8 }`. */
+  readonly unless?: Path | undefined;
+}
+
+/** The keys, in which case they are idle, why, and the key that turns them off, when it may stand beside them. */
+type Rule<T> = readonly [
+  keys: readonly string[],
+  idle: (of: T) => boolean,
+  reason: string,
+  unless?: string,
+];
+
+type Rates = SyntheticParams['per1M'];
+type Jobs = NonNullable<SyntheticParams['jobs']>;
+
+const RATES: readonly Rule<Rates>[] = [
+  [
+    ['mmap.pages', 'mmap.live', 'munmap'],
+    (of) => of.mmap.calls === 0,
+    'nothing is mapped: mmap.calls is 0',
+    'mmap.calls',
+  ],
+  [
+    ['heapGrowth.pages', 'heapGrowth.limit'],
+    (of) => of.heapGrowth.calls === 0,
+    'heapGrowth.calls is 0',
+    'heapGrowth.calls',
+  ],
+];
+
+const JOBS: readonly Rule<Jobs>[] = [
+  [['cowPages', 'parentInstructions'], (of) => !of.forks, 'forks is false: jobs have no parent'],
+  [
+    ['parentCode', 'parentData'],
+    (of) => !of.forks || !of.exec,
+    'the parent is the same program unless jobs fork and exec',
+  ],
+];
+
+const NO_DISK =
+  'nothing waits for the disk: per1M.blockingIo is 0, and so is requests.ioProbability';
+const NO_SYSCALL = 'there are no system calls: per1M.syscalls is 0, and so is requests.syscalls';
+
+const SYNTHETIC: readonly Rule<SyntheticParams>[] = [
+  [
+    ['ioLatency', 'ioBytes'],
+    (of) => of.per1M.blockingIo === 0 && !(of.requests && of.requests.ioProbability > 0),
+    NO_DISK,
+  ],
+  [
+    ['syscallInstructions', 'syscallPages'],
+    (of) => of.per1M.syscalls === 0 && !(of.requests && of.requests.syscalls > 0),
+    NO_SYSCALL,
+  ],
+  [['tickless'], (of) => of.hz === 0, 'hz is 0: there are no ticks'],
+  [['quantum'], (of) => of.processes === 1, 'a single process does not take turns', 'processes'],
+];
+
+const REGION: readonly Rule<SyntheticRegion>[] = [
+  [
+    ['stores', 'pattern', 'lines', 'hotLines'],
+    (of) => of.share === 0,
+    'share is 0: nobody visits the region',
+  ],
+];
+
+/** What a trace says, as far as it matters here. */
+interface TraceParams {
+  readonly events: 'ignore' | 'replay';
+  readonly populate?: boolean | undefined;
+  readonly kernel?: boolean | undefined;
+  readonly per1M?: Rates | undefined;
+}
+
+const TRACE: readonly Rule<TraceParams>[] = [
+  [
+    ['ioLatency', 'ioBytes'],
+    (of) => !of.per1M?.blockingIo,
+    'nothing waits for the disk: per1M.blockingIo is 0',
+  ],
+  [
+    ['syscallInstructions'],
+    (of) => !of.per1M?.syscalls && (of.events === 'ignore' || !replays(of)),
+    'there are no system calls: none are replayed in the guest kernel, and per1M.syscalls is 0',
+  ],
+];
+
+const replays = ({ kernel, populate }: TraceParams) => kernel ?? populate !== true;
+
+const MMAP_LOOP: readonly Rule<{ readonly touched: number }>[] = [
+  [['stride'], (of) => of.touched < 2, 'no two pages are stored to'],
+];
+
+const NO_LINES = 'host.caches.data is off: data lines cost nothing';
+
+/** All keys of the scenario that can have no effect, written or not. */
+export function idleKeys(scenario: ParsedScenario): Idle[] {
+  const { scheduler } = scenario.hypervisor;
+  const found: Idle[] = [];
+  const idle = (path: Path, when: boolean, reason: string) => {
+    if (when) found.push({ path, reason });
+  };
+  const roundRobin = scheduler.kind === 'round-robin';
+  const references = Number(scheduler['references'] ?? 0);
+  const groups = scenario.vms.filter(({ count }) => count > 0);
+  const traces = groups.some(({ workload }) => workload.kind === 'trace');
+  const policy = (key: string): Path => ['hypervisor', 'scheduler', key];
+  idle(['warmup'], scenario.duration === 'work' && scenario.warmup > 0, WORK_IS_MEASURED);
+  idle(policy('timeslice'), roundRobin && references > 0, 'turns are counted in references');
+  idle(policy('references'), references > 0 && !traces, 'only traces count their references');
+  for (const [i, group] of scenario.vms.entries()) {
+    if (group.count === 0) continue;
+    const { workload } = group;
+    const path = ['vms', i, 'workload'];
+    idle(['vms', i, 'weight'], roundRobin, 'round-robin knows no weights');
+    idle(['vms', i, 'cap'], roundRobin, 'round-robin knows no caps');
+    idle([...path, 'work'], scenario.duration !== 'work', 'it counts with duration: work only');
+    idle([...path, 'overlap'], scenario.host.caches.data === 'off', NO_LINES);
+    found.push(...idleInWorkload(scenario, path, workload));
+  }
+  return found;
+}
+
+const WORK_IS_MEASURED = 'with duration: work all of the work is measured';
+
+function idleInWorkload(
+  scenario: ParsedScenario,
+  path: Path,
+  workload: ParsedScenario['vms'][number]['workload'],
+): Idle[] {
+  const params = workload as unknown;
+  if (workload.kind === 'mmap-loop') return applied(MMAP_LOOP, params as never, path);
+  if (workload.kind === 'trace') {
+    const { per1M } = params as TraceParams;
+    const rates = per1M ? applied(RATES, per1M, [...path, 'per1M']) : [];
+    return [...applied(TRACE, params as TraceParams, path), ...rates];
+  }
+  if (workload.kind !== 'synthetic') return [];
+  const synthetic = params as SyntheticParams;
+  const { regions, jobs, per1M } = synthetic;
+  const lines: readonly Rule<unknown>[] = [
+    [['lines', 'hotLines'], () => scenario.host.caches.data === 'off', NO_LINES],
+  ];
+  return [
+    ...applied(SYNTHETIC, synthetic, path),
+    ...applied(RATES, per1M, [...path, 'per1M']),
+    ...(jobs ? applied(JOBS, jobs, [...path, 'jobs']) : []),
+    ...regions.flatMap((region, i) => [
+      ...applied(REGION, region, [...path, 'regions', i]),
+      ...applied(lines, region, [...path, 'regions', i]),
+    ]),
+  ];
+}
+
+function applied<T>(rules: readonly Rule<T>[], of: T, path: Path): Idle[] {
+  const at = (key: string): Path => [...path, ...key.split('.')];
+  return rules.flatMap(([keys, idle, reason, unless]) =>
+    idle(of)
+      ? keys.map((key) => ({
+          path: at(key),
+          reason,
+          unless: unless === undefined ? undefined : at(unless),
+        }))
+      : [],
+  );
+}
+
+/** Refuses idle keys that the scenario's author has written. */
+export function checkEffects({ scenario, written, meant, fault }: CheckContext): void {
+  for (const { path, reason, unless } of idleKeys(scenario)) {
+    if ((unless && written(unless)) || !meant(path)) continue;
+    const name = path.at(-1);
+    fault(path, `"${name}" has no effect here: ${reason}`, `leave "${name}" out`);
+  }
+}

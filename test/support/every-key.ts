@@ -1,0 +1,539 @@
+import type { Overrides } from './scenarios.ts';
+
+/**
+ * For every key of a scenario a small scenario in which it matters: the name of a base below, the value that the key is
+ * changed to, and what else is different from the base on both sides of the comparison.
+ */
+export type Entry = readonly [base: string, value: string, ...also: readonly string[]];
+
+const REGIONS = [
+  { name: 'text', kind: 'code', size: '128KiB', share: 3, pattern: { kind: 'zipf', exponent: 1 } },
+  { name: 'heap', kind: 'anon', size: '600KiB', share: 2, stores: 0.3, pattern: { kind: 'zipf' } },
+  { name: 'file', kind: 'file', size: '200KiB', share: 1, pattern: { kind: 'sequential' } },
+  {
+    name: 'steps',
+    kind: 'anon',
+    size: '400KiB',
+    share: 1,
+    pattern: { kind: 'strided', stride: 3 },
+  },
+  {
+    name: 'window',
+    kind: 'anon',
+    size: '400KiB',
+    share: 1,
+    pattern: { kind: 'working-set', pages: 4, visits: 50 },
+  },
+  { name: 'large', kind: 'anon', size: '8MiB', share: 1, pageSize: '2MiB', stores: 0.5 },
+];
+
+const PROGRAM = {
+  kind: 'synthetic',
+  processes: 2,
+  hz: 1000,
+  regions: REGIONS,
+  per1M: {
+    syscalls: 100,
+    blockingIo: 40,
+    mmap: { calls: 40, pages: 3, live: 4 },
+    munmap: 20,
+    mprotect: 30,
+    heapGrowth: { calls: 60, pages: 4, limit: '128KiB' },
+    yields: 30,
+  },
+  ioLatency: '50us',
+};
+
+const SERVER = {
+  ...PROGRAM,
+  per1M: { mprotect: 10 },
+  syscallInstructions: 1500,
+  requests: {
+    arrivals: { kind: 'open', rate: '8000/s' },
+    instructions: 20_000,
+    syscalls: 3,
+    ioProbability: 0.5,
+    responseBytes: 9000,
+  },
+};
+
+const RARELY = {
+  ...SERVER,
+  requests: { ...SERVER.requests, arrivals: { kind: 'open', rate: '1000/s' } },
+};
+
+const JOBS = {
+  ...PROGRAM,
+  processes: 1,
+  regions: REGIONS.slice(0, 5),
+  per1M: { blockingIo: 40 },
+  jobs: { instructions: 30_000, freshPages: 6, cowPages: 5, parentInstructions: 5000 },
+};
+
+const HOG = { kind: 'tlb-thrash', pages: 64, hz: 0 };
+const RATES = { ...PROGRAM.per1M, syscalls: 300, yields: 50 };
+
+const two = (workload: Overrides, memory = '32MiB'): Overrides => ({
+  vms: [{ name: 'vm', count: 2, memory, workload }],
+});
+const one = (workload: Overrides): Overrides => ({
+  vms: [{ name: 'vm', memory: '32MiB', workload }],
+});
+
+const HOST = { processor: 'opteron-1354', pcpus: 1, memory: '256MiB' };
+const NESTED = { profile: 'kvm-2.6.33' };
+const SHADOW = { profile: 'kvm-2.6.33', mmu: { kind: 'shadow' } };
+const TURNS = { kind: 'round-robin', timeslice: '100us' };
+const TRACE = { kind: 'trace', file: 'gcc.pt.gz', limitReferences: 400_000 };
+
+const COMMON: Overrides = {
+  name: 'key',
+  duration: '2ms',
+  warmup: '0us',
+  host: HOST,
+  hypervisor: NESTED,
+  output: { timeseries: '1ms' },
+};
+
+export const BASES: Readonly<Record<string, Overrides>> = Object.fromEntries(
+  Object.entries({
+    program: two(PROGRAM),
+    server: two(SERVER),
+    jobs: one(JOBS),
+    'jobs in place': one({ ...JOBS, jobs: { instructions: 30_000, forks: false } }),
+    turns: { ...two(PROGRAM), hypervisor: { ...NESTED, scheduler: TURNS } },
+    shadow: { ...two(PROGRAM), hypervisor: { ...SHADOW, scheduler: TURNS } },
+    'shadow jobs': { ...one(JOBS), hypervisor: SHADOW },
+    'crowded tables': {
+      ...one({ kind: 'context-switch-ring', processes: 60, pages: 3 }),
+      hypervisor: SHADOW,
+    },
+    native: { ...one(PROGRAM), hypervisor: { ...NESTED, mmu: { kind: 'native' } } },
+    large: {
+      ...two(PROGRAM),
+      hypervisor: { ...NESTED, mmu: { kind: 'nested', pageSize: '2MiB' }, scheduler: TURNS },
+    },
+    xen: { ...two(PROGRAM), hypervisor: { profile: 'xen-4.1', scheduler: TURNS } },
+    assists: {
+      ...two(PROGRAM),
+      host: { ...HOST, processor: 'opteron-6276' },
+      hypervisor: SHADOW,
+    },
+    cores: { ...two(PROGRAM), host: { ...HOST, pcpus: 2 } },
+    crowd: {
+      vms: [{ name: 'vm', count: 3, memory: '32MiB', workload: SERVER }],
+      host: { ...HOST, pcpus: 2 },
+    },
+    numa: {
+      vms: [{ name: 'vm', count: 4, memory: '48MiB', workload: PROGRAM }],
+      host: { processor: 'opteron-2356', sockets: 2, pcpus: 8, memory: '256MiB' },
+    },
+    spill: {
+      vms: [
+        {
+          name: 'vm',
+          count: 2,
+          memory: '90MiB',
+          pin: [0],
+          workload: { kind: 'tlb-thrash', pages: 20_000 },
+        },
+      ],
+      host: { processor: 'opteron-2356', sockets: 2, pcpus: 8, memory: '256MiB' },
+      hypervisor: { ...NESTED, scheduler: TURNS },
+    },
+    credit: {
+      vms: [
+        { name: 'vm', memory: '32MiB', workload: HOG },
+        { name: 'other', count: 2, memory: '32MiB', workload: RARELY },
+      ],
+      duration: '8ms',
+      hypervisor: { ...NESTED, scheduler: { kind: 'credit', timeslice: '2ms' } },
+    },
+    hogs: {
+      vms: [
+        { name: 'vm', count: 1, memory: '32MiB', workload: HOG },
+        { name: 'other', count: 2, memory: '32MiB', workload: HOG },
+      ],
+      duration: '12ms',
+      hypervisor: { ...NESTED, scheduler: { kind: 'credit', timeslice: '1ms' } },
+    },
+    trace: { ...two(TRACE), hypervisor: { ...NESTED, scheduler: TURNS } },
+    replay: one({ ...TRACE, file: 'sh.pt.gz', events: 'replay', populate: false }),
+    rates: one({ ...TRACE, per1M: RATES, ioLatency: '20us' }),
+    'page-fault-loop': one({ kind: 'page-fault-loop', pages: 30 }),
+    'fork-loop': one({ kind: 'fork-loop', pages: 30, written: 4 }),
+    'context-switch-ring': one({ kind: 'context-switch-ring', pages: 5 }),
+    'mmap-loop': one({ kind: 'mmap-loop', pages: 100, touched: 3 }),
+    'tlb-thrash': one({ kind: 'tlb-thrash', pages: 600 }),
+    idle: one({ kind: 'idle', period: '200us' }),
+  }).map(([name, base]) => [name, { ...COMMON, ...base }]),
+);
+
+/** Keys that change no number, and why. */
+export const EXCEPTIONS: Readonly<Record<string, string>> = {
+  name: 'what the results are called',
+  description: 'for people',
+  'host.cpu.name': 'what the processor is called',
+  'host.cpu.codename': 'for people',
+  'host.cpu.family': 'for people',
+  'host.cpu.svm.nestedPaging': 'decides what may be asked for: nested paging is refused without it',
+  'host.cpu.svm.flushByAsid':
+    'decides what may be asked for: tags of that kind are refused without it',
+  'vms[].vcpus': 'more than one is refused',
+  'vms[].preset': 'what the workload is called: `workload: { kind: … }` says it',
+  'checks.translations': 'a check of the model: it changes nothing, or ends the run',
+  ...Object.fromEntries(
+    ['l1i', 'l1d', 'l2i', 'l2d'].flatMap((level) =>
+      ['entries', 'ways'].map((key) => [
+        `host.cpu.tlb.${level}.1G.${key}`,
+        'an entry is no larger than the page of the guest, and guests map 4 KiB and 2 MiB',
+      ]),
+    ),
+  ),
+};
+
+/** Parts of a scenario that are experiments on it: a run ignores them. */
+export const EXPERIMENTS = /^(sweep|find)\./;
+
+const costs = (base: string, ...keys: readonly string[]): Record<string, Entry> =>
+  Object.fromEntries(keys.map((key) => [`hypervisor.costs.${key}`, [base, '9000']]));
+
+const micro = (kind: string, keys: Readonly<Record<string, string>>): Record<string, Entry> =>
+  Object.fromEntries(
+    Object.entries({ cpi: '2', hz: '3000', work: '3', ...keys }).map(([key, value]) => [
+      `vms[].workload(${kind}).${key}`,
+      key === 'work'
+        ? [kind, value, 'duration=work', `vms.0.workload.work=${kind === 'tlb-thrash' ? 1 : 2}`]
+        : [kind, value],
+    ]),
+  );
+
+/** The value of a pattern's key, in the region of the base that has the pattern. */
+const SYNTHETIC: Readonly<Record<string, Entry>> = {
+  processes: ['program', '3', 'vms.0.memory=64MiB'],
+  'regions[].name': ['program', 'code'],
+  'regions[].size': ['program', '64KiB'],
+  'regions[1].kind': [
+    'program',
+    '{ name: heap, kind: shared, size: 600KiB, share: 2, stores: 0.3, pattern: { kind: zipf } }',
+  ],
+  'regions[].share': ['program', '1'],
+  'regions[2].stores': ['program', '0.5'],
+  'regions[].pattern.kind': ['program', 'uniform'],
+  'regions[].pattern(zipf).exponent': ['program', '2'],
+  'regions[].pattern(zipf).order': ['program', 'ranked'],
+  'regions[3].pattern(strided).stride': ['program', '7'],
+  'regions[4].pattern(working-set).pages': ['program', '9'],
+  'regions[4].pattern(working-set).visits': ['program', '500'],
+  'regions[].pageSize': ['program', '2MiB'],
+  'regions[].populated': ['program', 'false'],
+  'regions[].lines': ['program', '3'],
+  'regions[].hotLines': ['program', '2'],
+  'visit.references': ['program', '9'],
+  'visit.instructions': ['program', '20'],
+  cpi: ['program', '2'],
+  overlap: ['program', '0.9'],
+  'per1M.syscalls': ['program', '300'],
+  'per1M.blockingIo': ['program', '200'],
+  'per1M.mmap.calls': ['program', '200'],
+  'per1M.mmap.pages': ['program', '9'],
+  'per1M.mmap.live': ['program', '1'],
+  'per1M.munmap': ['program', '200'],
+  'per1M.mprotect': ['program', '200'],
+  'per1M.heapGrowth.calls': ['program', '200'],
+  'per1M.heapGrowth.pages': ['program', '9'],
+  'per1M.heapGrowth.limit': ['program', '16KiB'],
+  'per1M.yields': ['program', '300'],
+  syscallInstructions: ['program', '5000'],
+  syscallPages: ['program', '20'],
+  ioLatency: ['program', '200us'],
+  ioBytes: ['program', '40000'],
+  'jobs.instructions': ['jobs', '60000'],
+  'jobs.forks': ['jobs', 'false'],
+  'jobs.exec': ['jobs', 'false'],
+  'jobs.freshPages': ['jobs', '20'],
+  'jobs.cowPages': ['jobs', '20'],
+  'jobs.parentInstructions': ['jobs', '20000'],
+  'jobs.parentCode': ['jobs', '1MiB'],
+  'jobs.parentData': ['jobs', '2MiB'],
+  'requests.arrivals.kind': ['server', '{ kind: closed, clients: 3, think: 100us }'],
+  'requests.arrivals(open).rate': ['server', '3000/s'],
+  'requests.arrivals(closed).clients': ['server', '5', CLOSED()],
+  'requests.arrivals(closed).think': ['server', '20us', CLOSED()],
+  'requests.instructions': ['server', '50000'],
+  'requests.distribution': ['server', 'fixed'],
+  'requests.syscalls': ['server', '9'],
+  'requests.ioProbability': ['server', '0'],
+  'requests.requestBytes': ['server', '5000'],
+  'requests.responseBytes': ['server', '20000'],
+  work: ['jobs', '3', 'duration=work', 'vms.0.workload.work=2'],
+  hz: ['program', '3000'],
+  tickless: ['server', 'false'],
+  quantum: ['program', '30000'],
+};
+
+function CLOSED(): string {
+  return 'vms.0.workload.requests.arrivals={ kind: closed, clients: 2, think: 200us }';
+}
+
+const RATE_KEYS = Object.entries(SYNTHETIC).filter(([key]) => key.startsWith('per1M.'));
+
+const ENTRIES: Readonly<Record<string, Entry>> = {
+  seed: ['program', '2'],
+  duration: ['program', '1ms'],
+  warmup: ['program', '1ms'],
+  'host.processor': ['program', 'opteron-2356'],
+  'host.sockets': ['numa', '1', 'host.pcpus=4'],
+  'host.memory': ['spill', '192MiB'],
+  'host.pcpus': ['program', '2'],
+  'host.caches.data': ['program', 'off'],
+  'host.lookahead': ['cores', '200us'],
+  'host.cpu.clock': ['program', '3GHz'],
+  'host.cpu.diesPerSocket': ['numa', '2', 'host.pcpus=4', 'host.sockets=1'],
+  'host.cpu.coresPerDie': ['numa', '2', 'host.pcpus=4'],
+  'host.cpu.tlb.l1i.4K.entries': ['program', '8'],
+  'host.cpu.tlb.l1i.4K.ways': ['program', '2'],
+  'host.cpu.tlb.l1i.2M.entries': ['large', '0'],
+  'host.cpu.tlb.l1i.2M.ways': ['large', '1'],
+  'host.cpu.tlb.l1i.shared': ['large', 'true'],
+  'host.cpu.tlb.l1d.4K.entries': ['program', '16'],
+  'host.cpu.tlb.l1d.4K.ways': ['program', '3'],
+  'host.cpu.tlb.l1d.2M.entries': ['large', '2', 'host.cpu.tlb.l1d.shared=false'],
+  'host.cpu.tlb.l1d.2M.ways': [
+    'large',
+    '1',
+    'host.cpu.tlb.l1d.shared=false',
+    'host.cpu.tlb.l1d.2M.entries=4',
+  ],
+  'host.cpu.tlb.l1d.shared': ['large', 'false'],
+  'host.cpu.tlb.l2i.4K.entries': ['program', '16'],
+  'host.cpu.tlb.l2i.4K.ways': ['program', '1', 'vms.0.workload.regions.0.size=4MiB'],
+  'host.cpu.tlb.l2i.2M.entries': ['large', '16', 'host.cpu.tlb.l1i.2M.entries=1'],
+  'host.cpu.tlb.l2i.2M.ways': [
+    'large',
+    '1',
+    'host.cpu.tlb.l1i.2M.entries=1',
+    'host.cpu.tlb.l2i.2M.entries=16',
+  ],
+  'host.cpu.tlb.l2i.shared': [
+    'large',
+    'true',
+    'host.cpu.tlb.l1i.2M.entries=1',
+    'host.cpu.tlb.l2i.2M.entries=1',
+  ],
+  'host.cpu.tlb.l2d.4K.entries': ['program', '64'],
+  'host.cpu.tlb.l2d.4K.ways': ['program', '1'],
+  'host.cpu.tlb.l2d.2M.entries': [
+    'large',
+    '4',
+    'host.cpu.tlb.l1d.shared=false',
+    'host.cpu.tlb.l1d.2M.entries=2',
+  ],
+  'host.cpu.tlb.l2d.2M.ways': [
+    'large',
+    '1',
+    'host.cpu.tlb.l1d.shared=false',
+    'host.cpu.tlb.l1d.2M.entries=2',
+  ],
+  'host.cpu.tlb.l2d.shared': [
+    'large',
+    'true',
+    'host.cpu.tlb.l1d.shared=false',
+    'host.cpu.tlb.l1d.2M.entries=2',
+  ],
+  'host.cpu.tlb.fill': ['program', 'victim'],
+  'host.cpu.tlb.l2HitCycles': ['program', '9'],
+  'host.cpu.walk.overheadCycles': ['program', '50'],
+  'host.cpu.walk.pwcEntries': ['program', '2'],
+  'host.cpu.walk.pwcHitCycles': ['program', '9'],
+  'host.cpu.walk.pwcNestedLeaves': ['program', 'true'],
+  'host.cpu.walk.nestedTlbEntries': ['program', '2'],
+  'host.cpu.walk.nestedTlbHitCycles': ['program', '9'],
+  'host.cpu.caches.l2.size': ['program', '64KiB'],
+  'host.cpu.caches.l2.ways': ['program', '2'],
+  'host.cpu.caches.l2.hitCycles': ['program', '40'],
+  'host.cpu.caches.l2.sharedByCores': ['cores', '2'],
+  'host.cpu.caches.l3.size': ['program', '0'],
+  'host.cpu.caches.l3.ways': [
+    'program',
+    '1',
+    'host.cpu.caches.l3.size=128KiB',
+    'host.cpu.caches.l2.size=64KiB',
+  ],
+  'host.cpu.caches.l3.hitCycles': ['program', '90'],
+  'host.cpu.memory.localCycles': ['program', '400'],
+  'host.cpu.memory.hopPermille': ['spill', '[3000]'],
+  'host.cpu.svm.asids': ['turns', '2'],
+  'host.cpu.svm.decodeAssists': ['assists', 'false', 'hypervisor.costs.decodeAssists=true'],
+  'host.cpu.svm.erratum170': ['xen', 'true'],
+  'host.cpu.svm.vmrunCycles': ['program', '2000'],
+  'host.cpu.svm.vmexitCycles': ['program', '2000'],
+  'host.cpu.svm.vmsaveCycles': ['program', '2000'],
+  'host.cpu.svm.vmloadCycles': ['program', '2000'],
+  'host.cpu.svm.stgiCycles': ['program', '2000'],
+  'host.cpu.svm.clgiCycles': ['program', '2000'],
+  'host.cpu.instructions.invlpg': ['native', '2000'],
+  'host.cpu.instructions.movCr3': ['native', '2000'],
+  'host.cpu.instructions.syscall': ['program', '2000'],
+  'host.cpu.instructions.sysret': ['program', '2000'],
+  'host.cpu.instructions.exception': ['program', '2000'],
+  'host.cpu.instructions.iret': ['program', '2000'],
+  'host.cpu.instructions.rdmsr': ['program', '2000'],
+  'host.cpu.instructions.wrmsr': ['program', '2000'],
+  'host.cpu.instructions.io': ['native', '2000'],
+  'host.cpu.instructions.fpuSwitch': ['program', '2000'],
+  'host.cpu.instructions.ipiDeliver': ['program', '9000'],
+  'hypervisor.profile': ['program', 'esx-4'],
+  'hypervisor.mmu.kind': ['program', 'shadow'],
+  'hypervisor.mmu(shadow).profile': ['shadow', 'write-protect'],
+  'hypervisor.mmu(shadow).pageBudget': ['crowded tables', '64'],
+  'hypervisor.mmu(shadow).floodLimit': [
+    'mmap-loop',
+    '0',
+    'hypervisor.mmu.kind=shadow',
+    'vms.0.workload={ kind: mmap-loop, pages: 4096, touched: 8, stride: 512 }',
+  ],
+  'hypervisor.mmu(nested).pageSize': ['program', '2MiB'],
+  'hypervisor.tags.kind': ['turns', 'none'],
+  'hypervisor.tags(none).flush': ['turns', 'every-vmrun', 'hypervisor.tags.kind=none'],
+  'hypervisor.tags(kvm).asids': ['turns', '2'],
+  'hypervisor.tags(xen-3).asids': ['shadow', '2', 'hypervisor.tags.kind=xen-3'],
+  'hypervisor.tags(xen-4.1).asids': ['turns', '2', 'hypervisor.tags.kind=xen-4.1'],
+  'hypervisor.tags(flush-by-asid).asids': [
+    'turns',
+    '2',
+    'host.processor=opteron-6276',
+    'hypervisor.tags.kind=flush-by-asid',
+  ],
+  'hypervisor.scheduler.kind': ['credit', 'round-robin'],
+  'hypervisor.scheduler(round-robin).timeslice': ['turns', '50us'],
+  'hypervisor.scheduler(round-robin).references': ['trace', '3000'],
+  'hypervisor.scheduler(round-robin).steal': [
+    'crowd',
+    'false',
+    'hypervisor.scheduler={ kind: round-robin, timeslice: 300us }',
+  ],
+  'hypervisor.scheduler(credit).timeslice': ['credit', '1ms'],
+  'hypervisor.scheduler(credit).tick': [
+    'credit',
+    '50us',
+    'vms.other.workload.requests.instructions=400000',
+  ],
+  'hypervisor.scheduler(credit).ratelimit': ['credit', '1ms'],
+  'hypervisor.scheduler(credit).boost': ['credit', 'false'],
+  'hypervisor.backing': ['jobs', 'up-front'],
+  ...costs('program', 'exitPath', 'injectEvent', 'apicAccess', 'timer'),
+  ...costs('idle', 'halt', 'wake'),
+  ...costs('program', 'deviceKernel', 'deviceUser', 'hostInterrupt', 'vcpuSwitch', 'decode'),
+  ...costs('jobs', 'hostFault', 'zeroPageLine', 'nestedFill'),
+  ...costs('shadow', 'emulateWrite', 'faultPath', 'shadowFill', 'syncEntry', 'rmapEntry'),
+  ...costs('shadow jobs', 'shadowPageAlloc', 'shadowLookup', 'zapEntry'),
+  'hypervisor.costs.vmsaveEveryExit': ['program', 'false'],
+  'hypervisor.costs.guestInterruptFlag': ['program', 'false'],
+  'hypervisor.costs.decodeAssists': ['assists', 'true'],
+  'hypervisor.costs.switchMsrs': ['program', '40'],
+  'hypervisor.costs.eoiExits': ['program', 'false'],
+  'hypervisor.costs.hostHz': ['program', '5000'],
+  'hypervisor.costs.hostFootprint': ['program', '40'],
+  'hypervisor.devices.network.sendBytes': ['server', '1448'],
+  'hypervisor.devices.network.kickPieces': [
+    'server',
+    '1',
+    'hypervisor.devices.network.sendBytes=1448',
+  ],
+  'hypervisor.devices.network.receivePackets': ['server', '1'],
+  'hypervisor.devices.network.sendPiece': ['server', '20000'],
+  'hypervisor.devices.network.sendLine': ['server', '200'],
+  'hypervisor.devices.network.receivePacket': ['server', '20000'],
+  'hypervisor.devices.network.receiveLine': ['server', '200'],
+  'hypervisor.devices.disk.requestBytes': ['program', '1024'],
+  'hypervisor.devices.disk.requestLine': ['program', '200'],
+  'vms[].name': ['program', 'other'],
+  'vms[].count': ['program', '1'],
+  'vms[].memory': ['crowded tables', '64MiB'],
+  'vms[].weight': ['hogs', '1024'],
+  'vms[].cap': ['credit', '10'],
+  'vms[].pin': ['cores', '[0]'],
+  'vms[].workload.kind': ['tlb-thrash', '{ kind: page-fault-loop }'],
+  ...Object.fromEntries(
+    Object.entries(SYNTHETIC).map(([key, entry]) => [`vms[].workload(synthetic).${key}`, entry]),
+  ),
+  'vms[].workload(trace).file': ['trace', 'sh.pt.gz'],
+  'vms[].workload(trace).loop': ['trace', 'true', 'vms.0.workload.limitReferences=20000'],
+  'vms[].workload(trace).limitReferences': ['trace', '1000'],
+  'vms[].workload(trace).populate': ['trace', 'false'],
+  'vms[].workload(trace).kernel': ['replay', 'false'],
+  'vms[].workload(trace).pageSize': ['trace', '2MiB', 'vms.0.memory=128MiB', 'host.memory=512MiB'],
+  'vms[].workload(trace).events': ['replay', 'ignore'],
+  'vms[].workload(trace).syscallInstructions': ['rates', '5000'],
+  ...Object.fromEntries(
+    RATE_KEYS.map(([key, [, value]]) => [
+      `vms[].workload(trace).${key}`,
+      ['rates', value, 'vms.0.workload.per1M.syscalls=10'],
+    ]),
+  ),
+  'vms[].workload(trace).ioLatency': ['rates', '200us'],
+  'vms[].workload(trace).ioBytes': ['rates', '40000'],
+  'vms[].workload(trace).cpi': ['trace', '2'],
+  'vms[].workload(trace).overlap': ['trace', '0.9'],
+  'vms[].workload(trace).hz': ['trace', '10000'],
+  ...micro('page-fault-loop', { pages: '60' }),
+  ...micro('fork-loop', { pages: '60', written: '9' }),
+  ...micro('context-switch-ring', { processes: '3', pages: '9', syscallInstructions: '3000' }),
+  ...micro('mmap-loop', { pages: '400', touched: '9', stride: '40' }),
+  ...micro('tlb-thrash', {
+    pages: '900',
+    'pattern.kind': 'sequential',
+    stores: '0.5',
+    instructions: '9',
+    pageSize: '2MiB',
+  }),
+  'vms[].workload(tlb-thrash).stores': ['tlb-thrash', '0.5', 'hypervisor.mmu.kind=shadow'],
+  'vms[].workload(tlb-thrash).pageSize': ['tlb-thrash', '2MiB', 'vms.0.workload.pages=8'],
+  'vms[].workload(tlb-thrash).pattern(zipf).exponent': [
+    'tlb-thrash',
+    '2',
+    'vms.0.workload.pattern={ kind: zipf }',
+  ],
+  'vms[].workload(tlb-thrash).pattern(zipf).order': [
+    'tlb-thrash',
+    'ranked',
+    'vms.0.workload.pattern={ kind: zipf }',
+  ],
+  'vms[].workload(tlb-thrash).pattern(strided).stride': [
+    'tlb-thrash',
+    '7',
+    'vms.0.workload.pattern={ kind: strided, stride: 64 }',
+  ],
+  'vms[].workload(tlb-thrash).pattern(working-set).pages': ['tlb-thrash', '90', WINDOW()],
+  'vms[].workload(tlb-thrash).pattern(working-set).visits': ['tlb-thrash', '900', WINDOW()],
+  ...micro('idle', { period: '700us', instructions: '9000' }),
+  'vms[].workload(idle).hz': [
+    'idle',
+    '10000',
+    'vms.0.workload.cpi=16',
+    'vms.0.workload.instructions=60000',
+  ],
+  'output.timeseries': ['program', '500us'],
+  'output.evictions': ['program', 'true'],
+  free: ['program', '[exit]'],
+};
+
+function WINDOW(): string {
+  return 'vms.0.workload.pattern={ kind: working-set, pages: 4, visits: 50 }';
+}
+
+/** By key; `regions[3]` in the table above names the region that has what the key is about. */
+export const EVERY_KEY: ReadonlyMap<string, { readonly entry: Entry; readonly path: string }> =
+  new Map(
+    Object.entries(ENTRIES).map(([key, entry]) => [
+      key.replaceAll(/\[\d+\]/g, '[]'),
+      {
+        entry,
+        path: key
+          .replaceAll(/\([^)]*\)/g, '')
+          .replaceAll('[]', '.0')
+          .replaceAll(/\[(\d+)\]/g, '.$1'),
+      },
+    ]),
+  );

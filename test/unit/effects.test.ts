@@ -1,0 +1,279 @@
+import { describe, expect, test } from 'vitest';
+import { ConfigError } from '../../src/base/errors.ts';
+import { loadScenario, ScenarioTree } from '../../src/scenario/load.ts';
+import { scenarioYaml } from '../../src/scenario/resolve.ts';
+import { checkPoints, makePlan } from '../../src/sweep/plan.ts';
+
+/** Keys that can have no effect are refused where their author wrote them, and only there. */
+
+const REGION = '{ name: heap, kind: anon, size: 64KiB, share: 1 }';
+
+interface Parts {
+  readonly top?: string;
+  readonly host?: string;
+  readonly hypervisor?: string;
+  readonly vm?: string;
+  readonly workload?: string;
+}
+
+function text({ top = '', host = '', hypervisor = '', vm = '', workload }: Parts): string {
+  return `name: x
+${top}
+host: { processor: opteron-1354${host} }
+hypervisor: { profile: kvm-2.6.33${hypervisor} }
+vms:
+  - name: vm
+    memory: 128MiB
+${vm}
+    workload: { ${workload ?? `kind: synthetic, regions: [${REGION}]`} }
+`;
+}
+
+const synthetic = (more: string, region = REGION) =>
+  `kind: synthetic, regions: [${region}], ${more}`;
+
+function problems(work: () => unknown): string {
+  try {
+    work();
+  } catch (error) {
+    if (error instanceof ConfigError) return error.message;
+    throw error;
+  }
+  return 'none';
+}
+
+const checked = (parts: Parts, set: readonly string[] = []) =>
+  problems(() => loadScenario(text(parts), { file: 'x.yaml', set }));
+
+const REQUESTS = 'arrivals: { kind: open, rate: 10/s }, instructions: 1000';
+const TURNS = ', scheduler: { kind: round-robin';
+
+describe('a key without effect is refused', () => {
+  // The scenario, the key, and a scenario that differs from it and in which the key has an effect.
+  const cases: readonly [string, Parts, Parts][] = [
+    [
+      'ioLatency',
+      { workload: synthetic('ioLatency: 1ms') },
+      { workload: synthetic('ioLatency: 1ms, per1M: { blockingIo: 1 }') },
+    ],
+    [
+      'ioBytes',
+      { workload: synthetic(`ioBytes: 9000, requests: { ${REQUESTS} }`) },
+      { workload: synthetic(`ioBytes: 9000, requests: { ${REQUESTS}, ioProbability: 0.1 }`) },
+    ],
+    [
+      'ioBytes',
+      { workload: 'kind: trace, file: a.pt, ioBytes: 9000, per1M: { syscalls: 3 }' },
+      { workload: 'kind: trace, file: a.pt, ioBytes: 9000, per1M: { blockingIo: 3 }' },
+    ],
+    [
+      'syscallInstructions',
+      { workload: synthetic('syscallInstructions: 500') },
+      { workload: synthetic(`syscallInstructions: 500, requests: { ${REQUESTS}, syscalls: 1 }`) },
+    ],
+    [
+      'syscallPages',
+      { workload: synthetic('syscallPages: 9') },
+      { workload: synthetic('syscallPages: 9, per1M: { syscalls: 1 }') },
+    ],
+    [
+      'syscallInstructions',
+      { workload: 'kind: trace, file: a.pt, syscallInstructions: 77' },
+      { workload: 'kind: trace, file: a.pt, syscallInstructions: 77, events: replay' },
+    ],
+    [
+      'pages',
+      { workload: synthetic('per1M: { mmap: { pages: 3 } }') },
+      { workload: synthetic('per1M: { mmap: { pages: 3, calls: 1 } }') },
+    ],
+    [
+      'munmap',
+      { workload: synthetic('per1M: { munmap: 3 }') },
+      { workload: synthetic('per1M: { munmap: 3, mmap: { calls: 1 } }') },
+    ],
+    [
+      'limit',
+      { workload: synthetic('per1M: { heapGrowth: { limit: 1MiB } }') },
+      { workload: synthetic('per1M: { heapGrowth: { limit: 1MiB, calls: 2 } }') },
+    ],
+    [
+      'tickless',
+      { workload: synthetic('hz: 0, tickless: false') },
+      { workload: synthetic('tickless: false') },
+    ],
+    [
+      'quantum',
+      { workload: synthetic('quantum: 5000') },
+      { workload: synthetic('quantum: 5000, processes: 2') },
+    ],
+    [
+      'cowPages',
+      { workload: synthetic('jobs: { instructions: 1000, forks: false, cowPages: 5 }') },
+      { workload: synthetic('jobs: { instructions: 1000, cowPages: 5 }') },
+    ],
+    [
+      'parentCode',
+      { workload: synthetic('jobs: { instructions: 1000, exec: false, parentCode: 1MiB }') },
+      { workload: synthetic('jobs: { instructions: 1000, parentCode: 1MiB }') },
+    ],
+    [
+      'hotLines',
+      {
+        workload: synthetic(
+          'hz: 0',
+          `${REGION}, { name: cold, kind: anon, size: 64KiB, share: 0, hotLines: 3 }`,
+        ),
+      },
+      {
+        workload: synthetic(
+          'hz: 0',
+          `${REGION}, { name: cold, kind: anon, size: 64KiB, share: 1, hotLines: 3 }`,
+        ),
+      },
+    ],
+    [
+      'overlap',
+      { host: ', caches: { data: off }', workload: synthetic('overlap: 0.1') },
+      { workload: synthetic('overlap: 0.1') },
+    ],
+    [
+      'work',
+      { workload: synthetic('work: 3') },
+      { top: 'duration: work', workload: synthetic('work: 3') },
+    ],
+    [
+      'warmup',
+      { top: 'duration: work\nwarmup: 5ms', workload: synthetic('work: 3') },
+      { top: 'duration: 50ms\nwarmup: 5ms' },
+    ],
+    [
+      'references',
+      { hypervisor: `${TURNS}, references: 100 }` },
+      { hypervisor: `${TURNS}, references: 100 }`, workload: 'kind: trace, file: a.pt' },
+    ],
+    [
+      'timeslice',
+      {
+        hypervisor: `${TURNS}, references: 100, timeslice: 1ms }`,
+        workload: 'kind: trace, file: a.pt',
+      },
+      { hypervisor: `${TURNS}, timeslice: 1ms }` },
+    ],
+    ['weight', { hypervisor: `${TURNS} }`, vm: '    weight: 512' }, { vm: '    weight: 512' }],
+    ['cap', { hypervisor: `${TURNS} }`, vm: '    cap: 50' }, { vm: '    cap: 50' }],
+    [
+      'stride',
+      { workload: 'kind: mmap-loop, touched: 1, stride: 9' },
+      { workload: 'kind: mmap-loop, touched: 2, stride: 9' },
+    ],
+  ];
+
+  test.each(cases)('%s (%#)', (key, idle, effective) => {
+    const said = checked(idle);
+    expect(said).toMatch(/^x\.yaml:\d+:\d+: error: /);
+    expect(said).toContain(`"${key}" has no effect here: `);
+    expect(said.match(/has no effect/g)).toHaveLength(1);
+    expect(checked(effective)).toBe('none');
+  });
+
+  test('at its place, also in --set', () => {
+    expect(checked({ workload: synthetic('ioLatency: 1ms') })).toMatch(/^x\.yaml:9:107: /);
+    const set = ['seed=3', 'vms.vm.workload.ioLatency=1ms'];
+    expect(checked({}, set)).toMatch(/^--set:2:27: error: "ioLatency" has no effect here/);
+  });
+});
+
+describe('a key without effect is accepted', () => {
+  test('when a preset says it', () => {
+    const off = 'kind: web-server, requests: { ioProbability: 0 }';
+    expect(checked({ workload: off })).toBe('none');
+    expect(checked({ workload: `${off}, ioBytes: 100` })).toContain('"ioBytes" has no effect');
+  });
+
+  test('when it says what would be so anyway', () => {
+    expect(checked({ workload: synthetic('ioLatency: 5ms, ioBytes: 4096') })).toBe('none');
+    expect(checked({ hypervisor: `${TURNS}, references: 0 }` })).toBe('none');
+  });
+
+  test('beside the rate that is set to 0', () => {
+    expect(checked({ workload: synthetic('per1M: { mmap: { calls: 0, pages: 3 } }') })).toBe(
+      'none',
+    );
+    const heap = 'per1M: { heapGrowth: { calls: 0, limit: 1MiB } }';
+    expect(checked({ workload: synthetic(heap) })).toBe('none');
+    expect(checked({ workload: synthetic('processes: 1, quantum: 5000') })).toBe('none');
+    expect(checked({ workload: synthetic('per1M: { munmap: 1, mmap: { calls: 0 } }') })).toBe(
+      'none',
+    );
+  });
+
+  test('in a group of no VMs', () => {
+    const spare = `    weight: 1\n    workload: { kind: idle }\n  - name: spare\n    count: 0`;
+    expect(checked({ vm: spare, workload: synthetic('ioLatency: 1ms') })).toBe('none');
+  });
+
+  test('when there is no hypervisor to which it says something', () => {
+    const native = ', mmu: { kind: native }, tags: { kind: none }, costs: { exitPath: 3 }';
+    expect(checked({ hypervisor: native })).toBe('none');
+  });
+
+  test('when --set takes its effect away', () => {
+    const written = { workload: synthetic('ioLatency: 1ms, per1M: { blockingIo: 1 }') };
+    expect(checked(written, ['vms.vm.workload.per1M.blockingIo=0'])).toBe('none');
+    expect(checked({ vm: '    weight: 512' }, ['hypervisor.scheduler.kind=round-robin'])).toBe(
+      'none',
+    );
+  });
+});
+
+describe('the complete scenario of a run', () => {
+  test.each([
+    [{ workload: 'kind: web-server, requests: { ioProbability: 0 }' }, []],
+    [{ workload: 'kind: kernel-compile' }, []],
+    [{ vm: '    weight: 512' }, ['hypervisor.scheduler={ kind: round-robin, timeslice: 1ms }']],
+    [
+      { workload: synthetic('ioBytes: 99, ioLatency: 1ms, per1M: { blockingIo: 1 }') },
+      ['vms.vm.workload.per1M.blockingIo=0'],
+    ],
+  ] satisfies [Parts, string[]][])('can be loaded again (%#)', (parts, set) => {
+    const first = loadScenario(text(parts), { file: 'x.yaml', set });
+    const again = loadScenario(scenarioYaml(first), { file: 'resolved.yaml' });
+    expect(scenarioYaml(again)).toBe(scenarioYaml(first));
+  });
+});
+
+describe('in a sweep', () => {
+  const points = (parts: Parts, sweep: string) =>
+    problems(() => {
+      const tree = new ScenarioTree(`${text(parts)}sweep:\n${sweep}`, { file: 's.yaml' });
+      checkPoints(makePlan(tree), () => {});
+    });
+
+  test('a key stands at points that take its effect away', () => {
+    const parts = { workload: synthetic('ioLatency: 1ms, per1M: { blockingIo: 1 }') };
+    expect(points(parts, '  axes: { vms.vm.workload.per1M.blockingIo: [0, 1] }\n')).toBe('none');
+    const weight = { vm: '    weight: 512' };
+    expect(points(weight, '  axes: { hypervisor.scheduler.kind: [credit, round-robin] }\n')).toBe(
+      'none',
+    );
+  });
+
+  test('a key stands that only the points give an effect', () => {
+    const parts = { workload: synthetic('per1M: { mmap: { pages: 3 } }') };
+    expect(points(parts, '  axes: { vms.vm.workload.per1M.mmap.calls: [0, 3] }\n')).toBe('none');
+  });
+
+  test('an axis is refused at the points where it changes nothing', () => {
+    const axes = 'hypervisor.scheduler.kind: [credit, round-robin], vms.vm.weight: [256, 512]';
+    const said = points({}, `  axes: { ${axes} }\n`);
+    expect(said).toContain('"weight" has no effect here: round-robin knows no weights');
+    expect(said).toContain('hypervisor.scheduler.kind=round-robin');
+    const where = '  where: hypervisor.scheduler.kind == credit or vms.vm.weight == 256\n';
+    expect(points({}, `  axes: { ${axes} }\n${where}`)).toBe('none');
+  });
+
+  test('an axis that changes nothing at all is refused', () => {
+    const said = points({}, '  axes: { vms.vm.workload.ioBytes: [1, 100000] }\n');
+    expect(said).toContain('"ioBytes" has no effect here');
+  });
+});
