@@ -28,6 +28,7 @@ const result: UnitResult = {
     },
   ],
   vms: [{ vm: 'web-0', group: 'web', values: { slowdown: Number.POSITIVE_INFINITY } }],
+  findings: [],
 };
 
 describe('a stored unit', () => {
