@@ -89,8 +89,8 @@ export function resolution({ values }: VmResult): number {
   return ready > WAITS ? 1 / Math.max(1, turns) : 0;
 }
 
-/** Worse than this share of the replications, it is no accident. */
-const often = (count: number, n: number) => 2 * count > n;
+/** In more than three of four replications it is no accident. */
+const often = (count: number, n: number) => 4 * count > 3 * n;
 
 /**
  * What stands in the way of any verdict from these results: a VM without a turn, a window of less than a few rounds of
