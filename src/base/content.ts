@@ -3,7 +3,10 @@
 const UNPACK = 'unpack it first';
 const EXPORT = 'export the trace as text';
 
-/** The beginnings by which files are known that are no traces: what such a file is, what to do, its first bytes. */
+/**
+ * The beginnings by which files are known that are no traces: what such a file is, what to do, its
+ * first bytes.
+ */
 const MARKS: readonly (readonly [what: string, advice: string, ...beginnings: string[]])[] = [
   ['a zip archive', UNPACK, 'PK\x03\x04', 'PK\x05\x06', 'PK\x07\x08'],
   ['a 7z archive', UNPACK, '7z\xbc\xaf\x27\x1c'],
@@ -66,8 +69,9 @@ export function textStart(bytes: Uint8Array, from = 0): number {
 }
 
 /**
- * What a file that begins with `bytes` is, when it is an archive, compressed, in UTF-16 or something else that no
- * reader of traces takes, with what to do about it: "it is a zip archive: unpack it first". Undefined otherwise.
+ * What a file that begins with `bytes` is, when it is an archive, compressed, in UTF-16 or
+ * something else that no reader of traces takes, with what to do about it: "it is a zip archive:
+ * unpack it first". Undefined otherwise.
  */
 export function foreignContent(bytes: Uint8Array): string | undefined {
   const head = String.fromCharCode(...bytes.subarray(0, CONTENT_BYTES));
@@ -125,8 +129,8 @@ function isBinary(bytes: Uint8Array): boolean {
 }
 
 /**
- * The beginning of `bytes[start..end)` for a message, in quotes: printable whatever it holds. Bytes that are no text
- * are told as such and shown as numbers.
+ * The beginning of `bytes[start..end)` for a message, in quotes: printable whatever it holds. Bytes
+ * that are no text are told as such and shown as numbers.
  */
 export function shownBytes(bytes: Uint8Array, start: number, end: number, most = 60): string {
   const part = bytes.subarray(start, Math.min(end, start + most));

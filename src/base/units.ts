@@ -8,7 +8,10 @@ export interface Dimension {
   readonly units: Readonly<Record<string, number>>;
   /** Units in which values are shown, the largest first. */
   readonly shown: readonly string[];
-  /** What else people call a unit, in lower case and without `s` at its end -> what they may mean, likeliest first. */
+  /**
+   * What else people call a unit, in lower case and without `s` at its end -> what they may mean,
+   * likeliest first.
+   */
   readonly slips: Readonly<Record<string, readonly string[]>>;
 }
 
@@ -138,8 +141,8 @@ function meant({ units, slips }: Dimension, number: string, unit: string): strin
   const bare = lower.length > 1 ? lower.replace(/s$/, '') : lower;
   // `gib`, `MS`: the units of a dimension differ by more than case.
   const sameLetters = Object.keys(units).filter((known) => known.toLowerCase() === lower);
-  const [first, second] =
-    sameLetters.length > 0 ? sameLetters : (slips[bare] ?? slips[lower] ?? []);
+  const slip = [bare, lower].find((word) => Object.hasOwn(slips, word));
+  const [first, second] = sameLetters.length > 0 || slip === undefined ? sameLetters : slips[slip]!;
   if (first === undefined) return undefined;
   const or = second === undefined ? '' : ` (or ${number}${second})`;
   return `did you mean ${number}${first}${or}?`;

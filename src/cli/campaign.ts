@@ -58,8 +58,8 @@ export async function planCampaign(file: string, options: SweepOptions): Promise
   beginCampaign(directory, recipe);
   const { plan } = campaign;
   if (options.quiet) return;
-  const shown = visible(shellWord(directory));
-  print(`${plan.points} points, ${plan.replications} replications each, planned in ${visible(directory)}/
+  const [place, shown] = [visible(directory), visible(shellWord(directory))];
+  print(`${plan.points} points, ${plan.replications} replications each, planned in ${place}/
 run all of it:    worldswitch sweep run ${shown}
 or a part of it:  worldswitch sweep run ${shown} --shard 0/8
 or on a cluster:  worldswitch sweep submit ${shown} --slurm
@@ -209,8 +209,9 @@ export async function submit(directory: string, options: SubmitOptions): Promise
     shards,
   };
   writeFileAtomic(join(scripts, 'submission.json'), `${JSON.stringify(submitted, null, 2)}\n`);
+  const command = `worldswitch sweep status ${visible(shellWord(directory))}`;
   print(`${missing} runs in ${shards} tasks of about ${shortTime(totalSeconds / shards / options.cpus)}
-array job ${submitted.array}, merge job ${submitted.merge}; \`worldswitch sweep status ${visible(shellWord(directory))}\` shows how far it is
+array job ${submitted.array}, merge job ${submitted.merge}; \`${command}\` shows how far it is
 `);
 }
 

@@ -2,6 +2,7 @@ import { visible } from '../base/visible.ts';
 import { type Compared, compareRuns } from '../explain/compare.ts';
 import { comparisonText } from '../explain/text.ts';
 import { faultOf } from '../files/faults.ts';
+import { compareColumns } from '../report/columns.ts';
 import { csv } from '../report/csv.ts';
 import type { RunResult } from '../stats/result.ts';
 import { onInterrupt } from './interrupt.ts';
@@ -79,19 +80,5 @@ function compareCsv(pairs: readonly Compared[]): Iterable<string> {
       line.perUnit?.b,
     ]),
   );
-  return csv(
-    [
-      'vm',
-      'leaf',
-      'detail',
-      'a_cycles_per_1000_instructions',
-      'b_cycles_per_1000_instructions',
-      'difference',
-      'difference_percent_of_a',
-      'work_unit',
-      'a_cycles_per_unit',
-      'b_cycles_per_unit',
-    ],
-    rows,
-  );
+  return csv(compareColumns, rows);
 }

@@ -1,4 +1,5 @@
-import { measures } from '../stats/measures.ts';
+import { plain, shown, shownDifference } from '../report/quantities.ts';
+import { type MeasureName, measures } from '../stats/measures.ts';
 import { READY } from '../sweep/answer.ts';
 import type { Answer, Answers } from '../sweep/find.ts';
 import type { Compared } from '../sweep/pairs.ts';
@@ -7,7 +8,7 @@ import type { Share, Tested } from '../sweep/tested.ts';
 import { quantileOf } from '../sweep/weigh.ts';
 import { showTime } from '../sweep/windows.ts';
 import { style } from './terminal.ts';
-import { shortNumber, textTable } from './text-table.ts';
+import { textTable } from './text-table.ts';
 
 /** The answers of `find`, for people and for programs. */
 
@@ -42,7 +43,7 @@ export function asText(question: Question, { answers, compared }: Answers): stri
   const rows = answers.map((answer) => [
     ...answer.labels,
     valueText(answer),
-    answer.vmsPerCore ? range(...(answer.vmsPerCore.map(shortNumber) as [string, string])) : '',
+    answer.vmsPerCore ? range(...(answer.vmsPerCore.map(plain) as [string, string])) : '',
     answer.broken?.vm?.vm ?? '',
   ]);
   const said = answers.map((answer) => sentences(question, answer)).join('\n');
@@ -66,7 +67,7 @@ function valueText({ value, atMost, broken }: Answer): string {
 const range = (sure: string, possible: string) => `${sure} (${sure}..${possible})`;
 
 const isGuest = (leaf: string) => /^guest\./.test(leaf);
-const perThousand = (cycles: number) => `${shortNumber(cycles)} cycles per 1000 instructions`;
+const perThousand = (cycles: number) => `${plain(cycles)} cycles per 1000 instructions`;
 
 /** Why it ends there, what is open, and how long it was looked at. */
 function sentences(question: Question, answer: Answer): string {
@@ -96,26 +97,25 @@ function foundText({ objective }: Question, found: Tested): string {
   if (nothing !== undefined && found.verdict === 'fails') return nothing;
   if (share) return shareText(objective, found, share);
   if (mean === undefined) return missing?.because ?? nothing ?? 'nothing was measured';
-  const shown = shownIn(objective.measure);
-  const between = interval ? ` (${interval.map(shown).join(' to ')})` : '';
+  const show = (value: number) => shown(objective.measure, value);
+  const between = interval ? ` (${interval.map(show).join(' to ')})` : '';
   const who = vm ? `, worst in ${vm.vm}` : '';
-  return `${objective.measure} is ${shown(mean)}${between}${who}`;
+  return `${wordsOf(objective)} is ${show(mean)}${between}${who}`;
 }
 
 function shareText(objective: Question['objective'], found: Tested, share: Share): string {
-  const shown = shownIn(objective.measure);
+  const show = (value: number) => shown(objective.measure, value);
   const of = found.vm?.vm ?? 'all VMs';
-  const [low, high] = share.interval.map((one) => shortNumber(100 * one));
-  const took = `${shortNumber(100 * share.mean)} % (${low} to ${high}) of ${share.requests} requests of ${of} took ${shown(objective.limit)} or more`;
-  const may = quantileOf(objective) === 1 ? 'none' : `${shortNumber(100 * share.allowed)} %`;
+  const [low, high] = share.interval.map((one) => plain(100 * one));
+  const took = `${plain(100 * share.mean)} % (${low} to ${high}) of ${share.requests} requests of ${of} took ${show(objective.limit)} or more`;
+  const may = quantileOf(objective) === 1 ? 'none' : `${plain(100 * share.allowed)} %`;
   const limit = objective.below ? `fewer than ${may} may` : `more than ${may} must`;
   const value =
-    found.mean === undefined ? '' : `; their ${objective.measure} is ${shown(found.mean)}`;
+    found.mean === undefined ? '' : `; their ${wordsOf(objective)} is ${show(found.mean)}`;
   return `${took}, ${may === 'none' ? 'none may' : limit}${value}`;
 }
 
-const shownIn = (measure: Question['objective']['measure']) => (value: number) =>
-  measures[measure].unit === 'ns' ? `${shortNumber(value / 1e6)} ms` : shortNumber(value);
+const wordsOf = ({ measure }: { readonly measure: MeasureName }) => measures[measure].words;
 
 /** What it would take to decide the values that are open. */
 function openLines({ axis }: Question, { tested }: Answer): string[] {
@@ -173,7 +173,7 @@ function growthLines({ axis, want }: Question, { broken, value }: Answer): strin
   ] as const;
   return lines.flatMap(([growth, name]) => {
     if (!growth) return [];
-    const values = `from ${shortNumber(growth.before)} to ${shortNumber(growth.after)}`;
+    const values = `from ${plain(growth.before)} to ${plain(growth.after)}`;
     return [
       `  ${name}: ${values} cycles per 1000 instructions, compared with ${axis.column} = ${from}`,
     ];
@@ -183,13 +183,12 @@ function growthLines({ axis, want }: Question, { broken, value }: Answer): strin
 /** The configurations in pairs. */
 function pairsText(question: Question, compared: readonly Compared[]): string {
   const { axis, objective } = question;
-  const shown = shownIn(objective.measure);
-  const header = [axis.column, 'difference', objective.measure, 'pairs', 'so'];
+  const header = [axis.column, 'difference', wordsOf(objective), 'pairs', 'so'];
   const rows = compared.map(({ labels, with: other, value, difference, says }) => {
-    const half = difference.halfWidth === undefined ? '' : ` ±${shown(difference.halfWidth)}`;
     const so = says === 'none shown' ? 'no difference shown' : says;
     const what = `${labels.join(', ')} − ${other.join(', ')}`;
-    return [value, what, `${shown(difference.mean)}${half}`, String(difference.n), so];
+    const found = shownDifference(objective.measure, difference.mean, difference.halfWidth);
+    return [value, what, found, String(difference.n), so];
   });
   const of = quantileOf(objective) === undefined ? '' : ', of the requests of all VMs together';
   return `in pairs, replication by replication (the same seeds)${of}:

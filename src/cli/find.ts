@@ -83,7 +83,7 @@ async function answer(
             .findings()
             .diagnostic(
               at,
-              `no VM reports ${objective.measure} (at the point ${where})`,
+              `no VM reports ${measures[objective.measure].words} (at the point ${where})`,
               measures[objective.measure].unit === 'ns'
                 ? 'latencies need a workload with requests'
                 : undefined,

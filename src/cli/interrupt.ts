@@ -15,9 +15,10 @@ export interface Interrupt {
 const signals = ['SIGINT', 'SIGTERM'] as const;
 
 /**
- * The first Ctrl-C (or SIGTERM, as cluster schedulers send) asks to end in good order, the second ends at once. The
- * program's own listener, which ends it, stays installed all the time and leaves signals to this one while there is one:
- * a signal that came before the event loop was served is not lost.
+ * The first Ctrl-C (or SIGTERM, as cluster schedulers send) asks to end in good order, the second
+ * ends at once. The program's own listener, which ends it, stays installed all the time and leaves
+ * signals to this one while there is one: a signal that came before the event loop was served is
+ * not lost.
  */
 export function onInterrupt(kept = 'nothing is written'): Interrupt {
   const controller = new AbortController();

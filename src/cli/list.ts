@@ -4,11 +4,12 @@ import { workloads } from '../guest/workloads/index.ts';
 import { mmuModes } from '../hypervisor/mmu/index.ts';
 import { schedulers } from '../hypervisor/schedulers/index.ts';
 import { tagPolicies } from '../hypervisor/tags/index.ts';
+import { entries } from '../report/dictionary.ts';
 import { didYouMean } from '../scenario/findings.ts';
 import { mechanismNames, mechanisms } from '../scenario/free.ts';
 import { type PresetFolder, presets } from '../scenario/presets.ts';
 import { leafNames } from '../stats/leaves.ts';
-import { metricDictionary } from '../stats/metrics.ts';
+import { wordsOf } from '../stats/metrics.ts';
 import { print, style } from './terminal.ts';
 
 interface Entry {
@@ -36,11 +37,12 @@ const lists: Readonly<Record<string, () => readonly Entry[]>> = {
   tags: policies(tagPolicies),
   schedulers: policies(schedulers),
   workloads: () => [...policies(workloads)(), ...preset('workloads')()],
+  // Also the columns that are no metrics: whatever stands in the header of a table is explained here.
   metrics: () =>
-    Object.entries(metricDictionary).map(([name, { unit, help }]) => ({
+    entries.map(({ name, unit, words, definition }) => ({
       name,
       unit,
-      summary: help,
+      summary: words === wordsOf(name) ? definition : `${words}: ${definition}`,
     })),
   mechanisms: () => mechanismNames.map((name) => ({ name, summary: mechanisms[name].help })),
   leaves: () => leafNames.map(({ leaf, detail }) => ({ name: leaf, summary: detail })),

@@ -5,9 +5,9 @@ import type { Command as CommandType } from 'commander';
  * The program: every command with its options. What a command does is in a file of its own, imported when it is called,
  * so that `--help` starts nothing else. A CommonJS module, which Node starts 6 ms sooner than an ES one.
  */
-// First of all, so that no signal is lost: Ctrl-C and SIGTERM end the program at once, with the exit code of an
-// interruption, unless a command listens as well. Never removed: a signal whose last listener goes before the event
-// loop has seen it is dropped.
+// First of all, so that no signal is lost: Ctrl-C and SIGTERM end the program at once, with the
+// exit code of an interruption, unless a command listens as well. Never removed: a signal whose
+// last listener goes before the event loop has seen it is dropped.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   process.on(signal, () => {
     if (process.listenerCount(signal) === 1) process.exit(130);
@@ -17,7 +17,8 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 const { Command, CommanderError, InvalidArgumentError, Option } =
   require('commander') as typeof import('commander', { with: { 'resolution-mode': 'require' }});
 
-// A reader of the results that has seen enough (`| head`) closes the pipe: not a fault. A full disk is one.
+// A reader of the results that has seen enough (`| head`) closes the pipe: not a fault. A full disk
+// is one.
 process.stdout.on('error', ({ code, message }: NodeJS.ErrnoException) => {
   if (code === 'EPIPE') process.exit();
   const why = code === 'ENOSPC' ? 'no space left on the device' : message;

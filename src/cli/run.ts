@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { toCycles } from '../base/units.ts';
 import { visible } from '../base/visible.ts';
@@ -94,6 +95,8 @@ export async function run(file: string, options: RunCommandOptions): Promise<voi
       }),
     );
     writeOutput(out, files);
+    // Of another run that wrote to the same directory.
+    if (!files.has('evictions.csv')) rmSync(join(out, 'evictions.csv'), { force: true });
     events?.keep();
     if (options.report) await (await import('./report.ts')).reportBeside(out);
     if (options.json) print(`${JSON.stringify(result)}\n`);

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { shellWord } from '../base/shell.ts';
 import { visible } from '../base/visible.ts';
 import { checkOutput } from '../files/check-output.ts';
+import { shown } from '../report/quantities.ts';
 import { RunAborted } from '../scenario/run.ts';
 import { type MeasureName, measures } from '../stats/measures.ts';
 import type { Campaign } from '../sweep/campaign.ts';
@@ -19,7 +20,7 @@ import { ExitCode } from './fail.ts';
 import { type Interrupt, onInterrupt } from './interrupt.ts';
 import { ProgressBar } from './progress.ts';
 import { print, style } from './terminal.ts';
-import { shortNumber, shortTime, textTable } from './text-table.ts';
+import { shortTime, textTable } from './text-table.ts';
 
 export interface SweepOptions {
   readonly set: readonly string[];
@@ -68,8 +69,8 @@ export function sayShortWindows(campaign: Campaign): void {
 }
 
 /**
- * Work that keeps what it has finished, whatever ends it: a signal, a disk that is full or fails. Says so, sets the exit
- * code and returns undefined.
+ * Work that keeps what it has finished, whatever ends it: a signal, a disk that is full or fails.
+ * Says so, sets the exit code and returns undefined.
  */
 export async function resumable<T>(
   work: (interrupt: Interrupt) => Promise<T>,
@@ -126,7 +127,10 @@ export interface ExecuteChoices {
   readonly quiet?: boolean | undefined;
 }
 
-/** Runs what is missing, with one bar. Rejects with RunAborted, in good order, when it is interrupted. */
+/**
+ * Runs what is missing, with one bar. Rejects with RunAborted, in good order, when it is
+ * interrupted.
+ */
 export async function executeCampaign(
   campaign: Campaign,
   interrupt: Interrupt,
@@ -205,13 +209,13 @@ async function printPlan(campaign: Campaign, directory: string, options: SweepOp
     print(`${JSON.stringify({ points, ...rest }, null, 2)}\n`);
     return;
   }
-  const shown = Math.min(plan.points, MOST_ROWS);
-  const rows = Array.from({ length: shown }, (_, index) => [
+  const first = Math.min(plan.points, MOST_ROWS);
+  const rows = Array.from({ length: first }, (_, index) => [
     String(index),
     ...plan.point(index).values.map(({ label }) => label),
   ]);
   print(textTable([['point', ...plan.space.axes.map(({ column }) => column)], ...rows]));
-  if (shown < plan.points) print(`… ${plan.points - shown} more\n`);
+  if (first < plan.points) print(`… ${plan.points - first} more\n`);
   const upTo = plan.precision === undefined ? '' : ` to ${plan.maxReplications}`;
   print(`${plan.points} points, ${firstReplications(plan)}${upTo} replications each\n`);
   print(`${missing} runs to do, ${stored} stored already\n`);
@@ -225,7 +229,7 @@ const MOST_ROWS = 40;
 const HEADLINES: readonly MeasureName[] = [
   'slowdown',
   'work_per_second',
-  'latency_p99',
+  'latency_p99_ns',
   'cycles_per_instruction',
   'ready_share',
   'host_overhead',
@@ -257,11 +261,14 @@ export async function printResults(
     const line = lines.get(key) ?? { row, cells: new Map() };
     if (lines.size >= MOST_ROWS && !lines.has(key)) break;
     lines.set(key, line);
-    const half = row.halfWidth === undefined ? '' : ` ±${shortNumber(row.halfWidth)}`;
-    line.cells.set(row.metric, `${shortNumber(row.mean)}${half}`);
+    line.cells.set(row.metric, shown(row.metric, row.mean, row.halfWidth, row.n));
   }
   const used = names.filter((name) => [...lines.values()].some(({ cells }) => cells.has(name)));
-  const header = [...plan.space.axes.map(({ column }) => column), 'group', ...used.map(headline)];
+  const header = [
+    ...plan.space.axes.map(({ column }) => column),
+    'group',
+    ...used.map((name) => measures[name].words),
+  ];
   const body = [...lines.values()].map(({ row, cells }) => [
     ...row.labels,
     row.group,
@@ -271,5 +278,3 @@ export async function printResults(
   print(`${style('bold', first!)}\n${rest.join('\n')}`);
   print(`mean ± half of the 95 % interval; results in ${visible(directory)}/\n`);
 }
-
-const headline = (name: MeasureName) => (measures[name].unit === 'ns' ? `${name}_ns` : name);

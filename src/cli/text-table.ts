@@ -19,13 +19,6 @@ export function textTable(rows: readonly (readonly string[])[]): string {
     .concat('\n');
 }
 
-/** Four digits that matter, without an exponent where one can do without. */
-export function shortNumber(value: number): string {
-  if (!Number.isFinite(value)) return String(value);
-  if (Math.abs(value) >= 1e4 && Math.abs(value) < 1e12) return String(Math.round(value));
-  return String(Number(value.toPrecision(4)));
-}
-
 /** `12 s`, `3.5 min`, `2.1 h`. */
 export function shortTime(seconds: number): string {
   if (seconds < 100) return `${Math.max(1, Math.ceil(seconds))} s`;

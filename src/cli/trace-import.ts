@@ -119,8 +119,8 @@ function formatCalled(name: string): TraceFormat {
 }
 
 /**
- * The format of what begins with `head`: the one that was asked for, or a guess. Undefined when more has to be seen,
- * never when `whole`. Throws TraceError for what is no trace that can be read.
+ * The format of what begins with `head`: the one that was asked for, or a guess. Undefined when
+ * more has to be seen, never when `whole`. Throws TraceError for what is no trace that can be read.
  */
 function formatOf(
   name: string,
@@ -153,5 +153,6 @@ function unknown(head: Uint8Array, whole: boolean): string {
   if (head.length === start) return 'not a trace: it is empty';
   const names = traceFormats.map((candidate) => candidate.name).join(', ');
   const binary = isBinary(head) ? `, and as ChampSim: ${judgeLayout(head, whole).why}` : '';
-  return `cannot tell the format: it begins with ${shownBytes(head, start, head.length)}${binary}; give --from ${names}`;
+  const shown = shownBytes(head, start, head.length);
+  return `cannot tell the format: it begins with ${shown}${binary}; give --from ${names}`;
 }

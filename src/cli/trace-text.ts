@@ -1,3 +1,4 @@
+import { rounded } from '../report/quantities.ts';
 import type { StreamProfile, TraceProfile } from '../trace/profile.ts';
 
 /** A profile as tables for a person. */
@@ -67,5 +68,5 @@ function table(head: readonly string[], rows: readonly (readonly string[])[]): s
   return all.map((cells) => `  ${cells.map((cell, i) => cell.padStart(widths[i]!)).join('  ')}`);
 }
 
-const whole = (n: number): string => n.toString().replace(/\B(?=(\d{3})+$)/g, ' ');
+const whole = (n: number): string => rounded(n, 0);
 const ratio = (share: number): string => (share === 0 ? '0' : share.toPrecision(3));

@@ -67,7 +67,7 @@ export async function why(
     }
     const text = { most: options.all ? Infinity : MOST, style };
     print(`${billText(bill, text)}\n`);
-    print(hints(result, bill, vm, path));
+    print(hints(result, bill, vm));
     if (twins.length > 0) print(`\n${twinsText(twins, text)}`);
   } finally {
     interrupt.dispose();
@@ -86,9 +86,9 @@ function checkName(vm: string, names: readonly string[]): void {
   throw faultOf('why', `there is no VM "${vm}"`, didYouMean(vm, names) ?? some);
 }
 
-function hints(result: RunResult, bill: Bill, vm: string | undefined, path: string): string {
+function hints(result: RunResult, bill: Bill, vm: string | undefined): string {
   const lines: string[] = [];
-  if (bill.evictions.length === 0 && isDirectory(path)) {
+  if (result.evictions === undefined) {
     lines.push('who evicted what was not counted: run with --set output.evictions=true');
   }
   if (vm === undefined && result.vms.length > 1) {

@@ -1,3 +1,5 @@
+import type { LossCause } from '../stats/leaves.ts';
+import { walkMetric } from '../stats/metrics.ts';
 import type { EvictionRow, RunResult } from '../stats/result.ts';
 import { accountOf } from './account.ts';
 
@@ -24,6 +26,7 @@ export interface Bill {
   readonly total: number;
   /** Largest difference first. */
   readonly lines: readonly BillLine[];
+  /** Of its entries; none when they were not counted. */
   readonly evictions: readonly EvictionRow[];
 }
 
@@ -56,7 +59,7 @@ export function billOf(result: RunResult, vm: string, native: RunResult): Bill {
     native: lines.reduce((sum, line) => sum + line.native, 0),
     total: run.total,
     lines,
-    evictions: result.evictions.filter(({ victim }) => victim === vm),
+    evictions: (result.evictions ?? []).filter(({ victim }) => victim === vm),
   };
 }
 
@@ -77,9 +80,7 @@ function countOf(result: RunResult, vm: string, mechanism: string): number | und
   if (leaf === 'switch') return metrics.vcpu_switches;
   if (leaf === 'walk.nested') return metrics.walks;
   if (leaf !== 'walk.guest') return undefined;
-  return metrics[
-    (detail === 'dirty' ? 'dirty_walks' : `walks_${detail.replaceAll('-', '_')}`) as 'walks_cold'
-  ];
+  return metrics[detail === 'dirty' ? 'dirty_walks' : walkMetric(detail as LossCause)];
 }
 
 /** The VM whose cycles on a pCPU, or waiting for one, are the largest multiple of those of its own instructions. */

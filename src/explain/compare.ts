@@ -1,3 +1,4 @@
+import { enoughWork } from '../report/quantities.ts';
 import type { RunResult } from '../stats/result.ts';
 import { type Account, accountOf } from './account.ts';
 
@@ -11,7 +12,11 @@ export interface ComparedLine {
   readonly difference: number;
   /** Of all cycles of A. */
   readonly share: number;
-  /** Cycles per unit of work; undefined when a side finished none. */
+  /**
+   * Cycles per unit of work, with as many user instructions in a unit as both sides have on average: whole units are
+   * counted where they end, so that the cycles of a window over its units could differ the other way. Undefined when a
+   * side finished too few units.
+   */
   readonly perUnit: { readonly a: number; readonly b: number } | undefined;
 }
 
@@ -67,6 +72,8 @@ function subjects(a: RunResult, b: RunResult): [Account, Account][] {
 
 function compareAccounts(a: Account, b: Account): Compared | undefined {
   if (a.userInstructions === 0 || b.userInstructions === 0) return undefined;
+  const enough = enoughWork(a.work, a.unit) && enoughWork(b.work, b.unit);
+  const unit = enough ? (a.userInstructions + b.userInstructions) / (a.work + b.work) / 1000 : 0;
   const line = (name: string, before: number, after: number): ComparedLine => {
     const [leaf, detail = ''] = name.split(' ');
     const per1000 = (cycles: number, account: Account) =>
@@ -79,7 +86,7 @@ function compareAccounts(a: Account, b: Account): Compared | undefined {
       b: per1000(after, b),
       difference,
       share: difference / per1000(a.total, a),
-      perUnit: a.work > 0 && b.work > 0 ? { a: before / a.work, b: after / b.work } : undefined,
+      perUnit: enough ? { a: per1000(before, a) * unit, b: per1000(after, b) * unit } : undefined,
     };
   };
   const lines = [...new Set([...a.lines.keys(), ...b.lines.keys()])]

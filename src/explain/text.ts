@@ -1,5 +1,8 @@
 import { leafHelp } from '../report/costs.ts';
+import { ENOUGH_UNITS, enoughWork, perUnit } from '../report/quantities.ts';
 import { type Column, groupBy, grouped, tableLines } from '../report/table.ts';
+import type { causeNames } from '../stats/leaves.ts';
+import { MILLION_INSTRUCTIONS } from '../stats/metrics.ts';
 import type { EvictionRow } from '../stats/result.ts';
 import type { Bill, BillLine } from './bill.ts';
 import type { Compared, ComparedLine } from './compare.ts';
@@ -34,11 +37,12 @@ function help(leaf: string, detail: string): string {
   if (leaf === 'guest.user') return 'its own instructions';
   if (leaf === 'guest.kernel') return 'instructions of its kernel';
   if (leaf === 'tlb.l2hit') return 'L1 TLB misses that hit the L2';
-  if (leaf === 'walk.guest' || leaf === 'data.stall') return lossHelp[detail] ?? '';
+  if (leaf === 'walk.guest' || leaf === 'data.stall')
+    return lossHelp[detail as keyof typeof lossHelp] ?? '';
   return leafHelp(leaf, detail);
 }
 
-const lossHelp: Readonly<Record<string, string>> = {
+const lossHelp: Readonly<Record<(typeof causeNames)[number], string>> = {
   cold: 'first use on this core',
   capacity: 'evicted by itself',
   interference: 'evicted by another VM or the host',
@@ -48,7 +52,6 @@ const lossHelp: Readonly<Record<string, string>> = {
   invlpg: 'flushed: INVLPG',
   shootdown: 'flushed: mapping dropped or protected',
   migration: 'it came from another core',
-  'nested-change': 'flushed: nested mapping changed',
   dirty: 'held, but not for a store',
 };
 
@@ -81,7 +84,7 @@ function pairText(
     plain(line.b),
     signed(line.difference),
     signedPercent(line.share),
-    line.perUnit ? signed(line.perUnit.b - line.perUnit.a) : '-',
+    ...(line.perUnit ? [signed(line.perUnit.b - line.perUnit.a)] : []),
   ];
   const rows = [
     ...shown.map((line) => [
@@ -97,7 +100,7 @@ function pairText(
     { head: 'B' },
     { head: 'B - A' },
     { head: '% of A' },
-    { head: total.perUnit ? `per ${unit}` : 'per unit' },
+    ...(total.perUnit ? [{ head: headOf(unit) }] : []),
     left(''),
   ];
   const [first, ...body] = tableLines(columns, rows);
@@ -105,9 +108,20 @@ function pairText(
     `${style('bold', name)}: ${verdict(total, lines)}`,
     style('dim', `  ${first}`),
     ...body.map((line) => `  ${line}`),
+    ...(total.perUnit ? [] : [style('dim', `  ${tooFew(unit)}`)]),
     '',
   ].join('\n');
 }
+
+/** The first column says of what: instructions. */
+const headOf = (unit: string): string =>
+  unit === MILLION_INSTRUCTIONS ? 'per million' : perUnit(unit);
+
+/** Said where the column with the cost of a unit is left out. */
+const tooFew = (unit: string): string =>
+  unit === MILLION_INSTRUCTIONS
+    ? ''
+    : `no cost ${perUnit(unit)}: it takes ${ENOUGH_UNITS} ${unit}, since whole ones are counted`;
 
 function added(lines: readonly ComparedLine[]): Omit<ComparedLine, 'leaf' | 'detail'> {
   const sum = (pick: (line: ComparedLine) => number) =>
@@ -131,6 +145,14 @@ export function verdict(total: ComparedLine, lines: readonly ComparedLine[]): st
     return 'both take the same cycles for the same work, to 0.1 %';
   const size = Math.abs(total.share * 100).toFixed(1);
   const kind = total.difference < 0 ? 'fewer' : 'more';
+  const [first, against] = [1, -1].map((sign) =>
+    lines.find(({ difference }) => difference * total.difference * sign > 0),
+  );
+  const named = ({ leaf, detail, difference }: ComparedLine) =>
+    `${`${leaf} ${detail}`.trim()} (${signed(difference)})`;
+  if (first && against && first.difference / total.difference > 1) {
+    return `B takes ${size} % ${kind} cycles for the same work: ${named(first)} against ${named(against)}`;
+  }
   const same = lines.filter(({ difference }) => difference / total.difference >= 0.05);
   const causes = same.slice(0, 2).map(({ leaf, detail, difference }) => {
     const part = Math.round((difference / total.difference) * 100);
@@ -140,7 +162,8 @@ export function verdict(total: ComparedLine, lines: readonly ComparedLine[]): st
 }
 
 export function billText(bill: Bill, { most, style }: TextOptions): string {
-  const { native, total, userInstructions, work } = bill;
+  const { native, total, userInstructions, work, unit } = bill;
+  const enough = enoughWork(work, unit);
   const difference = total - native;
   const [shown, rest] = shortened(
     bill.lines.filter((line) => line.cycles !== line.native),
@@ -151,7 +174,7 @@ export function billText(bill: Bill, { most, style }: TextOptions): string {
     cycles === difference || label !== 'native' ? signedGroups(cycles) : grouped(cycles),
     signedPercent(cycles / native),
     signed((cycles * 1000) / userInstructions),
-    work > 0 ? signed(cycles / work) : '-',
+    ...(enough ? [signed(cycles / work)] : []),
   ];
   const rows = [
     ['native', grouped(native), '100.0', ...per(native, bill), 'the same work, alone and native'],
@@ -174,7 +197,7 @@ export function billText(bill: Bill, { most, style }: TextOptions): string {
     { head: 'cycles' },
     { head: '%' },
     { head: 'per 1000 instr.' },
-    { head: work > 0 ? `per ${bill.unit}` : 'per unit' },
+    ...(enough ? [{ head: headOf(unit) }] : []),
     left(''),
   ];
   const [first, ...body] = tableLines(columns, rows);
@@ -182,6 +205,7 @@ export function billText(bill: Bill, { most, style }: TextOptions): string {
     `${style('bold', bill.vm)}: ${(total / native).toFixed(3)} times the cycles of the same work on the bare machine`,
     style('dim', `  ${first}`),
     ...body.map((line) => `  ${line}`),
+    ...(enough ? [] : [style('dim', `  ${tooFew(unit)}`)]),
     '',
   ];
   return [...lines, ...evictionLines(bill.evictions, bill.vm, style)].join('\n');
@@ -190,8 +214,9 @@ export function billText(bill: Bill, { most, style }: TextOptions): string {
 const signedGroups = (value: number): string =>
   `${value < 0 ? '-' : '+'}${grouped(Math.abs(value))}`;
 
-function per(cycles: number, { userInstructions, work }: Bill): string[] {
-  return [plain((cycles * 1000) / userInstructions), work > 0 ? plain(cycles / work) : '-'];
+function per(cycles: number, { userInstructions, work, unit }: Bill): string[] {
+  const units = enoughWork(work, unit) ? [plain(cycles / work)] : [];
+  return [plain((cycles * 1000) / userInstructions), ...units];
 }
 
 /** `1,234 × 2,345, emulating table writes`. */

@@ -14,8 +14,9 @@ export interface Expected {
 class Refusal extends Error {}
 
 /**
- * Throws ConfigError when results could not be written to `directory`; leaves nothing there. Asked before a run, so that the
- * answer does not come after it: everything is tried, not looked up. `option`: where the user named the directory.
+ * Throws ConfigError when results could not be written to `directory`; leaves nothing there. Asked
+ * before a run, so that the answer does not come after it: everything is tried, not looked up.
+ * `option`: where the user named the directory.
  */
 export function checkOutput(
   directory: string,
@@ -95,6 +96,10 @@ function checkFile(directory: string, name: string): void {
   const there = lstatSync(join(directory, name), { throwIfNoEntry: false });
   if (!there) return;
   if (there.isDirectory()) throw new Refusal(`${name} in it is a directory`);
+  // Also behind a link: /dev/stdout is one.
+  if (stat(join(directory, name))?.isFile() === false) {
+    throw new Refusal(`${name} in it is not a regular file`);
+  }
   const { mode, uid, dev } = statSync(directory);
   if (there.dev !== dev) throw new Refusal(`${name} in it is a mount point`);
   const own = process.getuid?.() ?? 0;

@@ -77,7 +77,9 @@ export function writeFileAtomic(path: string, content: Content, durable = true):
   }
 }
 
-/** The same for a text that takes long to make; `pause` is called between its pieces and may throw. */
+/**
+ * The same for a text that takes long to make; `pause` is called between its pieces and may throw.
+ */
 export async function writePiecesAtomic(
   path: string,
   pieces: Iterable<string>,

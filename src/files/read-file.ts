@@ -1,8 +1,9 @@
 import { closeSync, constants, fstatSync, openSync, readFileSync, readSync } from 'node:fs';
 
 /**
- * The bytes of a regular file of at most `limit` bytes. Throws what the system says, or an Error that says what is wrong
- * with it. A pipe, a device or a socket is refused at once: opening one can wait for ever.
+ * The bytes of a regular file of at most `limit` bytes. Throws what the system says, or an Error
+ * that says what is wrong with it. A pipe, a device or a socket is refused at once: opening one can
+ * wait for ever.
  */
 export function readRegularFile(path: string, limit?: number, noun = 'this file'): Buffer {
   const fd = openSync(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));

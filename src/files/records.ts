@@ -3,13 +3,16 @@ import { faultOf, reasonOf } from './faults.ts';
 import { readRegularText } from './read-file.ts';
 
 /**
- * The JSON files that worldswitch keeps in result directories, read in one place: whatever else stands in one of them is
- * told in one line.
+ * The JSON files that worldswitch keeps in result directories, read in one place: whatever else
+ * stands in one of them is told in one line.
  */
 
 const texts = z.record(z.string(), z.string());
 
-/** campaign.json: everything the plan of a sweep is made from, so that other processes make the same. */
+/**
+ * campaign.json: everything the plan of a sweep is made from, so that other processes make the
+ * same.
+ */
 export const recipe = z
   .looseObject({
     version: z.string().min(1),

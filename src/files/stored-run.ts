@@ -58,14 +58,16 @@ export async function readRun(directory: string): Promise<StoredRun> {
       handlerCycles: Number(row['handler_cycles']),
     }),
   );
-  const evictions = table(directory, 'evictions.csv', ['structure', 'victim', 'evictor']).map(
-    (row): EvictionRow => ({
-      structure: row['structure'] as EvictionRow['structure'],
-      victim: row['victim']!,
-      evictor: row['evictor']!,
-      count: Number(row['count']),
-    }),
-  );
+  const evictions = scenario.output.evictions
+    ? table(directory, 'evictions.csv', ['structure', 'victim', 'evictor']).map(
+        (row): EvictionRow => ({
+          structure: row['structure'] as EvictionRow['structure'],
+          victim: row['victim']!,
+          evictor: row['evictor']!,
+          count: Number(row['count']),
+        }),
+      )
+    : undefined;
   const vms = files.vms.map((row): VmRow => {
     const own: Partial<Record<MetricName, number>> = {};
     for (const { scope, id, metric, value } of metrics) {

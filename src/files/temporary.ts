@@ -3,8 +3,9 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
- * Where files are written before they get their names: always in the directory they end up in, so that a rename is all
- * that is left to do, and under names that nobody can guess and prepare a link for.
+ * Where files are written before they get their names: always in the directory they end up in, so
+ * that a rename is all that is left to do, and under names that nobody can guess and prepare a link
+ * for.
  */
 const PREFIX = '.worldswitch-';
 
@@ -18,7 +19,10 @@ export function temporaryDirectory(directory: string): string {
   return mkdtempSync(join(directory, PREFIX));
 }
 
-/** Removes what is temporary; what cannot be removed is left, since there is something worse to report. */
+/**
+ * Removes what is temporary; what cannot be removed is left, since there is something worse to
+ * report.
+ */
 export function discard(path: string | undefined): void {
   if (path === undefined) return;
   try {

@@ -14,7 +14,8 @@ import { reasonOf } from './faults.ts';
 
 /**
  * Page traces on disk, plain or gzip. They are streamed: a feed reads a little ahead whenever the simulation
- * waits, so memory does not grow with the trace. One that is looped is kept when it is small enough, and read once.
+ * waits, so memory does not grow with the trace. One that is looped is kept when it is small
+ * enough, and read once.
  */
 
 /** Bytes of text that a feed keeps ready. */
@@ -133,7 +134,10 @@ async function traceFault(path: string): Promise<string | undefined> {
   }
 }
 
-/** Reads the lines of the first bytes; they may be cut anywhere. Throws TraceError for what is wrong with them. */
+/**
+ * Reads the lines of the first bytes; they may be cut anywhere. Throws TraceError for what is wrong
+ * with them.
+ */
 function checkHead(name: string, bytes: Uint8Array, whole: boolean): void {
   const chunks = [bytes];
   const feed: TraceFeed = {

@@ -1,11 +1,13 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createReadStream, createWriteStream, statSync } from 'node:fs';
 import { rename, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { createGunzip, createGzip } from 'node:zlib';
 import { TraceError } from '../guest/workloads/trace-reader.ts';
 import { faultOf, reasonOf } from './faults.ts';
+import { temporaryName } from './temporary.ts';
 
 /**
  * Traces that are read or written once, from end to end: gzip and xz are undone while reading, gzip is made while
@@ -179,9 +181,18 @@ export interface TraceOutput {
   discard(): Promise<void>;
 }
 
+/** What is not a file cannot be replaced by one at the end; a device had better not. */
+function checkTarget(file: string): void {
+  const there = statSync(file, { throwIfNoEntry: false });
+  if (!there || there.isFile()) return;
+  const what = there.isDirectory() ? 'a directory' : 'not a regular file';
+  throw faultOf('--out', `cannot write ${file}: it is ${what}`);
+}
+
 export function openTraceOutput(file: string | undefined): TraceOutput {
-  const partial = file === undefined ? undefined : `${file}.part`;
-  const target: Writable = partial ? createWriteStream(partial) : process.stdout;
+  if (file !== undefined) checkTarget(file);
+  const partial = file === undefined ? undefined : temporaryName(dirname(file));
+  const target: Writable = partial ? createWriteStream(partial, { flags: 'wx' }) : process.stdout;
   const gzip = file?.endsWith('.gz') ? createGzip({ level: 6, chunkSize: CHUNK }) : undefined;
   gzip?.pipe(target);
   const first: Writable = gzip ?? target;

@@ -1,4 +1,5 @@
-import type { MetricName } from '../stats/metrics.ts';
+import { lossCauses } from '../stats/leaves.ts';
+import { type MetricName, walkMetric } from '../stats/metrics.ts';
 
 /**
  * What HOT code counts, by position in the core's counter area, and what follows from that (Core.deriveCounters). Running totals per vCPU are kept in
@@ -36,16 +37,7 @@ export const hotCounters = [
   'data_l3_hits',
   'data_dram',
   // By cause, in the order of stats/leaves.ts.
-  'walks_cold',
-  'walks_capacity',
-  'walks_interference',
-  'walks_world_switch',
-  'walks_asid_exhausted',
-  'walks_cr3',
-  'walks_invlpg',
-  'walks_shootdown',
-  'walks_migration',
-  'walks_nested_change',
+  ...lossCauses.map(walkMetric),
 ] as const satisfies readonly MetricName[];
 
 export type HotCounter = (typeof hotCounters)[number];

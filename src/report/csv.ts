@@ -1,7 +1,8 @@
 import { stringify } from 'csv-stringify/sync';
-import { leafNames } from '../stats/leaves.ts';
-import { type Metric, type MetricName, metricDictionary } from '../stats/metrics.ts';
-import type { RunResult, VmRow } from '../stats/result.ts';
+import { type MetricName, metricDictionary } from '../stats/metrics.ts';
+import type { RunResult } from '../stats/result.ts';
+import { runColumns, wideLeaves } from './columns.ts';
+import { runDictionary } from './dictionary.ts';
 
 /**
  * Results as CSV: a header row, commas, LF, whole numbers without separators, an empty cell for what does not
@@ -35,8 +36,8 @@ export function* csv(
   if (batch.length > 0) yield text();
 }
 
-const metrics = Object.entries(metricDictionary) as [MetricName, Metric][];
-const leaves = [...new Set(leafNames.map(({ leaf }) => leaf))];
+/** A cell is empty where a VM does not report the metric. */
+const metricNames = Object.keys(metricDictionary) as MetricName[];
 
 /** `run`: what to call the run in rows that may be put together with those of others. */
 export function metricsCsv(result: RunResult, run: string = result.name): Iterable<string> {
@@ -48,41 +49,16 @@ export function metricsCsv(result: RunResult, run: string = result.name): Iterab
     metricDictionary[metric].unit,
     value,
   ]);
-  return csv(['run', 'scope', 'id', 'metric', 'unit', 'value'], rows);
-}
-
-/** Column of a metric in a wide table: units that the name does not tell are added to it. */
-export function wideColumn(name: MetricName): string {
-  return metricDictionary[name].unit === 'ns' ? `${name}_ns` : name;
-}
-
-/** Column of a ledger leaf in a wide table: `walk.guest` -> `ledger_walk_guest_cycles`. */
-export function leafColumn(leaf: string): string {
-  return `ledger_${leaf.replaceAll('.', '_')}_cycles`;
-}
-
-export const vmColumns: readonly string[] = [
-  'vm',
-  'group',
-  'workload',
-  'work_unit',
-  ...metrics.map(([name]) => wideColumn(name)),
-  ...leaves.filter((leaf) => leaf !== 'idle').map(leafColumn),
-];
-
-export function vmCells(row: VmRow): Cell[] {
-  return [
-    row.vm,
-    row.group,
-    row.workload,
-    row.unit,
-    ...metrics.map(([name]) => row.metrics[name]),
-    ...leaves.filter((leaf) => leaf !== 'idle').map((leaf) => row.ledger[leaf] ?? 0),
-  ];
+  return csv(runColumns['metrics.csv'], rows);
 }
 
 export function vmsCsv(result: RunResult): Iterable<string> {
-  return csv(vmColumns, result.vms.map(vmCells));
+  const rows = result.vms.map((row) => [
+    ...[row.vm, row.group, row.workload, row.unit],
+    ...metricNames.map((name) => row.metrics[name]),
+    ...wideLeaves.map((leaf) => row.ledger[leaf] ?? 0),
+  ]);
+  return csv(runColumns['vms.csv'], rows);
 }
 
 export function ledgerCsv(result: RunResult): Iterable<string> {
@@ -94,7 +70,7 @@ export function ledgerCsv(result: RunResult): Iterable<string> {
     detail,
     cycles,
   ]);
-  return csv(['scope', 'id', 'vm', 'leaf', 'detail', 'cycles'], rows);
+  return csv(runColumns['ledger.csv'], rows);
 }
 
 export function exitsCsv(result: RunResult): Iterable<string> {
@@ -106,17 +82,17 @@ export function exitsCsv(result: RunResult): Iterable<string> {
     row.transitionCycles,
     row.handlerCycles,
   ]);
-  return csv(['vm', 'vcpu', 'reason', 'count', 'transition_cycles', 'handler_cycles'], rows);
+  return csv(runColumns['exits.csv'], rows);
 }
 
-export function evictionsCsv(result: RunResult): Iterable<string> {
-  const rows = result.evictions.map((row) => [row.structure, row.victim, row.evictor, row.count]);
-  return csv(['structure', 'victim', 'evictor', 'count'], rows);
+export function evictionsCsv({ evictions = [] }: RunResult): Iterable<string> {
+  const rows = evictions.map((row) => [row.structure, row.victim, row.evictor, row.count]);
+  return csv(runColumns['evictions.csv'], rows);
 }
 
 export function latenciesCsv(result: RunResult): Iterable<string> {
   const rows = result.latencies.map((row) => [row.vm, row.quantile, row.latencyNs]);
-  return csv(['vm', 'quantile', 'latency_ns'], rows);
+  return csv(runColumns['latencies.csv'], rows);
 }
 
 export function timeseriesCsv(result: RunResult): Iterable<string> {
@@ -129,12 +105,12 @@ export function timeseriesCsv(result: RunResult): Iterable<string> {
     unit,
     value,
   ]);
-  return csv(['cycle', 'time_ns', 'scope', 'id', 'metric', 'unit', 'value'], rows);
+  return csv(runColumns['timeseries.csv'], rows);
 }
 
+/** What every column and metric of the tables of a run means, also of those that a run only has when asked. */
 export function dictionaryCsv(): Iterable<string> {
-  const rows = metrics.map(([name, { unit, help }]) => [name, unit, help]);
-  return csv(['metric', 'unit', 'definition'], rows);
+  return csv(runColumns['dictionary.csv'], runDictionary());
 }
 
 type RunTable = (result: RunResult, run?: string) => Iterable<string>;
@@ -152,7 +128,10 @@ const tables: Readonly<Record<string, RunTable>> = {
 
 export const runTableNames: readonly string[] = Object.keys(tables);
 
-/** The tables of a run by file name. */
+/** The tables of a run by file name; evictions.csv only where evictions were counted. */
 export function runTables(result: RunResult, run?: string): Map<string, Iterable<string>> {
-  return new Map(Object.entries(tables).map(([name, table]) => [name, table(result, run)]));
+  const wanted = Object.entries(tables).filter(
+    ([name]) => name !== 'evictions.csv' || result.evictions !== undefined,
+  );
+  return new Map(wanted.map(([name, table]) => [name, table(result, run)]));
 }

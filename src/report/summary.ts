@@ -1,10 +1,11 @@
 import { showBytes, showCycles } from '../base/units.ts';
 import type { Scenario } from '../scenario/resolve.ts';
-import { causeNames } from '../stats/leaves.ts';
-import type { MetricName } from '../stats/metrics.ts';
+import { lossCauses } from '../stats/leaves.ts';
+import { type MetricName, walkMetric } from '../stats/metrics.ts';
 import type { RunResult, VmRow } from '../stats/result.ts';
 import { leafHelp, virtualizationCosts } from './costs.ts';
 import { noteLines } from './notes.ts';
+import { countedRange, plain } from './quantities.ts';
 import { groupBy, grouped, percent, range, tableLines } from './table.ts';
 
 /**
@@ -40,6 +41,7 @@ export function summary(
     ['Largest costs of virtualization', costLines(result)],
     ['Why translations were lost', causeLines(lines)],
     ['pCPUs', pcpuTable(result)],
+    ['Free of charge', freeLines(scenario, lines)],
   ];
   const shown = sections
     .filter(([, body]) => body.length > 0)
@@ -141,7 +143,7 @@ function vmTable(lines: readonly Line[]): string[] {
     );
     return [
       name,
-      workDone(vms),
+      countedRange(values(vms, 'work'), vms[0]!.unit),
       range(ready, (share) => (share * 100).toFixed(vms.length > 1 ? 0 : 1)),
       ...shown.map(({ leaves }) => percent(charged(vms, leaves) / total)),
       ...(native
@@ -152,36 +154,44 @@ function vmTable(lines: readonly Line[]): string[] {
   return tableLines(columns, rows);
 }
 
-/** Of a VM that finished nothing in the window, the instructions it executed. */
-function workDone(vms: readonly VmRow[]): string {
-  const work = values(vms, 'work');
-  if (work.some((done) => done > 0)) return `${range(work, grouped)} ${vms[0]!.unit}`;
-  const millions = values(vms, 'user_instructions').map((n) => n / 1e6);
-  return `${range(millions, grouped)} M instructions`;
-}
+const LATENCIES = [
+  'latency_mean_ns',
+  'latency_p50_ns',
+  'latency_p95_ns',
+  'latency_p99_ns',
+  'latency_max_ns',
+] as const;
 
 function requestTable(lines: readonly Line[], { mhz, windowCycles }: RunResult): string[] {
   const serving = lines.filter(({ vms }) => vms.some(({ requests }) => requests !== undefined));
   if (serving.length === 0) return [];
   const seconds = windowCycles / mhz / 1e6;
-  const columns = ['', 'arrived', 'served', 'per second', 'mean ms', 'p50', 'p95', 'p99', 'max'];
+  const latencies = ['mean ms', 'p50', 'p95', 'p99', 'max'];
+  const columns = ['', 'before', 'arrived', 'served', 'per second', ...latencies, 'n'];
   const rows = serving.map(({ name, vms }) => [
     name,
+    range(values(vms, 'requests_queued_before'), grouped),
     range(values(vms, 'requests_arrived'), grouped),
     range(values(vms, 'requests'), grouped),
     range(
       values(vms, 'requests').map((served) => served / seconds),
       grouped,
     ),
-    ...(['latency_mean', 'latency_p50', 'latency_p95', 'latency_p99', 'latency_max'] as const).map(
-      (metric) => range(values(vms, metric), (ns) => (ns / 1e6).toFixed(1)),
-    ),
+    ...LATENCIES.map((metric) => range(values(vms, metric), (ns) => plain(ns / 1e6))),
+    range(vms.map(requestsSeen), grouped),
   ]);
-  return tableLines(
-    columns.map((head, i) => ({ head, left: i === 0 })),
-    rows,
-  );
+  return [
+    ...tableLines(
+      columns.map((head, i) => ({ head, left: i === 0 })),
+      rows,
+    ),
+    'before: in the queue when the window began; n: served or unfinished, the requests of percentiles',
+  ];
 }
+
+/** Requests that latencies are made of: served, or not finished at the end of the window. */
+const requestsSeen = ({ metrics }: VmRow) =>
+  (metrics.requests ?? 0) + (metrics.requests_unfinished ?? 0);
 
 function costLines(result: RunResult): string[] {
   const busy = sum(result.ledger.filter(({ leaf }) => leaf !== 'idle').map(({ cycles }) => cycles));
@@ -213,12 +223,8 @@ function causeLines(lines: readonly Line[]): string[] {
   const rows = lines.flatMap(({ name, vms }) => {
     const walks = sum(values(vms, 'walks'));
     if (walks === 0) return [];
-    const causes = causeNames
-      .filter((cause) => cause !== 'dirty')
-      .map((cause) => {
-        const metric = `walks_${cause.replaceAll('-', '_')}` as MetricName;
-        return { cause, share: sum(values(vms, metric)) / walks };
-      })
+    const causes = lossCauses
+      .map((cause) => ({ cause, share: sum(values(vms, walkMetric(cause))) / walks }))
       .filter(({ share }) => share >= 0.0005)
       .toSorted((a, b) => b.share - a.share)
       .slice(0, 5)
@@ -226,6 +232,24 @@ function causeLines(lines: readonly Line[]): string[] {
     return [[name, range(values(vms, 'walks'), grouped), causes.join(', ')]];
   });
   return rows.length > 0 ? wide(columns, rows) : [];
+}
+
+/** With cycles to spare VMs do more, and other, work: totals of this run and of one that pays are not comparable. */
+function freeLines({ free }: Scenario, lines: readonly Line[]): string[] {
+  if (free.length === 0) return [];
+  const rows = lines.map(({ name, vms }) => [
+    name,
+    range(
+      vms.map(({ metrics }) => (1000 * (metrics.running_cycles ?? 0)) / metrics.user_instructions!),
+      (cycles) => (Number.isFinite(cycles) ? grouped(cycles) : '-'),
+    ),
+  ]);
+  const columns = [{ head: '', left: true }, { head: 'cycles per 1000 user instructions' }];
+  return [
+    ...tableLines(columns, rows),
+    `A run that pays for ${free.join(', ')} does less work in the same window: totals mislead.`,
+    `\`worldswitch why FILE VM --free ${free.join(',')}\` compares equal pieces of work.`,
+  ];
 }
 
 /** A table whose last column may be long. */

@@ -1,3 +1,5 @@
+import { rounded } from './quantities.ts';
+
 /** Plain tables for a terminal: the first column to the left, the others to the right. */
 export { groupBy } from '../base/collections.ts';
 
@@ -32,7 +34,7 @@ function shortened(cell: string): string {
 
 /** `12,345,678` */
 export function grouped(value: number): string {
-  return String(Math.round(value)).replace(/\B(?=(\d{3})+$)/g, ',');
+  return rounded(value, 0);
 }
 
 /** A share of 1 as a number of per cent: `12.3`; `-` when there is none. */

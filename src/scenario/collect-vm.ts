@@ -1,7 +1,7 @@
 import { ModelError } from '../base/errors.ts';
 import { runstateMetrics } from '../hypervisor/vm.ts';
 import { HOT_COUNTERS, hotCounters, K } from '../machine/counters.ts';
-import type { MetricName } from '../stats/metrics.ts';
+import { type MetricName, MILLION_INSTRUCTIONS, percentiles } from '../stats/metrics.ts';
 import type { LatencyRow, LedgerRow, MetricRow, VmRow } from '../stats/result.ts';
 import { requestsNeeded } from '../stats/window.ts';
 import type { Member } from './build.ts';
@@ -55,6 +55,7 @@ export function collectVm(
     own.requests_queued_before = requests.queuedAt(start.time, start.soft[i]!.requests_arrived);
     Object.assign(own, latencyMetrics(merged(served, unfinished)));
   }
+  if (workload.unit === MILLION_INSTRUCTIONS) own.work = own.user_instructions! / 1e6;
   own.finished_at_cycles = Number.isNaN(vm.finishedAt) ? 0 : vm.finishedAt;
   own.guest_memory_bytes = kernel.guest.memory.used * 4096;
   own.host_memory_bytes = vm.p2m.reduce((n, frame) => n + (frame !== 0 ? 1 : 0), 0) * 4096;
@@ -116,21 +117,17 @@ function checkRunning(vm: string, running: number, leaves: Record<string, number
 const merged = (a: readonly number[], b: readonly number[]) =>
   Float64Array.from([...a, ...b]).sort();
 
-const PERCENTILES = [
-  ['latency_p50', 0.5],
-  ['latency_p95', 0.95],
-  ['latency_p99', 0.99],
-] as const satisfies readonly (readonly [MetricName, number])[];
-
 /** Of all requests, those not finished with their age; percentiles only where they are not the maximum in disguise. */
 function latencyMetrics(sorted: Float64Array): Metrics {
   if (sorted.length === 0) return {};
   const mean = sorted.reduce((sum, value) => sum + value, 0) / sorted.length;
-  const enough = PERCENTILES.filter(([, share]) => sorted.length >= requestsNeeded(share));
+  const enough = Object.entries(percentiles).filter(
+    ([, share]) => sorted.length >= requestsNeeded(share),
+  );
   return {
-    latency_mean: Math.round(mean),
+    latency_mean_ns: Math.round(mean),
     ...Object.fromEntries(enough.map(([name, share]) => [name, quantile(sorted, share)])),
-    latency_max: Math.round(sorted.at(-1)!),
+    latency_max_ns: Math.round(sorted.at(-1)!),
   };
 }
 

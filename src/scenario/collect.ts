@@ -53,10 +53,12 @@ export function collect(
     metrics,
     ledger,
     exits: exitRows(simulation, measured),
-    evictions: evictionRows(
-      hypervisor.vms.map(({ name }) => name),
-      measured,
-    ),
+    evictions: scenario.output.evictions
+      ? evictionRows(
+          hypervisor.vms.map(({ name }) => name),
+          measured,
+        )
+      : undefined,
     vms,
     latencies: collected.flatMap(({ latencies }) => latencies),
     timeseries,

@@ -30,6 +30,10 @@ const axisValues = () =>
 
 const axes = () => z.record(z.string(), axisValues());
 
+/** A name that no program changes when it reads a table: R would make dots of blanks and dashes. */
+const LABEL = /^[A-Za-z][A-Za-z0-9_.]*$/;
+const LABEL_FORM = 'a label is one word of letters, digits, _ and dots that begins with a letter';
+
 const scalar = () => z.union([z.string(), z.number(), z.boolean()]);
 
 export const sweepSchema = z
@@ -50,7 +54,7 @@ export const sweepSchema = z
         'which combinations to keep, for example vms.web.count < 8 or host.processor == opteron-1354',
       ),
     labels: z
-      .record(z.string(), z.string().regex(/^[A-Za-z_][\w.-]*$/, 'a label is one word'))
+      .record(z.string(), z.string().regex(LABEL, LABEL_FORM))
       .prefault({})
       .describe('names of columns, by path'),
     replications: z.int().min(1).max(10_000).prefault(5).describe('runs of each point, by seed'),

@@ -40,7 +40,10 @@ export function reportIssue(issue: Issue, context: IssueContext): void {
   const words = allowedWords(issue, path, context);
   if (words.length > 0) {
     const text = String(node.form === 'scalar' ? node.value : '');
-    const guess = meantWord(text, words) ?? didYouMean(text, words);
+    // Sizes that look alike are no slips of the pen.
+    const guess = quantityAt(path, context)
+      ? undefined
+      : (meantWord(text, words) ?? didYouMean(text, words));
     findings.add(
       node.place,
       `${got} is not allowed for "${String(path.at(-1))}"`,
@@ -214,9 +217,9 @@ function rewritten(expected: string, node: Located): string | undefined {
   if (node.form !== 'scalar') return undefined;
   const text = String(node.value).trim();
   if (expected === 'boolean') {
-    const word = { yes: 'true', on: 'true', no: 'false', off: 'false', '1': 'true', '0': 'false' };
-    const found = word[text.toLowerCase() as keyof typeof word];
-    return found && `did you mean ${found}?`;
+    const lower = text.toLowerCase();
+    if (['yes', 'on', '1'].includes(lower)) return 'did you mean true?';
+    return ['no', 'off', '0'].includes(lower) ? 'did you mean false?' : undefined;
   }
   if (expected !== 'array' || !/^\d{1,4}(\s?[-,]\s?\d{1,4}){0,63}$/.test(text)) return undefined;
   const items = text.split(',').flatMap((part) => {

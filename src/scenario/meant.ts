@@ -69,7 +69,12 @@ function isVaried(root: LocatedMap, path: Path): boolean {
   const vms = [path[1], name?.form === 'scalar' ? name.value : ''].map(
     (vm) => `vms.${vm}.workload`,
   );
-  const related = ['duration', 'host', 'hypervisor.scheduler', ...(path[0] === 'vms' ? vms : [])];
+  const related = [
+    'duration',
+    'host.caches',
+    'hypervisor.scheduler',
+    ...(path[0] === 'vms' ? vms : []),
+  ];
   return axesOf(root).some((axis) => related.some((key) => `${axis}.`.startsWith(`${key}.`)));
 }
 

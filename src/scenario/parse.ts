@@ -14,6 +14,7 @@ import {
   YAMLParseError,
 } from 'yaml';
 import type { Place } from '../base/errors.ts';
+import { unseenIn } from '../base/text.ts';
 import { type Findings, listed } from './findings.ts';
 import type { Located, LocatedEntry, LocatedMap } from './located.ts';
 
@@ -84,8 +85,9 @@ const plainErrors: Readonly<Record<string, string>> = {
 };
 
 /**
- * The contents of the first document, and its first problem. Composing ends there: a text that is no YAML at all has a
- * problem every few characters, and each takes as long as a thousand good ones.
+ * The contents of the first document, and its first problem. Composing ends there: a text that is
+ * no YAML at all has a problem every few characters, and each takes as long as a thousand good
+ * ones.
  */
 function compose(
   tokens: Iterable<CST.Token>,
@@ -242,7 +244,7 @@ class Reader {
     if (key.length > MAX_KEY) {
       this.#stop(offset, `a key of ${key.length} characters: at most ${MAX_KEY} are read`);
     }
-    if (/\p{Cc}/u.test(key)) this.#stop(offset, 'a key holds control characters');
+    this.#checkSeen('key', key, offset);
   }
 
   /** Escapes of YAML must not bring in what the file itself must not hold. */
@@ -250,7 +252,15 @@ class Reader {
     if (value.length > MAX_WORDS) {
       this.#stop(offset, `a value of ${value.length} characters: at most ${MAX_WORDS} are read`);
     }
-    if (/[^\P{Cc}\t\n]/u.test(value)) this.#stop(offset, 'a value holds control characters');
+    // A text of several lines may say so itself.
+    this.#checkSeen('value', value.replaceAll(/[\t\n]/g, ''), offset);
+  }
+
+  #checkSeen(what: string, text: string, offset: number): void {
+    const unseen = unseenIn(text);
+    if (unseen === undefined) return;
+    const message = `a ${what} holds control characters: ${unseen}`;
+    this.#findings.add(this.#place(offset), message, 'write only what can be seen');
   }
 
   #sized<T extends Located>(located: T, children: readonly Located[], offset: number): T {

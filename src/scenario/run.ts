@@ -16,8 +16,8 @@ import { checkTranslations } from './translations.ts';
 export interface RunOptions extends BuildOptions {
   onProgress?: ((progress: RunProgress) => void) | undefined;
   /**
-   * Set `aborted` to end the run early; `runScenario` then rejects with `RunAborted`. An `AbortSignal` is heeded
-   * even while a trace is slow to come.
+   * Set `aborted` to end the run early; `runScenario` then rejects with `RunAborted`. An
+   * `AbortSignal` is heeded even while a trace is slow to come.
    */
   signal?: { readonly aborted: boolean } | AbortSignal | undefined;
   /** Called now and then, so that whoever drives the run can handle what has happened meanwhile. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { isFormula } from '../base/text.ts';
 import { duration, size } from '../base/units.ts';
 import { workloads } from '../guest/workloads/index.ts';
 import { costsSchema } from '../hypervisor/costs.ts';
@@ -21,6 +22,16 @@ const identifier = (noun: string) =>
     error: (issue) =>
       `a ${noun} is made of lower-case letters, digits and single dashes, and starts with a letter: got ${JSON.stringify(issue.input)}`,
   });
+
+/** A seed stands in tables, where a spreadsheet must not take it for a formula. */
+const seedText = () =>
+  z
+    .string()
+    .min(1)
+    .max(200)
+    .refine((text) => !/^[=+@-]/.test(text) || Number.isFinite(Number(text)), {
+      error: 'a seed that is no number cannot begin with =, +, - or @: it would be a formula',
+    });
 
 const vmSchema = (workloadPresets: readonly string[]) =>
   z
@@ -102,9 +113,13 @@ export function scenarioSchema({
         .describe('name of the scenario; results go to results/<name>/'),
       description: z.string().optional().describe('what the scenario is about'),
       seed: z
-        .union([z.string().min(1).max(200), z.int()])
+        .union([seedText(), z.int()])
         .prefault(1)
         .transform(String)
+        .refine((seed) => !isFormula(seed) && !/\s/.test(seed[0]!) && !/[\t\n]/.test(seed), {
+          message:
+            'a seed is a number or one line of text that does not begin with =, +, -, @ or a blank',
+        })
         .describe('root of all random streams: same scenario and seed, same results'),
       duration: z
         .union([z.literal('work'), duration()])

@@ -42,6 +42,17 @@ export const causeNames = [
 ] as const;
 export const CAUSES = causeNames.length;
 
+/** What a translation can be lost to: a walk that only sets a dirty bit finds it where it was. */
+export type LossCause = Exclude<(typeof causeNames)[number], 'dirty'>;
+export const lossCauses = causeNames.filter((name): name is LossCause => name !== 'dirty');
+
+/** `world-switch` -> `world_switch`: as a part of a column's name. */
+export type Snake<Name extends string> = Name extends `${infer Head}-${infer Tail}`
+  ? `${Head}_${Snake<Tail>}`
+  : Name;
+export const snake = <Name extends string>(name: Name): Snake<Name> =>
+  name.replaceAll('-', '_') as Snake<Name>;
+
 /** Why the guest exited. */
 export const ExitReason = {
   Npf: 0,

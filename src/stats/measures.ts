@@ -1,5 +1,5 @@
 import { leafNames } from './leaves.ts';
-import { type Metric, type MetricName, metricDictionary } from './metrics.ts';
+import { type Metric, type MetricName, metricDictionary, wordsOf } from './metrics.ts';
 import type { RunResult, VmRow } from './result.ts';
 import { servedNone, starved } from './window.ts';
 
@@ -10,6 +10,8 @@ import { servedNone, starved } from './window.ts';
 export interface Measure extends Metric {
   /** `host`: one value for the run, not one per group. */
   readonly scope: 'group' | 'host';
+  /** People read it in per cent. */
+  readonly percent?: true;
 }
 
 /** What measures are computed from. */
@@ -51,75 +53,108 @@ const wanted = (sample: Sample) =>
 
 interface Derived {
   readonly unit: Metric['unit'];
-  readonly help: string;
+  readonly definition: string;
+  readonly percent?: true;
   readonly compute: Compute;
 }
-const share = (help: string, compute: Compute): Derived => ({ unit: 'ratio', help, compute });
-const rate = (help: string, name: MetricName): Derived => ({
+const quotient = (definition: string, compute: Compute): Derived => ({
+  unit: 'ratio',
+  definition,
+  compute,
+});
+const share = (definition: string, compute: Compute): Derived => ({
+  ...quotient(definition, compute),
+  percent: true,
+});
+const rate = (definition: string, name: MetricName): Derived => ({
   unit: 'per-second',
-  help,
+  definition,
   compute: (sample) => per(sum(sample, name), sample.windowSeconds),
 });
-const ofRunning = (help: string, ...names: readonly string[]) =>
-  share(help, (sample) => per(leaves(sample, ...names), sum(sample, 'running_cycles')));
+const ofRunning = (definition: string, ...names: readonly string[]) =>
+  share(definition, (sample) => per(leaves(sample, ...names), sum(sample, 'running_cycles')));
 
 const derived = {
-  work_per_second: rate('units of work finished per simulated second', 'work'),
+  work_per_second: rate('work per simulated second', 'work'),
   requests_per_second: rate('requests served per simulated second', 'requests'),
   exits_per_second: rate('#VMEXITs per simulated second', 'exits'),
-  cycles_per_instruction: share('running cycles per guest instruction', (sample) =>
+  cycles_per_instruction: quotient('running cycles per guest instruction', (sample) =>
     per(sum(sample, 'running_cycles'), sum(sample, 'instructions')),
   ),
-  walks_per_1000_instructions: share('page walks per 1000 guest instructions', (sample) =>
+  walks_per_1000_instructions: quotient('page walks per 1000 guest instructions', (sample) =>
     per(1000 * sum(sample, 'walks'), sum(sample, 'instructions')),
   ),
-  ready_share: share('waiting for a pCPU, of the time the VM wanted one', (sample) =>
-    per(sum(sample, 'ready_cycles'), wanted(sample)),
+  ready_share: share(
+    'ready_cycles, of the cycles in which the VM wanted a pCPU: all but blocked',
+    (sample) => per(sum(sample, 'ready_cycles'), wanted(sample)),
   ),
   guest_share: ofRunning(
-    'instructions of the guest, of its running time',
+    'ledger leaves guest.user and guest.kernel, of running_cycles',
     'guest.user',
     'guest.kernel',
   ),
-  walk_share: ofRunning('page walks, of the running time', 'walk.guest', 'walk.nested'),
-  stall_share: ofRunning('waiting for data lines, of the running time', 'data.stall'),
-  hypervisor_share: ofRunning('exits, switches and host work, of the running time', ...HYPERVISOR),
+  walk_share: ofRunning(
+    'ledger leaves walk.guest and walk.nested, of running_cycles',
+    'walk.guest',
+    'walk.nested',
+  ),
+  stall_share: ofRunning('ledger leaf data.stall, of running_cycles', 'data.stall'),
+  hypervisor_share: ofRunning(
+    'ledger leaves exit.transition, exit.handler, switch, shootdown and host, of running_cycles',
+    ...HYPERVISOR,
+  ),
   slowdown_worst: {
     unit: 'ratio',
-    help: 'slowdown of the VM that suffers most',
+    definition: 'slowdown of the VM that suffers most',
     compute: (sample) => worst(sample, 'slowdown'),
   },
   overhead_worst: {
     unit: 'ratio',
-    help: 'overhead of the VM that suffers most',
+    definition: 'overhead of the VM that suffers most',
     compute: (sample) => worst(sample, 'overhead'),
   },
 } as const satisfies Record<string, Derived>;
 
 const hostMeasures = {
-  host_busy: { unit: 'ratio', help: 'share of pCPU time that is not idle', scope: 'host' },
+  host_busy: {
+    unit: 'ratio',
+    definition: 'share of the cycles of all pCPUs that are not idle',
+    percent: true,
+  },
   host_overhead: {
     unit: 'ratio',
-    help: 'exits, switches, shootdowns, host work and nested walks, of the busy pCPU time',
-    scope: 'host',
+    definition:
+      'ledger leaves exit.transition, exit.handler, switch, shootdown, host and walk.nested, of the busy cycles of all pCPUs',
+    percent: true,
   },
-  host_walk_share: { unit: 'ratio', help: 'page walks, of the busy pCPU time', scope: 'host' },
-  vms_per_core: { unit: 'ratio', help: 'VMs per pCPU', scope: 'host' },
-} as const satisfies Record<string, Measure>;
+  host_walk_share: {
+    unit: 'ratio',
+    definition: 'ledger leaves walk.guest and walk.nested, of the busy cycles of all pCPUs',
+    percent: true,
+  },
+  vms_per_core: {
+    unit: 'ratio',
+    words: 'VMs per core',
+    definition: 'VMs of the run per pCPU',
+  },
+} as const satisfies Record<string, Omit<Measure, 'words' | 'scope'> & { words?: string }>;
 
 export type MeasureName = MetricName | keyof typeof derived | keyof typeof hostMeasures;
 
+const inWords = (
+  entries: Readonly<Record<string, Omit<Measure, 'words' | 'scope'> & { words?: string }>>,
+  scope: Measure['scope'],
+) =>
+  Object.entries(entries).map(([name, { unit, words = wordsOf(name), definition, percent }]) => [
+    name,
+    { unit, words, definition, scope, ...(percent && { percent }) },
+  ]);
+
 /** Every measure by name, in the order of the columns. */
 export const measures = Object.fromEntries([
-  ...Object.entries(metricDictionary).map(([name, { unit, help }]) => [
-    name,
-    { unit, help, scope: 'group' },
-  ]),
-  ...Object.entries(derived).map(([name, { unit, help }]) => [
-    name,
-    { unit, help, scope: 'group' },
-  ]),
-  ...Object.entries(hostMeasures),
+  ...inWords(metricDictionary, 'group'),
+  ...inWords(derived, 'group'),
+  ...inWords(hostMeasures, 'host'),
 ]) as Readonly<Record<MeasureName, Measure>>;
 
 export const measureNames = Object.keys(measures) as readonly MeasureName[];
@@ -139,12 +174,14 @@ export function measure(name: MeasureName, sample: Sample): number | undefined {
   if (sample.vms.some((row) => withoutValue(metric, row))) return Infinity;
   const values = known(sample, metric);
   if (values.length === 0) return undefined;
-  if (metric === 'latency_mean') {
-    const total = sample.vms.reduce(
-      (n, { metrics }) => n + (metrics.latency_mean ?? 0) * (metrics.requests ?? 0),
-      0,
+  if (metric === 'latency_mean_ns') {
+    const seen = ({ metrics }: VmRow) =>
+      (metrics.requests ?? 0) + (metrics.requests_unfinished ?? 0);
+    const total = sample.vms.reduce((n, row) => n + (row.metrics[metric] ?? 0) * seen(row), 0);
+    return per(
+      total,
+      sample.vms.reduce((n, row) => n + seen(row), 0),
     );
-    return per(total, sum(sample, 'requests'));
   }
   // Percentiles of several VMs cannot be pooled from theirs: the worst VM stands for the group.
   if (metricDictionary[metric].unit === 'ns' || WHOLE_GROUP.has(metric)) return largest(values);

@@ -1,21 +1,74 @@
+import { type LossCause, lossCauses, type Snake, snake } from './leaves.ts';
+import { requestsNeeded } from './window.ts';
+
 /**
- * The dictionary: every metric a run can report, with unit and definition. `metrics.csv` carries the
- * names and units; `worldswitch list metrics` prints the definitions. Counts and cycles cover the
- * measured window. Ratios are computed when written, never stored.
+ * The dictionary of what a run counts: each metric once, under the name that it has in every table, in
+ * objectives and in `worldswitch list metrics`, with its unit and its definition. A name ends in its unit
+ * where the unit could be doubted. Counts and cycles cover the measured window; those of a VM group are
+ * the sums over its VMs. Ratios are computed when written, never stored.
  */
 export interface Metric {
   readonly unit: 'count' | 'cycles' | 'bytes' | 'ratio' | 'ns' | 'per-second';
-  readonly help: string;
+  /** What people call it, without a unit: `p99 latency`. */
+  readonly words: string;
+  readonly definition: string;
 }
 
-const count = (help: string): Metric => ({ unit: 'count', help });
-const cycles = (help: string): Metric => ({ unit: 'cycles', help });
-const ratio = (help: string): Metric => ({ unit: 'ratio', help });
-const ns = (help: string): Metric => ({ unit: 'ns', help });
+interface Written {
+  readonly unit: Metric['unit'];
+  readonly definition: string;
+  /** Left out: the name with blanks. */
+  readonly words?: string;
+}
 
-export const metricDictionary = {
-  elapsed_cycles: cycles('length of the measured window'),
-  work: count('units of work finished (what a unit is depends on the workload)'),
+/** Unit of the work of programs that never finish anything: user instructions executed. */
+export const MILLION_INSTRUCTIONS = 'million instructions';
+
+const count = (definition: string): Written => ({ unit: 'count', definition });
+const cycles = (definition: string): Written => ({ unit: 'cycles', definition });
+const ratio = (definition: string): Written => ({
+  unit: 'ratio',
+  definition: `${definition}; of a VM group, the mean of its VMs`,
+});
+const ns = (words: string, definition: string): Written => ({ unit: 'ns', words, definition });
+
+/** Percentiles of latencies by name: the share of the requests that they cover. */
+export const percentiles = {
+  latency_p50_ns: 0.5,
+  latency_p95_ns: 0.95,
+  latency_p99_ns: 0.99,
+} as const;
+
+const percentile = (name: keyof typeof percentiles): Written => {
+  const share = percentiles[name];
+  const of = Math.round(share * 100);
+  return ns(
+    `p${of} latency`,
+    `time from the arrival of a request to its end, ${of}th percentile, where a request that is not finished at the end of the window counts with its age; of a VM group, that of its worst VM. Blank below n = ${requestsNeeded(share)}: n >= 10/(1-q), n = requests + requests_unfinished, q = ${share}`,
+  );
+};
+
+const lost: Readonly<Record<LossCause, string>> = {
+  cold: 'this core had never held the translation for this address space',
+  capacity: 'evicted by the same VM',
+  interference: 'evicted by another VM or the host',
+  'world-switch': 'flushed because another vCPU or the hypervisor took the core',
+  'asid-exhausted': 'flushed because the ASIDs ran out',
+  cr3: 'flushed by a CR3 write of the guest',
+  invlpg: 'flushed by INVLPG',
+  shootdown: 'flushed when the hypervisor dropped or protected mappings',
+  migration: 'the vCPU came back to a core it had left',
+};
+
+/** Name of the count of walks by what the translation was lost to. */
+export type WalkMetric = `walks_${Snake<LossCause>}`;
+export const walkMetric = (cause: LossCause): WalkMetric => `walks_${snake(cause)}`;
+
+const written = {
+  elapsed_cycles: cycles('length of the measured window; of a VM group, that of one VM'),
+  work: count(
+    'units of work finished: requests, jobs, iterations; where the unit is a million instructions, user instructions executed / 1,000,000, which need not be whole',
+  ),
   visits: count('page visits executed: runs of references of one kind to one page'),
   references: count('memory references executed'),
   instructions: count('guest instructions executed, user and kernel'),
@@ -30,18 +83,9 @@ export const metricDictionary = {
   l2d_hits: count('L1 data TLB misses that hit the L2'),
   l2d_misses: count('L1 data TLB misses that missed the L2 too: page walks needed'),
   walks: count('page walks completed for TLB misses'),
-  walks_cold: count('of these: this core had never held the translation for this address space'),
-  walks_capacity: count('of these: evicted by the same VM'),
-  walks_interference: count('of these: evicted by another VM or the host'),
-  walks_world_switch: count(
-    'of these: flushed because another vCPU or the hypervisor took the core',
-  ),
-  walks_asid_exhausted: count('of these: flushed because the ASIDs ran out'),
-  walks_cr3: count('of these: flushed by a CR3 write of the guest'),
-  walks_invlpg: count('of these: flushed by INVLPG'),
-  walks_shootdown: count('of these: flushed when the hypervisor dropped or protected mappings'),
-  walks_migration: count('of these: the vCPU came back to a core it had left'),
-  walks_nested_change: count('of these: flushed by a change of nested mappings'),
+  ...(Object.fromEntries(
+    lossCauses.map((cause) => [walkMetric(cause), count(`of the walks: ${lost[cause]}`)]),
+  ) as Record<WalkMetric, Written>),
   dirty_walks: count('page walks that only set a dirty bit: first store through a clean entry'),
   fault_walks: count('page walks that ended in a fault: page or nested fault, hidden or not'),
   walk_reads_guest: count(
@@ -102,20 +146,48 @@ export const metricDictionary = {
   requests_arrived: count('requests that arrived'),
   requests_unfinished: count('requests that had arrived and were not finished at the end'),
   requests_queued_before: count('requests that waited or were being served when the window began'),
-  latency_mean: ns('request latency, mean; unfinished requests count with their age'),
-  latency_p50: ns(
-    'request latency, median; given from 20 requests on, unfinished ones with their age',
+  latency_mean_ns: ns(
+    'mean latency',
+    'time from the arrival of a request to its end, mean; unfinished requests count with their age',
   ),
-  latency_p95: ns('the same, 95th percentile; given from 200 requests on'),
-  latency_p99: ns('the same, 99th percentile; given from 1000 requests on'),
-  latency_max: ns('request latency, maximum; at least the age of the oldest unfinished request'),
+  latency_p50_ns: percentile('latency_p50_ns'),
+  latency_p95_ns: percentile('latency_p95_ns'),
+  latency_p99_ns: percentile('latency_p99_ns'),
+  latency_max_ns: ns(
+    'maximum latency',
+    'time from the arrival of a request to its end, longest; at least the age of the oldest unfinished request; of a VM group, that of its worst VM',
+  ),
   finished_at_cycles: cycles(
-    'when the VM finished its work, from the start of the run; 0 = not finished',
+    'when the VM finished its work, from the start of the run; 0 = not finished; of a VM group, the last',
   ),
-  guest_memory_bytes: { unit: 'bytes', help: 'guest memory in use at the end' },
-  host_memory_bytes: { unit: 'bytes', help: 'host memory backing the guest at the end' },
-  slowdown: ratio('elapsed cycles per unit of work divided by those of the native run'),
-  overhead: ratio('the same without ready and parked time'),
-} as const satisfies Record<string, Metric>;
+  guest_memory_bytes: { unit: 'bytes', definition: 'guest memory in use at the end' },
+  host_memory_bytes: { unit: 'bytes', definition: 'host memory backing the guest at the end' },
+  slowdown: ratio(
+    'cycles that the work took, waiting for a pCPU included, per cycle of the same work alone and native',
+  ),
+  overhead: ratio('the same without the time it waited for a pCPU'),
+} as const satisfies Record<string, Written>;
 
-export type MetricName = keyof typeof metricDictionary;
+export type MetricName = keyof typeof written;
+
+/** What people call a metric of this name. */
+export const wordsOf = (name: string): string =>
+  name.replace(/_(?:ns|bytes)$/, '').replaceAll('_', ' ');
+
+export const metricDictionary = Object.fromEntries(
+  Object.entries(written).map(([name, metric]) => [name, { words: wordsOf(name), ...metric }]),
+) as Readonly<Record<MetricName, Metric>>;
+
+/** What only timeseries.csv has; its other metrics are those of the dictionary, each over one interval. */
+export const seriesDictionary: Readonly<Record<string, Metric>> = {
+  tlb_entries: {
+    unit: 'count',
+    words: 'TLB entries',
+    definition: 'translations of the VM held in all TLBs of the host at that time',
+  },
+  requests_queued: {
+    unit: 'count',
+    words: 'requests queued',
+    definition: 'requests that wait or are being served at that time',
+  },
+};

@@ -90,7 +90,8 @@ export interface RunResult {
   readonly metrics: readonly MetricRow[];
   readonly ledger: readonly LedgerRow[];
   readonly exits: readonly ExitRow[];
-  readonly evictions: readonly EvictionRow[];
+  /** Undefined: they were not counted. */
+  readonly evictions: readonly EvictionRow[] | undefined;
   readonly vms: readonly VmRow[];
   readonly latencies: readonly LatencyRow[];
   readonly timeseries: readonly SampleRow[];

@@ -10,12 +10,12 @@ import { type Axis, valueText } from './axes.ts';
 import { Campaign, codeVersion } from './campaign.ts';
 import type { Failure, Outcome } from './execute.ts';
 import { makePlan } from './plan.ts';
-import { differencesCsv, pointsCsv, summaryCsv } from './tables.ts';
+import { dictionaryCsv, differencesCsv, pointsCsv, summaryCsv } from './tables.ts';
 
 /** The directory of a campaign: what it is asked to do, its units, its tables. */
 
 const RECIPE = 'campaign.json';
-const TABLES = ['points.csv', 'summary.csv', 'differences.csv'] as const;
+const TABLES = ['points.csv', 'summary.csv', 'differences.csv', 'dictionary.csv'] as const;
 /** What a campaign writes to its directory. */
 export const CAMPAIGN_FILES = {
   files: [RECIPE, ...TABLES, 'manifest.json'],
@@ -112,6 +112,7 @@ export async function mergeCampaign(
   await write('points.csv', pointsCsv(plan, campaign));
   await write('summary.csv', summaryCsv(plan, campaign));
   if (plan.baseline) await write('differences.csv', differencesCsv(plan, campaign));
+  await write('dictionary.csv', dictionaryCsv(plan));
   const manifest = {
     tool: 'worldswitch',
     version: recipe.version,

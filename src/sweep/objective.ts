@@ -35,18 +35,30 @@ export class ObjectiveError extends Error {
 
 const MAX_TEXT = 200;
 const EXAMPLES = 'write for example p99 latency < 50ms, or slowdown < 1.25 for every VM';
-/** Names people use -> names in the tables. */
+/** Other words for what people ask for. */
 const SYNONYMS: Readonly<Record<string, MeasureName>> = {
-  latency: 'latency_mean',
-  mean_latency: 'latency_mean',
-  median_latency: 'latency_p50',
-  p50_latency: 'latency_p50',
-  p95_latency: 'latency_p95',
-  p99_latency: 'latency_p99',
-  max_latency: 'latency_max',
+  latency: 'latency_mean_ns',
+  'average latency': 'latency_mean_ns',
+  'median latency': 'latency_p50_ns',
+  'max latency': 'latency_max_ns',
   throughput: 'work_per_second',
 };
 
+/** Words in any order, joined by blanks, dashes or underscores, with or without the unit. */
+const key = (text: string): string =>
+  text
+    .toLowerCase()
+    .split(/[\s_-]+/)
+    .filter((word) => word !== '' && word !== 'ns')
+    .toSorted()
+    .join(' ');
+
+const measuresByKey: ReadonlyMap<string, MeasureName> = new Map([
+  ...Object.entries(SYNONYMS).map(([words, name]) => [key(words), name] as const),
+  ...measureNames.flatMap((name) =>
+    [measures[name].words, name].map((text) => [key(text), name] as const),
+  ),
+]);
 interface Parts {
   readonly name: string;
   readonly below: boolean;
@@ -55,7 +67,10 @@ interface Parts {
   readonly group: string | undefined;
 }
 
-/** Takes an objective apart, from its only `<` or `>` to both sides; undefined when it has another form. */
+/**
+ * Takes an objective apart, from its only `<` or `>` to both sides; undefined when it has another
+ * form.
+ */
 function partsOf(text: string): Parts | undefined {
   if (text.length > MAX_TEXT) return undefined;
   const at = text.search(/[<>]/);
@@ -103,23 +118,32 @@ export function parseObjective(text: string, groups: readonly string[]): Objecti
   };
 }
 
-function measureOf(words: string): MeasureName {
-  const name = words
-    .trim()
-    .toLowerCase()
-    .replaceAll(/[\s-]+/g, '_');
-  const known = SYNONYMS[name] ?? name;
-  const allowed: readonly string[] = [...hostMeasureNames, ...vmMeasureNames];
-  if (allowed.includes(known)) return known as MeasureName;
-  if ((measureNames as readonly string[]).includes(known)) {
-    const message = `an objective is a ratio, a rate or a latency, and "${known}" is a ${measures[known as MeasureName].unit}`;
-    throw new ObjectiveError(message, `there are: ${listed(allowed)}`);
+/** What an objective can be about. */
+const ALLOWED: readonly MeasureName[] = [...hostMeasureNames, ...vmMeasureNames];
+const wordsOf = (name: MeasureName) => measures[name].words;
+
+function measureOf(text: string): MeasureName {
+  const known = measuresByKey.get(key(text));
+  if (known !== undefined && ALLOWED.includes(known)) return known;
+  const there = `there are: ${listed(ALLOWED.map(wordsOf))}`;
+  if (known !== undefined) {
+    const { words, unit } = measures[known];
+    const kind = { count: 'a count', cycles: 'a number of cycles', bytes: 'a number of bytes' };
+    const is = kind[unit as keyof typeof kind] ?? 'of a whole VM group';
+    const message = `an objective is about a ratio, a rate or a latency of a VM, and "${words}" is ${is}`;
+    throw new ObjectiveError(message, there);
   }
-  const hint = didYouMean(name, [...Object.keys(SYNONYMS), ...allowed]);
-  throw new ObjectiveError(
-    `there is no metric "${words}"`,
-    hint ?? `there are: ${listed(allowed)}`,
-  );
+  // People also know the names of columns: `latency p99`.
+  const said = text
+    .trim()
+    .replaceAll(/[\s_-]+/g, ' ')
+    .replace(/ ns$/, '');
+  const column = (name: MeasureName) => name.replaceAll('_', ' ').replace(/ ns$/, '');
+  const near = ALLOWED.find((name) => didYouMean(said, [column(name)]));
+  const hint =
+    didYouMean(said, [...Object.keys(SYNONYMS), ...ALLOWED.map(wordsOf)]) ??
+    (near && `did you mean "${wordsOf(near)}"?`);
+  throw new ObjectiveError(`there is no metric "${text}"`, hint ?? there);
 }
 
 function limitOf(text: string, measure: MeasureName): number {
@@ -131,7 +155,7 @@ function limitOf(text: string, measure: MeasureName): number {
   if (value === undefined || (bare && needsUnit) || (!bare && !percent && unit === 'ratio')) {
     const example = { ns: '50ms', ratio: '1.25 or 10%' }[unit as string] ?? '100';
     throw new ObjectiveError(
-      `"${text}" is no limit for ${measure}`,
+      `"${text}" is no limit for ${measures[measure].words}`,
       `write for example ${example}`,
     );
   }

@@ -4,8 +4,8 @@ const PATIENCE = 25;
 let last = performance.now();
 
 /**
- * Lets signals and streams be served; cheap when that was a moment ago. Whatever may take longer than a moment without
- * waiting for anything calls it: a signal is heeded only then.
+ * Lets signals and streams be served; cheap when that was a moment ago. Whatever may take longer
+ * than a moment without waiting for anything calls it: a signal is heeded only then.
  */
 export async function pause(): Promise<void> {
   if (performance.now() - last < PATIENCE) return;

@@ -86,15 +86,18 @@ export function mergeScript(job: BatchJob): string {
 }
 
 /**
- * A per cent sign of the path itself must be doubled; blanks, quotes and `#` mean something to sbatch, which reads these
- * lines like a shell without expansions.
+ * A per cent sign of the path itself must be doubled; blanks, quotes and `#` mean something to
+ * sbatch, which reads these lines like a shell without expansions.
  */
 function logIn(directory: string, name: string): string {
   const path = `${directory.replaceAll('%', '%%')}/slurm/${name}.log`;
   return /[\s"'#]/.test(path) ? `"${path.replaceAll('"', '\\"')}"` : path;
 }
 
-/** Names that no batch script can hold, or that Slurm reads as something else. Throws BatchPathError. */
+/**
+ * Names that no batch script can hold, or that Slurm reads as something else. Throws
+ * BatchPathError.
+ */
 function checkWords(words: readonly string[]): void {
   for (const word of words) {
     const shown = JSON.stringify(word);
@@ -144,7 +147,10 @@ function isReserved(word: string): boolean {
   return letters !== undefined && WITHOUT_VALUE.test(letters.slice(0, -1));
 }
 
-/** The words of a line as sbatch reads them: one line may hold several options, and quotes may stand anywhere. */
+/**
+ * The words of a line as sbatch reads them: one line may hold several options, and quotes may stand
+ * anywhere.
+ */
 function wordsOf(line: string): string[] {
   const words: string[] = [];
   let word: string | undefined;

@@ -73,7 +73,9 @@ export class UnitStore {
     return this.#doubted.size;
   }
 
-  /** Undefined when the unit is not there, or when its file is not what `write` has written for it. */
+  /**
+   * Undefined when the unit is not there, or when its file is not what `write` has written for it.
+   */
   read(name: string): Stored | undefined {
     let text: string;
     try {

@@ -1,12 +1,14 @@
-import { csv, leafColumn } from '../report/csv.ts';
+import { wideLeaves as leaves, runColumns } from '../report/columns.ts';
+import { csv } from '../report/csv.ts';
+import { dictionaryRows } from '../report/dictionary.ts';
 import {
   groupMeasureNames,
   hostMeasureNames,
-  leafColumns,
   type MeasureName,
   measures,
 } from '../stats/measures.ts';
 import { type Estimate, estimate } from '../stats/replications.ts';
+import { columnsOf, DIFFERENCES, POINTS, SUMMARY } from './columns.ts';
 import { pairedDifference, type Samples } from './compare.ts';
 import type { Plan, Point } from './plan.ts';
 import { firstReplications, nextReplications } from './replicate.ts';
@@ -27,10 +29,10 @@ export interface UnitSource {
 const DEFAULT_METRICS: readonly MeasureName[] = [
   'work_per_second',
   'requests_per_second',
-  'latency_mean',
-  'latency_p50',
-  'latency_p95',
-  'latency_p99',
+  'latency_mean_ns',
+  'latency_p50_ns',
+  'latency_p95_ns',
+  'latency_p99_ns',
   'cycles_per_instruction',
   'walks_per_1000_instructions',
   'exits_per_second',
@@ -48,8 +50,6 @@ const DEFAULT_METRICS: readonly MeasureName[] = [
 export const HOST = 'host';
 
 const isHost = (name: MeasureName) => measures[name].scope === 'host';
-const column = (name: MeasureName) => (measures[name].unit === 'ns' ? `${name}_ns` : name);
-const leaves = leafColumns.filter((leaf) => leaf !== 'idle');
 
 /** The finished replications of a point by number, as many as the plan wants. */
 export function replicationsOf(plan: Plan, source: UnitSource, point: number): UnitResult[] {
@@ -69,23 +69,7 @@ type Cell = string | number | undefined;
 
 /** A row for each point, replication and VM group. */
 export function pointsCsv(plan: Plan, source: UnitSource): Iterable<string> {
-  const columns = [
-    'point',
-    'replication',
-    'seed',
-    'unit',
-    ...plan.space.axes.map((axis) => axis.column),
-    'group',
-    'vms',
-    'workload',
-    'work_unit',
-    'clock_mhz',
-    'window_cycles',
-    ...groupMeasureNames.map(column),
-    ...leaves.map(leafColumn),
-    ...hostMeasureNames,
-  ];
-  return csv(columns, pointRows(plan, source));
+  return csv(columnsOf(POINTS, plan.space.axes), pointRows(plan, source));
 }
 
 function* pointRows(plan: Plan, source: UnitSource): Generator<Cell[]> {
@@ -158,27 +142,12 @@ export function* summaryRows(plan: Plan, source: UnitSource): Generator<SummaryR
   }
 }
 
-/** Columns of summary.csv after those of the axes, with what they hold. */
-export const summaryColumns = {
-  group: 'VM group, or `host` for what is about the host as a whole',
-  metric: 'what was measured',
-  unit: 'unit of `mean`, `half_width`, `difference` and `difference_half_width`',
-  mean: 'mean over the replications',
-  half_width: 'half of the 95 % Student-t interval of the mean; empty with one replication',
-  n: 'replications that have the metric',
-  baseline: 'number of the point it is compared with; empty at that point itself',
-  difference: 'mean of value minus value at the baseline, over the pairs',
-  difference_half_width: 'half of the 95 % Student-t interval of the differences',
-  pairs: 'replications that both points have; a pair has the same seed',
-} as const;
-
 /**
  * Mean, half-width of the 95 % interval and number of replications of each metric, by point and VM group; and the same
  * of the difference to the baseline point, replication by replication.
  */
 export function summaryCsv(plan: Plan, source: UnitSource): Iterable<string> {
-  const axes = plan.space.axes.map((axis) => axis.column);
-  return csv(['point', ...axes, ...Object.keys(summaryColumns)], rowsOf(summaryRows(plan, source)));
+  return csv(columnsOf(SUMMARY, plan.space.axes), rowsOf(summaryRows(plan, source)));
 }
 
 function* rowsOf(rows: Iterable<SummaryRow>): Generator<Cell[]> {
@@ -192,20 +161,7 @@ function* rowsOf(rows: Iterable<SummaryRow>): Generator<Cell[]> {
 
 /** Each point against its baseline point, replication by replication: common random numbers cancel out. */
 export function differencesCsv(plan: Plan, source: UnitSource): Iterable<string> {
-  const columns = [
-    'point',
-    'baseline',
-    ...plan.space.axes.map((axis) => axis.column),
-    'group',
-    'metric',
-    'unit',
-    'difference',
-    'difference_half_width',
-    'ratio',
-    'ratio_half_width',
-    'n',
-  ];
-  return csv(columns, differenceRows(plan, source));
+  return csv(columnsOf(DIFFERENCES, plan.space.axes), differenceRows(plan, source));
 }
 
 function* differenceRows(plan: Plan, source: UnitSource): Generator<Cell[]> {
@@ -236,6 +192,17 @@ function* differenceRows(plan: Plan, source: UnitSource): Generator<Cell[]> {
       }
     }
   }
+}
+
+/** What every column of the tables of a sweep means; the measures by name are columns of points.csv. */
+export function dictionaryCsv({ space: { axes }, baseline }: Plan): Iterable<string> {
+  const columns = {
+    'points.csv': columnsOf(POINTS, axes),
+    'summary.csv': columnsOf(SUMMARY, axes),
+    ...(baseline && { 'differences.csv': columnsOf(DIFFERENCES, axes) }),
+    'dictionary.csv': runColumns['dictionary.csv'],
+  };
+  return csv(runColumns['dictionary.csv'], dictionaryRows(columns, {}, axes));
 }
 
 /** The VM groups of a point, then the host. */

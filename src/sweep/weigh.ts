@@ -1,4 +1,5 @@
-import { measures } from '../stats/measures.ts';
+import { type MeasureName, measures } from '../stats/measures.ts';
+import { percentiles } from '../stats/metrics.ts';
 import { requestsNeeded } from '../stats/window.ts';
 import {
   type Counted,
@@ -38,11 +39,7 @@ export interface Witness {
   readonly requests: number;
 }
 
-const QUANTILES: Readonly<Record<string, number>> = {
-  latency_p50: 0.5,
-  latency_p95: 0.95,
-  latency_p99: 0.99,
-};
+const QUANTILES: Readonly<Partial<Record<MeasureName, number>>> = percentiles;
 /** The maximum: not one request takes so long. */
 const MAXIMUM = 1;
 /** A maximum is kept when none of so many requests broke it, one that breaks it is enough. */
@@ -52,7 +49,7 @@ const RARE = 0.01;
 /** The percentile that an objective sets for each VM, 0 to 1; undefined when it is about something else. */
 export const quantileOf = ({ measure, scope, below }: Objective): number | undefined => {
   if (scope !== 'every') return undefined;
-  return measure === 'latency_max' && below ? MAXIMUM : QUANTILES[measure];
+  return measure === 'latency_max_ns' && below ? MAXIMUM : QUANTILES[measure];
 };
 
 /** Requests of a VM from which on a quantile is more than the maximum in disguise. */

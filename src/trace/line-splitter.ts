@@ -7,8 +7,8 @@ const NEWLINE = 10;
 const RETURN = 13;
 
 /**
- * HOT. Cuts chunks of bytes into lines and hands each over as `bytes[start..end)`, without its line end. A byte-order
- * mark before the first is left out.
+ * HOT. Cuts chunks of bytes into lines and hands each over as `bytes[start..end)`, without its line
+ * end. A byte-order mark before the first is left out.
  */
 export class LineSplitter {
   /** Lines handed over so far: the number of the one being handled, from 1. */

@@ -56,7 +56,10 @@ export class PageTraceWriter {
     this.text(`# ${key}: ${value.replace(/[^ -~]+/g, ' ').slice(0, 1000)}\n`);
   }
 
-  /** `count` touches of one kind to a page: bits 12 to 47 of an address, so the kernel's half begins at 2^35. */
+  /**
+   * `count` touches of one kind to a page: bits 12 to 47 of an address, so the kernel's half begins
+   * at 2^35.
+   */
   touch(kind: Kind, page: number, count = 1): void {
     const stream = kind === Kind.Fetch ? 0 : 1;
     const current = this.current[stream]!;

@@ -1,8 +1,8 @@
 import { TraceError } from '../guest/workloads/trace-reader.ts';
 
 /**
- * The programs whose accesses are in one trace. Page numbers of two programs mean different pages, so a trace of
- * several is read for one of them, which has to be chosen.
+ * The programs whose accesses are in one trace. Page numbers of two programs mean different pages,
+ * so a trace of several is read for one of them, which has to be chosen.
  */
 export class Programs {
   private readonly file: string;
@@ -20,7 +20,10 @@ export class Programs {
     this.chosen = chosen;
   }
 
-  /** The accesses that follow are of this program; `line` is where that stands. Returns whether they are kept. */
+  /**
+   * The accesses that follow are of this program; `line` is where that stands. Returns whether they
+   * are kept.
+   */
   enter(name: string, line: number): boolean {
     if (name === this.current) return this.kept;
     this.settle();
@@ -48,7 +51,8 @@ export class Programs {
       throw new TraceError(
         file,
         this.line,
-        `there are ${counts.size} programs in it: ${which}; choose one, for example --program ${first}`,
+        `there are ${counts.size} programs in it: ${which}; ` +
+          `choose one, for example --program ${first}`,
       );
     }
     if ([...counts.keys()].some((name) => isCalled(name, chosen))) return;

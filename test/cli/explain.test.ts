@@ -67,6 +67,21 @@ describe('worldswitch compare', () => {
     expect(rows.join()).not.toMatch(/NaN|undefined/);
   });
 
+  it('has no two columns of a line with opposite signs', () => {
+    for (const { unit, lines, total } of json('compare', 'one', 'two').vms) {
+      for (const { difference, perUnit } of [...lines, total]) {
+        if (!perUnit) continue;
+        const signs = [difference, perUnit.b - perUnit.a].map((n) =>
+          Math.sign(Number(n.toFixed(6))),
+        );
+        expect(signs[0], unit).toBe(signs[1]);
+      }
+    }
+    const hog = json('run', 's.yaml').vms.find(({ vm }: { vm: string }) => vm === 'hog-0');
+    expect(hog.unit).toBe('million instructions');
+    expect(hog.metrics.work).toBe(hog.metrics.user_instructions / 1e6);
+  });
+
   it.each([
     [['one'], /nothing to compare with/],
     [['nowhere', 'one'], /nowhere:1:1: error: cannot read the scenario/],
@@ -98,6 +113,16 @@ describe('worldswitch why', () => {
     expect(stored).toEqual(fresh);
     expect([none.length, evictions.length > 0]).toEqual([0, true]);
     expect(run('why', 'one', 'loop-0').stdout).toMatch(/output\.evictions=true/);
+  });
+
+  it('is what a run with free mechanisms points to, since totals of unequal work mislead', () => {
+    const { stdout } = run('run', 's.yaml', '--free', 'exit,tlb-flush', '--out', 'free');
+    expect(stdout).toMatch(/totals mislead/);
+    expect(stdout).toContain('worldswitch why FILE VM --free exit,tlb-flush');
+    expect(stdout).toMatch(
+      /cycles per 1000 user instructions\n {2}loop-0\s+[\d,]+\n {2}hog-0\s+[\d,]+\n/,
+    );
+    expect(run('run', 's.yaml', '--out', 'paid').stdout).not.toMatch(/totals mislead/);
   });
 
   it('agrees with the slowdown that run --baseline reports', () => {

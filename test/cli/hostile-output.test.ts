@@ -165,6 +165,20 @@ describe('what is in the way of results', () => {
     });
   });
 
+  it.runIf(process.platform === 'linux')('a device is left as it is', () => {
+    for (const device of ['/dev/null', '/dev/stdout']) {
+      const report = folder.run(['report', 'plain', '--out', device]);
+      expect(report.err).toMatch(/in it is not a regular file/);
+      expect(report.code).toBe(2);
+      const args = ['synth', 'web-server', '--references', '100', '--out', device];
+      const trace = folder.run(['trace', ...args]);
+      expect(trace.err).toMatch(/^--out:1:1: error: cannot write .*: it is not a regular file/);
+      expect(trace.code).toBe(2);
+    }
+    expect(lstatSync('/dev/null').isCharacterDevice()).toBe(true);
+    expect(lstatSync('/dev/stdout').isSymbolicLink()).toBe(true);
+  });
+
   it('a name that is too long', () => {
     refused('x'.repeat(300), /the name is too long/);
   });
@@ -184,6 +198,19 @@ describe('temporary names', () => {
     expect(lstatSync(at('pub/o')).isDirectory()).toBe(true);
     expect(readdirSync(at('victim'))).toEqual(['metrics.csv']);
     expect(readFileSync(at('victim/metrics.csv'), 'utf8')).toBe('precious');
+  });
+
+  it('of a trace are no better to guess', () => {
+    writeFileSync(at('precious.pt'), 'precious');
+    symlinkSync('precious.pt', at('web.pt.part'));
+    const args = ['synth', 'web-server', '--references', '100', '--out', 'web.pt'];
+    expect(folder.run(['trace', ...args]).code).toBe(0);
+    expect(readFileSync(at('precious.pt'), 'utf8')).toBe('precious');
+    mkdirSync(at('folder.pt'));
+    expect(folder.run(['trace', ...args.with(-1, 'folder.pt')])).toMatchObject({
+      code: 2,
+      err: expect.stringContaining('cannot write folder.pt: it is a directory'),
+    });
   });
 
   it('leave a link in the place of a result unread', () => {

@@ -9,6 +9,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { estimated } from '../../src/report/quantities.ts';
 import { reportedYaml, scratch, sweptYaml, worldswitchHere } from '../support/program.ts';
 
 const { dir, remove } = scratch();
@@ -143,11 +144,10 @@ describe('worldswitch report of a sweep', () => {
       .split('\n')
       .map((row) => row.split(','));
     const line = lines.find((row) => row[0] === '11' && row.includes('ready_share'))!;
-    const shown = (column: string) =>
-      Number((100 * Number(line[head!.indexOf(column)])).toPrecision(3));
+    const cell = (column: string) => 100 * Number(line[head!.indexOf(column)]);
     const row = /<tr><th scope="row">11<\/th>.*<\/tr>/.exec(read('one.html'))![0];
-    expect(shown('mean')).toBeGreaterThan(70);
-    expect(row).toContain(`${shown('mean')} ± ${shown('half_width')}`);
+    expect(cell('mean')).toBeGreaterThan(70);
+    expect(row).toContain(`>${estimated(cell('mean'), cell('half_width'), 2)}<`);
   });
 
   /** The cells of a table by what its caption begins with. */
@@ -180,7 +180,7 @@ describe('worldswitch report of a sweep', () => {
 
   it('says in pairs which configurations differ, and by how much', async () => {
     await report('-o', 'one.html', '--objective', 'ready share < 60%');
-    const [, ...lines] = table(read('one.html'), 'Which configurations differ in ready_share');
+    const [, ...lines] = table(read('one.html'), 'Which configurations differ in ready share');
     // Two axes of two values, the other one either way, at three numbers of VMs.
     expect(lines).toHaveLength(2 * 2 * 3);
     const [what, where, at, difference, pairs, so] = lines.find(([, , x]) => x === '1')!;
@@ -190,7 +190,7 @@ describe('worldswitch report of a sweep', () => {
       '1',
     ]);
     // A VM alone never waits, whatever its slices.
-    expect([difference, pairs, so]).toEqual(['0 ± 0 %', '2', 'no difference shown']);
+    expect([difference, pairs, so]).toEqual(['0 %', '2', 'no difference shown']);
   });
 
   it('says what is open and the command that decides it', async () => {
@@ -209,7 +209,7 @@ describe('worldswitch report of a sweep', () => {
     const html = read('open/report.html');
     const line = table(html, 'How far').find((cells) => cells[4] !== '' && cells[1] === 'shadow')!;
     expect(line.slice(2)).toEqual([
-      '1 (0 ± 0)',
+      '1 (0 %)',
       '1 to 2',
       'undecided between 1 and 2',
       expect.stringMatching(/^4 \(7/),
@@ -224,7 +224,7 @@ describe('worldswitch report of a sweep', () => {
   it('refuses an objective that is none, that nothing measured, or of a single run', async () => {
     for (const [name, objective, message] of [
       ['swept', 'fast', /^--objective:1:1: error: not an objective: "fast"/],
-      ['swept', 'p99 latency < 1ms', /no point of the sweep has a latency_p99/],
+      ['swept', 'p99 latency < 1ms', /no point of the sweep has a p99 latency/],
       ['run', 'p99 latency < 1ms', /an objective needs a sweep/],
     ] as const) {
       const { status, stderr } = await worldswitchHere(

@@ -13,16 +13,7 @@ beforeEach(() => {
 });
 afterEach(() => remove());
 
-const tables = [
-  'dictionary',
-  'evictions',
-  'exits',
-  'latencies',
-  'ledger',
-  'metrics',
-  'timeseries',
-  'vms',
-];
+const tables = ['dictionary', 'exits', 'latencies', 'ledger', 'metrics', 'timeseries', 'vms'];
 const read = (...path: string[]) => readFileSync(join(dir, ...path), 'utf8');
 
 describe('worldswitch run', () => {

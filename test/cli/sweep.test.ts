@@ -53,7 +53,7 @@ describe('worldswitch sweep', () => {
     const { code, out, err } = folder.run(['sweep', 'small.yaml', '--jobs', '1', '--out', 'one']);
     expect(err).toContain('12 runs in');
     expect(code).toBe(0);
-    expect(out).toContain('work_per_second');
+    expect(out).toContain('work per second');
     reference = tables('one');
   });
 
@@ -68,7 +68,7 @@ describe('worldswitch sweep', () => {
       'point',
       'replication',
       'seed',
-      'unit',
+      'run',
       'paging',
       'vms.churn.count',
       'group',

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { DIRECT_MAP } from '../../src/hypervisor/guest-port.ts';
 import { mmuModes } from '../../src/hypervisor/mmu/index.ts';
 import { type Observer, silent } from '../../src/observe/observer.ts';
+import { oracleText, runOracleYaml } from '../support/oracle.ts';
 import { metric, type Overrides, run } from '../support/scenarios.ts';
 
 /**
@@ -131,6 +132,45 @@ describe.each(PAGE_SIZES)('with pages of %s', (page) => {
       expect(metric(result, 'fault_walks')).toBe(faults.length);
       for (const name of ['guest_faults', 'nested_faults'] as const) {
         expect(metric(result, name), name).toBe(0);
+      }
+    },
+    180_000,
+  );
+});
+
+describe.each(PAGE_SIZES)('a trace whose pages are mapped beforehand, by pages of %s', (page) => {
+  test.each(MODES.map((mmu) => [nameOf(mmu), mmu] as const))(
+    'causes no fault of the hypervisor under %s and misses as on the bare machine',
+    async (_name, mmu) => {
+      const { kind, ...params } = mmu;
+      const result = await runOracleYaml(oracleText('one-trace.yaml'), [
+        'vms.first.workload.limitReferences=200000',
+        `vms.first.workload.pageSize=${page}`,
+        'vms.first.memory=6GiB',
+        'host.memory=10GiB',
+        'hypervisor.costs.hostHz=0',
+        `hypervisor.mmu.kind=${kind}`,
+        ...Object.entries(params).map(([key, value]) => `hypervisor.mmu.${key}=${value}`),
+      ]);
+      for (const name of FAULTS.slice(0, 3)) expect(metric(result, name), name).toBe(0);
+      expect(result.exits.filter(({ reason }) => reason === 'page-fault')).toEqual([]);
+      expect(result.exits.filter(({ reason }) => reason === 'npf')).toEqual([]);
+      // The first touch of a page ends one walk, and that is all.
+      const touched = metric(result, 'fault_walks');
+      expect(touched).toBeGreaterThan(0);
+      const native = await runOracleYaml(oracleText('one-trace.yaml'), [
+        'vms.first.workload.limitReferences=200000',
+        `vms.first.workload.pageSize=${page}`,
+        'vms.first.memory=6GiB',
+        'host.memory=10GiB',
+      ]);
+      expect(touched).toBe(metric(native, 'fault_walks'));
+      // Entries of the TLB are as large as the smaller page.
+      const law = walksOf(mmu, page);
+      if (law?.entry === page) {
+        for (const name of ['l1i_misses', 'l1d_misses', 'walks'] as const) {
+          expect(metric(result, name), name).toBe(metric(native, name));
+        }
       }
     },
     180_000,

@@ -30,7 +30,7 @@ async function measure(base: string, sets: readonly string[]): Promise<string> {
     result.metrics.map(({ value }) => value),
     result.ledger.map(({ cycles }) => cycles),
     result.exits.map((row) => [row.count, row.transitionCycles, row.handlerCycles]),
-    result.evictions.map(({ count }) => count),
+    result.evictions?.map(({ count }) => count),
     result.latencies.map((row) => Object.values(row).filter((cell) => typeof cell === 'number')),
     result.timeseries.map(({ cycle, value }) => [cycle, value]),
   ]);

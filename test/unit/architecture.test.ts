@@ -136,6 +136,17 @@ describe('every file', () => {
   });
 });
 
+describe('the clock of the wall', () => {
+  it('is written down and never reckoned with: it may jump', () => {
+    const stamping = ['cli/run.ts', 'files/manifest.ts', 'sweep/directory.ts'];
+    const found = files.filter((file) => /\bDate\b/.test(codeOf(file)));
+    expect(found).toEqual(stamping);
+    for (const file of stamping) {
+      expect(codeOf(file)).not.toMatch(/Date\.now|getTime|valueOf|[-+<>] *\w*(At|date)\b/i);
+    }
+  });
+});
+
 describe('files marked HOT', () => {
   const hot = files.filter((file) => /^\s*(?:\* |\/\*\* )HOT\./m.test(text.get(file)!));
   // The loops that run for every visit; files around them may build messages and tables when they start.

@@ -125,7 +125,7 @@ describe('the network', () => {
       967 * 500 + received * 211 + (8 + received - 1) * 3,
     );
     // At a gigabit a second the wire alone takes 88 ms.
-    expect(metric(result, 'latency_max') / 1e6).toBeGreaterThan(88);
+    expect(metric(result, 'latency_max_ns') / 1e6).toBeGreaterThan(88);
   });
 
   test('a request of several packets interrupts several times', async () => {
@@ -133,7 +133,7 @@ describe('the network', () => {
     expect(metric(result, 'packets_received')).toBe(7);
     expect(metric(result, 'interrupts')).toBe(4);
     // All of it is there after 5 packets more of 12.3 us.
-    expect(metric(result, 'latency_max') / 1e3).toBeGreaterThan(5 * 12.3);
+    expect(metric(result, 'latency_max_ns') / 1e3).toBeGreaterThan(5 * 12.3);
     // Batches of 2896, 2896, 2896 and 1312 bytes.
     expect(cycles(result, 'host', 'interrupt')).toBe(4 * 500 + 7 * 211 + (3 * 46 + 21) * 3);
   });
@@ -184,7 +184,7 @@ describe('the disk', () => {
     expect(cycles(result, 'host', 'device') - cycles(quiet, 'host', 'device')).toBe(
       requests * 1000 + lines * 5,
     );
-    const waited = (metric(result, 'latency_max') - metric(quiet, 'latency_max')) / 1e6;
+    const waited = (metric(result, 'latency_max_ns') - metric(quiet, 'latency_max_ns')) / 1e6;
     expect(waited).toBeGreaterThan(2);
     expect(waited).toBeLessThan(2 + 0.2 * requests);
   });

@@ -150,8 +150,16 @@ describe('durations, sizes and rates', () => {
     expect(message({}, path, value)).toContain(`did you mean ${meant}?`);
   });
 
+  it.each(['constructor', '__proto__', 'toString', 'hasOwnProperty'])('of 2 %s', (unit) => {
+    for (const path of ['duration', 'host.memory', 'host.cpu.clock']) {
+      expect(message({}, path, `2${unit}`)).toContain(`unknown unit "${unit}"`);
+    }
+    expect(message({}, 'checks.translations', unit)).toMatch(/must be true or false, got "\w+"$/);
+  });
+
   it('have limits and choices in the units people write', () => {
     const tlb = vm({ kind: 'tlb-thrash', pages: 4 });
+    expect(message(tlb, 'vms.vm.workload.pageSize', '1MiB')).not.toContain('did you mean');
     expect(message(tlb, 'vms.vm.workload.pageSize', '1MiB')).toMatch(
       /allowed: 4KiB, 2MiB(, 1GiB)?$/,
     );
@@ -176,6 +184,18 @@ describe('durations, sizes and rates', () => {
       expect(message({ sweep: { axes: {} } }, 'sweep.precision', text)).toMatch(/not a share/);
     }
     expect(performance.now() - start).toBeLessThan(2000);
+  });
+});
+
+describe('a seed', () => {
+  it.each(['=1+1', "=cmd|' /C calc'!A0", '+SUM(A1)', '-x', '@a'])(
+    '%s would be a formula',
+    (seed) => {
+      expect(message({}, 'seed', seed)).toMatch(/^a seed that is no number cannot begin with/);
+    },
+  );
+  it.each(['a=b', '-1', '+2', 'x-1', -1])('%s would not', (seed) => {
+    expect(message({}, 'seed', seed)).toBe('');
   });
 });
 

@@ -177,7 +177,11 @@ describe('guest pages of 1 GiB', () => {
   test('that the guest has not are an error of the scenario, not of the program', async () => {
     const regionsOf = [{ ...huge, populated: false, size: '4GiB' }];
     const mmu = { kind: 'native' };
-    const more = { duration: '90ms', hypervisor: { mmu } };
+    const more = {
+      duration: '3s',
+      hypervisor: { mmu },
+      host: { memory: '8GiB', caches: { data: 'off' } },
+    };
     await expect(run(regions(regionsOf, {}, more))).rejects.toThrow('no large pages left');
   });
 

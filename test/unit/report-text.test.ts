@@ -67,13 +67,13 @@ describe('a bar of text', () => {
     expect(sweepPlot(sweepFiles()).split('\n')).toEqual([
       'slowdown, by vms.web.count',
       '  hypervisor.mmu.kind nested',
-      `    1  ${'█'.repeat(6).padEnd(48)}  1 ± 0.25`,
-      `    2  ${'█'.repeat(12).padEnd(48)}  2 ± 0.25`,
-      `    4  ${'█'.repeat(24).padEnd(48)}  4 ± 0.25`,
+      `    1  ${'█'.repeat(6).padEnd(48)}  1.00 ± 0.25`,
+      `    2  ${'█'.repeat(12).padEnd(48)}  2.00 ± 0.25`,
+      `    4  ${'█'.repeat(24).padEnd(48)}  4.00 ± 0.25`,
       '  hypervisor.mmu.kind shadow',
-      `    1  ${'█'.repeat(12).padEnd(48)}  2 ± 0.25`,
-      `    2  ${'█'.repeat(24).padEnd(48)}  4 ± 0.25`,
-      `    4  ${'█'.repeat(48).padEnd(48)}  8 ± 0.25`,
+      `    1  ${'█'.repeat(12).padEnd(48)}  2.00 ± 0.25`,
+      `    2  ${'█'.repeat(24).padEnd(48)}  4.00 ± 0.25`,
+      `    4  ${'█'.repeat(48).padEnd(48)}  8.00 ± 0.25`,
       '',
     ]);
   });
@@ -81,7 +81,7 @@ describe('a bar of text', () => {
 
 describe('the data of a sweep', () => {
   it('takes a measure that the summary leaves out from the points, in the unit shown', () => {
-    const [first] = estimates(sweepFiles(), shownAs('latency_p99'));
+    const [first] = estimates(sweepFiles(), shownAs('latency_p99_ns'));
     // 4 ms and 6 ms: Student's t for one degree of freedom is 12.706, the standard error 1 ms.
     expect(first).toMatchObject({ labels: ['4', 'nested'], group: 'web', mean: 5, n: 2 });
     expect(first!.half).toBeCloseTo(12.706, 3);

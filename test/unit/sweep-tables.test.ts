@@ -117,7 +117,7 @@ describe('the tables of a sweep', () => {
     const [head, first] = rows(pointsCsv(plan, source(results)));
     const row = Object.fromEntries(head!.map((name, i) => [name, first![i]]));
     expect(row).toMatchObject({
-      unit: 'u00',
+      run: 'u00',
       seed: '1/0',
       'vms.web.count': '1',
       ledger_guest_user_cycles: '5',

@@ -339,7 +339,7 @@ describe('what served nothing', () => {
         requests: 0,
         requests_unfinished: 10,
         requests_queued_before: 0,
-        latency_mean: Infinity,
+        latency_mean_ns: Infinity,
       },
       requests: { served: [], unfinished: [11e6, ...new Array<number>(9).fill(40e6)] },
     };

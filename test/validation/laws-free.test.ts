@@ -69,7 +69,7 @@ describe('evictions', () => {
     };
     const both = await run({ output, vms, hypervisor, duration: '6ms' });
     const count = (victim: string, evictor: string) =>
-      both.evictions.find(
+      both.evictions!.find(
         (row) => row.structure === 'tlb' && row.victim === victim && row.evictor === evictor,
       )?.count ?? 0;
     expect(count('vm-0', 'vm-0')).toBeGreaterThan(1000);
@@ -77,7 +77,7 @@ describe('evictions', () => {
     expect(count('vm-1', 'vm-0')).toBeGreaterThan(100);
     expect(count('vm-0', 'vm-1')).toBeLessThan(count('vm-0', 'vm-0'));
     const alone = await run({ output, vms: [{ ...vms[0], count: 1 }], hypervisor });
-    const others = alone.evictions.filter(({ evictor }) => evictor !== 'vm-0');
+    const others = alone.evictions!.filter(({ evictor }) => evictor !== 'vm-0');
     expect(others.every(({ evictor }) => evictor === 'host')).toBe(true);
   });
 
@@ -90,7 +90,7 @@ describe('evictions', () => {
       duration: '8ms',
     });
     for (const { vm, metrics } of result.vms) {
-      const lost = result.evictions.filter(
+      const lost = result.evictions!.filter(
         (row) => row.structure === 'tlb' && row.victim === vm && row.evictor !== vm,
       );
       const evicted = lost.reduce((sum, { count }) => sum + count, 0);

@@ -138,7 +138,8 @@ export const COLUMN = 65_536;
 export function aliasTable(n: number, exponent: number, order: Int32Array | null): Int32Array {
   const weights = zipfWeights(n, exponent);
   const table = new Int32Array(3 * n);
-  // Two stacks in one array: ranks below an even share grow from its start, the others from its end.
+  // Two stacks in one array: ranks below an even share grow from its start, the others from its
+  // end.
   const ranks = new Int32Array(n);
   let small = 0;
   let large = n;

@@ -1,4 +1,5 @@
 import { stream, xoshiroNext, xoshiroState } from '../../base/random.ts';
+import { MILLION_INSTRUCTIONS } from '../../stats/metrics.ts';
 import { Background, type BackgroundPlan, exponential } from './background.ts';
 import { checkRoom, type Layout, layOut, MAPPING_TEMPLATE, offsetsOf, pagesOf } from './layout.ts';
 import { type Mix, makeMix } from './mix.ts';
@@ -41,7 +42,7 @@ export const synthetic: WorkloadDefinition<typeof syntheticParams> = {
       arrivals: requests && arrivalsOf(requests.arrivals),
       requestBytes: requests?.requestBytes,
       work: params.work,
-      unit: requests ? 'requests' : jobs ? 'jobs' : 'million instructions',
+      unit: requests ? 'requests' : jobs ? 'jobs' : MILLION_INSTRUCTIONS,
       cpiQ8: Math.round(params.cpi * 256),
       overlapQ8: Math.round(params.overlap * 256),
       kernel: true,

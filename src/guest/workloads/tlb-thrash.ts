@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { MILLION_INSTRUCTIONS } from '../../stats/metrics.ts';
 import { aslr } from './layout.ts';
 import { microParams, microPlaces, microRegion, microRegions, microWorkload } from './micro.ts';
 import { makeMix } from './mix.ts';
@@ -64,6 +65,6 @@ export const tlbThrash: WorkloadDefinition<typeof params> = {
     });
     const program = new ScriptProgram({ script: touch(), mixer });
     const regions = microRegions(data);
-    return microWorkload(options, 'million instructions', [{ regions, program }]);
+    return microWorkload(options, MILLION_INSTRUCTIONS, [{ regions, program }]);
   },
 };

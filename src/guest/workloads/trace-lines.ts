@@ -1,7 +1,10 @@
 import type { TraceEvent } from './trace-events.ts';
 import { Line, type TraceReader } from './trace-reader.ts';
 
-/** Lines up to which a looped trace is kept as numbers: a short one may be passed a million times a second. */
+/**
+ * Lines up to which a looped trace is kept as numbers: a short one may be passed a million times a
+ * second.
+ */
 const KEPT_LINES = 2 ** 18;
 const FIRST_ROOM = 1024;
 
@@ -12,8 +15,8 @@ export type LineSource = Pick<
 >;
 
 /**
- * HOT. The lines of a looped trace as a `TraceReader` finds them. Those of a short one are read once: later passes
- * take them from memory.
+ * HOT. The lines of a looped trace as a `TraceReader` finds them. Those of a short one are read
+ * once: later passes take them from memory.
  */
 export class TraceLines implements LineSource {
   page = 0;

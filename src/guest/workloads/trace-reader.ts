@@ -15,9 +15,9 @@ export { TraceError };
  * 0..14 in order of first use. The low 27 bits stay, so the tables below the top and the sets of every TLB
  * are those of the program. A forked space starts with the numbering of its parent.
  *
- * Bit 35 of a page number is the sign of the address: the upper half is the kernel's. A page may be written with
- * 52 bits, sign-extended, too. The kernel's pages are the same in all address spaces of a computer, but the model
- * gives each space its own, so only one space of a trace may use them.
+ * Bit 35 of a page number is the sign of the address: the upper half is the kernel's. A page may be
+ * written with 52 bits, sign-extended, too. The kernel's pages are the same in all address spaces
+ * of a computer, but the model gives each space its own, so only one space of a trace may use them.
  */
 
 /** What `TraceReader.next` came upon; visits have the numbers of `Op`. */
@@ -42,7 +42,7 @@ const PAGES_PER_TOP = 2 ** 27;
 /** First slot of the top-level table that is the kernel's. */
 const KERNEL_SLOT = 256;
 const NO_PAGE =
-  'a page number has at most 36 bits, or 52 that are those of a canonical address (bits 51 to 35 equal)';
+  'a page number has at most 36 bits, or 52 of a canonical address (bits 51 to 35 are equal)';
 const OWN_COPY =
   'the model would give each its own copy; leave them out (trace import --user-only)';
 const NEWLINE = 10;

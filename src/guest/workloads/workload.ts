@@ -119,7 +119,10 @@ export interface Workload {
   readonly requestBytes?: number | undefined;
   /** Units of work after which the VM is done; undefined = runs for ever. */
   readonly work?: number | undefined;
-  /** What `WorkDone` counts, in the plural: `requests`, `jobs`, `iterations`. */
+  /**
+   * What `WorkDone` counts, in the plural: `requests`, `jobs`, `iterations`; or MILLION_INSTRUCTIONS, where results
+   * tell the instructions executed instead.
+   */
   readonly unit: string;
   /** Cycles per instruction × 256, for user and for kernel code. */
   readonly cpiQ8: number;
@@ -145,8 +148,8 @@ export interface WorkloadDeps {
   /** False: nobody looks at the lines of visits. */
   readonly dataLines?: boolean;
   /**
-   * Opens a trace named in the scenario; throws when the caller cannot supply it. `again`: it will be read several
-   * times, so it is worth keeping.
+   * Opens a trace named in the scenario; throws when the caller cannot supply it. `again`: it will
+   * be read several times, so it is worth keeping.
    */
   openTrace(file: string, again: boolean): TraceFeed;
   /** Made for its rules alone: tables as large as its memory are left out. */

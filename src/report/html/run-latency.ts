@@ -1,5 +1,8 @@
 import type { RunFiles } from '../../files/results.ts';
-import { groupBy, short } from '../table.ts';
+import type { Row } from '../../files/tables.ts';
+import { requestsNeeded } from '../../stats/window.ts';
+import { counted, plain } from '../quantities.ts';
+import { groupBy, grouped, short } from '../table.ts';
 import { type Drawing, marginFor } from './charts.ts';
 import { foldVms, number } from './run-ledger.ts';
 import { colours } from './run-time.ts';
@@ -26,18 +29,38 @@ const quantiles = [
   ['latency_max_ns', 'max'],
 ] as const;
 
+export const hasRequests = (row: Row) =>
+  row['work_unit'] === 'requests' || number(row, 'requests_arrived') > 0;
+
+/** Requests that percentiles are made of: served, or not finished at the end of the window. */
+export const requestsSeen = (row: Row) =>
+  number(row, 'requests') + number(row, 'requests_unfinished');
+
+/** `web-0 served none of its 10 requests.` */
+export function unserved(vms: readonly Row[]): string[] {
+  return vms
+    .filter((row) => requestsSeen(row) > 0 && number(row, 'requests') === 0)
+    .map((row) => {
+      const all = counted(requestsSeen(row), 'requests');
+      return `${row['vm']} served none of its ${all}.`;
+    });
+}
+
 /** Latency of the requests of VMs that served some. */
 export function latencies(files: RunFiles): Drawing | undefined {
   const serving = files.vms.filter((row) => number(row, 'latency_max_ns') > 0);
   if (serving.length === 0) return undefined;
   const lines = foldVms(serving);
   const points = [...lines].flatMap(([line, rows]) =>
-    quantiles.map(([column, name], i) => ({
-      line,
-      name,
-      colour: series[i]!,
-      value: ms(Math.max(...rows.map((row) => number(row, column)))),
-    })),
+    quantiles
+      .map(([column, name], i) => ({
+        line,
+        name,
+        colour: series[i]!,
+        value: ms(Math.max(...rows.map((row) => number(row, column)))),
+      }))
+      // Too few requests for the percentile.
+      .filter(({ value }) => value > 0),
   );
   const spans = [...lines.keys()].map((line) => {
     const own = points.filter((point) => point.line === line).map(({ value }) => value);
@@ -45,11 +68,14 @@ export function latencies(files: RunFiles): Drawing | undefined {
   });
   const worst = points
     .filter(({ name }) => name === 'p99')
-    .toSorted((a, b) => b.value - a.value)[0]!;
+    .toSorted((a, b) => b.value - a.value)[0];
+  const highest = worst
+    ? `The highest 99th percentile is that of ${worst.line}: ${plain(worst.value)} ms.`
+    : `No VM has the ${grouped(requestsNeeded(0.99))} requests that a 99th percentile takes.`;
   return {
     id: 'latency',
     title: 'Latency of requests',
-    description: `Median, 95th and 99th percentile and maximum of the time from the arrival of a request to its end; of several VMs in a line, the worst. The highest 99th percentile is that of ${worst.line}: ${short(worst.value)} ms.`,
+    description: `Median, 95th and 99th percentile and maximum of the time from the arrival of a request to its end; where VMs share a line, that of the worst. ${highest}`,
     legend: quantiles.map(([, label], i) => ({ label, colour: series[i]! })),
     options: {
       height: 64 + lines.size * 26,
@@ -73,7 +99,7 @@ export function latencies(files: RunFiles): Drawing | undefined {
         symbol: 'name',
         r: 5,
         title: ({ line, name, value }: (typeof points)[number]) =>
-          `${line}: ${name} ${short(value)} ms`,
+          `${line}: ${name} ${plain(value)} ms`,
       }),
     ],
   };

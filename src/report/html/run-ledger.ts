@@ -1,5 +1,7 @@
 import type { RunFiles } from '../../files/results.ts';
 import type { Row } from '../../files/tables.ts';
+import { type LossCause, lossCauses } from '../../stats/leaves.ts';
+import { walkMetric } from '../../stats/metrics.ts';
 import { leafHelp } from '../costs.ts';
 import { groupBy, short } from '../table.ts';
 import { type Drawing, marginFor } from './charts.ts';
@@ -144,16 +146,14 @@ export function barOptions(bars: readonly string[], x: object): Drawing['options
   };
 }
 
-const causes = Object.keys(causeColours);
-
 /** Undefined when nothing walked. */
 export function causesOfWalks({ vms }: RunFiles): Drawing | undefined {
   const bars = foldVms(vms);
   const parts = [...bars].flatMap(([bar, rows]) => {
     const total = (column: string) => rows.reduce((sum, row) => sum + number(row, column), 0);
     const instructions = total('instructions');
-    return causes.flatMap((part) => {
-      const value = total(`walks_${part.replaceAll('-', '_')}`);
+    return lossCauses.flatMap((part) => {
+      const value = total(walkMetric(part));
       return value > 0 && instructions > 0
         ? [{ bar, part, value, share: (1000 * value) / instructions }]
         : [];
@@ -165,15 +165,15 @@ export function causesOfWalks({ vms }: RunFiles): Drawing | undefined {
     id: 'walk-causes',
     title: 'Why translations were lost',
     description: `Page walks per 1000 guest instructions in the measured window, by what the translation had been lost to. Most: ${worst!.part} in ${worst!.bar}, ${short(worst!.share)} per 1000 instructions.`,
-    legend: causes
+    legend: lossCauses
       .filter((cause) => parts.some(({ part }) => part === cause))
-      .map((label) => ({ label, colour: causeColours[label]! })),
+      .map((label) => ({ label, colour: causeColours[label] })),
     options: barOptions([...bars.keys()], { label: 'page walks per 1000 instructions' }),
     marks: (plot) => [
       plot.barX(parts, {
         x: 'share',
         y: 'bar',
-        fill: (part: Part) => causeColours[part.part]!,
+        fill: ({ part }: Part) => causeColours[part as LossCause],
         stroke: 'var(--page, #fff)',
         strokeWidth: 0.5,
         title: ({ bar, part, value }: Part) => `${bar}: ${part}, ${short(value)} walks`,

@@ -2,11 +2,18 @@ import { parse } from 'yaml';
 import { duration, showCycles } from '../../base/units.ts';
 import type { RunFiles } from '../../files/results.ts';
 import type { Row } from '../../files/tables.ts';
+import { counted, plain } from '../quantities.ts';
 import { grouped } from '../table.ts';
 import type { Drawing, Pencil } from './charts.ts';
 import { inputsSection } from './inputs.ts';
 import type { Page, Section, Table } from './page.ts';
-import { latencies, latencyDistribution } from './run-latency.ts';
+import {
+  hasRequests,
+  latencies,
+  latencyDistribution,
+  requestsSeen,
+  unserved,
+} from './run-latency.ts';
 import { causesOfWalks, exitsByReason, ledgerOfCores, ledgerOfVms, number } from './run-ledger.ts';
 import { causesOverTime, runningOverTime, tlbOverTime } from './run-time.ts';
 import { coreTimeline } from './run-trace.ts';
@@ -59,6 +66,7 @@ export async function runReport(files: RunFiles, pencil: Pencil): Promise<Page> 
     {
       id: 'latency',
       title: 'Latency',
+      text: unserved(vms),
       figures: draw(latencyDistribution(files), latencies(files)),
     },
   ];
@@ -70,7 +78,9 @@ export async function runReport(files: RunFiles, pencil: Pencil): Promise<Page> 
     ],
     sections: [
       ...sections.filter(
-        ({ figures, tables }) => (figures?.length ?? 0) + (tables?.length ?? 0) > 0,
+        ({ id, text, figures, tables }) =>
+          (figures?.length ?? 0) + (tables?.length ?? 0) > 0 ||
+          (id === 'latency' && text!.length > 0),
       ),
       inputsSection(manifest, files.resolved),
     ],
@@ -96,14 +106,15 @@ function milliseconds(text: string | undefined): number {
 
 const columns: readonly (readonly [string, (row: Row, mhz: number) => string])[] = [
   ['VM', (row) => row['vm']!],
-  ['work done', (row) => `${grouped(number(row, 'work'))} ${row['work_unit']}`],
-  ['M instructions', (row) => (number(row, 'instructions') / 1e6).toFixed(1)],
+  ['work done', (row) => counted(number(row, 'work'), row['work_unit']!)],
+  ['million instructions', (row) => plain(number(row, 'instructions') / 1e6)],
   ['ran %', (row) => percentOf(row, 'running_cycles')],
   ['ready %', (row) => percentOf(row, 'ready_cycles')],
   ['walks', (row) => grouped(number(row, 'walks'))],
   ['exits', (row) => grouped(number(row, 'exits'))],
   ['p50 ms', (row) => latency(row, 'latency_p50_ns')],
   ['p99 ms', (row) => latency(row, 'latency_p99_ns')],
+  ['n', (row) => (hasRequests(row) ? grouped(requestsSeen(row)) : '')],
   ['slowdown', (row) => ratio(row, 'slowdown')],
   ['overhead', (row) => ratio(row, 'overhead')],
 ];
@@ -111,8 +122,11 @@ const columns: readonly (readonly [string, (row: Row, mhz: number) => string])[]
 function percentOf(row: Row, column: string): string {
   return ((100 * number(row, column)) / (number(row, 'elapsed_cycles') || 1)).toFixed(1);
 }
-const latency = (row: Row, column: string) =>
-  row[column] ? (number(row, column) / 1e6).toFixed(2) : '';
+/** `-`: too few requests for this percentile. */
+const latency = (row: Row, column: string) => {
+  if (row[column]) return plain(number(row, column) / 1e6);
+  return hasRequests(row) ? '-' : '';
+};
 const ratio = (row: Row, column: string) => (row[column] ? number(row, column).toFixed(3) : '');
 
 function vmTable(vms: readonly Row[], mhz: number): Table {

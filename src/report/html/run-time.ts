@@ -1,5 +1,7 @@
 import type { RunFiles } from '../../files/results.ts';
 import type { Row } from '../../files/tables.ts';
+import { lossCauses } from '../../stats/leaves.ts';
+import { walkMetric } from '../../stats/metrics.ts';
 import { groupBy, short } from '../table.ts';
 import { type Drawing, marginFor, WIDTH } from './charts.ts';
 import { foldVms, number } from './run-ledger.ts';
@@ -135,11 +137,9 @@ export function causesOverTime(files: RunFiles, warmup: number): Drawing | undef
   const rows = files.timeseries.filter((row) => row['metric']!.startsWith('walks_'));
   if (rows.length === 0) return undefined;
   const times = [...new Set(files.timeseries.map((row) => row['time_ns']!))];
-  const byCause = groupBy(rows, (row) =>
-    row['metric']!.slice('walks_'.length).replaceAll('_', '-'),
-  );
-  const samples = Object.keys(causeColours).flatMap((line) => {
-    const byTime = groupBy(byCause.get(line) ?? [], (row) => row['time_ns']!);
+  const byMetric = groupBy(rows, (row) => row['metric']!);
+  const samples = lossCauses.flatMap((line) => {
+    const byTime = groupBy(byMetric.get(walkMetric(line)) ?? [], (row) => row['time_ns']!);
     if (byTime.size === 0) return [];
     return times.map((time, i) => ({
       line,

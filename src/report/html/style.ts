@@ -1,3 +1,5 @@
+import type { LossCause } from '../../stats/leaves.ts';
+
 /** The style sheet of a report: light, dark, paper, and screens from 360 px on. */
 
 /** Okabe and Ito's colours, told apart with every kind of colour vision; the first six suit lines. */
@@ -34,7 +36,7 @@ export const leafColours: Readonly<Record<string, string>> = {
 };
 
 /** Of each cause of walks, in the order in which they are drawn. */
-export const causeColours: Readonly<Record<string, string>> = {
+export const causeColours: Readonly<Record<LossCause, string>> = {
   cold: '#56B4E9',
   capacity: '#0072B2',
   interference: '#D55E00',
@@ -44,7 +46,6 @@ export const causeColours: Readonly<Record<string, string>> = {
   invlpg: '#7FCDB5',
   shootdown: '#CC79A7',
   migration: '#8B3A6B',
-  'nested-change': '#8C8C8C',
 };
 
 export const css = `

@@ -3,7 +3,8 @@ import { measures } from '../../stats/measures.ts';
 import { type Estimate, estimate } from '../../stats/replications.ts';
 import { direction, pairedDifference } from '../../sweep/compare.ts';
 import { findCommand } from '../../sweep/find-command.ts';
-import { groupBy, short } from '../table.ts';
+import { axisScale, interval, plain } from '../quantities.ts';
+import { groupBy } from '../table.ts';
 import type { Table } from './page.ts';
 import { named, type Sampled, type Shown, sampled, withInterval } from './sweep-data.ts';
 import type { Limit, Sweep } from './sweep-lines.ts';
@@ -80,11 +81,12 @@ function howFar(
   const { axes, roles } = sweep;
   const x = roles.x!;
   const { objective } = limit;
-  const unit = measures[objective.measure].unit === 'ns' ? ' ms' : '';
+  const { unit: scale } = axisScale(objective.measure);
+  const unit = scale === '' ? '' : ` ${scale}`;
   const others = otherAxes(sweep);
   const several = new Set(lines.map(({ group }) => group)).size > 1;
   const ratio = new Map(files.points.map((row) => [row['point']!, Number(row['vms_per_core'])]));
-  const perCore = (row: Sampled) => short(ratio.get(row.point) ?? Number.NaN);
+  const perCore = (row: Sampled) => plain(ratio.get(row.point) ?? Number.NaN);
   const label = (row: Sampled) => row.labels[x.index]!;
   const cell = (row: Sampled) => `${label(row)} (${meanOf(row)}${unit})`;
   const open: { readonly line: Line; readonly from: string; readonly to: string }[] = [];
@@ -159,7 +161,7 @@ function aboutGroups({ objective: { measure, scope } }: Limit): string {
 function meanOf({ samples }: Sampled): string {
   const found = estimate([...samples.values()]);
   if (!found) return 'too little to measure';
-  return withInterval({ mean: found.mean, half: found.halfWidth });
+  return withInterval({ mean: found.mean, half: found.halfWidth, n: found.n });
 }
 
 /** Rows above which the table of differences is folded. */
@@ -176,7 +178,7 @@ function differences(
   const x = roles.x!;
   const others = otherAxes(sweep).filter((i) => axes[i]!.path !== 'seed');
   const several = new Set(lines.map(({ group }) => group)).size > 1;
-  const unit = / ?(ms|%)$/.exec(shown.label)?.[1];
+  const { unit } = axisScale(shown.name);
   const rows = others.flatMap((axis) => {
     const reference = manifest.baseline?.[axes[axis]!.path] ?? axes[axis]!.values[0]!;
     return lines.flatMap((line) => {
@@ -204,17 +206,17 @@ function differences(
     });
   });
   if (rows.length === 0) return undefined;
-  const what = shown.label.replace(/, (?:ms|%)$/, '');
   return {
-    caption: `Which configurations differ in ${what}: mean of the differences, replication by replication (the same seeds), with its 95 % interval. Of twenty such intervals one is wrong by chance`,
-    head: ['difference', 'with', x.axis.column, what, 'pairs', 'so'],
+    caption: `Which configurations differ in ${shown.words}: mean of the differences, replication by replication (the same seeds), with its 95 % interval. Of twenty such intervals one is wrong by chance`,
+    head: ['difference', 'with', x.axis.column, shown.words, 'pairs', 'so'],
     rows,
     folded: rows.length > MANY,
   };
 }
 
-const amount = ({ mean, halfWidth }: Estimate, unit: string | undefined) =>
-  `${withInterval({ mean, half: halfWidth })}${unit ? ` ${unit}` : ''}`;
+/** Of a difference, which may have either sign. */
+const amount = ({ mean, halfWidth }: Estimate, unit: string) =>
+  `${interval(mean, halfWidth)}${unit === '' ? '' : ` ${unit}`}`;
 
 function said(found: Estimate): string {
   const words = direction(found);

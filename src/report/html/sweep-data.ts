@@ -3,7 +3,8 @@ import type { Row } from '../../files/tables.ts';
 import { type MeasureName, measures } from '../../stats/measures.ts';
 import { estimate } from '../../stats/replications.ts';
 import { countsVms, mainAxis, numbersOf, type Samples } from '../../sweep/compare.ts';
-import { groupBy, short } from '../table.ts';
+import { axisScale, estimated } from '../quantities.ts';
+import { groupBy } from '../table.ts';
 
 /** What the figures of a sweep are drawn from: estimates by point and VM group, and the part each axis plays. */
 
@@ -33,21 +34,17 @@ export interface Sampled {
 /** The unit in which a measure is shown. */
 export interface Shown {
   readonly name: MeasureName;
-  /** `latency_p99, ms` */
+  /** `p99 latency` */
+  readonly words: string;
+  /** `p99 latency, ms` */
   readonly label: string;
   readonly factor: number;
 }
 
 export function shownAs(name: MeasureName): Shown {
-  const { unit } = measures[name];
-  const share = /_share$|^host_(?:busy|overhead)$/.test(name);
-  if (unit === 'ns') return { name, label: `${name}, ms`, factor: 1e-6 };
-  if (share) return { name, label: `${name}, %`, factor: 100 };
-  return {
-    name,
-    label: unit === 'per-second' || unit === 'ratio' ? name : `${name}, ${unit}`,
-    factor: 1,
-  };
+  const { words } = measures[name];
+  const { unit, factor } = axisScale(name);
+  return { name, words, label: unit === '' ? words : `${words}, ${unit}`, factor };
 }
 
 /** Estimates of a measure, from summary.csv or, where it leaves the measure out, from the points. */
@@ -75,7 +72,6 @@ export function estimates(files: SweepFiles, shown: Shown): Estimated[] {
 
 /** The samples of a measure by point and VM group; empty where it could not be measured. */
 export function sampled({ manifest, points }: SweepFiles, { name, factor }: Shown): Sampled[] {
-  const column = measures[name].unit === 'ns' ? `${name}_ns` : name;
   const host = measures[name].scope === 'host';
   const groups = groupBy(points, (row) => `${row['point']} ${host ? 'host' : row['group']}`);
   return [...groups.values()].map((all) => {
@@ -87,8 +83,8 @@ export function sampled({ manifest, points }: SweepFiles, { name, factor }: Show
       group: host ? 'host' : first!['group']!,
       samples: new Map(
         once
-          .filter((row) => (row[column] ?? '') !== '')
-          .map((row) => [Number(row['replication']), numberIn(row[column]!) * factor]),
+          .filter((row) => (row[name] ?? '') !== '')
+          .map((row) => [Number(row['replication']), numberIn(row[name]!) * factor]),
       ),
       planned: once.length,
     };
@@ -147,8 +143,8 @@ export function rolesOf(axes: readonly SweepAxis[]): Roles {
 /** Measures worth a figure of their own, in this order. */
 const WORTH: readonly MeasureName[] = [
   'slowdown',
-  'latency_p99',
-  'latency_p95',
+  'latency_p99_ns',
+  'latency_p95_ns',
   'work_per_second',
   'cycles_per_instruction',
   'ready_share',
@@ -173,6 +169,7 @@ export function measuresToShow({ summary }: SweepFiles): Shown[] {
 /** `vms 8`: a value as legends and panels name it. */
 export const named = (axis: SweepAxis, label: string) => `${axis.column} ${label}`;
 
-export function withInterval({ mean, half }: Pick<Estimated, 'mean' | 'half'>): string {
-  return half === undefined ? short(mean) : `${short(mean)} ± ${short(half)}`;
+/** `10.1 ± 2.3`, in the unit shown. */
+export function withInterval(row: Pick<Estimated, 'mean' | 'half'> & { n?: number }): string {
+  return estimated(row.mean, row.half, row.n);
 }

@@ -77,14 +77,14 @@ export function lines(
   const least = Math.min(...values);
   const share = shown.factor === 100;
   const log = !share && least > 0 && Math.max(...values) / least > 40;
-  // No measure falls below zero, whatever its interval says.
+  // No measure falls below zero, and no share above 100 %, whatever its interval says.
   const floor = log ? least / 2 : Math.min(0, least);
   const placed: Placed[] = rows
     .map((row) => ({
       ...row,
       x: x.values.get(row.labels[x.index]!)!,
       low: Math.max(floor, row.mean - (row.half ?? 0)),
-      high: row.mean + (row.half ?? 0),
+      high: Math.min(share ? Math.max(100, row.mean) : Infinity, row.mean + (row.half ?? 0)),
       key: roles.colour === undefined ? '' : row.labels[roles.colour]!,
       across: across(row),
       down: down(row),
@@ -100,7 +100,7 @@ export function lines(
   const { limit } = options;
   return {
     id: options.id,
-    title: options.title ?? `${shown.label} against ${x.axis.column}`,
+    title: options.title ?? `${shown.words} against ${x.axis.column}`,
     description: describeLines(placed, shown, x),
     legend: colourAxis
       ? keys.map((key) => ({ label: named(colourAxis, key), colour: colourOf(key) }))
@@ -202,7 +202,7 @@ function describeLines(placed: readonly Placed[], shown: Shown, x: NumericAxis):
   const band = n.some((count) => count > 1)
     ? `mean of ${runs} replications, with the 95 % interval as a band`
     : 'one replication, without an interval';
-  return `${shown.label} against ${x.axis.column}: ${band}. From ${withInterval(lowest)} (${where(lowest)}) to ${withInterval(highest)} (${where(highest)}).`;
+  return `${shown.label} against ${x.axis.column}: ${band}. Lowest ${withInterval(lowest)} (${where(lowest)}), highest ${withInterval(highest)} (${where(highest)}).`;
 }
 
 /** Both numeric axes as steps, the mean as colour and number. */
@@ -251,7 +251,7 @@ export function heatMap(
   const numbers = widest * 7.6 < cellWidth;
   return {
     id: `heat-${shown.name}`,
-    title: `${shown.label} by ${x.axis.column} and ${second.axis.column}`,
+    title: `${shown.words} by ${x.axis.column} and ${second.axis.column}`,
     description: `Mean of ${shown.label} for each pair of ${x.axis.column} and ${second.axis.column}, from ${short(least)} to ${short(most)}.`,
     legend: steps.map((colour, i) => ({
       label: `${short(bound(i))}–${short(bound(i + 1))}`,
@@ -312,7 +312,8 @@ export function dots(sweep: Sweep, rows: readonly Estimated[], shown: Shown): Dr
     .filter(({ axis }) => axis.values.length > 1);
   const placed = rows.map((row) => ({
     ...row,
-    low: row.mean - (row.half ?? 0),
+    // No measure falls below zero, whatever its interval says.
+    low: Math.max(Math.min(0, row.mean), row.mean - (row.half ?? 0)),
     high: row.mean + (row.half ?? 0),
     line: [
       ...varying.map(({ index }) => row.labels[index]!),
@@ -326,7 +327,7 @@ export function dots(sweep: Sweep, rows: readonly Estimated[], shown: Shown): Dr
   const first = varying[0]?.axis;
   return {
     id: `points-${shown.name}`,
-    title: `${shown.label} of each point`,
+    title: `${shown.words} of each point`,
     description: `Mean of ${shown.label} with its 95 % interval, by ${[...varying.map(({ axis }) => axis.column), ...(groups.length > 1 ? ['VM group'] : [])].join(', ')}.`,
     legend:
       first && first.values.length <= series.length

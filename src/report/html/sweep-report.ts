@@ -41,7 +41,7 @@ export function sweepReport(files: SweepFiles, pencil: Pencil, objective?: strin
           ? lines(sweep, x, rows, first, {
               id: 'consolidation-curve',
               limit,
-              title: `${first.label} against ${x.axis.column}`,
+              title: `${first.words} against ${x.axis.column}`,
             })
           : undefined,
       ]),
@@ -116,7 +116,7 @@ function limitOf(files: SweepFiles, text: string): Limit {
   if (estimates(files, shown).length === 0) {
     throw faultOf(
       '--objective',
-      `no point of the sweep has a ${objective.measure}`,
+      `no point of the sweep has a ${measures[objective.measure].words}`,
       missingHint(objective),
     );
   }

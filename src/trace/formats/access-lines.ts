@@ -87,7 +87,9 @@ export class AccessLines implements TraceImporter {
     return at;
   }
 
-  /** Sets `page` and `offset` from the halves of an address; it is refused unless it is canonical. */
+  /**
+   * Sets `page` and `offset` from the halves of an address; it is refused unless it is canonical.
+   */
   setAddress(high: number, low: number, bytes: Uint8Array, start: number, end: number): void {
     const top = high >>> 15;
     if (top !== 0 && top !== 0x1ffff) {

@@ -1,7 +1,8 @@
 /**
- * The two layouts of ChampSim's records (ChampSim, `trace_instruction.h`), which nothing in a file tells apart but
- * what the records say. Offsets are in bytes. Both begin with the instruction pointer (8 bytes), is-branch and
- * branch-taken (1 each) and the numbers of registers; addresses have 8 bytes, 0 = none.
+ * The two layouts of ChampSim's records (ChampSim, `trace_instruction.h`), which nothing in a file
+ * tells apart but what the records say. Offsets are in bytes. Both begin with the instruction
+ * pointer (8 bytes), is-branch and branch-taken (1 each) and the numbers of registers; addresses
+ * have 8 bytes, 0 = none.
  */
 export interface Layout {
   /** The word for `--from`. */
@@ -23,7 +24,10 @@ export const usualLayout: Layout = {
   space: -1,
 };
 
-/** `cloudsuite_instr`: 4 registers written, 4 read, 4 addresses each, the address space; 6 + 6 bytes of padding. */
+/**
+ * `cloudsuite_instr`: 4 registers written, 4 read, 4 addresses each, the address space; 6 + 6 bytes
+ * of padding.
+ */
 export const wideLayout: Layout = {
   name: 'champsim-cloudsuite',
   size: 96,
@@ -32,7 +36,9 @@ export const wideLayout: Layout = {
   space: 88,
 };
 
-/** From so many steps from one fetch address to another on, some of them have to stay in their page. */
+/**
+ * From so many steps from one fetch address to another on, some of them have to stay in their page.
+ */
 const STEPS = 8;
 /** Share of these steps that do in any program: most instructions follow the one before. */
 const NEAR = 1 / 8;
@@ -47,8 +53,8 @@ interface Verdict {
 }
 
 /**
- * Tells the layout of records from the first of them. `whole`: there is nothing after `head`. Returns the name for
- * `--from`, or why neither or both are possible.
+ * Tells the layout of records from the first of them. `whole`: there is nothing after `head`.
+ * Returns the name for `--from`, or why neither or both are possible.
  */
 export function judgeLayout(head: Uint8Array, whole: boolean): { name?: string; why: string } {
   const usual = examine(head, whole, usualLayout);
@@ -111,7 +117,7 @@ function examine(head: Uint8Array, whole: boolean, layout: Layout): Verdict {
   const share = steps === 0 ? 0 : near / steps;
   const against =
     steps >= STEPS && share < NEAR
-      ? `fetch addresses hardly ever stay in a page (${near} of ${steps} steps), as those of programs do`
+      ? `fetch addresses hardly ever stay in a page (${near} of ${steps} steps)`
       : undefined;
   return { layout, against, possible: true, near: share };
 }

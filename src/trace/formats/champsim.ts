@@ -6,10 +6,10 @@ import { isCanonical, type Layout, usualLayout, wideLayout } from './champsim-la
 import type { ImportChoice, TraceFormat, TraceImporter } from './format.ts';
 
 /**
- * HOT. ChampSim's traces: one record per instruction, little-endian and without a header, in one of two layouts
- * (champsim-layout.ts). Sizes are not recorded, so no access straddles. An address loaded from and stored to by one
- * instruction is one modify. Records of CloudSuite carry a number of the address space; of several, one has to be
- * chosen.
+ * HOT. ChampSim's traces: one record per instruction, little-endian and without a header, in one of
+ * two layouts (champsim-layout.ts). Sizes are not recorded, so no access straddles. An address
+ * loaded from and stored to by one instruction is one modify. Records of CloudSuite carry a number
+ * of the address space; of several, one has to be chosen.
  */
 export const champsim: TraceFormat = {
   name: usualLayout.name,
@@ -128,9 +128,9 @@ class Champsim implements TraceImporter {
   private refuse(why: string): never {
     const { size, name } = this.layout;
     const other = name === usualLayout.name ? wideLayout : usualLayout;
-    this.fail(
-      `record ${this.line} of ${size} bytes (at byte ${this.byte}) ${why}; give --from ${other.name} if its records have ${other.size} bytes`,
-    );
+    const record = `record ${this.line} of ${size} bytes (at byte ${this.byte})`;
+    const advice = `give --from ${other.name} if its records have ${other.size} bytes`;
+    this.fail(`${record} ${why}; ${advice}`);
   }
 
   private fail(message: string): never {

@@ -1,19 +1,22 @@
 import { Kind } from '../page-trace-writer.ts';
 import { AccessLines, lineText, type ReadLine, skipBlanks } from './access-lines.ts';
-import type { TraceFormat } from './format.ts';
+import { anyOf, type TraceFormat } from './format.ts';
 
 /**
  * HOT. Lines `address,kind` or `address,kind,size`, with or without a heading. Addresses are hexadecimal with
- * `0x`, else decimal; without a size an access has one byte. Any field may be in quotes, as RFC 4180 has it.
- * `#` begins a comment.
+ * `0x`, else decimal; without a size an access has one byte. Any field may be in quotes, as RFC
+ * 4180 has it. `#` begins a comment.
  */
 export const csv: TraceFormat = {
   name: 'csv',
   summary: 'address,kind[,size] with kinds I, L, S, M (also R, W, read, write, …)',
   lines: {
     sure: /^\s*"?(?:0[xX][0-9a-fA-F]+|\d+|addr\w*)"?\s*,\s*"?[A-Za-z]+"?\s*(?:,[^,]*)?$|^sep=,$/i,
-    possible:
-      /^\s*"?\w+"?\s*,\s*"?[A-Za-z]+"?\s*(?:,[^,]*)?$|^\s*"?(?:0[xX][0-9a-fA-F]+|\d+|addr\w*)"?\s*[;\t|]\s*"?[A-Za-z]+/,
+    possible: anyOf(
+      /^\s*"?\w+"?\s*,\s*"?[A-Za-z]+"?\s*(?:,[^,]*)?$/,
+      // With another separator, to be told what is wrong with it.
+      /^\s*"?(?:0[xX][0-9a-fA-F]+|\d+|addr\w*)"?\s*[;\t|]\s*"?[A-Za-z]+/,
+    ),
   },
   create: (name, recorder) => new AccessLines(name, 'address,kind', recorder, reader()),
 };

@@ -10,27 +10,33 @@ import {
   skipDigits,
   skipWord,
 } from './access-lines.ts';
-import type { ImportChoice, TraceFormat } from './format.ts';
+import { anyOf, type ImportChoice, type TraceFormat } from './format.ts';
 
 /**
- * HOT. The text that DynamoRIO's drmemtrace prints with `-tool view` (dynamorio.org, "Tools"). A record is its
- * number, the instruction count, a colon, the thread, then
+ * HOT. The text that DynamoRIO's drmemtrace prints with `-tool view` (dynamorio.org, "Tools"). A
+ * record is its number, the instruction count, a colon, the thread, then
  *
  * - `ifetch       3 byte(s) @ 0x00007f3c6e1d72d0 48 89 e7 mov %rsp, %rdi`,
  * - `write        8 byte(s) @ 0x00007ffe8d5d7e58 by PC 0x…`, `read …`, prefetches and flushes,
  * - `<marker: …>`, `<thread … exited>`, `<entry type …>`.
  *
- * Releases differ. Up to 8.0 there are no numbers, up to 9.0 no instruction count; up to 9.0 an instruction is
- * `0x00007fe61d582a4a  b8 38 00 00 00  mov …`, so its size is that of its bytes. Long instructions go on with their
- * bytes on a second line. The thread is `T345`, `345`, or with several programs in a trace `W0.T345`. The threads
- * of a program share one address space, so they are one stream; programs do not, so one has to be chosen. `#` begins
- * a comment of whoever kept the text.
+ * Releases differ. Up to 8.0 there are no numbers, up to 9.0 no instruction count; up to 9.0 an
+ * instruction is `0x00007fe61d582a4a  b8 38 00 00 00  mov …`, so its size is that of its bytes.
+ * Long instructions go on with their bytes on a second line. The thread is `T345`, `345`, or with
+ * several programs in a trace `W0.T345`. The threads of a program share one address space, so they
+ * are one stream; programs do not, so one has to be chosen. `#` begins a comment of whoever kept
+ * the text.
  */
 export const drcachesim: TraceFormat = {
   name: 'drcachesim',
   summary: 'text of DynamoRIO drmemtrace (drcachesim) -tool view',
   lines: {
-    sure: /^Output format:|^<--?record#|^\s*(?:\d+(?:\s+\d+)?:\s*(?:W\d+\.)?T?\d+|(?:W\d+\.)?T\d+)\s+(?:<|0x|[\w-]+\s+\d+ byte)/,
+    sure: anyOf(
+      /^Output format:/,
+      /^<--?record#/,
+      /^\s*\d+(?:\s+\d+)?:\s*(?:W\d+\.)?T?\d+\s+(?:<|0x|[\w-]+\s+\d+ byte)/,
+      /^\s*(?:W\d+\.)?T\d+\s+(?:<|0x|[\w-]+\s+\d+ byte)/,
+    ),
   },
   create: (name, recorder, choice) => createReader(name, recorder, choice),
 };
@@ -47,15 +53,24 @@ const SMALL_X = 120;
 const MARKER = /^<(?:marker: [^<>]*|thread \d+ exited|entry type \d+)>\s*$/;
 const CALL = /^<marker: system call (\d+)>/;
 /** Records of what touches no page: hints, flushes, and instructions that were not fetched. */
-const UNTOUCHED =
-  /^(?:pref(?:-(?:NTA|HW|[rwi](?:-L[123])?(?:-NT)?))?|[id]flush|non-fetched instr(?:uction)?) +\d+ byte\(s\) @ 0x[0-9a-fA-F]+/;
+const UNTOUCHED = new RegExp(
+  [
+    /^(?:pref(?:-(?:NTA|HW|[rwi](?:-L[123])?(?:-NT)?))?|[id]flush|non-fetched instr(?:uction)?)/,
+    / +\d+ byte\(s\) @ 0x[0-9a-fA-F]+/,
+  ]
+    .map(({ source }) => source)
+    .join(''),
+);
 const DIVIDER = /^-{8,}\s*$/;
 const HEADING = /^(?:Output format:|<-+record#-+>.*<record details>)\s*$/;
 /** What the program that is traced and the launcher print. */
 const LAUNCHER = /^---- <application exited with code -?\d+> ----\s*$/;
 const STATISTICS = /^\s*(?:\d+ : .*)?$/;
 const NEXT_TOOL = /^={8,}\s*$/;
-/** Bytes of an instruction: pairs of digits, or one word on processors with instructions of one length. */
+/**
+ * Bytes of an instruction: pairs of digits, or one word on processors with instructions of one
+ * length.
+ */
 const ENCODING = /^(?:[0-9a-f]{2}(?: [0-9a-f]{2})*|[0-9a-f]{4}(?:[0-9a-f]{4})?)(?=\s|$)/;
 const NOT_A_RECORD = 'not a record of the view tool';
 const NOT_FETCHED = /^ *non-fetched instruction\s*$/;
@@ -80,7 +95,10 @@ class View {
   /** The program of the last record that names one, and whether its records are kept. */
   private program = -1;
   private kept = true;
-  /** The view tool has told its results, after the last record; other tools tell theirs after a double line. */
+  /**
+   * The view tool has told its results, after the last record; other tools tell theirs after a
+   * double line.
+   */
   private over = false;
   private otherTool = false;
   /** The first line that is none of the view tool's, and how many there are so far. */
@@ -90,7 +108,10 @@ class View {
   /** There was a record, or the heading before the first one. */
   private begun = false;
   private records = 0;
-  /** The instruction before, if there was one; while its bytes may go on: its address and size so far. */
+  /**
+   * The instruction before, if there was one; while its bytes may go on: its address and size so
+   * far.
+   */
   private instruction: 'none' | 'sized' | 'growing' = 'none';
   private page = 0;
   private offset = 0;
@@ -118,7 +139,10 @@ class View {
     this.settle(lines);
   }
 
-  /** Passes over number, instruction count and thread; returns where the details of the record begin. */
+  /**
+   * Passes over number, instruction count and thread; returns where the details of the record
+   * begin.
+   */
   private prefix(lines: AccessLines, bytes: Uint8Array, first: number, end: number): number {
     let at = first;
     const numbered = isDigit(bytes[at]!);
@@ -296,7 +320,10 @@ class View {
     }
   }
 
-  /** Refuses the lines before the first record unless the heading said that they were not the view tool's. */
+  /**
+   * Refuses the lines before the first record unless the heading said that they were not the view
+   * tool's.
+   */
   private settle(lines: AccessLines): void {
     if (this.strangers === 0) return;
     lines.fail(`${NOT_A_RECORD}: ${this.stranger}`, this.strangerLine);

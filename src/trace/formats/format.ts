@@ -25,8 +25,9 @@ export interface TraceFormat {
   readonly name: string;
   readonly summary: string;
   /**
-   * Of a format of lines: what no line of anything else looks like, and what one may look like. A guess takes the
-   * first line of a file that a format is sure of, else the first that one takes to be possible.
+   * Of a format of lines: what no line of anything else looks like, and what one may look like. A
+   * guess takes the first line of a file that a format is sure of, else the first that one takes to
+   * be possible.
    */
   readonly lines?: { readonly sure: RegExp; readonly possible?: RegExp };
   /** `name`: what to call the input in messages. */
@@ -38,3 +39,7 @@ export const MAX_ACCESS = 65_536;
 
 /** Pages of each half of the canonical addresses; numbers from here on are the kernel's half. */
 export const HALF_PAGES = 2 ** 35;
+
+/** A line that one of the patterns fits. */
+export const anyOf = (...patterns: readonly RegExp[]): RegExp =>
+  new RegExp(patterns.map(({ source }) => source).join('|'));

@@ -23,8 +23,9 @@ export const GUESS_MOST = 2 ** 20;
 export const isBinary = (head: Uint8Array): boolean => head.includes(0);
 
 /**
- * The format of a file that begins with these (uncompressed) bytes; undefined when it is none of them. `whole`:
- * nothing follows. Lines of text are looked at until one says something; of records, all.
+ * The format of a file that begins with these (uncompressed) bytes; undefined when it is none of
+ * them. `whole`: nothing follows. Lines of text are looked at until one says something; of records,
+ * all.
  */
 export function guessFormat(head: Uint8Array, whole = true): TraceFormat | undefined {
   if (isBinary(head)) {

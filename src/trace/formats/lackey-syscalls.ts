@@ -18,7 +18,10 @@ const MADV_DONTNEED = 4;
 export class LackeySyscalls {
   private breakEnd = 0;
 
-  /** The event of one line; null when it is the result of a call already seen; undefined when it is no such line. */
+  /**
+   * The event of one line; null when it is the result of a call already seen; undefined when it is
+   * no such line.
+   */
   parse(line: string): SyscallEvent | null | undefined {
     const match = /^SYSCALL\[\d+,\d+\]\( *(?:[a-z]+:)?\d+\) +(?:sys_)?([^\s(]+)(.*)$/.exec(line);
     if (!match) return undefined;

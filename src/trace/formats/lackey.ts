@@ -7,20 +7,26 @@ import {
   skipBlanks,
   skipDigits,
 } from './access-lines.ts';
-import type { TraceFormat } from './format.ts';
+import { anyOf, type TraceFormat } from './format.ts';
 import { LackeySyscalls } from './lackey-syscalls.ts';
 
 /**
  * HOT. The output of `valgrind --tool=lackey --trace-mem=yes` (Valgrind manual, chapter Lackey): `I  addr,size`,
- * ` L addr,size`, ` S …`, ` M …`, addresses in hexadecimal, with any number of blanks before and after the letter,
- * since people reformat these lines; `#` begins a comment of theirs. Between them stand Valgrind's own messages, with or without time stamps,
- * `SB addr` of `--trace-superblocks=yes`, and system calls when `--trace-syscalls=yes` was given too.
+ * ` L addr,size`, ` S …`, ` M …`, addresses in hexadecimal, with any number of blanks before and
+ * after the letter, since people reformat these lines; `#` begins a comment of theirs. Between them
+ * stand Valgrind's own messages, with or without time stamps, `SB addr` of
+ * `--trace-superblocks=yes`, and system calls when `--trace-syscalls=yes` was given too.
  */
 export const lackey: TraceFormat = {
   name: 'lackey',
   summary: 'valgrind --tool=lackey --trace-mem=yes, with --trace-syscalls=yes for the events',
   lines: {
-    sure: /^(?:==|--|\*\*)(?:[\d:.]+ +)?\d+(?:==|--|\*\*)|^SYSCALL\[\d+,\d+\]|^SB [0-9a-fA-F]+\s*$|^\s*[ILSM]\s+[0-9a-fA-F]+,\d+\s*$/,
+    sure: anyOf(
+      /^(?:==|--|\*\*)(?:[\d:.]+ +)?\d+(?:==|--|\*\*)/,
+      /^SYSCALL\[\d+,\d+\]/,
+      /^SB [0-9a-fA-F]+\s*$/,
+      /^\s*[ILSM]\s+[0-9a-fA-F]+,\d+\s*$/,
+    ),
   },
   create: (name, recorder) => new AccessLines(name, 'lackey output', recorder, reader()),
 };
@@ -37,8 +43,8 @@ for (const [letter, kind] of Object.entries({
   KINDS[letter.charCodeAt(0)] = kind;
 }
 /**
- * What Valgrind says itself: `==pid== …`, `--pid-- …`, `**pid** …`, with `--time-stamp=yes` `==00:00:00:01.234 pid== …`,
- * with `-d` `--pid:level:module …`.
+ * What Valgrind says itself: `==pid== …`, `--pid-- …`, `**pid** …`, with `--time-stamp=yes`
+ * `==00:00:00:01.234 pid== …`, with `-d` `--pid:level:module …`.
  */
 const MESSAGE = /^(==|--|\*\*)(?:\d+:\d\d:\d\d:\d\d\.\d+ +)?(\d+)(?:\1|:\d+:)/;
 const SUPERBLOCK = /^SB [0-9a-fA-F]+\s*$/;
@@ -100,7 +106,8 @@ class Messages {
     if (this.process === '') this.process = process;
     if (process === this.process) return;
     lines.fail(
-      `process ${process} writes into the file of process ${this.process}, and lines of accesses do not say whose they are; give valgrind --log-file=%p.log, which makes a file for each`,
+      `process ${process} writes into the file of process ${this.process}, and lines of accesses ` +
+        'do not say whose they are; give valgrind --log-file=%p.log, which makes a file for each',
     );
   }
 }

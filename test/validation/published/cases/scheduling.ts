@@ -132,7 +132,7 @@ export const sliceLength: Case = {
         hypervisor: xen({ kind: 'round-robin', timeslice }),
         vms: [pinger, hog('hog', 1)],
       });
-      return metric(result, 'latency_mean', 'ping-0');
+      return metric(result, 'latency_mean_ns', 'ping-0');
     };
     return {
       throughput: (await throughput('500us')) / (await throughput('30ms')),

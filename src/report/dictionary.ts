@@ -1,0 +1,155 @@
+import { measures } from '../stats/measures.ts';
+import { metricDictionary, seriesDictionary, wordsOf } from '../stats/metrics.ts';
+import { leafColumn, runColumns, wideLeaves } from './columns.ts';
+
+/**
+ * What every column of every table means, each name once, whichever tables it stands in: metrics and the
+ * measures made of them (src/stats), the leaves of the ledger, and the columns that say what a row is about.
+ */
+export interface Entry {
+  readonly name: string;
+  /** Empty: a text, or a number without a unit; `unit` of a row: its own column says. */
+  readonly unit: string;
+  /** What people call it. */
+  readonly words: string;
+  readonly definition: string;
+}
+
+/** Columns that are no measures: unit and definition. */
+const others: Readonly<Record<string, readonly [unit: string, definition: string]>> = {
+  run: [
+    '',
+    'name of the run: the scenario; in a sweep, the directory below units/ that holds its result',
+  ],
+  scope: ['', 'what the row is about: host, pcpu, vm or vcpu'],
+  id: [
+    '',
+    'which of that scope: 0 for the host, the number of the pCPU, the VM (web-0), the vCPU (web-0/0)',
+  ],
+  metric: ['', 'name of a metric or measure, explained in a row of its own'],
+  unit: ['', 'unit of the numbers in the row'],
+  value: [
+    'see unit',
+    'value of the metric; in trace.csv, of an event: the cycles that it took, or what else it counts',
+  ],
+  vm: ['', 'name of the VM, or host'],
+  group: [
+    '',
+    'VM group: the name in the scenario, which VMs share when their count is above 1; host: the host as a whole',
+  ],
+  workload: ['', 'workload preset of the VM, or the kind where it is none'],
+  work_unit: ['', 'what work counts: the unit of the workload'],
+  leaf: ['', 'leaf of the ledger; every cycle of a pCPU is in exactly one'],
+  detail: ['', 'cause, exit reason or step of the leaf or event; empty where there is none'],
+  cycles: ['cycles', 'cycles of the pCPU in this leaf and detail, spent for this VM'],
+  vcpu: ['', 'number of the vCPU in its VM, or VM/number where no other column names the VM'],
+  pcpu: ['', 'number of the pCPU'],
+  reason: ['', 'why the guest exited'],
+  count: ['count', 'how many: exits for the reason, or entries and lines that were evicted'],
+  transition_cycles: ['cycles', 'cycles of #VMEXIT and VMRUN of these exits'],
+  handler_cycles: ['cycles', 'cycles of the hypervisor in handling these exits'],
+  structure: ['', 'tlb: last copies of live translations; l2: lines of an L2 cache'],
+  victim: ['', 'whose entries were pushed out: a VM, or host'],
+  evictor: ['', 'whose fills pushed them out: a VM, or host'],
+  quantile: ['ratio', 'share of the requests that took at most so long, 0 to 1'],
+  latency_ns: ['ns', 'time from the arrival of a request to its end, at this quantile'],
+  cycle: ['cycles', 'time from the start of the run, warm-up included'],
+  time_ns: ['ns', 'time from the start of the run, warm-up included'],
+  event: ['', 'kind of the event'],
+  file: ['', 'table in which the column or the metric stands'],
+  column: ['', 'name of a column, or of a metric in a table with a row for each'],
+  definition: ['', 'what it means'],
+  point: ['', 'number of the point in the sweep, from 0'],
+  replication: [
+    '',
+    'number of the replication of the point, from 0: runs that differ by their seed',
+  ],
+  seed: ['', 'seed of the run: that of the scenario, a slash and the number of the replication'],
+  vms: ['count', 'number of VMs in the group'],
+  clock_mhz: ['MHz', 'clock of the pCPUs'],
+  window_cycles: ['cycles', 'length of the measured window'],
+  mean: ['see unit', 'mean over the replications'],
+  half_width: [
+    'see unit',
+    'half of the 95 % interval of the mean (Student t); blank with one replication',
+  ],
+  n: ['count', 'number of replications that have a value'],
+  baseline: ['', 'number of the point that this one is compared with; blank at that point'],
+  pairs: ['count', 'number of replications that both points have: a pair has the same seed'],
+  difference: [
+    'see unit',
+    'this point minus its baseline, replication by replication, mean of the differences',
+  ],
+  difference_half_width: ['see unit', 'half of the 95 % interval of the difference'],
+  ratio: ['ratio', 'this point over its baseline, replication by replication, mean of the ratios'],
+  ratio_half_width: ['ratio', 'half of the 95 % interval of the ratio'],
+  a_cycles_per_1000_instructions: ['cycles', 'of A: cycles per 1000 user instructions'],
+  b_cycles_per_1000_instructions: ['cycles', 'of B: cycles per 1000 user instructions'],
+  difference_cycles_per_1000_instructions: ['cycles', 'B minus A, per 1000 user instructions'],
+  difference_percent_of_a: ['%', 'B minus A, of all cycles of A'],
+  a_cycles_per_unit: [
+    'cycles',
+    'of A: cycles per unit of work, with as many user instructions in a unit as A and B have on average',
+  ],
+  b_cycles_per_unit: [
+    'cycles',
+    'of B: cycles per unit of work, with as many user instructions in a unit as A and B have on average',
+  ],
+};
+
+const leafEntries: readonly Entry[] = wideLeaves.map((leaf) => ({
+  name: leafColumn(leaf),
+  unit: 'cycles',
+  words: `cycles in ${leaf}`,
+  definition: `cycles in the ledger leaf ${leaf}, all its details and pCPUs together`,
+}));
+
+/** Everything that can stand in a table, each name once. */
+export const entries: readonly Entry[] = [
+  ...Object.entries({ ...measures, ...seriesDictionary }).map(
+    ([name, { unit, words, definition }]) => ({ name, unit, words, definition }),
+  ),
+  ...leafEntries,
+  ...Object.entries(others).map(([name, [unit, definition]]) => ({
+    name,
+    unit,
+    words: wordsOf(name),
+    definition,
+  })),
+];
+
+const byName = new Map(entries.map((entry) => [entry.name, entry]));
+
+/** An axis of a sweep, whose column is explained by the path it sets. */
+export interface AxisColumn {
+  readonly path: string;
+  readonly column: string;
+}
+
+/** Rows of dictionary.csv: a row for each column of `tables`, and for each of `metrics` of a table. */
+export function* dictionaryRows(
+  tables: Readonly<Record<string, readonly string[]>>,
+  metrics: Readonly<Record<string, readonly string[]>>,
+  axes: readonly AxisColumn[] = [],
+): Generator<string[]> {
+  const row = (file: string, name: string) => {
+    const { unit, definition } = byName.get(name)!;
+    return [name, file, unit, definition];
+  };
+  for (const [file, columns] of Object.entries(tables)) {
+    for (const name of columns) {
+      const axis = axes.find(({ column }) => column === name);
+      yield axis
+        ? [name, file, '', `value of ${axis.path}, an axis of the sweep`]
+        : row(file, name);
+    }
+    for (const name of metrics[file] ?? []) yield row(file, name);
+  }
+}
+
+/** Rows of the dictionary of a run. */
+export const runDictionary = (): Iterable<string[]> =>
+  dictionaryRows(runColumns, {
+    'metrics.csv': Object.keys(metricDictionary),
+    'timeseries.csv': [...Object.keys(seriesDictionary), 'cycles_per_instruction'],
+  });

@@ -1,0 +1,46 @@
+import { leafColumn, wideLeaves } from '../report/columns.ts';
+import { groupMeasureNames, hostMeasureNames } from '../stats/measures.ts';
+
+/** The columns of the tables of a sweep; those of the axes stand between. */
+
+export const POINTS = {
+  before: ['point', 'replication', 'seed', 'run'],
+  after: [
+    ...['group', 'vms', 'workload', 'work_unit', 'clock_mhz', 'window_cycles'],
+    ...groupMeasureNames,
+    ...wideLeaves.map(leafColumn),
+    ...hostMeasureNames,
+  ],
+} as const;
+
+export const SUMMARY = {
+  before: ['point'],
+  after: [
+    ...['group', 'metric', 'unit', 'mean', 'half_width', 'n'],
+    ...['baseline', 'difference', 'difference_half_width', 'pairs'],
+  ],
+} as const;
+
+export const DIFFERENCES = {
+  before: ['point', 'baseline'],
+  after: [
+    ...['group', 'metric', 'unit', 'difference', 'difference_half_width'],
+    ...['ratio', 'ratio_half_width', 'n'],
+  ],
+} as const;
+
+interface Frame {
+  readonly before: readonly string[];
+  readonly after: readonly string[];
+}
+
+/** The columns of a table with these axes. */
+export const columnsOf = (
+  { before, after }: Frame,
+  axes: readonly { readonly column: string }[],
+): string[] => [...before, ...axes.map(({ column }) => column), ...after];
+
+/** Every column that a table of a sweep has besides its axes. */
+export const builtInColumns: readonly string[] = [
+  ...new Set([POINTS, SUMMARY, DIFFERENCES].flatMap(({ before, after }) => [...before, ...after])),
+];

@@ -1,0 +1,454 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Ended, Folder, program } from '../support/command.ts';
+
+/** Inputs that nobody would write by hand: each is refused at once, in one line, with its place. */
+
+const folder = new Folder();
+const at = (...names: string[]) => join(folder.path, ...names);
+const linux = process.platform === 'linux';
+
+const head = `name: tiny
+duration: 2ms
+warmup: 1ms
+host: { processor: opteron-1354, pcpus: 2, memory: 1GiB }
+hypervisor: { profile: kvm-2.6.33 }
+`;
+const vm = (workload: string) => `vms: [{ name: a, memory: 64MiB, workload: { ${workload} } }]\n`;
+const loop = vm('kind: page-fault-loop');
+
+const MANY_STEPS = /no path has more than 32 steps|a key of \d+ characters: at most 200/;
+
+/** A long wait is a fault as well: the time holds for a busy machine. */
+function refused(args: readonly string[], why: RegExp, most = 15_000): Ended {
+  const start = performance.now();
+  const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...args], {
+    cwd: folder.path,
+    encoding: 'utf8',
+    timeout: 60_000,
+    killSignal: 'SIGKILL',
+  });
+  expect(stderr).toMatch(why);
+  expect(stderr).not.toMatch(/\n {4}at |internal fault/);
+  expect(stdout).toBe('');
+  expect(status).toBe(2);
+  expect(performance.now() - start).toBeLessThan(most);
+  return { code: status, out: stdout, err: stderr };
+}
+
+beforeAll(() => {
+  folder.write('tiny.yaml', head + loop);
+  folder.write(
+    'swept.yaml',
+    `${head}${loop}sweep: { replications: 2, axes: { vms.a.count: [1, 2] } }\n`,
+  );
+  expect(folder.run(['run', 'tiny.yaml', '-q', '--out', 'done']).code).toBe(0);
+  expect(folder.run(['sweep', 'swept.yaml', '-q', '--out', 'swept']).code).toBe(0);
+});
+afterAll(() => folder.remove());
+
+describe.runIf(linux)('a file that is no regular file', () => {
+  it('a pipe, as a scenario, what it extends, or a trace', () => {
+    execFileSync('mkfifo', [at('pipe')]);
+    folder.write('extending.yaml', 'extends: pipe\nname: x\n');
+    folder.write('replay.yaml', head + vm('kind: trace, file: pipe'));
+    refused(['check', 'pipe'], /^pipe:1:1: error: .*it is not a regular file/);
+    refused(['check', 'extending.yaml'], /extending\.yaml:1:10: error: .*it is not a regular file/);
+    refused(['run', 'replay.yaml'], /replay\.yaml:6:\d+: error: trace pipe: it is not a regular/);
+    for (const command of ['run', 'sweep', 'find', 'why']) {
+      refused([command, 'pipe'], /^pipe:1:1: error: .*it is not a regular file/);
+    }
+  });
+
+  it('a device, a socket, a directory', async () => {
+    const server = createServer().listen(at('socket'));
+    await new Promise((resolve) => server.once('listening', resolve));
+    refused(['check', 'socket'], /it is not a regular file/);
+    server.close();
+    refused(['check', '/dev/zero'], /it is not a regular file/);
+    refused(['check', '/dev/full'], /it is not a regular file/);
+    refused(['check', '.'], /it is a directory/);
+    mkdirSync(at('base'));
+    folder.write('based.yaml', 'extends: base\nname: x\n');
+    refused(['check', 'based.yaml'], /it is a directory/);
+  });
+});
+
+describe('depth and length', () => {
+  it.each([3000, 200, 33])('a path of %i steps', (steps) => {
+    const path = Array(steps).fill('a').join('.');
+    refused(
+      ['check', 'tiny.yaml', '--set', `${path}=1`],
+      /^--set:1:1: error: no path has more than 32/,
+    );
+    refused(['sweep', 'tiny.yaml', '--axis', `${path}=[1]`], MANY_STEPS);
+    refused(
+      ['find', 'tiny.yaml', '--axis', path, '--to', '3', '--objective', 'slowdown < 2'],
+      MANY_STEPS,
+    );
+  });
+
+  it.each([
+    ['lists', `a: ${'['.repeat(3000)}${']'.repeat(3000)}`],
+    ['maps', `a: ${'{a: '.repeat(500)}1${'}'.repeat(500)}`],
+    ['indents', Array.from({ length: 400 }, (_, i) => `${' '.repeat(i)}a:`).join('\n')],
+    ['sequences', `a: \n  ${'- '.repeat(2000)}`],
+    [
+      'aliases',
+      Array.from({ length: 90 }, (_, i) => `x-${i}: &a${i} [*a${i - 1}]`)
+        .join('\n')
+        .replace('*a-1', '1'),
+    ],
+  ])('deep %s', (_, text) => {
+    folder.write('deep.yaml', `${text}\n`);
+    refused(['check', 'deep.yaml'], /^deep\.yaml:\d+:\d+: error: the values are nested too deeply/);
+  });
+
+  it('deep values of an option', () => {
+    const value = `${'['.repeat(900)}${']'.repeat(900)}`;
+    refused(
+      ['check', 'tiny.yaml', '--set', `vms=${value}`],
+      /--set:1:\d+: error: the values are nested/,
+    );
+  });
+
+  const megabyte = `{${Array.from({ length: 60_000 }, (_, i) => `"k${i}":{}`).join(',')}}`;
+  it.each([
+    ['JSON behind a list', `- \n${megabyte}`, /:2:1: error: /],
+    ['closing brackets', '}'.repeat(900_000), /:1:1: error: /],
+    ['brackets and maps', `- \n${'[1,{"a": 2},'.repeat(70_000)}`, /:2:1: error: /],
+    ['anchors', '&a '.repeat(300_000), /:1:4: error: /],
+    ['unknown keys', megabyte, /unknown key "k0"/],
+    [
+      'one long word',
+      `name: ${'x'.repeat(1_000_000)}`,
+      /a value of 1000000 characters: at most 10000/,
+    ],
+    ['one long key', `? ${'x'.repeat(900)}\n: 1`, /a key of 900 characters: at most 200/],
+  ])('a megabyte of %s', (_, text, why) => {
+    folder.write('big.yaml', text);
+    const { err } = refused(['check', 'big.yaml'], why, 30_000);
+    expect(err.length).toBeLessThan(60_000);
+  });
+
+  it('an objective, a condition', () => {
+    const gap = ' '.repeat(1000);
+    for (const text of [`a < ${gap}<`, `slowdown < ${'1'.repeat(5000)}`, `${gap}< 2`]) {
+      const args = ['--axis', 'vms.a.count', '--to', '2', '--objective', text];
+      refused(
+        ['find', 'tiny.yaml', ...args],
+        /error: ("find\.objective" must have at most 200|not an)/,
+      );
+    }
+    const where = Array(5000).fill('1').join('+');
+    refused(
+      ['check', 'swept.yaml', '--set', `sweep.where=${where}`],
+      /characters are more than 2000/,
+    );
+  });
+});
+
+describe('sizes', () => {
+  const region = (more: string) =>
+    vm(`kind: synthetic, regions: [{ name: heap, kind: anon, share: 1, ${more} }]`);
+  it.each([
+    [
+      'a populated region',
+      region('size: 256GiB, pattern: { kind: zipf }'),
+      /populated regions take/,
+    ],
+    [
+      'a table for pages that are touched later',
+      region('size: 64GiB, populated: false, pattern: { kind: pointer-chase }'),
+      /the pages of a zipf or pointer-chase pattern take 65536 MiB, VM a-0 has 64 MiB/,
+    ],
+    [
+      'the parent of jobs',
+      vm(
+        'kind: synthetic, regions: [{ name: heap, kind: anon, size: 1MiB, share: 1 }], jobs: { instructions: 1000, parentData: 4TiB }',
+      ),
+      /populated regions take/,
+    ],
+    [
+      'many processes',
+      vm(
+        'kind: synthetic, processes: 256, regions: [{ name: heap, kind: anon, size: 60MiB, share: 1, pattern: { kind: zipf } }]',
+      ),
+      /populated regions take 15364 MiB/,
+    ],
+    [
+      'pages to thrash',
+      vm('kind: tlb-thrash, pages: 4194304, pattern: { kind: zipf }'),
+      /do not fit/,
+    ],
+    [
+      'runs of a sweep',
+      `${loop}sweep: { replications: 10000, axes: { vms.a.weight: [${Array.from({ length: 200 }, (_, i) => i + 1)}] } }\n`,
+      /200 combinations with 10000 replications each are 2000000 runs, more than 1000000/,
+    ],
+    [
+      'combinations of a sweep',
+      `${loop}sweep: { axes: { ${['weight', 'count', 'cap'].map((key) => `vms.a.${key}: [${Array.from({ length: 400 }, (_, i) => i + 1)}]`).join(', ')} } }\n`,
+      /64000000 combinations are more than 100000/,
+    ],
+    [
+      'VMs',
+      'vms: [{ name: a, count: 512, memory: 64MiB, workload: { kind: idle } }]\n',
+      /the VMs ask for 32 GiB/,
+    ],
+  ])('of %s are compared before work in proportion is done', (_, text, why) => {
+    folder.write('large.yaml', head + text);
+    refused(['check', 'large.yaml'], why);
+    refused([text.includes('sweep') ? 'sweep' : 'run', 'large.yaml'], why);
+  });
+});
+
+describe('control characters', () => {
+  it('of values, keys and options do not come through', () => {
+    for (const [text, why] of [
+      ['"\\e[31mred\\e]0;title\\a": 1\n', /a key holds control characters/],
+      ['"two\\nlines": 1\n', /a key holds control characters/],
+      ['seed: "\\e[2J"\n', /a value holds control characters/],
+      ['seed: "\\u009b2J"\n', /a value holds control characters/],
+    ] as const) {
+      folder.write('odd.yaml', head + loop + text);
+      refused(['check', 'odd.yaml'], why);
+    }
+    refused(
+      ['check', 'tiny.yaml', '--set', 'seed="\\e[2J"'],
+      /--set:1:6: error: a value holds control/,
+    );
+  });
+
+  it.each([
+    ['check', '\u001b[2Jno.yaml'],
+    ['check', 'tiny.yaml', '--set', '\u001b[31m=1'],
+    ['run', 'tiny.yaml', '--out', 'tiny.yaml/\u001b[2J\n/x'],
+    ['list', '\u001b]0;title\u0007'],
+    ['report', 'a\nb\u009b'],
+    ['\u001b[2J'],
+    ['run', '--\u001b[2J'],
+    ['sweep', 'run', '\u202egnorw'],
+  ])('of the command line are escaped in what is said: %j', (...args) => {
+    const { code, err } = folder.run(args);
+    expect(code).toBe(2);
+    expect(err).not.toMatch(/[^\P{Cc}\n]|\u202e/u);
+    expect(err).not.toContain('    at ');
+  });
+});
+
+describe('standard output that takes no more', () => {
+  const full = (...args: string[]) => {
+    const words = [process.execPath, program, ...args];
+    const shell = spawnSync('sh', ['-c', '"$@" > /dev/full', '-', ...words], {
+      cwd: folder.path,
+      encoding: 'utf8',
+    });
+    return { code: shell.status, err: shell.stderr };
+  };
+
+  it
+    .runIf(linux)
+    .each([
+      ['--help'],
+      ['--version'],
+      ['check', 'tiny.yaml'],
+      ['run', 'tiny.yaml', '--out', 'again'],
+      ['run', 'tiny.yaml', '--json', '--out', 'again'],
+      ['sweep', 'swept.yaml', '--dry-run', '--out', 'swept'],
+      ['sweep', 'status', 'swept'],
+      ['sweep', 'merge', 'swept'],
+      ['sweep', 'plan', 'swept.yaml', '--out', 'again2'],
+      ['why', 'done', 'a-0'],
+      ['compare', 'done', 'done'],
+      ['report', 'done'],
+      ['list'],
+      ['list', 'metrics', '--json'],
+      ['schema'],
+      ['trace', 'synth', 'web-server', '--references', '1000'],
+    ])('%s %s %s', (...args) => {
+    expect(full(...args)).toEqual({
+      code: 1,
+      err: 'worldswitch: cannot write to standard output: no space left on the device\n',
+    });
+  });
+
+  it('is no fault when a reader goes away', () => {
+    const command = `"$@" | head -c 10 > /dev/null; exit "\${PIPESTATUS[0]}"`;
+    for (const args of [['schema'], ['list'], ['check', 'tiny.yaml']]) {
+      const words = [process.execPath, program, ...args];
+      const { status, stderr } = spawnSync('bash', ['-c', command, '-', ...words], {
+        cwd: folder.path,
+        encoding: 'utf8',
+      });
+      expect(stderr).toBe('');
+      expect(status).toBe(0);
+    }
+  });
+});
+
+describe('a damaged directory', () => {
+  const damage = (from: string, file: string, text: string | ((old: string) => string)) => {
+    rmSync(at('damaged'), { recursive: true, force: true });
+    cpSync(at(from), at('damaged'), { recursive: true });
+    rmSync(at('damaged/report.html'), { force: true });
+    const old = readFileSync(at('damaged', file), 'utf8');
+    writeFileSync(at('damaged', file), typeof text === 'string' ? text : text(old));
+  };
+  const json = (change: (value: Record<string, unknown>) => void) => (old: string) => {
+    const value = JSON.parse(old);
+    change(value);
+    return JSON.stringify(value);
+  };
+
+  it.each([
+    ['null', 'null'],
+    ['7', '7'],
+    ['a list', '[]'],
+    ['nothing', ''],
+    ['a part', (old: string) => old.slice(0, old.length / 2)],
+    ['numbers for options', json((value) => (value['set'] = [1]))],
+    ['a text for options', json((value) => (value['set'] = 'a=1'))],
+    ['no texts', json((value) => (value['texts'] = {}))],
+    ['a number for a text', json((value) => (value['texts'] = { 'swept.yaml': 7 }))],
+    ['a file that is not there', json((value) => (value['file'] = 'other.yaml'))],
+    ['a number for a directory', json((value) => (value['cwd'] = 7))],
+    [
+      'an extended file without its text',
+      json((value) => (value['texts'] = { 'swept.yaml': 'extends: gone.yaml\n' })),
+    ],
+  ])('whose recipe holds %s', (_, text) => {
+    damage('swept', 'campaign.json', text);
+    for (const command of ['status', 'merge', 'run']) {
+      refused(['sweep', command, 'damaged'], /damaged/);
+    }
+    refused(['sweep', 'submit', 'damaged', '--slurm', '--dry-run'], /damaged/);
+  });
+
+  it.each([
+    ['swept', 'axes that are a map', json((value) => (value['axes'] = {}))],
+    [
+      'swept',
+      'axes without values',
+      json((value) => (value['axes'] = [{ path: 'a', column: 'a' }])),
+    ],
+    ['swept', 'axes of numbers', json((value) => (value['axes'] = [1]))],
+    ['swept', 'null', 'null'],
+    ['swept', 'options that are none', json((value) => (value['set'] = 3))],
+    ['done', 'null', 'null'],
+    ['done', 'a command that is a map', json((value) => (value['command'] = {}))],
+    ['done', 'no seed', json((value) => delete value['seed'])],
+  ])('of %s whose manifest holds %s', (from, _, text) => {
+    damage(from, 'manifest.json', text);
+    refused(['report', 'damaged'], /manifest\.json:1:1: error: .*(damaged|not a manifest)/);
+    if (from === 'swept') return;
+    refused(['why', 'damaged'], /manifest\.json:1:1: error: /);
+    refused(['compare', 'damaged', 'done'], /manifest\.json:1:1: error: /);
+  });
+
+  it.each([
+    ['done', 'metrics.csv', ''],
+    ['done', 'metrics.csv', 'hello\nworld\n'],
+    ['done', 'metrics.csv', (old: string) => old.replace(/,[\d.]+\n/, ',many\n')],
+    ['done', 'metrics.csv', (old: string) => `${old}a,b\n`],
+    ['done', 'metrics.csv', (old: string) => `${old}"a\n`],
+    ['done', 'vms.csv', (old: string) => old.replace('a-0', '\u001b[2J')],
+    ['done', 'ledger.csv', (old: string) => old.replace(/,\d+\n/, ',\n')],
+    ['done', 'exits.csv', '\0\0\0'],
+    ['swept', 'points.csv', ''],
+    ['swept', 'points.csv', (old: string) => old.slice(0, -30)],
+    ['swept', 'points.csv', (old: string) => old.replace(/\n0,0,/, '\nzero,0,')],
+    ['swept', 'summary.csv', (old: string) => old.replace(/,\d+\n/, ',many\n')],
+  ])('of %s with a damaged %s', (from, file, text) => {
+    damage(from, file, text);
+    refused(['report', 'damaged'], new RegExp(`${file}:1:1: error: .*(table|row)`));
+    if (from === 'swept') return;
+    refused(['why', 'damaged'], new RegExp(`${file}:1:1: error: `));
+    refused(['compare', 'done', 'damaged'], new RegExp(`${file}:1:1: error: `));
+  });
+
+  it('with something else in the place of a file', () => {
+    for (const [from, file] of [
+      ['swept', 'campaign.json'],
+      ['swept', 'manifest.json'],
+      ['swept', 'points.csv'],
+      ['done', 'metrics.csv'],
+      ['done', 'resolved.yaml'],
+    ] as const) {
+      damage(from, file, '');
+      rmSync(at('damaged', file));
+      mkdirSync(at('damaged', file));
+      refused(['report', 'damaged'], /it is a directory/);
+      if (file === 'campaign.json') refused(['sweep', 'status', 'damaged'], /it is a directory/);
+    }
+  });
+});
+
+describe('a campaign whose name is an instruction', () => {
+  const submit = (...args: string[]) =>
+    folder.run(['sweep', 'submit', ...args, '--slurm', '--dry-run']);
+  const planned = (out: string) =>
+    expect(folder.run(['sweep', 'plan', 'swept.yaml', '-q', '--out', out]).code).toBe(0);
+
+  it.each(['a\ntouch PWNED;#', 'a\rb', 'tab\there', 'bell\u0007'])('%j is refused', (name) => {
+    planned(`${name}/c`);
+    const { code, err, out } = submit(`${name}/c`);
+    expect(err).toMatch(
+      /^submit:1:1: error: a path with control characters cannot stand in a script/,
+    );
+    expect(out).toBe('');
+    expect(code).toBe(2);
+  });
+
+  it.each([
+    "q'uote",
+    'double"quote',
+    'b l a n k',
+    '$(touch PWNED)',
+    '`touch PWNED`',
+    'a#b',
+    'a;b&c',
+  ])('%j is quoted', (name) => {
+    planned(name);
+    const { code, out } = submit(name);
+    expect(code).toBe(0);
+    const [script] = out.split('\n\n#!') as [string];
+    // The program is replaced by one that shows its arguments.
+    const shown = script.replace(/^exec '[^']*' '[^']*'/m, "exec printf '%s\\n'");
+    const { stdout } = spawnSync('bash', ['-c', shown], { cwd: folder.path, encoding: 'utf8' });
+    expect(stdout.split('\n').slice(0, 3)).toEqual(['sweep', 'run', at(name)]);
+    expect(existsSync(at('PWNED'))).toBe(false);
+    const log = /^#SBATCH --output=(.*)$/m.exec(script)![1]!;
+    const path = `${at(name)}/slurm/%A_%a.log`;
+    expect([path, `"${path.replaceAll('"', '\\"')}"`]).toContain(log);
+    if (/[\s"'#]/.test(name)) expect(log).toMatch(/^".*"$/);
+  });
+
+  it.each([
+    ['--arra=0-9', '--arra'],
+    ['--dep=x', '--dep'],
+    ['--w=x', '--w'],
+    ['-a0-3', '-a0-3'],
+    ['-Ha0-3', '-Ha0-3'],
+    ['--mem=1G --array=0-2', '--array'],
+    ['--arr"ay"=0-2', '--array'],
+    ["--comment='a b' --depend=x", '--depend'],
+  ])('option %s of the campaign is refused', (option, named) => {
+    planned('options');
+    const { code, err } = submit('options', `--sbatch=${option}`);
+    expect(err).toContain(`--sbatch:1:1: error: the campaign sets "${named}" itself`);
+    expect(code).toBe(2);
+  });
+
+  it.each(['--account=x', '--deadline=now', '--wait', '-p all', '-t10', '--comment="array of -a"'])(
+    'option %s is not',
+    (option) => {
+      const { code, out } = submit('options', `--sbatch=${option}`);
+      expect(out).toContain(`#SBATCH ${option}\n`);
+      expect(code).toBe(0);
+    },
+  );
+});
