@@ -44,6 +44,7 @@ import {
   type SweepOptions,
   say,
   sayDoubted,
+  sayShortWindows,
 } from './sweep.ts';
 import { print } from './terminal.ts';
 import { shortTime } from './text-table.ts';
@@ -103,6 +104,7 @@ export async function merge(
   });
   if (!merged) return;
   await printResults(open.campaign, path, options);
+  if (!options.quiet) sayShortWindows(open.campaign);
   await reportMissing(open.campaign, directory);
 }
 

@@ -14,6 +14,7 @@ import { pause } from '../sweep/pause.ts';
 import { describe, setArguments } from '../sweep/plan.ts';
 import { inlinePool, threadPool } from '../sweep/pool.ts';
 import { firstReplications } from '../sweep/replicate.ts';
+import { shortWindows } from '../sweep/short-windows.ts';
 import { type SummaryRow, summaryRows } from '../sweep/tables.ts';
 import { ExitCode } from './fail.ts';
 import { type Interrupt, onInterrupt } from './interrupt.ts';
@@ -58,7 +59,13 @@ export async function sweep(file: string, options: SweepOptions): Promise<void> 
   if (!options.quiet) {
     say(`${countUnits(outcome)} in ${shortTime((performance.now() - start) / 1000)}`);
   }
+  if (!options.quiet) sayShortWindows(campaign);
   reportFailures(campaign, recipe, outcome.failures);
+}
+
+/** At which points the windows were too short, and how long they would have to be. */
+export function sayShortWindows(campaign: Campaign): void {
+  for (const line of shortWindows(campaign.plan, campaign)) say(line);
 }
 
 /**

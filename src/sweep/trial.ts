@@ -152,7 +152,7 @@ async function tryWindow(
     const weighed = weigh(objective, results);
     if (weighed.each.length === 0 && weighed.silent.length === 0) onNothing();
     const short = window && shortcoming(objective, results, window, starved);
-    const said = short ? 'undecided' : verdictOf(weighed, tail);
+    const said = short ? despite(short, weighed, tail) : verdictOf(weighed, tail);
     const queue = said === 'meets' && window ? growingQueue(results) : undefined;
     const verdict = queue === undefined ? said : 'undecided';
     const growing = queue === undefined ? undefined : { message: queue, ...GROWS };
@@ -160,6 +160,13 @@ async function tryWindow(
     if (verdict !== 'undecided' || look.short) break;
   }
   return look!;
+}
+
+/** A window of few turns shows all the same that nearly all requests are too slow. */
+function despite({ blur }: Shortcoming, weighed: Weighed, tail: number): Verdict {
+  if (blur === undefined || !weighed.shares) return 'undecided';
+  const verdict = verdictOf({ ...weighed, limit: weighed.limit + blur }, tail);
+  return verdict === 'fails' ? verdict : 'undecided';
 }
 
 const GROWS = { needed: undefined, drift: true };

@@ -17,6 +17,8 @@ export interface Shortcoming {
   readonly needed: number | undefined;
   /** The state still changes: the warm-up was too short. */
   readonly drift: boolean;
+  /** Share of the requests that the edges of the window may tell wrong; undefined: it may tell all of them wrong. */
+  readonly blur?: number;
 }
 
 /** A longer window is not worth its runs when it is not longer by this much. */
@@ -89,8 +91,8 @@ export function resolution({ values }: VmResult): number {
   return ready > WAITS ? 1 / Math.max(1, turns) : 0;
 }
 
-/** Worse than this share of the replications, it is no accident. */
-const often = (count: number, n: number) => 2 * count > n;
+/** In more than three of four replications it is no accident. */
+const often = (count: number, n: number) => 4 * count > 3 * n;
 
 /**
  * What stands in the way of any verdict from these results: a VM without a turn, a window of less than a few rounds of
@@ -118,7 +120,7 @@ export function shortcoming(
   if (rare) {
     const { vm, turns } = rare;
     const message = `${vm.vm} had ${turns === 1 ? 'one turn' : `${turns} turns`}`;
-    return { message, needed: (window.length * ROUNDS) / turns, drift: false };
+    return { message, needed: (window.length * ROUNDS) / turns, drift: false, blur: 1 / turns };
   }
   const drifting = results.filter((result) => drifts(result, 'cost'));
   if (!often(drifting.length, results.length)) return undefined;

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { ScenarioTree } from '../../src/scenario/load.ts';
 import { makePlan } from '../../src/sweep/plan.ts';
 import { nextReplications } from '../../src/sweep/replicate.ts';
+import { shortWindows } from '../../src/sweep/short-windows.ts';
 import {
   arrayScript,
   BatchLineError,
@@ -130,6 +131,37 @@ describe('the tables of a sweep', () => {
     const [head] = rows(pointsCsv(plan, source([])));
     expect(new Set(head).size).toBe(head!.length);
     expect(head!.every((name) => /^[\w.]+$/.test(name))).toBe(true);
+  });
+});
+
+describe('what the windows of a sweep were too short for', () => {
+  const more = '  replications: 2\n';
+  const few = {
+    kind: 'few-requests',
+    vms: ['web-0'],
+    message: 'too few requests: web-0 20',
+    needed: 1.7e12,
+  } as const;
+  const slices = (needed: number) =>
+    ({ kind: 'few-slices', vms: ['web-0'], message: `${needed / 1e9} ms`, needed }) as const;
+  const found = (findings: UnitResult['findings']) => ({ ...unit(1), findings });
+
+  it('is said in a line or two, with how long they would have to be', () => {
+    const results = [
+      [unit(1), unit(1)],
+      [found([slices(60e9)]), found([slices(90e9), few])],
+    ];
+    expect(shortWindows(planned(more), source(results))).toEqual([
+      'the windows are too short at 1 of 2 points; windows of 90 ms would do. First at vms.web.count=2: 60 ms',
+    ]);
+    const percentile = planned(more).metrics!.concat('latency_p99');
+    expect(shortWindows({ ...planned(more), metrics: percentile }, source(results))[1]).toBe(
+      'percentiles are left out at 1 of 2 points; windows of 1.7 s would do. First at vms.web.count=2: too few requests: web-0 20',
+    );
+  });
+
+  it('is nothing where they were long enough', () => {
+    expect(shortWindows(planned(more), source([[unit(1), unit(1)]]))).toEqual([]);
   });
 });
 
