@@ -154,7 +154,7 @@ describe('what the windows of a sweep were too short for', () => {
     expect(shortWindows(planned(more), source(results))).toEqual([
       'the windows are too short at 1 of 2 points; windows of 90 ms would do. First at vms.web.count=2: 60 ms',
     ]);
-    const percentile = planned(more).metrics!.concat('latency_p99');
+    const percentile = planned(more).metrics!.concat('latency_p99_ns');
     expect(shortWindows({ ...planned(more), metrics: percentile }, source(results))[1]).toBe(
       'percentiles are left out at 1 of 2 points; windows of 1.7 s would do. First at vms.web.count=2: too few requests: web-0 20',
     );
