@@ -105,7 +105,11 @@ export function readResults(directory: string): RunFiles | SweepFiles {
       manifest,
       scenario: has('campaign.json') ? sweptText(directory) : undefined,
       points: table('points.csv', [...columns, 'replication', 'seed', 'vms']),
-      summary: table('summary.csv', [...columns, 'metric', 'unit', 'mean', 'half_width', 'n']),
+      summary: table('summary.csv', [
+        ...columns,
+        ...['metric', 'unit', 'mean', 'half_width', 'n'],
+        ...['difference', 'difference_half_width', 'pairs'],
+      ]),
     };
   }
   const manifest = readRecord(manifestFile, runManifest, 'a manifest');

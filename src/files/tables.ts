@@ -23,7 +23,9 @@ const NUMBERS = [
   ...['latency_ns', 'transition_cycles', 'handler_cycles', 'vcpu'],
 ];
 /** These may also be empty. */
-const OPTIONAL = ['half_width', 'elapsed_cycles'];
+const OPTIONAL = [
+  ...['half_width', 'elapsed_cycles', 'difference', 'difference_half_width', 'pairs'],
+];
 
 /** Reads a table that has these columns. Throws ConfigError. */
 export function table(directory: string, name: string, columns: readonly string[]): Row[] {
@@ -59,7 +61,8 @@ function checkColumn(path: string, rows: readonly Row[], column: string): void {
   const numeric = optional || NUMBERS.includes(column);
   const fits = (text: string) => {
     if (text === '') return optional || !numeric;
-    return !numeric || (Number.isFinite(Number(text)) && text.trim() !== '');
+    // What a VM without a turn has no bound for is written as inf.
+    return !numeric || text === 'inf' || (Number.isFinite(Number(text)) && text.trim() !== '');
   };
   for (const [i, row] of rows.entries()) {
     const text = row[column]!;
