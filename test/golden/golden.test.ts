@@ -16,9 +16,13 @@ const kept = ['metrics.csv', 'ledger.csv', 'exits.csv'];
 const short = ['duration=8ms', 'warmup=2ms', 'checks.translations=true'];
 
 describe.each(files)('%s', (file) => {
-  it('gives the same tables as before', async () => {
+  it('gives the same tables as before, and pCPUs whose ledgers have one sum', async () => {
     const loaded = await openScenario(join(configs, file), { set: short });
     const result = await runScenario(loaded.scenario, { openTrace: traceOpener(loaded) });
+    const sums = new Map<number, number>();
+    for (const { pcpu, cycles } of result.ledger) sums.set(pcpu, (sums.get(pcpu) ?? 0) + cycles);
+    expect(sums.size).toBe(result.pcpuCount);
+    expect(new Set(sums.values())).toEqual(new Set([result.windowCycles]));
     const tables = new Map(runTables(result));
     for (const name of kept) {
       const path = join(import.meta.dirname, basename(file, '.yaml'), name);
