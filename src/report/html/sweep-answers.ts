@@ -93,13 +93,13 @@ function howFar(
   const rows = lines.map((line) => {
     const { points } = line;
     const verdicts = points.map((row) => verdictOf(row, limit));
-    const broken = verdicts.findIndex((verdict) => verdict !== 'meets');
-    const last = points[broken < 0 ? points.length - 1 : broken - 1];
-    const failing = verdicts.indexOf('fails', Math.max(0, broken));
-    const fails = broken < 0 || failing < 0 ? undefined : points[failing]!;
-    // What is between is sure neither to meet the objective nor to fail it.
-    const unsure = points[(fails ? failing : points.length) - 1];
-    const undecided = broken >= 0 && unsure !== undefined && unsure !== last ? unsure : undefined;
+    const failing = verdicts.indexOf('fails');
+    const tried = failing < 0 ? points.length : failing;
+    const fails = points[tried];
+    // What meets the objective speaks for the values before it too, as in a search.
+    const holding = verdicts.lastIndexOf('meets', tried - 1);
+    const last = tried > 0 ? points[holding] : undefined;
+    const undecided = holding < tried - 1 ? points[tried - 1] : undefined;
     if (undecided) {
       const from = label(last ?? points[0]!);
       open.push({ line, from, to: label(fails ?? points.at(-1)!) });
@@ -111,11 +111,11 @@ function howFar(
       last ? cell(last) : 'nothing that was tried',
       ...(roles.consolidation ? [cores.join(' to ')] : []),
       undecided ? undecidedText(last && label(last), label(undecided)) : '',
-      fails ? cell(fails) : broken < 0 ? 'holds everywhere' : 'nothing that was tried',
+      fails ? cell(fails) : undecided ? 'nothing that was tried' : 'holds everywhere',
     ];
   });
   const table = {
-    caption: `How far ${objective.text} holds with 95 % confidence: the last ${x.axis.column} tried at which the whole interval meets it, and the first at which none of it does${aboutGroups(limit)}`,
+    caption: `How far ${objective.text} holds with 95 % confidence: the last ${x.axis.column} tried at which the whole interval meets it before the first at which none of it does${aboutGroups(limit)}`,
     head: [
       ...others.map((i) => axes[i]!.column),
       ...(several ? ['group'] : []),
