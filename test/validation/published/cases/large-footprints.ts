@@ -351,8 +351,9 @@ export const fillAndSteady: Case = {
   ],
   async measure(arms) {
     const fill = async (mode: Mode) => {
+      const { warmup: _none, ...machine } = scenario(sandyBridge, agile.mcf, mode, '4KiB');
       const result = await arms.run(`fill ${mode}`, {
-        ...scenario(sandyBridge, agile.mcf, mode, '4KiB'),
+        ...machine,
         duration: 'work',
         hypervisor: {
           mmu: mode === 'nested' ? { kind: 'nested', pageSize: '4KiB' } : { kind: 'shadow' },
