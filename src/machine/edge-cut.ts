@@ -11,7 +11,7 @@ import { heap } from './heap.ts';
  */
 
 /** Cycles before an edge from which on visits are executed one by one: more than nearly all of them take. */
-const NEAR = 2 ** 18;
+const NEAR = 2 ** 15;
 /** More than any visit takes: 65535 instructions, at 16 cycles each, are the most. */
 const FAR = 2 ** 21;
 
