@@ -92,6 +92,7 @@ export async function run(file: string, options: RunCommandOptions): Promise<voi
         startedAt,
         wallSeconds: Number(((performance.now() - start) / 1000).toFixed(3)),
         command: process.argv.slice(2),
+        notes: result.findings.map(({ message }) => message),
       }),
     );
     writeOutput(out, files);

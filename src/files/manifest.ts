@@ -14,6 +14,8 @@ export interface RunRecord {
   readonly wallSeconds: number;
   /** Arguments of the command that repeats the run. */
   readonly command: readonly string[];
+  /** What the measured window was too short for. */
+  readonly notes: readonly string[];
 }
 
 /** Text of manifest.json: what made the results beside it. The only file of a run that is not the same every time. */
@@ -25,6 +27,7 @@ export function manifestJson(record: RunRecord): string {
     seed: record.seed,
     configSha256: sha256(record.resolved),
     command: record.command,
+    notes: record.notes,
     startedAt: record.startedAt.toISOString(),
     wallSeconds: record.wallSeconds,
     node: process.version,

@@ -46,6 +46,8 @@ const manifest = z.looseObject({
 export const runManifest = manifest.extend({
   /** Arguments of the command that made it. */
   command: z.array(z.string()).default([]),
+  /** What the measured window was too short for. */
+  notes: z.array(z.string()).default([]),
 });
 
 export const sweepManifest = manifest.extend({

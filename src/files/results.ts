@@ -16,6 +16,8 @@ export interface Manifest {
   readonly seed: string;
   /** Of a run: arguments of the command that made it. */
   readonly command?: readonly string[];
+  /** Of a run: what the measured window was too short for. */
+  readonly notes?: readonly string[];
   /** Of a sweep: the scenario file and what was set. */
   readonly file?: string;
   readonly set?: readonly string[];

@@ -36,7 +36,12 @@ export async function runReport(files: RunFiles, pencil: Pencil): Promise<Page> 
     (row) => row['scope'] === 'host' && row['metric'] === 'elapsed_cycles',
   );
   const sections: Section[] = [
-    { id: 'vms', title: 'VMs', tables: [vmTable(vms, mhz)] },
+    {
+      id: 'vms',
+      title: 'VMs',
+      text: (manifest.notes ?? []).map((note) => `Note: ${note}.`),
+      tables: [vmTable(vms, mhz)],
+    },
     {
       id: 'ledger',
       title: 'Where the cycles went',
@@ -113,6 +118,7 @@ const columns: readonly (readonly [string, (row: Row, mhz: number) => string])[]
   ['walks', (row) => grouped(number(row, 'walks'))],
   ['exits', (row) => grouped(number(row, 'exits'))],
   ['p50 ms', (row) => latency(row, 'latency_p50_ns')],
+  ['p95 ms', (row) => latency(row, 'latency_p95_ns')],
   ['p99 ms', (row) => latency(row, 'latency_p99_ns')],
   ['n', (row) => (hasRequests(row) ? grouped(requestsSeen(row)) : '')],
   ['slowdown', (row) => ratio(row, 'slowdown')],
@@ -122,11 +128,8 @@ const columns: readonly (readonly [string, (row: Row, mhz: number) => string])[]
 function percentOf(row: Row, column: string): string {
   return ((100 * number(row, column)) / (number(row, 'elapsed_cycles') || 1)).toFixed(1);
 }
-/** `-`: too few requests for this percentile. */
-const latency = (row: Row, column: string) => {
-  if (row[column]) return plain(number(row, column) / 1e6);
-  return hasRequests(row) ? '-' : '';
-};
+/** Blank where there were too few requests for this percentile. */
+const latency = (row: Row, column: string) => (row[column] ? plain(number(row, column) / 1e6) : '');
 const ratio = (row: Row, column: string) => (row[column] ? number(row, column).toFixed(3) : '');
 
 function vmTable(vms: readonly Row[], mhz: number): Table {
