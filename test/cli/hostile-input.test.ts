@@ -344,7 +344,8 @@ describe('a damaged directory', () => {
   ])('of %s whose manifest holds %s', (from, _, text) => {
     damage(from, 'manifest.json', text);
     refused(['report', 'damaged'], /manifest\.json:1:1: error: .*(damaged|not a manifest)/);
-    if (from === 'swept') return;
+    // The other commands read with the same reader.
+    if (from === 'swept' || _ !== 'null') return;
     refused(['why', 'damaged'], /manifest\.json:1:1: error: /);
     refused(['compare', 'damaged', 'done'], /manifest\.json:1:1: error: /);
   });
@@ -365,7 +366,7 @@ describe('a damaged directory', () => {
   ])('of %s with a damaged %s', (from, file, text) => {
     damage(from, file, text);
     refused(['report', 'damaged'], new RegExp(`${file}:1:1: error: .*(table|row)`));
-    if (from === 'swept') return;
+    if (from === 'swept' || typeof text !== 'string') return;
     refused(['why', 'damaged'], new RegExp(`${file}:1:1: error: `));
     refused(['compare', 'done', 'damaged'], new RegExp(`${file}:1:1: error: `));
   });

@@ -68,7 +68,13 @@ function program(mmu: Overrides, backing: string, page: PageSize, kind: string):
       {
         name: 'vm',
         memory: [page, mmu['pageSize']].includes('1GiB') ? '2GiB' : '64MiB',
-        workload: { kind: 'synthetic', regions: [region], hz: 0, work: 1 },
+        workload: {
+          kind: 'synthetic',
+          regions: [region],
+          visit: { instructions: 20 },
+          hz: 0,
+          work: 1,
+        },
       },
     ],
   };
