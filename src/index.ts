@@ -1,4 +1,7 @@
-/** The public surface of the package: scenarios in, results out. Nothing here touches disk, clock or terminal. */
+/**
+ * The public surface of the package: scenarios in, results out. Nothing here touches disk, clock or
+ * terminal.
+ */
 export {
   ConfigError,
   type Diagnostic,

@@ -17,7 +17,9 @@ export interface Diagnostic {
   readonly excerpt?: string | undefined;
 }
 
-/** Bad input: every problem found, each with its place. The command line prints it and exits with 2. */
+/**
+ * Bad input: every problem found, each with its place. The command line prints it and exits with 2.
+ */
 export class ConfigError extends Error {
   override readonly name = 'ConfigError';
   readonly diagnostics: readonly Diagnostic[];
@@ -34,8 +36,9 @@ export class ModelError extends Error {
 }
 
 /**
- * Simulated memory ran out while running: the scenario asks for more than its machine has. `vm` is the name of the
- * VM whose memory it was; undefined: the host's. With the place of the value it becomes a ConfigError.
+ * Simulated memory ran out while running: the scenario asks for more than its machine has. `vm` is
+ * the name of the VM whose memory it was; undefined: the host's. With the place of the value it
+ * becomes a ConfigError.
  */
 export class MemoryError extends Error {
   override readonly name = 'MemoryError';

@@ -1,4 +1,6 @@
-/** Identity by branded number: the compiler keeps the spaces apart, the code indexes flat arrays. */
+/**
+ * Identity by branded number: the compiler keeps the spaces apart, the code indexes flat arrays.
+ */
 declare const space: unique symbol;
 type Id<Space extends string> = number & { readonly [space]: Space };
 

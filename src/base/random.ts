@@ -1,8 +1,9 @@
 import seedrandom from 'seedrandom';
 
 /**
- * One independent generator per named purpose, so that changing one part of a scenario never changes
- * the numbers drawn by another (common random numbers). `path` reads like a file path: `vm/web-0/visits`.
+ * One independent generator per named purpose, so that changing one part of a scenario never
+ * changes the numbers drawn by another (common random numbers). `path` reads like a file path:
+ * `vm/web-0/visits`.
  */
 export function stream(seed: string, path: string): () => number {
   return seedrandom.alea(`${seed}\u0000${path}`).double;

@@ -24,7 +24,7 @@ export interface Choice {
 export interface Registry<T, Deps> {
   /** What the entries are, in the singular: `scheduler`. */
   readonly role: string;
-  // biome-ignore lint/suspicious/noExplicitAny: definitions of one registry differ in their parameters
+  // biome-ignore lint/suspicious/noExplicitAny: definitions differ in their parameters
   readonly definitions: readonly Definition<T, Deps, any>[];
   /** The union of all parameter sets, told apart by `kind`; unknown keys are refused. */
   readonly schema: z.ZodType<Choice>;

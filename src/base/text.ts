@@ -1,8 +1,9 @@
 /** Texts that a user writes and that reach a terminal, a page or a spreadsheet. */
 
 /**
- * Characters that are not seen but steer whoever shows them: controls (escape sequences among them), marks that turn the
- * direction of writing, line separators, halves of characters. Not the joiners that some scripts are written with.
+ * Characters that are not seen but steer whoever shows them: controls (escape sequences among
+ * them), marks that turn the direction of writing, line separators, halves of characters. Not the
+ * joiners that some scripts are written with.
  */
 const UNSEEN = /(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u;
 
@@ -12,6 +13,9 @@ export function unseenIn(text: string): string | undefined {
   return found && `U+${found.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0')}`;
 }
 
-/** Whether a spreadsheet would take the text for a formula: `=1+1`, `+A1`, `@SUM(A1)`, but no number. */
+/**
+ * Whether a spreadsheet would take the text for a formula: `=1+1`, `+A1`, `@SUM(A1)`, but no
+ * number.
+ */
 export const isFormula = (text: string): boolean =>
   /^[=+\-@\uff1d\uff0b\uff0d\uff20]/.test(text) && !Number.isFinite(Number(text));

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 
-/** One kind of quantity as it is written in YAML: a number and one of these units, or a bare `0`. */
+/**
+ * One kind of quantity as it is written in YAML: a number and one of these units, or a bare `0`.
+ */
 export interface Dimension {
   readonly noun: string;
   readonly example: string;

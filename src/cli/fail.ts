@@ -13,7 +13,10 @@ export const ExitCode = {
   Interrupted: 130,
 } as const;
 
-/** Says what went wrong on stderr and sets the exit code. Errors are told by name: importing their modules costs time. */
+/**
+ * Says what went wrong on stderr and sets the exit code. Errors are told by name: importing their
+ * modules costs time.
+ */
 export function fail(error: unknown): void {
   const { name, message } = error as Error;
   if (name === 'RunAborted') {

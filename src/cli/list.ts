@@ -37,7 +37,8 @@ const lists: Readonly<Record<string, () => readonly Entry[]>> = {
   tags: policies(tagPolicies),
   schedulers: policies(schedulers),
   workloads: () => [...policies(workloads)(), ...preset('workloads')()],
-  // Also the columns that are no metrics: whatever stands in the header of a table is explained here.
+  // Also the columns that are no metrics: whatever stands in the header of a table is explained
+  // here.
   metrics: () =>
     entries.map(({ name, unit, words, definition }) => ({
       name,

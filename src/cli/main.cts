@@ -2,8 +2,9 @@
 import type { Command as CommandType } from 'commander';
 
 /**
- * The program: every command with its options. What a command does is in a file of its own, imported when it is called,
- * so that `--help` starts nothing else. A CommonJS module, which Node starts 6 ms sooner than an ES one.
+ * The program: every command with its options. What a command does is in a file of its own,
+ * imported when it is called, so that `--help` starts nothing else. A CommonJS module, which Node
+ * starts 6 ms sooner than an ES one.
  */
 // First of all, so that no signal is lost: Ctrl-C and SIGTERM end the program at once, with the
 // exit code of an interruption, unless a command listens as well. Never removed: a signal whose

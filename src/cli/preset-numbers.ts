@@ -26,7 +26,10 @@ export interface PresetNumber {
 const COMMENT = /^ (published|derived|assumed)(?: \(([^)]*)\))?: (\S.*)$/;
 const QUANTITY = /^\d[\d.]*\s*[A-Za-z]+$/;
 
-/** Every line that holds a number, or that a comment gives a status to; status is undefined when there is none. */
+/**
+ * Every line that holds a number, or that a comment gives a status to; status is undefined when
+ * there is none.
+ */
 export function presetNumbers(text: string): PresetNumber[] {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines });

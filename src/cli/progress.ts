@@ -1,6 +1,8 @@
 import { visible } from '../base/visible.ts';
 
-/** A bar with time left, on stderr, only on a terminal and only when it takes longer than a glance. */
+/**
+ * A bar with time left, on stderr, only on a terminal and only when it takes longer than a glance.
+ */
 
 /** Milliseconds before the bar appears, and between two pictures of it. */
 const APPEARS = 2000;

@@ -4,15 +4,16 @@ import { type EventHandle, EventQueue, Phase } from './event-queue.ts';
 export type EventKind = number & { readonly eventKind?: unique symbol };
 
 /**
- * Something with its own clock that runs between events: a pCPU. It touches only its own state and its
- * VM's; whatever is shared it posts as an event at its local time and stops there.
+ * Something with its own clock that runs between events: a pCPU. It touches only its own state and
+ * its VM's; whatever is shared it posts as an event at its local time and stops there.
  */
 export interface Runner {
   /** Local time; Infinity while it waits for an event to wake it. */
   readonly time: Cycles;
   /**
-   * Runs until its local time reaches the engine's `horizon`, which comes nearer when the runner schedules an
-   * event that is due before. Must make progress. It may overshoot by one indivisible step (a visit, an exit).
+   * Runs until its local time reaches the engine's `horizon`, which comes nearer when the runner
+   * schedules an event that is due before. Must make progress. It may overshoot by one indivisible
+   * step (a visit, an exit).
    */
   advance(): void;
 }
@@ -23,8 +24,8 @@ export type Outcome = (typeof Outcome)[keyof typeof Outcome];
 
 /**
  * The loop: the next event if every runner has reached its time, else the runner that is furthest
- * behind, which may run ahead of the others by no more than the lookahead. With a lookahead no longer
- * than the least latency between cores (an IPI), nothing arrives in a runner's past.
+ * behind, which may run ahead of the others by no more than the lookahead. With a lookahead no
+ * longer than the least latency between cores (an IPI), nothing arrives in a runner's past.
  */
 export class Engine {
   readonly queue = new EventQueue();

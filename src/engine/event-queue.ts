@@ -1,8 +1,8 @@
 import type { Cycles } from '../base/ids.ts';
 
 /**
- * HOT. Pending events in a total order: time, then phase, then order scheduled. A binary heap over flat arrays;
- * popping the same events always gives the same order, whatever the shape of the heap.
+ * HOT. Pending events in a total order: time, then phase, then order scheduled. A binary heap over
+ * flat arrays; popping the same events always gives the same order, whatever the shape of the heap.
  */
 
 /** Which of several events due in the same cycle goes first. */
@@ -36,14 +36,17 @@ export class EventQueue {
   private kinds: Int32Array;
   private targets: Int32Array;
   /**
-   * Goes up when a slot is taken (then it is odd) and when its event is popped or cancelled, so that an old
-   * handle cannot cancel a new event. An even number at the top of the heap: cancelled.
+   * Goes up when a slot is taken (then it is odd) and when its event is popped or cancelled, so
+   * that an old handle cannot cancel a new event. An even number at the top of the heap: cancelled.
    */
   private uses: Int32Array;
   private free: Int32Array;
   private freeCount: number;
   private size = 0;
-  /** 1 = the top of the heap was popped and nothing has taken its place yet: mostly the next push does. */
+  /**
+   * 1 = the top of the heap was popped and nothing has taken its place yet: mostly the next push
+   * does.
+   */
   private vacant = 0;
   private order = 0;
   /** Events cancelled that are still in the heap. */

@@ -1,6 +1,9 @@
 import type { RunResult, VmRow } from '../stats/result.ts';
 
-/** Where the cycles of some VMs went, by line of the ledger, with the time they wanted a pCPU and had none. */
+/**
+ * Where the cycles of some VMs went, by line of the ledger, with the time they wanted a pCPU and
+ * had none.
+ */
 export interface Account {
   readonly name: string;
   /** What the workload counts. */

@@ -4,8 +4,8 @@ import type { EvictionRow, RunResult } from '../stats/result.ts';
 import { accountOf } from './account.ts';
 
 /**
- * The bill of a VM: what its work costs on the bare machine, and what each mechanism adds to that. Both sides cover the
- * same user instructions, so the lines add up to the difference, to the cycle.
+ * The bill of a VM: what its work costs on the bare machine, and what each mechanism adds to that.
+ * Both sides cover the same user instructions, so the lines add up to the difference, to the cycle.
  */
 export interface BillLine {
   readonly mechanism: string;
@@ -35,7 +35,8 @@ export function billOf(result: RunResult, vm: string, native: RunResult): Bill {
   const row = result.vms.find((candidate) => candidate.vm === vm)!;
   const run = accountOf(result, vm, [row]);
   const bare = accountOf(native, vm, native.vms);
-  // Marks stand at ends of visits, so that the native run may be some instructions longer or shorter.
+  // Marks stand at ends of visits, so that the native run may be some instructions longer or
+  // shorter.
   const scale = bare.userInstructions > 0 ? run.userInstructions / bare.userInstructions : 0;
   const sums = new Map<string, { cycles: number; native: number }>();
   const add = (line: string, cycles: number, nativeCycles: number): void => {
@@ -63,7 +64,10 @@ export function billOf(result: RunResult, vm: string, native: RunResult): Bill {
   };
 }
 
-/** Lines of the ledger that belong together: the nested dimension whatever was lost, an exit with its handler. */
+/**
+ * Lines of the ledger that belong together: the nested dimension whatever was lost, an exit with
+ * its handler.
+ */
 function mechanismOf(line: string): string {
   if (line.startsWith('walk.nested')) return 'walk.nested';
   return line.replace(/^exit\.(transition|handler)/, 'exit');
@@ -83,7 +87,10 @@ function countOf(result: RunResult, vm: string, mechanism: string): number | und
   return metrics[detail === 'dirty' ? 'dirty_walks' : walkMetric(detail as LossCause)];
 }
 
-/** The VM whose cycles on a pCPU, or waiting for one, are the largest multiple of those of its own instructions. */
+/**
+ * The VM whose cycles on a pCPU, or waiting for one, are the largest multiple of those of its own
+ * instructions.
+ */
 export function worstVm(result: RunResult): string | undefined {
   const ratios = result.vms
     .filter(({ metrics }) => (metrics.user_instructions ?? 0) > 0)

@@ -13,9 +13,9 @@ export interface ComparedLine {
   /** Of all cycles of A. */
   readonly share: number;
   /**
-   * Cycles per unit of work, with as many user instructions in a unit as both sides have on average: whole units are
-   * counted where they end, so that the cycles of a window over its units could differ the other way. Undefined when a
-   * side finished too few units.
+   * Cycles per unit of work, with as many user instructions in a unit as both sides have on
+   * average: whole units are counted where they end, so that the cycles of a window over its units
+   * could differ the other way. Undefined when a side finished too few units.
    */
   readonly perUnit: { readonly a: number; readonly b: number } | undefined;
 }

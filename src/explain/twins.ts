@@ -16,7 +16,10 @@ export interface Twin {
   readonly interaction: number | undefined;
 }
 
-/** The mechanisms that cost a VM most beyond what it pays natively, none of which is part of another. */
+/**
+ * The mechanisms that cost a VM most beyond what it pays natively, none of which is part of
+ * another.
+ */
 export function largestMechanisms(
   result: RunResult,
   native: RunResult,
@@ -40,7 +43,10 @@ export function largestMechanisms(
   return taken;
 }
 
-/** Runs the twins, one after the other, through `run`, which measures the same piece of work of the VM as `base`. */
+/**
+ * Runs the twins, one after the other, through `run`, which measures the same piece of work of the
+ * VM as `base`.
+ */
 export async function runTwins(
   scenario: Scenario,
   base: RunResult,
@@ -73,7 +79,9 @@ export async function runTwins(
   return twins;
 }
 
-/** Cycles of a VM per 1000 of its user instructions: on a pCPU, and with the time it waits for one. */
+/**
+ * Cycles of a VM per 1000 of its user instructions: on a pCPU, and with the time it waits for one.
+ */
 function costOf(result: RunResult, vm: string) {
   const row = result.vms.find((candidate) => candidate.vm === vm)!;
   const { total, userInstructions } = accountOf(result, vm, [row]);

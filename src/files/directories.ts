@@ -2,8 +2,9 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 
 /**
- * Makes a directory and those above it that are missing; throws what `mkdir` throws. With `recursive`, `mkdir` tries
- * again for ever where a file system takes no new directories and says that their parent is missing, as procfs does.
+ * Makes a directory and those above it that are missing; throws what `mkdir` throws. With
+ * `recursive`, `mkdir` tries again for ever where a file system takes no new directories and says
+ * that their parent is missing, as procfs does.
  */
 export function makeDirectory(path: string): void {
   const missing: string[] = [];

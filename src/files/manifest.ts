@@ -18,7 +18,10 @@ export interface RunRecord {
   readonly notes: readonly string[];
 }
 
-/** Text of manifest.json: what made the results beside it. The only file of a run that is not the same every time. */
+/**
+ * Text of manifest.json: what made the results beside it. The only file of a run that is not the
+ * same every time.
+ */
 export function manifestJson(record: RunRecord): string {
   const manifest = {
     tool: 'worldswitch',

@@ -14,8 +14,9 @@ import { reasonOf } from './faults.ts';
 import { discard, temporaryDirectory, temporaryName } from './temporary.ts';
 
 /**
- * Results on disk. Whatever ends a process (Ctrl-C, kill, a full disk), no file under its final name is ever
- * half-written: everything is written under another name first, brought to the disk, and renamed.
+ * Results on disk. Whatever ends a process (Ctrl-C, kill, a full disk), no file under its final
+ * name is ever half-written: everything is written under another name first, brought to the disk,
+ * and renamed.
  */
 
 type Content = string | Uint8Array | Iterable<string>;

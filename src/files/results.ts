@@ -81,7 +81,10 @@ const RUN = [
 ];
 const SWEEP = ['manifest.json', 'points.csv', 'summary.csv'];
 
-/** Throws ConfigError when `directory` holds the results of neither a run nor a sweep, or damaged ones. */
+/**
+ * Throws ConfigError when `directory` holds the results of neither a run nor a sweep, or damaged
+ * ones.
+ */
 export function readResults(directory: string): RunFiles | SweepFiles {
   const has = (name: string) => existsSync(join(directory, name));
   const missing = (names: readonly string[]) => names.filter((name) => !has(name));

@@ -15,8 +15,8 @@ export interface OpenOptions {
 }
 
 /**
- * Reads a scenario, the files it extends and the beginnings of the traces it names. Throws ConfigError with every
- * problem found.
+ * Reads a scenario, the files it extends and the beginnings of the traces it names. Throws
+ * ConfigError with every problem found.
  */
 export async function openScenario(
   path: string,

@@ -13,9 +13,9 @@ import type { Scenario } from '../scenario/resolve.ts';
 import { reasonOf } from './faults.ts';
 
 /**
- * Page traces on disk, plain or gzip. They are streamed: a feed reads a little ahead whenever the simulation
- * waits, so memory does not grow with the trace. One that is looped is kept when it is small
- * enough, and read once.
+ * Page traces on disk, plain or gzip. They are streamed: a feed reads a little ahead whenever the
+ * simulation waits, so memory does not grow with the trace. One that is looped is kept when it is
+ * small enough, and read once.
  */
 
 /** Bytes of text that a feed keeps ready. */

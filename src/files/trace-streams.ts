@@ -10,8 +10,8 @@ import { faultOf, reasonOf } from './faults.ts';
 import { temporaryName } from './temporary.ts';
 
 /**
- * Traces that are read or written once, from end to end: gzip and xz are undone while reading, gzip is made while
- * writing. Memory does not grow with the trace.
+ * Traces that are read or written once, from end to end: gzip and xz are undone while reading, gzip
+ * is made while writing. Memory does not grow with the trace.
  */
 
 const CHUNK = 1 << 18;
@@ -30,8 +30,9 @@ export interface TraceInput {
 }
 
 /**
- * Opens a trace; `-` is standard input. gzip and xz are recognised by their first bytes. `line` says how far the reader
- * of the text has come, for messages about compressed data. Throws ConfigError when there is no such file.
+ * Opens a trace; `-` is standard input. gzip and xz are recognised by their first bytes. `line`
+ * says how far the reader of the text has come, for messages about compressed data. Throws
+ * ConfigError when there is no such file.
  */
 export async function openTraceInput(file: string, line: () => number): Promise<TraceInput> {
   const piped = file === '-';

@@ -63,7 +63,10 @@ export class AddressSpace {
     });
   }
 
-  /** Slot of the leaf entry for `vpn` at `level`, building tables on the way; 0 if `build` is false and there is none. */
+  /**
+   * Slot of the leaf entry for `vpn` at `level`, building tables on the way; 0 if `build` is false
+   * and there is none.
+   */
   slotOf(vpn: number, level: number, build: boolean, cpu: GuestCpu | null): number {
     const { tables } = this.guest;
     let node = this.root;
@@ -90,8 +93,8 @@ export class AddressSpace {
   }
 
   /**
-   * Handles a fault on `vpn`: demand-zero, page cache, shared memory, or a copy-on-write break. `cpu` null =
-   * populate before the run.
+   * Handles a fault on `vpn`: demand-zero, page cache, shared memory, or a copy-on-write break.
+   * `cpu` null = populate before the run.
    */
   fault(cpu: GuestCpu | null, vpn: number, write: boolean): FaultOutcome {
     const mapping = this.mappings.at(vpn);
@@ -330,8 +333,8 @@ export class AddressSpace {
   }
 
   /**
-   * Moves `pages` pages to another place (mremap): entries go along, contents stay where they are. Returns how
-   * many entries moved.
+   * Moves `pages` pages to another place (mremap): entries go along, contents stay where they are.
+   * Returns how many entries moved.
    */
   move(cpu: GuestCpu | null, start: number, to: number, pages: number): number {
     this.unmap(cpu, to, pages);

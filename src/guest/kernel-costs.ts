@@ -1,9 +1,9 @@
 /**
- * Path lengths of the guest kernel, in instructions (executed at the workload's CPI, on kernel text and data pages
- * that go through the TLBs like any other). Stores to page tables, page clearing and copying are not in
- * here: they are visits of their own. Nobody published these per kernel; all are assumed, with a range
- * that a sensitivity sweep should cover. Anchors: a whole native page fault is 1000-1500 cycles on K8 and
- * Family 10h, 1093 on a Pentium 4 (Adams & Agesen 2006).
+ * Path lengths of the guest kernel, in instructions (executed at the workload's CPI, on kernel text
+ * and data pages that go through the TLBs like any other). Stores to page tables, page clearing and
+ * copying are not in here: they are visits of their own. Nobody published these per kernel; all are
+ * assumed, with a range that a sensitivity sweep should cover. Anchors: a whole native page fault
+ * is 1000-1500 cycles on K8 and Family 10h, 1093 on a Pentium 4 (Adams & Agesen 2006).
  */
 export const kernelInstructions = {
   /** Page fault: find the mapping, allocate, account. assumed (400-1000) */
@@ -34,11 +34,15 @@ export const kernelInstructions = {
   exit: 10000,
   /** Per entry copied by fork or cleared by unmap. assumed (5-20) */
   perEntry: 10,
-  /** Per entry of a last-level table that unmap or mprotect looks at, present or not. assumed (1-4) */
+  /**
+   * Per entry of a last-level table that unmap or mprotect looks at, present or not. assumed (1-4)
+   */
   perSlot: 2,
   /** Copying 64 bytes between buffers, as in `copyPage`. assumed (2-16) */
   copyLine: 8,
-  /** Reading or writing a file that has to wait for the disk, requests apart. assumed (2000-7000) */
+  /**
+   * Reading or writing a file that has to wait for the disk, requests apart. assumed (2000-7000)
+   */
   blockIo: 3500,
   /** One request to the disk: block layer and driver. assumed (800-4000) */
   diskRequest: 1500,
@@ -54,11 +58,13 @@ export const kernelInstructions = {
   idle: 600,
 } as const;
 
-/** Kernel instructions executed per visit to a text page before the path moves on. assumed (50-400) */
+/**
+ * Kernel instructions executed per visit to a text page before the path moves on. assumed (50-400)
+ */
 export const INSTRUCTIONS_PER_TEXT_VISIT = 150;
 
 /**
- * Share of a line's latency that clearing or copying a page waits for, in 1/256: 64 bytes at about 5 GB/s are 28
- * cycles at 2.2 GHz, of 150 for memory. assumed (32-96: 3-9 GB/s)
+ * Share of a line's latency that clearing or copying a page waits for, in 1/256: 64 bytes at about
+ * 5 GB/s are 28 cycles at 2.2 GHz, of 150 for memory. assumed (32-96: 3-9 GB/s)
  */
 export const STREAM_EXPOSED_Q8 = 48;

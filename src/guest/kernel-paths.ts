@@ -8,8 +8,9 @@ import { streamed } from './streams.ts';
 import { Op } from './workloads/workload.ts';
 
 /**
- * Executes kernel code: a path is so many instructions, fetched from text pages of its own, with loads and
- * stores to kernel data. Text and data are pages of the direct map and go through the TLBs like any other.
+ * Executes kernel code: a path is so many instructions, fetched from text pages of its own, with
+ * loads and stores to kernel data. Text and data are pages of the direct map and go through the
+ * TLBs like any other.
  */
 export class KernelPaths {
   readonly #vm: string;
@@ -27,7 +28,8 @@ export class KernelPaths {
     const each = Math.floor(instructions / visits);
     let text = (entry * 11) % KERNEL_TEXT_PAGES;
     for (let i = 0; i < visits; i++) {
-      // Paths share the entry code and then go their own way: every fourth visit moves to a new page.
+      // Paths share the entry code and then go their own way: every fourth visit moves to a new
+      // page.
       if ((i & 3) === 3) text = (text + 1) % KERNEL_TEXT_PAGES;
       this.#visit(core, KERNEL_TEXT + text, Op.Fetch, each, (i * 5) & 63, 5);
       this.#cursor = (this.#cursor * 5 + 1 + entry) & 0x3fff;

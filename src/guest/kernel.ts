@@ -26,9 +26,10 @@ import { isReferenceLimited } from './workloads/trace.ts';
 import { Op, type ProcessImage, type Workload } from './workloads/workload.ts';
 
 /**
- * The guest kernel on one vCPU: runs processes, handles their faults and system calls, takes interrupts. Kernel
- * code and data are pages of the direct map, mapped large and global, and go through the TLBs like any
- * other; table entries are stored one by one through the direct map, where shadow paging can trap them.
+ * The guest kernel on one vCPU: runs processes, handles their faults and system calls, takes
+ * interrupts. Kernel code and data are pages of the direct map, mapped large and global, and go
+ * through the TLBs like any other; table entries are stored one by one through the direct map,
+ * where shadow paging can trap them.
  */
 export class GuestKernel implements Guest, Kernel {
   readonly vm: Vm;
@@ -111,7 +112,10 @@ export class GuestKernel implements Guest, Kernel {
     return this.#loaded;
   }
 
-  /** What the running address space says of a page: its guest frame (-1 = not mapped), W and D of its entry. */
+  /**
+   * What the running address space says of a page: its guest frame (-1 = not mapped), W and D of
+   * its entry.
+   */
   translate(vpn: number): { frame: number; writable: boolean; dirty: boolean } {
     const { level, entry } = walkSoftly(this.#tables, this.#loaded.root, vpn, this.#walk);
     if (level === 0) return { frame: -1, writable: false, dirty: false };
@@ -187,7 +191,10 @@ export class GuestKernel implements Guest, Kernel {
     }
   }
 
-  /** Asks the current program for more, after scheduling; `Time` means there is something to execute. */
+  /**
+   * Asks the current program for more, after scheduling; `Time` means there is something to
+   * execute.
+   */
   #refill(cpu: GuestCpu): GuestStop {
     const { core } = cpu;
     this.#account(core);

@@ -1,9 +1,10 @@
 import { MemoryError } from '../base/errors.ts';
 
 /**
- * Guest frames as the guest kernel sees them. Layout: frame 3 is the shared zero page, 256..511 kernel text,
- * 512..1023 kernel data; the rest is handed out: tables and data from the same pool, freed frames first,
- * so that yesterday's page table is today's heap page. Pages of 1 GiB come from the upper end.
+ * Guest frames as the guest kernel sees them. Layout: frame 3 is the shared zero page, 256..511
+ * kernel text, 512..1023 kernel data; the rest is handed out: tables and data from the same pool,
+ * freed frames first, so that yesterday's page table is today's heap page. Pages of 1 GiB come from
+ * the upper end.
  */
 export const ZERO_PAGE = 3;
 export const KERNEL_TEXT = 256;

@@ -5,7 +5,10 @@ import { type AddressSpace, anonymousPage, FaultOutcome } from './address-space.
 import { kernelInstructions as cost } from './kernel-costs.ts';
 import type { Kernel } from './system-calls.ts';
 
-/** The kernel's handler of a page fault on `vpn`, from the exception to the IRET (cycles of both given). */
+/**
+ * The kernel's handler of a page fault on `vpn`, from the exception to the IRET (cycles of both
+ * given).
+ */
 export function handlePageFault(
   { vm, paths }: Kernel,
   cpu: GuestCpu,
@@ -25,8 +28,9 @@ export function handlePageFault(
 }
 
 /**
- * Makes the access possible; `cpu` null = it was so before the run. Recorded programs touch pages whose mapping
- * nobody saw: they get one. Throws MemoryError when the VM `vm` has no large pages left.
+ * Makes the access possible; `cpu` null = it was so before the run. Recorded programs touch pages
+ * whose mapping nobody saw: they get one. Throws MemoryError when the VM `vm` has no large pages
+ * left.
  */
 export function grantAccess(
   vm: string,

@@ -4,9 +4,9 @@ import { type Engine, type EventKind, Phase } from '../engine/engine.ts';
 import type { Arrivals } from './workloads/workload.ts';
 
 /**
- * Where a server's requests come from. Open: a Poisson process whose times are drawn from a stream of
- * their own, the same whatever the server does. Closed: clients that wait for an answer, think, and ask
- * again. Every request is kept: when it arrived, and when it was finished.
+ * Where a server's requests come from. Open: a Poisson process whose times are drawn from a stream
+ * of their own, the same whatever the server does. Closed: clients that wait for an answer, think,
+ * and ask again. Every request is kept: when it arrived, and when it was finished.
  */
 export class Requests {
   readonly #engine: Engine;
@@ -22,7 +22,9 @@ export class Requests {
   readonly #waiting: Cycles[] = [];
   /** Arrival times of requests that are being served. */
   readonly #inService: Cycles[] = [];
-  /** Finished requests in the order of their ends: when they arrived, and when they were finished. */
+  /**
+   * Finished requests in the order of their ends: when they arrived, and when they were finished.
+   */
   readonly #arrivalsOf = new Series();
   readonly #ends = new Series();
   arrived = 0;
@@ -109,8 +111,9 @@ export class Requests {
   }
 
   /**
-   * Latencies in ns, ascending: of the requests finished in the window (`from`, `to`], and the ages at `to` of those
-   * that were not finished then, whenever they arrived: their latency is at least that.
+   * Latencies in ns, ascending: of the requests finished in the window (`from`, `to`], and the ages
+   * at `to` of those that were not finished then, whenever they arrived: their latency is at least
+   * that.
    */
   latencies(from: Cycles, to: Cycles): { served: number[]; unfinished: number[] } {
     const ns = (cycles: Cycles) => (cycles * 1000) / this.#mhz;

@@ -2,7 +2,10 @@ import type { Cycles } from '../base/ids.ts';
 import { type Process, State } from './process.ts';
 import type { Requests } from './requests.ts';
 
-/** Processes of a guest that do not run: those that could, first come first served, and those that wait. */
+/**
+ * Processes of a guest that do not run: those that could, first come first served, and those that
+ * wait.
+ */
 export class RunQueue {
   readonly #runnable: Process[] = [];
   readonly #blocked = new Set<Process>();

@@ -6,8 +6,8 @@ import { type Process, State } from './process.ts';
 import type { Kernel } from './system-calls.ts';
 
 /**
- * Bytes that a process still has to move. They move in pieces, between which others may run: what the kernel executes
- * for them depends on their number alone, when it does so on the devices.
+ * Bytes that a process still has to move. They move in pieces, between which others may run: what
+ * the kernel executes for them depends on their number alone, when it does so on the devices.
  */
 export interface Transfer {
   readonly kind: 'receive' | 'send' | 'disk';
@@ -28,7 +28,10 @@ function transfer(kind: Transfer['kind'], left: number): Transfer {
   return { kind, left, fetched: 0, pace: 0 };
 }
 
-/** An I/O operation of the process begins, which takes the disk `latency` in all. It waits, even for no bytes. */
+/**
+ * An I/O operation of the process begins, which takes the disk `latency` in all. It waits, even for
+ * no bytes.
+ */
 export function startDiskIo(
   kernel: Kernel,
   cpu: GuestCpu,

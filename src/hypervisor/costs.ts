@@ -1,10 +1,10 @@
 import { z } from 'zod';
 
 /**
- * What a hypervisor profile (configs/hypervisors/*.yaml) charges for the steps of its own code. Hardware
- * steps (VMRUN, a page-table read, a cache line) are priced by the processor; these are path lengths of
- * software, in cycles. Memory that a handler reads (guest tables, instruction bytes, shadow entries) is
- * read for real through the caches and comes on top.
+ * What a hypervisor profile (configs/hypervisors/*.yaml) charges for the steps of its own code.
+ * Hardware steps (VMRUN, a page-table read, a cache line) are priced by the processor; these are
+ * path lengths of software, in cycles. Memory that a handler reads (guest tables, instruction
+ * bytes, shadow entries) is read for real through the caches and comes on top.
  */
 const cycles = () => z.int().min(0).max(10_000_000);
 

@@ -19,16 +19,19 @@ export interface Accounts {
   readonly flushes: Float64Array;
 }
 
-/** What had been counted when a pCPU passed an edge inside a step, and its part of the ledger there. */
+/**
+ * What had been counted when a pCPU passed an edge inside a step, and its part of the ledger there.
+ */
 interface Passed extends Omit<Accounts, 'states' | 'flushes'> {
   readonly flushes: number;
 }
 
 /**
- * Edges of measured windows. A pCPU finishes the step that it has begun (a visit, an exit, a switch) and stands
- * past the edge then; its ledger and the run states of its vCPU are cut where the edge was, so that between two
- * edges every pCPU and every vCPU accounts for exactly the same cycles. Exits, faults, flushes and the like count
- * where they happen; visits and what TLBs and caches count of them, where the step began that they belong to.
+ * Edges of measured windows. A pCPU finishes the step that it has begun (a visit, an exit, a
+ * switch) and stands past the edge then; its ledger and the run states of its vCPU are cut where
+ * the edge was, so that between two edges every pCPU and every vCPU accounts for exactly the same
+ * cycles. Exits, faults, flushes and the like count where they happen; visits and what TLBs and
+ * caches count of them, where the step began that they belong to.
  */
 export class Edges {
   readonly #hv: Hypervisor;
@@ -57,8 +60,8 @@ export class Edges {
   }
 
   /**
-   * Adds an edge, later than those before and not in the past of a pCPU. Observers are told in which state each vCPU is
-   * at it, if `told`.
+   * Adds an edge, later than those before and not in the past of a pCPU. Observers are told in
+   * which state each vCPU is at it, if `told`.
    */
   add(time: Cycles, told: boolean): void {
     this.#times.push(time);

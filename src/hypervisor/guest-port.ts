@@ -2,7 +2,8 @@ import type { Cycles } from '../base/ids.ts';
 import type { Core } from '../machine/core.ts';
 
 /**
- * What the hypervisor needs of a guest, and what it offers to one. Declared here, implemented in guest/.
+ * What the hypervisor needs of a guest, and what it offers to one. Declared here, implemented in
+ * guest/.
  */
 
 /** First page of the guest kernel's direct map of all its memory: the last top-level slot. */
@@ -28,8 +29,8 @@ export const Vector = { Timer: 1, Device: 2, Network: 4 } as const;
 
 export interface Guest {
   /**
-   * Executes until the core's time reaches `cpu.until` or something else ends it. Handles its own faults and
-   * system calls. Called with the core in this vCPU's context.
+   * Executes until the core's time reaches `cpu.until` or something else ends it. Handles its own
+   * faults and system calls. Called with the core in this vCPU's context.
    */
   run(cpu: GuestCpu): GuestStop;
   /** Interrupt handler of the guest kernel for one or more vectors. */
@@ -42,29 +43,35 @@ export interface Guest {
   readonly busy: boolean;
 }
 
-/** A vCPU as the guest kernel uses it: privileged operations, priced by how the VM is virtualized. */
+/**
+ * A vCPU as the guest kernel uses it: privileged operations, priced by how the VM is virtualized.
+ */
 export interface GuestCpu {
   readonly core: Core;
   /** When the core must be given back; comes nearer when a timer or an I/O is due before. */
   readonly until: Cycles;
   /** MOV CR3: switches the address space, or flushes it when `root` is the current one. */
   loadCr3(root: number): void;
-  /** Switches the address space without a flush, as if entries carried its number (trace studies). */
+  /**
+   * Switches the address space without a flush, as if entries carried its number (trace studies).
+   */
   loadTagged(root: number, space: number): void;
   /** Drops one page of the current address space. */
   invlpg(vpn: number): void;
   /** CR4.PGE off and on: drops everything, global pages included. */
   flushGlobal(): void;
-  /** Stores a page-table entry: `slot` names it, the kernel's direct map of its frame is written. */
+  /**
+   * Stores a page-table entry: `slot` names it, the kernel's direct map of its frame is written.
+   */
   storePte(slot: number, entry: number): void;
   /**
-   * Disk I/O: a doorbell for each request it takes; each answers with an interrupt, the last one `latency` cycles
-   * after its doorbell. Returns when that is.
+   * Disk I/O: a doorbell for each request it takes; each answers with an interrupt, the last one
+   * `latency` cycles after its doorbell. Returns when that is.
    */
   startIo(bytes: number, latency: Cycles): Cycles;
   /**
-   * Sends bytes, at most a window, to the outside world, which acknowledges them. Returns when the last
-   * acknowledgement arrives.
+   * Sends bytes, at most a window, to the outside world, which acknowledges them. Returns when the
+   * last acknowledgement arrives.
    */
   send(bytes: number): Cycles;
   /** End-of-interrupt write to the local APIC. */

@@ -20,8 +20,9 @@ import { type TagGrant, type TagPolicy, TlbControl } from './tags/tag-policy.ts'
 import { Runstate, type Vcpu, type Vm } from './vm.ts';
 
 /**
- * Mechanism: world switches and what they cost, run states, wake-ups, events, the ledger. Policies decide
- * (scheduler, tags, paging mode); this performs and charges, so that all of them pay the same prices.
+ * Mechanism: world switches and what they cost, run states, wake-ups, events, the ledger. Policies
+ * decide (scheduler, tags, paging mode); this performs and charges, so that all of them pay the
+ * same prices.
  */
 export interface HypervisorOptions {
   readonly machine: Machine;
@@ -184,8 +185,8 @@ export class Hypervisor implements SchedulerHost {
   }
 
   /**
-   * Fetches and decodes the guest's instruction. Decode assists save the fetch, and with accesses to control
-   * registers and INVLPG, whose operand they report, the decoding too.
+   * Fetches and decodes the guest's instruction. Decode assists save the fetch, and with accesses
+   * to control registers and INVLPG, whose operand they report, the decoding too.
    */
   decode(vcpu: Vcpu, core: Core, reason: ExitReason): void {
     const assisted = this.costs.decodeAssists && this.processor.svm.decodeAssists;
@@ -244,7 +245,10 @@ export class Hypervisor implements SchedulerHost {
     }
   }
 
-  /** A counter of a VM from the start of the run, with what cores have counted for it and not handed over yet. */
+  /**
+   * A counter of a VM from the start of the run, with what cores have counted for it and not handed
+   * over yet.
+   */
   countSoFar(vm: number, counter: number): number {
     return this.pcpus.reduce(
       (sum, { core }) => sum + (core.vm === vm ? undrained(core, counter) : 0),
@@ -359,7 +363,10 @@ export class Hypervisor implements SchedulerHost {
     });
   }
 
-  /** The last VM has finished its work: no new turn begins while the others reach the end of the window. */
+  /**
+   * The last VM has finished its work: no new turn begins while the others reach the end of the
+   * window.
+   */
   closing = false;
 
   /** Called when a VM has finished its work; the run may end with the last one. */

@@ -17,9 +17,10 @@ interface Train {
 }
 
 /**
- * What comes in from the network: requests, and acknowledgements of what a guest has sent. Packets arrive at the
- * speed of the wire; one interrupt announces a batch of them. How many there are follows from bytes alone; when
- * two interrupts find the vCPU busy they become one, as on any machine.
+ * What comes in from the network: requests, and acknowledgements of what a guest has sent. Packets
+ * arrive at the speed of the wire; one interrupt announces a batch of them. How many there are
+ * follows from bytes alone; when two interrupts find the vCPU busy they become one, as on any
+ * machine.
  */
 export class Network {
   readonly #hv: Hypervisor;
@@ -43,7 +44,10 @@ export class Network {
     return now + behind * gap;
   }
 
-  /** The other side acknowledges `bytes` that went out at `now`. Returns when the last acknowledgement arrives. */
+  /**
+   * The other side acknowledges `bytes` that went out at `now`. Returns when the last
+   * acknowledgement arrives.
+   */
   acknowledge(vcpu: Vcpu, bytes: number, now: Cycles): Cycles {
     const packets = packetsOf(bytes);
     const acks = acksOf(packets);

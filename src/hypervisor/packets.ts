@@ -12,7 +12,10 @@ const FRAME_OVERHEAD = 90;
 /** Gigabit Ethernet. */
 const BITS_PER_MICROSECOND = 1000;
 
-/** From the last byte of a segment to its acknowledgement, in microseconds. assumed (50-500): one switch */
+/**
+ * From the last byte of a segment to its acknowledgement, in microseconds. assumed (50-500): one
+ * switch
+ */
 export const ROUND_TRIP = 100;
 
 /** Bytes sent before the sender waits for acknowledgements: 45 segments. assumed (16 KiB-4 MiB) */

@@ -130,7 +130,8 @@ export class Pcpu implements Runner {
     vcpu.pending = 0;
     vcpu.vm.counters.interrupts++;
     if (hv.virtualized) {
-      // Right after an entry the event is injected by that entry; otherwise the interrupt forces an exit.
+      // Right after an entry the event is injected by that entry; otherwise the interrupt forces an
+      // exit.
       const fresh = vcpu.entered;
       if (!fresh) hv.exit(vcpu, core, ExitReason.Intr);
       const work = hv.costs.injectEvent + ((vectors & 1) !== 0 ? hv.costs.timer : 0);
@@ -144,7 +145,10 @@ export class Pcpu implements Runner {
     core.settle();
   }
 
-  /** The host's work on packets that have arrived for the vCPU: before its entry, or in the exit they force. */
+  /**
+   * The host's work on packets that have arrived for the vCPU: before its entry, or in the exit
+   * they force.
+   */
   #bringIn(vcpu: Vcpu): void {
     if (!this.#hv.virtualized) return;
     const cycles = Math.min(vcpu.hostWork, DRAIN_AFTER);
@@ -218,7 +222,8 @@ export class Pcpu implements Runner {
     if (this.again) this.#resched = true;
     if (decision.vcpu === IDLE) return;
     const vcpu = hv.vcpus[decision.vcpu]!;
-    // Clocks run apart by the lookahead: what another pCPU let go later than now is taken over after that.
+    // Clocks run apart by the lookahead: what another pCPU let go later than now is taken over
+    // after that.
     if (vcpu.pcpu !== core.id && vcpu.since > 0 && vcpu.since >= core.time) {
       hv.observer.onIdle(core.time, core.id);
       this.#idleUntil(vcpu.since + 1);

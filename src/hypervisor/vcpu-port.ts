@@ -8,8 +8,8 @@ import { linesOf, packetsOf } from './packets.ts';
 import type { Vcpu } from './vm.ts';
 
 /**
- * A vCPU's privileged operations: each becomes what it is under the VM's paging mode, an exit or a few
- * cycles of hardware.
+ * A vCPU's privileged operations: each becomes what it is under the VM's paging mode, an exit or a
+ * few cycles of hardware.
  */
 export class VcpuPort implements GuestCpu {
   readonly #hv: Hypervisor;
@@ -88,8 +88,8 @@ export class VcpuPort implements GuestCpu {
   }
 
   /**
-   * One doorbell write: exit, the part in the hypervisor, the device model in user space and its work on what the
-   * doorbell announces. Without a hypervisor it is an uncached access.
+   * One doorbell write: exit, the part in the hypervisor, the device model in user space and its
+   * work on what the doorbell announces. Without a hypervisor it is an uncached access.
    */
   #doorbell(core: Core, work: Cycles): void {
     const hv = this.#hv;

@@ -126,7 +126,9 @@ export class Vcpu {
   port!: GuestCpu;
   observer: Observer = silent;
   readonly exitCounts = new Float64Array(EXITS);
-  /** The next edge of a window, and who is told that it passes it inside a run state; see edges.ts. */
+  /**
+   * The next edge of a window, and who is told that it passes it inside a run state; see edges.ts.
+   */
   edge = Infinity;
   onEdge: () => void = () => {};
   /** Why its translations are about to be lost, for the next new tag (a Cause). */
@@ -150,7 +152,10 @@ export class Vcpu {
     };
   }
 
-  /** Cycles in each run state up to `now`, which is not before it came to the state that the present one followed. */
+  /**
+   * Cycles in each run state up to `now`, which is not before it came to the state that the present
+   * one followed.
+   */
   statesAt(now: Cycles): Float64Array {
     const states = this.stateCycles.slice();
     const state = now < this.since ? this.#cameFrom : this.state;

@@ -4,19 +4,20 @@ import { K as K_ } from './counters.ts';
 import { heap } from './heap.ts';
 
 /**
- * HOT. The L2 of a core (or module) and the L3 of its die, for page-table lines and data lines alike. Page
- * walks enter at the L2 (AMD event lists count "TLB page-table walk" among L2 requests). The L3 is a
- * victim cache as on Family 10h: a line found there moves to the L2, and what the L2 evicts moves there.
+ * HOT. The L2 of a core (or module) and the L3 of its die, for page-table lines and data lines
+ * alike. Page walks enter at the L2 (AMD event lists count "TLB page-table walk" among L2
+ * requests). The L3 is a victim cache as on Family 10h: a line found there moves to the L2, and
+ * what the L2 evicts moves there.
  *
- * A set is its tags in order of recency, most recent first, so that one pass finds, promotes and inserts:
- * exact LRU without ages. The most recent tags of all sets of the L2 lie together before the rest: most reads of
- * page tables find their line there, and the rest of the sets stays out of the host's own caches. A tag is
- * `frame + 1`; the set index is the low bits of the line number `frame << 6 | line`, at least 6 of them, so that tag
- * and set name the line.
+ * A set is its tags in order of recency, most recent first, so that one pass finds, promotes and
+ * inserts: exact LRU without ages. The most recent tags of all sets of the L2 lie together before
+ * the rest: most reads of page tables find their line there, and the rest of the sets stays out of
+ * the host's own caches. A tag is `frame + 1`; the set index is the low bits of the line number
+ * `frame << 6 | line`, at least 6 of them, so that tag and set name the line.
  */
 const H = heap;
-// Imported constants are bound to module-level ones: the compiler folds those, but loads an imported
-// binding at each use (docs/decisions/0003).
+// Imported constants are bound to module-level ones: the compiler folds those, but loads an
+// imported binding at each use (docs/decisions/0003).
 const Leaf = Leaf_;
 const K = K_;
 
@@ -102,7 +103,10 @@ const intoL3 = (core: Core, tag: number, number: number): void => {
   }
 };
 
-/** Records that `line` is held, and who evicted the victim; leaves the cause of the miss in the core. */
+/**
+ * Records that `line` is held, and who evicted the victim; leaves the cause of the miss in the
+ * core.
+ */
 const noteLines = (core: Core, frame: number, line: number, victim: number, low: number): void => {
   const states = core.lineState;
   const word = (frame << 2) | (line >> 4);
@@ -158,9 +162,9 @@ const dramCycles = (core: Core, frame: number): number => {
 };
 
 /**
- * Touches `lines` data lines of a page from `line` on, wrapping inside the page. A line that is not in the
- * L2 stalls the core for the level that has it, less the share the core overlaps; the stall is charged by
- * the line's cause of loss. Returns the cycles, which the caller lets pass.
+ * Touches `lines` data lines of a page from `line` on, wrapping inside the page. A line that is not
+ * in the L2 stalls the core for the level that has it, less the share the core overlaps; the stall
+ * is charged by the line's cause of loss. Returns the cycles, which the caller lets pass.
  */
 export function touchLines(core: Core, frame: number, line: number, lines: number): number {
   const h = H;

@@ -12,13 +12,14 @@ import type { Fault } from './walk.ts';
 import { makeWalkCache, renumber, type WalkCache } from './walk-cache.ts';
 
 /**
- * One core: its TLBs, walk caches and clock, and the context it executes in. The HOT code that works on it
- * is in run.ts, translate.ts, walk.ts and caches.ts, flushes are in flush.ts; this file holds the state, builds
- * it, and does what happens rarely: context changes, settling the ledger.
+ * One core: its TLBs, walk caches and clock, and the context it executes in. The HOT code that
+ * works on it is in run.ts, translate.ts, walk.ts and caches.ts, flushes are in flush.ts; this file
+ * holds the state, builds it, and does what happens rarely: context changes, settling the ledger.
  *
- * Loss records: for every leaf slot and side the core remembers how its translation was lost. 0 = never held,
- * positive = held since that flush sequence, negative = minus the cause. Each flush that reaches a
- * vCPU's entries ends a sequence and logs its cause, so the cause of a miss is the first flush after the fill.
+ * Loss records: for every leaf slot and side the core remembers how its translation was lost. 0 =
+ * never held, positive = held since that flush sequence, negative = minus the cause. Each flush
+ * that reaches a vCPU's entries ends a sequence and logs its cause, so the cause of a miss is the
+ * first flush after the fill.
  */
 const H = heap;
 
@@ -45,8 +46,9 @@ export class Core {
   readonly id: number;
   readonly tables: PageTables;
   /**
-   * Local time, settled. `time + ahead` is the time inside a slow path. Starts as NaN for one moment, so
-   * that the engine stores a double from the first core on and code compiled for one core suits all.
+   * Local time, settled. `time + ahead` is the time inside a slow path. Starts as NaN for one
+   * moment, so that the engine stores a double from the first core on and code compiled for one
+   * core suits all.
    */
   time = Number.NaN;
   ahead = 0;
@@ -80,7 +82,9 @@ export class Core {
   readonly l2HitCycles: number;
   readonly tlbs: readonly TlbSide[];
 
-  /** Which misses may be usual ones (usual-misses.ts): 0 = none, 1 = all, 2 = those that the L2 has. */
+  /**
+   * Which misses may be usual ones (usual-misses.ts): 0 = none, 1 = all, 2 = those that the L2 has.
+   */
   usual = 0;
   readonly #mayBeUsual: number;
 
@@ -102,7 +106,10 @@ export class Core {
   walkClock = 0;
   /** Counted up when a walk cache gets or loses an entry: an int32 that starts over. */
   walkVersion = 0;
-  /** First of the remembered ways through upper tables (see ways.ts), and of those through nested ones. */
+  /**
+   * First of the remembered ways through upper tables (see ways.ts), and of those through nested
+   * ones.
+   */
   readonly ways: number;
   readonly nestedWays: number;
   walkFrame = 0;
@@ -249,7 +256,10 @@ export class Core {
     return this.time + this.ahead;
   }
 
-  /** Charges `cycles` to a leaf of the current VM and lets them pass, unless the leaf is free. Returns what it charged. */
+  /**
+   * Charges `cycles` to a leaf of the current VM and lets them pass, unless the leaf is free.
+   * Returns what it charged.
+   */
   charge(leaf: number, cycles: number): number {
     if (this.freeLeaves[leaf] === 1) return 0;
     const at = this.pending + leaf;
@@ -341,7 +351,10 @@ export class Core {
     this.usual = this.#mayBeUsual;
   }
 
-  /** Ends the sequence of a vCPU's entries, global ones or the others: what was filled since is lost by `cause`. */
+  /**
+   * Ends the sequence of a vCPU's entries, global ones or the others: what was filled since is lost
+   * by `cause`.
+   */
   endSequence(vcpu: number, global: number, cause: Cause): void {
     const at = vcpu * 2 + global;
     if (H[this.filled + at] === 0) return;

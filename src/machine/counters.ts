@@ -2,8 +2,9 @@ import { lossCauses } from '../stats/leaves.ts';
 import { type MetricName, walkMetric } from '../stats/metrics.ts';
 
 /**
- * What HOT code counts, by position in the core's counter area, and what follows from that (Core.deriveCounters). Running totals per vCPU are kept in
- * doubles; the area in the heap is added to them whenever another vCPU takes the core.
+ * What HOT code counts, by position in the core's counter area, and what follows from that
+ * (Core.deriveCounters). Running totals per vCPU are kept in doubles; the area in the heap is added
+ * to them whenever another vCPU takes the core.
  */
 export const hotCounters = [
   'visits',
@@ -44,9 +45,10 @@ export type HotCounter = (typeof hotCounters)[number];
 export const HOT_COUNTERS = hotCounters.length;
 
 /**
- * Position of each counter. The names are added backwards: objects that hold counts (metrics) have the same names in the
- * usual order, and would share their hidden classes with this one; the first count that is no small integer would then throw
- * away all HOT code, which has these positions folded in.
+ * Position of each counter. The names are added backwards: objects that hold counts (metrics) have
+ * the same names in the usual order, and would share their hidden classes with this one; the first
+ * count that is no small integer would then throw away all HOT code, which has these positions
+ * folded in.
  */
 export const K = Object.fromEntries(
   hotCounters.map((name, at) => [name, at] as const).reverse(),
@@ -55,7 +57,7 @@ export const K = Object.fromEntries(
 };
 
 /**
- * Cycles or references after which a core's int32 accounts are drained, and the most that pass before that
- * is looked at again: at four instructions a cycle no counter reaches 2^31.
+ * Cycles or references after which a core's int32 accounts are drained, and the most that pass
+ * before that is looked at again: at four instructions a cycle no counter reaches 2^31.
  */
 export const DRAIN_AFTER = 2 ** 28;

@@ -3,19 +3,27 @@ import type { Core } from './core.ts';
 import { heap } from './heap.ts';
 
 /**
- * The edge of a measured window falls inside a step of a core: a visit, an exit, a switch. The cut says how much each
- * leaf of the ledger held at the edge itself, so that every core accounts for exactly the window's cycles.
+ * The edge of a measured window falls inside a step of a core: a visit, an exit, a switch. The cut
+ * says how much each leaf of the ledger held at the edge itself, so that every core accounts for
+ * exactly the window's cycles.
  *
- * A step is made of charges. One that the edge divides is cut there; the charges of a visit, which HOT code books
- * together, count in the order in which they happen: translation, instructions, data.
+ * A step is made of charges. One that the edge divides is cut there; the charges of a visit, which
+ * HOT code books together, count in the order in which they happen: translation, instructions,
+ * data.
  */
 
-/** Cycles before an edge from which on visits are executed one by one: more than nearly all of them take. */
+/**
+ * Cycles before an edge from which on visits are executed one by one: more than nearly all of them
+ * take.
+ */
 const NEAR = 2 ** 15;
 /** More than any visit takes: 65535 instructions, at 16 cycles each, are the most. */
 const FAR = 2 ** 21;
 
-/** Told what a core had charged since it was last drained, by leaf, when the clock stood at the edge. */
+/**
+ * Told what a core had charged since it was last drained, by leaf, when the clock stood at the
+ * edge.
+ */
 export type OnEdge = (core: Core, leaves: Float64Array) => void;
 
 /** Leaves of a visit, the last to happen first. */

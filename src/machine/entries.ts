@@ -1,8 +1,8 @@
 import { Space } from './heap.ts';
 
 /**
- * What TLBs and walk caches consist of, by number: the words of each kind of thing, each word in an array of its own
- * (see heap.ts). 0 is none.
+ * What TLBs and walk caches consist of, by number: the words of each kind of thing, each word in an
+ * array of its own (see heap.ts). 0 is none.
  */
 
 /** `count` arrays of `length` words, which begin at different places of the host's cache sets. */
@@ -25,7 +25,10 @@ export const TAG = words();
 TAG[0] = -1;
 /** Next entry of the same hash head. */
 export const CHAIN = words();
-/** Bits of the page-table entry, which levels hold the translation, and whose it is: its vCPU, from `OWNER_SHIFT` on. */
+/**
+ * Bits of the page-table entry, which levels hold the translation, and whose it is: its vCPU, from
+ * `OWNER_SHIFT` on.
+ */
 export const FLAGS = words();
 /** Host frame. */
 export const FRAME = words();
@@ -62,8 +65,8 @@ export const LINK = of();
 /** Entries in use, of this page size. */
 export const RESIDENT = of();
 /**
- * Of a side, at the first of its arrays: hash heads, first free entry (the next one is its `CHAIN`), and entries in use above
- * 4K, those that both levels hold counted twice.
+ * Of a side, at the first of its arrays: hash heads, first free entry (the next one is its
+ * `CHAIN`), and entries in use above 4K, those that both levels hold counted twice.
  */
 export const HEADS = of();
 export const FREE = of();
@@ -89,11 +92,17 @@ export const WAY_CACHES = way();
 /** Where it leads: the last table, and the host frame of that. */
 export const WAY_NODE = way();
 export const WAY_FRAME = way();
-/** Slots of the three entries from the root on, what they say, and which entries of the page-walk cache hold them. */
+/**
+ * Slots of the three entries from the root on, what they say, and which entries of the page-walk
+ * cache hold them.
+ */
 export const WAY_SLOT = [way(), way(), way()] as const;
 export const WAY_ENTRY = [way(), way(), way()] as const;
 export const WAY_HELD = [way(), way(), way()] as const;
-/** Entries of the nested TLB that hold the frames of the four tables, from the root on; 0 where guest frames are not walked. */
+/**
+ * Entries of the nested TLB that hold the frames of the four tables, from the root on; 0 where
+ * guest frames are not walked.
+ */
 export const WAY_UNDER = [way(), way(), way(), way()] as const;
 
 export const waySpace = new Space('ways through page tables', [

@@ -6,12 +6,15 @@ export interface Evicted {
   readonly l2: Float64Array;
 }
 
-/** Who evicted whose live entries. A VM has the number of its row, its own number + 1; the host is row 0. */
+/**
+ * Who evicted whose live entries. A VM has the number of its row, its own number + 1; the host is
+ * row 0.
+ */
 export class Evictions {
   readonly rows: number;
   /**
-   * Offset of the count of (victim, evictor) is `tlb + victim * rows + evictor`: last copies of translations. 0 = not
-   * counted.
+   * Offset of the count of (victim, evictor) is `tlb + victim * rows + evictor`: last copies of
+   * translations. 0 = not counted.
    */
   readonly tlb: number;
   /** The same for lines of the L2 caches. */
@@ -32,7 +35,10 @@ export class Evictions {
     return counted ? 2 * (rows * rows + 16) : 0;
   }
 
-  /** The totals up to now. Called at least once in a second of simulated time, so that no int32 count overflows. */
+  /**
+   * The totals up to now. Called at least once in a second of simulated time, so that no int32
+   * count overflows.
+   */
   fold(): Evicted {
     for (const kind of ['tlb', 'l2'] as const) {
       const at = this[kind];

@@ -8,7 +8,10 @@ import { drop } from './tlb.ts';
 import { reset } from './tlb-build.ts';
 import { discard, emptyWalkCache } from './walk-cache.ts';
 
-/** Flushes of a core's TLBs and walk caches. Each says why, and which vCPUs' loss records it ends (core.ts). */
+/**
+ * Flushes of a core's TLBs and walk caches. Each says why, and which vCPUs' loss records it ends
+ * (core.ts).
+ */
 const H = heap;
 
 /** An ASID without the address-space number above it. */
@@ -33,8 +36,8 @@ function findPage(core: Core, side: number, vpn: number, size: number): number {
 }
 
 /**
- * TLB_CONTROL 1: everything goes, all ASIDs, host and global entries included. `cause` holds for all vCPUs but
- * `vcpu`, which may have lost its translations for a reason of its own.
+ * TLB_CONTROL 1: everything goes, all ASIDs, host and global entries included. `cause` holds for
+ * all vCPUs but `vcpu`, which may have lost its translations for a reason of its own.
  */
 export function flushAll(core: Core, cause: Cause, vcpu: number, own: Cause): void {
   core.flushes++;
@@ -52,14 +55,19 @@ export function flushAll(core: Core, cause: Cause, vcpu: number, own: Cause): vo
   }
 }
 
-/** `vcpu` got a fresh tag: its old entries stay, unreachable, and compete until they are replaced. */
+/**
+ * `vcpu` got a fresh tag: its old entries stay, unreachable, and compete until they are replaced.
+ */
 export function abandon(core: Core, vcpu: number, cause: Cause): void {
   core.flushes++;
   core.endSequence(vcpu, 0, cause);
   core.endSequence(vcpu, 1, cause);
 }
 
-/** Drops the entries of one ASID, whatever their address space; with `keepGlobal` its global entries stay (a guest CR3 write). */
+/**
+ * Drops the entries of one ASID, whatever their address space; with `keepGlobal` its global entries
+ * stay (a guest CR3 write).
+ */
 export function flushAsid(
   core: Core,
   asid: number,
@@ -132,8 +140,9 @@ function invalidate(core: Core, side: number, e: number, cause: Cause): void {
 }
 
 /**
- * Drops one translation wherever this ASID holds it: a fault on it discards it, and usually it is replaced at
- * once. Returns its leaf slot, 0 if it was not held; what became of it is for the caller to record.
+ * Drops one translation wherever this ASID holds it: a fault on it discards it, and usually it is
+ * replaced at once. Returns its leaf slot, 0 if it was not held; what became of it is for the
+ * caller to record.
  */
 export function forget(core: Core, vpn: number): number {
   let slot = 0;

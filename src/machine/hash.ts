@@ -1,10 +1,13 @@
 import { CHAIN as CHAIN_, KEY as KEY_, TAG as TAG_ } from './entries.ts';
 import { heap } from './heap.ts';
 
-/** HOT. The hash tables behind TLBs and walk caches: entries by key and tag. The heads are words of the heap. */
+/**
+ * HOT. The hash tables behind TLBs and walk caches: entries by key and tag. The heads are words of
+ * the heap.
+ */
 const H = heap;
-// Imported constants are bound to module-level ones: the compiler folds those, but loads an imported (or
-// exported) binding at each use (docs/decisions/0003).
+// Imported constants are bound to module-level ones: the compiler folds those, but loads an
+// imported (or exported) binding at each use (docs/decisions/0003).
 const CHAIN = CHAIN_;
 const KEY = KEY_;
 const TAG = TAG_;
@@ -12,8 +15,8 @@ const MIX = 0x85ebca6b | 0;
 const GOLDEN = 0x9e3779b1 | 0;
 
 /**
- * Hash heads for so many entries, `each` per entry at least. With fewer, more look-ups go on to a second entry, which costs a
- * wrong guess each; with more, heads fill the host's own caches.
+ * Hash heads for so many entries, `each` per entry at least. With fewer, more look-ups go on to a
+ * second entry, which costs a wrong guess each; with more, heads fill the host's own caches.
  */
 export const headsFor = (entries: number, each: number): number => {
   let heads = 16;

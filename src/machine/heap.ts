@@ -1,14 +1,16 @@
 /**
- * Where HOT code keeps what it reads per visit: flat arrays of fixed length, bound to constants of their modules, so that
- * the compiler knows address and length. A typed array per object would have to be loaded and checked at each access,
- * and gets twice as slow as soon as a second machine exists in the process (docs/decisions/0003).
+ * Where HOT code keeps what it reads per visit: flat arrays of fixed length, bound to constants of
+ * their modules, so that the compiler knows address and length. A typed array per object would have
+ * to be loaded and checked at each access, and gets twice as slow as soon as a second machine
+ * exists in the process (docs/decisions/0003).
  *
- * What has a number, like the entries of a TLB (entries.ts), keeps each of its words in an array of its own, all of them
- * of one length: the compiler checks the number once and knows it for the others (docs/decisions/0011). What is a run of words, like
- * counters and cache tags, is a piece of `heap`.
+ * What has a number, like the entries of a TLB (entries.ts), keeps each of its words in an array of
+ * its own, all of them of one length: the compiler checks the number once and knows it for the
+ * others (docs/decisions/0011). What is a run of words, like counters and cache tags, is a piece of
+ * `heap`.
  *
- * A machine takes regions when it is built and gives them back when the run is over. Zero pages are not
- * resident until they are touched, so the lengths cost address space only.
+ * A machine takes regions when it is built and gives them back when the run is over. Zero pages are
+ * not resident until they are touched, so the lengths cost address space only.
  */
 
 interface Region {
@@ -16,7 +18,10 @@ interface Region {
   readonly end: number;
 }
 
-/** Hands out regions of arrays that all have the same length. 0 is never handed out: it serves as "none". */
+/**
+ * Hands out regions of arrays that all have the same length. 0 is never handed out: it serves as
+ * "none".
+ */
 export class Space {
   readonly #length: number;
   readonly #arrays: readonly Int32Array[];

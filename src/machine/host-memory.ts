@@ -5,8 +5,8 @@ import { MAX_FRAMES } from './page-tables.ts';
 export const HOST_OWNER = 0xffff;
 
 /**
- * Host frames: which NUMA node they are on, which VM owns them, and what happened to each of their 64
- * cache lines. Nodes own equal, consecutive ranges. Running out is an error of the scenario.
+ * Host frames: which NUMA node they are on, which VM owns them, and what happened to each of their
+ * 64 cache lines. Nodes own equal, consecutive ranges. Running out is an error of the scenario.
  */
 export class HostMemory {
   readonly frames: number;
@@ -15,8 +15,8 @@ export class HostMemory {
   /** VM that owns each frame, or HOST_OWNER. */
   readonly owner: Uint16Array;
   /**
-   * Two bits a line, 16 lines a word, `frame << 2 | line >> 4`: 0 never in an L2, 1 evicted by its own
-   * VM, 2 evicted by another, 3 in some core's L2. Empty when data lines are off.
+   * Two bits a line, 16 lines a word, `frame << 2 | line >> 4`: 0 never in an L2, 1 evicted by its
+   * own VM, 2 evicted by another, 3 in some core's L2. Empty when data lines are off.
    */
   readonly lineState: Int32Array;
   readonly #next: number[];
@@ -41,7 +41,9 @@ export class HostMemory {
     return Math.floor(frame / this.framesPerNode);
   }
 
-  /** One frame, on `node` while it lasts, else on the next. Throws ModelError when the host is full. */
+  /**
+   * One frame, on `node` while it lasts, else on the next. Throws ModelError when the host is full.
+   */
   take(node: number, vm: number): number {
     for (let i = 0; i < this.nodes; i++) {
       const n = (node + i) % this.nodes;
@@ -70,7 +72,10 @@ export class HostMemory {
     throw new MemoryError(`host memory has no ${count} consecutive frames left`);
   }
 
-  /** The same for a range that is larger than what a node has left: it runs on into nodes nothing was taken from. */
+  /**
+   * The same for a range that is larger than what a node has left: it runs on into nodes nothing
+   * was taken from.
+   */
   takeSpan(node: number, vm: number, count: number, align: number): number {
     for (let i = 0; i < this.nodes; i++) {
       const first = (node + i) % this.nodes;

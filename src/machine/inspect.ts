@@ -34,7 +34,10 @@ function isLive(core: Core, entry: number): boolean {
   return heap[core.seqs + (flags >>> OWNER_SHIFT) * 2 + global] === SEQ[entry];
 }
 
-/** What the TLBs hold for a vCPU under its present tag and address-space number (0 unless traces set one). */
+/**
+ * What the TLBs hold for a vCPU under its present tag and address-space number (0 unless traces set
+ * one).
+ */
 export function* heldTranslations(
   core: Core,
   vcpu: number,

@@ -1,8 +1,9 @@
 import { type Arena, Space } from './heap.ts';
 
 /**
- * Items: visits of a program and operations among them (guest/workloads/workload.ts says what their words mean), by
- * number, each word in an array of its own (see heap.ts). A program writes blocks of them, a core executes them.
+ * Items: visits of a program and operations among them (guest/workloads/workload.ts says what their
+ * words mean), by number, each word in an array of its own (see heap.ts). A program writes blocks
+ * of them, a core executes them.
  */
 const LENGTH = 1 << 19;
 
@@ -11,8 +12,9 @@ export const ITEM_PAGE = new Int32Array(LENGTH);
 /** What it is: `Op`, and the lines of a visit. */
 export const ITEM_OP = new Int32Array(LENGTH);
 /**
- * References and instructions: running totals of the visits of the block, up to and including this one, so that whoever
- * executes some of them has nothing to add up. Of an operation: its other arguments.
+ * References and instructions: running totals of the visits of the block, up to and including this
+ * one, so that whoever executes some of them has nothing to add up. Of an operation: its other
+ * arguments.
  */
 export const ITEM_REFERENCES = new Int32Array(LENGTH);
 export const ITEM_INSTRUCTIONS = new Int32Array(LENGTH);
@@ -39,7 +41,10 @@ export const releaseBlock = (block: number): void => itemSpace.release(block - M
 /** The four words of an item; references and instructions of this visit alone. */
 export type Item = readonly [page: number, op: number, references: number, instructions: number];
 
-/** Whether the item is a visit, not an operation: loads, stores and fetches have the first three numbers. */
+/**
+ * Whether the item is a visit, not an operation: loads, stores and fetches have the first three
+ * numbers.
+ */
 const isVisit = (op: number): boolean => (op & 255) < 3;
 
 /** Writes an item of a block after those before it. */

@@ -12,7 +12,10 @@ export interface MachineState {
   /** VM of each vCPU. */
   readonly vmOf: Int32Array;
   readonly dataLines: boolean;
-  /** By leaf, 1 = its cycles are neither charged nor do they pass; undefined = all cost what they cost. */
+  /**
+   * By leaf, 1 = its cycles are neither charged nor do they pass; undefined = all cost what they
+   * cost.
+   */
   readonly freeLeaves: Uint8Array | undefined;
   readonly evictions: Evictions;
 }

@@ -22,7 +22,9 @@ export interface MachineOptions {
   readonly vmOf: Int32Array;
   /** Expected page-table nodes; the pool grows when it was too low. */
   readonly tableNodes: number;
-  /** Count who evicts whose entries: some per cent of the time of a run that misses all the time. */
+  /**
+   * Count who evicts whose entries: some per cent of the time of a run that misses all the time.
+   */
   readonly countEvictions?: boolean | undefined;
   /** See MachineState. */
   readonly freeLeaves?: Uint8Array | undefined;
@@ -54,7 +56,8 @@ function latencies(processor: Processor, nodes: number, node: number): Int32Arra
   return Int32Array.from({ length: nodes }, (_, other) => {
     if (other === node) return localCycles;
     const perSocket = processor.diesPerSocket;
-    // Two dies of a package and up to four sockets in a square: neighbours one hop, the diagonal two.
+    // Two dies of a package and up to four sockets in a square: neighbours one hop, the diagonal
+    // two.
     const near =
       Math.floor(other / perSocket) === Math.floor(node / perSocket) ||
       [1, 2, 4].includes(Math.floor(other / perSocket) ^ Math.floor(node / perSocket));

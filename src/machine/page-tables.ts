@@ -1,7 +1,7 @@
 /**
- * Every radix table of the simulated host in one pool: guest, nested and shadow tables alike. A node is
- * 512 entries; entry i of node n is the *slot* `n << 9 | i`, a number that names it everywhere (walk
- * caches, loss records). Node 0 is never used.
+ * Every radix table of the simulated host in one pool: guest, nested and shadow tables alike. A
+ * node is 512 entries; entry i of node n is the *slot* `n << 9 | i`, a number that names it
+ * everywhere (walk caches, loss records). Node 0 is never used.
  *
  * An entry is an int32: the low 7 bits are flags, the upper 25 the child node or the frame.
  */
@@ -23,20 +23,29 @@ export const PTE_SHIFT = 7;
 export const MAX_FRAMES = 1 << 25;
 
 export class PageTables {
-  /** All entries of all nodes. Replaced when the pool grows: HOT code reads the field at each walk. */
+  /**
+   * All entries of all nodes. Replaced when the pool grows: HOT code reads the field at each walk.
+   */
   entries: Int32Array;
-  /** The frame each node lives in: guest frame for guest tables under virtualization, else host frame. */
+  /**
+   * The frame each node lives in: guest frame for guest tables under virtualization, else host
+   * frame.
+   */
   frame: Int32Array;
   /**
-   * The node whose slots stand for this one in loss records: a shadow table answers for the guest table
-   * it mirrors, so that "was this translation held before" survives rebuilding the shadow. Itself otherwise.
+   * The node whose slots stand for this one in loss records: a shadow table answers for the guest
+   * table it mirrors, so that "was this translation held before" survives rebuilding the shadow.
+   * Itself otherwise.
    */
   mirror: Int32Array;
   /** Present entries of each node. */
   used: Uint16Array;
   /** Called when a node gets a new meaning, so that records about its old slots can be wiped. */
   onReuse: (node: number) => void = () => {};
-  /** Counted up by every `set`, the only one to write upper entries: an int32 that starts over (see ways.ts). */
+  /**
+   * Counted up by every `set`, the only one to write upper entries: an int32 that starts over (see
+   * ways.ts).
+   */
   version = 0;
   readonly #free: number[] = [];
   #next = 1;

@@ -1,7 +1,10 @@
 import { z } from 'zod';
 import { frequency, size } from '../base/units.ts';
 
-/** What a processor preset (configs/processors/*.yaml) says. Latencies are cycles of its own core clock. */
+/**
+ * What a processor preset (configs/processors/*.yaml) says. Latencies are cycles of its own core
+ * clock.
+ */
 
 const count = () =>
   z

@@ -32,8 +32,8 @@ import { raise as raise_, walkAndReplace as walkAndReplace_ } from './usual-miss
  * everything else is a call.
  */
 const H = heap;
-// Imported constants are bound to module-level ones: the compiler folds those, but loads an imported
-// binding at each use (docs/decisions/0003).
+// Imported constants are bound to module-level ones: the compiler folds those, but loads an
+// imported binding at each use (docs/decisions/0003).
 const Leaf = Leaf_;
 const CHAIN = CHAIN_;
 const FLAGS = FLAGS_;
@@ -67,7 +67,9 @@ export const Stop = {
   Limit: 0,
   /** The block is used up. */
   End: 1,
-  /** The guest kernel must handle a page fault of the item at `core.item`, which is to be repeated. */
+  /**
+   * The guest kernel must handle a page fault of the item at `core.item`, which is to be repeated.
+   */
   Fault: 2,
   /** The item at `core.item` is an operation for the guest kernel. */
   Operation: 3,
@@ -83,23 +85,27 @@ const NOTHING = 0;
 const A_MISS = 1;
 const AN_OPERATION = 2;
 
-/** Whole cycles of so many instructions: (carry + instructions * cpi) >> 8, where the product may pass 2^31. */
+/**
+ * Whole cycles of so many instructions: (carry + instructions * cpi) >> 8, where the product may
+ * pass 2^31.
+ */
 const cyclesOf = (instructions: number, carry: number, cpi: number): number =>
   (Math.imul(instructions >>> 8, cpi) + ((carry + Math.imul(instructions & 255, cpi)) >>> 8)) | 0;
 
 /**
- * How many instructions can be executed, at least, before `cycles` cycles have passed. A little less than 256 / cpi: a
- * division that was exact so far is compiled as one of whole numbers.
+ * How many instructions can be executed, at least, before `cycles` cycles have passed. A little
+ * less than 256 / cpi: a division that was exact so far is compiled as one of whole numbers.
  */
 const instructionsUntil = (cycles: number, cpi: number): number =>
   Math.min((cycles - 1) * (255.5 / cpi), 2 ** 30) | 0;
 
 /**
- * Executes the items from `core.item` to `core.itemEnd` in user mode until `limit` cycles have passed (an
- * int32; the last visit may overshoot). Settles `core.time`.
+ * Executes the items from `core.item` to `core.itemEnd` in user mode until `limit` cycles have
+ * passed (an int32; the last visit may overshoot). Settles `core.time`.
  *
- * Time is not added up visit by visit: it follows from the instructions of the block and from what slow paths
- * took, and only the number of instructions at which the limit can be reached at the earliest is compared.
+ * Time is not added up visit by visit: it follows from the instructions of the block and from what
+ * slow paths took, and only the number of instructions at which the limit can be reached at the
+ * earliest is compared.
  */
 export function runBlock(core: Core, limit: number): Stop {
   const keys = KEY;
@@ -131,7 +137,8 @@ export function runBlock(core: Core, limit: number): Stop {
   // Instructions that a cycle can hold, rounded up.
   const perCycle = ((255 + cpi) / cpi) | 0;
   const before = itemInstructions[(begin - 1) | 0]!;
-  // Looked at after the first visit of each block, so that the compiler has seen the way before it becomes rare.
+  // Looked at after the first visit of each block, so that the compiler has seen the way before it
+  // becomes rare.
   let check = before;
   // The same; with data lines every visit leaves the inner loop.
   let leaveAt = before;
@@ -264,8 +271,8 @@ export function runBlock(core: Core, limit: number): Stop {
 }
 
 /**
- * The same before the edge of a measured window, where accounts are cut; close to it visit by visit. May come back
- * with `Limit` early.
+ * The same before the edge of a measured window, where accounts are cut; close to it visit by
+ * visit. May come back with `Limit` early.
  */
 export function runToEdge(core: Core, limit: number): Stop {
   const { cut } = core;
@@ -283,9 +290,9 @@ export function runToEdge(core: Core, limit: number): Stop {
 }
 
 /**
- * Executes one visit of guest kernel code or data. The page must be mapped (the kernel's direct map is);
- * returns false if the walk still ends in a true fault, which is an error of the guest kernel model.
- * Time passes in `core.ahead`.
+ * Executes one visit of guest kernel code or data. The page must be mapped (the kernel's direct map
+ * is); returns false if the walk still ends in a true fault, which is an error of the guest kernel
+ * model. Time passes in `core.ahead`.
  */
 export function visitKernel(
   core: Core,

@@ -56,7 +56,9 @@ const levelsOf = ({ tlb }: Processor): readonly (readonly TlbLevelSpec[])[] => [
   [tlb.l1d, tlb.l2d],
 ];
 
-/** Hash heads of each side: both have as many, so that no branch of a look-up depends on the side. */
+/**
+ * Hash heads of each side: both have as many, so that no branch of a look-up depends on the side.
+ */
 const headsOf = (processor: Processor): number =>
   headsFor(Math.max(...levelsOf(processor).map(entriesOf)), 4);
 

@@ -20,11 +20,13 @@ import {
 import { hash as hash_, unhash as unhash_ } from './hash.ts';
 
 /**
- * HOT. The TLBs of a core: both sides (instructions, data), both levels and all page sizes, exact LRU.
+ * HOT. The TLBs of a core: both sides (instructions, data), both levels and all page sizes, exact
+ * LRU.
  *
- * A translation is one entry (see entries.ts), whether one level holds it or both, and is found in one hash table for its
- * side. So what misses the first level is looked up once for both, and what comes up from the second is not copied. An array (one
- * level, one page size or several that share it) is sets of entries, and a set is in one of two forms:
+ * A translation is one entry (see entries.ts), whether one level holds it or both, and is found in
+ * one hash table for its side. So what misses the first level is looked up once for both, and what
+ * comes up from the second is not copied. An array (one level, one page size or several that share
+ * it) is sets of entries, and a set is in one of two forms:
  *
  * - A list through `NEXT` and `PREV`, both ways and back to the set itself, which is its home and counts in `CHAIN` the ways that
  *   are empty. It costs the same for any number of ways. What links an entry of the second level are the words of
@@ -32,8 +34,8 @@ import { hash as hash_, unhash as unhash_ } from './hash.ts';
  * - A row, for a second level of four ways, the usual one: its entries, most recent first, are `NEXT`, `PREV`, `HOME` and `CHAIN` of the
  *   set, empty ways last. It leaves alone the entries themselves, most of which are cold.
  */
-// Imported constants are bound to module-level ones: the compiler folds those, but loads an imported
-// binding at each use (docs/decisions/0003).
+// Imported constants are bound to module-level ones: the compiler folds those, but loads an
+// imported binding at each use (docs/decisions/0003).
 const CHAIN = CHAIN_;
 const FLAGS = FLAGS_;
 const HOME = HOME_;
@@ -46,13 +48,18 @@ const FREE = FREE_;
 const hash = hash_;
 const unhash = unhash_;
 
-/** What it takes to drop an entry of a side: number of its first array, and 32 - log2(number of hash heads). */
+/**
+ * What it takes to drop an entry of a side: number of its first array, and 32 - log2(number of hash
+ * heads).
+ */
 export interface TlbPlace {
   readonly at: number;
   readonly shift: number;
 }
 
-/** A free entry of the side whose first array is `side`, named (key, tag); no level holds it yet. */
+/**
+ * A free entry of the side whose first array is `side`, named (key, tag); no level holds it yet.
+ */
 export const create = (side: number, shift: number, key: number, tag: number): number => {
   const chains = CHAIN;
   const headsOf = HEADS;
@@ -122,7 +129,10 @@ export const putInList = (home: number, link: number): number => {
 /** -1 if a word is not 0, else 0. */
 const ifAny = (word: number): number => (word | -word) >> 31;
 
-/** Makes `e` the most recent of a row that has it, without a branch: which of the four it is cannot be guessed. */
+/**
+ * Makes `e` the most recent of a row that has it, without a branch: which of the four it is cannot
+ * be guessed.
+ */
 export const toFront = (row: number, e: number): void => {
   const chains = CHAIN;
   const nexts = NEXT;

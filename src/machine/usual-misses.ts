@@ -29,13 +29,14 @@ import { putInRow as putInRow_, toFront as toFront_ } from './tlb.ts';
 import { findWay as findWay_, goWay as goWay_, goWayUnder as goWayUnder_ } from './ways.ts';
 
 /**
- * HOT. The two usual misses of the L1 TLB, each in one piece: a 4K page that the L2 has, and one whose walk goes a way that the core
- * knows (see ways.ts) and which replaces a page of its own vCPU. What they do is what translate.ts and walk.ts do
- * step by step. They look at everything first, and if anything is not as usual, they do nothing and return 0.
+ * HOT. The two usual misses of the L1 TLB, each in one piece: a 4K page that the L2 has, and one
+ * whose walk goes a way that the core knows (see ways.ts) and which replaces a page of its own
+ * vCPU. What they do is what translate.ts and walk.ts do step by step. They look at everything
+ * first, and if anything is not as usual, they do nothing and return 0.
  */
 const H = heap;
-// Imported constants are bound to module-level ones: the compiler folds those, but loads an imported
-// binding at each use (docs/decisions/0003).
+// Imported constants are bound to module-level ones: the compiler folds those, but loads an
+// imported binding at each use (docs/decisions/0003).
 const CHAIN = CHAIN_;
 const FLAGS = FLAGS_;
 const FRAME = FRAME_;
@@ -105,7 +106,10 @@ const replaceInList = (home: number, oldest: number, entry: number): void => {
   flagsOf[oldest] = flagsOf[oldest]! & ~IN_L1;
 };
 
-/** A visit to the page of `entry`, which is not in the L1: takes it from the L2. `core.l2HitCycles` are to pass. */
+/**
+ * A visit to the page of `entry`, which is not in the L1: takes it from the L2. `core.l2HitCycles`
+ * are to pass.
+ */
 export const raise = (core: Core, side: number, entry: number, write: number): number => {
   const keys = KEY;
   const flagsOf = FLAGS;
@@ -145,7 +149,8 @@ const readLine = (core: Core, frame: number, line: number): number => {
 };
 
 /**
- * A visit to a page that no level has: walks and fills both. `core.took` cycles are to pass. Returns the entry.
+ * A visit to a page that no level has: walks and fills both. `core.took` cycles are to pass.
+ * Returns the entry.
  */
 export const walkAndReplace = (core: Core, page: number, side: number, write: number): number => {
   const chains = CHAIN;

@@ -3,16 +3,17 @@ import { hash as hash_, headsFor, unhash as unhash_ } from './hash.ts';
 import { heap, type Take } from './heap.ts';
 
 /**
- * HOT. The array behind the page-walk cache and the nested TLB: fully associative, exact LRU by time of use. A walk
- * looks up to ten entries up and nearly always finds them, so a hit is one store, and a replacement, which comes with
- * a read of the table anyway, looks through all times. (A TLB, see tlb.ts, misses too often for that.)
+ * HOT. The array behind the page-walk cache and the nested TLB: fully associative, exact LRU by
+ * time of use. A walk looks up to ten entries up and nearly always finds them, so a hit is one
+ * store, and a replacement, which comes with a read of the table anyway, looks through all times.
+ * (A TLB, see tlb.ts, misses too often for that.)
  *
  * Entries are those of entries.ts, found as those of a TLB are; one that is empty is not hashed and
  * was never used. Times are counted by the core (`Core.walkClock`), from 1.
  */
 const H = heap;
-// Imported constants are bound to module-level ones: the compiler folds those, but loads an imported
-// binding at each use (docs/decisions/0003).
+// Imported constants are bound to module-level ones: the compiler folds those, but loads an
+// imported binding at each use (docs/decisions/0003).
 const FRAME = FRAME_;
 const TAG = TAG_;
 const USED = USED_;
@@ -80,7 +81,9 @@ export function replaceOldest(
   return oldest;
 }
 
-/** Key in the nested TLB of a guest frame whose nested page is of `size` (0 = 4K, 1 = 2M, 2 = 1G). */
+/**
+ * Key in the nested TLB of a guest frame whose nested page is of `size` (0 = 4K, 1 = 2M, 2 = 1G).
+ */
 export function nestedTlbKey(gfn: number, size: number): number {
   return size === 0 ? gfn : ~((gfn >>> (9 * size)) | (size << 26));
 }

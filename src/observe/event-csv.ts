@@ -36,9 +36,10 @@ const DETAILS = 1 << 16;
 const CHUNK = 1 << 16;
 
 /**
- * One line per run state, exit, switch, flush, fault and interrupt. What lasts is written when it ends, with the
- * cycle it began at and the cycles it took as the value, so a sum over lines is a total of the run. Time in a
- * state is cut where the measured window begins, so that the lines from there on add up to the window.
+ * One line per run state, exit, switch, flush, fault and interrupt. What lasts is written when it
+ * ends, with the cycle it began at and the cycles it took as the value, so a sum over lines is a
+ * total of the run. Time in a state is cut where the measured window begins, so that the lines from
+ * there on add up to the window.
  */
 export class EventCsv implements TraceFormat {
   readonly #sink: Sink;

@@ -41,7 +41,10 @@ export interface TraceFormat {
 
 const FIELDS = 5;
 
-/** Holds events back until nothing earlier can come, puts them in order, and hands them to the formats. */
+/**
+ * Holds events back until nothing earlier can come, puts them in order, and hands them to the
+ * formats.
+ */
 export class EventLog implements Observer {
   readonly #formats: readonly TraceFormat[];
   #count = 0;

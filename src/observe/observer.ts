@@ -1,6 +1,9 @@
 import type { Cycles } from '../base/ids.ts';
 
-/** What an observer learns before anything happens. The numbers in its calls are indexes into these lists. */
+/**
+ * What an observer learns before anything happens. The numbers in its calls are indexes into these
+ * lists.
+ */
 export interface ObservedRun {
   readonly name: string;
   /** Cycles per microsecond of simulated time. */
@@ -22,26 +25,36 @@ export interface ObservedRun {
 export const faultNames = ['guest', 'hidden', 'emulated'] as const;
 
 /**
- * Told of what a hypervisor engineer would trace. Nothing here fires once per memory reference. Calls about one
- * pCPU come in the order of its clock; the clocks of pCPUs run apart by the lookahead, so calls as a whole do not.
+ * Told of what a hypervisor engineer would trace. Nothing here fires once per memory reference.
+ * Calls about one pCPU come in the order of its clock; the clocks of pCPUs run apart by the
+ * lookahead, so calls as a whole do not.
  */
 export interface Observer {
   onBegin(run: ObservedRun): void;
   /**
-   * A vCPU changes state; on the way to and from `running` the pCPU is the one it runs on, else the last it
-   * ran on, -1 = none yet. With `from` equal to `to`, its time up to `now` has been accounted: at either end of
-   * the measured window.
+   * A vCPU changes state; on the way to and from `running` the pCPU is the one it runs on, else the
+   * last it ran on, -1 = none yet. With `from` equal to `to`, its time up to `now` has been
+   * accounted: at either end of the measured window.
    */
   onRunstate(now: Cycles, pcpu: number, vcpu: number, from: number, to: number): void;
   /** The pCPU has nothing to run from now on. */
   onIdle(now: Cycles, pcpu: number): void;
   /** #VMEXIT: the guest's last instruction is done, nothing has been charged yet. */
   onVmexit(now: Cycles, pcpu: number, vcpu: number, reason: number): void;
-  /** VMRUN is done and the guest's next instruction follows; also without a hypervisor, after a switch. */
+  /**
+   * VMRUN is done and the guest's next instruction follows; also without a hypervisor, after a
+   * switch.
+   */
   onVmrun(now: Cycles, pcpu: number, vcpu: number, asid: number): void;
-  /** Interrupts reach the guest, as vector bits; `fresh`: by the entry just made, without an exit of their own. */
+  /**
+   * Interrupts reach the guest, as vector bits; `fresh`: by the entry just made, without an exit of
+   * their own.
+   */
   onInterrupt(now: Cycles, pcpu: number, vcpu: number, vectors: number, fresh: boolean): void;
-  /** Translations of a vCPU are dropped; `control` is AMD's TLB_CONTROL, 0 = a new tag instead of a flush. */
+  /**
+   * Translations of a vCPU are dropped; `control` is AMD's TLB_CONTROL, 0 = a new tag instead of a
+   * flush.
+   */
   onTlbFlush(now: Cycles, pcpu: number, vcpu: number, cause: number, control: number): void;
   /** A walk of `vpn` failed; `outcome` is an index of `faultNames`. */
   onFault(now: Cycles, pcpu: number, vcpu: number, vpn: number, outcome: number): void;

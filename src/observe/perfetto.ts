@@ -42,9 +42,9 @@ const GROUP = 2 ** 20;
 const CHUNK = 1 << 16;
 
 /**
- * Perfetto's native trace: per pCPU what runs, with the exits and switches inside it; per vCPU its run
- * state; counters of TLB entries and exits per VM. Stamps are whole nanoseconds, rounded down; the exact length of a
- * slice is its argument `cycles`. States that last no time are left out.
+ * Perfetto's native trace: per pCPU what runs, with the exits and switches inside it; per vCPU its
+ * run state; counters of TLB entries and exits per VM. Stamps are whole nanoseconds, rounded down;
+ * the exact length of a slice is its argument `cycles`. States that last no time are left out.
  */
 export class PerfettoTrace implements TraceFormat {
   readonly #sink: Sink;

@@ -1,6 +1,9 @@
 import { ByteBuffer } from './bytes.ts';
 
-/** Writes the protobuf wire format: varints, strings and nested messages. Source: protobuf.dev, "Encoding". */
+/**
+ * Writes the protobuf wire format: varints, strings and nested messages. Source: protobuf.dev,
+ * "Encoding".
+ */
 export class ProtoWriter extends ByteBuffer {
   /** Appends a varint field: a whole number from 0 to 2^53 - 1, a bool as 0 or 1, or an enum. */
   uint(field: number, value: number): void {

@@ -5,24 +5,28 @@ import { Kind, type Sink, type TraceFormat } from './event-log.ts';
 import type { ObservedRun } from './observer.ts';
 
 /**
- * Xen's binary trace, as xentrace writes it and xenalyze reads it. Source: xen/include/public/trace.h (events, record
- * layout) and tools/xentrace/xenalyze.c (what a reader expects of the order).
+ * Xen's binary trace, as xentrace writes it and xenalyze reads it. Source:
+ * xen/include/public/trace.h (events, record layout) and tools/xentrace/xenalyze.c (what a reader
+ * expects of the order).
  *
- * A record is a word of event (28 bits), number of extra words (3) and a flag for a time stamp (1), the stamp in
- * two words, then the extra words. Records of one pCPU stand in windows, each led by a record without a stamp
- * that names the pCPU and the bytes to come.
+ * A record is a word of event (28 bits), number of extra words (3) and a flag for a time stamp (1),
+ * the stamp in two words, then the extra words. Records of one pCPU stand in windows, each led by a
+ * record without a stamp that names the pCPU and the bytes to come.
  */
 const CPU_CHANGE = 0x1f003;
 const RUNSTATE_CHANGE = 0x21001;
 const VMENTRY = 0x81001;
 /**
- * #VMEXIT with a 64-bit instruction pointer. Xen before 4.19 knows no other; later ones write 0x81103 on AMD. Every
- * xenalyze takes this one, and reads the reasons as AMD's with --svm-mode.
+ * #VMEXIT with a 64-bit instruction pointer. Xen before 4.19 knows no other; later ones write
+ * 0x81103 on AMD. Every xenalyze takes this one, and reads the reasons as AMD's with --svm-mode.
  */
 const VMEXIT64 = 0x81102;
 const STAMPED = 0x80000000;
 
-/** Bytes after which windows go to the sink. The first ones hold a record of every pCPU, as xenalyze expects. */
+/**
+ * Bytes after which windows go to the sink. The first ones hold a record of every pCPU, as xenalyze
+ * expects.
+ */
 const CHUNK = 1 << 16;
 
 /** xenalyze takes a stamp of 0 for none. */
@@ -45,8 +49,9 @@ const xenRunstate: Readonly<Record<string, number>> = {
 };
 
 /**
- * Exit codes of the AMD manual (APM 2, appendix C). What the model tells apart may be one code to the hardware: a
- * write to a write-protected table is a #PF, and an access to the APIC's page faults like every other page.
+ * Exit codes of the AMD manual (APM 2, appendix C). What the model tells apart may be one code to
+ * the hardware: a write to a write-protected table is a #PF, and an access to the APIC's page
+ * faults like every other page.
  */
 export const svmExitCodes = (nested: boolean): Readonly<Record<string, number>> => ({
   npf: 0x400,
@@ -157,8 +162,8 @@ export class XenTrace implements TraceFormat {
   }
 
   /**
-   * xenalyze ignores a vCPU until it has seen it run, so each is shown running for no time, then in the state
-   * it starts in. The pCPUs begin with what runs there.
+   * xenalyze ignores a vCPU until it has seen it run, so each is shown running for no time, then in
+   * the state it starts in. The pCPUs begin with what runs there.
    */
   #open(): void {
     this.#opened = true;
@@ -191,7 +196,10 @@ export class XenTrace implements TraceFormat {
     this.#runstate(now, on, id, from, to);
   }
 
-  /** xenalyze counts what has ended only: every state ends here, and with it an exit that waits for a wake-up. */
+  /**
+   * xenalyze counts what has ended only: every state ends here, and with it an exit that waits for
+   * a wake-up.
+   */
   #close(now: Cycles, pcpu: number, vcpu: number): void {
     this.#change(now, pcpu, vcpu, this.#state[vcpu] === RUNNABLE ? OFFLINE : RUNNABLE);
   }

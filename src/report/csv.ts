@@ -5,8 +5,8 @@ import { runColumns, wideLeaves } from './columns.ts';
 import { runDictionary } from './dictionary.ts';
 
 /**
- * Results as CSV: a header row, commas, LF, whole numbers without separators, an empty cell for what does not
- * exist. Every row says what it is about and in which unit.
+ * Results as CSV: a header row, commas, LF, whole numbers without separators, an empty cell for
+ * what does not exist. Every row says what it is about and in which unit.
  */
 
 type Cell = string | number | undefined;
@@ -108,7 +108,10 @@ export function timeseriesCsv(result: RunResult): Iterable<string> {
   return csv(runColumns['timeseries.csv'], rows);
 }
 
-/** What every column and metric of the tables of a run means, also of those that a run only has when asked. */
+/**
+ * What every column and metric of the tables of a run means, also of those that a run only has when
+ * asked.
+ */
 export function dictionaryCsv(): Iterable<string> {
   return csv(runColumns['dictionary.csv'], runDictionary());
 }

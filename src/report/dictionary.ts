@@ -3,8 +3,9 @@ import { metricDictionary, seriesDictionary, wordsOf } from '../stats/metrics.ts
 import { leafColumn, runColumns, wideLeaves } from './columns.ts';
 
 /**
- * What every column of every table means, each name once, whichever tables it stands in: metrics and the
- * measures made of them (src/stats), the leaves of the ledger, and the columns that say what a row is about.
+ * What every column of every table means, each name once, whichever tables it stands in: metrics
+ * and the measures made of them (src/stats), the leaves of the ledger, and the columns that say
+ * what a row is about.
  */
 export interface Entry {
   readonly name: string;
@@ -126,7 +127,9 @@ export interface AxisColumn {
   readonly column: string;
 }
 
-/** Rows of dictionary.csv: a row for each column of `tables`, and for each of `metrics` of a table. */
+/**
+ * Rows of dictionary.csv: a row for each column of `tables`, and for each of `metrics` of a table.
+ */
 export function* dictionaryRows(
   tables: Readonly<Record<string, readonly string[]>>,
   metrics: Readonly<Record<string, readonly string[]>>,

@@ -2,7 +2,10 @@ import type { RunResult } from '../stats/result.ts';
 
 const WIDTH = 96;
 
-/** What the measured window was too short for: a note each, wrapped; further lines of one are set in. */
+/**
+ * What the measured window was too short for: a note each, wrapped; further lines of one are set
+ * in.
+ */
 export function noteLines({ findings }: RunResult): string[] {
   return findings.flatMap(({ message }) => {
     const lines = [''];

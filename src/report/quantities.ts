@@ -2,8 +2,9 @@ import { type MeasureName, measures } from '../stats/measures.ts';
 import { MILLION_INSTRUCTIONS } from '../stats/metrics.ts';
 
 /**
- * Numbers as people read them: times in ms, µs or ns, shares in per cent, thousands in groups of three with a
- * comma, and no more digits than the interval allows. Tables for programs (CSV, JSON) keep the raw units.
+ * Numbers as people read them: times in ms, µs or ns, shares in per cent, thousands in groups of
+ * three with a comma, and no more digits than the interval allows. Tables for programs (CSV, JSON)
+ * keep the raw units.
  */
 
 /** `12,345.7`, rounded to so many digits after the point; below 0, to tens, hundreds, … */
@@ -17,7 +18,10 @@ export function rounded(value: number, decimals: number): string {
   return /[1-9]/.test(all) ? all : all.replace('-', '');
 }
 
-/** Digits after the point that show `figures` significant ones of `size`; below 0, of tens, hundreds, … */
+/**
+ * Digits after the point that show `figures` significant ones of `size`; below 0, of tens,
+ * hundreds, …
+ */
 const decimalsFor = (size: number, figures: number): number => {
   if (size === 0) return 0;
   const exponent = Number(size.toExponential(figures - 1).split('e')[1]);
@@ -65,8 +69,8 @@ export function interval(value: number, half: number | undefined): string {
 }
 
 /**
- * Whether an interval tells nothing of a number that cannot be negative: it reaches down to zero. An interval of no
- * width says that all runs agree.
+ * Whether an interval tells nothing of a number that cannot be negative: it reaches down to zero.
+ * An interval of no width says that all runs agree.
  */
 export const saysNothing = (value: number, half: number | undefined): boolean =>
   half !== undefined && half > 0 && half >= Math.abs(value);
@@ -74,7 +78,9 @@ export const saysNothing = (value: number, half: number | undefined): boolean =>
 const never = (name: MeasureName) =>
   measures[name].unit === 'ns' ? 'none served' : 'no work done';
 
-/** `10.1 ± 2.3`, or `10 (too few: 3 runs)` where the interval says nothing. `runs`: replications. */
+/**
+ * `10.1 ± 2.3`, or `10 (too few: 3 runs)` where the interval says nothing. `runs`: replications.
+ */
 export function estimated(value: number, half?: number, runs?: number, unit = ''): string {
   const suffix = unit === '' ? '' : ` ${unit}`;
   if (!saysNothing(value, half)) return `${interval(value, half)}${suffix}`;
@@ -84,8 +90,9 @@ export function estimated(value: number, half?: number, runs?: number, unit = ''
 }
 
 /**
- * A value of a measure as people read it: `10.1 ± 2.3 ms`, `12.3 %`; `10 ms (too few: 3 runs)` where the interval says
- * nothing. `value` and `half` in the unit of the measure; infinite: the VM finished nothing. `runs`: replications.
+ * A value of a measure as people read it: `10.1 ± 2.3 ms`, `12.3 %`; `10 ms (too few: 3 runs)`
+ * where the interval says nothing. `value` and `half` in the unit of the measure; infinite: the VM
+ * finished nothing. `runs`: replications.
  */
 export function shown(name: MeasureName, value: number, half?: number, runs?: number): string {
   if (Number.isNaN(value)) return '-';
@@ -125,8 +132,8 @@ export function countedRange(amounts: readonly number[], unit: string): string {
 }
 
 /**
- * Units of work from which on a cost per unit is shown: of whole units up to two more or less are under way at the
- * ends of the window, a fifth of ten. Instructions are counted one by one.
+ * Units of work from which on a cost per unit is shown: of whole units up to two more or less are
+ * under way at the ends of the window, a fifth of ten. Instructions are counted one by one.
  */
 export const ENOUGH_UNITS = 10;
 

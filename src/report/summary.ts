@@ -9,8 +9,9 @@ import { countedRange, plain } from './quantities.ts';
 import { groupBy, grouped, percent, range, tableLines } from './table.ts';
 
 /**
- * What a person wants to see first, in at most 100 columns: what ran, what each VM got done, where its cycles
- * went, what virtualization cost most, why translations were lost, how busy the host was.
+ * What a person wants to see first, in at most 100 columns: what ran, what each VM got done, where
+ * its cycles went, what virtualization cost most, why translations were lost, how busy the host
+ * was.
  */
 export interface SummaryOptions {
   /** For headings; left out: plain text. */
@@ -234,7 +235,10 @@ function causeLines(lines: readonly Line[]): string[] {
   return rows.length > 0 ? wide(columns, rows) : [];
 }
 
-/** With cycles to spare VMs do more, and other, work: totals of this run and of one that pays are not comparable. */
+/**
+ * With cycles to spare VMs do more, and other, work: totals of this run and of one that pays are
+ * not comparable.
+ */
 function freeLines({ free }: Scenario, lines: readonly Line[]): string[] {
   if (free.length === 0) return [];
   const rows = lines.map(({ name, vms }) => [

@@ -25,7 +25,10 @@ const kinds: readonly { readonly sign: string; readonly name: string; readonly l
     { sign: '░', name: 'hypervisor', leaves: /^(?:exit\.|switch|shootdown|host)/ },
   ];
 
-/** Where the cycles of each VM went, and that it ran at all: the rest of the line it was halted or waited. */
+/**
+ * Where the cycles of each VM went, and that it ran at all: the rest of the line it was halted or
+ * waited.
+ */
 export function runPlot({ vms, windowCycles }: RunResult): string {
   const rows = vms.map(({ vm, ledger }) => {
     const parts = kinds.map(({ leaves }) =>

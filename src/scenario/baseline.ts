@@ -13,10 +13,11 @@ function wanted(metrics: VmRow['metrics']): number {
 }
 
 /**
- * Runs each VM of a finished run alone and native for the same piece of work, from the same instruction to the same
- * instruction of its stream, and fills in `slowdown` (cycles the work took, waiting for a pCPU included, per
- * native cycle) and `overhead` (the same without the waiting). Work is user instructions, which no paging
- * mode, scheduler or neighbour changes. Time asleep (waiting for clients or disks) counts on neither side.
+ * Runs each VM of a finished run alone and native for the same piece of work, from the same
+ * instruction to the same instruction of its stream, and fills in `slowdown` (cycles the work took,
+ * waiting for a pCPU included, per native cycle) and `overhead` (the same without the waiting).
+ * Work is user instructions, which no paging mode, scheduler or neighbour changes. Time asleep
+ * (waiting for clients or disks) counts on neither side.
  */
 export async function runBaseline(
   scenario: Scenario,
@@ -49,8 +50,8 @@ export async function runBaseline(
 }
 
 /**
- * Runs one VM of a finished run, which has executed instructions, alone and native: from the first instruction of the
- * measured window to the last.
+ * Runs one VM of a finished run, which has executed instructions, alone and native: from the first
+ * instruction of the measured window to the last.
  */
 export function runNative(
   scenario: Scenario,

@@ -32,8 +32,8 @@ export interface BuildOptions {
   /** `again`: the trace will be read several times. */
   openTrace?: ((file: string, again: boolean) => RefillableFeed) | undefined;
   /**
-   * Measure a piece of work instead of a span of time: from so many user instructions of a VM to so many; of any VM
-   * when it is not named.
+   * Measure a piece of work instead of a span of time: from so many user instructions of a VM to so
+   * many; of any VM when it is not named.
    */
   piece?:
     | { readonly from: number; readonly to: number; readonly vm?: string | undefined }
@@ -62,9 +62,9 @@ export interface Simulation {
 }
 
 /**
- * The composition root: the only place that makes objects of all layers, from a complete scenario. The
- * caller disposes of `machine` when the run is over. `onMark` is called when a VM has executed `piece.from` (0) and
- * `piece.to` (1) user instructions.
+ * The composition root: the only place that makes objects of all layers, from a complete scenario.
+ * The caller disposes of `machine` when the run is over. `onMark` is called when a VM has executed
+ * `piece.from` (0) and `piece.to` (1) user instructions.
  */
 export function buildSimulation(
   scenario: Scenario,

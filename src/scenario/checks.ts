@@ -21,7 +21,10 @@ const MIN_VM = 16 * 2 ** 20;
 /** The frame tables of the model hold 64 GiB without a second thought. */
 const MAX_HOST = 64 * 2 ** 30;
 const MIN_HOST = 64 * 2 ** 20;
-/** Share of host memory kept for the hypervisor and its tables: assumed, 2 to 5 % (KVM alone allows shadow pages 2 %). */
+/**
+ * Share of host memory kept for the hypervisor and its tables: assumed, 2 to 5 % (KVM alone allows
+ * shadow pages 2 %).
+ */
 const RESERVED = 1 / 32;
 const MAX_SAMPLES = 100_000;
 

@@ -87,7 +87,10 @@ export function collectVm(
   };
 }
 
-/** Every look-up is a visit, every L1 miss an L2 hit or a miss, every table read found somewhere, every walk has a cause. */
+/**
+ * Every look-up is a visit, every L1 miss an L2 hit or a miss, every table read found somewhere,
+ * every walk has a cause.
+ */
 function checkTlb(vm: string, n: Record<string, number>): void {
   const lookups = n['l1i_lookups']! + n['l1d_lookups']!;
   if (lookups !== n['visits'])
@@ -117,7 +120,10 @@ function checkRunning(vm: string, running: number, leaves: Record<string, number
 const merged = (a: readonly number[], b: readonly number[]) =>
   Float64Array.from([...a, ...b]).sort();
 
-/** Of all requests, those not finished with their age; percentiles only where they are not the maximum in disguise. */
+/**
+ * Of all requests, those not finished with their age; percentiles only where they are not the
+ * maximum in disguise.
+ */
 function latencyMetrics(sorted: Float64Array): Metrics {
   if (sorted.length === 0) return {};
   const mean = sorted.reduce((sum, value) => sum + value, 0) / sorted.length;

@@ -5,10 +5,10 @@ import { PresetReader, type PresetTexts, presets } from './presets.ts';
 import { scenarioSchema } from './schema.ts';
 
 /**
- * JSON Schema (draft-07) for editors: completion, hover texts and marks under mistakes while a scenario is
- * written. It is generated from the schema that checks scenarios, and allows what the loader fills in before
- * that check: workload presets, keys that a hypervisor profile or processor preset supplies, `extends`, and
- * `x-…` keys for anchors.
+ * JSON Schema (draft-07) for editors: completion, hover texts and marks under mistakes while a
+ * scenario is written. It is generated from the schema that checks scenarios, and allows what the
+ * loader fills in before that check: workload presets, keys that a hypervisor profile or processor
+ * preset supplies, `extends`, and `x-…` keys for anchors.
  */
 export interface JsonSchema {
   readonly [keyword: string]: unknown;
@@ -74,7 +74,10 @@ function at(
   return { ...schema, properties: { ...schema.properties, [step]: inner } };
 }
 
-/** The same schema, nothing of which has to be there. Without `kind` a choice fits several of its members. */
+/**
+ * The same schema, nothing of which has to be there. Without `kind` a choice fits several of its
+ * members.
+ */
 function relax(schema: JsonSchema): JsonSchema {
   const { required: _, oneOf, ...rest } = schema;
   return {
@@ -109,7 +112,10 @@ function requirementsOfKind(member: JsonSchema): JsonSchema[] {
   return [{ if: { required: ['kind'], properties: { kind } }, then: needed }];
 }
 
-/** Adds the names of workload presets: with each, the parameters of the kind it is made of may be replaced. */
+/**
+ * Adds the names of workload presets: with each, the parameters of the kind it is made of may be
+ * replaced.
+ */
 function withPresets(workload: JsonSchema, texts: PresetTexts): JsonSchema {
   const reader = new PresetReader(texts, new Findings());
   const names = Object.keys(texts.workloads);

@@ -4,11 +4,12 @@ import type { Path } from './located.ts';
 import type { ParsedScenario } from './schema.ts';
 
 /**
- * Keys that can have no effect where they stand, because of what another key says. Written in a scenario they are a
- * misunderstanding, and refused; what a preset or a default says and a scenario does not use is no fault.
- * `host.cpu`, `hypervisor.costs` and `hypervisor.devices` describe a machine and a product: parts of them may
- * be idle, as may all that is about the hypervisor when there is none (`mmu: { kind: native }`), and what matters
- * only with more pCPUs or VMs than there are: how many there are is what experiments vary.
+ * Keys that can have no effect where they stand, because of what another key says. Written in a
+ * scenario they are a misunderstanding, and refused; what a preset or a default says and a scenario
+ * does not use is no fault. `host.cpu`, `hypervisor.costs` and `hypervisor.devices` describe a
+ * machine and a product: parts of them may be idle, as may all that is about the hypervisor when
+ * there is none (`mmu: { kind: native }`), and what matters only with more pCPUs or VMs than there
+ * are: how many there are is what experiments vary.
  */
 export interface Idle {
   readonly path: Path;
@@ -18,7 +19,10 @@ export interface Idle {
   readonly unless?: Path | undefined;
 }
 
-/** The keys, in which case they are idle, why, and the key that turns them off, when it may stand beside them. */
+/**
+ * The keys, in which case they are idle, why, and the key that turns them off, when it may stand
+ * beside them.
+ */
 type Rule<T> = readonly [
   keys: readonly string[],
   idle: (of: T) => boolean,

@@ -3,8 +3,8 @@ import { duration } from '../base/units.ts';
 import { measureNames } from '../stats/measures.ts';
 
 /**
- * The `sweep:` and `find:` parts of a scenario: experiments on it. A run ignores them. What the axes say is
- * checked by the sweep, which applies each value like `--set`.
+ * The `sweep:` and `find:` parts of a scenario: experiments on it. A run ignores them. What the
+ * axes say is checked by the sweep, which applies each value like `--set`.
  */
 
 /** `2%` in YAML, 0.02 in code. */

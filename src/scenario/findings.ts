@@ -5,8 +5,8 @@ import { ConfigError, type Diagnostic, type Place } from '../base/errors.ts';
 const MOST = 200;
 
 /**
- * Collects every problem of a scenario and of the files it is made of, so that all of them are shown at
- * once, each at its own place and with the line it stands on.
+ * Collects every problem of a scenario and of the files it is made of, so that all of them are
+ * shown at once, each at its own place and with the line it stands on.
  */
 export class Findings {
   readonly #sources: Map<string, readonly string[]>;
@@ -18,7 +18,9 @@ export class Findings {
     this.#sources = other ? other.#sources : new Map();
   }
 
-  /** Registers the text of a file, for excerpts. Files are reported in the order they were added. */
+  /**
+   * Registers the text of a file, for excerpts. Files are reported in the order they were added.
+   */
   addSource(file: string, text: string): void {
     this.#sources.set(file, text.split(/\r\n|\r|\n/));
   }
@@ -32,7 +34,9 @@ export class Findings {
     return this.#found.size > 0;
   }
 
-  /** A second problem at the same place is nearly always a consequence of the first: it is dropped. */
+  /**
+   * A second problem at the same place is nearly always a consequence of the first: it is dropped.
+   */
   add(place: Place, message: string, suggestion?: string): void {
     const at = `${place.line}:${place.column}:${place.file}`;
     if (this.full || this.#found.has(at)) return;

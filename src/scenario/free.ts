@@ -1,10 +1,11 @@
 import { LEAVES, leafNames } from '../stats/leaves.ts';
 
 /**
- * Twin worlds: the same run with a mechanism whose price is zero. It still happens (entries are flushed, exits are
- * taken, lines are lost), only its cycles neither pass nor are charged. So the ledger says what a mechanism was charged,
- * and the difference between two twins what the world would gain without it: less time also means fewer timer ticks,
- * other turns, other lines in the caches.
+ * Twin worlds: the same run with a mechanism whose price is zero. It still happens (entries are
+ * flushed, exits are taken, lines are lost), only its cycles neither pass nor are charged. So the
+ * ledger says what a mechanism was charged, and the difference between two twins what the world
+ * would gain without it: less time also means fewer timer ticks, other turns, other lines in the
+ * caches.
  */
 export interface Mechanism {
   readonly help: string;

@@ -14,8 +14,9 @@ import { expandPresets, PresetReader, type PresetTexts, presets } from './preset
 import { placeOf, resolveScenario, type Scenario } from './resolve.ts';
 
 /**
- * YAML text -> checked, complete scenario, without touching a disk. In order: the file and what it extends,
- * `--set`, presets, schema, rules. Every problem of all of them is reported at once, in one ConfigError.
+ * YAML text -> checked, complete scenario, without touching a disk. In order: the file and what it
+ * extends, `--set`, presets, schema, rules. Every problem of all of them is reported at once, in
+ * one ConfigError.
  */
 export interface LoadOptions {
   /** What to call the text in messages; paths in it are relative to this one. */
@@ -37,7 +38,10 @@ export interface LoadedScenario {
   fileOf(path: Path): string;
 }
 
-/** What a run threw, with its place when the scenario is to blame: a VM or the host ran out of memory. */
+/**
+ * What a run threw, with its place when the scenario is to blame: a VM or the host ran out of
+ * memory.
+ */
 export function placed(error: unknown, { scenario, diagnose }: LoadedScenario): unknown {
   if (!(error instanceof MemoryError)) return error;
   const { vm, message } = error;
@@ -58,7 +62,9 @@ export function loadWithPlaces(text: string, options: LoadOptions): LoadedScenar
   return new ScenarioTree(text, options).load();
 }
 
-/** A scenario that was read but not checked yet: the points of a sweep are made from one of these. */
+/**
+ * A scenario that was read but not checked yet: the points of a sweep are made from one of these.
+ */
 export class ScenarioTree {
   /** As written, with what it extends and `--set` applied. */
   readonly root: LocatedMap;

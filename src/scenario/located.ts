@@ -1,8 +1,8 @@
 import type { Place } from '../base/errors.ts';
 
 /**
- * A configuration value together with where it was written. Files, presets and `--set` are merged in this
- * form, so that a fault in the result still leads back to the line that caused it.
+ * A configuration value together with where it was written. Files, presets and `--set` are merged
+ * in this form, so that a fault in the result still leads back to the line that caused it.
  */
 export type Located = LocatedScalar | LocatedList | LocatedMap;
 
@@ -92,8 +92,9 @@ export function without(map: LocatedMap, ...keys: readonly string[]): LocatedMap
 }
 
 /**
- * Lays `over` on `base`. Maps are merged key by key; anything else replaces. A choice (a map with a `kind`)
- * of another kind replaces the base whole, since the parameters of one policy mean nothing to another.
+ * Lays `over` on `base`. Maps are merged key by key; anything else replaces. A choice (a map with a
+ * `kind`) of another kind replaces the base whole, since the parameters of one policy mean nothing
+ * to another.
  */
 export function merge(base: Located | undefined, over: Located): Located {
   if (base?.form !== 'map' || over.form !== 'map') return over;

@@ -14,9 +14,10 @@ import { ABOUT, expandPresets, type PresetReader } from './presets.ts';
 import type { ParsedScenario } from './schema.ts';
 
 /**
- * Whether the author of a scenario meant a value, which decides what is said of a key without effect. Not meant is what
- * a preset says, what would be so anyway (the complete scenario of a run writes every default out), and what a
- * file says when `--set`, an axis of a sweep or a question takes the effect away for a while.
+ * Whether the author of a scenario meant a value, which decides what is said of a key without
+ * effect. Not meant is what a preset says, what would be so anyway (the complete scenario of a run
+ * writes every default out), and what a file says when `--set`, an axis of a sweep or a question
+ * takes the effect away for a while.
  */
 export interface Authors {
   readonly root: LocatedMap;
@@ -43,7 +44,9 @@ export function isChosen(authors: Authors, path: Path): boolean {
   return depth === path.length && !authors.isPreset(node.place.file) && !isUsual(authors, path);
 }
 
-/** The value is the one that the key has when it is left out, or that the workload preset gives it. */
+/**
+ * The value is the one that the key has when it is left out, or that the workload preset gives it.
+ */
 function isUsual({ root, schema, scenario, reader }: Authors, path: Path): boolean {
   const text = JSON.stringify(valueAt(scenario, path));
   const bare = schema.safeParse(toValue(withoutPath(root, path)));
@@ -55,7 +58,10 @@ function isUsual({ root, schema, scenario, reader }: Authors, path: Path): boole
   return usual.success && JSON.stringify(valueAt(usual.data, path)) === text;
 }
 
-/** The files alone leave the key without effect, and no experiment in them varies what that depends on. */
+/**
+ * The files alone leave the key without effect, and no experiment in them varies what that depends
+ * on.
+ */
 function idleInFiles({ files, schema, reader }: Authors, path: Path): boolean {
   if (!files || isVaried(files, path)) return false;
   const parsed = schema.safeParse(toValue(expandPresets(files, reader)));

@@ -4,9 +4,9 @@ import { type Located, type LocatedMap, textOf, withEntry } from './located.ts';
 import { readYaml } from './parse.ts';
 
 /**
- * `--set path=value`: overrides any key of a scenario by the path it has in YAML. List items are named by
- * position, VMs also by their name: `vms.web.count=8`. The value is YAML. Problems point into the option:
- * `--set:2:5` is the fifth character of the second `--set`.
+ * `--set path=value`: overrides any key of a scenario by the path it has in YAML. List items are
+ * named by position, VMs also by their name: `vms.web.count=8`. The value is YAML. Problems point
+ * into the option: `--set:2:5` is the fifth character of the second `--set`.
  */
 export const SET_FILE = '--set';
 

@@ -12,8 +12,9 @@ import { parseYaml } from './parse.ts';
 import { embeddedPresets } from './presets.generated.ts';
 
 /**
- * Presets: named processors, hypervisors and workloads (configs/<folder>/<name>.yaml), shipped inside the
- * program. Expanding a scenario replaces each name by what the preset says, with the scenario's own keys on top.
+ * Presets: named processors, hypervisors and workloads (configs/<folder>/<name>.yaml), shipped
+ * inside the program. Expanding a scenario replaces each name by what the preset says, with the
+ * scenario's own keys on top.
  */
 export type PresetFolder = 'processors' | 'hypervisors' | 'workloads';
 /** Name -> YAML text, by folder. */
@@ -47,7 +48,9 @@ export class PresetReader {
     return this.#read.get(file);
   }
 
-  /** The preset called `name`, or any other as a stand-in, so that the rest can still be checked. */
+  /**
+   * The preset called `name`, or any other as a stand-in, so that the rest can still be checked.
+   */
   readOrStandIn(folder: PresetFolder, name: string | undefined): LocatedMap | undefined {
     const known = this.has(folder, name) ? name : Object.keys(this.#texts[folder])[0];
     return known === undefined ? undefined : this.read(folder, known);

@@ -93,7 +93,9 @@ export function scenarioYaml(scenario: Scenario): string {
   return stringify(scenario.input, { aliasDuplicateObjects: false, lineWidth: 100 });
 }
 
-/** Checks a scenario whose presets are filled in. Undefined when something is wrong: see `findings`. */
+/**
+ * Checks a scenario whose presets are filled in. Undefined when something is wrong: see `findings`.
+ */
 export function resolveScenario(
   root: LocatedMap,
   texts: PresetTexts,
@@ -129,7 +131,10 @@ export function resolveScenario(
   return deepFreeze(inInternalUnits(scenario, input as Scenario['input']));
 }
 
-/** Without what `--set` or an axis has deprived of its effect, so that the complete scenario can be run again. */
+/**
+ * Without what `--set` or an axis has deprived of its effect, so that the complete scenario can be
+ * run again.
+ */
 function withoutIdle(authors: Authors): Located {
   const idle = idleKeys(authors.scenario).filter(({ path }) => isChosen(authors, path));
   return idle.reduce<Located>((tree, { path }) => withoutPath(tree, path), authors.root);
@@ -137,14 +142,18 @@ function withoutIdle(authors: Authors): Located {
 
 const schemas = new WeakMap<PresetTexts, ReturnType<typeof scenarioSchema>>();
 
-/** Making the schema takes longer than checking a scenario with it, and a sweep checks thousands. */
+/**
+ * Making the schema takes longer than checking a scenario with it, and a sweep checks thousands.
+ */
 function schemaFor(texts: PresetTexts): ReturnType<typeof scenarioSchema> {
   const schema = schemas.get(texts) ?? scenarioSchema(texts);
   schemas.set(texts, schema);
   return schema;
 }
 
-/** Where a rule about `path` is best shown: a line of the scenario rather than of a preset it names. */
+/**
+ * Where a rule about `path` is best shown: a line of the scenario rather than of a preset it names.
+ */
 export function placeOf(root: LocatedMap, path: Path, isPreset: (file: string) => boolean) {
   for (let depth = path.length; depth > 0; depth--) {
     const { node } = follow(root, path.slice(0, depth));

@@ -2,9 +2,9 @@ import type { VmRow } from '../stats/result.ts';
 import type { Simulation } from './build.ts';
 
 /**
- * Cycles in which each vCPU that competes for the pCPUs of the `i`-th VM could have a turn: a slice of those that use
- * their slices up or wait for their first, what a turn took on average of the others. Undefined when the scheduler
- * has no slices.
+ * Cycles in which each vCPU that competes for the pCPUs of the `i`-th VM could have a turn: a slice
+ * of those that use their slices up or wait for their first, what a turn took on average of the
+ * others. Undefined when the scheduler has no slices.
  */
 export function roundOf(
   { scenario, hypervisor, machine }: Simulation,

@@ -29,15 +29,19 @@ export class RunAborted extends Error {
   override readonly name = 'RunAborted';
 }
 
-/** Simulated picoseconds between two pauses: short enough that the caller can serve a Ctrl-C meanwhile. */
+/**
+ * Simulated picoseconds between two pauses: short enough that the caller can serve a Ctrl-C
+ * meanwhile.
+ */
 const SLICE = 1e9;
 
 /** Slices after which counts of evictions are put by. */
 const FOLD = 32;
 
 /**
- * Runs a complete scenario and returns its results. Touches no file, clock or terminal. Throws ModelError when the
- * model breaks one of its own rules or the scenario runs out of simulated memory.
+ * Runs a complete scenario and returns its results. Touches no file, clock or terminal. Throws
+ * ModelError when the model breaks one of its own rules or the scenario runs out of simulated
+ * memory.
  */
 export async function runScenario(
   scenario: Scenario,

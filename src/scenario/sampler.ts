@@ -10,8 +10,9 @@ const causes = hotCounters.filter((name) => name.startsWith('walks_'));
 type Totals = Readonly<Record<string, number>>;
 
 /**
- * Records the timeline: what each VM did in each interval (run states, instructions and what they cost, requests,
- * exits, walks by cause), and how it stood at the end of it (translations held, requests in its queue).
+ * Records the timeline: what each VM did in each interval (run states, instructions and what they
+ * cost, requests, exits, walks by cause), and how it stood at the end of it (translations held,
+ * requests in its queue).
  */
 export class Sampler {
   readonly #simulation: Simulation;

@@ -1,8 +1,8 @@
 import type { z } from 'zod';
 
 /**
- * Questions about a schema itself: which keys are allowed at a place, what the defaults are. The answers
- * come from the same declarations that check the values, so they cannot drift apart.
+ * Questions about a schema itself: which keys are allowed at a place, what the defaults are. The
+ * answers come from the same declarations that check the values, so they cannot drift apart.
  */
 export type Schema = z.core.$ZodType;
 
@@ -84,7 +84,10 @@ export function membersOf(schema: Schema): Schema[] {
 /** The words that a schema of fixed words allows. */
 export const wordsOf = (schema: Schema): readonly unknown[] => definition(schema).values ?? [];
 
-/** A valid input with every default written out, in the order of the schema and in the units of the input. */
+/**
+ * A valid input with every default written out, in the order of the schema and in the units of the
+ * input.
+ */
 export function withDefaults(schema: Schema, value: unknown): unknown {
   const { type, innerType, in: input, defaultValue } = definition(schema);
   const inner = innerType ?? input;

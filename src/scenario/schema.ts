@@ -13,8 +13,9 @@ import { mechanismNames } from './free.ts';
 import { type PresetTexts, presets } from './presets.ts';
 
 /**
- * The schema of a scenario whose presets are filled in, assembled from the registries: a new policy needs no
- * change here. Descriptions and defaults show up in editors (editor-schema.ts) and in the resolved scenario.
+ * The schema of a scenario whose presets are filled in, assembled from the registries: a new policy
+ * needs no change here. Descriptions and defaults show up in editors (editor-schema.ts) and in the
+ * resolved scenario.
  */
 
 const identifier = (noun: string) =>

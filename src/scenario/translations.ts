@@ -6,11 +6,11 @@ import { type PageTables, Pte, target } from '../machine/page-tables.ts';
 import type { Member, Simulation } from './build.ts';
 
 /**
- * Equivalence law: whatever the hardware may use for a vCPU is what its guest tables say, composed with
- * where the hypervisor put the guest's frames: TLB entries, walk-cache entries, nested-TLB entries, and
- * the tables that the hypervisor derived. The guest kernel flushes whenever it removes or restricts a
- * mapping, so there is no legal staleness to allow for. Entries of a vCPU that has moved to another core
- * do not count: it takes a new tag when it comes back.
+ * Equivalence law: whatever the hardware may use for a vCPU is what its guest tables say, composed
+ * with where the hypervisor put the guest's frames: TLB entries, walk-cache entries, nested-TLB
+ * entries, and the tables that the hypervisor derived. The guest kernel flushes whenever it removes
+ * or restricts a mapping, so there is no legal staleness to allow for. Entries of a vCPU that has
+ * moved to another core do not count: it takes a new tag when it comes back.
  */
 export function checkTranslations(simulation: Simulation): void {
   const { hypervisor, machine, members } = simulation;

@@ -4,8 +4,8 @@ import type { CheckContext } from './checks.ts';
 import { checkHugePages } from './page-size-checks.ts';
 
 /**
- * Workloads know rules of their own that tie several parameters together; they are asked by making each once. Traces
- * are not read here.
+ * Workloads know rules of their own that tie several parameters together; they are asked by making
+ * each once. Traces are not read here.
  */
 export function checkWorkloads(context: CheckContext): void {
   const { scenario, fault } = context;

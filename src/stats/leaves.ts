@@ -1,6 +1,6 @@
 /**
- * The leaves of the ledger. Every cycle of every pCPU lands in exactly one of them, so their sum is the
- * elapsed time. A leaf is a small integer, so that HOT code can charge it without a lookup.
+ * The leaves of the ledger. Every cycle of every pCPU lands in exactly one of them, so their sum is
+ * the elapsed time. A leaf is a small integer, so that HOT code can charge it without a lookup.
  */
 
 /** Why a translation or a data line was not where it was looked for. */

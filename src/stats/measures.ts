@@ -4,8 +4,9 @@ import type { RunResult, VmRow } from './result.ts';
 import { servedNone, starved } from './window.ts';
 
 /**
- * Measures: what a sweep tabulates and an objective asks for. They condense the VMs of a group (or one VM)
- * to a number: every metric of the dictionary, and ratios of metrics or ledger leaves formed here.
+ * Measures: what a sweep tabulates and an objective asks for. They condense the VMs of a group (or
+ * one VM) to a number: every metric of the dictionary, and ratios of metrics or ledger leaves
+ * formed here.
  */
 export interface Measure extends Metric {
   /** `host`: one value for the run, not one per group. */

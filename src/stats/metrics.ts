@@ -2,10 +2,10 @@ import { type LossCause, lossCauses, type Snake, snake } from './leaves.ts';
 import { requestsNeeded } from './window.ts';
 
 /**
- * The dictionary of what a run counts: each metric once, under the name that it has in every table, in
- * objectives and in `worldswitch list metrics`, with its unit and its definition. A name ends in its unit
- * where the unit could be doubted. Counts and cycles cover the measured window; those of a VM group are
- * the sums over its VMs. Ratios are computed when written, never stored.
+ * The dictionary of what a run counts: each metric once, under the name that it has in every table,
+ * in objectives and in `worldswitch list metrics`, with its unit and its definition. A name ends in
+ * its unit where the unit could be doubted. Counts and cycles cover the measured window; those of a
+ * VM group are the sums over its VMs. Ratios are computed when written, never stored.
  */
 export interface Metric {
   readonly unit: 'count' | 'cycles' | 'bytes' | 'ratio' | 'ns' | 'per-second';
@@ -178,7 +178,10 @@ export const metricDictionary = Object.fromEntries(
   Object.entries(written).map(([name, metric]) => [name, { words: wordsOf(name), ...metric }]),
 ) as Readonly<Record<MetricName, Metric>>;
 
-/** What only timeseries.csv has; its other metrics are those of the dictionary, each over one interval. */
+/**
+ * What only timeseries.csv has; its other metrics are those of the dictionary, each over one
+ * interval.
+ */
 export const seriesDictionary: Readonly<Record<string, Metric>> = {
   tlb_entries: {
     unit: 'count',

@@ -8,8 +8,8 @@ export interface Estimate {
 }
 
 /**
- * `confidence` of 0.95: the interval covers the true mean in 95 of 100 experiments. Undefined without samples; a mean that
- * is infinite has no interval.
+ * `confidence` of 0.95: the interval covers the true mean in 95 of 100 experiments. Undefined
+ * without samples; a mean that is infinite has no interval.
  */
 export function estimate(samples: readonly number[], confidence = 0.95): Estimate | undefined {
   const n = samples.length;
@@ -36,9 +36,9 @@ export interface Part {
 }
 
 /**
- * The sum of the parts over the sum of the wholes, with the Student-t interval of a ratio of sums. What happens within one
- * replication may depend on each other as it likes: replications are the independent samples. Replications whose whole is
- * zero say nothing. Undefined when all are.
+ * The sum of the parts over the sum of the wholes, with the Student-t interval of a ratio of sums.
+ * What happens within one replication may depend on each other as it likes: replications are the
+ * independent samples. Replications whose whole is zero say nothing. Undefined when all are.
  */
 export function estimateRatio(parts: readonly Part[], confidence = 0.95): Estimate | undefined {
   const known = parts.filter(({ whole }) => whole > 0);
@@ -55,8 +55,8 @@ export function estimateRatio(parts: readonly Part[], confidence = 0.95): Estima
 }
 
 /**
- * Clopper-Pearson bounds of the probability behind `hits` of `n` independent trials, each of which is wrong with a
- * probability of at most `tail`. Neither has to be whole.
+ * Clopper-Pearson bounds of the probability behind `hits` of `n` independent trials, each of which
+ * is wrong with a probability of at most `tail`. Neither has to be whole.
  */
 export function binomialBounds(hits: number, n: number, tail: number): [low: number, high: number] {
   // P(at least k hits) = I_p(k, n - k + 1), which grows with p.

@@ -1,7 +1,9 @@
 import type { MetricName } from './metrics.ts';
 import type { WindowFinding } from './window.ts';
 
-/** What a run hands over: plain rows, no formatting. Numbers are exact unless the metric is a ratio. */
+/**
+ * What a run hands over: plain rows, no formatting. Numbers are exact unless the metric is a ratio.
+ */
 
 export type Scope = 'host' | 'pcpu' | 'vm' | 'vcpu';
 
@@ -54,8 +56,8 @@ export interface VmRow {
   /** Cycles per ledger leaf, summed over details and pCPUs. */
   readonly ledger: Readonly<Record<string, number>>;
   /**
-   * Of a server, in ns, ascending: latencies of the requests that it served in the window, and the ages of those that
-   * were not finished at its end, whenever they arrived.
+   * Of a server, in ns, ascending: latencies of the requests that it served in the window, and the
+   * ages of those that were not finished at its end, whenever they arrived.
    */
   readonly requests?: {
     readonly served: readonly number[];

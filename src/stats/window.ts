@@ -1,7 +1,10 @@
 import { groupBy } from '../base/collections.ts';
 import type { VmRow } from './result.ts';
 
-/** Whether the measured window was long enough for what is read from it, and how long it would have to be. */
+/**
+ * Whether the measured window was long enough for what is read from it, and how long it would have
+ * to be.
+ */
 export interface WindowFinding {
   readonly kind: 'no-turn' | 'few-slices' | 'few-requests' | 'drift' | 'trace-ended';
   readonly vms: readonly string[];
@@ -21,9 +24,14 @@ export interface Progress {
 
 export interface VmWindow {
   readonly row: VmRow;
-  /** At the beginning, in the middle and at the end of the window. Absent when it was not cut in halves. */
+  /**
+   * At the beginning, in the middle and at the end of the window. Absent when it was not cut in
+   * halves.
+   */
   readonly progress?: readonly [Progress, Progress, Progress] | undefined;
-  /** Cycles in which each vCPU that competes for its pCPUs could have a turn; undefined: no slices. */
+  /**
+   * Cycles in which each vCPU that competes for its pCPUs could have a turn; undefined: no slices.
+   */
   readonly roundCycles: number | undefined;
   /** Replays a trace, which ended then, in cycles from the start of the run. */
   readonly traceEndedAt?: number | undefined;
@@ -53,7 +61,9 @@ export function servedNone({ metrics }: VmRow): boolean {
 
 /** Share of the window that a VM must have waited for its slices to matter. */
 const WAITED = 0.01;
-/** Difference of cycles per instruction between the halves of the window that is no noise any more. */
+/**
+ * Difference of cycles per instruction between the halves of the window that is no noise any more.
+ */
 const DRIFT = 0.1;
 /** A half with fewer instructions says nothing of their cost. */
 const INSTRUCTIONS = 200_000;

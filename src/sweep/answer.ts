@@ -4,16 +4,25 @@ import type { GroupResult, UnitResult } from './unit.ts';
 /** Why a search ended where it did. */
 
 export interface Growth {
-  /** `leaf` or `leaf/detail` of the ledger, or `ready`: waiting for a pCPU, which is no cycle of a pCPU. */
+  /**
+   * `leaf` or `leaf/detail` of the ledger, or `ready`: waiting for a pCPU, which is no cycle of a
+   * pCPU.
+   */
   readonly leaf: string;
-  /** Cycles per 1000 guest instructions, at the start of the search (0 if it broke there) and where it broke. */
+  /**
+   * Cycles per 1000 guest instructions, at the start of the search (0 if it broke there) and where
+   * it broke.
+   */
   readonly before: number;
   readonly after: number;
 }
 
 export const READY = 'ready';
 
-/** What takes more cycles per instruction than before, the largest increase first; of one VM group, or of all. */
+/**
+ * What takes more cycles per instruction than before, the largest increase first; of one VM group,
+ * or of all.
+ */
 export function growths(
   before: readonly UnitResult[],
   after: readonly UnitResult[],

@@ -7,7 +7,10 @@ import type { PlacedValue } from '../scenario/overrides.ts';
 import { builtInColumns } from './columns.ts';
 import type { Scalar } from './expression.ts';
 
-/** The axes of a sweep, each value with the place where it was written, and the combinations they span. */
+/**
+ * The axes of a sweep, each value with the place where it was written, and the combinations they
+ * span.
+ */
 export interface Axis {
   /** As `--set` takes it. */
   readonly path: string;
@@ -109,7 +112,9 @@ function checkPath(path: string, place: Place, others: readonly Axis[], findings
 const RESERVED =
   /^(?:if|else|repeat|while|function|for|next|break|in|TRUE|FALSE|NULL|Inf|NaN|NA|NA_.*)$/;
 
-/** Name of the column of an axis without a label: its path, where that is a name no program changes. */
+/**
+ * Name of the column of an axis without a label: its path, where that is a name no program changes.
+ */
 function columnOf(path: string): string {
   const name = path.replaceAll(/[^\p{L}\p{N}_.]/gu, '_');
   const plain = /^\p{L}/u.test(name) && !RESERVED.test(name) && !isBuiltIn(name);
@@ -168,7 +173,10 @@ function valuesOf(path: string, place: Place, values: Located, findings: Finding
   });
 }
 
-/** Labels of values are shown by tables, terminals and spreadsheets, which must not take them for orders. */
+/**
+ * Labels of values are shown by tables, terminals and spreadsheets, which must not take them for
+ * orders.
+ */
 function checkLabel(label: string, place: Place, findings: Findings): void {
   const unseen = unseenIn(label);
   const text = label.trimStart();

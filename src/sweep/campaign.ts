@@ -103,7 +103,10 @@ export class Campaign {
     return this.store.read(this.unit(point, replication))?.result;
   }
 
-  /** How much work a unit of a point is, in pCPU cycles to simulate: for estimates and for the order. */
+  /**
+   * How much work a unit of a point is, in pCPU cycles to simulate: for estimates and for the
+   * order.
+   */
   weight(point: number): number {
     return this.#weights[point]!;
   }
@@ -129,7 +132,8 @@ function meaningOf({ input }: Scenario): string {
 
 function weightOf({ duration, vms, host, processor }: Scenario, native: boolean): number {
   const count = vms.reduce((sum, group) => sum + group.count, 0);
-  // How long finishing the work takes is not known beforehand; only the order of the points matters then.
+  // How long finishing the work takes is not known beforehand; only the order of the points matters
+  // then.
   const cycles = duration === 'work' ? processor.clock : duration;
   return cycles * Math.min(count, host.pcpus) * (native ? 2 : 1);
 }
@@ -170,8 +174,8 @@ const SIMULATING = [
 let version: string | undefined;
 
 /**
- * Version of the package and a digest of the code that simulates: results of a program that was changed are not taken
- * for those of the present one.
+ * Version of the package and a digest of the code that simulates: results of a program that was
+ * changed are not taken for those of the present one.
  */
 export function codeVersion(): string {
   if (version !== undefined) return version;

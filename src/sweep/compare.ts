@@ -3,9 +3,10 @@ import type { Space } from './axes.ts';
 import { quantity } from './expression.ts';
 
 /**
- * Comparisons of two points of a sweep. Replication `r` draws the same random numbers at every point, so two points
- * are compared replication by replication: what chance does to both cancels out, and the interval is that of the
- * differences, which is as a rule much narrower than what the intervals of the two means leave open.
+ * Comparisons of two points of a sweep. Replication `r` draws the same random numbers at every
+ * point, so two points are compared replication by replication: what chance does to both cancels
+ * out, and the interval is that of the differences, which is as a rule much narrower than what the
+ * intervals of the two means leave open.
  */
 
 /** An axis as a table knows it. */
@@ -19,8 +20,9 @@ export interface NamedAxis {
 export type Samples = ReadonlyMap<number, number>;
 
 /**
- * Mean of a - b over the replications that both have, with the 95 % interval of the differences. Undefined when there is
- * no such replication, or when one of the two is infinite: what has no bound has no difference either.
+ * Mean of a - b over the replications that both have, with the 95 % interval of the differences.
+ * Undefined when there is no such replication, or when one of the two is infinite: what has no
+ * bound has no difference either.
  */
 export function pairedDifference(a: Samples, b: Samples): Estimate | undefined {
   const differences: number[] = [];
@@ -44,7 +46,9 @@ const COUNT = /^vms\.(?:[\w-]+\.)?count$/;
 /** Whether an axis counts VMs. */
 export const countsVms = ({ path }: Pick<NamedAxis, 'path'>): boolean => COUNT.test(path);
 
-/** Labels of a numeric axis (`8`, `30ms`) in a base unit; undefined when one of them is no number. */
+/**
+ * Labels of a numeric axis (`8`, `30ms`) in a base unit; undefined when one of them is no number.
+ */
 export function numbersOf({ values }: NamedAxis): ReadonlyMap<string, number> | undefined {
   const numbers = new Map<string, number>();
   for (const label of values) {
@@ -56,8 +60,9 @@ export function numbersOf({ values }: NamedAxis): ReadonlyMap<string, number> | 
 }
 
 /**
- * Number of the axis along which a sweep is read, and at whose values configurations are compared: the count of VMs, or
- * else the numeric axis with most values. Undefined when no axis that varies is numeric.
+ * Number of the axis along which a sweep is read, and at whose values configurations are compared:
+ * the count of VMs, or else the numeric axis with most values. Undefined when no axis that varies
+ * is numeric.
  */
 export function mainAxis(axes: readonly NamedAxis[]): number | undefined {
   const numeric = axes.flatMap((axis, index) =>
@@ -68,8 +73,9 @@ export function mainAxis(axes: readonly NamedAxis[]): number | undefined {
 }
 
 /**
- * What points are compared with when the sweep does not say: the first value of every axis that varies, but for the main
- * one, where like is compared with like. When nothing but the main axis varies: its first value. Seeds have no first.
+ * What points are compared with when the sweep does not say: the first value of every axis that
+ * varies, but for the main one, where like is compared with like. When nothing but the main axis
+ * varies: its first value. Seeds have no first.
  */
 export function defaultBaseline({ axes, groups }: Space): ReadonlyMap<number, string> | undefined {
   const named = axes.map(({ path, values }) => ({ path, values: values.map((v) => v.label) }));

@@ -32,7 +32,10 @@ export interface OpenCampaign {
   readonly recipe: Recipe;
 }
 
-/** Reads a scenario with a sweep. Throws ConfigError with the problems of all its points. `out`: from the name. */
+/**
+ * Reads a scenario with a sweep. Throws ConfigError with the problems of all its points. `out`:
+ * from the name.
+ */
 export async function openCampaign(
   file: string,
   options: OpenCampaignOptions,

@@ -4,7 +4,9 @@ import { pause } from './pause.ts';
 import { firstReplications } from './replicate.ts';
 import { runUnit } from './unit.ts';
 
-/** How long a campaign will take, by running the beginnings of its smallest and its largest unit. */
+/**
+ * How long a campaign will take, by running the beginnings of its smallest and its largest unit.
+ */
 
 /** Milliseconds that each of the two trials may take. */
 const TRIAL = 700;

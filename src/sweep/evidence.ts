@@ -1,8 +1,8 @@
 import { binomialBounds, estimate, estimateRatio, type Part } from '../stats/replications.ts';
 
 /**
- * What replications say about one VM, or about the host, and whether it keeps to a limit. Everything is turned so that
- * small is good: a value must stay below its limit.
+ * What replications say about one VM, or about the host, and whether it keeps to a limit.
+ * Everything is turned so that small is good: a value must stay below its limit.
  */
 export interface Bounds {
   /** The truth is not below `low`, and not above `high`, but for a risk of `tail` each. */
@@ -46,9 +46,10 @@ export interface Counted {
 const TOGETHER = 3;
 
 /**
- * The share of requests that take the limit or longer. Requests of one run depend on each other (they wait in one queue),
- * so the bounds are those of replications. But few replications without a slow request have no spread at all, so the
- * binomial bounds have to hold too, of a third of the requests. What is unknown counts for the worse bound on each side.
+ * The share of requests that take the limit or longer. Requests of one run depend on each other
+ * (they wait in one queue), so the bounds are those of replications. But few replications without a
+ * slow request have no spread at all, so the binomial bounds have to hold too, of a third of the
+ * requests. What is unknown counts for the worse bound on each side.
  */
 export function shareEvidence(counted: readonly Counted[], needed: number): Evidence {
   const sum = (of: (one: Counted) => number) => counted.reduce((total, one) => total + of(one), 0);
@@ -95,8 +96,8 @@ export function turned({ mean, enough, bounds }: Evidence): Evidence {
 export type Verdict = 'meets' | 'fails' | 'undecided';
 
 /**
- * Whether all of several VMs keep to a limit. They do when each surely does. They do not when their average surely does
- * not, or one of them: the more are asked, the surer it must be about that one.
+ * Whether all of several VMs keep to a limit. They do when each surely does. They do not when their
+ * average surely does not, or one of them: the more are asked, the surer it must be about that one.
  */
 export function judge(
   each: readonly Evidence[],

@@ -7,7 +7,10 @@ import type { Fault } from './worker.ts';
 /** Runs what is missing of a campaign, or of one shard of it. */
 export interface ExecuteOptions {
   readonly pool: Pool;
-  /** The part `index` (from 0) of `count`; units of one point stay together when a precision is asked for. */
+  /**
+   * The part `index` (from 0) of `count`; units of one point stay together when a precision is
+   * asked for.
+   */
   readonly shard?: Shard | undefined;
   readonly signal: AbortSignal;
   /** `fraction` of the work, weighted by what units cost. */
@@ -51,7 +54,10 @@ export function inShard(
   return number % shard.count === shard.index;
 }
 
-/** Units of a campaign that are known beforehand, the largest first, so that none is left for the end. */
+/**
+ * Units of a campaign that are known beforehand, the largest first, so that none is left for the
+ * end.
+ */
 export function* firstUnits(campaign: Campaign, shard?: Shard): Generator<Unit> {
   const order = Array.from({ length: campaign.plan.points }, (_, point) => point).sort(
     (a, b) => campaign.weight(b) - campaign.weight(a) || a - b,
@@ -65,7 +71,9 @@ export function* firstUnits(campaign: Campaign, shard?: Shard): Generator<Unit> 
   }
 }
 
-/** Rejects when results cannot be stored; failed units and an interruption are told in the outcome. */
+/**
+ * Rejects when results cannot be stored; failed units and an interruption are told in the outcome.
+ */
 export async function execute(campaign: Campaign, options: ExecuteOptions): Promise<Outcome> {
   return new Execution(campaign, options).run();
 }

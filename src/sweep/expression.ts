@@ -2,8 +2,9 @@ import { duration, frequency, rate, size } from '../base/units.ts';
 import { didYouMean, listed } from '../scenario/findings.ts';
 
 /**
- * The small language of `where`: comparisons, arithmetic, `and`, `or`, `not`, `in [...]` over the axes of a
- * sweep. Nothing else can be named, called or assigned. `vms.web.count * 2 <= 8 and host.processor == opteron-1354`
+ * The small language of `where`: comparisons, arithmetic, `and`, `or`, `not`, `in [...]` over the
+ * axes of a sweep. Nothing else can be named, called or assigned. `vms.web.count * 2 <= 8 and
+ * host.processor == opteron-1354`
  */
 export type Scalar = string | number | boolean;
 

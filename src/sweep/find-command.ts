@@ -33,7 +33,9 @@ export function findCommand(question: OpenQuestion): string {
   return `npx worldswitch ${words.map(shellWord).join(' ')}`;
 }
 
-/** `find` counts from `from` to `to` in one unit; both are taken from labels, which may have two. */
+/**
+ * `find` counts from `from` to `to` in one unit; both are taken from labels, which may have two.
+ */
 function bounds({ from, to }: OpenQuestion): { from: string; to: string; step: number } {
   const [first, last] = [split(from), split(to)];
   if (!first || !last) return { from, to, step: 1 };

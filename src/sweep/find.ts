@@ -14,7 +14,10 @@ import { settingsOf, type Window } from './windows.ts';
 export interface Answer {
   /** Labels of the axes asked across. */
   readonly labels: readonly string[];
-  /** The last value that meets the objective with 95 % confidence; undefined when not even the first does. */
+  /**
+   * The last value that meets the objective with 95 % confidence; undefined when not even the first
+   * does.
+   */
   readonly value: string | undefined;
   /** The last value that may meet it: the next one surely does not. Undefined like `value`. */
   readonly atMost: string | undefined;
@@ -44,7 +47,9 @@ export interface FindOptions {
   readonly pool: Pool;
   /** `note` says what is being looked at. */
   readonly onProgress?: ((fraction: number, note: string) => void) | undefined;
-  /** The windows at a point become longer. `seconds`: what a run will take then, when that is known. */
+  /**
+   * The windows at a point become longer. `seconds`: what a run will take then, when that is known.
+   */
   readonly onLonger?:
     | ((point: number, next: Window, because: string, seconds: number | undefined) => void)
     | undefined;

@@ -9,7 +9,10 @@ import {
 import { quantity } from './expression.ts';
 import type { UnitResult, VmResult } from './unit.ts';
 
-/** `p99 latency < 50ms`, `slowdown < 1.25 for every VM`, `host overhead < 10%`: what a run has to achieve. */
+/**
+ * `p99 latency < 50ms`, `slowdown < 1.25 for every VM`, `host overhead < 10%`: what a run has to
+ * achieve.
+ */
 export interface Objective {
   readonly text: string;
   readonly measure: MeasureName;
@@ -163,7 +166,10 @@ function limitOf(text: string, measure: MeasureName): number {
   return unit === 'ns' ? value / 1000 : value;
 }
 
-/** What a run achieved, in the worst VM where the objective is for every one; undefined when nothing was measured. */
+/**
+ * What a run achieved, in the worst VM where the objective is for every one; undefined when nothing
+ * was measured.
+ */
 export function achieved(objective: Objective, result: UnitResult): number | undefined {
   const { measure, scope, below } = objective;
   if (scope === 'host') return result.host[measure];

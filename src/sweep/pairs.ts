@@ -5,7 +5,10 @@ import { pooledQuantile } from './tested.ts';
 import type { UnitResult } from './unit.ts';
 import { quantileOf, requestsFor } from './weigh.ts';
 
-/** The configurations of a search across other axes, compared in pairs: the same seeds in the same windows. */
+/**
+ * The configurations of a search across other axes, compared in pairs: the same seeds in the same
+ * windows.
+ */
 export interface Compared {
   /** Labels of the configuration, and of the first one, which it is compared with. */
   readonly labels: readonly string[];
@@ -48,7 +51,10 @@ export function comparisons(objective: Objective, [first, ...others]: readonly R
   );
 }
 
-/** A percentile of all requests of all VMs, where it is more than the maximum in disguise; else the worst VM's value. */
+/**
+ * A percentile of all requests of all VMs, where it is more than the maximum in disguise; else the
+ * worst VM's value.
+ */
 function one(objective: Objective, result: UnitResult): number | undefined {
   const quantile = quantileOf(objective);
   if (quantile === undefined) return achieved(objective, result);

@@ -21,7 +21,10 @@ import { defaultBaseline } from './compare.ts';
 import { compileWhere, ExpressionError } from './expression.ts';
 import { pause } from './pause.ts';
 
-/** What a sweep will do: its points, in order, made one at a time so that memory does not grow with them. */
+/**
+ * What a sweep will do: its points, in order, made one at a time so that memory does not grow with
+ * them.
+ */
 export interface Plan {
   /** The scenario without the sweep. */
   readonly base: Scenario;
@@ -37,7 +40,10 @@ export interface Plan {
   readonly native: boolean;
   /** Whether units keep how long each request took. */
   readonly requests: boolean;
-  /** Axes that the baseline fixes, with their labels there; undefined when there is nothing to compare. */
+  /**
+   * Axes that the baseline fixes, with their labels there; undefined when there is nothing to
+   * compare.
+   */
   readonly baseline: ReadonlyMap<number, string> | undefined;
   point(index: number): Point;
 }
@@ -47,7 +53,10 @@ export interface Point {
   readonly index: number;
   /** One for each axis. */
   readonly values: readonly AxisValue[];
-  /** The point it is compared with, which may be itself; undefined when `where` has left that one out. */
+  /**
+   * The point it is compared with, which may be itself; undefined when `where` has left that one
+   * out.
+   */
   readonly baseline: number | undefined;
   /** `more` are values besides. Throws ConfigError at the values that do not fit. */
   load(more?: readonly PlacedValue[]): LoadedScenario;
@@ -63,7 +72,10 @@ export function replicationSeed(seed: string, replication: number): string {
   return `${seed}/${replication}`;
 }
 
-/** Reads the sweep of a scenario. Throws ConfigError with every problem of what can be told without running. */
+/**
+ * Reads the sweep of a scenario. Throws ConfigError with every problem of what can be told without
+ * running.
+ */
 export function makePlan(tree: ScenarioTree): Plan {
   const base = tree.load().scenario;
   const written = child(tree.root, 'sweep');
@@ -281,8 +293,8 @@ export function setArguments(values: readonly AxisValue[]): string[] {
 const MOST_PROBLEMS = 20;
 
 /**
- * Loads every point once, so that nothing starts when one of them is wrong. Throws ConfigError with the problems of
- * all points, each place once; calls `visit` with what was loaded.
+ * Loads every point once, so that nothing starts when one of them is wrong. Throws ConfigError with
+ * the problems of all points, each place once; calls `visit` with what was loaded.
  */
 export function checkPoints(plan: Plan, visit: Visit): void {
   for (const _ of checking(plan, visit));

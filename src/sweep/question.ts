@@ -18,7 +18,9 @@ export interface Question {
   readonly ceiling: number | undefined;
   /** The number that is looked for. */
   readonly axis: Axis;
-  /** For each combination of the other axes: the points of its values, from where the search starts. */
+  /**
+   * For each combination of the other axes: the points of its values, from where the search starts.
+   */
   readonly series: readonly (readonly number[])[];
 }
 

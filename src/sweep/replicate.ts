@@ -17,8 +17,9 @@ export function firstReplications({ precision, replications, maxReplications }: 
 }
 
 /**
- * The next number of replications after `results`, all there are of a point so far; the same number when they are enough.
- * Depends on nothing but the results, so that workers and interruptions change nothing.
+ * The next number of replications after `results`, all there are of a point so far; the same number
+ * when they are enough. Depends on nothing but the results, so that workers and interruptions
+ * change nothing.
  */
 export function nextReplications(plan: Plan, results: readonly UnitResult[]): number {
   const n = results.length;

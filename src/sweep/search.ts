@@ -1,13 +1,15 @@
 import type { Verdict } from './evidence.ts';
 
 /**
- * Looks for the last of an ordered list of values that still meets an objective. Values are tried by doubling steps,
- * then by bisection.
+ * Looks for the last of an ordered list of values that still meets an objective. Values are tried
+ * by doubling steps, then by bisection.
  */
 export interface Found<T> {
   /** Position of the last value that meets the objective; -1 when the first does not. */
   readonly last: number;
-  /** Position of the first value that surely does not; the length of the list when there is none. */
+  /**
+   * Position of the first value that surely does not; the length of the list when there is none.
+   */
   readonly fails: number;
   readonly tests: ReadonlyMap<number, T>;
 }
@@ -16,7 +18,10 @@ interface Judged {
   readonly verdict: Verdict;
 }
 
-/** `test(i)` is asked at most once for each position. Assumes that what fails once fails from there on. */
+/**
+ * `test(i)` is asked at most once for each position. Assumes that what fails once fails from there
+ * on.
+ */
 export async function search<T extends Judged>(
   length: number,
   test: (position: number) => Promise<T>,

@@ -25,7 +25,10 @@ export function shortWindows(plan: Plan, source: UnitSource): string[] {
 const asksFor = (metrics: readonly MeasureName[] | undefined, pattern: RegExp) =>
   metrics === undefined || metrics.some((name) => pattern.test(name));
 
-/** Findings of one sort: at how many points, the first of them, and the longest window that any of them needs. */
+/**
+ * Findings of one sort: at how many points, the first of them, and the longest window that any of
+ * them needs.
+ */
 class Found {
   readonly #points = new Set<number>();
   #first: { readonly point: number; readonly message: string } | undefined;

@@ -1,4 +1,7 @@
-/** Batch scripts for Slurm: a job array that runs the shards of a campaign, and a job that merges when it has ended. */
+/**
+ * Batch scripts for Slurm: a job array that runs the shards of a campaign, and a job that merges
+ * when it has ended.
+ */
 
 /** What `scontrol` says when it is not asked: the default of Slurm. */
 export const DEFAULT_MAX_ARRAY_SIZE = 1001;

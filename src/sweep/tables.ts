@@ -15,8 +15,9 @@ import { firstReplications, nextReplications } from './replicate.ts';
 import type { UnitResult, Values } from './unit.ts';
 
 /**
- * The tables of a sweep, made from its finished units one point at a time. They hold nothing that depends on who ran
- * what and when: any number of workers, interrupted or not, gives the same bytes.
+ * The tables of a sweep, made from its finished units one point at a time. They hold nothing that
+ * depends on who ran what and when: any number of workers, interrupted or not, gives the same
+ * bytes.
  */
 export interface UnitSource {
   /** Undefined when the unit failed or is missing. */
@@ -143,8 +144,8 @@ export function* summaryRows(plan: Plan, source: UnitSource): Generator<SummaryR
 }
 
 /**
- * Mean, half-width of the 95 % interval and number of replications of each metric, by point and VM group; and the same
- * of the difference to the baseline point, replication by replication.
+ * Mean, half-width of the 95 % interval and number of replications of each metric, by point and VM
+ * group; and the same of the difference to the baseline point, replication by replication.
  */
 export function summaryCsv(plan: Plan, source: UnitSource): Iterable<string> {
   return csv(columnsOf(SUMMARY, plan.space.axes), rowsOf(summaryRows(plan, source)));
@@ -159,7 +160,10 @@ function* rowsOf(rows: Iterable<SummaryRow>): Generator<Cell[]> {
   }
 }
 
-/** Each point against its baseline point, replication by replication: common random numbers cancel out. */
+/**
+ * Each point against its baseline point, replication by replication: common random numbers cancel
+ * out.
+ */
 export function differencesCsv(plan: Plan, source: UnitSource): Iterable<string> {
   return csv(columnsOf(DIFFERENCES, plan.space.axes), differenceRows(plan, source));
 }
@@ -194,7 +198,9 @@ function* differenceRows(plan: Plan, source: UnitSource): Generator<Cell[]> {
   }
 }
 
-/** What every column of the tables of a sweep means; the measures by name are columns of points.csv. */
+/**
+ * What every column of the tables of a sweep means; the measures by name are columns of points.csv.
+ */
 export function dictionaryCsv({ space: { axes }, baseline }: Plan): Iterable<string> {
   const columns = {
     'points.csv': columnsOf(POINTS, axes),

@@ -11,13 +11,20 @@ export interface Tested {
   readonly verdict: Verdict;
   /** Runs with the last window. */
   readonly runs: number;
-  /** The VM that is furthest from the objective; undefined when it is about the host or an average. */
+  /**
+   * The VM that is furthest from the objective; undefined when it is about the host or an average.
+   */
   readonly vm: { readonly vm: string; readonly group: string } | undefined;
-  /** Of the measure, in its unit, in that VM; undefined when it has no bound or was not measured. */
+  /**
+   * Of the measure, in its unit, in that VM; undefined when it has no bound or was not measured.
+   */
   readonly mean: number | undefined;
   /** Interval of the mean that the verdict was read from. */
   readonly interval: readonly [number, number] | undefined;
-  /** Where the objective is a percentile: which share of the requests of that VM took the limit or longer. */
+  /**
+   * Where the objective is a percentile: which share of the requests of that VM took the limit or
+   * longer.
+   */
   readonly share: Share | undefined;
   /** Set when the VM got nothing done. */
   readonly nothing: string | undefined;

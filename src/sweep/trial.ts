@@ -23,13 +23,16 @@ import {
 } from './windows.ts';
 
 /**
- * Tries one value: runs replications until it is clear whether the objective holds, in windows that get longer as long as
- * they are too short to say. Looking several times gives chance several chances, so every look takes an equal part of the
- * risk of 5 % (Bonferroni).
+ * Tries one value: runs replications until it is clear whether the objective holds, in windows that
+ * get longer as long as they are too short to say. Looking several times gives chance several
+ * chances, so every look takes an equal part of the risk of 5 % (Bonferroni).
  */
 export interface TrialOptions {
   readonly objective: Objective;
-  /** Replications before the first look, and where to give up with windows of the scenario's own length. */
+  /**
+   * Replications before the first look, and where to give up with windows of the scenario's own
+   * length.
+   */
   readonly replications: number;
   readonly maxReplications: number;
   /** The window of the scenario; undefined: it is not given by a time. */
@@ -83,7 +86,10 @@ export function looks(replications: number, maxReplications: number): number[] {
   return [...all, Math.max(replications, maxReplications)];
 }
 
-/** Most replications with windows that were doubled `stage` times: as much simulated time each stage, but never too few. */
+/**
+ * Most replications with windows that were doubled `stage` times: as much simulated time each
+ * stage, but never too few.
+ */
 function mostIn(stage: number, { replications, maxReplications }: TrialOptions): number {
   return Math.min(maxReplications, Math.max(2 * replications, maxReplications >> stage));
 }
@@ -91,7 +97,10 @@ function mostIn(stage: number, { replications, maxReplications }: TrialOptions):
 const looksIn = (stage: number, options: TrialOptions) =>
   looks(options.replications, mostIn(stage, options));
 
-/** The risk that each bound may be wrong, so that all looks together are not more often than they may. */
+/**
+ * The risk that each bound may be wrong, so that all looks together are not more often than they
+ * may.
+ */
 export function tailOf(options: TrialOptions): number {
   const { own, ceiling } = options;
   const stages = own ? stagesUpTo(own, ceiling) : 1;

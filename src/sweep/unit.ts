@@ -80,7 +80,10 @@ export async function runUnit(
   return condense(native ? await runBaseline(scenario, ran, half(0.5)) : ran, requests);
 }
 
-/** Of each VM: what objectives are about, and what tells whether the window was long enough for them. */
+/**
+ * Of each VM: what objectives are about, and what tells whether the window was long enough for
+ * them.
+ */
 const KEPT: readonly MeasureName[] = [
   ...vmMeasureNames,
   ...(['turns', 'requests', 'requests_arrived'] as const),

@@ -15,9 +15,10 @@ import type { UnitResult, VmResult } from './unit.ts';
 import { resolution } from './windows.ts';
 
 /**
- * An objective held against the results of one point: what each VM it is about says, and all together. A percentile is
- * a statement on requests: `p95 latency < 10ms` says that less than 5 % of them take 10 ms or more. So it is requests
- * that are counted, in all replications, and not percentiles that are averaged.
+ * An objective held against the results of one point: what each VM it is about says, and all
+ * together. A percentile is a statement on requests: `p95 latency < 10ms` says that less than 5 %
+ * of them take 10 ms or more. So it is requests that are counted, in all replications, and not
+ * percentiles that are averaged.
  */
 export interface Weighed {
   readonly each: readonly Witness[];
@@ -46,7 +47,10 @@ const MAXIMUM = 1;
 const MAXIMUM_NEEDS = 1000;
 const RARE = 0.01;
 
-/** The percentile that an objective sets for each VM, 0 to 1; undefined when it is about something else. */
+/**
+ * The percentile that an objective sets for each VM, 0 to 1; undefined when it is about something
+ * else.
+ */
 export const quantileOf = ({ measure, scope, below }: Objective): number | undefined => {
   if (scope !== 'every') return undefined;
   return measure === 'latency_max_ns' && below ? MAXIMUM : QUANTILES[measure];
@@ -56,7 +60,10 @@ export const quantileOf = ({ measure, scope, below }: Objective): number | undef
 export const requestsFor = (quantile: number): number =>
   quantile === MAXIMUM ? MAXIMUM_NEEDS : requestsNeeded(quantile);
 
-/** Measures that depend on how much of the pCPUs a VM gets, which a short window shows in whole turns. */
+/**
+ * Measures that depend on how much of the pCPUs a VM gets, which a short window shows in whole
+ * turns.
+ */
 const SHARED = /^(?:slowdown|ready_share|\w+_per_second)$/;
 
 export function weigh(objective: Objective, results: readonly UnitResult[]): Weighed {
@@ -186,8 +193,9 @@ function togetherIn(n: number, counts: readonly { readonly counted: readonly Cou
 }
 
 /**
- * What was not finished when the window began is counted when it is served, and stands for as many that are not finished at
- * its end: in a steady state a window has as many of the one as of the other. Only more of those are unknown.
+ * What was not finished when the window began is counted when it is served, and stands for as many
+ * that are not finished at its end: in a steady state a window has as many of the one as of the
+ * other. Only more of those are unknown.
  */
 function counted({ requests, values }: VmResult, limit: number): Counted {
   const { served, unfinished } = requests!;
@@ -237,8 +245,8 @@ export function worst({ each }: Weighed): Witness | undefined {
 }
 
 /**
- * How many times as much would have to be measured for a verdict that means meeting the limit, or breaking it; undefined
- * when the value lies so near to the limit that nobody would wait for it.
+ * How many times as much would have to be measured for a verdict that means meeting the limit, or
+ * breaking it; undefined when the value lies so near to the limit that nobody would wait for it.
  */
 export function timesMore(weighed: Weighed, tail: number, needed: number): number | undefined {
   const factors = weighed.each.map(({ evidence, requests }) => {

@@ -3,7 +3,9 @@ import type { PlacedValue } from '../scenario/overrides.ts';
 import type { Objective } from './objective.ts';
 import type { UnitResult, VmResult } from './unit.ts';
 
-/** How long the windows of a search are, and what they are too short for. Times are in picoseconds. */
+/**
+ * How long the windows of a search are, and what they are too short for. Times are in picoseconds.
+ */
 export interface Window {
   readonly warmup: number;
   /** Of the measured window, which begins after the warm-up. */
@@ -17,7 +19,10 @@ export interface Shortcoming {
   readonly needed: number | undefined;
   /** The state still changes: the warm-up was too short. */
   readonly drift: boolean;
-  /** Share of the requests that the edges of the window may tell wrong; undefined: it may tell all of them wrong. */
+  /**
+   * Share of the requests that the edges of the window may tell wrong; undefined: it may tell all
+   * of them wrong.
+   */
   readonly blur?: number;
 }
 
@@ -38,7 +43,9 @@ export function longer(
   return drift ? longer({ warmup, length }, ceiling, { needed }) : undefined;
 }
 
-/** The settings that make a scenario have such a window; faults of theirs would be shown at `place`. */
+/**
+ * The settings that make a scenario have such a window; faults of theirs would be shown at `place`.
+ */
 export function settingsOf({ warmup, length }: Window, place: Place): PlacedValue[] {
   const setting = (path: string, time: number): PlacedValue => ({
     path,
@@ -67,9 +74,15 @@ export function stagesUpTo(own: Window, ceiling: number): number {
   return stages;
 }
 
-/** Turns that each VM has to have had: with fewer, what it got depends on where the window happens to begin. */
+/**
+ * Turns that each VM has to have had: with fewer, what it got depends on where the window happens
+ * to begin.
+ */
 const TURNS = 4;
-/** Rounds of slices that a window gets that was too short: a little more, so that turns at its edges do not matter. */
+/**
+ * Rounds of slices that a window gets that was too short: a little more, so that turns at its edges
+ * do not matter.
+ */
 export const ROUNDS = 5;
 /** Share of the time a VM must wait for its turns to matter. */
 const WAITS = 0.01;
@@ -83,8 +96,8 @@ function competing({ vms, windowCycles }: UnitResult): { vm: VmResult; turns: nu
 }
 
 /**
- * By how much a share of the pCPUs may be wrong because a window cuts the first and the last turn: one turn of those that
- * the VM had. Zero for a VM that did not have to wait.
+ * By how much a share of the pCPUs may be wrong because a window cuts the first and the last turn:
+ * one turn of those that the VM had. Zero for a VM that did not have to wait.
  */
 export function resolution({ values }: VmResult): number {
   const { ready_share: ready = 0, turns = 0 } = values;
@@ -95,9 +108,9 @@ export function resolution({ values }: VmResult): number {
 const often = (count: number, n: number) => 4 * count > 3 * n;
 
 /**
- * What stands in the way of any verdict from these results: a VM without a turn, a window of less than a few rounds of
- * slices, a state that still changes. `again`: the window was made longer so often since a VM had no turn that the VM will
- * have none in a longer one either.
+ * What stands in the way of any verdict from these results: a VM without a turn, a window of less
+ * than a few rounds of slices, a state that still changes. `again`: the window was made longer so
+ * often since a VM had no turn that the VM will have none in a longer one either.
  */
 export function shortcoming(
   objective: Objective,
@@ -132,7 +145,10 @@ export const PATIENCE = 2;
 
 const isIn = (vm: string, group: string) => vm.replace(/-\d+$/, '') === group;
 
-/** Says that a queue grew all the time: no limit is kept for long, so only a verdict that it is broken is sure. */
+/**
+ * Says that a queue grew all the time: no limit is kept for long, so only a verdict that it is
+ * broken is sure.
+ */
 export function growingQueue(results: readonly UnitResult[]): string | undefined {
   const growing = results.filter((result) => drifts(result, 'queue'));
   return often(growing.length, results.length) ? drifts(growing[0]!, 'queue') : undefined;

@@ -14,10 +14,10 @@ const LEVELS = 6;
 const FIRST_WIDTH = 1024;
 
 /**
- * HOT. Counts in one pass over a trace of unknown length and in fixed memory per page: whenever the row of
- * windows is full, they are joined in pairs and become twice as wide. Pages in both windows of a pair must
- * then be counted once, so a page that enters a window is also counted under the number of joins after
- * which this window and the page's last one are the same.
+ * HOT. Counts in one pass over a trace of unknown length and in fixed memory per page: whenever the
+ * row of windows is full, they are joined in pairs and become twice as wide. Pages in both windows
+ * of a pair must then be counted once, so a page that enters a window is also counted under the
+ * number of joins after which this window and the page's last one are the same.
  */
 export class Footprint {
   /** References per window. */
@@ -26,7 +26,10 @@ export class Footprint {
   private readonly entered = new Float64Array(WINDOWS);
   private readonly again = new Float64Array(WINDOWS * (LEVELS + 1));
   private readonly fresh = new Float64Array(WINDOWS);
-  /** For each page: the window it was touched in last, as of `epoch` joins; and that number of joins. */
+  /**
+   * For each page: the window it was touched in last, as of `epoch` joins; and that number of
+   * joins.
+   */
   private last = new Int32Array(1024).fill(-1);
   private epochs = new Uint8Array(1024);
   private epoch = 0;

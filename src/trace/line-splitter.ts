@@ -13,7 +13,9 @@ const RETURN = 13;
 export class LineSplitter {
   /** Lines handed over so far: the number of the one being handled, from 1. */
   line = 0;
-  /** True while the last line is handled and it has no line end: the file may have been cut there. */
+  /**
+   * True while the last line is handled and it has no line end: the file may have been cut there.
+   */
   unended = false;
   private readonly name: string;
   private readonly handle: (bytes: Uint8Array, start: number, end: number) => void;

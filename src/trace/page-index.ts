@@ -1,11 +1,15 @@
-/** More pages than this (128 GiB touched) are refused: it bounds the memory of an import or an analysis. */
+/**
+ * More pages than this (128 GiB touched) are refused: it bounds the memory of an import or an
+ * analysis.
+ */
 export const MAX_PAGES = 2 ** 25;
 
 const FREE = -1;
 
 /**
- * HOT. Numbers pages 0, 1, 2, … in order of their first appearance: an open-addressed hash table with linear
- * probing. Keys are whole numbers from 0 to 2^53; a JavaScript `Map` would box each of them.
+ * HOT. Numbers pages 0, 1, 2, … in order of their first appearance: an open-addressed hash table
+ * with linear probing. Keys are whole numbers from 0 to 2^53; a JavaScript `Map` would box each of
+ * them.
  */
 export class PageIndex {
   /** How many different pages there are. */

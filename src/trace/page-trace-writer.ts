@@ -1,6 +1,9 @@
 import { PageIndex } from './page-index.ts';
 
-/** Kinds of touches, in the order of the totals. `Modify`: load and store of one address by one instruction. */
+/**
+ * Kinds of touches, in the order of the totals. `Modify`: load and store of one address by one
+ * instruction.
+ */
 export const Kind = { Fetch: 0, Load: 1, Store: 2, Modify: 3 } as const;
 export type Kind = (typeof Kind)[keyof typeof Kind];
 
@@ -17,9 +20,10 @@ const ROOM = 40;
 const RECENT = 1024;
 
 /**
- * HOT. Writes a page trace, format 1, from single touches. A *segment* is a stretch in which neither the
- * instruction nor the data stream changes its page; within it touches are merged per kind, in the order in
- * which the kinds first appeared. A page is named only when its stream has changed it.
+ * HOT. Writes a page trace, format 1, from single touches. A *segment* is a stretch in which
+ * neither the instruction nor the data stream changes its page; within it touches are merged per
+ * kind, in the order in which the kinds first appeared. A page is named only when its stream has
+ * changed it.
  */
 export class PageTraceWriter {
   /** Touches written, by `Kind`. */
@@ -40,7 +44,10 @@ export class PageTraceWriter {
   private readonly recent = new Float64Array(RECENT).fill(NONE);
   private space = 0;
 
-  /** `sink` gets the text in pieces, which are its own to keep. `provenance` becomes `# key: value` lines. */
+  /**
+   * `sink` gets the text in pieces, which are its own to keep. `provenance` becomes `# key: value`
+   * lines.
+   */
   constructor(
     sink: (bytes: Uint8Array) => void,
     provenance: Readonly<Record<string, string>> = {},
@@ -84,7 +91,10 @@ export class PageTraceWriter {
     this.text(`X ${text}\n`);
   }
 
-  /** What follows belongs to this address space (below 2^17); one must be named before the first touch. */
+  /**
+   * What follows belongs to this address space (below 2^17); one must be named before the first
+   * touch.
+   */
   enter(space: number): void {
     this.endSegment();
     this.space = space;
@@ -99,7 +109,10 @@ export class PageTraceWriter {
     return this.pages.size;
   }
 
-  /** The closing line; `straddles` touches were the second half of an access that crosses a page boundary. */
+  /**
+   * The closing line; `straddles` touches were the second half of an access that crosses a page
+   * boundary.
+   */
   finish(straddles = 0): void {
     this.endSegment();
     const sums = [...LETTERS].map((letter, kind) => `${letter} ${this.totals[kind]}`).join(' ');

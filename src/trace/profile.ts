@@ -25,14 +25,19 @@ export interface StreamProfile {
   readonly distinctPages: number;
   /** Different 2 MiB pages. */
   readonly distinct2MiB: number;
-  /** References by LRU stack distance: from 1, from 2, from 3 to 4, from 5 to 8, …; first touches last. */
+  /**
+   * References by LRU stack distance: from 1, from 2, from 3 to 4, from 5 to 8, …; first touches
+   * last.
+   */
   readonly distances: readonly {
     readonly from: number;
     readonly to: number;
     readonly references: number;
   }[];
   readonly firstTouches: number;
-  /** Fully associative LRU TLBs, empty at the beginning, entries tagged with their address space. */
+  /**
+   * Fully associative LRU TLBs, empty at the beginning, entries tagged with their address space.
+   */
   readonly predictions: readonly Prediction[];
   /** In the references of both streams together. */
   readonly footprint: readonly FootprintWindow[];
@@ -107,7 +112,9 @@ class Stream {
   }
 }
 
-/** Reads a page trace from chunks and profiles it. Methods throw TraceError when the trace is bad. */
+/**
+ * Reads a page trace from chunks and profiles it. Methods throw TraceError when the trace is bad.
+ */
 export class TraceProfiler {
   private readonly feed: Chunks;
   private readonly reader: TraceReader;

@@ -17,9 +17,9 @@ const PAGE = 4096;
 const Touched = { No: 0, Read: 1, Written: 2 } as const;
 
 /**
- * HOT. Where the readers of foreign formats put what they find: cuts accesses at page boundaries and keeps a
- * window of the run. A window that begins later than the run opens with `X resident` lines, which name the
- * pages that had been touched before and were still mapped.
+ * HOT. Where the readers of foreign formats put what they find: cuts accesses at page boundaries
+ * and keeps a window of the run. A window that begins later than the run opens with `X resident`
+ * lines, which name the pages that had been touched before and were still mapped.
  */
 export class TraceRecorder {
   /** Touches of the whole run so far. */
@@ -52,7 +52,10 @@ export class TraceRecorder {
     return this.position === 0 && this.leftOut === 0;
   }
 
-  /** `size` bytes (at least 1) at `offset` of a page; what lies past its end touches the next pages too. */
+  /**
+   * `size` bytes (at least 1) at `offset` of a page; what lies past its end touches the next pages
+   * too.
+   */
   access(kind: Kind, page: number, offset: number, size: number): void {
     if (page >= this.pages) {
       this.leftOut++;

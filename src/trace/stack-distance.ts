@@ -1,13 +1,14 @@
 import { PageIndex } from './page-index.ts';
 
 /**
- * HOT. LRU stack distances of a stream of pages in one pass. The distance of a touch is the number of
- * different pages touched since the last touch of the same page, itself included: a fully associative LRU
- * TLB of N entries hits exactly the touches of distance N or less (Mattson et al. 1970).
+ * HOT. LRU stack distances of a stream of pages in one pass. The distance of a touch is the number
+ * of different pages touched since the last touch of the same page, itself included: a fully
+ * associative LRU TLB of N entries hits exactly the touches of distance N or less (Mattson et al.
+ * 1970).
  *
- * Each page has a mark in a Fenwick tree at the time of its last touch, so that counting the marks after a
- * time takes O(log n) (Bennett and Kruskal 1975). When the times run out, the marks are moved together: the
- * tree stays below four times the number of pages, however long the stream is.
+ * Each page has a mark in a Fenwick tree at the time of its last touch, so that counting the marks
+ * after a time takes O(log n) (Bennett and Kruskal 1975). When the times run out, the marks are
+ * moved together: the tree stays below four times the number of pages, however long the stream is.
  */
 export class StackDistances {
   /** Touches of pages never touched before. */

@@ -5,10 +5,10 @@ import { acquireBlock, readItem, releaseBlock } from '../machine/items.ts';
 import { Kind, type PageTraceWriter } from './page-trace-writer.ts';
 
 /**
- * Writes a synthetic workload as a page trace: its programs run as if on a machine that costs nothing, one
- * process at a time. A process runs until it blocks, yields or ends, or its turn is over; a child runs to its
- * end before its parent goes on. References keep their number and order; the instructions that a workload
- * counts for its data visits are not fetches and are left out.
+ * Writes a synthetic workload as a page trace: its programs run as if on a machine that costs
+ * nothing, one process at a time. A process runs until it blocks, yields or ends, or its turn is
+ * over; a child runs to its end before its parent goes on. References keep their number and order;
+ * the instructions that a workload counts for its data visits are not fetches and are left out.
  */
 export interface SynthOptions {
   readonly workload: Choice;
@@ -66,7 +66,9 @@ export class Synthesis {
     }
   }
 
-  /** Runs one process for a turn; false when the trace is complete, or nobody will ever run again. */
+  /**
+   * Runs one process for a turn; false when the trace is complete, or nobody will ever run again.
+   */
   step(): boolean {
     const process = this.ready.shift();
     if (!process || this.references >= this.limit || this.idle > MOST_IDLE) return false;

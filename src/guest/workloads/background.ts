@@ -3,9 +3,10 @@ import { type Item, operation, visit } from './script.ts';
 import { Op } from './workload.ts';
 
 /**
- * What a program asks of its kernel at a given rate per million instructions: system calls, blocking I/O,
- * mappings that come and go, heap growth, changes of protection. Gaps are exponential. Pages that become
- * available are stored to one after the other, spread over the time until the next ones come.
+ * What a program asks of its kernel at a given rate per million instructions: system calls,
+ * blocking I/O, mappings that come and go, heap growth, changes of protection. Gaps are
+ * exponential. Pages that become available are stored to one after the other, spread over the time
+ * until the next ones come.
  */
 export interface BackgroundRates {
   /** Events per million instructions of the program. */
@@ -43,8 +44,8 @@ const Event = {
 } as const;
 
 /**
- * Quantiles of the exponential distribution with mean 65536, as whole numbers: `Math.log` is not the same to the last
- * bit on every machine.
+ * Quantiles of the exponential distribution with mean 65536, as whole numbers: `Math.log` is not
+ * the same to the last bit on every machine.
  */
 const EXPONENTIAL = Int32Array.from({ length: 1024 }, (_, i) =>
   Math.round(-Math.log(1 - (i + 0.5) / 1024) * 65_536),

@@ -12,7 +12,10 @@ import {
 import { operation, ScriptProgram, type Step, visit } from './script.ts';
 import { Op, type WorkloadDefinition } from './workload.ts';
 
-/** Forks children that write some of their pages and exit (the fork-and-wait loop of Adams and Agesen 2006). */
+/**
+ * Forks children that write some of their pages and exit (the fork-and-wait loop of Adams and
+ * Agesen 2006).
+ */
 const params = z.object({
   pages: z
     .int()

@@ -6,10 +6,11 @@ import type { SyntheticRegion } from './synthetic-params.ts';
 import type { Region } from './workload.ts';
 
 /**
- * Where a program's regions lie: the text at 0x400000, the heap after it; libraries, files, shared memory,
- * large pages (hugetlbfs) and new mappings high up, the stack at the very top, as Linux on x86-64 lays a
- * process out. Heap, mappings and stack begin at random places (ASLR), the text does not: programs of the
- * time are not position independent. Without random offsets the high part begins in the top-level entry 14.
+ * Where a program's regions lie: the text at 0x400000, the heap after it; libraries, files, shared
+ * memory, large pages (hugetlbfs) and new mappings high up, the stack at the very top, as Linux on
+ * x86-64 lays a process out. Heap, mappings and stack begin at random places (ASLR), the text does
+ * not: programs of the time are not position independent. Without random offsets the high part
+ * begins in the top-level entry 14.
  */
 const TEXT = 0x400;
 export const HIGH = 14 * 2 ** 27;
@@ -52,11 +53,13 @@ export function offsetsOf(random: boolean, seed: string, path: string): Offsets 
 }
 
 export interface Layout {
-  /** The first is the template of new mappings (no pages), then the program's own in their order. */
+  /**
+   * The first is the template of new mappings (no pages), then the program's own in their order.
+   */
   readonly regions: readonly Region[];
   /**
-   * Where heap growth and new mappings begin: after everything low, and after everything high but the stack,
-   * at a random page of a table of their own.
+   * Where heap growth and new mappings begin: after everything low, and after everything high but
+   * the stack, at a random page of a table of their own.
    */
   readonly heapArea: number;
   readonly mmapArea: number;
@@ -69,7 +72,8 @@ export function pagesOf(region: Pick<SyntheticRegion, 'size' | 'pageSize'>): num
 }
 
 /**
- * Lays a process out. `populated` false overrides what the regions say: a program that has just been loaded.
+ * Lays a process out. `populated` false overrides what the regions say: a program that has just
+ * been loaded.
  */
 export function layOut(
   regions: readonly SyntheticRegion[],
@@ -141,8 +145,8 @@ export function layOut(
 const isLow = ({ kind, pageSize }: SyntheticRegion) => kind === 'anon' && pageSize === 4096;
 
 /**
- * Refuses regions for which the address space has no room, whatever offsets are drawn. `heap` and `mappings`:
- * pages by which the heap grows at most, and of new mappings.
+ * Refuses regions for which the address space has no room, whatever offsets are drawn. `heap` and
+ * `mappings`: pages by which the heap grows at most, and of new mappings.
  */
 export function checkRoom(
   regions: readonly SyntheticRegion[],

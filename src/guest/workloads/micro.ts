@@ -9,7 +9,10 @@ export const microParams = {
   hz: z.int().min(0).max(10_000).default(250).describe('timer ticks a second; 0 = none'),
 };
 
-/** Where a microbenchmark has its loop, and without random offsets its memory (pages, as in layout.ts). */
+/**
+ * Where a microbenchmark has its loop, and without random offsets its memory (pages, as in
+ * layout.ts).
+ */
 export const TEXT = 0x400;
 const DATA = 0x600;
 const MAPPED = 14 * 2 ** 27 + 512;
@@ -39,7 +42,9 @@ export function microRegion(region: Partial<Region> & Pick<Region, 'name'>): Reg
   };
 }
 
-/** Regions of a microbenchmark: the template that its `Mmap`s name (index 0), its text, and `more`. */
+/**
+ * Regions of a microbenchmark: the template that its `Mmap`s name (index 0), its text, and `more`.
+ */
 export function microRegions(...more: readonly Region[]): Region[] {
   return [
     microRegion({ name: 'mapping', start: MAPPED, pages: 0, populated: false }),

@@ -3,8 +3,9 @@ import { Kind, permutation, type Sampler } from './patterns.ts';
 import { Op } from './workload.ts';
 
 /**
- * What a process does at each visit, except to which page: a shuffled schedule that is made once for all processes
- * that run the same program, holds every share exactly and is gone through again and again (see mixer.ts).
+ * What a process does at each visit, except to which page: a shuffled schedule that is made once
+ * for all processes that run the same program, holds every share exactly and is gone through again
+ * and again (see mixer.ts).
  */
 
 /** One region as the mixer sees it. */
@@ -27,7 +28,9 @@ export interface MeanVisit {
   readonly instructions: number;
 }
 
-/** By visit: `op | region << 8 | lines << 16 | kind << 24`, and `references | instructions << 16`. */
+/**
+ * By visit: `op | region << 8 | lines << 16 | kind << 24`, and `references | instructions << 16`.
+ */
 export interface Schedule {
   readonly heads: Int32Array;
   readonly sizes: Int32Array;
@@ -60,7 +63,10 @@ export const SMALL = 65_536;
 const isPlain = ({ kind, pages }: Sampler): boolean =>
   kind !== Kind.Zipf && kind !== Kind.Chase && pages <= SMALL;
 
-/** Makes the schedule for a program with these regions; `path` names the random stream that shuffles it. */
+/**
+ * Makes the schedule for a program with these regions; `path` names the random stream that shuffles
+ * it.
+ */
 export function makeMix(
   regions: readonly MixRegion[],
   mean: MeanVisit,
@@ -85,8 +91,8 @@ export function makeMix(
 }
 
 /**
- * References and instructions are spread evenly over half to one and a half times their means. assumed (real runs of
- * references in a page are more skewed)
+ * References and instructions are spread evenly over half to one and a half times their means.
+ * assumed (real runs of references in a page are more skewed)
  */
 function makeSchedule(
   regions: readonly MixRegion[],
@@ -120,7 +126,9 @@ function makeSchedule(
   return schedule;
 }
 
-/** Divides the schedule by shares (largest remainders); whoever has a share gets at least one entry. */
+/**
+ * Divides the schedule by shares (largest remainders); whoever has a share gets at least one entry.
+ */
 function apportion(shares: readonly number[]): number[] {
   const total = shares.reduce((sum, share) => sum + share, 0);
   const exact = shares.map((share) => (share / total) * ENTRIES);

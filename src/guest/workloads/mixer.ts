@@ -11,9 +11,9 @@ import { ENTRIES as ENTRIES_, type Mix, makeMix, REGION, type Schedule, SLOTS } 
 import { below, Kind } from './patterns.ts';
 
 /**
- * HOT. Mixes visits to the regions of one process. Which region, load or store, how many references and
- * instructions: a shuffled schedule that is made once, holds every share exactly and is gone through again and
- * again (mix.ts). Which page of the region: drawn afresh each time.
+ * HOT. Mixes visits to the regions of one process. Which region, load or store, how many references
+ * and instructions: a shuffled schedule that is made once, holds every share exactly and is gone
+ * through again and again (mix.ts). Which page of the region: drawn afresh each time.
  */
 
 const CURSOR = 6;
@@ -33,8 +33,9 @@ const MASK = ENTRIES - 1;
 const UNIT = 2 ** -32;
 
 /**
- * What `fill` reads at every visit lies in arrays of the module, whose address and length the compiler knows
- * (see machine/heap.ts): the schedules of the last mixes made, and the regions of the mixer at work, whose number has 8 bits.
+ * What `fill` reads at every visit lies in arrays of the module, whose address and length the
+ * compiler knows (see machine/heap.ts): the schedules of the last mixes made, and the regions of
+ * the mixer at work, whose number has 8 bits.
  */
 const heads = new Int32Array(SLOTS * ENTRIES);
 const sizesOf = new Int32Array(SLOTS * ENTRIES);
@@ -55,9 +56,10 @@ const PLAIN = [Kind.Uniform, Kind.Stride, Kind.WorkingSet];
 const primed = { plain: false, mixed: false };
 
 /**
- * Goes every way through a loop that draws visits before it is compiled. A way that is taken for the first time
- * later, such as the second phase of a working set, throws the compiled loop away, and at times only its slow form
- * comes back: the same run then takes twice as long (docs/decisions/0011).
+ * Goes every way through a loop that draws visits before it is compiled. A way that is taken for
+ * the first time later, such as the second phase of a working set, throws the compiled loop away,
+ * and at times only its slow form comes back: the same run then takes twice as long
+ * (docs/decisions/0011).
  */
 function prime(plain: boolean): void {
   primed[plain ? 'plain' : 'mixed'] = true;
@@ -80,7 +82,10 @@ function prime(plain: boolean): void {
   releaseBlock(block);
 }
 
-/** `below` of patterns.ts for n up to `SMALL`, in whole numbers: twice as fast as with doubles, but for larger n it needs them. */
+/**
+ * `below` of patterns.ts for n up to `SMALL`, in whole numbers: twice as fast as with doubles, but
+ * for larger n it needs them.
+ */
 const belowSmall = (n: number, bits: number): number =>
   (Math.imul(bits >>> 16, n) + (Math.imul(bits & 65_535, n) >>> 16)) >>> 16;
 
@@ -90,7 +95,9 @@ const wrap = (index: number, pages: number): number => {
   return (over + (pages & (over >> 31))) | 0;
 };
 
-/** The visits of one process: a mix, where it stands in each pattern, and its own random numbers. */
+/**
+ * The visits of one process: a mix, where it stands in each pattern, and its own random numbers.
+ */
 export class Mixer {
   /** Instructions of the visits of the last fill. */
   spent = 0;
@@ -113,7 +120,10 @@ export class Mixer {
     }
   }
 
-  /** Writes visits from item `at` on until there is no room or `budget` instructions are spent; returns how many. HOT. */
+  /**
+   * Writes visits from item `at` on until there is no room or `budget` instructions are spent;
+   * returns how many. HOT.
+   */
   fill(at: number, room: number, budget: number): number {
     const { words } = this;
     const { slot, schedule } = this.mix;
@@ -149,11 +159,12 @@ export class Mixer {
 }
 
 /**
- * Draws visits into the items from `begin` on, at least one, until `stop` or until `budget` instructions are spent; returns the
- * next item. `position` is that in the schedule.
+ * Draws visits into the items from `begin` on, at least one, until `stop` or until `budget`
+ * instructions are spent; returns the next item. `position` is that in the schedule.
  *
- * Of a mix whose regions have at most `SMALL` pages and no tables: then the state of the generator stays in registers, since what
- * else is needed has room beside it. It goes on at the end of the loop, or the compiler would spill it.
+ * Of a mix whose regions have at most `SMALL` pages and no tables: then the state of the generator
+ * stays in registers, since what else is needed has room beside it. It goes on at the end of the
+ * loop, or the compiler would spill it.
  */
 function drawPlain(
   mix: Mix,
@@ -163,8 +174,8 @@ function drawPlain(
   stop: number,
   budget: number,
 ): number {
-  // Constants that a loop reads are known to the compiler if they are locals before it; parameters are of any type to it, and so
-  // is what starts from them.
+  // Constants that a loop reads are known to the compiler if they are locals before it; parameters
+  // are of any type to it, and so is what starts from them.
   const planHeads = heads;
   const planSizes = sizesOf;
   const regionStarts = starts;
@@ -209,7 +220,8 @@ function drawPlain(
     } else if (kind === WORKING_SET) {
       let left = visitsLeft[region]!;
       if (left === 0) {
-        // A new phase: this visit's number places the window. `belowSmall`, which is not inlined where it is rare.
+        // A new phase: this visit's number places the window. `belowSmall`, which is not inlined
+        // where it is rare.
         cursor[region] =
           (Math.imul(bits >>> 16, pages) + (Math.imul(bits & 65_535, pages) >>> 16)) >>> 16;
         left = phases[region]!;
@@ -245,7 +257,10 @@ function drawPlain(
   return to;
 }
 
-/** The same for any mix. What a table takes beside the state of the generator has no room in registers. */
+/**
+ * The same for any mix. What a table takes beside the state of the generator has no room in
+ * registers.
+ */
 function drawMixed(
   mix: Mix,
   random: Int32Array,

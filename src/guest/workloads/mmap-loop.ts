@@ -13,8 +13,8 @@ import { operation, ScriptProgram, type Step, visit } from './script.ts';
 import { Op, type WorkloadDefinition } from './workload.ts';
 
 /**
- * Maps a file shared and writable, stores to a few of its pages, and unmaps it (lmbench's lat_mmap, which stores to
- * one byte of every 16 KiB in the first tenth of the file).
+ * Maps a file shared and writable, stores to a few of its pages, and unmaps it (lmbench's lat_mmap,
+ * which stores to one byte of every 16 KiB in the first tenth of the file).
  */
 const params = z.object({
   pages: z

@@ -5,8 +5,8 @@ import { operation, ScriptProgram, type Step, visit } from './script.ts';
 import { Op, type WorkloadDefinition } from './workload.ts';
 
 /**
- * Maps memory, stores to every page of it, gives it back: almost nothing but page faults. The loop that
- * hypervisor papers time (Huang et al. 2023 use 1 MiB).
+ * Maps memory, stores to every page of it, gives it back: almost nothing but page faults. The loop
+ * that hypervisor papers time (Huang et al. 2023 use 1 MiB).
  */
 const params = z.object({
   pages: z

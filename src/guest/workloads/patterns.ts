@@ -2,9 +2,10 @@ import { z } from 'zod';
 import { xoshiroNext, xoshiroState } from '../../base/random.ts';
 
 /**
- * Which page of a region a visit goes to. Here are the parameters of each pattern and the tables it needs;
- * the loop that draws pages is in mixer.ts. Tables are whole numbers made once: `Math.pow` differs in the
- * last bit between machines, so probabilities are rounded to 16 bits before anything depends on them.
+ * Which page of a region a visit goes to. Here are the parameters of each pattern and the tables it
+ * needs; the loop that draws pages is in mixer.ts. Tables are whole numbers made once: `Math.pow`
+ * differs in the last bit between machines, so probabilities are rounded to 16 bits before anything
+ * depends on them.
  */
 export const patternSchema = z
   .discriminatedUnion('kind', [
@@ -130,10 +131,10 @@ function ascending(n: number): Int32Array {
 export const COLUMN = 65_536;
 
 /**
- * Alias table (Vose 1991) of Zipf weights over `n` ranks, three words per column: threshold, the page
- * drawn below it, the page drawn from it on. Weights are first rounded to whole numbers that add up to n
- * columns exactly, and divided up in integer arithmetic, so the table is the same everywhere.
- * `order[rank]` is the page of a rank; null = the rank itself.
+ * Alias table (Vose 1991) of Zipf weights over `n` ranks, three words per column: threshold, the
+ * page drawn below it, the page drawn from it on. Weights are first rounded to whole numbers that
+ * add up to n columns exactly, and divided up in integer arithmetic, so the table is the same
+ * everywhere. `order[rank]` is the page of a rank; null = the rank itself.
  */
 export function aliasTable(n: number, exponent: number, order: Int32Array | null): Int32Array {
   const weights = zipfWeights(n, exponent);

@@ -5,8 +5,8 @@ import type { Mixer } from './mixer.ts';
 import { Op, type ProcessImage, type Program } from './workload.ts';
 
 /**
- * A program written as a generator: it yields items one by one, or a number: run so many instructions of
- * ordinary visits before the next step. When the generator ends, the process exits.
+ * A program written as a generator: it yields items one by one, or a number: run so many
+ * instructions of ordinary visits before the next step. When the generator ends, the process exits.
  */
 export type { Item };
 export type Step = number | Item;

@@ -23,9 +23,9 @@ import {
 } from './workload.ts';
 
 /**
- * The general workload: regions visited in patterns, kernel events at given rates, and one of four lives:
- * serve requests, work off jobs in a process of their own (fork, exec, wait), work off jobs in place, or
- * just run.
+ * The general workload: regions visited in patterns, kernel events at given rates, and one of four
+ * lives: serve requests, work off jobs in a process of their own (fork, exec, wait), work off jobs
+ * in place, or just run.
  */
 export const synthetic: WorkloadDefinition<typeof syntheticParams> = {
   name: 'synthetic',
@@ -120,7 +120,10 @@ interface Loaded {
   readonly layout: Layout;
 }
 
-/** Makes the processes of one VM. Every program draws from streams named after its place in the tree. */
+/**
+ * Makes the processes of one VM. Every program draws from streams named after its place in the
+ * tree.
+ */
 class Factory {
   private readonly params: SyntheticParams;
   private readonly seed: string;

@@ -5,7 +5,10 @@ export interface TraceEvent {
   readonly name: string;
   readonly page: number;
   readonly pages: number;
-  /** `rwxTK` of a mapping, `rwx` of a protection, `r` or `w` of a resident page, name of a system call. */
+  /**
+   * `rwxTK` of a mapping, `rwx` of a protection, `r` or `w` of a resident page, name of a system
+   * call.
+   */
   readonly rights: string;
   readonly toPage: number;
   readonly toPages: number;

@@ -6,9 +6,9 @@ import { type per1M, ratesOf } from './synthetic-params.ts';
 import { Op, type Region, type WorkloadDeps } from './workload.ts';
 
 /**
- * Kernel events at given rates among the visits of a trace that recorded none. They act in the last top-level
- * entry of the address space, which the trace must leave free. Each address space has events of its own, at
- * distances counted in the instructions that the trace executes there.
+ * Kernel events at given rates among the visits of a trace that recorded none. They act in the last
+ * top-level entry of the address space, which the trace must leave free. Each address space has
+ * events of its own, at distances counted in the instructions that the trace executes there.
  */
 
 /** First page of what the events act on; the trace's pages lie below. */
@@ -66,7 +66,9 @@ export function checkRates(
   }
 }
 
-/** The events of one address space; `given - left` instructions have passed since it was last asked. */
+/**
+ * The events of one address space; `given - left` instructions have passed since it was last asked.
+ */
 interface Space {
   readonly background: Background;
   given: number;

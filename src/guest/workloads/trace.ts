@@ -23,20 +23,20 @@ import {
 } from './workload.ts';
 
 /**
- * Replays a recorded page trace as one stream. One region spans the whole address space, so a page whose
- * mapping was never seen is a first touch of a mapped page; the rest of the region list are templates
- * (no pages of their own) for the `Mmap`s of replayed events. With several address spaces (`P` lines) the
- * stream names the one that goes on with `SwitchTo`. All of them are one program, so a replayed exit
- * unmaps the whole address space instead of ending it, and a replayed exec goes on under its number.
- * A trace without events can be given rates of them (trace-rates.ts).
+ * Replays a recorded page trace as one stream. One region spans the whole address space, so a page
+ * whose mapping was never seen is a first touch of a mapped page; the rest of the region list are
+ * templates (no pages of their own) for the `Mmap`s of replayed events. With several address spaces
+ * (`P` lines) the stream names the one that goes on with `SwitchTo`. All of them are one program,
+ * so a replayed exit unmaps the whole address space instead of ending it, and a replayed exec goes
+ * on under its number. A trace without events can be given rates of them (trace-rates.ts).
  */
 
 /** A stream that can be cut after a number of references, in the middle of a visit if need be. */
 export interface ReferenceLimited {
   /**
-   * The next fills may emit at most this many references in total (`Infinity`: no limit). A visit that is
-   * cut goes on, and looks its page up again, in the first fill under a new limit. A fill that returns 0
-   * before the stream has `finished` means that the limit is used up.
+   * The next fills may emit at most this many references in total (`Infinity`: no limit). A visit
+   * that is cut goes on, and looks its page up again, in the first fill under a new limit. A fill
+   * that returns 0 before the stream has `finished` means that the limit is used up.
    */
   limit(references: number): void;
   /** References that may still be emitted. */
@@ -202,15 +202,16 @@ class TraceProgram implements Program, ReferenceLimited {
         }
         const op = this.op;
         if (op === Op.Fetch) this.fetched = true;
-        // Without fetches in the trace each reference stands for an instruction, or no time would pass.
+        // Without fetches in the trace each reference stands for an instruction, or no time would
+        // pass.
         const executes = op === Op.Fetch || !this.fetched;
         let count = Math.min(this.pending, this.remaining, executes ? MAX_INSTRUCTIONS : MAX_DATA);
         if (rates && executes) count = rates.cut(count);
         this.remaining -= count;
         if ((this.pending -= count) === 0) this.ahead = Ahead.Unknown;
         const page = this.page;
-        // Traces do not record lines. assumed: a page is entered at one line, and a run reads on through
-        // the page at 16 instructions, or 8 data words, to the line.
+        // Traces do not record lines. assumed: a page is entered at one line, and a run reads on
+        // through the page at 16 instructions, or 8 data words, to the line.
         const line = Math.imul(page, 0x9e3779b1) >>> 26;
         const lines = Math.min(64, 1 + (count >> (op === Op.Fetch ? 4 : 3)));
         ITEM_PAGE[at + n] = page;

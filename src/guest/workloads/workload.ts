@@ -2,10 +2,10 @@ import type { z } from 'zod';
 import { type Definition, registry } from '../../base/registry.ts';
 
 /**
- * What runs inside a VM, as the guest kernel sees it: process images and programs. A program produces
- * *items*: visits (runs of references to one page) and operating-system operations at their exact place
- * among them. It never sees time, another VM, or the paging mode, so that the same seed gives the same
- * stream whatever surrounds it (common random numbers).
+ * What runs inside a VM, as the guest kernel sees it: process images and programs. A program
+ * produces *items*: visits (runs of references to one page) and operating-system operations at
+ * their exact place among them. It never sees time, another VM, or the paging mode, so that the
+ * same seed gives the same stream whatever surrounds it (common random numbers).
  *
  * An item is four words (machine/items.ts):
  *
@@ -16,9 +16,9 @@ import { type Definition, registry } from '../../base/registry.ts';
  * | `references`   | references (at least 1)                      | second argument           |
  * | `instructions` | instructions                                 | third argument            |
  *
- * As they lie in a block, the last two words of a visit are running totals. `line` (0..63) is the first 64-byte line
- * the visit touches, `lines` (1..64) how many from there on, wrapping inside the page; without data lines a program
- * may leave `line` at 0. Write items with `writeItem`.
+ * As they lie in a block, the last two words of a visit are running totals. `line` (0..63) is the
+ * first 64-byte line the visit touches, `lines` (1..64) how many from there on, wrapping inside the
+ * page; without data lines a program may leave `line` at 0. Write items with `writeItem`.
  */
 export const Op = {
   Fetch: 0,
@@ -49,25 +49,30 @@ export const Op = {
   /** Args: bytes of a request. Sleeps until one has arrived and reads it. */
   AwaitRequest: 19,
   /**
-   * Args: bytes to send. Once they are with the network card, the request that `AwaitRequest` returned ends and its
-   * latency is recorded.
+   * Args: bytes to send. Once they are with the network card, the request that `AwaitRequest`
+   * returned ends and its latency is recorded.
    */
   RequestDone: 20,
   /** Args: microseconds. Sleeps on a guest timer. */
   Sleep: 21,
-  /** Args: address-space number. The items that follow belong to it (traces of several processes). */
+  /**
+   * Args: address-space number. The items that follow belong to it (traces of several processes).
+   */
   SwitchTo: 22,
   /** Args: first page, pages. The pages are discarded (madvise DONTNEED). */
   Discard: 23,
   /** Args: first page, new first page, pages. */
   Mremap: 24,
-  /** The source has no more items *yet*: the driver must feed it. Nothing may follow in the block. */
+  /**
+   * The source has no more items *yet*: the driver must feed it. Nothing may follow in the block.
+   */
   Starved: 25,
   /** Args: from trace events: child address-space number (fork) of the current one. */
   ForkTo: 26,
   /**
-   * Args: first page, pages; 0 pages = everything. The TLBs drop what they hold of the range for the
-   * current address space, or all of the VM. The kernel does nothing: trace studies that honour events.
+   * Args: first page, pages; 0 pages = everything. The TLBs drop what they hold of the range for
+   * the current address space, or all of the VM. The kernel does nothing: trace studies that honour
+   * events.
    */
   Invalidate: 27,
 } as const;
@@ -90,8 +95,9 @@ export interface Region {
 /** The stream of one process. */
 export interface Program {
   /**
-   * Writes up to `room` items from number `at` on (machine/items.ts); returns how many. An operation is always the last item of a fill: the
-   * kernel performs it before it asks for more. 0 means the same as `Exit`. HOT.
+   * Writes up to `room` items from number `at` on (machine/items.ts); returns how many. An
+   * operation is always the last item of a fill: the kernel performs it before it asks for more. 0
+   * means the same as `Exit`. HOT.
    */
   fill(at: number, room: number): number;
   /** What the child of the `Fork` just emitted runs, in a copy of the address space. */
@@ -105,7 +111,10 @@ export interface ProcessImage {
   readonly program: Program;
 }
 
-/** How requests reach a server: independent of how fast it serves (open), or from waiting clients (closed). */
+/**
+ * How requests reach a server: independent of how fast it serves (open), or from waiting clients
+ * (closed).
+ */
 export type Arrivals =
   | { readonly kind: 'open'; readonly perSecond: number }
   | { readonly kind: 'closed'; readonly clients: number; readonly thinkPicoseconds: number };
@@ -120,8 +129,8 @@ export interface Workload {
   /** Units of work after which the VM is done; undefined = runs for ever. */
   readonly work?: number | undefined;
   /**
-   * What `WorkDone` counts, in the plural: `requests`, `jobs`, `iterations`; or MILLION_INSTRUCTIONS, where results
-   * tell the instructions executed instead.
+   * What `WorkDone` counts, in the plural: `requests`, `jobs`, `iterations`; or
+   * MILLION_INSTRUCTIONS, where results tell the instructions executed instead.
    */
   readonly unit: string;
   /** Cycles per instruction × 256, for user and for kernel code. */
@@ -156,7 +165,10 @@ export interface WorkloadDeps {
   readonly checking?: boolean;
 }
 
-/** Bytes of a page trace, handed over by whoever can read files. The model pulls; the driver refills. */
+/**
+ * Bytes of a page trace, handed over by whoever can read files. The model pulls; the driver
+ * refills.
+ */
 export interface TraceFeed {
   /** Next chunk that is ready; undefined = none yet (starved) or, when `ended`, none any more. */
   take(): Uint8Array | undefined;

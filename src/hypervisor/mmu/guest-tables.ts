@@ -9,8 +9,9 @@ import { Op } from '../ops.ts';
 const SET_PTE_INSTRUCTIONS = 8;
 
 /**
- * The kernel's store to the table entry `slot`, through its direct map of the table's frame. Under shadow
- * paging the visit may be trapped and emulated; returns after it has been performed either way.
+ * The kernel's store to the table entry `slot`, through its direct map of the table's frame. Under
+ * shadow paging the visit may be trapped and emulated; returns after it has been performed either
+ * way.
  */
 export function visitEntry(core: Core, tables: PageTables, slot: number): void {
   const vpn = DIRECT_MAP + tables.frame[slot >> 9]!;
@@ -20,7 +21,10 @@ export function visitEntry(core: Core, tables: PageTables, slot: number): void {
   }
 }
 
-/** A software walk of a table tree. `level` 0 = not mapped; else the level of the leaf and its entry. */
+/**
+ * A software walk of a table tree. `level` 0 = not mapped; else the level of the leaf and its
+ * entry.
+ */
 export interface SoftWalk {
   level: number;
   entry: number;

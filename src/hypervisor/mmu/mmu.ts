@@ -10,8 +10,8 @@ import type { HypervisorCosts } from '../costs.ts';
 import type { Vcpu, Vm } from '../vm.ts';
 
 /**
- * How a VM's memory is virtualized. One method per event that a guest can cause; each lets the time it takes
- * pass on the core, exits included. One instance per VM.
+ * How a VM's memory is virtualized. One method per event that a guest can cause; each lets the time
+ * it takes pass on the core, exits included. One instance per VM.
  */
 export interface Mmu extends FaultPort {
   /** True when the hardware walks two dimensions. */
@@ -20,14 +20,22 @@ export interface Mmu extends FaultPort {
   start(vcpu: Vcpu): void;
   /** MOV CR3 to `root`; `same` when the guest only wants a flush. */
   onCr3Write(vcpu: Vcpu, core: Core, root: number, same: boolean): void;
-  /** The hardware walks for the guest's root from now on: no exit, nothing flushed (trace studies). */
+  /**
+   * The hardware walks for the guest's root from now on: no exit, nothing flushed (trace studies).
+   */
   useRoot(vcpu: Vcpu, core: Core): void;
   onInvlpg(vcpu: Vcpu, core: Core, vpn: number): void;
   /** CR4.PGE toggled: global entries go too. */
   onGlobalFlush(vcpu: Vcpu, core: Core): void;
-  /** The guest writes a table entry; `store` performs the visit that writes it and returns when it is done. */
+  /**
+   * The guest writes a table entry; `store` performs the visit that writes it and returns when it
+   * is done.
+   */
   storePte(vcpu: Vcpu, core: Core, slot: number, entry: number): void;
-  /** The emulator translates the guest's instruction pointer in software: four entries, read for real. */
+  /**
+   * The emulator translates the guest's instruction pointer in software: four entries, read for
+   * real.
+   */
   readGuestPath(vcpu: Vcpu, core: Core, reason: ExitReason): void;
   /** A guest frame is about to be touched by a device or by set-up code. */
   populate(gfn: number): void;
@@ -37,8 +45,8 @@ export interface Mmu extends FaultPort {
    */
   warm(root: number, page?: number): void;
   /**
-   * What is wrong with the tables that this mode keeps for the hardware, against the guest's tables from
-   * `root` and where its frames are; undefined if nothing is. For checks; nothing changes.
+   * What is wrong with the tables that this mode keeps for the hardware, against the guest's tables
+   * from `root` and where its frames are; undefined if nothing is. For checks; nothing changes.
    */
   inspect(root: number): string | undefined;
 }

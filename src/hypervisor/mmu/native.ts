@@ -9,8 +9,8 @@ import { visitEntry } from './guest-tables.ts';
 import type { Mmu, MmuDefinition, MmuDeps } from './mmu.ts';
 
 /**
- * No hypervisor: the guest owns the machine and its tables are what the hardware walks. The yardstick for every
- * other mode. Each VM gets one contiguous piece of host memory.
+ * No hypervisor: the guest owns the machine and its tables are what the hardware walks. The
+ * yardstick for every other mode. Each VM gets one contiguous piece of host memory.
  */
 class Native implements Mmu {
   readonly nested = false;

@@ -12,9 +12,10 @@ import { invlpgInGuest, loadCr3InGuest } from './native.ts';
 import { pageSize } from './params.ts';
 
 /**
- * Nested paging (RVI): the hardware walks the guest's tables through a nested table that the hypervisor
- * fills on the first touch of guest memory (KVM, ESX) or up front (Xen). Guest table writes, CR3 writes
- * and INVLPG do not exit; a toggle of CR4.PGE does (CR4 stays intercepted in KVM 2.6.33 and Xen 4.1).
+ * Nested paging (RVI): the hardware walks the guest's tables through a nested table that the
+ * hypervisor fills on the first touch of guest memory (KVM, ESX) or up front (Xen). Guest table
+ * writes, CR3 writes and INVLPG do not exit; a toggle of CR4.PGE does (CR4 stays intercepted in KVM
+ * 2.6.33 and Xen 4.1).
  */
 class Nested implements Mmu {
   readonly nested = true;
@@ -50,7 +51,9 @@ class Nested implements Mmu {
     return this.#deps.memory.take(this.#vm.home, this.#deps.hostVm);
   }
 
-  /** Installs the nested entry for `gfn`, as large as its backing allows; returns its page shift. */
+  /**
+   * Installs the nested entry for `gfn`, as large as its backing allows; returns its page shift.
+   */
   #map(gfn: number): number {
     const { tables } = this.#deps;
     const { p2m, memoryPages } = this.#vm;

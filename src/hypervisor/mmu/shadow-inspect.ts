@@ -5,8 +5,9 @@ import { isStorable, Role, type ShadowPage, type ShadowPages } from './shadow-pa
 const present = (entry: number) => (entry & Pte.Present) !== 0;
 
 /**
- * Compares what the hardware can walk from the shadow of the guest table `guestRoot` with the guest's tables and
- * its backing. Out-of-sync leaves may lag the guest's entries, but not the backing. Undefined = all right.
+ * Compares what the hardware can walk from the shadow of the guest table `guestRoot` with the
+ * guest's tables and its backing. Out-of-sync leaves may lag the guest's entries, but not the
+ * backing. Undefined = all right.
  */
 export function inspectShadows(
   tables: PageTables,

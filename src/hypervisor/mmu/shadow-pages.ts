@@ -2,9 +2,9 @@ import { type PageTables, PTE_SHIFT, Pte, target } from '../../machine/page-tabl
 import type { Vm } from '../vm.ts';
 
 /**
- * What a shadow page translates: one guest table page, or a piece of guest memory that the guest maps
- * large and the hypervisor does not. The latter come with and without the right to store, because two
- * large entries for one piece may differ in it (part of KVM's shadow page role).
+ * What a shadow page translates: one guest table page, or a piece of guest memory that the guest
+ * maps large and the hypervisor does not. The latter come with and without the right to store,
+ * because two large entries for one piece may differ in it (part of KVM's shadow page role).
  */
 export const Role = { Table: 0, DirectRead: 1, DirectWrite: 2 } as const;
 export type Role = (typeof Role)[keyof typeof Role];

@@ -6,14 +6,22 @@ export interface ShadowProfile {
   readonly floodLimit: number;
   /** An emulated write that makes an entry present installs its shadow at once. */
   readonly eagerInstall: boolean;
-  /** Every emulated write takes a new tag (KVM), not only those that drop or restrict a translation. */
+  /**
+   * Every emulated write takes a new tag (KVM), not only those that drop or restrict a translation.
+   */
   readonly flushEveryWrite: boolean;
-  /** Clearing writes in a row to one leaf table after which its trace and shadow are dropped; 0 = never. */
+  /**
+   * Clearing writes in a row to one leaf table after which its trace and shadow are dropped; 0 =
+   * never.
+   */
   readonly exitRun: number;
 }
 
 export const shadowProfiles = {
-  /** Every write to a table traps and is emulated (Xen before 3.3; KVM before 2.6.28, without its flood detector). */
+  /**
+   * Every write to a table traps and is emulated (Xen before 3.3; KVM before 2.6.28, without its
+   * flood detector).
+   */
   'write-protect': {
     outOfSync: false,
     floodLimit: 0,
@@ -21,7 +29,10 @@ export const shadowProfiles = {
     flushEveryWrite: false,
     exitRun: 0,
   },
-  /** KVM 2.6.33: out-of-sync leaf tables; three emulated writes in a row to an upper table unshadow it. */
+  /**
+   * KVM 2.6.33: out-of-sync leaf tables; three emulated writes in a row to an upper table unshadow
+   * it.
+   */
   'kvm-2.6.33': {
     outOfSync: true,
     floodLimit: 3,
@@ -30,8 +41,9 @@ export const shadowProfiles = {
     exitRun: 0,
   },
   /**
-   * VMware's software MMU under hardware exits: traces on all tables, mappings installed by the traced
-   * write (Adams & Agesen 2006), traces of an exiting process dropped after 4 clearing writes (US 8,359,422).
+   * VMware's software MMU under hardware exits: traces on all tables, mappings installed by the
+   * traced write (Adams & Agesen 2006), traces of an exiting process dropped after 4 clearing
+   * writes (US 8,359,422).
    */
   'vmware-trace': {
     outOfSync: false,

@@ -7,9 +7,9 @@ import type { ShadowPages } from './shadow-pages.ts';
 import type { ShadowProfile } from './shadow-profiles.ts';
 
 /**
- * What happens when the guest writes to a table that is shadowed and therefore write-protected: the table
- * goes out of sync, or the write is emulated, or the table loses its shadows (KVM 2.6.33: kvm_mmu_pte_write
- * and its flood detector).
+ * What happens when the guest writes to a table that is shadowed and therefore write-protected: the
+ * table goes out of sync, or the write is emulated, or the table loses its shadows (KVM 2.6.33:
+ * kvm_mmu_pte_write and its flood detector).
  */
 export class TableWrites {
   readonly #deps: MmuDeps;
@@ -101,7 +101,8 @@ export class TableWrites {
         continue;
       }
       this.#pages.dropLeaf(page, index);
-      // An out-of-sync page is left over from a time when the frame was another table; its next use syncs it.
+      // An out-of-sync page is left over from a time when the frame was another table; its next use
+      // syncs it.
       const usable = (entry & Pte.Present) !== 0 && (entry & Pte.Accessed) !== 0 && !page.unsync;
       if (usable && eagerInstall && vm.p2m[target(entry)] !== 0) {
         const flags = this.#pages.leafFlags(entry, target(entry));

@@ -13,16 +13,19 @@ import { type ShadowProfile, shadowProfileNames, shadowProfiles } from './shadow
 import { warmShadows } from './shadow-warm.ts';
 import { TableWrites } from './shadow-writes.ts';
 
-/** KVM: recycling starts below so many free shadow pages and ends at so many (mmu.h, Linux 2.6.33). */
+/**
+ * KVM: recycling starts below so many free shadow pages and ends at so many (mmu.h, Linux 2.6.33).
+ */
 const MIN_FREE = 5;
 const REFILL = 25;
 
 /**
- * Shadow paging: the hardware walks tables that the hypervisor derives from the guest's. Every guest
- * page fault exits; what the guest's tables deny is a true fault and goes back to it, what they allow is
- * a hidden fault and is fixed here. Shadowed guest tables are write-protected, so that writes to them
- * are seen: each is emulated, or lets a leaf table go out of sync until the next flush point.
- * Algorithms of KVM 2.6.33 (mmu.c, paging_tmpl.h); the other profiles differ by their switches.
+ * Shadow paging: the hardware walks tables that the hypervisor derives from the guest's. Every
+ * guest page fault exits; what the guest's tables deny is a true fault and goes back to it, what
+ * they allow is a hidden fault and is fixed here. Shadowed guest tables are write-protected, so
+ * that writes to them are seen: each is emulated, or lets a leaf table go out of sync until the
+ * next flush point. Algorithms of KVM 2.6.33 (mmu.c, paging_tmpl.h); the other profiles differ by
+ * their switches.
  */
 class Shadow implements Mmu {
   readonly nested = false;
@@ -74,7 +77,8 @@ class Shadow implements Mmu {
   onWalkFault(core: Core, vpn: number, write: boolean): Verdict {
     const deps = this.#deps;
     const vcpu = deps.vcpuOn(core);
-    // The hardware reason is #PF either way; table writes are told apart because they are what shadowing costs.
+    // The hardware reason is #PF either way; table writes are told apart because they are what
+    // shadowing costs.
     const reason = this.#hitsTable(vcpu, vpn, write) ? ExitReason.PteWrite : ExitReason.PageFault;
     this.#reason = reason;
     deps.exit(vcpu, core, reason);
@@ -169,7 +173,10 @@ class Shadow implements Mmu {
     return (node << 9) | indexAt(vpn, level);
   }
 
-  /** The shadow of the guest's root, which the hardware walks from now on; rebuilt if it has been dropped. */
+  /**
+   * The shadow of the guest's root, which the hardware walks from now on; rebuilt if it has been
+   * dropped.
+   */
   #currentRoot(vcpu: Vcpu, core: Core): ShadowPage {
     const gfn = this.#deps.tables.frame[vcpu.guestRoot]!;
     const root = this.#pages.get(gfn, 4, Role.Table) ?? this.#build(vcpu, core, gfn, 4, Role.Table);
@@ -274,7 +281,10 @@ class Shadow implements Mmu {
     }
   }
 
-  /** Brings an out-of-sync leaf shadow up to date; false if nothing of it was left and it was dropped. */
+  /**
+   * Brings an out-of-sync leaf shadow up to date; false if nothing of it was left and it was
+   * dropped.
+   */
   #sync(vcpu: Vcpu, core: Core, reason: ExitReason, page: ShadowPage): boolean {
     const deps = this.#deps;
     const { tables, costs } = deps;

@@ -5,12 +5,15 @@ import type { SchedulerHost } from './scheduler.ts';
 export const Priority = { Boost: 0, Under: -1, Over: -2, Idle: -64 } as const;
 
 /**
- * A vCPU that runs all the time burns this much. Xen counts 10 in a millisecond, made for timeslices of 30; finer
- * credits keep shares right at 1.
+ * A vCPU that runs all the time burns this much. Xen counts 10 in a millisecond, made for
+ * timeslices of 30; finer credits keep shares right at 1.
  */
 const CREDITS_PER_MS = 1000;
 
-/** What the accounts ask of the scheduler when a capped VM has overdrawn, or is within its cap again. */
+/**
+ * What the accounts ask of the scheduler when a capped VM has overdrawn, or is within its cap
+ * again.
+ */
 export interface Parking {
   park(vcpu: VcpuId): void;
   unpark(vcpu: VcpuId): void;
@@ -20,11 +23,12 @@ export interface Parking {
 }
 
 /**
- * The bookkeeping of Xen's credit scheduler: whole credits, burnt by running and handed out by weight
- * each accounting period to the VMs that have been running. The rules are those of csched_acct and
- * burn_credits in Xen 4.1; a Xen domain is a VM here. One difference: Xen takes a vCPU with more than a period's
- * credits for idle and voids part of them, even when it only had to wait for others to end their turns, and
- * then large weights do not get their share; here that is done to vCPUs that sleep.
+ * The bookkeeping of Xen's credit scheduler: whole credits, burnt by running and handed out by
+ * weight each accounting period to the VMs that have been running. The rules are those of
+ * csched_acct and burn_credits in Xen 4.1; a Xen domain is a VM here. One difference: Xen takes a
+ * vCPU with more than a period's credits for idle and voids part of them, even when it only had to
+ * wait for others to end their turns, and then large weights do not get their share; here that is
+ * done to vCPUs that sleep.
  */
 export class CreditAccounts {
   readonly priority: Int8Array;
@@ -35,7 +39,9 @@ export class CreditAccounts {
   readonly #perPeriod: number;
   readonly #cyclesPerCredit: number;
   readonly #credit: Int32Array;
-  /** Cycles run that do not make a whole credit yet (or, negative, that rounding charged too much). */
+  /**
+   * Cycles run that do not make a whole credit yet (or, negative, that rounding charged too much).
+   */
   readonly #rest: Float64Array;
   /** Cycles of the current charge period that have been burnt ahead, by a tick. */
   readonly #ahead: Float64Array;
@@ -112,7 +118,8 @@ export class CreditAccounts {
         someoneWantsMore = true;
       } else {
         if (weightLeft > 0) total += Math.ceil(((fair - peak) * weightTotal) / weightLeft);
-        // First in the next period, so that those who want more come after it and share its surplus.
+        // First in the next period, so that those who want more come after it and share its
+        // surplus.
         if (someoneWantsMore) {
           this.#activeVms = [vm, ...this.#activeVms.filter((other) => other !== vm)];
         }
@@ -139,7 +146,8 @@ export class CreditAccounts {
       this.priority[vcpu] = Priority.Under;
       if (this.#parking.isParked(vcpu)) this.#parking.unpark(vcpu);
       if (credit > this.#perPeriod && this.#parking.isBlocked(vcpu)) {
-        // It leaves credits unused: it stops earning until a tick finds it running, half a period ahead.
+        // It leaves credits unused: it stops earning until a tick finds it running, half a period
+        // ahead.
         this.#deactivate(vcpu, vm);
         credit = Math.floor(credit / 2);
       }

@@ -31,12 +31,13 @@ const params = z.object({
 type Params = z.output<typeof params>;
 
 /**
- * Xen's credit scheduler with the rules of Xen 4.1 (xen/common/sched_credit.c): vCPUs earn credits by
- * weight each accounting period and burn them while they run; who has credits left (UNDER) goes before
- * who has not (OVER), and who wakes within budget goes before both (BOOST) until a tick finds it running.
- * One sorted queue per pCPU; a pCPU about to run an OVER vCPU, or nothing, first looks for better work
- * elsewhere. Differences: see credit-accounts.ts on finer credits and waiting vCPUs; an idle pCPU is also told of vCPUs that stay queued after a pass (Xen 4.1
- * can leave a preempted vCPU waiting beside it), and a ratelimit (Xen 4.2) can be set.
+ * Xen's credit scheduler with the rules of Xen 4.1 (xen/common/sched_credit.c): vCPUs earn credits
+ * by weight each accounting period and burn them while they run; who has credits left (UNDER) goes
+ * before who has not (OVER), and who wakes within budget goes before both (BOOST) until a tick
+ * finds it running. One sorted queue per pCPU; a pCPU about to run an OVER vCPU, or nothing, first
+ * looks for better work elsewhere. Differences: see credit-accounts.ts on finer credits and waiting
+ * vCPUs; an idle pCPU is also told of vCPUs that stay queued after a pass (Xen 4.1 can leave a
+ * preempted vCPU waiting beside it), and a ratelimit (Xen 4.2) can be set.
  */
 export const credit: SchedulerDefinition<typeof params> = {
   name: 'credit',
@@ -207,7 +208,10 @@ class Credit implements Scheduler {
     queue.splice(queue.indexOf(vcpu), 1);
   }
 
-  /** A vCPU has been queued: who should hear of it? Its own pCPU if it goes first there, and a free one. */
+  /**
+   * A vCPU has been queued: who should hear of it? Its own pCPU if it goes first there, and a free
+   * one.
+   */
   #tickle(vcpu: VcpuId): void {
     const home = this.#home[vcpu]!;
     if (this.#placement.isIdle(home)) {
@@ -221,7 +225,10 @@ class Credit implements Scheduler {
     this.#placement.askFree(vcpu);
   }
 
-  /** The first vCPU queued on a busy peer that beats `own` (the local head, or nobody) and may run here. */
+  /**
+   * The first vCPU queued on a busy peer that beats `own` (the local head, or nobody) and may run
+   * here.
+   */
   #loadBalance(pcpu: PcpuId, own: VcpuId): VcpuId {
     const { priority } = this.#accounts;
     const least = own === IDLE ? Priority.Idle : priority[own]!;
@@ -253,7 +260,10 @@ class Credit implements Scheduler {
     if (this.#sortedIn[pcpu] !== this.#accounts.period) this.#sort(pcpu);
   }
 
-  /** Priorities changed in the accounting pass: UNDER moves ahead of OVER, otherwise the order stays. */
+  /**
+   * Priorities changed in the accounting pass: UNDER moves ahead of OVER, otherwise the order
+   * stays.
+   */
   #sort(pcpu: PcpuId): void {
     const { priority, period } = this.#accounts;
     const queue = this.#queues[pcpu]!;
@@ -285,9 +295,9 @@ class Credit implements Scheduler {
   }
 
   /**
-   * Where the running `vcpu` would be better off: on a free pCPU of a socket with more than twice as
-   * many idle pCPUs as its own, or where it is. (Xen's rule within a socket is about hardware threads,
-   * which no Opteron has.)
+   * Where the running `vcpu` would be better off: on a free pCPU of a socket with more than twice
+   * as many idle pCPUs as its own, or where it is. (Xen's rule within a socket is about hardware
+   * threads, which no Opteron has.)
    */
   #lessBusy(vcpu: VcpuId, from: PcpuId): PcpuId {
     const { pcpuCount, pcpusPerSocket } = this.#host;

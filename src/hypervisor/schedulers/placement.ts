@@ -4,9 +4,9 @@ import type { SchedulerHost } from './scheduler.ts';
 const Pass = { Busy: 0, Idle: 1, Asked: 2 } as const;
 
 /**
- * What policies with one run queue per pCPU share: where a new vCPU starts, which pCPUs idle, and which
- * idle pCPU is asked to come and fetch work. An idle pCPU that has been asked is not asked again before
- * its scheduling pass, so that two wake-ups reach two idle pCPUs.
+ * What policies with one run queue per pCPU share: where a new vCPU starts, which pCPUs idle, and
+ * which idle pCPU is asked to come and fetch work. An idle pCPU that has been asked is not asked
+ * again before its scheduling pass, so that two wake-ups reach two idle pCPUs.
  */
 export class Placement {
   readonly #host: SchedulerHost;
@@ -22,7 +22,9 @@ export class Placement {
     this.#unasked = host.pcpuCount;
   }
 
-  /** The pCPU on which `vcpu` starts: of those allowed, the one with fewest vCPUs, then the lowest. */
+  /**
+   * The pCPU on which `vcpu` starts: of those allowed, the one with fewest vCPUs, then the lowest.
+   */
   place(vcpu: VcpuId): PcpuId {
     let best = -1;
     for (let pcpu = 0; pcpu < this.#placed.length; pcpu++) {

@@ -28,9 +28,10 @@ const params = z.object({
 type Params = z.output<typeof params>;
 
 /**
- * First in, first out, no priorities, weights or caps. Each pCPU has a queue; a vCPU starts in the one
- * with fewest vCPUs and stays there, unless a pCPU has nothing to run and takes the vCPU that has waited
- * longest. On one pCPU that is strict rotation. A textbook policy, and the yardstick for the others.
+ * First in, first out, no priorities, weights or caps. Each pCPU has a queue; a vCPU starts in the
+ * one with fewest vCPUs and stays there, unless a pCPU has nothing to run and takes the vCPU that
+ * has waited longest. On one pCPU that is strict rotation. A textbook policy, and the yardstick for
+ * the others.
  */
 export const roundRobin: SchedulerDefinition<typeof params> = {
   name: 'round-robin',

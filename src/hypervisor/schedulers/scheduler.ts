@@ -5,15 +5,18 @@ import { type Definition, registry } from '../../base/registry.ts';
 /** Nobody: the pCPU idles. */
 export const IDLE = -1 as VcpuId;
 
-/** Owned by the dispatcher; `pick` overwrites it. `slice` is Infinity for "until something happens". */
+/**
+ * Owned by the dispatcher; `pick` overwrites it. `slice` is Infinity for "until something happens".
+ */
 export interface Decision {
   vcpu: VcpuId;
   slice: Cycles;
 }
 
 /**
- * Decides who runs next. Never starts, stops or charges anything: the dispatcher does, so that every
- * policy pays the same prices and passes the same checks. Calls arrive in simulated-time order per pCPU.
+ * Decides who runs next. Never starts, stops or charges anything: the dispatcher does, so that
+ * every policy pays the same prices and passes the same checks. Calls arrive in simulated-time
+ * order per pCPU.
  */
 export interface Scheduler {
   /** The vCPU exists from now on; not yet runnable. */
@@ -26,13 +29,19 @@ export interface Scheduler {
   yield(vcpu: VcpuId, now: Cycles): void;
   /** Slice over, or something better woke. */
   preempted(vcpu: VcpuId, now: Cycles): void;
-  /** `vcpu` ran `ran` cycles on `pcpu`, up to `now`. Precedes the call that says why it stopped, and `tick`. */
+  /**
+   * `vcpu` ran `ran` cycles on `pcpu`, up to `now`. Precedes the call that says why it stopped, and
+   * `tick`.
+   */
   charge(vcpu: VcpuId, pcpu: PcpuId, ran: Cycles, now: Cycles): void;
   /** Who runs next on `pcpu`? The vCPU leaves the run queue. */
   pick(pcpu: PcpuId, now: Cycles, out: Decision): void;
   /** True while `vcpu` is held back by its cap (run state `parked`). */
   isParked(vcpu: VcpuId): boolean;
-  /** References per turn when slices are counted in references instead of time (trace studies); 0 = time. */
+  /**
+   * References per turn when slices are counted in references instead of time (trace studies); 0 =
+   * time.
+   */
   readonly sliceReferences: number;
 }
 
@@ -54,7 +63,10 @@ export interface SchedulerHost {
   runningOn(pcpu: PcpuId): VcpuId;
   /** Cycles the vCPU on `pcpu` has run since it was last charged, at `now`; 0 when idle. */
   ranSinceCharge(pcpu: PcpuId, now: Cycles): Cycles;
-  /** A scheduling pass soon: this cycle if local to the caller, after an IPI if not. Asking twice is asking once. */
+  /**
+   * A scheduling pass soon: this cycle if local to the caller, after an IPI if not. Asking twice is
+   * asking once.
+   */
   resched(pcpu: PcpuId): void;
   /** Calls `task` every `period` cycles from now on. */
   every(period: Cycles, task: (now: Cycles) => void): void;

@@ -12,8 +12,8 @@ export const asidParams = z.object({
 });
 
 /**
- * What a switch between two vCPUs does to the tags of a pCPU: nothing; all numbers void; all void and
- * numbering starts at 1 again.
+ * What a switch between two vCPUs does to the tags of a pCPU: nothing; all numbers void; all void
+ * and numbering starts at 1 again.
  */
 export type SwitchEffect = 'keep' | 'void' | 'restart';
 
@@ -21,11 +21,11 @@ export type SwitchEffect = 'keep' | 'void' | 'restart';
 const LOST = 0;
 
 /**
- * The scheme that KVM (Linux 2.6.33, arch/x86/kvm/svm.c) and Xen (4.1, xen/arch/x86/hvm/asid.c) share.
- * Nobody can free a single ASID, so each pCPU hands out increasing numbers, and number 1 comes with a
- * flush of everything. When the numbers run out a new generation starts, and a vCPU of an older
- * generation takes a new number when it next runs. To flush a vCPU is to forget its number: its entries
- * stay in the TLBs, out of reach, until they are replaced.
+ * The scheme that KVM (Linux 2.6.33, arch/x86/kvm/svm.c) and Xen (4.1, xen/arch/x86/hvm/asid.c)
+ * share. Nobody can free a single ASID, so each pCPU hands out increasing numbers, and number 1
+ * comes with a flush of everything. When the numbers run out a new generation starts, and a vCPU of
+ * an older generation takes a new number when it next runs. To flush a vCPU is to forget its
+ * number: its entries stay in the TLBs, out of reach, until they are replaced.
  */
 export class AsidGenerations implements TagPolicy {
   readonly #atSwitch: SwitchEffect;
@@ -81,7 +81,8 @@ export class AsidGenerations implements TagPolicy {
       this.#next[pcpu] = 1;
       out.exhausted = true;
     } else if (this.#atSwitch === 'keep') {
-      // Nothing else voids the number of a vCPU that has not lost it: they ran out while others ran.
+      // Nothing else voids the number of a vCPU that has not lost it: they ran out while others
+      // ran.
       out.exhausted = this.#vcpuGeneration[vcpu] !== LOST;
     }
     const asid = this.#next[pcpu]!++;

@@ -10,8 +10,9 @@ import {
 
 /**
  * KVM on processors with flush-by-ASID, Family 15h and later (Linux 4.10, arch/x86/kvm/svm.c:
- * svm_flush_tlb). Numbers are assigned as by `kvm`, but a vCPU that must be flushed keeps its own and
- * VMRUN drops just its entries, so flushes neither use numbers up nor leave dead entries behind.
+ * svm_flush_tlb). Numbers are assigned as by `kvm`, but a vCPU that must be flushed keeps its own
+ * and VMRUN drops just its entries, so flushes neither use numbers up nor leave dead entries
+ * behind.
  */
 export const flushByAsid: TagDefinition<typeof asidParams> = {
   name: 'flush-by-asid',

@@ -15,16 +15,19 @@ export type TlbControl = (typeof TlbControl)[keyof typeof TlbControl];
 export interface TagGrant {
   asid: Asid;
   tlbControl: TlbControl;
-  /** True when `asid` differs from what this vCPU ran under on this pCPU last time (its old entries are unreachable). */
+  /**
+   * True when `asid` differs from what this vCPU ran under on this pCPU last time (its old entries
+   * are unreachable).
+   */
   fresh: boolean;
   /** True when the flush or the fresh tag happened because the numbers ran out. */
   exhausted: boolean;
 }
 
 /**
- * Which ASID a vCPU runs under, and what VMRUN flushes. ASIDs belong to a pCPU: 1 .. asids-1, 0 is the
- * host. No two vCPUs may have live entries under one ASID of one pCPU. A policy only decides; the
- * hypervisor flushes, charges and records why translations were lost.
+ * Which ASID a vCPU runs under, and what VMRUN flushes. ASIDs belong to a pCPU: 1 .. asids-1, 0 is
+ * the host. No two vCPUs may have live entries under one ASID of one pCPU. A policy only decides;
+ * the hypervisor flushes, charges and records why translations were lost.
  */
 export interface TagPolicy {
   /** Before every VMRUN of `vcpu` on `pcpu`. */

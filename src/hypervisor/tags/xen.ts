@@ -14,9 +14,9 @@ function create(
 }
 
 /**
- * Xen up to 4.0 (3.3: xen/arch/x86/hvm/svm/asid.c). A switch between two vCPUs loads Xen's own CR3, and
- * that voids all guests' numbers on the pCPU and starts again at number 1, which comes with a flush of
- * everything, the host's translations included.
+ * Xen up to 4.0 (3.3: xen/arch/x86/hvm/svm/asid.c). A switch between two vCPUs loads Xen's own CR3,
+ * and that voids all guests' numbers on the pCPU and starts again at number 1, which comes with a
+ * flush of everything, the host's translations included.
  */
 export const xen3: TagDefinition<typeof asidParams> = {
   name: 'xen-3',
@@ -26,8 +26,9 @@ export const xen3: TagDefinition<typeof asidParams> = {
 };
 
 /**
- * Xen 4.1 and later (xen/arch/x86/hvm/asid.c). A switch still voids all guests' numbers, but numbering
- * goes on: guests start cold after each switch, and the hardware is flushed only when numbers run out.
+ * Xen 4.1 and later (xen/arch/x86/hvm/asid.c). A switch still voids all guests' numbers, but
+ * numbering goes on: guests start cold after each switch, and the hardware is flushed only when
+ * numbers run out.
  */
 export const xen41: TagDefinition<typeof asidParams> = {
   name: 'xen-4.1',

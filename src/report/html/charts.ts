@@ -2,8 +2,9 @@ import type { Markish, PlotOptions } from '@observablehq/plot';
 import { type Figure, htmlText } from './page.ts';
 
 /**
- * Draws figures: Observable Plot on a document that exists in memory only, which gives the same text every time. The
- * libraries are loaded when the first figure is drawn, not when the program starts.
+ * Draws figures: Observable Plot on a document that exists in memory only, which gives the same
+ * text every time. The libraries are loaded when the first figure is drawn, not when the program
+ * starts.
  */
 
 export interface Swatch {
@@ -24,7 +25,10 @@ export type PlotModule = typeof import('@observablehq/plot');
 
 /** Width of every figure in px: as wide as the text beside it on a desk, scrolled on a phone. */
 export const WIDTH = 720;
-/** Of the letters, in px: measured widths of DejaVu Sans at 12 px, the widest of the usual fonts, stay below. */
+/**
+ * Of the letters, in px: measured widths of DejaVu Sans at 12 px, the widest of the usual fonts,
+ * stay below.
+ */
 const LETTER = 7.6;
 
 export class Pencil {

@@ -48,7 +48,10 @@ const entities: Readonly<Record<string, string>> = {
   "'": '&#39;',
 };
 
-/** Text as HTML shows it. Whatever comes from a file goes through here. Control characters are left out. */
+/**
+ * Text as HTML shows it. Whatever comes from a file goes through here. Control characters are left
+ * out.
+ */
 export function htmlText(text: string): string {
   return text.replace(/[&<>"']/g, (sign) => entities[sign]!).replace(/(?![\t\n])\p{Cc}/gu, '');
 }

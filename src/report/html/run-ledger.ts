@@ -7,7 +7,10 @@ import { groupBy, short } from '../table.ts';
 import { type Drawing, marginFor } from './charts.ts';
 import { causeColours, leafColours } from './style.ts';
 
-/** Where cycles went and why translations were lost: stacked bars from the ledger and the table of VMs. */
+/**
+ * Where cycles went and why translations were lost: stacked bars from the ledger and the table of
+ * VMs.
+ */
 
 /** From so many VMs on, those of one group share a bar. */
 export const FOLD = 25;

@@ -11,8 +11,8 @@ import { series } from './style.ts';
 export const PIECES = 480;
 
 /**
- * Cycles of each name in each piece, by pCPU. `indexOf`: number of the name of a VM, below 0 to leave it out; `width`:
- * cycles of a piece.
+ * Cycles of each name in each piece, by pCPU. `indexOf`: number of the name of a VM, below 0 to
+ * leave it out; `width`: cycles of a piece.
  */
 export async function fillPieces(
   slices: AsyncIterable<Slice>,

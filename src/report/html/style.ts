@@ -2,7 +2,9 @@ import type { LossCause } from '../../stats/leaves.ts';
 
 /** The style sheet of a report: light, dark, paper, and screens from 360 px on. */
 
-/** Okabe and Ito's colours, told apart with every kind of colour vision; the first six suit lines. */
+/**
+ * Okabe and Ito's colours, told apart with every kind of colour vision; the first six suit lines.
+ */
 export const series = [
   '#0072B2',
   '#E69F00',
@@ -19,7 +21,10 @@ export const steps = ['#FFFFCC', '#A1DAB4', '#41B6C4', '#2C7FB8', '#253494'] as 
 /** Text on a step. */
 export const onStep = ['#111', '#111', '#111', '#fff', '#fff'] as const;
 
-/** Of each leaf of the ledger: what guests do in blue, walks warm, data green, the hypervisor purple and grey. */
+/**
+ * Of each leaf of the ledger: what guests do in blue, walks warm, data green, the hypervisor purple
+ * and grey.
+ */
 export const leafColours: Readonly<Record<string, string>> = {
   'guest.user': '#56B4E9',
   'guest.kernel': '#0072B2',

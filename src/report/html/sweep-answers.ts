@@ -9,7 +9,10 @@ import type { Table } from './page.ts';
 import { named, type Sampled, type Shown, sampled, withInterval } from './sweep-data.ts';
 import type { Limit, Sweep } from './sweep-lines.ts';
 
-/** How far an objective holds, what is undecided and how to decide it, and which configurations differ. */
+/**
+ * How far an objective holds, what is undecided and how to decide it, and which configurations
+ * differ.
+ */
 
 /** The points of one configuration and VM group along the main axis, in its order. */
 interface Line {
@@ -167,7 +170,10 @@ function meanOf({ samples }: Sampled): string {
 /** Rows above which the table of differences is folded. */
 const MANY = 30;
 
-/** Each value of an axis against its first (or the baseline's), all else equal, at each value of the main axis. */
+/**
+ * Each value of an axis against its first (or the baseline's), all else equal, at each value of the
+ * main axis.
+ */
 function differences(
   { manifest }: SweepFiles,
   sweep: Sweep,

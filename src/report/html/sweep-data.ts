@@ -6,7 +6,10 @@ import { countsVms, mainAxis, numbersOf, type Samples } from '../../sweep/compar
 import { axisScale, estimated } from '../quantities.ts';
 import { groupBy } from '../table.ts';
 
-/** What the figures of a sweep are drawn from: estimates by point and VM group, and the part each axis plays. */
+/**
+ * What the figures of a sweep are drawn from: estimates by point and VM group, and the part each
+ * axis plays.
+ */
 
 /** Mean of a measure at a point, in the unit it is shown in. */
 export interface Estimated {
@@ -47,7 +50,9 @@ export function shownAs(name: MeasureName): Shown {
   return { name, words, label: unit === '' ? words : `${words}, ${unit}`, factor };
 }
 
-/** Estimates of a measure, from summary.csv or, where it leaves the measure out, from the points. */
+/**
+ * Estimates of a measure, from summary.csv or, where it leaves the measure out, from the points.
+ */
 export function estimates(files: SweepFiles, shown: Shown): Estimated[] {
   const { manifest, summary } = files;
   const { name, factor } = shown;

@@ -12,7 +12,10 @@ import {
   withInterval,
 } from './sweep-data.ts';
 
-/** Lines with their intervals over a numeric axis, heat maps over two, and intervals alone where there is none. */
+/**
+ * Lines with their intervals over a numeric axis, heat maps over two, and intervals alone where
+ * there is none.
+ */
 
 /** A line to stay below or above. */
 export interface Limit {

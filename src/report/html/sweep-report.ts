@@ -17,7 +17,10 @@ import {
 } from './sweep-data.ts';
 import { dots, heatMap, type Limit, lines, type Sweep } from './sweep-lines.ts';
 
-/** The report of a sweep. Throws ConfigError when `objective` is none, or its measure is nowhere in the tables. */
+/**
+ * The report of a sweep. Throws ConfigError when `objective` is none, or its measure is nowhere in
+ * the tables.
+ */
 export function sweepReport(files: SweepFiles, pencil: Pencil, objective?: string): Page {
   const { manifest } = files;
   const { axes } = manifest;

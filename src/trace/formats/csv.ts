@@ -3,9 +3,9 @@ import { AccessLines, lineText, type ReadLine, skipBlanks } from './access-lines
 import { anyOf, type TraceFormat } from './format.ts';
 
 /**
- * HOT. Lines `address,kind` or `address,kind,size`, with or without a heading. Addresses are hexadecimal with
- * `0x`, else decimal; without a size an access has one byte. Any field may be in quotes, as RFC
- * 4180 has it. `#` begins a comment.
+ * HOT. Lines `address,kind` or `address,kind,size`, with or without a heading. Addresses are
+ * hexadecimal with `0x`, else decimal; without a size an access has one byte. Any field may be in
+ * quotes, as RFC 4180 has it. `#` begins a comment.
  */
 export const csv: TraceFormat = {
   name: 'csv',

@@ -1,6 +1,7 @@
 /**
  * The lines `SYSCALL[pid,tid](number) name ( arguments ) --> result` that Valgrind prints with
- * `--trace-syscalls=yes`, as events of a page trace. A call that blocks has two lines; the first counts.
+ * `--trace-syscalls=yes`, as events of a page trace. A call that blocks has two lines; the first
+ * counts.
  */
 export interface SyscallEvent {
   readonly text: string;

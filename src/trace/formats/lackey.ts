@@ -11,10 +11,10 @@ import { anyOf, type TraceFormat } from './format.ts';
 import { LackeySyscalls } from './lackey-syscalls.ts';
 
 /**
- * HOT. The output of `valgrind --tool=lackey --trace-mem=yes` (Valgrind manual, chapter Lackey): `I  addr,size`,
- * ` L addr,size`, ` S …`, ` M …`, addresses in hexadecimal, with any number of blanks before and
- * after the letter, since people reformat these lines; `#` begins a comment of theirs. Between them
- * stand Valgrind's own messages, with or without time stamps, `SB addr` of
+ * HOT. The output of `valgrind --tool=lackey --trace-mem=yes` (Valgrind manual, chapter Lackey): `I
+ * addr,size`, ` L addr,size`, ` S …`, ` M …`, addresses in hexadecimal, with any number of blanks
+ * before and after the letter, since people reformat these lines; `#` begins a comment of theirs.
+ * Between them stand Valgrind's own messages, with or without time stamps, `SB addr` of
  * `--trace-superblocks=yes`, and system calls when `--trace-syscalls=yes` was given too.
  */
 export const lackey: TraceFormat = {
