@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /**
  * One policy: what it is called, what it takes, how it is made. A policy is one file that exports a

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /**
  * One kind of quantity as it is written in YAML: a number and one of these units, or a bare `0`.

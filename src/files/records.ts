@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { faultOf, reasonOf } from './faults.ts';
 import { readRegularText } from './read-file.ts';
 

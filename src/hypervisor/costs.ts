@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /**
  * What a hypervisor profile (configs/hypervisors/*.yaml) charges for the steps of its own code.

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { Findings } from './findings.ts';
 import { textOf } from './located.ts';
 import { PresetReader, type PresetTexts, presets } from './presets.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { duration } from '../base/units.ts';
 import { measureNames } from '../stats/measures.ts';
 

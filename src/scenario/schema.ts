@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { isFormula } from '../base/text.ts';
 import { duration, size } from '../base/units.ts';
 import { workloads } from '../guest/workloads/index.ts';

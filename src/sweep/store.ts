@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import { z } from 'zod';
+import * as z from 'zod';
 import { makeDirectory } from '../files/directories.ts';
 import { reasonOf } from '../files/faults.ts';
 import { writeFileAtomic } from '../files/output.ts';

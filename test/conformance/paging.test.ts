@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import { DIRECT_MAP } from '../../src/hypervisor/guest-port.ts';
 import { mmuModes } from '../../src/hypervisor/mmu/index.ts';
 import { type Observer, silent } from '../../src/observe/observer.ts';

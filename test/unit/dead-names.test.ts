@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import { costsSchema } from '../../src/hypervisor/costs.ts';
 import { processorSchema } from '../../src/machine/processor.ts';
 import { Cause, ExitReason } from '../../src/stats/leaves.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { duration } from '../../base/units.ts';
 import { LOOP, microParams, microRegions, microWorkload, TEXT } from './micro.ts';
 import { operation, ScriptProgram, type Step, visit } from './script.ts';

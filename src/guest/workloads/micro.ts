@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { offsetsOf } from './layout.ts';
 import type { ProcessImage, Region, Workload, WorkloadDeps } from './workload.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { duration, rate, size } from '../../base/units.ts';
 import type { BackgroundRates } from './background.ts';
 import { aslr } from './layout.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { MILLION_INSTRUCTIONS } from '../../stats/metrics.ts';
 import { aslr } from './layout.ts';
 import { microParams, microPlaces, microRegion, microRegions, microWorkload } from './micro.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Core } from '../../machine/core.ts';
 import { Verdict } from '../../machine/core.ts';
 import { flushAsid, invalidatePage } from '../../machine/flush.ts';

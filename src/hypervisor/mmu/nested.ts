@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { ModelError } from '../../base/errors.ts';
 import { type Core, Verdict } from '../../machine/core.ts';
 import { indexAt, PTE_SHIFT, Pte, target } from '../../machine/page-tables.ts';

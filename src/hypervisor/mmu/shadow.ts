@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { type Core, Verdict } from '../../machine/core.ts';
 import { indexAt, Pte, target } from '../../machine/page-tables.ts';
 import { Cause, ExitReason } from '../../stats/leaves.ts';

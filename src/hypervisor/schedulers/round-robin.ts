@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Cycles, PcpuId, VcpuId } from '../../base/ids.ts';
 import { duration, toCycles } from '../../base/units.ts';
 import { Placement } from './placement.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Asid, PcpuId, VcpuId } from '../../base/ids.ts';
 import { type TagDeps, type TagGrant, type TagPolicy, TlbControl } from './tag-policy.ts';
 
