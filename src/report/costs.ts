@@ -37,10 +37,44 @@ export function virtualizationCosts(ledger: readonly LedgerRow[]): Cost[] {
     .toSorted((a, b) => b.cycles - a.cycles);
 }
 
-function isVirtualization({ leaf, detail }: LedgerRow): boolean {
+function isVirtualization({ leaf, detail }: Pick<LedgerRow, 'leaf' | 'detail'>): boolean {
   if (leaf === 'idle' || leaf.startsWith('guest.') || leaf === 'tlb.l2hit') return false;
   if (leaf === 'walk.guest' || leaf === 'data.stall') return foreign.includes(detail);
   return leaf !== 'shootdown' || detail === 'hypervisor';
+}
+
+/** What a cost of virtualization is for, in the words of the first screen. */
+export const kindWords = {
+  'nested-walks': 'nested page walks',
+  'nested-faults': 'first touches of guest memory (nested page faults)',
+  shadow: 'keeping shadow page tables',
+  exits: 'exits for interrupts, I/O and halts',
+  host: 'interrupts, packets and devices of the host',
+  switches: 'switches between vCPUs and what they flush',
+  migrations: 'moves of vCPUs to other cores',
+  neighbours: 'what neighbours evict from caches and TLBs',
+  shootdowns: 'invalidations of other cores',
+} as const;
+export type CostKind = keyof typeof kindWords;
+
+const shadowExits = ['page-fault', 'pte-write', 'cr3-write', 'cr4-write', 'invlpg'];
+const kindOfCause: Readonly<Record<string, CostKind>> = {
+  interference: 'neighbours',
+  migration: 'migrations',
+  shootdown: 'shootdowns',
+};
+
+/** Undefined for cycles that the work would take without a hypervisor and alone. */
+export function kindOfCost(row: Pick<LedgerRow, 'leaf' | 'detail'>): CostKind | undefined {
+  if (!isVirtualization(row)) return undefined;
+  const { leaf, detail } = row;
+  if (leaf === 'walk.nested') return 'nested-walks';
+  if (leaf === 'walk.guest' || leaf === 'data.stall') return kindOfCause[detail] ?? 'switches';
+  if (leaf === 'switch') return 'switches';
+  if (leaf === 'shootdown') return 'shootdowns';
+  if (leaf === 'host') return 'host';
+  if (detail === 'npf') return 'nested-faults';
+  return shadowExits.includes(detail) ? 'shadow' : 'exits';
 }
 
 /** What a leaf is, in a few words. */

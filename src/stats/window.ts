@@ -1,4 +1,4 @@
-import { groupBy } from '../base/collections.ts';
+import { enumerated, groupBy } from '../base/collections.ts';
 import type { VmRow } from './result.ts';
 
 /**
@@ -49,13 +49,13 @@ export interface WindowFacts {
 export const requestsNeeded = (quantile: number): number => Math.round(10 / (1 - quantile));
 
 /** The VM was runnable and executed nothing. */
-export function starved({ metrics }: VmRow): boolean {
+export function starved({ metrics }: Pick<VmRow, 'metrics'>): boolean {
   const waited = (metrics.ready_cycles ?? 0) + (metrics.parked_cycles ?? 0);
   return waited > 0 && metrics.instructions === 0;
 }
 
 /** The VM had requests to serve and served none. */
-export function servedNone({ metrics }: VmRow): boolean {
+export function servedNone({ metrics }: Pick<VmRow, 'metrics'>): boolean {
   return metrics.requests === 0 && (metrics.requests_unfinished ?? 0) > 0;
 }
 
@@ -91,18 +91,12 @@ function atLeast(cycles: number, mhz: number): string {
   return `${Number((Math.ceil(value / step - 1e-9) * step).toPrecision(3))} ${unit}`;
 }
 
-/** `a-0`, `a-0 and a-1`, `a-0, a-1 and 4 more`. */
-function named(vms: readonly string[]): string {
-  if (vms.length > 3) return `${vms.slice(0, 2).join(', ')} and ${vms.length - 2} more`;
-  return vms.length < 2 ? vms.join('') : `${vms.slice(0, -1).join(', ')} and ${vms.at(-1)}`;
-}
-
 function noTurn({ vms, windowCycles, mhz }: WindowFacts): WindowFinding[] {
   const without = vms.filter(({ row }) => starved(row));
   if (without.length === 0) return [];
   const names = without.map(({ row }) => row.vm);
   const round = Math.max(...without.map(({ roundCycles }) => roundCycles ?? 0));
-  const message = `${named(names)} waited for a pCPU and got no turn in ${atLeast(windowCycles, mhz)}`;
+  const message = `${enumerated(names)} waited for a pCPU and got no turn in ${atLeast(windowCycles, mhz)}`;
   return round > windowCycles
     ? [{ kind: 'no-turn', vms: names, message, needed: picoseconds(round, mhz) }]
     : [{ kind: 'no-turn', vms: names, message }];
@@ -120,7 +114,7 @@ function fewSlices({ vms, windowCycles, mhz }: WindowFacts): WindowFinding[] {
     {
       kind: 'few-slices',
       vms: names,
-      message: `the window of ${atLeast(windowCycles, mhz)} is shorter than a round of slices of ${named(names)}, ${atLeast(round, mhz)}: shares of the pCPUs do not show yet`,
+      message: `the window of ${atLeast(windowCycles, mhz)} is shorter than a round of slices of ${enumerated(names)}, ${atLeast(round, mhz)}: shares of the pCPUs do not show yet`,
       needed: picoseconds(round, mhz),
     },
   ];
