@@ -27,6 +27,15 @@ export type GuestStop = (typeof GuestStop)[keyof typeof GuestStop];
 /** Interrupts a guest can receive, as bits. */
 export const Vector = { Timer: 1, Device: 2, Network: 4 } as const;
 
+/** How a guest kernel is entered from user mode. */
+export const Entry = {
+  /** SYSCALL, and SYSRET back. */
+  SystemCall: 0,
+  /** An exception or an interrupt through the IDT, and IRET back. */
+  Exception: 1,
+} as const;
+export type Entry = (typeof Entry)[keyof typeof Entry];
+
 export interface Guest {
   /**
    * Executes until the core's time reaches `cpu.until` or something else ends it. Handles its own
@@ -56,6 +65,16 @@ export interface GuestCpu {
    * Switches the address space without a flush, as if entries carried its number (trace studies).
    */
   loadTagged(root: number, space: number): void;
+  /** What the guest's clock says: everything that it knows of time. */
+  clock(): Cycles;
+  /** From user mode to the kernel, and back. */
+  enterKernel(how: Entry): void;
+  leaveKernel(how: Entry): void;
+  /**
+   * The TLBs drop what they hold of so many pages, or (0) of the VM, and nothing is charged (trace
+   * studies).
+   */
+  dropTranslations(vpn: number, pages: number): void;
   /** Drops one page of the current address space. */
   invlpg(vpn: number): void;
   /** CR4.PGE off and on: drops everything, global pages included. */

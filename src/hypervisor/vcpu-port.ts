@@ -1,7 +1,8 @@
 import type { Cycles } from '../base/ids.ts';
 import type { Core } from '../machine/core.ts';
-import { ExitReason, Leaf } from '../stats/leaves.ts';
-import type { GuestCpu } from './guest-port.ts';
+import { flushAsid, invalidateRange } from '../machine/flush.ts';
+import { Cause, ExitReason, Leaf } from '../stats/leaves.ts';
+import { Entry, type GuestCpu } from './guest-port.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import type { Mmu } from './mmu/mmu.ts';
 import { linesOf, packetsOf } from './packets.ts';
@@ -30,6 +31,20 @@ export class VcpuPort implements GuestCpu {
     return this.#hv.engine.horizon;
   }
 
+  clock(): Cycles {
+    return this.core.now;
+  }
+
+  enterKernel(how: Entry): void {
+    const { exception, syscall } = this.#hv.processor.instructions;
+    this.core.charge(Leaf.GuestKernel, how === Entry.SystemCall ? syscall : exception);
+  }
+
+  leaveKernel(how: Entry): void {
+    const { iret, sysret } = this.#hv.processor.instructions;
+    this.core.charge(Leaf.GuestKernel, how === Entry.SystemCall ? sysret : iret);
+  }
+
   loadCr3(root: number): void {
     const vcpu = this.#vcpu;
     const same = vcpu.guestRoot === root;
@@ -43,6 +58,12 @@ export class VcpuPort implements GuestCpu {
     this.#vcpu.context.space = space;
     this.#mmu.useRoot(this.#vcpu, core);
     core.asid = (core.asid & 0xffff) | (space << 16);
+  }
+
+  dropTranslations(vpn: number, pages: number): void {
+    const { core } = this;
+    if (pages === 0) flushAsid(core, core.asid, core.vcpu, false, Cause.Cr3);
+    else invalidateRange(core, vpn, pages, Cause.Invlpg);
   }
 
   invlpg(vpn: number): void {

@@ -1,9 +1,10 @@
 import type { VcpuId, VmId } from '../base/ids.ts';
 import { Engine } from '../engine/engine.ts';
 import { grantedPort } from '../guest/granted-port.ts';
-import { GuestKernel } from '../guest/kernel.ts';
+import { bootGuest, type GuestSoftware } from '../guest/guest.ts';
 import { BLOCK_ITEMS } from '../guest/kernel-options.ts';
 import { Requests } from '../guest/requests.ts';
+import type { VcpuLoop } from '../guest/vcpu-loop.ts';
 import { workloads } from '../guest/workloads/index.ts';
 import type { TraceFeed, Workload } from '../guest/workloads/workload.ts';
 import { Hypervisor } from '../hypervisor/hypervisor.ts';
@@ -48,7 +49,9 @@ export interface Member {
   readonly vcpu: Vcpu;
   readonly group: VmGroup;
   readonly workload: Workload;
-  readonly kernel: GuestKernel;
+  readonly guest: GuestSoftware;
+  /** What runs on its vCPU. */
+  readonly kernel: VcpuLoop;
   readonly requests: Requests | null;
 }
 
@@ -162,20 +165,20 @@ export function buildSimulation(
             },
           })
         : null;
-      const kernel = new GuestKernel({
+      const software = {
         vm,
         tables,
         workload,
-        block: takeBlock(items, BLOCK_ITEMS),
         mhz,
-        instructions: processor.instructions,
         stopAfter: scenario.duration === 'work' ? (workload.work ?? Infinity) : Infinity,
         marks: piece && (piece.vm ?? name) === name ? [piece.from, piece.to] : [],
         onMark,
         requests,
         sendBytes: scenario.devices.network.sendBytes,
         diskBytes: scenario.devices.disk.requestBytes,
-      });
+      };
+      const guest = bootGuest(software, [takeBlock(items, BLOCK_ITEMS)]);
+      const kernel = guest.cpus[0]!;
       const port = observer === silent ? mmu : observedPort(mmu, observer);
       vcpu.context.port = workload.kernel ? port : grantedPort(port, mmu, () => kernel.space);
       vcpu.guest = kernel;
@@ -183,17 +186,17 @@ export function buildSimulation(
       vcpu.context.cpiQ8 = workload.cpiQ8;
       vcpu.context.exposedQ8 = 256 - workload.overlapQ8;
       vcpu.port = new VcpuPort(hypervisor, vcpu, mmu);
-      members.push({ vm, vcpu, group, workload, kernel, requests });
+      members.push({ vm, vcpu, group, workload, guest, kernel, requests });
       return mmu;
     });
     hypervisor.mmuOf = mmus;
     hypervisor.scheduler = schedulers.create(hv.scheduler, hypervisor);
     // A program that has been running for long has its memory backed already.
-    for (const [i, { kernel }] of members.entries()) {
+    for (const [i, { guest }] of members.entries()) {
       const mmu = mmus[i]!;
       mmu.start(vcpus[i]!);
-      kernel.guest.memory.eachUsed((gfn) => mmu.populate(gfn));
-      for (const root of kernel.roots) mmu.warm(root);
+      guest.memory.eachUsed((gfn) => mmu.populate(gfn));
+      for (const root of guest.roots) mmu.warm(root);
     }
     observer.onBegin({
       name: scenario.name,
