@@ -79,9 +79,9 @@ export class Edges {
     const passed = this.#passed[edge] ?? [];
     for (const pcpu of pcpus) {
       pcpu.accountIdle(time);
-      this.#hv.drain(pcpu.core);
+      this.#hv.ledger.drain(pcpu.core);
     }
-    const cut = ledger.slice();
+    const cut = ledger.cycles.slice();
     for (const { core } of pcpus) {
       const part = passed[core.id]?.ledger;
       if (part) cut.set(part, core.id * part.length);
@@ -124,9 +124,8 @@ export class Edges {
 
   #passCore(core: Core, leaves: Float64Array): void {
     const { vms, vcpus, ledger } = this.#hv;
-    const rows = (vms.length + 1) * LEAVES;
-    const part = ledger.slice(core.id * rows, (core.id + 1) * rows);
-    const row = (core.vm < 0 ? vms.length : core.vm) * LEAVES;
+    const part = ledger.of(core.id).slice();
+    const row = (core.vm < 0 ? ledger.host : core.vm) * LEAVES;
     for (const [leaf, cycles] of leaves.entries()) part[row + leaf] = part[row + leaf]! + cycles;
     this.#passed[this.#nextOfCore[core.id]!++]![core.id] = {
       ledger: part,

@@ -123,23 +123,24 @@ export function buildSimulation(
     const vcpus = vms.map(
       (vm, i) => new Vcpu(i as VcpuId, vm, 0, hv.mmu.kind === 'nested', ports[i]!),
     );
-    const hypervisor = new Hypervisor({
-      machine,
-      engine,
-      costs: scenario.costs,
-      devices: scenario.devices,
-      vms,
-      vcpus,
-      virtualized,
-      upFront: hv.backing === 'up-front',
-      observer,
-    });
-    hypervisor.tags = tagPolicies.create(hv.tags, {
+    const tags = tagPolicies.create(hv.tags, {
       pcpuCount: machine.cores.length,
       vcpuCount: vcpus.length,
       asids: processor.svm.asids,
       flushByAsid: processor.svm.flushByAsid,
       erratum170: processor.svm.erratum170,
+    });
+    const hypervisor = new Hypervisor({
+      machine,
+      engine,
+      costs: scenario.costs,
+      devices: scenario.devices,
+      tags,
+      vms,
+      vcpus,
+      virtualized,
+      upFront: hv.backing === 'up-front',
+      observer,
     });
     const members: Member[] = [];
     const mmus = vms.map((vm, i) => {
@@ -190,7 +191,7 @@ export function buildSimulation(
       return mmu;
     });
     hypervisor.mmuOf = mmus;
-    hypervisor.scheduler = schedulers.create(hv.scheduler, hypervisor);
+    hypervisor.scheduler = schedulers.create(hv.scheduler, hypervisor.dispatch);
     // A program that has been running for long has its memory backed already.
     for (const [i, { guest }] of members.entries()) {
       const mmu = mmus[i]!;

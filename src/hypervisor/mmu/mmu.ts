@@ -5,9 +5,9 @@ import type { HostMemory } from '../../machine/host-memory.ts';
 import type { PageTables } from '../../machine/page-tables.ts';
 import type { Processor } from '../../machine/processor.ts';
 import type { Observer } from '../../observe/observer.ts';
-import type { Cause, ExitReason } from '../../stats/leaves.ts';
 import type { HypervisorCosts } from '../costs.ts';
 import type { Vcpu, Vm } from '../vm.ts';
+import type { WorldSwitch } from '../world-switch.ts';
 
 /**
  * How a VM's memory is virtualized. One method per event that a guest can cause; each lets the time
@@ -32,11 +32,6 @@ export interface Mmu extends FaultPort {
    * is done.
    */
   storePte(vcpu: Vcpu, core: Core, slot: number, entry: number): void;
-  /**
-   * The emulator translates the guest's instruction pointer in software: four entries, read for
-   * real.
-   */
-  readGuestPath(vcpu: Vcpu, core: Core, reason: ExitReason): void;
   /** A guest frame is about to be touched by a device or by set-up code. */
   populate(gfn: number): void;
   /**
@@ -54,6 +49,8 @@ export interface Mmu extends FaultPort {
 /** What a VM's mode may use of the hypervisor. */
 export interface MmuDeps {
   readonly vm: Vm;
+  /** Exits and entries, and what handlers do between them. */
+  readonly world: WorldSwitch;
   readonly processor: Processor;
   readonly costs: HypervisorCosts;
   readonly tables: PageTables;
@@ -62,20 +59,6 @@ export interface MmuDeps {
   readonly hostVm: number;
   readonly upFront: boolean;
   readonly observer: Observer;
-  /** The vCPU that a core is executing. */
-  vcpuOn(core: Core): Vcpu;
-  /** #VMEXIT: charges the way out. */
-  exit(vcpu: Vcpu, core: Core, reason: ExitReason): void;
-  /** Handler work of the exit being handled. */
-  handle(vcpu: Vcpu, core: Core, reason: ExitReason, cycles: number): void;
-  /** Reads one line of memory in a handler: charged at the level that has it. */
-  readLine(vcpu: Vcpu, core: Core, reason: ExitReason, frame: number, line: number): void;
-  /** Fetch and decode of the exiting instruction, as far as decode assists do not save them. */
-  decode(vcpu: Vcpu, core: Core, reason: ExitReason): void;
-  /** VMRUN: picks the tag, flushes what must be, charges the way in. */
-  resume(vcpu: Vcpu, core: Core, reason: ExitReason): void;
-  /** All translations of the vCPU are stale: a new tag at the next VMRUN. */
-  loseTag(vcpu: Vcpu, cause: Cause): void;
 }
 
 export type MmuDefinition<P extends z.ZodObject = z.ZodObject> = Definition<Mmu, MmuDeps, P>;

@@ -5,6 +5,7 @@ import type { Vcpu } from '../vm.ts';
 import type { MmuDeps } from './mmu.ts';
 import type { ShadowPages } from './shadow-pages.ts';
 import type { ShadowProfile } from './shadow-profiles.ts';
+import { decode } from './software-walks.ts';
 
 /**
  * What happens when the guest writes to a table that is shadowed and therefore write-protected: the
@@ -63,8 +64,8 @@ export class TableWrites {
       return Verdict.Retry;
     }
     // The emulator: fetch, decode, store, bring the shadows up to date.
-    deps.decode(vcpu, core, reason);
-    deps.handle(vcpu, core, reason, deps.costs.emulateWrite);
+    decode(deps, vcpu, core, reason);
+    deps.world.handle(core, reason, deps.costs.emulateWrite);
     if (this.#slot < 0 || deps.tables.frame[this.#slot >> 9] !== gfn) {
       // Not an entry: the frame is data by now. It floods and loses its shadows.
       for (const page of [...shadows]) this.#pages.zap(page);
@@ -109,6 +110,6 @@ export class TableWrites {
         this.#pages.setLeaf(page, index, target(entry), flags);
       }
     }
-    if (this.#profile.flushEveryWrite) this.#deps.loseTag(vcpu, Cause.Shootdown);
+    if (this.#profile.flushEveryWrite) this.#deps.world.loseTag(vcpu, Cause.Shootdown);
   }
 }
