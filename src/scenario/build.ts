@@ -115,11 +115,10 @@ export function buildSimulation(
       return feed;
     };
     const observer = options.observer ?? silent;
-    const virtualized = hv.mmu.kind !== 'native';
+    const { virtualized, walk } = mmuModes.of(hv.mmu.kind);
+    const nested = walk === 'two';
     const ports = vms.map(() => ({ onWalkFault: () => 0 as const }));
-    const vcpus = vms.map(
-      (vm, i) => new Vcpu(i as VcpuId, vm, 0, hv.mmu.kind === 'nested', ports[i]!),
-    );
+    const vcpus = vms.map((vm, i) => new Vcpu(i as VcpuId, vm, 0, nested, ports[i]!));
     const hypervisor = new Hypervisor({
       machine,
       engine,
@@ -192,6 +191,12 @@ export function buildSimulation(
     for (const [i, { kernel }] of members.entries()) {
       const mmu = mmus[i]!;
       mmu.start(vcpus[i]!);
+      if (nested !== (vcpus[i]!.context.nestedRoot !== 0)) {
+        throw new Error(
+          `the paging mode ${hv.mmu.kind} walks ${walk === 'two' ? 'two dimensions' : 'one dimension'}, ` +
+            `and its vCPUs have ${nested ? 'no' : 'a'} nested root`,
+        );
+      }
       kernel.guest.memory.eachUsed((gfn) => mmu.populate(gfn));
       for (const root of kernel.roots) mmu.warm(root);
     }
@@ -200,7 +205,7 @@ export function buildSimulation(
       mhz,
       pcpuCount: machine.cores.length,
       virtualized,
-      nested: hv.mmu.kind === 'nested',
+      nested,
       vms: vms.map((vm) => vm.name),
       vcpus: vcpus.map((vcpu) => ({ vm: vcpu.vm.id, index: vcpu.index })),
       runstates: runstateNames,
