@@ -1,4 +1,5 @@
 import { showBytes, showCycles } from '../base/units.ts';
+import { mmuModes } from '../hypervisor/mmu/index.ts';
 import type { Scenario } from '../scenario/resolve.ts';
 import { lossCauses } from '../stats/leaves.ts';
 import { type MetricName, walkMetric } from '../stats/metrics.ts';
@@ -75,7 +76,7 @@ function header(
   };
   const policies = [
     hypervisor.profile,
-    `${detail(mmu, 'mmu', mmu.kind === 'nested' ? 'pageSize' : 'profile')} paging`,
+    `${detail(mmu, 'mmu', mmuModes.of(mmu.kind).shows ?? '')} paging`,
     `tags ${detail(tags, 'tags', 'flush')}`,
     `scheduler ${detail(scheduler, 'scheduler', 'timeslice')}`,
   ];

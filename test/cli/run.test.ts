@@ -133,6 +133,9 @@ describe('the other commands', () => {
       /walk_cycles +cycles +cycles spent/,
     );
     expect((await worldswitchHere(dir, 'list', 'leaves')).stdout).toContain('walk.nested');
+    expect((await worldswitchHere(dir, 'list', 'shadow-profiles')).stdout).toMatch(
+      /vmware-trace {2,}every write to a guest table/,
+    );
   });
 
   it('every command shows an example in its help', async () => {

@@ -6,6 +6,7 @@ import type { PageTables } from '../../machine/page-tables.ts';
 import type { Processor } from '../../machine/processor.ts';
 import type { Observer } from '../../observe/observer.ts';
 import type { HypervisorCosts } from '../costs.ts';
+import type { Lack, PolicyHost } from '../requirements.ts';
 import type { Vcpu, Vm } from '../vm.ts';
 import type { WorldSwitch } from '../world-switch.ts';
 
@@ -14,8 +15,6 @@ import type { WorldSwitch } from '../world-switch.ts';
  * it takes pass on the core, exits included. One instance per VM.
  */
 export interface Mmu extends FaultPort {
-  /** True when the hardware walks two dimensions. */
-  readonly nested: boolean;
   /** Before the VM runs for the first time: back memory, build what exists from the start. */
   start(vcpu: Vcpu): void;
   /** MOV CR3 to `root`; `same` when the guest only wants a flush. */
@@ -27,10 +26,7 @@ export interface Mmu extends FaultPort {
   onInvlpg(vcpu: Vcpu, core: Core, vpn: number): void;
   /** CR4.PGE toggled: global entries go too. */
   onGlobalFlush(vcpu: Vcpu, core: Core): void;
-  /**
-   * The guest writes a table entry; `store` performs the visit that writes it and returns when it
-   * is done.
-   */
+  /** The guest's kernel writes a table entry: the visit that does it, and what follows from it. */
   storePte(vcpu: Vcpu, core: Core, slot: number, entry: number): void;
   /** A guest frame is about to be touched by a device or by set-up code. */
   populate(gfn: number): void;
@@ -61,6 +57,32 @@ export interface MmuDeps {
   readonly observer: Observer;
 }
 
-export type MmuDefinition<P extends z.ZodObject = z.ZodObject> = Definition<Mmu, MmuDeps, P>;
+/**
+ * A paging mode says what it is; whoever builds, checks or reports a run asks this, never its name.
+ */
+export interface MmuDefinition<P extends z.ZodObject = z.ZodObject>
+  extends Definition<Mmu, MmuDeps, P> {
+  /**
+   * How the hardware walks. `one`: one tree of tables, from `context.root`. `two`: the guest's
+   * tables from there, each frame of which is translated by those from `context.nestedRoot`.
+   */
+  readonly walk: 'one' | 'two';
+  /** False: there is no hypervisor, nothing exits, and nothing of it is charged. */
+  readonly virtualized: boolean;
+  /**
+   * Bytes of the largest page that the hypervisor's own tables map with these parameters. Infinity:
+   * the hardware walks the guest's tables and no others, so that only the guest decides.
+   */
+  largestPage(params: z.output<P>): number;
+  /** What it needs of processor and hypervisor and does not find there. */
+  requires?(params: z.output<P>, host: PolicyHost): readonly Lack[];
+  /** The parameter that a run's summary shows beside the name. */
+  readonly shows?: keyof z.output<P> & string;
+  /**
+   * Parameters as a scenario writes them, one set for each way in which the mode can work: the
+   * conformance and equivalence tests try all of them. Left out: the defaults alone.
+   */
+  readonly variants?: readonly Readonly<Record<string, unknown>>[];
+}
 export const mmuRegistry = (definitions: readonly MmuDefinition[]) =>
-  registry<Mmu, MmuDeps>('paging mode', definitions);
+  registry<Mmu, MmuDeps, MmuDefinition>('paging mode', definitions);

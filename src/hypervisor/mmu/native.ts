@@ -12,7 +12,6 @@ import type { Mmu, MmuDefinition, MmuDeps } from './mmu.ts';
  * yardstick for every other mode. Each VM gets one contiguous piece of host memory.
  */
 class Native implements Mmu {
-  readonly nested = false;
   readonly #deps: MmuDeps;
   readonly #vm: Vm;
   #base = 0;
@@ -68,5 +67,8 @@ export const native: MmuDefinition = {
   name: 'native',
   summary: 'no hypervisor; the baseline every slowdown is measured against',
   params: z.object({}),
+  walk: 'one',
+  virtualized: false,
+  largestPage: () => Infinity,
   create: (_params, deps) => new Native(deps),
 };

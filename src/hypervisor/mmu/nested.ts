@@ -4,12 +4,12 @@ import { type Core, Verdict } from '../../machine/core.ts';
 import { indexAt, PTE_SHIFT, Pte, target } from '../../machine/page-tables.ts';
 import { Fault } from '../../machine/walk.ts';
 import { Cause, ExitReason } from '../../stats/leaves.ts';
+import type { Lack, PolicyHost } from '../requirements.ts';
 import type { Vcpu, Vm } from '../vm.ts';
 import { back, backAll } from './backing.ts';
 import { invlpgInGuest, loadCr3InGuest, storeInGuest } from './guest-owned.ts';
 import type { Mmu, MmuDefinition, MmuDeps } from './mmu.ts';
-
-import { pageSize } from './params.ts';
+import { backingPages, pageSize } from './params.ts';
 import { decode } from './software-walks.ts';
 
 /**
@@ -19,7 +19,6 @@ import { decode } from './software-walks.ts';
  * 2.6.33 and Xen 4.1).
  */
 class Nested implements Mmu {
-  readonly nested = true;
   readonly #deps: MmuDeps;
   readonly #vm: Vm;
   readonly #pageBytes: number;
@@ -169,13 +168,43 @@ class Nested implements Mmu {
   }
 }
 
-export const nested: MmuDefinition = {
+const params = z.object({
+  pageSize: pageSize()
+    .prefault('4KiB')
+    .describe('what the hypervisor backs guest memory with: 4KiB, 2MiB or 1GiB'),
+});
+
+export const nested: MmuDefinition<typeof params> = {
   name: 'nested',
   summary: 'nested paging (RVI/NPT): two-dimensional walks, no exits for guest table writes',
-  params: z.object({
-    pageSize: pageSize()
-      .prefault('4KiB')
-      .describe('what the hypervisor backs guest memory with: 4KiB, 2MiB or 1GiB'),
-  }),
-  create: ({ pageSize: bytes }, deps) => new Nested(deps, bytes as number),
+  params,
+  walk: 'two',
+  virtualized: true,
+  largestPage: ({ pageSize: bytes }) => bytes,
+  requires: nestedPaging,
+  shows: 'pageSize',
+  variants: backingPages.map((size) => ({ pageSize: size })),
+  create: ({ pageSize: bytes }, deps) => new Nested(deps, bytes),
 };
+
+/** What two-dimensional walks with pages of so many bytes need of the processor. */
+export function nestedPaging(
+  { pageSize: bytes }: { readonly pageSize: number },
+  { processor: { svm, tlb }, processorName }: PolicyHost,
+): Lack[] {
+  const lacks: Lack[] = [];
+  if (!svm.nestedPaging) {
+    lacks.push({
+      message: `nested paging needs a processor that has it, and ${processorName} has not`,
+      suggestion: 'use mmu: { kind: shadow }, or a processor of Family 10h or later',
+    });
+  }
+  if (bytes === 2 ** 30 && tlb.l1d['1G'].entries === 0) {
+    lacks.push({
+      param: 'pageSize',
+      message: `nested pages of 1GiB need TLB entries for them, and ${processorName} has none`,
+      suggestion: 'use 2MiB',
+    });
+  }
+  return lacks;
+}

@@ -28,7 +28,6 @@ const REFILL = 25;
  * their switches.
  */
 class Shadow implements Mmu {
-  readonly nested = false;
   readonly #deps: MmuDeps;
   readonly #vm: Vm;
   readonly #pages: ShadowPages;
@@ -347,30 +346,43 @@ class Shadow implements Mmu {
   }
 }
 
-export const shadow: MmuDefinition = {
+const params = z.object({
+  profile: z
+    .enum(shadowProfileNames)
+    .prefault('kvm-2.6.33')
+    .describe('how writes to guest tables are followed'),
+  pageBudget: z
+    .int()
+    .min(64)
+    .max(1 << 22)
+    .optional()
+    .describe('shadow pages per VM; default 2 % of its memory pages, at least 64'),
+  floodLimit: z
+    .int()
+    .min(0)
+    .max(1 << 20)
+    .optional()
+    .describe('emulated writes in a row to one table after which it is unshadowed; 0 = never'),
+});
+
+export const shadow: MmuDefinition<typeof params> = {
   name: 'shadow',
   summary: 'shadow paging: the hardware walks tables the hypervisor derives from the guest’s',
-  params: z.object({
-    profile: z
-      .enum(shadowProfileNames)
-      .prefault('kvm-2.6.33')
-      .describe('how writes to guest tables are followed'),
-    pageBudget: z
-      .int()
-      .min(64)
-      .max(1 << 22)
-      .optional()
-      .describe('shadow pages per VM; default 2 % of its memory pages, at least 64'),
-    floodLimit: z
-      .int()
-      .min(0)
-      .max(1 << 20)
-      .optional()
-      .describe('emulated writes in a row to one table after which it is unshadowed; 0 = never'),
-  }),
+  params,
+  walk: 'one',
+  virtualized: true,
+  largestPage: () => 4096,
+  shows: 'profile',
+  lists: {
+    profile: shadowProfileNames.map((name) => ({ name, summary: shadowProfiles[name].summary })),
+  },
+  variants: [
+    ...shadowProfileNames.map((profile) => ({ profile })),
+    { profile: 'kvm-2.6.33', pageBudget: 64 },
+  ],
   create: ({ profile, pageBudget, floodLimit }, deps) => {
-    const base = shadowProfiles[profile as keyof typeof shadowProfiles];
-    const merged = floodLimit === undefined ? base : { ...base, floodLimit: floodLimit as number };
-    return new Shadow(deps, merged, pageBudget as number | undefined);
+    const base: ShadowProfile = shadowProfiles[profile];
+    const merged = floodLimit === undefined ? base : { ...base, floodLimit };
+    return new Shadow(deps, merged, pageBudget);
   },
 };

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { Asid, PcpuId, VcpuId } from '../../base/ids.ts';
 import { type Definition, registry } from '../../base/registry.ts';
+import type { Lack, PolicyHost } from '../requirements.ts';
 
 /** What VMRUN is asked to flush: AMD's TLB_CONTROL encodings. */
 export const TlbControl = {
@@ -50,6 +51,10 @@ export interface TagDeps {
   readonly erratum170: boolean;
 }
 
-export type TagDefinition<P extends z.ZodObject = z.ZodObject> = Definition<TagPolicy, TagDeps, P>;
+export interface TagDefinition<P extends z.ZodObject = z.ZodObject>
+  extends Definition<TagPolicy, TagDeps, P> {
+  /** What it needs of processor and hypervisor and does not find there. */
+  requires?(params: z.output<P>, host: PolicyHost): readonly Lack[];
+}
 export const tagRegistry = (definitions: readonly TagDefinition[]) =>
-  registry<TagPolicy, TagDeps>('tag policy', definitions);
+  registry<TagPolicy, TagDeps, TagDefinition>('tag policy', definitions);
