@@ -35,3 +35,4 @@ export type {
   Scope,
   VmRow,
 } from './stats/result.ts';
+export type { WindowFinding } from './stats/window.ts';
