@@ -19,7 +19,7 @@ export type { RefillableFeed } from './scenario/build.ts';
 export { type LoadOptions, loadScenario } from './scenario/load.ts';
 export { type PresetTexts, presets } from './scenario/presets.ts';
 export { type Scenario, scenarioYaml, type VmGroup } from './scenario/resolve.ts';
-export { RunAborted, type RunOptions, runScenario } from './scenario/run.ts';
+export { RunAborted, type RunOptions, runScenario, type StopSignal } from './scenario/run.ts';
 export { scenarioSchema } from './scenario/schema.ts';
 export { causeNames, exitNames, leafNames } from './stats/leaves.ts';
 export { type Metric, type MetricName, metricDictionary } from './stats/metrics.ts';

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { gzipSync } from 'node:zlib';
@@ -8,14 +8,11 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hasChromium, launch } from '../support/chromium.ts';
 import { buildPage, snippets } from '../support/page.ts';
-import { root, scratch, smallYaml, worldswitch } from '../support/program.ts';
+import { linkedPackage, smallYaml, worldswitch } from '../support/program.ts';
 
 /** The code of docs/library.md does what is said there: in Node, and in a page opened from a disk. */
 
-const { dir, remove } = scratch();
-mkdirSync(join(dir, 'node_modules'));
-symlinkSync(root, join(dir, 'node_modules/worldswitch'));
-writeFileSync(join(dir, 'package.json'), '{ "type": "module" }\n');
+const { dir, remove } = linkedPackage();
 afterAll(remove);
 
 const text = smallYaml();
