@@ -3,7 +3,9 @@ import { createHash } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { createContext, runInContext } from 'node:vm';
 import { gzipSync } from 'node:zlib';
+import { buildSync } from 'esbuild';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hasChromium, launch } from '../support/chromium.ts';
@@ -50,6 +52,22 @@ describe('the library in Node', () => {
     expect(lines.at(-1)).toBe('RunAborted');
     expect(lines.length).toBeLessThan(8);
   });
+});
+
+it('the whole package makes CSV in a page too, where there is no Buffer', () => {
+  const contents = `
+    import { metricsCsv } from 'worldswitch';
+    const metrics = [{ scope: 'vm', id: 'web-0', metric: 'work', value: 3 }];
+    globalThis.csv = [...metricsCsv({ name: 'my', metrics })].join('');`;
+  const { outputFiles } = buildSync({
+    stdin: { contents, resolveDir: dir },
+    bundle: true,
+    write: false,
+    logLevel: 'silent',
+  });
+  const page: { csv?: string } = createContext({});
+  runInContext(outputFiles[0]!.text, page);
+  expect(page.csv).toBe('run,scope,id,metric,unit,value\nmy,vm,web-0,work,count,3\n');
 });
 
 describe('the bundle for a page', () => {
