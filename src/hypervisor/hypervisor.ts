@@ -1,5 +1,6 @@
 import type { Cycles } from '../base/ids.ts';
 import { type Engine, type EventKind, Phase } from '../engine/engine.ts';
+import type { Core } from '../machine/core.ts';
 import type { Machine } from '../machine/machine.ts';
 import { type Observer, silent } from '../observe/observer.ts';
 import type { HypervisorCosts } from './costs.ts';
@@ -12,6 +13,7 @@ import { Network } from './network.ts';
 import { Pcpu, type PcpuHost } from './pcpu.ts';
 import type { Scheduler } from './schedulers/scheduler.ts';
 import type { TagPolicy } from './tags/tag-policy.ts';
+import { VcpuRequests } from './vcpu-requests.ts';
 import type { Vcpu, Vm } from './vm.ts';
 import { WorldSwitch } from './world-switch.ts';
 
@@ -45,6 +47,7 @@ export class Hypervisor implements PcpuHost {
   readonly tags: TagPolicy;
   readonly world: WorldSwitch;
   readonly ledger: Ledger;
+  readonly requests: VcpuRequests;
   readonly interrupts: Interrupts;
   readonly network: Network;
   readonly pcpus: readonly Pcpu[];
@@ -75,7 +78,15 @@ export class Hypervisor implements PcpuHost {
     this.#upFront = options.upFront;
     for (const vcpu of vcpus) vcpu.observer = observer;
     this.ledger = new Ledger(machine.cores, vms.length);
-    this.world = new WorldSwitch({ machine, costs, tags, vcpus, virtualized, observer });
+    this.requests = new VcpuRequests({
+      engine,
+      ipi: machine.processor.instructions.ipiDeliver,
+      kick: (pcpu) => this.pcpus[pcpu]!.request(),
+      loseTag: (vcpu, cause) => this.world.loseTag(vcpu, cause),
+      onMmu: (vcpu, core) => this.mmuOf[vcpu.vm.id]!.onRequest?.(vcpu, core),
+    });
+    const serve = (vcpu: Vcpu, core: Core) => this.requests.serve(vcpu, core);
+    this.world = new WorldSwitch({ machine, costs, tags, vcpus, virtualized, observer, serve });
     this.tags = tags;
     this.pcpus = machine.cores.map((core) => new Pcpu(core, this));
     for (const pcpu of this.pcpus) engine.attach(pcpu);
@@ -99,10 +110,14 @@ export class Hypervisor implements PcpuHost {
 
   /** What the paging mode of one VM may use. */
   mmuDeps(vm: Vm): MmuDeps {
-    const { costs, ledger, machine, observer, world } = this;
+    const { costs, engine, ledger, machine, observer, requests, world } = this;
     const { memory, processor, tables } = machine;
-    const upFront = this.#upFront;
-    return { vm, world, costs, memory, processor, tables, hostVm: ledger.host, upFront, observer };
+    return {
+      ...{ vm, world, requests, costs, memory, processor, tables, observer },
+      hostVm: ledger.host,
+      upFront: this.#upFront,
+      every: (period, task) => engine.every(period, Phase.Deliver, task),
+    };
   }
 
   scheduleSlice(pcpu: Pcpu, at: Cycles): number {

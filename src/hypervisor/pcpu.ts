@@ -49,6 +49,7 @@ export class Pcpu implements Runner {
   #passing = false;
   #again = false;
   #tick = false;
+  #request = false;
   #idle = true;
   #chargedAt: Cycles = 0;
   #sliceEvent = -1;
@@ -82,6 +83,11 @@ export class Pcpu implements Runner {
   sliceOver(): void {
     this.#sliceEvent = -1;
     if (this.current) this.#resched = true;
+  }
+
+  /** An IPI arrives for the vCPU that runs: it is to serve what it was asked. */
+  request(): void {
+    if (this.current?.requests) this.#request = true;
   }
 
   hostTick(): void {
@@ -134,6 +140,13 @@ export class Pcpu implements Runner {
         this.#tick = false;
         host.world.exit(vcpu, core, ExitReason.Intr);
         host.world.handle(core, ExitReason.Intr, host.costs.timer);
+        host.world.resume(vcpu, core, ExitReason.Intr);
+        core.settle();
+        continue;
+      }
+      if (this.#request) {
+        this.#request = false;
+        host.world.exit(vcpu, core, ExitReason.Intr);
         host.world.resume(vcpu, core, ExitReason.Intr);
         core.settle();
         continue;

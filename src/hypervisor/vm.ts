@@ -114,6 +114,8 @@ export class Vcpu {
   pending = 0;
   /** Cycles of the host for what those interrupts announce. */
   hostWork = 0;
+  /** What it has been asked and has not served yet, as Request bits. */
+  requests = 0;
   /** pCPU it runs on or ran on last; -1 = none yet. */
   pcpu = -1;
   done = false;

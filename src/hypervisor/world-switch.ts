@@ -19,6 +19,8 @@ export interface WorldSwitchDeps {
   /** False: native, there is no hypervisor and exits do not happen. */
   readonly virtualized: boolean;
   readonly observer: Observer;
+  /** Serves what has been asked of a vCPU, before it enters. */
+  serve(vcpu: Vcpu, core: Core): void;
 }
 
 /** Exits with which decode assists report the operand. */
@@ -101,8 +103,9 @@ export class WorldSwitch {
     return !assisted;
   }
 
-  /** VMRUN: charges the way in, picks the tag and flushes what must be. */
+  /** VMRUN: serves requests, charges the way in, picks the tag and flushes what must be. */
   resume(vcpu: Vcpu, core: Core, reason: ExitReason): void {
+    if (vcpu.requests !== 0) this.#deps.serve(vcpu, core);
     if (this.virtualized) {
       core.charge(Leaf.ExitTransition + reason, this.#in);
       vcpu.vm.counters.vmruns++;

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { Cycles } from '../../base/ids.ts';
 import { type Definition, registry } from '../../base/registry.ts';
 import type { Core, FaultPort } from '../../machine/core.ts';
 import type { HostMemory } from '../../machine/host-memory.ts';
@@ -7,6 +8,7 @@ import type { Processor } from '../../machine/processor.ts';
 import type { Observer } from '../../observe/observer.ts';
 import type { HypervisorCosts } from '../costs.ts';
 import type { Lack, PolicyHost } from '../requirements.ts';
+import type { VcpuRequests } from '../vcpu-requests.ts';
 import type { Vcpu, Vm } from '../vm.ts';
 import type { WorldSwitch } from '../world-switch.ts';
 
@@ -28,6 +30,10 @@ export interface Mmu extends FaultPort {
   onGlobalFlush(vcpu: Vcpu, core: Core): void;
   /** The guest's kernel writes a table entry: the visit that does it, and what follows from it. */
   storePte(vcpu: Vcpu, core: Core, slot: number, entry: number): void;
+  /**
+   * Something that this mode has asked of the vCPU (Request.Mmu), before it enters on its own core.
+   */
+  onRequest?(vcpu: Vcpu, core: Core): void;
   /** A guest frame is about to be touched by a device or by set-up code. */
   populate(gfn: number): void;
   /**
@@ -55,6 +61,10 @@ export interface MmuDeps {
   readonly hostVm: number;
   readonly upFront: boolean;
   readonly observer: Observer;
+  /** Asks other vCPUs of the VM. */
+  readonly requests: VcpuRequests;
+  /** Calls `task` every `period` cycles from now on. */
+  every(period: Cycles, task: (now: Cycles) => void): void;
 }
 
 /**
