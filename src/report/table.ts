@@ -1,7 +1,5 @@
-import { rounded } from './quantities.ts';
-
-/** Plain tables for a terminal: the first column to the left, the others to the right. */
 export { groupBy } from '../base/collections.ts';
+export { grouped } from '../base/rounded.ts';
 
 export interface Column {
   readonly head: string;
@@ -30,11 +28,6 @@ export function tableLines(
 
 function shortened(cell: string): string {
   return cell.length > MAX_NAME ? `${cell.slice(0, MAX_NAME - 1)}…` : cell;
-}
-
-/** `12,345,678` */
-export function grouped(value: number): string {
-  return rounded(value, 0);
 }
 
 /** A share of 1 as a number of per cent: `12.3`; `-` when there is none. */
