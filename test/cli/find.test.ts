@@ -57,7 +57,8 @@ find: { axis: vms.app.count, from: 1, to: 4, objective: mean latency < 20ms for 
     expect(out).toMatch(/mean latency is [\d.]+ ms \([\d.]+ ms to [\d.]+ ms\), worst in web-0/);
     expect(out).not.toMatch(/Infinity|NaN/);
     const run = folder.run(['run', 'starve.yaml', '--set', 'vms.app.count=4']).out;
-    expect(run).toMatch(/\n {2}web-0 +0 requests +100\.0 /);
+    expect(run).toMatch(/\n {2}web-0 +0 requests +0\.0 +100\.0 /);
+    expect(run.split('\n').slice(1, 3).join(' ')).toContain('web-0 got no turn');
     expect(run).toMatch(/\n {2}web-0 +\d+ +\d+ +0 +0 .* \d+\n/);
     expect(run).toMatch(/\n {2}app-0 +[\d.]+ million instructions /);
     expect(run).not.toMatch(/M instructions|Infinity|NaN/);
