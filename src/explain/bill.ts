@@ -68,7 +68,7 @@ export function billOf(result: RunResult, vm: string, native: RunResult): Bill {
  * Lines of the ledger that belong together: the nested dimension whatever was lost, an exit with
  * its handler.
  */
-function mechanismOf(line: string): string {
+export function mechanismOf(line: string): string {
   if (line.startsWith('walk.nested')) return 'walk.nested';
   return line.replace(/^exit\.(transition|handler)/, 'exit');
 }
