@@ -22,7 +22,7 @@ export interface Choice {
 }
 
 export interface Registry<T, Deps> {
-  /** What the entries are, in the singular: `scheduler`. */
+  /** What the entries are called, in the singular: `scheduler`. */
   readonly role: string;
   // biome-ignore lint/suspicious/noExplicitAny: definitions differ in their parameters
   readonly definitions: readonly Definition<T, Deps, any>[];
