@@ -27,7 +27,7 @@ export interface KernelOptions {
   readonly marks: readonly number[];
   readonly onMark: (index: number) => void;
   readonly requests: Requests | null;
-  /** Most bytes the drivers of network and disk hand over in one piece. */
+  /** Most bytes that the drivers of network and disk hand over at once. */
   readonly sendBytes: number;
   readonly diskBytes: number;
 }

@@ -48,7 +48,7 @@ export class GuestKernel implements Guest, Kernel {
   readonly #spaces = new Map<number, Process>();
   #item: number;
   #itemEnd: number;
-  /** Address spaces of ended processes that are not torn down yet. */
+  /** Address spaces of ended processes that are yet to be torn down. */
   #dead: AddressSpace[] = [];
   #work = 0;
   #nextTick: Cycles = 0;
@@ -83,7 +83,7 @@ export class GuestKernel implements Guest, Kernel {
     this.#loaded = first.space;
   }
 
-  /** Builds a process from an image; what was there before the run is mapped at no cost. */
+  /** Builds a process from an image; what existed before the run is mapped at no cost. */
   load(image: ProcessImage, cpu: GuestCpu | null, parent: Process | null = null): Process {
     const space = new AddressSpace(this.guest, cpu);
     for (const region of image.regions) {
@@ -113,8 +113,8 @@ export class GuestKernel implements Guest, Kernel {
   }
 
   /**
-   * What the running address space says of a page: its guest frame (-1 = not mapped), W and D of
-   * its entry.
+   * What the running address space says about a page: its guest frame (-1 = not mapped), and W and
+   * D of its entry.
    */
   translate(vpn: number): { frame: number; writable: boolean; dirty: boolean } {
     const { level, entry } = walkSoftly(this.#tables, this.#loaded.root, vpn, this.#walk);
@@ -192,7 +192,7 @@ export class GuestKernel implements Guest, Kernel {
   }
 
   /**
-   * Asks the current program for more, after scheduling; `Time` means there is something to
+   * Asks the current program for more, after scheduling; `Time` means that there is something to
    * execute.
    */
   #refill(cpu: GuestCpu): GuestStop {
@@ -339,7 +339,7 @@ export class GuestKernel implements Guest, Kernel {
   block(cpu: GuestCpu, process: Process, state: State): void {
     this.#queue.block(process, state);
     this.#current = null;
-    // A tickless kernel that stays busy has nothing else to wake a sleeper by.
+    // A busy tickless kernel has nothing else that would wake a sleeper.
     if (state === State.Sleep && this.#tickPeriod === 0) this.#armWakeUp(cpu);
   }
 
@@ -364,7 +364,7 @@ export class GuestKernel implements Guest, Kernel {
     }
   }
 
-  /** Tears down the address spaces of ended processes, the one in CR3 excepted. */
+  /** Tears down the address spaces of ended processes, except the one in CR3. */
   #reap(cpu: GuestCpu): void {
     for (const space of this.#dead) {
       if (space !== this.#loaded) this.paths.run(cpu, space.destroy(cpu) * cost.perEntry, 10);

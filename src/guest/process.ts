@@ -15,11 +15,11 @@ export class Process {
   state: State = State.Runnable;
   /** When it is to wake: end of its I/O or of its sleep. */
   due: Cycles = 0;
-  /** Children that have ended and were not waited for yet. */
+  /** Children that have ended and have not been waited for. */
   ended = 0;
   /** Arrival time of the request it serves; NaN = none. */
   request = Number.NaN;
-  /** What it is moving; it goes on with it before its program. */
+  /** The transfer under way, which continues before its program does. */
   transfer: Transfer | null = null;
   /** Instructions left of its timeslice. */
   quantum = 0;

@@ -3,8 +3,8 @@ import { type Process, State } from './process.ts';
 import type { Requests } from './requests.ts';
 
 /**
- * Processes of a guest that do not run: those that could, first come first served, and those that
- * wait.
+ * Processes of a guest that are not running: the runnable ones, first come first served, and those
+ * that wait.
  */
 export class RunQueue {
   readonly #runnable: Process[] = [];
@@ -51,7 +51,10 @@ export class RunQueue {
     return next;
   }
 
-  /** Wakes sleepers and finished I/O, then a waiting server for each waiting request. */
+  /**
+   * Wakes sleepers and processes whose I/O is done, then one waiting server for each waiting
+   * request.
+   */
   wakeDue(now: Cycles, requests: Requests | null): void {
     for (const process of this.#blocked) {
       const { state } = process;

@@ -9,14 +9,14 @@ import type { Requests } from './requests.ts';
 import { moveOn, receiving, sending, startDiskIo } from './transfers.ts';
 import { Op, type ProcessImage, type Workload } from './workloads/workload.ts';
 
-/** What system calls use of the kernel they belong to. */
+/** What system calls use of their kernel. */
 export interface Kernel {
   readonly vm: Vm;
   readonly workload: Workload;
   readonly paths: KernelPaths;
   readonly requests: Requests | null;
   readonly mhz: number;
-  /** Most bytes the drivers of network and disk hand over in one piece. */
+  /** Most bytes that the drivers of network and disk hand over at once. */
   readonly sendBytes: number;
   readonly diskBytes: number;
   /** True when another process could run now. */
@@ -25,7 +25,7 @@ export interface Kernel {
   load(image: ProcessImage, cpu: GuestCpu, parent: Process | null): Process;
   /** Makes `process` runnable; `number` >= 0 only names its address space (replayed forks). */
   adopt(process: Process, number: number): void;
-  /** Loads CR3 with a space that `process`, which runs, has got. */
+  /** Loads CR3 with a new address space of the running `process`. */
   enter(cpu: GuestCpu, space: AddressSpace): void;
   /** The running process waits. */
   block(cpu: GuestCpu, process: Process, state: State): void;
@@ -153,7 +153,7 @@ function fork(kernel: Kernel, cpu: GuestCpu, process: Process, number: number): 
   kernel.adopt(new Process(child, process.program.fork(), process), number);
 }
 
-/** The process ends; a parent that waits for it goes on. */
+/** The process ends; a parent that waits for it continues. */
 export function exit(kernel: Kernel, cpu: GuestCpu, process: Process): void {
   kernel.vm.counters.process_exits++;
   kernel.paths.run(cpu, cost.exit, 10);

@@ -6,8 +6,9 @@ import { type Process, State } from './process.ts';
 import type { Kernel } from './system-calls.ts';
 
 /**
- * Bytes that a process still has to move. They move in pieces, between which others may run: what
- * the kernel executes for them depends on their number alone, when it does so on the devices.
+ * Bytes that a process still has to move. They move in pieces, between which other processes may
+ * run: what the kernel executes for them depends on their number alone, and when it does so on the
+ * devices.
  */
 export interface Transfer {
   readonly kind: 'receive' | 'send' | 'disk';
@@ -29,8 +30,8 @@ function transfer(kind: Transfer['kind'], left: number): Transfer {
 }
 
 /**
- * An I/O operation of the process begins, which takes the disk `latency` in all. It waits, even for
- * no bytes.
+ * An I/O operation of the process begins, which takes the disk `latency` in all. It waits even if
+ * there are no bytes.
  */
 export function startDiskIo(
   kernel: Kernel,
@@ -50,7 +51,7 @@ export function startDiskIo(
   ask(kernel, cpu, process, io, bytes > 0 ? 0 : latency);
 }
 
-/** The next piece of the transfer of the running process: it may have to wait, or be done. */
+/** The next piece of the running process's transfer: it may have to wait, or be done. */
 export function moveOn(kernel: Kernel, cpu: GuestCpu, process: Process): void {
   const transfer = process.transfer!;
   if (transfer.kind === 'receive') receive(kernel, cpu, process, transfer);
@@ -88,7 +89,7 @@ function send(kernel: Kernel, cpu: GuestCpu, process: Process, transfer: Transfe
   process.request = Number.NaN;
 }
 
-/** The disk has delivered: the kernel copies, and asks for more if there is any. */
+/** The disk has delivered: the kernel copies, and asks for more if anything is left. */
 function fetched(kernel: Kernel, cpu: GuestCpu, process: Process, io: Transfer): void {
   kernel.paths.copy(cpu, io.fetched);
   io.fetched = 0;

@@ -20,9 +20,9 @@ import { type TagGrant, type TagPolicy, TlbControl } from './tags/tag-policy.ts'
 import { Runstate, type Vcpu, type Vm } from './vm.ts';
 
 /**
- * Mechanism: world switches and what they cost, run states, wake-ups, events, the ledger. Policies
- * decide (scheduler, tags, paging mode); this performs and charges, so that all of them pay the
- * same prices.
+ * Mechanism: world switches and their costs, run states, wake-ups, events, the ledger. Policies
+ * (scheduler, tags, paging mode) decide; this class performs and charges, so that all of them pay
+ * the same prices.
  */
 export interface HypervisorOptions {
   readonly machine: Machine;
@@ -37,7 +37,7 @@ export interface HypervisorOptions {
   readonly observer?: Observer | undefined;
 }
 
-/** Exits with which decode assists report the operand. */
+/** Exits whose operand decode assists report. */
 const OPERAND_REPORTED: ReadonlySet<ExitReason> = new Set([
   ExitReason.Cr3Write,
   ExitReason.Cr4Write,
@@ -118,7 +118,7 @@ export class Hypervisor implements SchedulerHost {
     }
   }
 
-  /** What the paging mode of one VM may use. */
+  /** What the paging mode of a VM may use. */
   mmuDeps(vm: Vm): MmuDeps {
     return {
       vm,
@@ -205,7 +205,7 @@ export class Hypervisor implements SchedulerHost {
     const grant = this.#grant;
     this.tags.beforeVmrun(core.id as PcpuId, vcpu.id, grant);
     const pending = vcpu.flushCause;
-    // What happens to everybody, and what has happened to this vCPU before that.
+    // What has happened to all vCPUs, and before that to this one.
     const common = grant.exhausted ? Cause.AsidExhausted : Cause.WorldSwitch;
     const cause = pending >= 0 ? (pending as Cause) : common;
     const { counters } = vcpu.vm;
@@ -230,7 +230,7 @@ export class Hypervisor implements SchedulerHost {
 
   // What the pCPUs use.
 
-  /** Adds what a core has charged and counted to the account of the VM it was doing it for. */
+  /** Adds what a core has charged and counted to the account of the VM that it ran. */
   drain(core: Core): void {
     const row = core.vm < 0 ? this.hostVm : core.vm;
     try {
@@ -246,8 +246,8 @@ export class Hypervisor implements SchedulerHost {
   }
 
   /**
-   * A counter of a VM from the start of the run, with what cores have counted for it and not handed
-   * over yet.
+   * A counter of a VM since the start of the run, including what cores have counted for it and not
+   * handed over yet.
    */
   countSoFar(vm: number, counter: number): number {
     return this.pcpus.reduce(
@@ -256,7 +256,7 @@ export class Hypervisor implements SchedulerHost {
     );
   }
 
-  /** Cycles of a pCPU that belong to nobody's instructions. */
+  /** Cycles of a pCPU that belong to no guest instruction. */
   chargeHost(core: Core, leaf: number, cycles: Cycles): void {
     const at = (core.id * (this.vms.length + 1) + this.hostVm) * LEAVES + leaf;
     this.ledger[at] = this.ledger[at]! + cycles;
@@ -364,15 +364,15 @@ export class Hypervisor implements SchedulerHost {
   }
 
   /**
-   * The last VM has finished its work: no new turn begins while the others reach the end of the
-   * window.
+   * The last VM has finished its work: no new turn begins while the other pCPUs reach the end of
+   * the window.
    */
   closing = false;
 
   /** Called when a VM has finished its work; the run may end with the last one. */
   onVmDone: (vm: Vm) => void = () => {};
 
-  /** Software and hardware of a switch between two vCPUs, cold TLBs and caches apart. */
+  /** Software and hardware costs of a switch between two vCPUs, without cold TLBs and caches. */
   get switchCycles(): Cycles {
     const { costs } = this;
     const { svm, instructions } = this.processor;

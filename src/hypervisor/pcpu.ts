@@ -9,8 +9,8 @@ import { type Decision, IDLE } from './schedulers/scheduler.ts';
 import { Runstate, type Vcpu } from './vm.ts';
 
 /**
- * One pCPU: runs the vCPU the scheduler picked until something wants the core. It moves on its own
- * clock between events; what it does to others goes through events.
+ * One pCPU: runs the vCPU that the scheduler picked until something else wants the core. It moves
+ * on its own clock between events; whatever it does to others goes through events.
  */
 export class Pcpu implements Runner {
   readonly core: Core;
@@ -19,11 +19,11 @@ export class Pcpu implements Runner {
   current: Vcpu | null = null;
   /** The vCPU whose state the core still holds. */
   #last: Vcpu | null = null;
-  /** A scheduling pass is due at the next chance. */
+  /** A scheduling pass is due at the next opportunity. */
   #resched = false;
   /** A reschedule IPI is on its way. */
   kicked = false;
-  /** Inside a scheduling pass; `again` asks for one more. */
+  /** Inside a scheduling pass; `again` requests one more. */
   passing = false;
   again = false;
   #tick = false;
@@ -60,7 +60,7 @@ export class Pcpu implements Runner {
     return this.current ? Math.max(0, now - this.#chargedAt) : 0;
   }
 
-  /** Accounts idle time up to `now`, so that a snapshot sees it. */
+  /** Accounts for idle time up to `now`, so that a snapshot sees it. */
   accountIdle(now: Cycles): void {
     if (this.#idle) this.#idleUntil(now);
   }
@@ -121,7 +121,10 @@ export class Pcpu implements Runner {
     }
   }
 
-  /** Interrupts reach a running guest: INTR exit, injection at the entry, the guest's handler. */
+  /**
+   * Interrupts reach a running guest: an INTR exit, injection at the entry, then the guest's
+   * handler.
+   */
   #deliver(vcpu: Vcpu): void {
     const hv = this.#hv;
     const { core } = this;
@@ -130,8 +133,7 @@ export class Pcpu implements Runner {
     vcpu.pending = 0;
     vcpu.vm.counters.interrupts++;
     if (hv.virtualized) {
-      // Right after an entry the event is injected by that entry; otherwise the interrupt forces an
-      // exit.
+      // Right after an entry, that entry injects the event; otherwise the interrupt forces an exit.
       const fresh = vcpu.entered;
       if (!fresh) hv.exit(vcpu, core, ExitReason.Intr);
       const work = hv.costs.injectEvent + ((vectors & 1) !== 0 ? hv.costs.timer : 0);
@@ -156,7 +158,7 @@ export class Pcpu implements Runner {
     vcpu.hostWork -= cycles;
   }
 
-  /** The guest gave the core back. */
+  /** The guest returned the core. */
   #stopped(vcpu: Vcpu, stop: GuestStop): void {
     const hv = this.#hv;
     const { core } = this;
@@ -222,8 +224,8 @@ export class Pcpu implements Runner {
     if (this.again) this.#resched = true;
     if (decision.vcpu === IDLE) return;
     const vcpu = hv.vcpus[decision.vcpu]!;
-    // Clocks run apart by the lookahead: what another pCPU let go later than now is taken over
-    // after that.
+    // Clocks run apart by the lookahead: a vCPU that another pCPU released later than now is taken
+    // over at that later time.
     if (vcpu.pcpu !== core.id && vcpu.since > 0 && vcpu.since >= core.time) {
       hv.observer.onIdle(core.time, core.id);
       this.#idleUntil(vcpu.since + 1);

@@ -10,8 +10,8 @@ import type { HypervisorCosts } from '../costs.ts';
 import type { Vcpu, Vm } from '../vm.ts';
 
 /**
- * How a VM's memory is virtualized. One method per event that a guest can cause; each lets the time
- * it takes pass on the core, exits included. One instance per VM.
+ * How a VM's memory is virtualized. One method per event that a guest can cause; each lets its time
+ * pass on the core, exits included. One instance per VM.
  */
 export interface Mmu extends FaultPort {
   /** True when the hardware walks two dimensions. */
@@ -40,13 +40,14 @@ export interface Mmu extends FaultPort {
   /** A guest frame is about to be touched by a device or by set-up code. */
   populate(gfn: number): void;
   /**
-   * Builds at no cost what a process (by its top table) that has been running for long has built
-   * up: for all that it maps, or for `page` alone.
+   * Builds, at no cost, what a long-running process (given by its top table) would have built up:
+   * for all that it maps, or for `page` alone.
    */
   warm(root: number, page?: number): void;
   /**
-   * What is wrong with the tables that this mode keeps for the hardware, against the guest's tables
-   * from `root` and where its frames are; undefined if nothing is. For checks; nothing changes.
+   * What is wrong with the tables that this mode keeps for the hardware, compared with the guest's
+   * tables from `root` and the backing of its frames; undefined if nothing is. For checks: changes
+   * nothing.
    */
   inspect(root: number): string | undefined;
 }
@@ -62,17 +63,17 @@ export interface MmuDeps {
   readonly hostVm: number;
   readonly upFront: boolean;
   readonly observer: Observer;
-  /** The vCPU that a core is executing. */
+  /** The vCPU that a core executes. */
   vcpuOn(core: Core): Vcpu;
-  /** #VMEXIT: charges the way out. */
+  /** #VMEXIT: charges the exit. */
   exit(vcpu: Vcpu, core: Core, reason: ExitReason): void;
   /** Handler work of the exit being handled. */
   handle(vcpu: Vcpu, core: Core, reason: ExitReason, cycles: number): void;
   /** Reads one line of memory in a handler: charged at the level that has it. */
   readLine(vcpu: Vcpu, core: Core, reason: ExitReason, frame: number, line: number): void;
-  /** Fetch and decode of the exiting instruction, as far as decode assists do not save them. */
+  /** Fetches and decodes the exiting instruction, unless decode assists do it. */
   decode(vcpu: Vcpu, core: Core, reason: ExitReason): void;
-  /** VMRUN: picks the tag, flushes what must be, charges the way in. */
+  /** VMRUN: picks the tag, flushes what must be flushed, charges the entry. */
   resume(vcpu: Vcpu, core: Core, reason: ExitReason): void;
   /** All translations of the vCPU are stale: a new tag at the next VMRUN. */
   loseTag(vcpu: Vcpu, cause: Cause): void;

@@ -9,8 +9,8 @@ import { visitEntry } from './guest-tables.ts';
 import type { Mmu, MmuDefinition, MmuDeps } from './mmu.ts';
 
 /**
- * No hypervisor: the guest owns the machine and its tables are what the hardware walks. The
- * yardstick for every other mode. Each VM gets one contiguous piece of host memory.
+ * No hypervisor: the guest owns the machine, and the hardware walks its tables. Every other mode is
+ * measured against this one. Each VM gets one contiguous piece of host memory.
  */
 class Native implements Mmu {
   readonly nested = false;
@@ -78,7 +78,7 @@ export function loadCr3InGuest(deps: MmuDeps, vcpu: Vcpu, core: Core, root: numb
   deps.observer.onTlbFlush(core.now, core.id, vcpu.id, Cause.Cr3, TlbControl.FlushAsidNonGlobal);
 }
 
-/** INVLPG without an exit: the page of the current ASID goes, global or not. */
+/** INVLPG without an exit: drops the page of the current ASID, global or not. */
 export function invlpgInGuest(deps: MmuDeps, core: Core, vpn: number): void {
   core.charge(Leaf.GuestKernel, deps.processor.instructions.invlpg);
   invalidatePage(core, vpn, Cause.Invlpg);

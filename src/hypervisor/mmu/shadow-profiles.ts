@@ -1,6 +1,6 @@
-/** How a shadow pager follows the guest's writes to its tables. */
+/** How a shadow pager tracks the guest's writes to its tables. */
 export interface ShadowProfile {
-  /** Leaf tables may lag until the next flush point instead of trapping every write. */
+  /** Leaf tables may lag behind until the next flush point, instead of trapping every write. */
   readonly outOfSync: boolean;
   /** Emulated writes in a row to one table after which it is unshadowed; 0 = never. */
   readonly floodLimit: number;
