@@ -21,7 +21,7 @@ import { billVerdict, signed, verdict } from './verdict.ts';
 /** The explanations as text for a terminal, at most 100 columns wide. */
 
 export interface TextOptions {
-  /** Lines shown of each table; the others are added up in one. */
+  /** Lines shown of each table; the rest is added up in one line. */
   readonly most: number;
   readonly style: (format: 'bold' | 'dim', text: string) => string;
 }
@@ -59,7 +59,7 @@ const lossHelp: Readonly<Record<(typeof causeNames)[number], string>> = {
   dirty: 'held, but not for a store',
 };
 
-/** A table whose last column takes what room there is. */
+/** A table whose last column takes the room that is left. */
 function withNotes(columns: readonly Column[], rows: readonly (readonly string[])[]): TextTable {
   const table = textTable(
     columns.slice(0, -1),
@@ -72,7 +72,7 @@ function withNotes(columns: readonly Column[], rows: readonly (readonly string[]
   return { head: table.head, body };
 }
 
-/** The first lines, and what the others come to together. */
+/** The first lines, and the rest, which is added up in one. */
 function shortened<T>(lines: readonly T[], most: number): [readonly T[], readonly T[]] {
   return lines.length <= most + 1 ? [lines, []] : [lines.slice(0, most), lines.slice(most)];
 }
@@ -134,7 +134,7 @@ function pairText(
   ].join('\n');
 }
 
-/** The first column says of what: instructions. */
+/** Unit of a column that says "per". */
 const headOf = (unit: string): string =>
   unit === MILLION_INSTRUCTIONS ? 'per million' : perUnit(unit);
 

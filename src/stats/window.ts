@@ -24,11 +24,11 @@ export interface WindowFinding {
   readonly vms: readonly string[];
   /** One line for people. */
   readonly message: string;
-  /** How long the window would have to be, in picoseconds; absent where length is no cure. */
+  /** How long the window would have to be, in picoseconds; absent where a longer one is no cure. */
   readonly needed?: number;
 }
 
-/** What a VM did up to some moment of the window. */
+/** What a VM had done by some moment of the window. */
 export interface Progress {
   readonly instructions: number;
   readonly runningCycles: number;
@@ -44,10 +44,11 @@ export interface VmWindow {
    */
   readonly progress?: readonly [Progress, Progress, Progress] | undefined;
   /**
-   * Cycles in which each vCPU that competes for its pCPUs could have a turn; undefined: no slices.
+   * Cycles in which each vCPU that competes for the VM's pCPUs could have one turn; undefined:
+   * there are no slices.
    */
   readonly roundCycles: number | undefined;
-  /** Replays a trace, which ended then, in cycles from the start of the run. */
+  /** Set when it replays a trace that ended: when, in cycles from the start of the run. */
   readonly traceEndedAt?: number | undefined;
 }
 
@@ -59,7 +60,7 @@ export interface WindowFacts {
   readonly vms: readonly VmWindow[];
 }
 
-/** A quantile is more than the maximum in disguise when ten values or more lie above it. */
+/** A quantile is more than the maximum in disguise when at least ten values lie above it. */
 export const requestsNeeded = (quantile: number): number => Math.round(10 / (1 - quantile));
 
 /** The VM was runnable and executed nothing. */
@@ -75,13 +76,11 @@ export function servedNone({ metrics }: Pick<VmRow, 'metrics'>): boolean {
 
 /** Share of the window that a VM must have waited for its slices to matter. */
 const WAITED = 0.01;
-/**
- * Difference of cycles per instruction between the halves of the window that is no noise any more.
- */
+/** A larger difference in cycles per instruction between the halves of the window is not noise. */
 const DRIFT = 0.1;
-/** A half with fewer instructions says nothing of their cost. */
+/** A half with fewer instructions says nothing about their cost. */
 const INSTRUCTIONS = 200_000;
-/** A queue that grew by so many standard deviations of a Poisson count is not steady. */
+/** A queue that grew by more standard deviations of a Poisson count than this is not steady. */
 const DEVIATIONS = 4;
 
 export function windowFindings(facts: WindowFacts): WindowFinding[] {
@@ -152,7 +151,7 @@ function fewRequests({ vms, windowCycles, mhz }: WindowFacts): WindowFinding[] {
     .toSorted((a, b) => a.n - b.n);
   if (few.length === 0) return [];
   const missing = QUANTILES.filter(([, quantile]) => few[0]!.n < requestsNeeded(quantile));
-  // A VM to which nothing came in the window does not say how long it would take.
+  // A VM that received no request in the window does not say how long it would take.
   const least = few.find(({ n }) => n > 0)?.n;
   const cycles = (quantile: number) => (windowCycles * requestsNeeded(quantile)) / least!;
   const needs = missing.map(([name, quantile], i) => {
@@ -170,11 +169,11 @@ function fewRequests({ vms, windowCycles, mhz }: WindowFacts): WindowFinding[] {
   return [{ kind: 'few-requests', vms: names, message, ...needed }];
 }
 
-/** Halves of the window, of the VMs for which both were counted. */
+/** The halves of the window, for the VMs whose progress was recorded. */
 const halvesOf = ({ vms }: WindowFacts) =>
   vms.flatMap(({ row, progress }) => (progress ? [{ row, progress }] : []));
 
-/** Twice as long: half of it becomes warm-up. */
+/** Twice as long: the first half becomes warm-up. */
 const twice = ({ windowCycles, mhz }: WindowFacts) => picoseconds(2 * windowCycles, mhz);
 
 /** VMs of a group run the same program: together they say more about its cost than each alone. */
