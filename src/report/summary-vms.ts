@@ -88,7 +88,7 @@ export function vmTable(lines: readonly Line[]): Section {
   const { head, body } = fitted(columns, rows, lines);
   const below = [
     'waited: ready for a pCPU, or held back by its cap (%RDY in esxtop, steal in Linux guests)',
-    'own: its own instructions; walks: page walks; switch: switches between vCPUs',
+    'own: its own instructions; walks: page walks; memory: waits for data; host: devices, interrupts',
   ];
   return { title: 'VMs', head, rows: body, below };
 }
