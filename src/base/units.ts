@@ -11,7 +11,7 @@ export interface Dimension {
   /** Units in which values are shown, the largest first. */
   readonly shown: readonly string[];
   /**
-   * What else people call a unit, in lower case and without `s` at its end -> what they may mean,
+   * What else people call a unit, in lower case and without a final `s` -> what they may mean,
    * likeliest first.
    */
   readonly slips: Readonly<Record<string, readonly string[]>>;
@@ -101,10 +101,10 @@ const RATE: Dimension = {
 };
 
 const PATTERN = /^([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*(\D.*)$/i;
-/** Longer texts are not looked at: the pattern tries every way to divide their digits. */
+/** Longer texts are not parsed: the pattern tries every way to divide their digits. */
 const MAX_TEXT = 60;
 
-/** Why a text is no quantity, and what was meant when that can be guessed. */
+/** Why a text is not a quantity, and what was probably meant. */
 interface Slip {
   readonly message: string;
   readonly suggestion?: string | undefined;
@@ -165,7 +165,7 @@ const dimensionsOf = new WeakMap<object, Dimension>();
 /** Undefined when the schema is not that of a quantity. */
 export const dimensionOf = (schema: object): Dimension | undefined => dimensionsOf.get(schema);
 
-/** Keywords of JSON Schema: what an editor marks before the program is asked. */
+/** JSON Schema keywords: what an editor marks before the program is run. */
 function forEditors({ noun, example, units }: Dimension) {
   return {
     pattern: `^[+]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]+)?\\s*(${Object.keys(units).join('|')})$`,

@@ -16,7 +16,7 @@ export interface GuestOptions extends Milestones {
   readonly workload: Workload;
   readonly mhz: number;
   readonly requests: Requests | null;
-  /** Most bytes the drivers of network and disk hand over in one piece. */
+  /** Most bytes that the drivers of network and disk hand over at once. */
   readonly sendBytes: number;
   readonly diskBytes: number;
 }

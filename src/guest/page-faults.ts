@@ -23,9 +23,9 @@ export function handlePageFault(
 }
 
 /**
- * Makes the access possible; `cpu` null = it was so before the run. Recorded programs touch pages
- * whose mapping nobody saw: they get one. Throws MemoryError when the VM `vm` has no large pages
- * left.
+ * Makes the access possible; `cpu` null = it happened before the run. Recorded programs touch pages
+ * whose mapping was never recorded: they get one. Throws MemoryError when the VM `vm` has no large
+ * pages left.
  */
 export function grantAccess(
   vm: string,

@@ -32,7 +32,7 @@ export class Thread {
   due: Cycles = 0;
   /** Arrival time of the request it serves; NaN = none. */
   request = Number.NaN;
-  /** What it is moving; it goes on with it before its program. */
+  /** The transfer under way, which continues before its program does. */
   transfer: Transfer | null = null;
   /** Instructions left of its timeslice. */
   quantum = 0;

@@ -51,7 +51,10 @@ export class RunQueue {
     return next;
   }
 
-  /** Wakes sleepers and finished I/O, then a waiting server for each waiting request. */
+  /**
+   * Wakes sleepers and threads whose I/O is done, then one waiting server for each waiting
+   * request.
+   */
   wakeDue(now: Cycles, requests: Requests | null): void {
     for (const thread of this.#blocked) {
       const { state } = thread;

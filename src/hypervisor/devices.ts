@@ -2,10 +2,10 @@ import * as z from 'zod';
 import { MSS } from './packets.ts';
 
 /**
- * What the virtual network card and disk of a profile can do, and what the host spends on each
- * step, in cycles. The guest's driver sees the same device without a hypervisor, so that the work
- * of its kernel does not depend on it. A doorbell itself is priced in costs.ts (`deviceKernel`,
- * `deviceUser`), an interrupt too.
+ * What the virtual network card and disk of a profile can do, and what each step costs the host, in
+ * cycles. The guest's driver sees the same device without a hypervisor, so that the work of its
+ * kernel does not depend on the profile. A doorbell itself is priced in costs.ts (`deviceKernel`,
+ * `deviceUser`), and so is an interrupt.
  */
 const cycles = () => z.int().min(0).max(10_000_000);
 

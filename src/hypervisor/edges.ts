@@ -20,7 +20,8 @@ export interface Accounts {
 }
 
 /**
- * What had been counted when a pCPU passed an edge inside a step, and its part of the ledger there.
+ * What had been counted when a pCPU passed an edge inside a step, and its part of the ledger at the
+ * edge.
  */
 interface Passed extends Omit<Accounts, 'states' | 'flushes'> {
   readonly flushes: number;
@@ -36,9 +37,9 @@ interface Passed extends Omit<Accounts, 'states' | 'flushes'> {
 export class Edges {
   readonly #hv: Hypervisor;
   readonly #times: Cycles[] = [];
-  /** Whether observers are told of the edge. */
+  /** Whether observers are told about the edge. */
   readonly #told: boolean[] = [];
-  /** By edge and pCPU: what it had done, if it has passed the edge inside a step. */
+  /** By edge and pCPU: what the pCPU had done, if it has passed the edge inside a step. */
   readonly #passed: (Passed | undefined)[][] = [];
   /** By edge: the run states of each vCPU that has passed it. */
   readonly #states: (Float64Array | undefined)[][] = [];
@@ -53,7 +54,7 @@ export class Edges {
     for (const vcpu of hypervisor.vcpus) vcpu.onEdge = () => this.#passVcpu(vcpu);
   }
 
-  /** The earliest moment that no pCPU has passed. */
+  /** The earliest time that no pCPU has passed. */
   get reachable(): Cycles {
     const { pcpus, engine } = this.#hv;
     return pcpus.reduce((last, { core }) => Math.max(last, core.now), engine.now);
@@ -72,7 +73,7 @@ export class Edges {
     for (const vcpu of this.#hv.vcpus) this.#aimVcpu(vcpu);
   }
 
-  /** The accounts at an edge that everybody has reached. Settles what is under way. */
+  /** The accounts at an edge that every pCPU has reached. Settles what is under way. */
   accounts(time: Cycles): Accounts {
     const { pcpus, vcpus, vms, ledger } = this.#hv;
     const edge = this.#times.indexOf(time);
@@ -95,13 +96,13 @@ export class Edges {
       if (this.#told[edge]) this.#tell(vcpu, time);
       return vcpu.statesAt(time);
     });
-    // Past the edge, a vCPU can only have run on the pCPU that has it still.
+    // Past the edge, a vCPU can only have run on the pCPU that still has it.
     return {
       ledger: cut,
       states,
       soft: vms.map(({ counters }, i) => {
         const atEdge = passed[vcpus[i]!.pcpu]?.soft[i] ?? counters;
-        // Requests arrive by events, which wait for everybody.
+        // Requests arrive by events, which wait for every pCPU.
         return { ...atEdge, requests_arrived: counters.requests_arrived };
       }),
       exits: vcpus.map(({ id, pcpu, exitCounts }) => passed[pcpu]?.exits[id] ?? exitCounts.slice()),

@@ -108,7 +108,7 @@ export class Hypervisor implements PcpuHost {
     }
   }
 
-  /** What the paging mode of one VM may use. */
+  /** What the paging mode of a VM may use. */
   mmuDeps(vm: Vm): MmuDeps {
     const { costs, engine, ledger, machine, observer, requests, world } = this;
     const { memory, processor, tables } = machine;

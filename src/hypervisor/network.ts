@@ -5,7 +5,7 @@ import { Vector } from './guest-port.ts';
 import { ACK_BYTES, acksOf, linesOf, MSS, packetsOf, ROUND_TRIP, wireTime } from './packets.ts';
 import type { Vcpu } from './vm.ts';
 
-/** Packets on their way to a vCPU, one behind the other. */
+/** Packets on their way to a vCPU, one after the other. */
 interface Train {
   vcpu: Vcpu;
   /** Bytes that have not arrived yet. */
@@ -26,9 +26,9 @@ export interface NetworkDeps {
 
 /**
  * What comes in from the network: requests, and acknowledgements of what a guest has sent. Packets
- * arrive at the speed of the wire; one interrupt announces a batch of them. How many there are
- * follows from bytes alone; when two interrupts find the vCPU busy they become one, as on any
- * machine.
+ * arrive at the speed of the wire, and one interrupt announces a batch of them. How many batches
+ * there are follows from the bytes alone. Two interrupts that find the vCPU busy become one, as on
+ * any machine.
  */
 export class Network {
   readonly #deps: NetworkDeps;
@@ -41,7 +41,7 @@ export class Network {
     this.#arrival = deps.engine.defineEvent(Phase.Deliver, (now, id) => this.#arrive(id, now));
   }
 
-  /** A message reaches the host, its first packets now. Returns when the last ones do. */
+  /** A message reaches the host; its first packets arrive now. Returns when the last ones do. */
   receive(vcpu: Vcpu, bytes: number, now: Cycles): Cycles {
     const gap = this.#cycles(wireTime(1, bytes));
     const train = { vcpu, left: bytes, size: MSS, gap };
@@ -51,7 +51,7 @@ export class Network {
   }
 
   /**
-   * The other side acknowledges `bytes` that went out at `now`. Returns when the last
+   * The other side acknowledges `bytes` that were sent at `now`. Returns when the last
    * acknowledgement arrives.
    */
   acknowledge(vcpu: Vcpu, bytes: number, now: Cycles): Cycles {
@@ -78,7 +78,7 @@ export class Network {
     return Math.min(Math.ceil(left / size), this.#deps.device.receivePackets);
   }
 
-  /** The next batch is there when its last packet is. */
+  /** The next batch has arrived when its last packet has. */
   #schedule(id: number, from: Cycles): void {
     const train = this.#trains[id]!;
     this.#deps.engine.schedule(from + this.#batch(train) * train.gap, this.#arrival, id);

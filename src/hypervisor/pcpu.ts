@@ -31,8 +31,8 @@ export interface PcpuHost {
 }
 
 /**
- * One pCPU: runs the vCPU the scheduler picked until something wants the core. It moves on its own
- * clock between events; what it does to others goes through events.
+ * One pCPU: runs the vCPU that the scheduler picked until something else wants the core. It moves
+ * on its own clock between events; whatever it does to others goes through events.
  */
 export class Pcpu implements Runner {
   readonly core: Core;
@@ -41,7 +41,7 @@ export class Pcpu implements Runner {
   current: Vcpu | null = null;
   /** The vCPU whose state the core still holds. */
   #last: Vcpu | null = null;
-  /** A scheduling pass is due at the next chance. */
+  /** A scheduling pass is due at the next opportunity. */
   #resched = false;
   /** A reschedule IPI is on its way. */
   #kicked = false;
@@ -98,7 +98,7 @@ export class Pcpu implements Runner {
     return this.current ? Math.max(0, now - this.#chargedAt) : 0;
   }
 
-  /** Accounts idle time up to `now`, so that a snapshot sees it. */
+  /** Accounts for idle time up to `now`, so that a snapshot sees it. */
   accountIdle(now: Cycles): void {
     if (this.#idle) this.#idleUntil(now);
   }
@@ -166,7 +166,10 @@ export class Pcpu implements Runner {
     }
   }
 
-  /** Interrupts reach a running guest: INTR exit, injection at the entry, the guest's handler. */
+  /**
+   * Interrupts reach a running guest: an INTR exit, injection at the entry, then the guest's
+   * handler.
+   */
   #deliver(vcpu: Vcpu): void {
     const host = this.#host;
     const { core } = this;
@@ -201,7 +204,7 @@ export class Pcpu implements Runner {
     vcpu.hostWork -= cycles;
   }
 
-  /** The guest gave the core back. */
+  /** The guest returned the core. */
   #stopped(vcpu: Vcpu, stop: GuestStop): void {
     const host = this.#host;
     const { core } = this;

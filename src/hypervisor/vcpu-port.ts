@@ -10,8 +10,8 @@ import { linesOf, packetsOf } from './packets.ts';
 import type { Vcpu } from './vm.ts';
 
 /**
- * A vCPU's privileged operations: each becomes what it is under the VM's paging mode, an exit or a
- * few cycles of hardware.
+ * A vCPU's privileged operations. Under the VM's paging mode each becomes an exit, or a few cycles
+ * of hardware.
  */
 export class VcpuPort implements GuestCpu {
   readonly #hv: Hypervisor;

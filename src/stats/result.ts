@@ -2,7 +2,7 @@ import type { MetricName } from './metrics.ts';
 import type { WindowFinding } from './window.ts';
 
 /**
- * What a run hands over: plain rows, no formatting. Numbers are exact unless the metric is a ratio.
+ * The result of a run: plain rows, no formatting. Numbers are exact unless the metric is a ratio.
  */
 
 export type Scope = 'host' | 'pcpu' | 'vm' | 'vcpu';
@@ -77,7 +77,7 @@ export interface SampleRow {
 /** A point of the distribution of the latencies of a VM's requests. */
 export interface LatencyRow {
   readonly vm: string;
-  /** Share of the requests that took at most so long, 0 to 1. */
+  /** Share of the requests whose latency is at most that of this point, 0 to 1. */
   readonly quantile: number;
   readonly latencyNs: number;
 }
@@ -92,7 +92,7 @@ export interface RunResult {
   readonly metrics: readonly MetricRow[];
   readonly ledger: readonly LedgerRow[];
   readonly exits: readonly ExitRow[];
-  /** Undefined: they were not counted. */
+  /** Undefined: evictions were not counted. */
   readonly evictions: readonly EvictionRow[] | undefined;
   readonly vms: readonly VmRow[];
   readonly latencies: readonly LatencyRow[];

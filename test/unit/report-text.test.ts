@@ -60,7 +60,7 @@ describe('a bar of text', () => {
   it('shows a VM that runs all the time from end to end', async () => {
     const [, line, legend] = runPlot(await run()).split('\n');
     expect(line).toMatch(/^ {2}vm-0 {2}[█▓▒░]{48} {2}100\.0$/);
-    expect(legend).toBe('  █ guest   ▓ TLB and walks   ▒ data   ░ hypervisor');
+    expect(legend).toBe('  █ own instructions   ▓ TLB and page walks   ▒ memory   ░ hypervisor');
   });
 
   it('puts the points of a sweep in order, line by line', () => {

@@ -13,8 +13,8 @@ import { operation, ScriptProgram, type Step, visit } from './script.ts';
 import { Op, type WorkloadDefinition } from './workload.ts';
 
 /**
- * Processes that hand the processor round: each makes a system call, touches its working set and
- * yields (after lmbench's lat_ctx, where they pass a token through pipes).
+ * Processes in a ring: each makes a system call, touches its working set and yields to the next
+ * (after lmbench's lat_ctx, where they pass a token through pipes).
  */
 const params = z.object({
   processes: z.int().min(1).max(256).default(2).describe('processes in the ring'),

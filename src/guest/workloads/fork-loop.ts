@@ -36,7 +36,7 @@ const params = z.object({
 function* parent(data: number, pages: number): Generator<Step> {
   for (;;) {
     yield visit(Op.Fetch, TEXT, LOOP.references, LOOP.instructions);
-    // A process that goes on using its memory breaks the sharing of one page per fork at least.
+    // A process that keeps using its memory breaks the sharing of at least one page per fork.
     yield visit(Op.Store, data + pages - 1, 1, LOOP.instructions);
     yield operation(Op.Fork);
     yield operation(Op.Wait);

@@ -10,7 +10,7 @@ export const microParams = {
 };
 
 /**
- * Where a microbenchmark has its loop, and without random offsets its memory (pages, as in
+ * Where a microbenchmark has its loop and, without random offsets, its memory (pages, as in
  * layout.ts).
  */
 export const TEXT = 0x400;

@@ -31,7 +31,7 @@ import {
  * on under its number. A trace without events can be given rates of them (trace-rates.ts).
  */
 
-/** A stream that can be cut after a number of references, in the middle of a visit if need be. */
+/** A stream that can be cut after a number of references, if need be in the middle of a visit. */
 export interface ReferenceLimited {
   /**
    * The next fills may emit at most this many references in total (`Infinity`: no limit). A visit
@@ -41,7 +41,7 @@ export interface ReferenceLimited {
   limit(references: number): void;
   /** References that may still be emitted. */
   readonly remaining: number;
-  /** Nothing will follow any more. Reads ahead; exact unless the source is starved. */
+  /** Nothing will follow. Reads ahead; exact unless the source is starved. */
   readonly finished: boolean;
 }
 
@@ -139,7 +139,7 @@ class TraceProgram implements Program, ReferenceLimited {
   private readonly feed: TraceFeed;
   private readonly options: z.output<typeof params>;
   private readonly regions: readonly Region[];
-  /** Events reach the TLBs only: the guest kernel does nothing of its own. */
+  /** Events reach the TLBs only: the guest kernel does no work of its own. */
   private readonly bare: boolean;
   private readonly rates: TraceRates | undefined;
   private readonly perPass: number;
@@ -147,7 +147,7 @@ class TraceProgram implements Program, ReferenceLimited {
   private operations: Item[] = [];
   /** The only pass has ended and was counted. */
   private counted = false;
-  /** The trace has instruction fetches, as far as it was read. */
+  /** The trace has instruction fetches, as far as it has been read. */
   private fetched = false;
   /** Address spaces of the trace -> numbers for the guest kernel, from 0 in order of appearance. */
   private readonly numbers = new Map<number, number>();

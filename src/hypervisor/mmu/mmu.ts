@@ -13,8 +13,8 @@ import type { Vcpu, Vm } from '../vm.ts';
 import type { WorldSwitch } from '../world-switch.ts';
 
 /**
- * How a VM's memory is virtualized. One method per event that a guest can cause; each lets the time
- * it takes pass on the core, exits included. One instance per VM.
+ * How a VM's memory is virtualized. One method per event that a guest can cause; each lets its time
+ * pass on the core, exits included. One instance per VM.
  */
 export interface Mmu extends FaultPort {
   /** Before the VM runs for the first time: back memory, build what exists from the start. */
@@ -37,13 +37,14 @@ export interface Mmu extends FaultPort {
   /** A guest frame is about to be touched by a device or by set-up code. */
   populate(gfn: number): void;
   /**
-   * Builds at no cost what a process (by its top table) that has been running for long has built
-   * up: for all that it maps, or for `page` alone.
+   * Builds, at no cost, what a long-running process (given by its top table) would have built up:
+   * for all that it maps, or for `page` alone.
    */
   warm(root: number, page?: number): void;
   /**
-   * What is wrong with the tables that this mode keeps for the hardware, against the guest's tables
-   * from `root` and where its frames are; undefined if nothing is. For checks; nothing changes.
+   * What is wrong with the tables that this mode keeps for the hardware, compared with the guest's
+   * tables from `root` and the backing of its frames; undefined if nothing is. For checks: changes
+   * nothing.
    */
   inspect(root: number): string | undefined;
 }

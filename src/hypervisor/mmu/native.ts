@@ -8,8 +8,8 @@ import { invlpgInGuest, loadCr3InGuest, storeInGuest } from './guest-owned.ts';
 import type { Mmu, MmuDefinition, MmuDeps } from './mmu.ts';
 
 /**
- * No hypervisor: the guest owns the machine and its tables are what the hardware walks. The
- * yardstick for every other mode. Each VM gets one contiguous piece of host memory.
+ * No hypervisor: the guest owns the machine, and the hardware walks its tables. Every other mode is
+ * measured against this one. Each VM gets one contiguous piece of host memory.
  */
 class Native implements Mmu {
   readonly #deps: MmuDeps;

@@ -14,7 +14,8 @@ import { TableWrites } from './shadow-writes.ts';
 import { decode, readGuestTables } from './software-walks.ts';
 
 /**
- * KVM: recycling starts below so many free shadow pages and ends at so many (mmu.h, Linux 2.6.33).
+ * KVM: recycling starts when fewer shadow pages than the first number are free, and ends at the
+ * second (mmu.h, Linux 2.6.33).
  */
 const MIN_FREE = 5;
 const REFILL = 25;
@@ -173,7 +174,7 @@ class Shadow implements Mmu {
   }
 
   /**
-   * The shadow of the guest's root, which the hardware walks from now on; rebuilt if it has been
+   * The shadow of the guest's root, which the hardware walks from now on; rebuilt if it was
    * dropped.
    */
   #currentRoot(vcpu: Vcpu, core: Core): ShadowPage {
@@ -274,7 +275,7 @@ class Shadow implements Mmu {
   }
 
   /**
-   * Brings an out-of-sync leaf shadow up to date; false if nothing of it was left and it was
+   * Brings an out-of-sync leaf shadow up to date; false if nothing was left of it and it was
    * dropped.
    */
   #sync(core: Core, reason: ExitReason, page: ShadowPage): boolean {
@@ -319,7 +320,7 @@ class Shadow implements Mmu {
     return false;
   }
 
-  /** When too few shadow pages are free, the oldest go. */
+  /** When too few shadow pages are free, the oldest are dropped. */
   #recycle(vcpu: Vcpu): void {
     const { active } = this.#pages;
     if (this.#budget - active.size >= MIN_FREE) return;
@@ -331,7 +332,7 @@ class Shadow implements Mmu {
     }
   }
 
-  /** Prices what happened to reverse mappings and entries; stale translations cost the tag. */
+  /** Charges for changes of reverse mappings and entries; stale translations cost the tag. */
   #settleWork(vcpu: Vcpu, core: Core, reason: ExitReason): void {
     const { work } = this.#pages;
     const { costs } = this.#deps;
