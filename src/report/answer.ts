@@ -37,6 +37,8 @@ export interface AnswerFacts {
     readonly metrics: Partial<Readonly<Record<MetricName, number>>>;
   }[];
   readonly ledger: readonly Pick<LedgerRow, 'vm' | 'leaf' | 'detail' | 'cycles'>[];
+  /** False: native, so that only the company of other VMs costs anything. */
+  readonly virtualized?: boolean;
 }
 
 /** Shares of the pCPUs' time from which on they count as full, of its own as waiting. */
@@ -50,6 +52,7 @@ export function runAnswer(facts: AnswerFacts): RunAnswer {
   const all = total(ledger);
   const busy = ledger.filter(({ leaf }) => leaf !== 'idle');
   const busyCycles = total(busy);
+  const reason = facts.virtualized === false ? 'Sharing the host' : 'Virtualization';
   const crowd = crowding(facts, all > 0 ? busyCycles / all : 0);
   if (busyCycles === 0 || vms.length === 0) {
     return { sentence: 'No VM ran in the measured window.', numbers: [], state: 'idle' };
@@ -60,7 +63,7 @@ export function runAnswer(facts: AnswerFacts): RunAnswer {
   });
   const share = total(costs) / busyCycles;
   if (share < SMALLEST) {
-    const sentence = `Virtualization costs less than 0.1 % of the busy cycles here; ${crowd.clause}.`;
+    const sentence = `${reason} costs less than 0.1 % of the busy cycles here; ${crowd.clause}.`;
     return { sentence, numbers: numbersOf([slowdownOf(facts), crowd.number]), state: crowd.state };
   }
   const [kind, ofKind] = [...groupBy(costs, (row) => row.kind)]
@@ -74,7 +77,7 @@ export function runAnswer(facts: AnswerFacts): RunAnswer {
     slowdown,
     {
       value: percentOf(share),
-      text: `of the busy cycles go to virtualization${parts(costs, busyCycles)}`,
+      text: `of the busy cycles go to ${reason === 'Virtualization' ? 'virtualization' : 'sharing the host'}${parts(costs, busyCycles)}`,
     },
     {
       value: percentOf(ofKind / busyCycles),
@@ -92,7 +95,7 @@ export function runAnswer(facts: AnswerFacts): RunAnswer {
     crowd.number,
   ];
   return {
-    sentence: `Virtualization costs ${percentOf(share)} of the busy cycles here, ${most} for ${kindWords[kind]}${pays}; ${crowd.clause}.`,
+    sentence: `${reason} costs ${percentOf(share)} of the busy cycles here, ${most} for ${kindWords[kind]}${pays}; ${crowd.clause}.`,
     numbers: numbersOf(numbers),
     state: crowd.state,
   };

@@ -16,6 +16,7 @@ import { runstateNames, Vcpu, Vm } from '../hypervisor/vm.ts';
 import { blockRoom, takeBlock } from '../machine/items.ts';
 import { buildMachine, type Machine } from '../machine/machine.ts';
 import { type Observer, silent } from '../observe/observer.ts';
+import { RunSlices } from '../observe/run-slices.ts';
 import { causeNames, exitNames } from '../stats/leaves.ts';
 import { freeLeaves } from './free.ts';
 import type { Scenario, VmGroup } from './resolve.ts';
@@ -40,6 +41,8 @@ export interface BuildOptions {
     | undefined;
   /** Told of what happens; by default nobody is. */
   observer?: Observer | undefined;
+  /** Note which VM ran where and when, from the warm-up on, up to about so many stretches. */
+  slices?: number | undefined;
 }
 
 /** One VM of the run with what belongs to it. */
@@ -59,6 +62,7 @@ export interface Simulation {
   readonly hypervisor: Hypervisor;
   readonly members: readonly Member[];
   readonly feeds: readonly RefillableFeed[];
+  readonly slices: RunSlices | undefined;
 }
 
 /**
@@ -131,6 +135,14 @@ export function buildSimulation(
       upFront: hv.backing === 'up-front',
       observer,
     });
+    const slices = options.slices
+      ? new RunSlices(observer, {
+          vcpus: vcpus.length,
+          from: scenario.duration === 'work' ? 0 : scenario.warmup,
+          most: options.slices,
+        })
+      : undefined;
+    if (slices) for (const vcpu of vcpus) vcpu.observer = slices;
     hypervisor.tags = tagPolicies.create(hv.tags, {
       pcpuCount: machine.cores.length,
       vcpuCount: vcpus.length,
@@ -208,7 +220,7 @@ export function buildSimulation(
       causes: causeNames,
     });
     hypervisor.start();
-    return { scenario, engine, machine, hypervisor, members, feeds };
+    return { scenario, engine, machine, hypervisor, members, feeds, slices };
   } catch (error) {
     machine.dispose();
     throw error;
