@@ -20,6 +20,7 @@ export {
   ledgerCsv,
   metricsCsv,
   runTables,
+  slicesCsv,
   timeseriesCsv,
   vmsCsv,
 } from './report/csv.ts';
@@ -43,5 +44,6 @@ export type {
   RunResult,
   SampleRow,
   Scope,
+  SliceRow,
   VmRow,
 } from './stats/result.ts';

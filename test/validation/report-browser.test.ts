@@ -167,7 +167,7 @@ describe.skipIf(!hasChromium)('the report in a browser', () => {
         Number(text.replaceAll(',', '')),
       );
     const heads = await table.locator('thead th').allTextContents();
-    const walks = heads.findIndex((text) => text === 'page walks') + 1;
+    const walks = heads.indexOf('page walks') + 1;
     const head = table.locator(`thead th:nth-child(${walks})`);
     const before = await column(walks);
     await head.getByRole('button').click();

@@ -32,7 +32,7 @@ export interface Drawing {
 export type PlotModule = typeof import('@observablehq/plot');
 
 /** Width of figures in px: two beside each other on a desk of 1280 px, or one alone. */
-export const HALF = 600;
+export const HALF = 540;
 export const WIDE = 1220;
 export const widthOf = (wide: boolean): number => (wide ? WIDE : HALF);
 /** Of the letters, in px. */

@@ -4,7 +4,7 @@ import { counted } from '../quantities.ts';
 import { groupBy, grouped, percent, short } from '../table.ts';
 import { type Drawing, marginFor } from './charts.ts';
 import type { Table } from './page.ts';
-import { number } from './run-ledger.ts';
+import { foldVms, number } from './run-ledger.ts';
 import { leaves } from './style.ts';
 
 /** What made the guests exit, and what that took. */
@@ -87,28 +87,51 @@ export function exitsByReason({ exits, ledger }: RunFiles): Drawing | undefined 
   };
 }
 
-/** Rows above which the table of exits is folded. */
-const MANY = 14;
-
-export function exitTable(exits: readonly Row[]): Table[] {
+/** Who exits how often and what that takes, and every reason of every VM. */
+export function exitTables({ vms, exits, ledger }: RunFiles): Table[] {
   if (exits.length === 0) return [];
-  const rows = exits
-    .map((row) => {
-      const cycles = number(row, 'transition_cycles') + number(row, 'handler_cycles');
-      const each = cycles / (number(row, 'count') || 1);
-      return { cycles, cells: [inWords(row['reason']!), number(row, 'count'), cycles, each], row };
-    })
-    .toSorted((a, b) => b.cycles - a.cycles);
+  const cyclesOf = (rows: readonly Row[]) =>
+    rows.reduce(
+      (sum, row) => sum + number(row, 'transition_cycles') + number(row, 'handler_cycles'),
+      0,
+    );
+  const countOf = (rows: readonly Row[]) =>
+    rows.reduce((sum, row) => sum + number(row, 'count'), 0);
+  const exitsOf = groupBy(exits, (row) => row['vm']!);
+  const ledgerOf = groupBy(ledger, (row) => row['vm']!);
+  const byVm = [...foldVms(vms)].map(([name, members]) => {
+    const own = members.flatMap((row) => exitsOf.get(row['vm']!) ?? []);
+    const all = members
+      .flatMap((row) => ledgerOf.get(row['vm']!) ?? [])
+      .reduce((sum, row) => sum + number(row, 'cycles'), 0);
+    const cycles = cyclesOf(own);
+    const count = countOf(own);
+    const shares = [percent(cycles / (all || 1)), count > 0 ? grouped(cycles / count) : ''];
+    return [name, grouped(count), grouped(cycles), ...shares];
+  });
+  const each = exits
+    .map((row) => ({ row, cycles: cyclesOf([row]) }))
+    .toSorted((a, b) => b.cycles - a.cycles)
+    .map(({ row, cycles }) => [
+      row['vm']!,
+      inWords(row['reason']!),
+      row['reason']!,
+      grouped(number(row, 'count')),
+      grouped(cycles),
+      number(row, 'count') > 0 ? grouped(cycles / number(row, 'count')) : '',
+    ]);
   return [
     {
-      caption: `Exits by VM and reason, the most expensive first${rows.length > MANY ? ` (${counted(rows.length, 'rows')})` : ''}`,
-      head: ['VM', 'reason', 'exits', 'cycles', 'cycles each'],
-      rows: rows.map(({ row, cells: [reason, ...numbers] }) => [
-        row['vm']!,
-        reason as string,
-        ...numbers.map((value) => grouped(value as number)),
-      ]),
-      ...(rows.length > MANY ? { folded: true } : { beside: true }),
+      caption: 'Exits of each VM',
+      head: ['VM', 'exits', 'cycles', '% of its cycles', 'cycles each'],
+      rows: byVm,
+      beside: true,
+    },
+    {
+      caption: `Exits by VM and reason, the most expensive first (${counted(each.length, 'rows')})`,
+      head: ['VM', 'reason', 'in exits.csv', 'exits', 'cycles', 'cycles each'],
+      rows: each,
+      folded: true,
     },
   ];
 }

@@ -8,7 +8,7 @@ import type { Drawing, Pencil } from './charts.ts';
 import { inputsSection } from './inputs.ts';
 import type { Page, Section, Table } from './page.ts';
 import { answerOf } from './run-answer.ts';
-import { exitsByReason, exitTable } from './run-exits.ts';
+import { exitsByReason, exitTables } from './run-exits.ts';
 import {
   hasRequests,
   latencies,
@@ -72,7 +72,7 @@ export function runReport(files: RunFiles, pencil: Pencil): Page {
       id: 'exits',
       title: 'Exits',
       figures: draw(exitsByReason(files)),
-      tables: exitTable(files.exits),
+      tables: exitTables(files),
     },
     {
       id: 'latency',

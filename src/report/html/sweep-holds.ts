@@ -63,7 +63,7 @@ export function holds(
   return {
     id: 'holds',
     title: `${what} by configuration`,
-    description: `How far ${limit.objective.text} holds: the bar ends where it surely does, the thin line where it may (95 % confidence), and the stroke stands where it surely fails. Only the values that the sweep tried are known.`,
+    description: `How far ${limit.objective.text} holds: the bar ends where it surely does (95 % confidence)${bars.some(({ sure, maybe }) => maybe > sure) ? ', the thick line where it may' : ''}${fails.length > 0 ? ', and the stroke stands where it surely fails. In the dotted part nothing was tried' : ''}.`,
     options: {
       height: 70 + bars.length * 34,
       marginTop: 12,
@@ -91,6 +91,18 @@ export function holds(
         strokeWidth: 3,
         title,
       }),
+      // Between the last value that may hold and the first that surely does not, nothing was tried.
+      plot.ruleY(
+        bars.filter(({ fails: value }) => value !== undefined),
+        {
+          y: 'name',
+          x1: 'maybe',
+          x2: 'fails',
+          stroke: 'currentColor',
+          strokeDasharray: '2 4',
+          title,
+        },
+      ),
       plot.tickX(fails, {
         x: 'value',
         y: 'name',
@@ -135,6 +147,7 @@ export function differenceCharts(
   limit: Limit | undefined,
 ): Drawing[] {
   const lines = linesOf(files, sweep, shown, limit);
+  // A value of 0 has no per cent.
   const all = differencesOf(files, sweep, lines).filter(
     ({ found, base }) => found.halfWidth !== undefined && base > 0,
   );
