@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
@@ -157,6 +157,21 @@ describe.skipIf(!hasChromium)('the report in a browser', () => {
       expect(background).toBe('rgb(255, 255, 255)');
       await close();
     }
+  });
+
+  it('has figures that are pictures of their own, also as XML', async () => {
+    worldswitch(dir, 'report', 'run', '--format', 'svg', '-q', '-o', 'figures');
+    worldswitch(dir, 'report', 'swept', '--format', 'svg', '-q', '-o', 'figures');
+    const names = readdirSync(join(dir, 'figures'));
+    expect(names.length).toBeGreaterThan(15);
+    const texts = names.map((name) => readFileSync(join(dir, 'figures', name), 'utf8'));
+    const { page, close } = await open('run/report.html', screens[0]);
+    const broken = await page.evaluate<number[]>(
+      `${JSON.stringify(texts)}.flatMap((svg, i) =>
+        new DOMParser().parseFromString(svg, 'image/svg+xml').querySelector('parsererror') ? [i] : [])`,
+    );
+    expect(broken.map((i) => names[i])).toEqual([]);
+    await close();
   });
 
   it('sorts a table by click and by key, and says in which order it is', async () => {

@@ -85,7 +85,7 @@ export class Pencil {
       wide,
       svg: [
         `<svg role="img" aria-labelledby="${id}-title" aria-describedby="${id}-desc" width="${width}" height="${height + above}"`,
-        ` viewBox="0 0 ${width} ${height + above}" style="min-width:${Math.ceil(width * SMALLEST)}px"${cross ? ' data-cross' : ''}`,
+        ` viewBox="0 0 ${width} ${height + above}" style="min-width:${Math.ceil(width * SMALLEST)}px"${cross ? ' data-cross=""' : ''}`,
         ` fill="currentColor" font-family="system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif" font-size="${FONT}">`,
         `<title id="${id}-title">${htmlText(title)}</title>`,
         `<desc id="${id}-desc">${htmlText(description)}</desc>`,

@@ -49,7 +49,7 @@ export function coreTimeline(files: RunFiles, mhz: number): Drawing | undefined 
   return {
     id: 'timeline',
     title: 'What ran on each core',
-    description: `Which ${vms.each ? 'VM' : 'group of VMs'} ran on each pCPU in ${whole ? 'the measured window' : `the first ${plain(shown)} ms of the measured window`}: ${counted(bars.length, 'turns')}. Blank: nothing to run.`,
+    description: `Which ${vms.each ? 'VM' : 'group of VMs'} ran on each pCPU in ${whole ? 'the measured window' : `the first ${plain(shown)} ms of the measured window`}: ${counted(bars.length, 'turns')}${vms.each ? '' : ', parted by thin lines'}. Blank: nothing to run.`,
     wide: true,
     cross: true,
     legend: vms.legend(bars.map(({ name }) => name)),
