@@ -21,6 +21,8 @@ import {
   linesOf,
   perCoreOf,
   severalGroups,
+  type Verdict,
+  verdictOf,
 } from './sweep-limits.ts';
 import { groupBy } from './table.ts';
 
@@ -44,10 +46,11 @@ export function sweepAnswer(
   const differing = differencesOf(files, sweep, lines);
   const largest = largestOf(sweep, shown, differing);
   const compared = comparisons(sweep, shown, differing);
-  const found =
-    limit && sweep.roles.x
+  const found = !limit
+    ? spanAnswer(sweep, lines, shown)
+    : sweep.roles.x
       ? heldAnswer(files, sweep, lines, limit)
-      : spanAnswer(sweep, lines, shown);
+      : configurationsAnswer(sweep, lines, limit);
   return {
     sentence: `${[found.sentence, ...compared].join('; ')}.`,
     numbers: [...found.numbers, ...(largest ? [largest] : [])],
@@ -91,9 +94,9 @@ function heldAnswer(
   const up = (row: Sampled | undefined) => (row ? `up to ${amount(row)}` : amount(row));
   const sure = same
     ? best.meets
-      ? `${what} surely holds ${up(best.meets)}${all}`
+      ? `${capital(what)} surely holds ${up(best.meets)}${all}`
       : `Nothing that was tried surely meets ${what}${all}`
-    : `${what} surely holds ${up(best.meets)} with ${name(best)}, and ${worst.meets ? `only ${up(worst.meets)}` : 'nowhere'} with ${name(worst)}`;
+    : `${capital(what)} surely holds ${up(best.meets)} with ${name(best)}, and ${worst.meets ? `only ${up(worst.meets)}` : 'nowhere'} with ${name(worst)}`;
   const maybe = open
     ? `, and may hold up to ${valueWords(x.axis, furthest.open!.labels[x.index]!)}`
     : '';
@@ -125,6 +128,36 @@ function heldAnswer(
             ]
           : []),
     ].slice(0, 3),
+  };
+}
+
+/** Where no axis is a number: which configurations meet the objective. */
+function configurationsAnswer(sweep: Sweep, lines: readonly Line[], limit: Limit): SweepAnswer {
+  const several = severalGroups(lines);
+  const of = (verdict: Verdict) =>
+    lines.filter(({ points: [point] }) => verdictOf(point!, limit) === verdict);
+  const names = (some: readonly Line[]) => {
+    const all = some.map((line) => lineName(sweep, line, several) || 'the only one');
+    return all.length > 3
+      ? `${all.slice(0, 2).join('; ')}; and ${all.length - 2} more`
+      : all.join('; ');
+  };
+  const count = (some: readonly Line[]) => `${some.length} of ${lines.length}`;
+  const [meets, open, fails] = [of('meets'), of('undecided'), of('fails')];
+  const what = limit.objective.text;
+  const where =
+    meets.length === 0
+      ? 'in no configuration'
+      : `in ${count(meets)} configurations (${names(meets)})`;
+  return {
+    sentence: `${capital(what)} surely holds ${where}`,
+    numbers: [
+      { value: count(meets), text: `configurations surely meet ${what}` },
+      ...(open.length > 0 ? [{ value: count(open), text: `are undecided: ${names(open)}` }] : []),
+      ...(fails.length > 0
+        ? [{ value: count(fails), text: `surely fail it: ${names(fails)}` }]
+        : []),
+    ],
   };
 }
 

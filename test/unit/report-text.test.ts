@@ -280,6 +280,18 @@ describe('the answer of a sweep', () => {
     );
   });
 
+  it('names the configurations that meet an objective where no axis is a number', () => {
+    const files = swept((_, mmu, r) => (mmu === 'shadow' ? 6 : 3) + r / 100);
+    const { axes } = files.manifest;
+    const one = files.points.filter((row) => row['vms.web.count'] === '1');
+    const kinds = { ...files, points: one, manifest: { ...files.manifest, axes: [axes[1]!] } };
+    const { sentence, numbers } = answer(kinds, TEXT);
+    expect(sentence).toMatch(
+      /^p95 latency < 4ms surely holds in 1 of 2 configurations \(nested paging\); /,
+    );
+    expect(numbers[1]).toEqual({ value: '1 of 2', text: 'surely fail it: shadow paging' });
+  });
+
   it('calls values what people call them', () => {
     const of = (path: string, label: string) => valueWords(axis(path, label), label);
     expect([

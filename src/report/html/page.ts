@@ -166,10 +166,11 @@ function tableHtml({ caption, head, rows, folded }: Table): string {
     );
     return `<tr>${name}${rest.join('')}</tr>`;
   });
-  // Long lists of two columns are printed in several.
-  const pairs = head.length === 2 && rows.length > 40 ? ' class="pairs"' : '';
+  // On paper, long lists of two columns stand in several, and short tables stay whole.
+  const long = head.length === 2 && rows.length > 40;
+  const shape = long ? ' class="pairs"' : rows.length <= 15 ? ' class="few"' : '';
   const above = folded ? '' : `<p class="caption" aria-hidden="true">${htmlText(caption)}</p>\n`;
-  const table = `${above}<div class="scroll" tabindex="0" role="group" aria-label="${htmlText(caption)}">${HINT}<table${pairs}>
+  const table = `${above}<div class="scroll" tabindex="0" role="group" aria-label="${htmlText(caption)}">${HINT}<table${shape}>
 <caption>${htmlText(caption)}</caption>
 <thead><tr>${header}</tr></thead>
 <tbody>

@@ -202,10 +202,11 @@ summary { cursor: pointer; margin: 0.6rem 0; }
   h2, h3, summary, .caption { break-after: avoid; }
   .tiles { grid-template-columns: repeat(auto-fit, minmax(50mm, 1fr)); }
   .scroll { overflow: visible; background: none; animation: none; position: static; }
-  .scroll > svg { min-width: 0 !important; } .half .scroll > svg { max-width: 112mm; } figcaption { font-size: 9pt; max-width: none; }
+  .scroll > svg { min-width: 0 !important; } .half .scroll > svg { max-width: 98mm; } figcaption { font-size: 9pt; max-width: none; }
   h2 { margin: 4mm 0 1mm; } h3 { margin: 0; }
   table { font-size: 8pt; } th, td { padding-right: 3mm; overflow-wrap: break-word; }
   thead { display: table-header-group; }
+  tbody tr:nth-child(-n + 3) { break-before: avoid; } .few { break-inside: avoid; }
   details::details-content { content-visibility: visible; block-size: auto; opacity: 1; display: block; }
   .pairs, .pairs tbody { display: block; } .pairs thead { display: none; }
   .pairs tbody { columns: 3; column-gap: 6mm; } .pairs tr { display: flex; justify-content: space-between; gap: 3mm; }

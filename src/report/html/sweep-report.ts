@@ -43,7 +43,7 @@ export function sweepReport(files: SweepFiles, pencil: Pencil, objective?: strin
   if (first) {
     const about = answering(first, limit);
     const rows = concerned(estimates(files, first), limit?.objective);
-    const found = x ? answers(files, sweep, about, limit) : undefined;
+    const found = answers(files, sweep, about, x ? limit : undefined);
     const curve =
       rows.length === 0
         ? undefined
@@ -52,15 +52,15 @@ export function sweepReport(files: SweepFiles, pencil: Pencil, objective?: strin
           : dots(sweep, rows, first);
     sections.push({
       id: 'answer',
-      title: limit ? `How far ${limit.objective.text} holds` : sentenceCase(first.words),
+      title: limit && x ? `How far ${limit.objective.text} holds` : sentenceCase(first.words),
       figures: draw([
         limit && holds(files, sweep, about, limit),
         ...differenceCharts(files, sweep, about, limit),
         curve,
       ]),
-      tables: found?.tables ?? [],
+      tables: found.tables,
       after:
-        found && found.commands.length > 0
+        found.commands.length > 0
           ? {
               text: 'Where the answer is open, this decides it:',
               code: found.commands.join('\n'),
