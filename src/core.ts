@@ -33,6 +33,7 @@ export type {
   RunResult,
   SampleRow,
   Scope,
+  SliceRow,
   VmRow,
 } from './stats/result.ts';
 export type { WindowFinding } from './stats/window.ts';

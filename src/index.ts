@@ -11,6 +11,7 @@ export {
   ledgerCsv,
   metricsCsv,
   runTables,
+  slicesCsv,
   timeseriesCsv,
   vmsCsv,
 } from './report/csv.ts';

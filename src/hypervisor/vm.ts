@@ -126,7 +126,7 @@ export class Vcpu {
   /** What the guest kernel has in CR3: its top table. */
   guestRoot = 0;
   port!: GuestCpu;
-  observer: Observer = silent;
+  observer: Pick<Observer, 'onRunstate'> = silent;
   readonly exitCounts = new Float64Array(EXITS);
   /** The next edge of a window, and who is told that it falls inside a run state; see edges.ts. */
   edge = Infinity;

@@ -37,6 +37,8 @@ export interface AnswerFacts {
     readonly metrics: Partial<Readonly<Record<MetricName, number>>>;
   }[];
   readonly ledger: readonly Pick<LedgerRow, 'vm' | 'leaf' | 'detail' | 'cycles'>[];
+  /** False: native, so that only the company of other VMs costs anything. */
+  readonly virtualized?: boolean;
 }
 
 /** Shares of the pCPUs' time from which on they count as full, of its own as waiting. */
@@ -50,6 +52,7 @@ export function runAnswer(facts: AnswerFacts): RunAnswer {
   const all = total(ledger);
   const busy = ledger.filter(({ leaf }) => leaf !== 'idle');
   const busyCycles = total(busy);
+  const reason = facts.virtualized === false ? 'Sharing the host' : 'Virtualization';
   const crowd = crowding(facts, all > 0 ? busyCycles / all : 0);
   if (!busy.some(({ leaf, cycles }) => leaf.startsWith('guest.') && cycles > 0)) {
     return { sentence: 'No VM ran in the measured window.', numbers: [], state: 'idle' };
@@ -61,7 +64,7 @@ export function runAnswer(facts: AnswerFacts): RunAnswer {
   const share = total(costs) / busyCycles;
   if (share < SMALLEST) {
     const size = costs.length === 0 ? 'nothing' : 'less than 0.1 % of the busy cycles';
-    const sentence = `Virtualization costs ${size} here; ${crowd.clause}.`;
+    const sentence = `${reason} costs ${size} here; ${crowd.clause}.`;
     return { sentence, numbers: numbersOf([slowdownOf(facts), crowd.number]), state: crowd.state };
   }
   const [kind, ofKind] = [...groupBy(costs, (row) => row.kind)]
@@ -75,7 +78,7 @@ export function runAnswer(facts: AnswerFacts): RunAnswer {
     slowdown,
     {
       value: percentOf(share),
-      text: `of the busy cycles go to virtualization${withNeighbours(costs, busyCycles)}`,
+      text: `of the busy cycles go to ${reason === 'Virtualization' ? 'virtualization' : 'sharing the host'}${withNeighbours(costs, busyCycles)}`,
     },
     {
       value: percentOf(ofKind / busyCycles),
@@ -93,7 +96,7 @@ export function runAnswer(facts: AnswerFacts): RunAnswer {
     crowd.number,
   ];
   return {
-    sentence: `Virtualization costs ${percentOf(share)} of the busy cycles here, ${most} for ${kindWords[kind]}${pays}; ${crowd.clause}.`,
+    sentence: `${reason} costs ${percentOf(share)} of the busy cycles here, ${most} for ${kindWords[kind]}${pays}; ${crowd.clause}.`,
     numbers: numbersOf(numbers),
     state: crowd.state,
   };

@@ -19,6 +19,7 @@ import { type FaultPort, Verdict } from '../machine/core.ts';
 import { blockRoom, takeBlock } from '../machine/items.ts';
 import { buildMachine, type Machine } from '../machine/machine.ts';
 import { type Observer, silent } from '../observe/observer.ts';
+import { RunSlices } from '../observe/run-slices.ts';
 import { causeNames, exitNames } from '../stats/leaves.ts';
 import { freeLeaves } from './free.ts';
 import type { Scenario, VmGroup } from './resolve.ts';
@@ -43,6 +44,8 @@ export interface BuildOptions {
     | undefined;
   /** Told of what happens; by default nobody is. */
   observer?: Observer | undefined;
+  /** Note which VM ran where and when, from the warm-up on, up to about so many stretches. */
+  slices?: number | undefined;
 }
 
 /** One VM of the run with what belongs to it. */
@@ -64,6 +67,7 @@ export interface Simulation {
   readonly hypervisor: Hypervisor;
   readonly members: readonly Member[];
   readonly feeds: readonly RefillableFeed[];
+  readonly slices: RunSlices | undefined;
 }
 
 /**
@@ -85,12 +89,13 @@ export function buildSimulation(
     const feeds: RefillableFeed[] = [];
     const build: Build = { scenario, options, onMark, engine, machine, feeds };
     const hypervisor = buildHost(build, vms);
+    const slices = noteSlices(build, hypervisor);
     const members = vms.map((_, i) => buildMember(build, hypervisor, i, groups[i]!));
     hypervisor.scheduler = schedulers.create(scenario.hypervisor.scheduler, hypervisor.dispatch);
     for (const [i, member] of members.entries()) powerOn(scenario, member, hypervisor.mmuOf[i]!);
     hypervisor.observer.onBegin(cast(scenario, hypervisor));
     hypervisor.start();
-    return { scenario, engine, machine, hypervisor, members, feeds };
+    return { scenario, engine, machine, hypervisor, members, feeds, slices };
   } catch (error) {
     machine.dispose();
     throw error;
@@ -168,6 +173,16 @@ function buildHost({ engine, machine, options, scenario }: Build, vms: readonly 
   });
   hypervisor.mmuOf = vms.map((vm) => mmuModes.create(hv.mmu, hypervisor.mmuDeps(vm)));
   return hypervisor;
+}
+
+/** Has the vCPUs note when they ran, if that is wanted. */
+function noteSlices({ options, scenario }: Build, hypervisor: Hypervisor): RunSlices | undefined {
+  if (!options.slices) return undefined;
+  const { observer, vcpus } = hypervisor;
+  const from = scenario.duration === 'work' ? 0 : scenario.warmup;
+  const slices = new RunSlices(observer, { vcpus: vcpus.length, from, most: options.slices });
+  for (const vcpu of vcpus) vcpu.observer = slices;
+  return slices;
 }
 
 /** Until a VM has its software. */

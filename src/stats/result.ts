@@ -82,6 +82,15 @@ export interface LatencyRow {
   readonly latencyNs: number;
 }
 
+/** A stretch of time in which a vCPU of a VM ran on a pCPU without a break. */
+export interface SliceRow {
+  readonly pcpu: number;
+  readonly vm: string;
+  /** From the start of the run. */
+  readonly cycle: number;
+  readonly cycles: number;
+}
+
 export interface RunResult {
   readonly name: string;
   readonly seed: string;
@@ -97,6 +106,8 @@ export interface RunResult {
   readonly vms: readonly VmRow[];
   readonly latencies: readonly LatencyRow[];
   readonly timeseries: readonly SampleRow[];
+  /** From the start of the window on, as many as were asked for; undefined: not noted. */
+  readonly slices?: readonly SliceRow[] | undefined;
   /** What the window was too short for. */
   readonly findings: readonly WindowFinding[];
 }
