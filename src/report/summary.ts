@@ -69,7 +69,8 @@ function notesOf(result: RunResult): Section {
 
 /** Title, the sentence, and its numbers. */
 function answerLines(scenario: Scenario, result: RunResult, style: Style): string[] {
-  const { sentence, numbers } = runAnswer(result);
+  const { virtualized } = mmuModes.of(scenario.hypervisor.mmu.kind);
+  const { sentence, numbers } = runAnswer({ ...result, virtualized });
   const width = Math.max(0, ...numbers.map(({ value }) => value.length));
   const { name, description } = scenario;
   const [title, ...more] = wrapped(
