@@ -23,6 +23,7 @@ const identifier = (noun: string) =>
     error: (issue) =>
       `a ${noun} is made of lower-case letters, digits and single dashes, and starts with a letter: got ${JSON.stringify(issue.input)}`,
   });
+const WORD = 'lower-case letters, digits and single dashes, starting with a letter';
 
 /** A seed stands in tables, where a spreadsheet must not take it for a formula. */
 const seedText = () =>
@@ -39,20 +40,41 @@ const vmSchema = (workloadPresets: readonly string[]) =>
     .strictObject({
       name: identifier('VM name')
         .max(40)
+        .meta({ takes: `${WORD}; at most 40 characters` })
         .describe('name of the VMs: they are called name-0, name-1, …'),
-      count: z.int().min(0).max(512).prefault(1).describe('how many VMs of this kind'),
-      vcpus: z.int().min(1).max(64).prefault(1).describe('virtual processors of each VM'),
+      count: z
+        .int()
+        .min(0)
+        .max(512)
+        .meta({ unit: 'VMs' })
+        .prefault(1)
+        .describe('how many VMs of this kind'),
+      vcpus: z
+        .int()
+        .min(1)
+        .max(64)
+        .meta({ unit: 'vCPUs' })
+        .prefault(1)
+        .describe('virtual processors of each VM'),
       memory: size().prefault('512MiB').describe('memory of each VM, for example 512MiB'),
-      weight: z.int().min(1).max(65535).prefault(256).describe('share relative to other VMs'),
+      weight: z
+        .int()
+        .min(1)
+        .max(65535)
+        .meta({ unit: 'relative to the others' })
+        .prefault(256)
+        .describe('share relative to other VMs'),
       cap: z
         .int()
         .min(0)
         .max(1600)
+        .meta({ unit: 'per cent of one pCPU' })
         .prefault(0)
         .describe('most processor time it may use, in per cent of one pCPU; 0 = no cap'),
       pin: z
         .array(z.int().min(0).max(4095))
         .min(1)
+        .meta({ unit: 'numbers of pCPUs', usual: 'all pCPUs' })
         .optional()
         .describe('numbers of the pCPUs it may run on; all when left out'),
       preset: z
@@ -72,9 +94,21 @@ export function scenarioSchema({
   const host = z
     .strictObject({
       processor: z.enum(Object.keys(processors)).describe('processor preset'),
-      sockets: z.int().min(1).max(8).prefault(1).describe('processor packages'),
+      sockets: z
+        .int()
+        .min(1)
+        .max(8)
+        .meta({ unit: 'packages' })
+        .prefault(1)
+        .describe('processor packages'),
       memory: size().prefault('8GiB').describe('memory of the host, for example 8GiB'),
-      pcpus: z.int().min(1).max(512).optional().describe('use only the first so many pCPUs'),
+      pcpus: z
+        .int()
+        .min(1)
+        .max(512)
+        .meta({ unit: 'pCPUs', usual: 'all of the machine' })
+        .optional()
+        .describe('use only the first so many pCPUs'),
       caches: z
         .strictObject({
           data: z
@@ -85,6 +119,7 @@ export function scenarioSchema({
         .prefault({})
         .describe('what the cache model covers'),
       lookahead: duration()
+        .meta({ usual: 'exact order' })
         .optional()
         .describe('how far one pCPU may run ahead of another; exact when left out'),
       cpu: processorSchema.describe('keys that replace those of the processor preset'),
@@ -111,6 +146,7 @@ export function scenarioSchema({
     .strictObject({
       name: identifier('scenario name')
         .max(80)
+        .meta({ takes: `${WORD}; at most 80 characters` })
         .describe('name of the scenario; results go to results/<name>/'),
       description: z.string().optional().describe('what the scenario is about'),
       seed: z

@@ -55,6 +55,7 @@ const params = z.object({
   limitReferences: z
     .int()
     .min(0)
+    .meta({ unit: 'references' })
     .default(0)
     .describe('use only the first so many references, of all kinds together; 0 = all'),
   populate: z
@@ -80,15 +81,34 @@ const params = z.object({
     .int()
     .min(0)
     .max(60_000)
+    .meta({ unit: 'instructions' })
     .default(1000)
     .describe('kernel instructions of a system call'), // assumed (300-5000)
   per1M: per1M
     .optional()
     .describe('rates of kernel events, for a trace that has recorded none; none = none happen'),
   ...io,
-  cpi: z.number().min(0.1).max(16).default(1).describe('cycles per instruction'), // assumed (0.7-2)
-  overlap: z.number().min(0).max(1).default(0).describe('share of a data stall that is hidden'),
-  hz: z.int().min(0).max(10_000).default(0).describe('guest timer ticks a second; 0 = none'),
+  cpi: z
+    .number()
+    .min(0.1)
+    .max(16)
+    .meta({ unit: 'cycles' })
+    .default(1)
+    .describe('cycles per instruction'), // assumed (0.7-2)
+  overlap: z
+    .number()
+    .min(0)
+    .max(1)
+    .meta({ unit: 'share, 0 to 1' })
+    .default(0)
+    .describe('share of a data stall that is hidden'),
+  hz: z
+    .int()
+    .min(0)
+    .max(10_000)
+    .meta({ unit: 'ticks a second' })
+    .default(0)
+    .describe('guest timer ticks a second; 0 = none'),
 });
 
 /** Kernel data pages of a system call. assumed (2-8) */
