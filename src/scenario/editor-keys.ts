@@ -222,9 +222,12 @@ export function kindsOf({ def }: Value, spot: Spot) {
 /** What a map without `kind` has to fit. */
 export const withoutKind = (body: JsonSchema) => when({ required: ['kind'] }, undefined, body);
 
-/** The keys of all kinds. */
-export const anyKind = (kinds: ReturnType<typeof kindsOf>, spot: Spot) =>
-  onlyKeys({ kind: true, ...allKeys(kinds.map(({ body }) => body)) }, spot);
+/** The keys of all kinds, with `kind` first: it is what should be written next. */
+export function anyKind(kinds: ReturnType<typeof kindsOf>, spot: Spot): JsonSchema {
+  const kind = readValue(kinds[0]!.shape['kind']!);
+  const next = { ...aboutOf(kind, undefined, under(spot, 'kind')), type: 'string' };
+  return onlyKeys({ kind: next, ...allKeys(kinds.map(({ body }) => body)) }, spot);
+}
 
 /** A kind of a choice: its name, its keys, and one line about it. */
 export function memberOf(option: Schema) {
@@ -250,8 +253,10 @@ function allKeys(bodies: readonly JsonSchema[]): Record<string, JsonSchema> {
     const known = keys[key];
     if (!known) keys[key] = schema;
     else if (JSON.stringify(known) !== JSON.stringify(schema)) {
-      const { title, description = '', markdownDescription } = known;
-      keys[key] = { title, description, markdownDescription };
+      const { title, description = '', markdownDescription, type, errorMessage } = known;
+      const isOneType = JSON.stringify(type) === JSON.stringify(schema['type']);
+      const about = { title, description, markdownDescription };
+      keys[key] = isOneType ? { ...about, type, errorMessage } : about;
     }
   }
   return keys;

@@ -1,5 +1,6 @@
 import { isKind, memberOf, type Spot, under } from './editor-keys.ts';
 import { formOf, readValue, wordForm } from './editor-values.ts';
+import { misspellings } from './editor-words.ts';
 import { type JsonSchema, when } from './json-schema.ts';
 import { child, type Located, textOf } from './located.ts';
 import type { Schema } from './schema-walk.ts';
@@ -50,16 +51,28 @@ function needsOfMap(
     return isSilent(needs) ? [] : [[key, { ...needs, doNotSuggest: true }] as const];
   });
   return {
-    ...(missing.length > 0 && { allOf: missing.map((key) => needed(key, shape[key]!, spot)) }),
+    ...(missing.length > 0 && { allOf: missing.map((key) => needed(key, shape, spot)) }),
     ...(inner.length > 0 && { properties: Object.fromEntries(inner) }),
   };
 }
 
-function needed(key: string, schema: Schema, spot: Spot): JsonSchema {
+/** A key that is there, but misspelt, is not missing besides. */
+function needed(key: string, shape: Readonly<Record<string, Schema>>, spot: Spot): JsonSchema {
   const where = spot.title === '' ? 'the scenario' : spot.title;
-  const { notes, ...value } = readValue(schema);
-  const takes = formOf({ ...value, notes })?.takes ?? notes.description ?? '';
-  return { required: [key], errorMessage: `missing key "${key}" in ${where}: ${takes}` };
+  const value = readValue(shape[key]!);
+  const others = Object.keys(shape).filter((name) => name !== key);
+  const takes = formOf(value)?.takes ?? value.notes.description ?? '';
+  return unlessMisspelt(key, others, {
+    required: [key],
+    errorMessage: `missing key "${key}" in ${where}: ${takes}`,
+  });
+}
+
+function unlessMisspelt(key: string, others: readonly string[], need: JsonSchema): JsonSchema {
+  const pattern = `^(${misspellings(key)})$`;
+  const alike = others.filter((name) => new RegExp(pattern).test(name));
+  const isAlike = { pattern, ...(alike.length > 0 && { not: { enum: alike } }) };
+  return when({ propertyNames: { not: isAlike } }, need);
 }
 
 function needsOfChoice(
@@ -87,6 +100,8 @@ function needsOfChoice(
     when(isKind(names), JSON.parse(text) as JsonSchema),
   );
   const errorMessage = `missing key "kind" in ${spot.title}: ${wordForm(words).takes}`;
-  const all = [...(given !== undefined ? [] : [{ required: ['kind'], errorMessage }]), ...rules];
+  const others = members.flatMap(({ shape }) => Object.keys(shape)).filter((key) => key !== 'kind');
+  const kind = unlessMisspelt('kind', others, { required: ['kind'], errorMessage });
+  const all = [...(given !== undefined ? [] : [kind]), ...rules];
   return all.length > 0 ? { allOf: all } : {};
 }

@@ -104,8 +104,12 @@ function loreOf(scenario: Scenario, texts: PresetTexts, reader: PresetReader): L
   };
 }
 
-/** `# Web server: …` at the top of a preset. */
-const firstComment = (text: string) => /^#\s*(.*)$/m.exec(text)?.[1] ?? '';
+/** The first sentence of the comment at the top of a preset. */
+function firstComment(text: string): string {
+  const [block = ''] = /^(#.*\n)+/m.exec(text) ?? [];
+  const comment = block.replaceAll(/^#\s*/gm, '').replaceAll('\n', ' ');
+  return /^.*?(?=[.:] |$)/.exec(comment)![0].trim().replace(/\.$/, '');
+}
 
 /**
  * A choice of the hypervisor without a `kind` is of the kind that the profile chooses, and takes

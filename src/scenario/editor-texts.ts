@@ -18,7 +18,8 @@ export function hoverText(
   const { notes, dimension } = value;
   const unit = dimension ? Object.keys(dimension.units).join(', ') : notes.unit;
   // An editor lists words itself.
-  const takes = form && form.words.length === 0 && form.types.length > 0 ? form.takes : undefined;
+  const isListed = !form || form.raw['enum'] !== undefined || form.types.length === 0;
+  const takes = isListed ? undefined : form.takes;
   const lines = [
     takes && `Value: ${takes.replace(/ \(units: .*?\)/, '')}`,
     unit && `Unit: ${unit}`,
@@ -58,6 +59,6 @@ function yamlOf(value: object): string {
 function markdown(text: string): string {
   return text
     .split('`')
-    .map((part, i) => (i % 2 === 0 ? part.replace(/[<>*_[\]]/g, '\\$&') : part))
+    .map((part, i) => (i % 2 === 0 ? part.replace(/[<*]/g, '\\$&') : part))
     .join('`');
 }

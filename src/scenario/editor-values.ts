@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { type Dimension, dimensionOf, quantityPattern, showQuantity } from '../base/units.ts';
+import { listed } from './findings.ts';
 import type { JsonSchema } from './json-schema.ts';
 import { type Definition, definition, type Schema } from './schema-walk.ts';
 
@@ -14,6 +15,8 @@ interface Notes {
   readonly usual?: string;
   /** What may be written, where the checks themselves cannot be read. */
   readonly takes?: string;
+  /** What fits, likewise. */
+  readonly fits?: JsonSchema;
   /** The limits of a quantity, likewise. */
   readonly range?: string;
   /** The only values of a quantity, in base units. */
@@ -103,7 +106,8 @@ export interface Form {
 /** Undefined for maps with known keys, and for choices by `kind`. */
 export function formOf(value: Value): Form | undefined {
   const form = bareForm(value);
-  return form && value.notes.takes !== undefined ? { ...form, takes: value.notes.takes } : form;
+  const { takes, fits } = value.notes;
+  return form && { ...form, takes: takes ?? form.takes, raw: fits ?? form.raw };
 }
 
 function bareForm(value: Value): Form | undefined {
@@ -133,7 +137,8 @@ function bareForm(value: Value): Form | undefined {
         ...limited({ minItems, maxItems }),
         ...(item && { items: item.raw }),
       };
-      const takes = item && item.takes !== ANY ? `a list, each item ${item.takes}` : 'a list';
+      const each = item ? `, each item ${item.takes}` : ' of maps';
+      const takes = `a list${item?.takes === ANY ? '' : each}`;
       return { types: ['array'], raw, takes, ...NONE };
     }
     case 'record': {
@@ -157,13 +162,18 @@ const NONE = { words: [], spelt: [] };
 const limited = (limits: Readonly<Record<string, unknown>>) =>
   Object.fromEntries(Object.entries(limits).filter(([, limit]) => limit !== undefined));
 
+/** The beginning of a quantity of nothing: `0ms`, `0.00 ms`. */
+const NOTHING = '\\s*[+-]?[0.]+([eE][+-]?\\d+)?\\s*[^\\s\\d.eE]';
+
 function quantityForm({ schema, notes }: Value, dimension: Dimension): Form {
   const { noun, example, units } = dimension;
   const { only, range } = notes;
-  const text = { type: 'string', pattern: quantityPattern(dimension, only) };
+
   const words = only?.map((value) => showQuantity(dimension, value)) ?? [];
   // Whether nothing needs a unit: the checks that follow the conversion know.
-  const zero = (schema as z.ZodType).safeParse(0).success;
+  const zero = range === undefined && (schema as z.ZodType).safeParse(0).success;
+  const pattern = quantityPattern(dimension, only);
+  const text = { type: 'string', pattern: zero ? pattern : `^(?!${NOTHING})${pattern.slice(1)}` };
   return {
     types: ['string', 'number'],
     raw: zero ? { oneOf: [text, { const: 0 }] } : text,
@@ -181,7 +191,7 @@ export function wordForm(values: readonly unknown[]): Form {
 }
 
 const oneOf = (words: readonly string[]) =>
-  words.length === 1 ? `"${words[0]}"` : `one of ${words.join(', ')}`;
+  words.length === 1 ? `"${words[0]}"` : `one of ${listed(words)}`;
 
 function unionForm({ options }: Definition): Form | undefined {
   const forms = options!.map((option) => formOf(readValue(option)));

@@ -7,11 +7,14 @@ import { type JsonSchema, when } from './json-schema.ts';
  */
 
 /** Shorter words have too many neighbours: only case and separators are looked past. */
-const SHORT = 4;
+const SHORT = 3;
 /** In longer words, a few characters in a row may be others, missing, or one too many. */
 const LONG = 8;
 
-/** A regular expression without anchors. It may fit the word itself. */
+/**
+ * A regular expression without anchors. It may fit the word itself. Other digits mean another
+ * thing, unless two have changed places.
+ */
 export function misspellings(word: string): string {
   const parts = partsOf(word);
   const text = (from: number, to?: number) => parts.slice(from, to).join('');
@@ -22,9 +25,14 @@ export function misspellings(word: string): string {
   const fits = [text(0), ...(otherNames[word] ?? [])];
   for (let i = 0; parts.length >= SHORT && i < parts.length; i += step) {
     const from = Math.min(i, parts.length - width);
-    fits.push(`${text(0, from)}${gap}${text(from + width)}`);
-    if (!isLong && i + 2 <= parts.length) {
-      fits.push(`${text(0, i)}${parts[i + 1]}${parts[i]}${text(i + 2)}`);
+    const isFixed = /^[0-9]$/m.test(parts.slice(from, from + width).join('\n'));
+    if (!isFixed) fits.push(`${text(0, from)}${gap}${text(from + width)}`);
+  }
+  for (let i = 0; parts.length >= SHORT && i + 2 <= parts.length; i++) {
+    const pair = parts.slice(i, i + 2);
+    const isSwappable = !isLong || pair.every((part) => /^[0-9]$/.test(part));
+    if (isSwappable && pair[0] !== pair[1]) {
+      fits.push(`${text(0, i)}${pair[1]}${pair[0]}${text(i + 2)}`);
     }
   }
   return [...new Set(fits)].join('|');

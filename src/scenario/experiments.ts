@@ -11,7 +11,16 @@ import { measureNames } from '../stats/measures.ts';
 const percent = () =>
   z
     .union([z.string(), z.number()], { error: 'expected a share such as 2%' })
-    .meta({ takes: 'a share such as 2% or 0.02, more than 0 and less than 1' })
+    .meta({
+      unit: 'per cent, or a fraction of the mean',
+      takes: 'a share such as 2% or 0.02, more than 0 and less than 1',
+      fits: {
+        oneOf: [
+          { type: 'string', pattern: '^\\s*(0*\\d{0,2}(\\.\\d*)?\\s*%|0*\\.\\d+)\\s*$' },
+          { type: 'number', exclusiveMinimum: 0, exclusiveMaximum: 1 },
+        ],
+      },
+    })
     .transform((text, context) => {
       const trimmed = String(text).trim();
       const match = trimmed.length > 40 ? null : /^(\d+\.?\d*|\.\d+)\s*%$/.exec(trimmed);
@@ -27,6 +36,7 @@ const percent = () =>
 const axisValues = () =>
   z
     .union([z.array(z.unknown()).min(1).max(10_000), z.record(z.string(), z.unknown())])
+    .meta({ takes: 'a list of at least one value, or a map from label to value' })
     .describe('the values: a list, or a map from label to value');
 
 const axes = () => z.record(z.string(), axisValues());
@@ -90,9 +100,10 @@ export const sweepSchema = z
   .describe('an experiment: many points of this scenario');
 
 const bound = () =>
-  z
-    .union([z.int(), z.string().max(60)])
-    .meta({ takes: 'a whole number, or a value with its unit such as 512MiB' });
+  z.union([z.int(), z.string().max(60)]).meta({
+    unit: 'that of the axis',
+    takes: 'a whole number, or a value with its unit such as 512MiB',
+  });
 
 export const findSchema = z
   .strictObject({

@@ -35,6 +35,11 @@ const seedText = () =>
       error: 'a seed that is no number cannot begin with =, +, - or @: it would be a formula',
     });
 
+const SEED = 'a whole number, or one line of text that does not begin with =, +, -, @ or a blank';
+/** For editors: what passes all checks of a seed that is a text. */
+const SEED_TEXT =
+  '^(?![=+@\\-\\s\uff1d\uff0b\uff0d\uff20])[^\\t\\n]{1,200}$|^[+-]?\\d+(\\.\\d+)?([eE][+-]?\\d+)?$';
+
 const vmSchema = (workloadPresets: readonly string[]) =>
   z
     .strictObject({
@@ -56,7 +61,10 @@ const vmSchema = (workloadPresets: readonly string[]) =>
         .meta({ unit: 'vCPUs' })
         .prefault(1)
         .describe('virtual processors of each VM'),
-      memory: size().prefault('512MiB').describe('memory of each VM, for example 512MiB'),
+      memory: size()
+        .meta({ range: 'of at least 16MiB' })
+        .prefault('512MiB')
+        .describe('memory of each VM, for example 512MiB'),
       weight: z
         .int()
         .min(1)
@@ -101,7 +109,10 @@ export function scenarioSchema({
         .meta({ unit: 'packages' })
         .prefault(1)
         .describe('processor packages'),
-      memory: size().prefault('8GiB').describe('memory of the host, for example 8GiB'),
+      memory: size()
+        .meta({ range: 'of at least 64MiB' })
+        .prefault('8GiB')
+        .describe('memory of the host, for example 8GiB'),
       pcpus: z
         .int()
         .min(1)
@@ -156,6 +167,19 @@ export function scenarioSchema({
         .refine((seed) => !isFormula(seed) && !/\s/.test(seed[0]!) && !/[\t\n]/.test(seed), {
           message:
             'a seed is a number or one line of text that does not begin with =, +, -, @ or a blank',
+        })
+        .meta({
+          takes: SEED,
+          fits: {
+            oneOf: [
+              {
+                type: 'integer',
+                minimum: -Number.MAX_SAFE_INTEGER,
+                maximum: Number.MAX_SAFE_INTEGER,
+              },
+              { type: 'string', pattern: SEED_TEXT },
+            ],
+          },
         })
         .describe('root of all random streams: same scenario and seed, same results'),
       duration: z
