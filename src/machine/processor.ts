@@ -138,7 +138,7 @@ export const processorSchema = z
           .min(2)
           .max(65536)
           .meta({ unit: 'ASIDs' })
-          .describe('CPUID Fn8000_000A EBX; ASID 0 is the host'),
+          .describe('ASIDs that the processor has, 0 (the host) included'),
         flushByAsid: z.boolean().describe('VMRUN can flush the entries of a single ASID'),
         decodeAssists: z
           .boolean()

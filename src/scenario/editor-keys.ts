@@ -30,6 +30,8 @@ export interface Spot {
   /** What messages call it. */
   readonly key: string;
   readonly source?: Source | undefined;
+  /** One of many: an item of a list, or an entry of a map of any keys. */
+  readonly isEntry?: boolean;
   readonly lore: Lore;
 }
 
@@ -38,7 +40,7 @@ export const rootSpot = (lore: Lore): Spot => ({ title: '', key: 'a scenario', l
 export function under(spot: Spot, key: string): Spot {
   const title = spot.title === '' ? key : `${spot.title}.${key}`;
   const source = spot.lore.sources[title] ?? spot.source;
-  return { ...spot, title, key, source };
+  return { ...spot, title, key, source, isEntry: false };
 }
 
 /** A list that is given replaces the one of a preset whole. */
@@ -47,6 +49,7 @@ export const itemOf = (spot: Spot): Spot => ({
   title: `${spot.title}[]`,
   key: `${spot.key}, each item`,
   source: undefined,
+  isEntry: true,
 });
 
 export function editorValue(schema: Schema, spot: Spot): JsonSchema {
@@ -59,7 +62,11 @@ export function editorValue(schema: Schema, spot: Spot): JsonSchema {
   if (!form) throw new Error(`no editor schema for ${spot.title}: ${def.type}`);
   if (def.type === 'array') return { ...about, ...listOf(value, form, spot) };
   if (def.type === 'record') {
-    const { title, ...entry } = editorValue(def.valueType!, { ...spot, key: `${spot.key}, each` });
+    const { title, ...entry } = editorValue(def.valueType!, {
+      ...spot,
+      key: `${spot.key}, each`,
+      isEntry: true,
+    });
     return { ...about, ...typed(form, spot), additionalProperties: entry };
   }
   return { ...about, ...leafOf(form, spot) };
@@ -70,7 +77,7 @@ function aboutOf(value: Value, form: Form | undefined, spot: Spot): JsonSchema {
   return {
     title: spot.title,
     ...(description !== undefined && { description }),
-    markdownDescription: hoverText(value, form, spot.source),
+    markdownDescription: hoverText(value, form, spot),
     ...(value.fallback !== undefined && { default: value.fallback }),
   };
 }

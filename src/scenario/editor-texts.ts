@@ -13,7 +13,7 @@ export interface Source {
 export function hoverText(
   value: Value,
   form: Form | undefined,
-  source: Source | undefined,
+  { source, isEntry }: { readonly source?: Source | undefined; readonly isEntry?: boolean },
 ): string {
   const { notes, dimension } = value;
   const unit = dimension ? Object.keys(dimension.units).join(', ') : notes.unit;
@@ -23,10 +23,11 @@ export function hoverText(
   const lines = [
     takes && `Value: ${takes.replace(/ \(units: .*?\)/, '')}`,
     unit && `Unit: ${unit}`,
-    usualText(value, source),
+    isEntry ? undefined : usualText(value, source),
   ];
   const list = lines.filter((line) => line !== undefined && line !== '');
-  return `${markdown(notes.description ?? '')}\n\n${list.map((line) => `- ${line}`).join('\n')}`;
+  const parts = [markdown(notes.description ?? ''), list.map((line) => `- ${line}`).join('\n')];
+  return parts.filter((part) => part !== '').join('\n\n');
 }
 
 /** `Default: 512MiB`, `Required`, … */
