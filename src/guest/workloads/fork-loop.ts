@@ -21,12 +21,14 @@ const params = z.object({
     .int()
     .min(1)
     .max(2 ** 20)
+    .meta({ unit: 'pages' })
     .default(256)
     .describe('private pages of the process'), // assumed
   written: z
     .int()
     .min(0)
     .max(2 ** 20)
+    .meta({ unit: 'pages' })
     .default(16)
     .describe('of these, pages each child stores to'), // assumed
   aslr: aslr(),

@@ -14,6 +14,7 @@ const params = z.object({
     .int()
     .min(1)
     .max(65_535)
+    .meta({ unit: 'instructions' })
     .default(20_000)
     .describe('user instructions of a wake-up'), // assumed (1e3-65e3)
   ...microParams,

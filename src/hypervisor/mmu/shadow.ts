@@ -356,12 +356,14 @@ const params = z.object({
     .int()
     .min(64)
     .max(1 << 22)
+    .meta({ unit: 'pages', usual: '2 % of the memory pages of the VM, at least 64' })
     .optional()
     .describe('shadow pages per VM; default 2 % of its memory pages, at least 64'),
   floodLimit: z
     .int()
     .min(0)
     .max(1 << 20)
+    .meta({ unit: 'writes', usual: 'from the profile' })
     .optional()
     .describe('emulated writes in a row to one table after which it is unshadowed; 0 = never'),
 });

@@ -17,10 +17,12 @@ const MIN_TURN_PS = 100e6;
 const params = z.object({
   timeslice: duration()
     .refine((ps) => ps >= 1e9 && ps <= 1e12, 'Xen accepts timeslices from 1ms to 1s')
+    .meta({ range: 'from 1ms to 1s' })
     .prefault('30ms') // Xen 4.1: three ticks; sched_credit_tslice_ms (1-1000) since 4.2
     .describe('longest turn, and the accounting period'),
   tick: duration()
     .refine((ps) => ps >= 1e6, 'a tick is at least 1us')
+    .meta({ range: 'of at least 1us', usual: 'a third of the timeslice' })
     .optional() // Xen 4.1: 10 ms of 30; since 4.2 a third of the timeslice
     .describe('how often a running vCPU is debited and loses its boost; default: a third of it'),
   ratelimit: duration()

@@ -7,6 +7,7 @@ export const asidParams = z.object({
   asids: z
     .int()
     .min(2)
+    .meta({ unit: 'ASIDs', usual: 'as many as the processor has' })
     .optional()
     .describe("number of ASIDs, the host's included; the processor's if absent"),
 });
