@@ -24,4 +24,5 @@ notebook.metadata = {
     'kernelspec': {'display_name': 'Python 3', 'language': 'python', 'name': 'python3'},
     'language_info': {'name': 'python'},
 }
+nbformat.validate(notebook)
 print(json.dumps(notebook, indent=1, ensure_ascii=False, sort_keys=True))
