@@ -6,7 +6,7 @@ import { shellWord } from '../base/shell.ts';
 import { visible } from '../base/visible.ts';
 import { checkOutput } from '../files/check-output.ts';
 import { makeDirectory } from '../files/directories.ts';
-import { faultOf, reasonOf } from '../files/faults.ts';
+import { faultIn, reasonOf } from '../files/faults.ts';
 import { writeFileAtomic } from '../files/output.ts';
 import { readRegularText } from '../files/read-file.ts';
 import { readRecord, type Submission, submission } from '../files/records.ts';
@@ -165,7 +165,7 @@ export interface SubmitOptions {
 
 /** `worldswitch sweep submit DIR --slurm` */
 export async function submit(directory: string, options: SubmitOptions): Promise<void> {
-  if (!options.slurm) throw faultOf('submit', 'submit to what?', 'write --slurm');
+  if (!options.slurm) throw faultIn('submit', 'submit to what?', 'write --slurm');
   const path = resolve(directory);
   const { campaign } = await reopenCampaign(path);
   const { missing, totalSeconds } = await estimateCost(campaign);
@@ -198,8 +198,8 @@ export async function submit(directory: string, options: SubmitOptions): Promise
     writeFileAtomic(join(scripts, 'array.sh'), array);
     writeFileAtomic(join(scripts, 'merge.sh'), after);
   } catch (error) {
-    if (error instanceof BatchPathError) throw faultOf('submit', error.message);
-    if (error instanceof BatchLineError) throw faultOf('--sbatch', error.message);
+    if (error instanceof BatchPathError) throw faultIn('submit', error.message);
+    if (error instanceof BatchLineError) throw faultIn('--sbatch', error.message);
     throw error;
   }
   const array = sbatch([join(scripts, 'array.sh')]);
@@ -219,7 +219,7 @@ function readHeader(file: string): string {
   try {
     return readRegularText(file, 2 ** 20, 'a script');
   } catch (error) {
-    throw faultOf(file, `cannot read the #SBATCH lines: ${reasonOf(error)}`);
+    throw faultIn(file, `cannot read the #SBATCH lines: ${reasonOf(error)}`);
   }
 }
 
@@ -241,7 +241,7 @@ function sbatch(args: readonly string[]): string {
   if (error) {
     const reason =
       reasonOf(error) === 'there is no such file' ? 'it is not installed' : reasonOf(error);
-    throw faultOf(
+    throw faultIn(
       '--slurm',
       `cannot call sbatch: ${reason}`,
       '`sweep run --shard i/n` works with any engine',

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { basename, dirname, relative, resolve } from 'node:path';
 import { visible } from '../base/visible.ts';
-import { faultOf, reasonOf } from '../files/faults.ts';
+import { faultIn, reasonOf } from '../files/faults.ts';
 import { schemaFile } from '../files/package-files.ts';
 
 /** Writes a scenario to start from; never over a file that exists. */
@@ -11,7 +11,7 @@ export async function init(file: string): Promise<void> {
     writeFileSync(file, text, { flag: 'wx' });
   } catch (error) {
     const exists = (error as NodeJS.ErrnoException).code === 'EEXIST';
-    throw faultOf(
+    throw faultIn(
       file,
       exists
         ? 'this file exists already, and is left as it is'

@@ -12,6 +12,7 @@ import { runTableNames, runTables } from '../report/csv.ts';
 import { summary } from '../report/summary.ts';
 import { runBaseline } from '../scenario/baseline.ts';
 import { placed } from '../scenario/load.ts';
+import type { AnySetting } from '../scenario/overrides.ts';
 import { scenarioYaml } from '../scenario/resolve.ts';
 import { runScenario } from '../scenario/run.ts';
 import { mechanismsOf } from './free-option.ts';
@@ -42,7 +43,10 @@ export async function run(file: string, options: RunCommandOptions): Promise<voi
   const startedAt = new Date();
   const start = performance.now();
   const free = options.free === undefined ? [] : mechanismsOf(options.free);
-  const set = free.length > 0 ? [...options.set, `free=[${free.join(', ')}]`] : options.set;
+  const set: AnySetting[] = [...options.set];
+  if (free.length > 0) {
+    set.push({ option: '--free', text: `[${free.join(', ')}]`, form: 'yaml', key: 'free' });
+  }
   const loaded = await openScenario(file, { ...options, set });
   const { scenario } = loaded;
   const out = options.out ?? join('results', scenario.name);

@@ -4,6 +4,7 @@ import { shellWord } from '../base/shell.ts';
 import { visible } from '../base/visible.ts';
 import { checkOutput } from '../files/check-output.ts';
 import { shown } from '../report/quantities.ts';
+import type { AnySetting } from '../scenario/overrides.ts';
 import { RunAborted } from '../scenario/run.ts';
 import { type MeasureName, measures } from '../stats/measures.ts';
 import type { Campaign } from '../sweep/campaign.ts';
@@ -104,17 +105,15 @@ async function showResults(directory: string, { report, plot, quiet, json }: Swe
 }
 
 export function openSweep(file: string, options: SweepOptions) {
-  const set: string[] = [];
-  // One value for all of them: an axis path has dots of its own.
-  if (options.axis.length > 0) {
-    const axes = options.axis.map((text) => {
-      const equals = text.indexOf('=');
-      return equals < 0 ? text : `"${text.slice(0, equals)}": ${text.slice(equals + 1)}`;
-    });
-    set.push(`sweep={axes: {${axes.join(', ')}}}`);
-  }
+  const set: AnySetting[] = options.axis.map((text) => ({
+    ...{ option: '--axis', text, form: 'axis' },
+    ...{ key: 'sweep', within: 'axes' },
+  }));
   set.push(...options.set);
-  if (options.replications !== undefined) set.push(`sweep.replications=${options.replications}`);
+  if (options.replications !== undefined) {
+    const text = String(options.replications);
+    set.push({ option: '--replications', text, form: 'yaml', key: 'sweep.replications' });
+  }
   return openCampaign(file, { set, seed: options.seed }, (name) =>
     resolve(options.out ?? join('results', `${name}-sweep`)),
   );

@@ -8,7 +8,7 @@ import {
   type Path,
   without,
 } from './located.ts';
-import { applySets, applyValue, type PlacedValue } from './overrides.ts';
+import { type AnySetting, applySettings, applyValue, type PlacedValue } from './overrides.ts';
 import { parseYaml } from './parse.ts';
 import { expandPresets, PresetReader, type PresetTexts, presets } from './presets.ts';
 import { placeOf, resolveScenario, type Scenario } from './resolve.ts';
@@ -23,8 +23,13 @@ export interface LoadOptions {
   readonly file: string;
   /** Text of another file, for `extends`. Throws when it cannot be read. */
   readonly readFile?: ((path: string) => string) | undefined;
-  /** `path=value`, applied in order. */
-  readonly set?: readonly string[] | undefined;
+  /** What the command line sets, `path=value` for example, applied in order. */
+  readonly set?: readonly AnySetting[] | undefined;
+  /**
+   * An option, with an example, that may be given instead of a key, by path: the options of a
+   * command are named where some of them are missing.
+   */
+  readonly instead?: Readonly<Record<string, string>> | undefined;
   /** Instead of those that ship. */
   readonly presets?: PresetTexts | undefined;
 }
@@ -72,6 +77,7 @@ export class ScenarioTree {
   readonly #texts: PresetTexts;
   readonly #reader: PresetReader;
   readonly #isPreset: (file: string) => boolean;
+  readonly #instead: Readonly<Record<string, string>>;
   /** As written, without `--set`. */
   readonly #files: LocatedMap;
 
@@ -80,10 +86,11 @@ export class ScenarioTree {
     const findings = this.#findings;
     this.#texts = options.presets ?? presets;
     this.#reader = new PresetReader(this.#texts, findings);
+    this.#instead = options.instead ?? {};
     this.#isPreset = (file) =>
       /^configs\/(processors|hypervisors|workloads)\//.test(file) && file !== options.file;
     const written = new FileReader(options.readFile, findings).read(options.file, text);
-    const root = written && applySets(written, options.set ?? [], findings);
+    const root = written && applySettings(written, options.set ?? [], findings);
     if (root?.form !== 'map') {
       if (root) findings.add(root.place, 'a scenario is a map: lines of the form `key: value`');
       findings.throwIfAny();
@@ -105,6 +112,7 @@ export class ScenarioTree {
     const scenario = resolveScenario(expanded, this.#texts, findings, {
       reader: this.#reader,
       isPreset: this.#isPreset,
+      instead: this.#instead,
       files: root === this.#files ? undefined : this.#files,
     });
     findings.throwIfAny();

@@ -11,7 +11,7 @@ import { checkEffects, idleKeys } from './effects.ts';
 import type { FindInput, SweepInput } from './experiments.ts';
 import type { Findings } from './findings.ts';
 import type { MechanismName } from './free.ts';
-import { reportIssue } from './issues.ts';
+import { type IssueContext, reportIssue } from './issues.ts';
 import { follow, type Located, type LocatedMap, type Path, toValue } from './located.ts';
 import { type Authors, isChosen, isMeant, withoutPath } from './meant.ts';
 import type { PresetTexts } from './presets.ts';
@@ -93,6 +93,10 @@ export function scenarioYaml(scenario: Scenario): string {
   return stringify(scenario.input, { aliasDuplicateObjects: false, lineWidth: 100 });
 }
 
+/** Where the values come from, and `instead`: see `LoadOptions`. */
+type ResolveOptions = Pick<Authors, 'reader' | 'isPreset' | 'files'> &
+  Pick<IssueContext, 'instead'>;
+
 /**
  * Checks a scenario whose presets are filled in. Undefined when something is wrong: see `findings`.
  */
@@ -100,7 +104,7 @@ export function resolveScenario(
   root: LocatedMap,
   texts: PresetTexts,
   findings: Findings,
-  { reader, isPreset, files }: Pick<Authors, 'reader' | 'isPreset' | 'files'>,
+  { reader, isPreset, files, instead }: ResolveOptions,
 ): Scenario | undefined {
   const schema = schemaFor(texts);
   const value = toValue(root);
@@ -109,7 +113,7 @@ export function resolveScenario(
     path.at(-2) === 'workload' ? Object.keys(texts.workloads) : [];
   const issues = parsed.success ? [] : parsed.error.issues;
   for (const issue of issues) {
-    reportIssue(issue, { root, value, schema, findings, extraKinds });
+    reportIssue(issue, { root, value, schema, findings, extraKinds, instead });
   }
   const broken = issues.map((issue) => issue.path as Path);
   const scenario = parsed.success ? parsed.data : repaired(schema, value, issues);
