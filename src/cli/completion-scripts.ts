@@ -256,9 +256,7 @@ function described(
   between: string,
   word: (text: string) => string = quoted,
 ): string {
-  return offers
-    .map(([name, text]) => word(`${name}${between}${brief(text).replaceAll(':', '')}`))
-    .join(' ');
+  return offers.map(([name, text]) => word(`${name}${between}${brief(text)}`)).join(' ');
 }
 
 const pathsOf = ({ commands }: Grammar): string[] =>

@@ -49,6 +49,7 @@ const program = new Command('worldswitch')
   })
   .helpCommand(false)
   .exitOverride()
+  .showSuggestionAfterError(false)
   // usage.ts says it, with a suggestion.
   .configureOutput({ outputError: () => {} })
   .configureHelp({

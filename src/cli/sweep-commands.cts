@@ -86,7 +86,7 @@ function addSweepCommands(program: CommandType): void {
     .option('--smallest', 'find the smallest value that meets it instead')
     .option(
       '--across <path=values>',
-      'ask again for each of these values: tags.kind=none,kvm (repeatable)',
+      'ask again for each of these values: hypervisor.tags.kind=none,kvm (repeatable)',
       collect,
       [],
     )

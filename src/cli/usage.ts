@@ -11,13 +11,13 @@ export function refuse({ code, message }: CommanderError, program: Command): voi
   if (!message.startsWith('error:')) return;
   const command = commandIn(program, process.argv.slice(2));
   const hint = suggestion(code, message, command) ?? `see ${nameOf(command)} --help`;
-  process.stderr.write(`${visible(`${message} — ${hint}`)}\n`);
+  process.stderr.write(`${visible(`${message.replace(/[.]$/, '')} — ${hint}`)}\n`);
 }
 
 /** The innermost command that was named. */
 function commandIn(program: Command, words: readonly string[]): Command {
   let command = program;
-  for (const word of words) {
+  for (const word of words[0] === 'help' ? words.slice(1) : words) {
     const next = command.commands.find((candidate) => candidate.name() === word);
     if (next) command = next;
     else if (!word.startsWith('-')) break;

@@ -76,10 +76,11 @@ export function nearest(word: string, candidates: readonly string[]): string | u
   const lower = word.toLowerCase();
   const near =
     candidates.find((candidate) => candidate.toLowerCase() === lower) ?? closest(word, candidates);
-  if (isNear(lower, near.toLowerCase())) return near;
-  return candidates
+  if (distance(lower, near.toLowerCase()) < 2) return near;
+  const [short] = candidates
     .filter((candidate) => isShort(lower, candidate.toLowerCase()))
-    .toSorted((a, b) => a.length - b.length)[0];
+    .toSorted((a, b) => a.length - b.length);
+  return short ?? (isNear(lower, near.toLowerCase()) ? near : undefined);
 }
 
 /** `bse` is short for `baseline`: its letters in their order, the first one first. */
