@@ -1,7 +1,8 @@
-import { ConfigError, type Diagnostic, MemoryError } from '../base/errors.ts';
+import { ConfigError, type Diagnostic, MemoryError, type Place } from '../base/errors.ts';
 import { Findings } from './findings.ts';
 import {
   child,
+  follow,
   type Located,
   type LocatedMap,
   mergeScenarios,
@@ -34,11 +35,22 @@ export interface LoadOptions {
   readonly presets?: PresetTexts | undefined;
 }
 
+/** Where a value of the complete scenario comes from. */
+export interface Origin {
+  readonly place: Place;
+  /** The line that stands there; of an option, its text. */
+  readonly line: string;
+  /** It stands in a preset, `configs/<folder>/<name>.yaml`. */
+  readonly preset: boolean;
+}
+
 /** A scenario that still knows where its values were written. */
 export interface LoadedScenario {
   readonly scenario: Scenario;
   /** A problem found later (a file that cannot be read), at the place of the value at `path`. */
   diagnose(path: Path, message: string, suggestion?: string): Diagnostic;
+  /** Where exactly the value at `path` was written; undefined: it is a default. */
+  originOf(path: Path): Origin | undefined;
   /** The file in which the value at `path` was written. */
   fileOf(path: Path): string;
 }
@@ -109,7 +121,7 @@ export class ScenarioTree {
       this.root,
     ) as LocatedMap;
     const expanded = expandPresets(root, this.#reader);
-    const scenario = resolveScenario(expanded, this.#texts, findings, {
+    const resolved = resolveScenario(expanded, this.#texts, findings, {
       reader: this.#reader,
       isPreset: this.#isPreset,
       instead: this.#instead,
@@ -118,9 +130,15 @@ export class ScenarioTree {
     findings.throwIfAny();
     this.#findings.throwIfAny();
     return {
-      scenario: scenario!,
+      scenario: resolved!.scenario,
       diagnose: (path, message, suggestion) =>
         findings.diagnostic(placeOf(expanded, path, this.#isPreset), message, suggestion),
+      originOf: (path) => {
+        const { node, depth } = follow(resolved!.written, path);
+        if (depth < path.length) return undefined;
+        const { place, excerpt = '' } = findings.diagnostic(node.place, '');
+        return { place, line: excerpt, preset: this.#isPreset(place.file) };
+      },
       fileOf: (path) => placeOf(expanded, path, this.#isPreset).file,
     };
   }

@@ -93,6 +93,12 @@ export function scenarioYaml(scenario: Scenario): string {
   return stringify(scenario.input, { aliasDuplicateObjects: false, lineWidth: 100 });
 }
 
+/** A complete scenario, and as much of it as files, presets and options say. */
+export interface Resolved {
+  readonly scenario: Scenario;
+  readonly written: Located;
+}
+
 /** Where the values come from, and `instead`: see `LoadOptions`. */
 type ResolveOptions = Pick<Authors, 'reader' | 'isPreset' | 'files'> &
   Pick<IssueContext, 'instead'>;
@@ -105,7 +111,7 @@ export function resolveScenario(
   texts: PresetTexts,
   findings: Findings,
   { reader, isPreset, files, instead }: ResolveOptions,
-): Scenario | undefined {
+): Resolved | undefined {
   const schema = schemaFor(texts);
   const value = toValue(root);
   const parsed = schema.safeParse(value);
@@ -131,8 +137,9 @@ export function resolveScenario(
   if (!findings.any) checkWorkloads(context);
   if (!findings.any) checkEffects(context);
   if (findings.any) return undefined;
-  const input = withDefaults(schema, toValue(withoutIdle(authors)));
-  return deepFreeze(inInternalUnits(scenario, input as Scenario['input']));
+  const written = withoutIdle(authors);
+  const input = withDefaults(schema, toValue(written));
+  return { scenario: deepFreeze(inInternalUnits(scenario, input as Scenario['input'])), written };
 }
 
 /**

@@ -133,7 +133,7 @@ describe.skipIf(!installed('fish'))('fish', () => {
     const calls = rows.map(([line]) => `complete -C 'worldswitch ${line}'; echo ====`);
     const out = inShell('fish', `source ./fish\n${calls.join('\n')}`, '--no-config');
     const offered = out
-      .split('--\n')
+      .split('====\n')
       .map((text) => text.split('\n').map((one) => one.split('\t')[0]));
     for (const [i, [line, some, not]] of rows.entries()) {
       expect(offered[i], line).toEqual(expect.arrayContaining([...some]));
