@@ -82,7 +82,7 @@ const rows: readonly (readonly [line: string, offered: readonly string[], not?: 
   ['trace synth we', ['web-server']],
   ['help sw', ['sweep']],
   ['completion ', [...shells]],
-  ['run --set host.memory=', [], 'host.memory='],
+  ['run --set host.memory=', [], 'host.pcpus='],
 ];
 
 describe.skipIf(!installed('bash'))('bash', () => {
