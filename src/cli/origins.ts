@@ -2,7 +2,7 @@ import { stringify } from 'yaml';
 import type { LoadedScenario } from '../scenario/load.ts';
 import type { Path } from '../scenario/located.ts';
 import { type PresetFolder, presets } from '../scenario/presets.ts';
-import { type PresetNumber, presetNumbers } from './preset-numbers.ts';
+import { assumedKeys } from './preset-numbers.ts';
 
 /**
  * Where each value of a complete scenario comes from: a line of a file, a preset, an option, or the
@@ -93,7 +93,7 @@ function plainYaml(value: unknown): string {
 
 const inWords = (assumed: string | true): string => {
   if (assumed === true) return 'assumed';
-  return /^\d/.test(assumed) ? `assumed, range ${assumed}` : `assumed, one of ${assumed}`;
+  return assumed.includes('..') ? `assumed, range ${assumed}` : `assumed (${assumed})`;
 };
 
 /** What presets are called in a scenario, by folder, and how deep in it their keys begin. */
@@ -105,7 +105,7 @@ const presetKinds: Readonly<Record<PresetFolder, readonly [noun: string, depth: 
 
 class OriginReader {
   readonly #loaded: LoadedScenario;
-  readonly #numbers = new Map<string, readonly PresetNumber[]>();
+  readonly #assumed = new Map<string, ReadonlyMap<string, string>>();
 
   constructor(loaded: LoadedScenario) {
     this.#loaded = loaded;
@@ -125,23 +125,25 @@ class OriginReader {
       string,
     ];
     const [noun, depth] = presetKinds[folder];
-    const key = path.slice(depth).join('.');
+    const assumed = this.#assumedIn(folder, name);
     // A comment counts for all that stands on its line: { size: 2MiB, ways: 32 }.
-    const number = this.#numbersOf(folder, name).find((one) => `${key}.`.startsWith(`${one.key}.`));
+    const keys = path.map((_, i) => path.slice(depth, path.length - i).join('.'));
+    const key = keys.find((one) => assumed.has(one));
     return {
       origin: `${noun} ${name}:${place.line}`,
-      ...(number?.status === 'assumed' ? { assumed: rangeOf(number.range) || true } : {}),
+      ...(key === undefined ? {} : { assumed: rangeOf(assumed.get(key)!) || true }),
     };
   }
 
-  #numbersOf(folder: PresetFolder, name: string): readonly PresetNumber[] {
-    const known = this.#numbers.get(`${folder}/${name}`);
+  #assumedIn(folder: PresetFolder, name: string): ReadonlyMap<string, string> {
+    const known = this.#assumed.get(`${folder}/${name}`);
     if (known) return known;
-    const numbers = presetNumbers(presets[folder][name]!);
-    this.#numbers.set(`${folder}/${name}`, numbers);
-    return numbers;
+    const assumed = assumedKeys(presets[folder][name]!);
+    this.#assumed.set(`${folder}/${name}`, assumed);
+    return assumed;
   }
 }
 
 /** `500-1200` -> `500..1200` */
-const rangeOf = (text: string): string => text.replace(/^([\d.]+)-([\d.])/, '$1..$2');
+const rangeOf = (text: string): string =>
+  text.replace(/^([\d.]+(?:e\d+)?(?: ?[A-Za-z]+)?)-(?=[\d.])/, '$1..');
