@@ -98,7 +98,7 @@ function addSweepCommands(program: CommandType): void {
     .addHelpText(
       'after',
       example(
-        'find configs/consolidation.yaml --axis vms.web.count --to 32 --objective "slowdown < 1.5 for every VM"',
+        'find configs/consolidation.yaml --axis vms.web.count --to 32 --objective "slowdown < 1.5"',
       ),
     )
     .action(async (file: string, options) => (await import('./find.ts')).find(file, options));
