@@ -17,6 +17,7 @@ import { scenarioYaml } from '../scenario/resolve.ts';
 import { runScenario } from '../scenario/run.ts';
 import { mechanismsOf } from './free-option.ts';
 import { onInterrupt, settle } from './interrupt.ts';
+import { sayEmptyGroups } from './notes.ts';
 import { ProgressBar } from './progress.ts';
 import { print, style } from './terminal.ts';
 
@@ -51,6 +52,7 @@ export async function run(file: string, options: RunCommandOptions): Promise<voi
   const { scenario } = loaded;
   const out = options.out ?? join('results', scenario.name);
   checkOutput(out, '--out', { files: filesOf(options) });
+  if (!options.quiet) sayEmptyGroups(loaded);
   if (scenario.sweep && !options.quiet) {
     process.stderr.write(
       'worldswitch: this runs the scenario alone; `worldswitch sweep` runs the points of its `sweep:`\n',

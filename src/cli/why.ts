@@ -11,6 +11,7 @@ import { mechanismsOf } from './free-option.ts';
 import { onInterrupt } from './interrupt.ts';
 import { openSide, Runner } from './side.ts';
 import { print, style } from './terminal.ts';
+import { sayTwins } from './twin-estimate.ts';
 
 export interface WhyOptions {
   readonly set: readonly string[];
@@ -38,6 +39,9 @@ export async function why(
   if (vm !== undefined) checkName(vm, namesOf(loaded.scenario.vms));
   const interrupt = onInterrupt();
   try {
+    if (options.free !== undefined && !options.json) {
+      await sayTwins(loaded, interrupt, free?.length ?? MECHANISMS, side.stored ? 1 : 2);
+    }
     const runner = new Runner(interrupt, options.json === true);
     const result = await runner.result(side);
     const name = vm ?? worstVm(result);

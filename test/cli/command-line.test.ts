@@ -159,6 +159,52 @@ describe('a command line that is not understood', () => {
   });
 });
 
+it('says which groups of VMs a file leaves empty, unless an option did', async () => {
+  const vms = ['web', 'job'].map(
+    (name) => `{ name: ${name}, count: 0, memory: 64MiB, workload: { kind: idle } }`,
+  );
+  writeFileSync(
+    join(dir, 'none.yaml'),
+    smallYaml({ vms: `[${vms.join(', ')}, { name: x, workload: { kind: idle } }]` }),
+  );
+  const { status, stderr } = await worldswitchHere(
+    dir,
+    'check',
+    'none.yaml',
+    '--set',
+    'vms.job.count=0',
+  );
+  expect([status, stderr]).toEqual([
+    0,
+    'none.yaml:6:27: note: there is no VM of the group "web": its count is 0\n',
+  ]);
+  expect((await worldswitchHere(dir, 'check', '-q', 'none.yaml')).stderr).toBe('');
+  const all = await worldswitchHere(dir, 'check', 'none.yaml', '--set', 'vms.x.count=0');
+  expect([all.status, all.stderr.split('\n')[0]]).toEqual([
+    2,
+    'none.yaml:6:6: error: there is no VM: every count is 0',
+  ]);
+});
+
+it('says before its twins how long they will take', async () => {
+  const args = [
+    'why',
+    's.yaml',
+    'web-0',
+    '--free',
+    'exit,tlb-flush',
+    '--set',
+    'vms.web.workload.kind=tlb-thrash',
+  ];
+  const { status, stderr } = await worldswitchHere(dir, ...args);
+  expect([status, stderr]).toEqual([
+    0,
+    expect.stringMatching(
+      /^worldswitch: --free runs 3 twins, mechanisms alone and in pairs: about \d+ s in all\n$/,
+    ),
+  ]);
+});
+
 describe('init', () => {
   const service = getLanguageService({
     schemaRequestService: async (uri: string) => readFileSync(new URL(uri), 'utf8'),
