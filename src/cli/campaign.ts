@@ -47,7 +47,7 @@ import {
   sayShortWindows,
 } from './sweep.ts';
 import { print } from './terminal.ts';
-import { shortTime } from './text-table.ts';
+import { counted, shortTime } from './text-table.ts';
 
 /** The parts of a sweep, for more than one machine: plan, run a shard, submit, status, merge. */
 
@@ -59,7 +59,8 @@ export async function planCampaign(file: string, options: SweepOptions): Promise
   const { plan } = campaign;
   if (options.quiet) return;
   const [place, shown] = [visible(directory), visible(shellWord(directory))];
-  print(`${plan.points} points, ${plan.replications} replications each, planned in ${place}/
+  const size = `${counted(plan.points, 'point')}, ${counted(plan.replications, 'replication')} each`;
+  print(`${size}, planned in ${place}/
 run all of it:    worldswitch sweep run ${shown}
 or a part of it:  worldswitch sweep run ${shown} --shard 0/8
 or on a cluster:  worldswitch sweep submit ${shown} --slurm
@@ -120,7 +121,7 @@ async function reportMissing(campaign: Campaign, directory: string): Promise<voi
   sayDoubted(campaign, 'left out');
   if (missing === 0) return;
   say(
-    `${missing} runs are missing from the tables; \`worldswitch sweep run ${directory}\` does them`,
+    `${missing === 1 ? '1 run is' : `${missing} runs are`} missing from the tables: \`worldswitch sweep run ${directory}\` does what is missing`,
   );
   process.exitCode = ExitCode.SomeFailed;
 }
@@ -165,7 +166,7 @@ export interface SubmitOptions {
 
 /** `worldswitch sweep submit DIR --slurm` */
 export async function submit(directory: string, options: SubmitOptions): Promise<void> {
-  if (!options.slurm) throw faultIn('submit', 'submit to what?', 'write --slurm');
+  if (!options.slurm) throw faultIn('submit', 'it is not said where to submit', 'give --slurm');
   const path = resolve(directory);
   const { campaign } = await reopenCampaign(path);
   const { missing, totalSeconds } = await estimateCost(campaign);
@@ -210,8 +211,8 @@ export async function submit(directory: string, options: SubmitOptions): Promise
   };
   writeFileAtomic(join(scripts, 'submission.json'), `${JSON.stringify(submitted, null, 2)}\n`);
   const command = `worldswitch sweep status ${visible(shellWord(directory))}`;
-  print(`${missing} runs in ${shards} tasks of about ${shortTime(totalSeconds / shards / options.cpus)}
-array job ${submitted.array}, merge job ${submitted.merge}; \`${command}\` shows how far it is
+  print(`${counted(missing, 'run')} in ${counted(shards, 'task')} of about ${shortTime(totalSeconds / shards / options.cpus)}
+array job ${submitted.array}, merge job ${submitted.merge}; \`${command}\` shows its progress
 `);
 }
 
@@ -244,7 +245,7 @@ function sbatch(args: readonly string[]): string {
     throw faultIn(
       '--slurm',
       `cannot call sbatch: ${reason}`,
-      '`sweep run --shard i/n` works with any engine',
+      '`sweep run --shard i/n` works with any batch system',
     );
   }
   const id = /^\d+/.exec(stdout.trim())?.[0];

@@ -21,7 +21,7 @@ import { ExitCode } from './fail.ts';
 import { type Interrupt, onInterrupt } from './interrupt.ts';
 import { ProgressBar } from './progress.ts';
 import { print, style } from './terminal.ts';
-import { shortTime, textTable } from './text-table.ts';
+import { counted, shortTime, textTable } from './text-table.ts';
 
 export interface SweepOptions {
   readonly set: readonly string[];
@@ -160,11 +160,13 @@ export async function executeCampaign(
 export function sayDoubted({ store: { doubted } }: Campaign, fate: string): void {
   if (doubted === 0) return;
   const [runs, are] = doubted === 1 ? ['stored run', 'is'] : ['stored runs', 'are'];
-  say(`${doubted} ${runs} ${are} damaged or of something else, and ${are} ${fate}`);
+  say(
+    `${doubted} ${runs} ${are} damaged or do${doubted === 1 ? 'es' : ''} not belong here, and ${are} ${fate}`,
+  );
 }
 
 export function countUnits({ ran, reused, failures }: Outcome): string {
-  const parts = [`${ran} runs`];
+  const parts = [counted(ran, 'run')];
   if (reused > 0) parts.push(`${reused} reused from before`);
   if (failures.length > 0) parts.push(`${failures.length} failed`);
   return parts.join(', ');
@@ -215,9 +217,13 @@ async function printPlan(campaign: Campaign, directory: string, options: SweepOp
   ]);
   print(textTable([['point', ...plan.space.axes.map(({ column }) => column)], ...rows]));
   if (first < plan.points) print(`… ${plan.points - first} more\n`);
-  const upTo = plan.precision === undefined ? '' : ` to ${plan.maxReplications}`;
-  print(`${plan.points} points, ${firstReplications(plan)}${upTo} replications each\n`);
-  print(`${missing} runs to do, ${stored} stored already\n`);
+  const least = firstReplications(plan);
+  const replications =
+    plan.precision === undefined
+      ? counted(least, 'replication')
+      : `${least} to ${counted(plan.maxReplications, 'replication')}`;
+  print(`${counted(plan.points, 'point')}, ${replications} each\n`);
+  print(`${counted(missing, 'run')} to do, ${stored} stored already\n`);
   print(
     `about ${shortTime(seconds)} with ${lanes} at a time; results would go to ${visible(directory)}/\n`,
   );

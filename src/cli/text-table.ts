@@ -19,6 +19,10 @@ export function textTable(rows: readonly (readonly string[])[]): string {
     .concat('\n');
 }
 
+/** `1 run`, `2 runs` */
+export const counted = (count: number, noun: string): string =>
+  `${count} ${noun}${count === 1 ? '' : 's'}`;
+
 /** `12 s`, `3.5 min`, `2.1 h`. */
 export function shortTime(seconds: number): string {
   if (seconds < 100) return `${Math.max(1, Math.ceil(seconds))} s`;

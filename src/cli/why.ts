@@ -50,7 +50,7 @@ export async function why(
       throw faultIn(
         'why',
         `${name ?? 'no VM'} has executed no user instructions in the measured window`,
-        'a longer duration',
+        'use a longer duration',
       );
     }
     const native = await runner.run(loaded, 'native', (hooks) =>

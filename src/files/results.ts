@@ -92,12 +92,15 @@ export function readResults(directory: string): RunFiles | SweepFiles {
   const sweep = has('points.csv') || has('campaign.json');
   const absent = missing(sweep ? SWEEP : RUN);
   if (absent.length > 0) {
+    const planned = has('campaign.json');
     const what = sweep
-      ? 'a sweep that is not finished'
+      ? planned
+        ? 'a sweep that is not finished'
+        : 'not all of the results of a sweep'
       : absent.length === RUN.length
         ? 'no results here'
         : 'not all of the results of a run';
-    const hint = sweep ? 'the same `worldswitch sweep` command goes on with it' : HINT;
+    const hint = planned ? 'run the same `worldswitch sweep` command again to finish it' : HINT;
     throw faultIn(directory, `${what}: there is no ${absent.join(', ')}`, hint);
   }
   const table = (name: string, columns: readonly string[]) => readTable(directory, name, columns);

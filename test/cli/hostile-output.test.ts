@@ -243,10 +243,10 @@ describe('a sweep whose directory goes wrong', () => {
       writeFileSync(second, readFileSync(second, 'utf8').replace('"mhz":2200', '"mhz":"2200"'));
       const before = folder.run(['sweep', 'status', 'changed']);
       expect(before.out).toContain('2 of 4 runs are there');
-      expect(before.err).toContain('2 stored runs are damaged or of something else');
+      expect(before.err).toContain('2 stored runs are damaged or do not belong here');
       const { code, err } = sweep('changed');
       expect(err).toBe(
-        'worldswitch: 2 stored runs are damaged or of something else, and are run again\n',
+        'worldswitch: 2 stored runs are damaged or do not belong here, and are run again\n',
       );
       expect(code).toBe(0);
       expect(tables('changed')).toEqual(tables('good'));

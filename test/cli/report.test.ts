@@ -217,7 +217,7 @@ describe('worldswitch report of a sweep', () => {
     const command = /npx worldswitch find [^<]*/.exec(html)![0];
     expect(command.replaceAll('&#39;', "'").replace('&lt;', '<')).toBe(
       "npx worldswitch find swept.yaml --axis vms.loop.count --from 1 --to 4 --objective 'ready share < 60% for every VM'" +
-        " --across 'hypervisor.scheduler.timeslice=[1ms]' --across 'hypervisor.mmu.kind=[shadow]'",
+        " --across hypervisor.scheduler.timeslice=1ms --across hypervisor.mmu.kind=shadow",
     );
   });
 
