@@ -84,8 +84,8 @@ describe('worldswitch compare', () => {
 
   it.each([
     [['one'], /nothing to compare with/],
-    [['nowhere', 'one'], /nowhere:1:1: error: cannot read the scenario/],
-    [['empty', 'one'], /empty:1:1: error: no results here/],
+    [['nowhere', 'one'], /worldswitch: nowhere: cannot read the scenario/],
+    [['empty', 'one'], /worldswitch: empty: no results here/],
     [['one', 'other.yaml'], /the groups of VMs differ: loop \(only in A\)/],
     [['broken', 'one'], /ledger\.csv:1:1: error: row 2 has no number in cycles: "x"/],
   ])('refuses %j with exit code 2 and a reason', (args, message) => {
