@@ -56,7 +56,7 @@ const params = z.object({
     .int()
     .min(0)
     .default(0)
-    .describe('use only the first so many references, of all kinds together; 0 = all'),
+    .describe('use only this many references, from the first on, of all kinds together; 0 = all'),
   populate: z
     .boolean()
     .optional()
