@@ -10,6 +10,7 @@ import { faultIn, reasonOf } from '../files/faults.ts';
 import { writeFileAtomic } from '../files/output.ts';
 import { readRegularText } from '../files/read-file.ts';
 import { readRecord, type Submission, submission } from '../files/records.ts';
+import { counted } from '../report/quantities.ts';
 import type { Campaign } from '../sweep/campaign.ts';
 import {
   beginCampaign,
@@ -47,7 +48,7 @@ import {
   sayShortWindows,
 } from './sweep.ts';
 import { print } from './terminal.ts';
-import { counted, shortTime } from './text-table.ts';
+import { shortTime } from './text-table.ts';
 
 /** The parts of a sweep, for more than one machine: plan, run a shard, submit, status, merge. */
 
@@ -59,7 +60,7 @@ export async function planCampaign(file: string, options: SweepOptions): Promise
   const { plan } = campaign;
   if (options.quiet) return;
   const [place, shown] = [visible(directory), visible(shellWord(directory))];
-  const size = `${counted(plan.points, 'point')}, ${counted(plan.replications, 'replication')} each`;
+  const size = `${counted(plan.points, 'points')}, ${counted(plan.replications, 'replications')} each`;
   print(`${size}, planned in ${place}/
 run all of it:    worldswitch sweep run ${shown}
 or a part of it:  worldswitch sweep run ${shown} --shard 0/8
@@ -211,7 +212,7 @@ export async function submit(directory: string, options: SubmitOptions): Promise
   };
   writeFileAtomic(join(scripts, 'submission.json'), `${JSON.stringify(submitted, null, 2)}\n`);
   const command = `worldswitch sweep status ${visible(shellWord(directory))}`;
-  print(`${counted(missing, 'run')} in ${counted(shards, 'task')} of about ${shortTime(totalSeconds / shards / options.cpus)}
+  print(`${counted(missing, 'runs')} in ${counted(shards, 'tasks')} of about ${shortTime(totalSeconds / shards / options.cpus)}
 array job ${submitted.array}, merge job ${submitted.merge}; \`${command}\` shows its progress
 `);
 }

@@ -24,19 +24,39 @@ const preset = (folder: PresetFolder) => (): Entry[] =>
     return { name, summary: description ?? firstComment(text) };
   });
 
+interface Policies {
+  readonly definitions: readonly {
+    readonly name: string;
+    readonly summary: string;
+    readonly lists?: Readonly<Record<string, readonly Entry[]>> | undefined;
+  }[];
+}
+
 const policies =
-  ({ definitions }: { readonly definitions: readonly { name: string; summary: string }[] }) =>
+  ({ definitions }: Policies) =>
   (): Entry[] =>
     definitions.map(({ name, summary }) => ({ name, summary }));
+
+/** What parameters of these policies choose from, as lists of their own: `shadow-profiles`. */
+const choices = ({ definitions }: Policies): Record<string, () => readonly Entry[]> =>
+  Object.fromEntries(
+    definitions.flatMap(({ name, lists = {} }) =>
+      Object.entries(lists).map(([param, found]) => [`${name}-${param}s`, () => found]),
+    ),
+  );
 
 /** What can be listed; the order is that of a scenario. */
 const lists: Readonly<Record<string, () => readonly Entry[]>> = {
   processors: preset('processors'),
   hypervisors: preset('hypervisors'),
   mmu: policies(mmuModes),
+  ...choices(mmuModes),
   tags: policies(tagPolicies),
+  ...choices(tagPolicies),
   schedulers: policies(schedulers),
+  ...choices(schedulers),
   workloads: () => [...policies(workloads)(), ...preset('workloads')()],
+  ...choices(workloads),
   // Also the columns that are no metrics: whatever stands in the header of a table is explained
   // here.
   metrics: () =>
@@ -73,6 +93,11 @@ export async function list(what: string | undefined, options: { json?: boolean }
       `${JSON.stringify(what === undefined || what === 'presets' ? found : found[names[0]!], null, 2)}\n`,
     );
     return;
+  }
+  if (what === undefined) {
+    print(
+      'What a scenario can name. What results are made of: list metrics, mechanisms, leaves.\n\n',
+    );
   }
   print(
     Object.entries(found)

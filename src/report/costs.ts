@@ -37,11 +37,72 @@ export function virtualizationCosts(ledger: readonly LedgerRow[]): Cost[] {
     .toSorted((a, b) => b.cycles - a.cycles);
 }
 
-function isVirtualization({ leaf, detail }: LedgerRow): boolean {
+function isVirtualization({ leaf, detail }: Pick<LedgerRow, 'leaf' | 'detail'>): boolean {
   if (leaf === 'idle' || leaf.startsWith('guest.') || leaf === 'tlb.l2hit') return false;
   if (leaf === 'walk.guest' || leaf === 'data.stall') return foreign.includes(detail);
   return leaf !== 'shootdown' || detail === 'hypervisor';
 }
+
+/** What a cost of virtualization is for, in the words of the first screen. */
+export const kindWords = {
+  'nested-walks': 'nested page walks',
+  'nested-faults': 'first touches of guest memory (nested page faults)',
+  shadow: 'keeping shadow page tables',
+  exits: 'exits for interrupts, I/O and halts',
+  host: 'interrupts, packets and devices of the host',
+  switches: 'switches between vCPUs and what they flush',
+  migrations: 'moves of vCPUs to other cores',
+  neighbours: 'what neighbours evict from caches and TLBs',
+  shootdowns: 'invalidations of other cores',
+} as const;
+export type CostKind = keyof typeof kindWords;
+
+const shadowExits = ['page-fault', 'pte-write', 'cr3-write', 'cr4-write', 'invlpg'];
+const kindOfCause: Readonly<Record<string, CostKind>> = {
+  interference: 'neighbours',
+  migration: 'migrations',
+  shootdown: 'shootdowns',
+};
+
+/** Undefined for cycles that the work would take without a hypervisor and alone. */
+export function kindOfCost(row: Pick<LedgerRow, 'leaf' | 'detail'>): CostKind | undefined {
+  if (!isVirtualization(row)) return undefined;
+  const { leaf, detail } = row;
+  if (leaf === 'walk.nested') return 'nested-walks';
+  if (leaf === 'walk.guest' || leaf === 'data.stall') return kindOfCause[detail] ?? 'switches';
+  if (leaf === 'switch') return 'switches';
+  if (leaf === 'shootdown') return 'shootdowns';
+  if (leaf === 'host') return 'host';
+  if (detail === 'npf') return 'nested-faults';
+  return shadowExits.includes(detail) ? 'shadow' : 'exits';
+}
+
+/** A cost in words, as the summary names it: what the cycles went to. */
+export function costWords(leaf: string, detail: string): string {
+  switch (leaf) {
+    case 'walk.nested':
+      return 'reading nested tables';
+    case 'walk.guest':
+      return `page walks: ${afterLoss[detail] ?? detail}`;
+    case 'data.stall':
+      return `data lines: ${afterLoss[detail] ?? detail}`;
+    case 'exit.transition':
+      return '#VMEXIT and VMRUN';
+    case 'shootdown':
+      return 'invalidating translations on other cores';
+    default:
+      return leafHelp(leaf, detail);
+  }
+}
+
+/** How a translation or a data line came to be missing. */
+const afterLoss: Readonly<Record<string, string>> = {
+  interference: 'evicted by neighbours',
+  'world-switch': 'after world switches',
+  'asid-exhausted': 'no ASID left',
+  shootdown: 'remapped by the hypervisor',
+  migration: 'vCPU moved to this core',
+};
 
 /** What a leaf is, in a few words. */
 export function leafHelp(leaf: string, detail: string): string {
@@ -49,31 +110,31 @@ export function leafHelp(leaf: string, detail: string): string {
     case 'walk.nested':
       return 'reading nested tables';
     case 'walk.guest':
-      return 'walks: translation lost';
+      return 'reading page tables';
     case 'data.stall':
-      return 'data lines lost';
+      return 'waiting for data lines';
     case 'exit.transition':
       return '#VMEXIT and VMRUN';
     case 'exit.handler':
-      return handlerHelp[detail] ?? 'hypervisor code';
+      return handlerHelp[detail] ?? 'hypervisor code for exits';
     case 'switch':
-      return 'another vCPU: state, scheduler';
+      return 'switching to another vCPU';
     case 'host':
-      return detail === 'device' ? 'device emulation' : 'interrupts of the host, packets';
+      return detail === 'device' ? 'device emulation' : 'host interrupts and packets';
     default:
       return '';
   }
 }
 
 const handlerHelp: Readonly<Record<string, string>> = {
-  npf: 'giving memory at first touch',
-  'page-fault': 'shadow faults: fill or forward',
-  'pte-write': 'emulating table writes',
-  'cr3-write': 'switching shadow, resync',
-  'cr4-write': 'global flush of the guest',
+  npf: 'allocating memory at first touch',
+  'page-fault': 'shadow page faults',
+  'pte-write': 'emulating page-table writes',
+  'cr3-write': 'switching shadow tables, resync',
+  'cr4-write': 'global TLB flushes of the guest',
   invlpg: 'resync of a page',
-  hlt: 'putting the vCPU to sleep',
-  intr: 'interrupts while running',
+  hlt: 'putting a halted vCPU to sleep',
+  intr: 'interrupts while it runs',
   ioio: 'I/O instructions',
-  'apic-access': 'APIC emulation',
+  'apic-access': 'emulating the APIC',
 };

@@ -1,4 +1,7 @@
 import { showBytes } from '../base/units.ts';
+import { mmuModes } from '../hypervisor/mmu/index.ts';
+import type { PolicyHost } from '../hypervisor/requirements.ts';
+import { tagPolicies } from '../hypervisor/tags/index.ts';
 import type { Path } from './located.ts';
 import { checkPageSizes } from './page-size-checks.ts';
 import { processorFaults } from './processor-checks.ts';
@@ -83,33 +86,26 @@ function checkHost({ scenario, sound, fault }: CheckContext): void {
   }
 }
 
+/** What the chosen policies say that they need of processor and hypervisor. */
 function checkPolicies({ scenario, sound, fault }: CheckContext): void {
-  if (!sound(['host'])) return;
-  const { mmu, tags } = scenario.hypervisor;
-  const { svm, tlb } = scenario.host.cpu;
-  const { processor } = scenario.host;
-  if (sound(['hypervisor', 'mmu']) && mmu.kind === 'nested') {
-    if (!svm.nestedPaging) {
-      fault(
-        ['hypervisor', 'mmu', 'kind'],
-        `nested paging needs a processor that has it, and ${processor} has not`,
-        'use mmu: { kind: shadow }, or a processor of Family 10h or later',
-      );
+  if (!sound(['host'], ['hypervisor', 'profile'], ['hypervisor', 'costs'])) return;
+  const { host, hypervisor } = scenario;
+  const place: PolicyHost = {
+    processorName: host.processor,
+    processor: host.cpu,
+    profile: hypervisor.profile,
+    costs: hypervisor.costs,
+  };
+  for (const [role, policies] of [
+    ['mmu', mmuModes],
+    ['tags', tagPolicies],
+  ] as const) {
+    if (!sound(['hypervisor', role])) continue;
+    const { kind, ...params } = hypervisor[role];
+    for (const { param, message, suggestion } of policies.of(kind).requires?.(params, place) ??
+      []) {
+      fault(['hypervisor', role, param ?? 'kind'], message, suggestion);
     }
-    if (mmu['pageSize'] === 2 ** 30 && tlb.l1d['1G'].entries === 0) {
-      fault(
-        ['hypervisor', 'mmu', 'pageSize'],
-        `nested pages of 1GiB need TLB entries for them, and ${processor} has none`,
-        'use 2MiB',
-      );
-    }
-  }
-  if (sound(['hypervisor', 'tags']) && tags.kind === 'flush-by-asid' && !svm.flushByAsid) {
-    fault(
-      ['hypervisor', 'tags', 'kind'],
-      `flush-by-asid needs a processor that has it, and ${processor} has not`,
-      'use kvm, or a processor of Family 15h',
-    );
   }
 }
 

@@ -13,7 +13,16 @@ beforeEach(() => {
 });
 afterEach(() => remove());
 
-const tables = ['dictionary', 'exits', 'latencies', 'ledger', 'metrics', 'timeseries', 'vms'];
+const tables = [
+  'dictionary',
+  'exits',
+  'latencies',
+  'ledger',
+  'metrics',
+  'slices',
+  'timeseries',
+  'vms',
+];
 const read = (...path: string[]) => readFileSync(join(dir, ...path), 'utf8');
 
 describe('worldswitch run', () => {
@@ -133,6 +142,9 @@ describe('the other commands', () => {
       /walk_cycles +cycles +cycles spent/,
     );
     expect((await worldswitchHere(dir, 'list', 'leaves')).stdout).toContain('walk.nested');
+    expect((await worldswitchHere(dir, 'list', 'shadow-profiles')).stdout).toMatch(
+      /vmware-trace {2,}every write to a guest table/,
+    );
   });
 
   it('every command shows an example in its help', async () => {

@@ -1,10 +1,15 @@
 import { describe, expect, test } from 'vitest';
-import * as z from 'zod';
 import { DIRECT_MAP } from '../../src/hypervisor/guest-port.ts';
 import { mmuModes } from '../../src/hypervisor/mmu/index.ts';
 import { type Observer, silent } from '../../src/observe/observer.ts';
 import { oracleText, runOracleYaml } from '../support/oracle.ts';
-import { metric, type Overrides, run } from '../support/scenarios.ts';
+import {
+  metric,
+  modeName as nameOf,
+  type Overrides,
+  PAGING_MODES,
+  run,
+} from '../support/scenarios.ts';
 
 /**
  * A program that has been running for long has its memory mapped, backed and, where there are shadows, shadowed: its
@@ -14,20 +19,14 @@ import { metric, type Overrides, run } from '../support/scenarios.ts';
 const PAGE_SIZES = ['4KiB', '2MiB', '1GiB'] as const;
 type PageSize = (typeof PAGE_SIZES)[number];
 const KINDS = ['code', 'anon', 'file', 'shared'] as const;
+const BYTES: Readonly<Record<PageSize, number>> = {
+  '4KiB': 2 ** 12,
+  '2MiB': 2 ** 21,
+  '1GiB': 2 ** 30,
+};
 
-/** Every registered mode with every word that its parameters allow, and with every page size if it has one. */
-const MODES: Overrides[] = mmuModes.definitions.flatMap(({ name, params }) => {
-  let variants: Overrides[] = [{ kind: name }];
-  for (const [key, schema] of Object.entries(params.shape as Record<string, z.ZodType>)) {
-    const inner = schema instanceof z.ZodPrefault ? schema.unwrap() : schema;
-    const words = inner instanceof z.ZodEnum ? inner.options : [];
-    const values = key === 'pageSize' ? PAGE_SIZES : words;
-    if (values.length === 0) continue;
-    variants = variants.flatMap((base) => values.map((value) => ({ ...base, [key]: value })));
-  }
-  return variants;
-});
-const nameOf = (mmu: Overrides) => Object.values(mmu).join(' ');
+/** All but those that cannot keep what maps a GiB: then it is recycled, and faults are the rule. */
+const MODES = PAGING_MODES.filter(({ pageBudget }) => pageBudget === undefined);
 const BACKINGS = ['on-touch', 'up-front'] as const;
 const FAULTS = ['guest_faults', 'hidden_faults', 'nested_faults', 'fault_walks'] as const;
 
@@ -39,21 +38,43 @@ test('the modes are those of the registry, with their variants', () => {
   expect(new Set(names).size).toBe(names.length);
 });
 
-/** What a walk reads and an entry of the TLB holds, where that follows from the page sizes; else undefined. */
-function walksOf(mmu: Overrides, page: PageSize): { reads: number; entry: PageSize } | undefined {
-  const rank = (size: PageSize) => PAGE_SIZES.indexOf(size);
-  const n = 4 - rank(page);
-  if (mmu['kind'] === 'native') return { reads: n, entry: page };
-  // Shadow tables are built of 4 KiB entries.
-  if (mmu['kind'] === 'shadow') return { reads: 4, entry: '4KiB' };
-  if (mmu['kind'] !== 'nested') return undefined;
-  const nested = mmu['pageSize'] as PageSize;
-  const m = 4 - rank(nested);
-  return { reads: n * m + n + m, entry: PAGE_SIZES[Math.min(rank(page), rank(nested))]! };
+test.each(mmuModes.definitions)(
+  'every shadow profile or other list of $name has a variant',
+  (mode) => {
+    for (const [param, choices] of Object.entries(mode.lists ?? {})) {
+      const tried = new Set((mode.variants ?? []).map((variant) => variant[param]));
+      expect([...tried].toSorted()).toEqual(choices.map(({ name }) => name).toSorted());
+    }
+  },
+);
+
+/** Bytes of the largest page that the hypervisor's tables map under a mode, as its definition says. */
+function largestPage({ kind, ...params }: (typeof MODES)[number]): number {
+  const definition = mmuModes.of(kind);
+  return definition.largestPage(definition.params.parse(params));
 }
 
+/** What a walk reads and an entry of the TLB holds: this follows from the page sizes, and from how the hardware walks. */
+function walksOf(mmu: (typeof MODES)[number], page: PageSize): { reads: number; entry: PageSize } {
+  const largest = largestPage(mmu);
+  const levels = (bytes: number) => 4 - PAGE_SIZES.findLastIndex((size) => BYTES[size] <= bytes);
+  const entry = PAGE_SIZES.findLast((size) => BYTES[size] <= Math.min(BYTES[page], largest))!;
+  if (mmuModes.of(mmu.kind).walk === 'one') return { reads: levels(BYTES[entry]), entry };
+  const [n, m] = [levels(BYTES[page]), levels(largest)];
+  return { reads: n * m + n + m, entry };
+}
+
+/** Whether guest or hypervisor have pages of 1 GiB, which take a VM that has room for them. */
+const hasGib = (mmu: (typeof MODES)[number], page: PageSize): boolean =>
+  page === '1GiB' || largestPage(mmu) === BYTES['1GiB'];
+
 /** One region, and nothing else that happens: no ticks, no system calls, no interrupts of the host. */
-function program(mmu: Overrides, backing: string, page: PageSize, kind: string): Overrides {
+function program(
+  mmu: (typeof MODES)[number],
+  backing: string,
+  page: PageSize,
+  kind: string,
+): Overrides {
   const stores = kind === 'code' ? 0 : 0.3;
   const region = { name: 'region', kind, size: '8MiB', share: 1, stores, pageSize: page };
   return {
@@ -67,7 +88,7 @@ function program(mmu: Overrides, backing: string, page: PageSize, kind: string):
     vms: [
       {
         name: 'vm',
-        memory: [page, mmu['pageSize']].includes('1GiB') ? '2GiB' : '64MiB',
+        memory: hasGib(mmu, page) ? '2GiB' : '64MiB',
         workload: {
           kind: 'synthetic',
           regions: [region],
@@ -96,7 +117,6 @@ describe.each(PAGE_SIZES)('a populated region of pages of %s', (page) => {
           expect(metric(result, 'dirty_walks'), where).toBe(0);
           visits.add(metric(result, 'visits'));
           const law = walksOf(mmu, page);
-          if (!law) continue;
           const walked = metric(result, 'walks');
           const reads = metric(result, 'walk_reads_guest') + metric(result, 'walk_reads_nested');
           expect(reads, `reads ${where}`).toBe(walked * law.reads);
@@ -123,7 +143,7 @@ describe.each(PAGE_SIZES)('with pages of %s', (page) => {
       const processes = { processes: 2, regions, quantum: 50_000, work: 2 };
       const workload = { kind: 'synthetic', hz: 0, ...processes };
       // A GiB for the kernel, one for each process and one for both.
-      const memory = page === '1GiB' ? '4GiB' : mmu['pageSize'] === '1GiB' ? '2GiB' : '64MiB';
+      const memory = page === '1GiB' ? '4GiB' : hasGib(mmu, page) ? '2GiB' : '64MiB';
       const host = { ...(base['host'] as Overrides), memory: '8GiB' };
       const vms = [{ name: 'vm', memory, workload }];
       const faults: number[] = [];
@@ -145,35 +165,37 @@ describe.each(PAGE_SIZES)('with pages of %s', (page) => {
 });
 
 describe.each(PAGE_SIZES)('a trace whose pages are mapped beforehand, by pages of %s', (page) => {
+  const replay = (...set: readonly string[]) =>
+    runOracleYaml(oracleText('one-trace.yaml'), [
+      'vms.first.workload.limitReferences=200000',
+      `vms.first.workload.pageSize=${page}`,
+      'vms.first.memory=6GiB',
+      'host.memory=10GiB',
+      ...set,
+    ]);
+  let bare: ReturnType<typeof replay> | undefined;
+
   test.each(MODES.map((mmu) => [nameOf(mmu), mmu] as const))(
     'causes no fault of the hypervisor under %s and misses as on the bare machine',
     async (_name, mmu) => {
       const { kind, ...params } = mmu;
-      const result = await runOracleYaml(oracleText('one-trace.yaml'), [
-        'vms.first.workload.limitReferences=200000',
-        `vms.first.workload.pageSize=${page}`,
-        'vms.first.memory=6GiB',
-        'host.memory=10GiB',
+      const result = await replay(
         'hypervisor.costs.hostHz=0',
         `hypervisor.mmu.kind=${kind}`,
         ...Object.entries(params).map(([key, value]) => `hypervisor.mmu.${key}=${value}`),
-      ]);
+      );
       for (const name of FAULTS.slice(0, 3)) expect(metric(result, name), name).toBe(0);
       expect(result.exits.filter(({ reason }) => reason === 'page-fault')).toEqual([]);
       expect(result.exits.filter(({ reason }) => reason === 'npf')).toEqual([]);
       // The first touch of a page ends one walk, and that is all.
       const touched = metric(result, 'fault_walks');
       expect(touched).toBeGreaterThan(0);
-      const native = await runOracleYaml(oracleText('one-trace.yaml'), [
-        'vms.first.workload.limitReferences=200000',
-        `vms.first.workload.pageSize=${page}`,
-        'vms.first.memory=6GiB',
-        'host.memory=10GiB',
-      ]);
+      bare ??= replay();
+      const native = await bare;
       expect(touched).toBe(metric(native, 'fault_walks'));
       // Entries of the TLB are as large as the smaller page.
       const law = walksOf(mmu, page);
-      if (law?.entry === page) {
+      if (law.entry === page) {
         for (const name of ['l1i_misses', 'l1d_misses', 'walks'] as const) {
           expect(metric(result, name), name).toBe(metric(native, name));
         }

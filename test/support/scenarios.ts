@@ -1,4 +1,6 @@
 import { stringify } from 'yaml';
+import { mmuModes } from '../../src/hypervisor/mmu/index.ts';
+import type { MmuDefinition } from '../../src/hypervisor/mmu/mmu.ts';
 import { buildSimulation, type Simulation } from '../../src/scenario/build.ts';
 import { loadScenario } from '../../src/scenario/load.ts';
 import type { Scenario } from '../../src/scenario/resolve.ts';
@@ -71,16 +73,17 @@ export function metric(result: RunResult, name: keyof VmRow['metrics'], vm?: str
   return value;
 }
 
-/** Every way of virtualizing memory, the variants of shadow and nested paging included. */
-export const PAGING_MODES: readonly Overrides[] = [
-  { kind: 'native' },
-  { kind: 'shadow', profile: 'write-protect' },
-  { kind: 'shadow', profile: 'kvm-2.6.33' },
-  { kind: 'shadow', profile: 'vmware-trace' },
-  { kind: 'shadow', profile: 'kvm-2.6.33', pageBudget: 64 },
-  { kind: 'nested', pageSize: '4KiB' },
-  { kind: 'nested', pageSize: '2MiB' },
-];
+type Mode = Overrides & { readonly kind: string };
+
+/** A registered paging mode in all its variants, as scenarios write them. */
+export const variantsOf = ({ name, variants = [{}] }: MmuDefinition): Mode[] =>
+  variants.map((params) => ({ kind: name, ...params }));
+
+/** Every registered way of virtualizing memory, and every one with a hypervisor. */
+export const PAGING_MODES: readonly Mode[] = mmuModes.definitions.flatMap(variantsOf);
+export const VIRTUALIZED_MODES: readonly Mode[] = PAGING_MODES.filter(
+  ({ kind }) => mmuModes.of(kind).virtualized,
+);
 
 export const modeName = (mode: Overrides): string => Object.values(mode).join(' ');
 

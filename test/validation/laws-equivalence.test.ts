@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import fc from '../support/property.ts';
-import { BUSY_WORKLOADS, modeName, PAGING_MODES, runs } from '../support/scenarios.ts';
+import { BUSY_WORKLOADS, modeName, runs, VIRTUALIZED_MODES } from '../support/scenarios.ts';
 import { firstDifference, tell } from '../support/story.ts';
 
 /**
@@ -17,7 +17,7 @@ describe.each(Object.entries(BUSY_WORKLOADS))('the guest of %s', (_name, workloa
     ).toBeGreaterThan(15);
   });
 
-  it.each(PAGING_MODES.slice(1).map((mode) => [modeName(mode), mode] as const))(
+  it.each(VIRTUALIZED_MODES.map((mode) => [modeName(mode), mode] as const))(
     'sees the same pages and faults under %s as on bare hardware',
     (_mode, mode) => {
       const story = tell(workload, mode);
@@ -76,7 +76,7 @@ describe('any guest', () => {
     fc.assert(
       fc.property(
         anyGuest,
-        fc.constantFrom(...PAGING_MODES.slice(1)),
+        fc.constantFrom(...VIRTUALIZED_MODES),
         fc.constantFrom(
           { kind: 'kvm', asids: 3 },
           { kind: 'kvm' },

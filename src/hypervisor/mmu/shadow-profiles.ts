@@ -1,5 +1,7 @@
-/** How a shadow pager follows the guest's writes to its tables. */
+/** How a shadow pager tracks the guest's writes to its tables. */
 export interface ShadowProfile {
+  /** One line, printed by `worldswitch list shadow-profiles`. */
+  readonly summary: string;
   /** Leaf tables may lag until the next flush point instead of trapping every write. */
   readonly outOfSync: boolean;
   /** Emulated writes in a row to one table after which it is unshadowed; 0 = never. */
@@ -23,6 +25,7 @@ export const shadowProfiles = {
    * flood detector).
    */
   'write-protect': {
+    summary: 'every write to a guest table traps and is emulated (Xen before 3.3)',
     outOfSync: false,
     floodLimit: 0,
     eagerInstall: true,
@@ -34,6 +37,7 @@ export const shadowProfiles = {
    * it.
    */
   'kvm-2.6.33': {
+    summary: 'last-level tables go out of sync until the next flush; upper ones are emulated',
     outOfSync: true,
     floodLimit: 3,
     eagerInstall: true,
@@ -46,6 +50,7 @@ export const shadowProfiles = {
    * writes (US 8,359,422).
    */
   'vmware-trace': {
+    summary: 'every write to a guest table traps and installs its mapping at once (VMware)',
     outOfSync: false,
     floodLimit: 0,
     eagerInstall: true,

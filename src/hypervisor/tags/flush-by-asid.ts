@@ -18,6 +18,15 @@ export const flushByAsid: TagDefinition<typeof asidParams> = {
   name: 'flush-by-asid',
   summary: 'KVM with flush-by-ASID: a flush keeps the ASID and drops its entries only',
   params: asidParams,
+  requires: (_params, { processor, processorName }) =>
+    processor.svm.flushByAsid
+      ? []
+      : [
+          {
+            message: `flush-by-asid needs a processor that has it, and ${processorName} has not`,
+            suggestion: 'use kvm, or a processor of Family 15h',
+          },
+        ],
   create: ({ asids }, deps) => {
     if (!deps.flushByAsid) {
       throw new Error('tags flush-by-asid: this processor cannot flush a single ASID');

@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import type { Asid, PcpuId, VcpuId } from '../../base/ids.ts';
 import { type Definition, registry } from '../../base/registry.ts';
+import type { Lack, PolicyHost } from '../requirements.ts';
 
 /** What VMRUN is asked to flush: AMD's TLB_CONTROL encodings. */
 export const TlbControl = {
@@ -16,8 +17,8 @@ export interface TagGrant {
   asid: Asid;
   tlbControl: TlbControl;
   /**
-   * True when `asid` differs from what this vCPU ran under on this pCPU last time (its old entries
-   * are unreachable).
+   * True when `asid` differs from the one under which this vCPU last ran on this pCPU (its old
+   * entries are unreachable).
    */
   fresh: boolean;
   /** True when the flush or the fresh tag happened because the numbers ran out. */
@@ -46,10 +47,14 @@ export interface TagDeps {
   /** CPUID Fn8000_000A EBX: number of ASIDs, the host's included. */
   readonly asids: number;
   readonly flushByAsid: boolean;
-  /** Early K8: entries of different ASIDs are not told apart reliably. */
+  /** Early K8: entries of different ASIDs are not reliably told apart. */
   readonly erratum170: boolean;
 }
 
-export type TagDefinition<P extends z.ZodObject = z.ZodObject> = Definition<TagPolicy, TagDeps, P>;
+export interface TagDefinition<P extends z.ZodObject = z.ZodObject>
+  extends Definition<TagPolicy, TagDeps, P> {
+  /** What it needs of processor and hypervisor and does not find there. */
+  requires?(params: z.output<P>, host: PolicyHost): readonly Lack[];
+}
 export const tagRegistry = (definitions: readonly TagDefinition[]) =>
-  registry<TagPolicy, TagDeps>('tag policy', definitions);
+  registry<TagPolicy, TagDeps, TagDefinition>('tag policy', definitions);
