@@ -254,8 +254,12 @@ describe('standard output that takes no more', () => {
     .runIf(linux)
     .each([
       ['--help'],
+      ['run', '--help'],
+      ['help', 'trace', 'info'],
       ['--version'],
+      ['completion', 'zsh'],
       ['check', 'tiny.yaml'],
+      ['check', 'tiny.yaml', '--origins'],
       ['run', 'tiny.yaml', '--out', 'again'],
       ['run', 'tiny.yaml', '--json', '--out', 'again'],
       ['sweep', 'swept.yaml', '--dry-run', '--out', 'swept'],
@@ -278,7 +282,7 @@ describe('standard output that takes no more', () => {
 
   it('is no fault when a reader goes away', () => {
     const command = `"$@" | head -c 10 > /dev/null; exit "\${PIPESTATUS[0]}"`;
-    for (const args of [['schema'], ['list'], ['check', 'tiny.yaml']]) {
+    for (const args of [['schema'], ['completion', 'bash'], ['check', 'tiny.yaml', '--origins']]) {
       const words = [process.execPath, program, ...args];
       const { status, stderr } = spawnSync('bash', ['-c', command, '-', ...words], {
         cwd: folder.path,
