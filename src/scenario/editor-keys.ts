@@ -182,7 +182,8 @@ function onlyKeys(properties: Readonly<Record<string, JsonSchema | true>>, spot:
   return {
     errorMessage: `${called} takes a map of these keys: ${names.join(', ')}`,
     properties: properties as Record<string, JsonSchema>,
-    // A misspelt key has a message of its own, at the key.
+    // A misspelt key has a message of its own, at the key. One that a merge key (`<<`) brings in
+    // is left to the program: the server does not look at the names of those.
     patternProperties: { [`^(${names.map(misspellings).join('|')})$`]: true },
     additionalProperties: false,
     propertyNames: when({ enum: names }, undefined, refuseWord(names, near, undefined)),
