@@ -168,7 +168,6 @@ const NOTHING = '\\s*[+-]?[0.]+([eE][+-]?\\d+)?\\s*[^\\s\\d.eE]';
 function quantityForm({ schema, notes }: Value, dimension: Dimension): Form {
   const { noun, example, units } = dimension;
   const { only, range } = notes;
-
   const words = only?.map((value) => showQuantity(dimension, value)) ?? [];
   const limits = range === undefined ? '' : `, ${range}`;
   const all = Object.keys(units).join(', ');
