@@ -4,6 +4,7 @@ import { didYouMean } from '../scenario/findings.ts';
 import { type LoadedScenario, type LoadOptions, ScenarioTree } from '../scenario/load.ts';
 import { MAX_TEXT } from '../scenario/parse.ts';
 import { type AnySetting, applySettings } from '../scenario/settings.ts';
+import { yamlFault } from '../scenario/yaml-faults.ts';
 import { faultIn, reasonOf } from './faults.ts';
 import { readRegularText } from './read-file.ts';
 import { checkTraces } from './trace-files.ts';
@@ -60,7 +61,13 @@ export function openTree(path: string, options: OpenOptions = {}): OpenedTree {
   const { instead } = options;
   const settings = settingsOf(options);
   const change: LoadOptions['change'] = (root, findings) => applySettings(root, settings, findings);
-  const tree = new ScenarioTree(text, { file: path, change, readFile, instead });
+  const tree = new ScenarioTree(text, {
+    file: path,
+    change,
+    readFile,
+    instead,
+    explainYaml: yamlFault,
+  });
   return { tree, texts };
 }
 

@@ -1,5 +1,5 @@
 import { ConfigError, type Diagnostic, MemoryError, type Place } from '../base/errors.ts';
-import { Findings } from './findings.ts';
+import { type ExplainYaml, Findings } from './findings.ts';
 import {
   child,
   follow,
@@ -33,6 +33,8 @@ export interface LoadOptions {
    * command are named where some of them are missing.
    */
   readonly instead?: Readonly<Record<string, string>> | undefined;
+  /** Puts what the YAML parser says into words: see yaml-faults.ts. */
+  readonly explainYaml?: ExplainYaml | undefined;
   /** Instead of those that ship. */
   readonly presets?: PresetTexts | undefined;
 }
@@ -87,7 +89,7 @@ export function loadWithPlaces(text: string, options: LoadOptions): LoadedScenar
 export class ScenarioTree {
   /** As written, with what it extends and `--set` applied. */
   readonly root: LocatedMap;
-  readonly #findings = new Findings();
+  readonly #findings: Findings;
   readonly #texts: PresetTexts;
   readonly #reader: PresetReader;
   readonly #isPreset: (file: string) => boolean;
@@ -97,7 +99,8 @@ export class ScenarioTree {
 
   /** Throws ConfigError when the text is not a map in YAML. */
   constructor(text: string, options: LoadOptions) {
-    const findings = this.#findings;
+    const findings = new Findings(undefined, options.explainYaml);
+    this.#findings = findings;
     this.#texts = options.presets ?? presets;
     this.#reader = new PresetReader(this.#texts, findings);
     this.#instead = options.instead ?? {};

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { ConfigError } from '../../src/base/errors.ts';
 import { ScenarioTree } from '../../src/scenario/load.ts';
 import { type AnySetting, applySettings, asSets } from '../../src/scenario/settings.ts';
+import { yamlFault } from '../../src/scenario/yaml-faults.ts';
 import { makePlan } from '../../src/sweep/plan.ts';
 import { smallYaml } from '../support/program.ts';
 
@@ -14,6 +15,7 @@ const axis = (text: string): AnySetting => ({
 const tree = (...set: readonly AnySetting[]) =>
   new ScenarioTree(smallYaml(), {
     file: 's.yaml',
+    explainYaml: yamlFault,
     change: (root, findings) => applySettings(root, set, findings),
   });
 const labels = (...texts: readonly string[]) =>
