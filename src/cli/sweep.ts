@@ -219,11 +219,11 @@ async function printPlan(campaign: Campaign, directory: string, options: SweepOp
   ]);
   print(textTable([['point', ...plan.space.axes.map(({ column }) => column)], ...rows]));
   if (first < plan.points) print(`… ${plan.points - first} more\n`);
-  const upTo = plan.precision === undefined ? '' : ` to ${plan.maxReplications}`;
+  const least = firstReplications(plan);
   const replications =
-    upTo === ''
-      ? counted(firstReplications(plan), 'replications')
-      : `${firstReplications(plan)}${upTo} replications`;
+    plan.precision === undefined
+      ? counted(least, 'replications')
+      : `${least} to ${counted(plan.maxReplications, 'replications')}`;
   print(`${counted(plan.points, 'points')}, ${replications} each\n`);
   print(`${counted(missing, 'runs')} to do, ${stored} stored already\n`);
   print(

@@ -100,7 +100,7 @@ export function readResults(directory: string): RunFiles | SweepFiles {
       : absent.length === RUN.length
         ? 'no results here'
         : 'not all of the results of a run';
-    const hint = sweep ? 'the same `worldswitch sweep` command goes on with it' : HINT;
+    const hint = sweep ? 'the same `worldswitch sweep` command finishes it' : HINT;
     const names = absent.join(', ');
     if (finished) throw faultIn(directory, `${what}: ${names} is missing`, COPY);
     throw faultIn(directory, `${what}: there is no ${names}`, hint);

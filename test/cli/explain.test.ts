@@ -112,7 +112,13 @@ describe('worldswitch why', () => {
     const { evictions, ...fresh } = json('why', 's.yaml', 'loop-0');
     expect(stored).toEqual(fresh);
     expect([none.length, evictions.length > 0]).toEqual([0, true]);
-    expect(run('why', 'one', 'loop-0').stdout).toMatch(/output\.evictions=true/);
+    const { stdout } = run('why', 'one', 'loop-0');
+    expect(stdout).toMatch(
+      /^loop-0 takes \d\.\d{3} times the cycles of the same work alone and native/,
+    );
+    expect(stdout).toMatch(/one run, no interval/);
+    expect(stdout).toMatch(/output\.evictions=true/);
+    expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100);
   });
 
   it('is what a run with free mechanisms points to, since totals of unequal work mislead', () => {
