@@ -15,7 +15,8 @@ import { HostFootprint } from './host-footprint.ts';
 import type { Mmu, MmuDeps } from './mmu/mmu.ts';
 import { Network } from './network.ts';
 import { Pcpu } from './pcpu.ts';
-import { IDLE, type Scheduler, type SchedulerHost } from './schedulers/scheduler.ts';
+import { policyTask, policyTimer } from './policy-timers.ts';
+import type { PolicyTimer, Scheduler, SchedulerHost } from './schedulers/scheduler.ts';
 import { type TagGrant, type TagPolicy, TlbControl } from './tags/tag-policy.ts';
 import { Runstate, type Vcpu, type Vm } from './vm.ts';
 
@@ -282,17 +283,6 @@ export class Hypervisor implements SchedulerHost {
     if (this.scheduler.isParked(vcpu.id)) vcpu.enter(Runstate.Parked, at);
   }
 
-  /** After an accounting pass: vCPUs held back by their cap are parked, not ready. */
-  refreshParked(now: Cycles): void {
-    for (const vcpu of this.vcpus) {
-      if (vcpu.state !== Runstate.Ready && vcpu.state !== Runstate.Parked) continue;
-      const parked = this.scheduler.isParked(vcpu.id);
-      if (parked !== (vcpu.state === Runstate.Parked)) {
-        vcpu.enter(parked ? Runstate.Parked : Runstate.Ready, now);
-      }
-    }
-  }
-
   armTimer(vcpu: Vcpu, at: Cycles): void {
     const old = this.#timers[vcpu.id]!;
     if (old >= 0) this.engine.cancel(old);
@@ -336,11 +326,11 @@ export class Hypervisor implements SchedulerHost {
   capOf(vm: VmId): number {
     return this.vms[vm]!.cap;
   }
+  paramsOf(vm: VmId): object {
+    return this.vms[vm]!.scheduling;
+  }
   mayRunOn(vcpu: VcpuId, pcpu: PcpuId): boolean {
     return this.vcpus[vcpu]!.vm.pin?.includes(pcpu) ?? true;
-  }
-  runningOn(pcpu: PcpuId): VcpuId {
-    return this.pcpus[pcpu]!.current?.id ?? IDLE;
   }
   ranSinceCharge(pcpu: PcpuId, now: Cycles): Cycles {
     return this.pcpus[pcpu]!.ranSinceCharge(now);
@@ -357,10 +347,10 @@ export class Hypervisor implements SchedulerHost {
     this.engine.schedule(this.engine.here + (this.virtualized ? ipi : 0), this.#resched, pcpu);
   }
   every(period: Cycles, task: (now: Cycles) => void): void {
-    this.engine.every(period, Phase.Schedule, (now) => {
-      task(now);
-      this.refreshParked(now);
-    });
+    this.engine.every(period, Phase.Schedule, policyTask(this, task));
+  }
+  timer(task: (now: Cycles) => void): PolicyTimer {
+    return policyTimer(this.engine, policyTask(this, task));
   }
 
   /**

@@ -5,8 +5,10 @@ import { schedulers } from '../../src/hypervisor/schedulers/index.ts';
 import {
   type Decision,
   IDLE,
+  type PolicyTimer,
   type Scheduler,
   type SchedulerHost,
+  type WorkConservation,
 } from '../../src/hypervisor/schedulers/scheduler.ts';
 
 /** 1 GHz, so that a cycle is a nanosecond. */
@@ -29,6 +31,8 @@ export interface VmPlan {
   sleep?: (random: () => number) => Cycles;
   /** Share of the ends of `run` at which it yields instead of blocking. */
   yields?: number;
+  /** `vms[].scheduler`. */
+  scheduler?: Readonly<Record<string, unknown>>;
 }
 
 interface HostPlan {
@@ -55,6 +59,9 @@ interface VcpuRecord {
   worstWait: Cycles;
   wakeWaits: Cycles[];
   justWoken: boolean;
+  parked: boolean;
+  /** When its cap or budget let it go last. */
+  freedAt: Cycles;
 }
 
 interface PcpuRecord {
@@ -81,6 +88,8 @@ export class SchedulerDriver implements SchedulerHost {
   now: Cycles = 0;
   readonly #vms: readonly VmPlan[];
   readonly #random: () => number;
+  readonly #params: readonly object[];
+  readonly #promise: WorkConservation;
   readonly #decision: Decision = { vcpu: IDLE, slice: 0 };
   #events: { at: Cycles; order: number; run: () => void }[] = [];
   #order = 0;
@@ -115,9 +124,16 @@ export class SchedulerDriver implements SchedulerHost {
           worstWait: 0,
           wakeWaits: [],
           justWoken: false,
+          parked: false,
+          freedAt: 0,
         });
       }
     }
+    const definition = schedulers.find(choice['kind'])!;
+    this.#promise = definition.workConserving;
+    this.#params = plan.vms.map(
+      ({ scheduler }) => (definition.vmParams?.strict().parse(scheduler ?? {}) ?? {}) as object,
+    );
     this.scheduler = schedulers.create(schedulers.schema.parse(choice) as Choice, this);
     for (const vcpu of this.vcpus) this.scheduler.insert(vcpu.id, 0);
     for (const vcpu of this.vcpus) this.#wake(vcpu);
@@ -180,6 +196,9 @@ export class SchedulerDriver implements SchedulerHost {
   capOf(vm: VmId): number {
     return this.#vms[vm].cap ?? 0;
   }
+  paramsOf(vm: VmId): object {
+    return this.#params[vm];
+  }
   mayRunOn(vcpu: VcpuId, pcpu: PcpuId): boolean {
     return this.vcpus[vcpu].plan.pin?.includes(pcpu) ?? true;
   }
@@ -207,6 +226,21 @@ export class SchedulerDriver implements SchedulerHost {
       this.#at(this.now + period, again);
     };
     this.#at(this.now + period, again);
+  }
+
+  timer(task: (now: Cycles) => void): PolicyTimer {
+    let armed = 0;
+    return {
+      arm: (at) => {
+        const own = ++armed;
+        this.#at(Math.max(this.now, Math.ceil(at)), () => {
+          if (own === armed) task(this.now);
+        });
+      },
+      disarm: () => {
+        armed++;
+      },
+    };
   }
 
   // The dispatcher.
@@ -294,16 +328,34 @@ export class SchedulerDriver implements SchedulerHost {
     if (this.scheduler.isParked(vcpu.id)) throw new Error(`${who} is parked`);
   }
 
-  /** Work conservation, once every reschedule asked for has happened. */
+  /** Work conservation as the policy promises it, once every reschedule asked for has happened. */
   #check(): void {
+    for (const vcpu of this.vcpus) {
+      const parked = this.scheduler.isParked(vcpu.id);
+      if (vcpu.parked && !parked) vcpu.freedAt = this.now;
+      vcpu.parked = parked;
+    }
     if (this.#kicks > 0) return;
+    const { within, delay } = this.#promise;
     for (const [id, pcpu] of this.pcpus.entries()) {
       if (pcpu.current) continue;
       for (const vcpu of this.vcpus) {
         if (vcpu.state !== State.Ready || this.scheduler.isParked(vcpu.id)) continue;
         if (!this.mayRunOn(vcpu.id, id as PcpuId)) continue;
+        if (!this.#near(vcpu.pcpu, id, within)) continue;
+        const since = Math.max(pcpu.idleSince, vcpu.readySince, vcpu.freedAt);
+        if (delay > 0 && this.now - since <= (delay * MHZ) / 1e6 + IPI) continue;
         throw new Error(`at ${this.now}: pCPU ${id} idles while vCPU ${vcpu.id} is ready`);
       }
     }
+  }
+
+  /** A vCPU that has not run yet waits in a queue that the driver does not know. */
+  #near(home: number, pcpu: number, within: WorkConservation['within']): boolean {
+    if (within === 'host') return true;
+    if (home < 0) return false;
+    if (within === 'pcpu') return home === pcpu;
+    const socketOf = (id: number) => Math.floor(id / this.pcpusPerSocket);
+    return socketOf(home) === socketOf(pcpu);
   }
 }

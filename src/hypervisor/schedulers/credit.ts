@@ -43,6 +43,7 @@ export const credit: SchedulerDefinition<typeof params> = {
   name: 'credit',
   summary: 'Xen credit1: weights, caps, boost on wake-up, work stealing',
   params,
+  workConserving: { within: 'host', delay: 0 },
   create: (chosen, host) => new Credit(chosen, host),
 };
 
