@@ -157,7 +157,7 @@ describe('credit', () => {
       isParked: () => false,
       isBlocked: () => false,
     };
-    const accounts = new CreditAccounts(run(1, vms, {}, 0), 30e9, parking);
+    const accounts = new CreditAccounts(run(1, vms, {}, 0), { period: 30e9 }, parking);
     for (const vcpu of [0, 1, 2]) accounts.activate(vcpu as VcpuId);
     // 300 credits: the capped VM gets 60 instead of 171, the others 80 and 160 instead of 43 and 86.
     accounts.charge(0 as VcpuId, 8 * MS);
