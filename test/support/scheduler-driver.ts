@@ -35,7 +35,7 @@ export interface VmPlan {
   scheduler?: Readonly<Record<string, unknown>>;
 }
 
-interface HostPlan {
+export interface HostPlan {
   pcpus: number;
   pcpusPerSocket?: number;
   vms: readonly VmPlan[];

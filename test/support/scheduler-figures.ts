@@ -28,7 +28,7 @@ export const CFS_TURNS: readonly (readonly [version: string, hogs: number, turn:
 /** Share of a VM with a budget of 4 ms in 10 ms beside a hog: rtds. */
 export const RTDS_SHARE = within(0.4, 0.003);
 
-/** Share in each window of 300 ms of a VM with a cap of 25 % on an idle host: credit; its bursts last 30 ms at least. */
+/** Share, on average over windows of 300 ms, of a VM with a cap of 25 % on an idle host: credit; bursts of 30 ms at least. */
 export const CREDIT_CAP = { share: within(0.25, 0.01), burstMs: 30, windowMs: 300 } as const;
 
 /** Wait in ms of a VM that wakes up beside one hog. */
