@@ -73,6 +73,8 @@ export class Hypervisor implements SchedulerHost {
   readonly #timer: EventKind;
   readonly #device: EventKind;
   readonly #timers: number[];
+  /** The pCPU whose scheduler timer is being handled, or -1. */
+  #timerOn = -1;
 
   constructor(options: HypervisorOptions) {
     const { machine, engine, costs } = options;
@@ -343,14 +345,20 @@ export class Hypervisor implements SchedulerHost {
     }
     if (target.kicked) return;
     target.kicked = true;
-    const ipi = this.machine.processor.instructions.ipiDeliver;
-    this.engine.schedule(this.engine.here + (this.virtualized ? ipi : 0), this.#resched, pcpu);
+    const needsIpi = this.virtualized && pcpu !== this.#timerOn;
+    const ipi = needsIpi ? this.machine.processor.instructions.ipiDeliver : 0;
+    this.engine.schedule(this.engine.here + ipi, this.#resched, pcpu);
   }
   every(period: Cycles, task: (now: Cycles) => void): void {
     this.engine.every(period, Phase.Schedule, policyTask(this, task));
   }
-  timer(task: (now: Cycles) => void): PolicyTimer {
-    return policyTimer(this.engine, policyTask(this, task));
+  timer(task: (now: Cycles) => void, on = -1 as PcpuId): PolicyTimer {
+    const local = (now: Cycles) => {
+      this.#timerOn = on;
+      task(now);
+      this.#timerOn = -1;
+    };
+    return policyTimer(this.engine, policyTask(this, local));
   }
 
   /**

@@ -55,6 +55,8 @@ interface VcpuRecord {
   readySince: Cycles;
   ranCycles: Cycles;
   turns: number;
+  /** Cycles of each turn that is over. */
+  turnCycles: Cycles[];
   migrations: number;
   worstWait: Cycles;
   wakeWaits: Cycles[];
@@ -94,6 +96,8 @@ export class SchedulerDriver implements SchedulerHost {
   #events: { at: Cycles; order: number; run: () => void }[] = [];
   #order = 0;
   #kicks = 0;
+  /** The pCPU whose timer is being handled, or -1. */
+  #timerOn = -1;
 
   constructor(choice: Record<string, unknown>, plan: HostPlan) {
     this.pcpuCount = plan.pcpus;
@@ -120,6 +124,7 @@ export class SchedulerDriver implements SchedulerHost {
           readySince: 0,
           ranCycles: 0,
           turns: 0,
+          turnCycles: [],
           migrations: 0,
           worstWait: 0,
           wakeWaits: [],
@@ -213,7 +218,7 @@ export class SchedulerDriver implements SchedulerHost {
     if (target.kicked) return;
     target.kicked = true;
     this.#kicks++;
-    this.#at(this.now + IPI, () => {
+    this.#at(this.now + (pcpu === this.#timerOn ? 0 : IPI), () => {
       target.kicked = false;
       this.#kicks--;
       if (target.current) this.#stop(target, 'preempted');
@@ -228,13 +233,16 @@ export class SchedulerDriver implements SchedulerHost {
     this.#at(this.now + period, again);
   }
 
-  timer(task: (now: Cycles) => void): PolicyTimer {
+  timer(task: (now: Cycles) => void, on = -1 as PcpuId): PolicyTimer {
     let armed = 0;
     return {
       arm: (at) => {
         const own = ++armed;
         this.#at(Math.max(this.now, Math.ceil(at)), () => {
-          if (own === armed) task(this.now);
+          if (own !== armed) return;
+          this.#timerOn = on;
+          task(this.now);
+          this.#timerOn = -1;
         });
       },
       disarm: () => {
@@ -264,6 +272,7 @@ export class SchedulerDriver implements SchedulerHost {
     const vcpu = pcpu.current!;
     const ran = this.now - pcpu.chargedAt;
     vcpu.ranCycles += ran;
+    vcpu.turnCycles.push(ran);
     vcpu.left -= ran;
     pcpu.chargedAt = this.now;
     this.scheduler.charge(vcpu.id, vcpu.pcpu as PcpuId, ran, this.now);

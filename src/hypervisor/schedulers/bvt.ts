@@ -5,6 +5,7 @@ import { Placement } from './placement.ts';
 import {
   type Decision,
   IDLE,
+  localTimer,
   type PolicyTimer,
   type Scheduler,
   type SchedulerDefinition,
@@ -104,7 +105,7 @@ class Bvt implements Scheduler {
     this.#current = new Array<VcpuId>(pcpuCount).fill(IDLE);
     this.#startedAt = new Float64Array(pcpuCount);
     this.#systemTime = new Float64Array(pcpuCount);
-    this.#endTurn = this.#queues.map((_, pcpu) => host.timer(() => host.resched(pcpu as PcpuId)));
+    this.#endTurn = this.#queues.map((_, id) => localTimer(host, id as PcpuId));
     this.#actual = new Float64Array(vcpuCount);
     this.#advance = new Float64Array(vcpuCount);
     this.#warpedAt = new Float64Array(vcpuCount).fill(-1);

@@ -89,7 +89,8 @@ class Cfs implements Scheduler {
     const hasCaps = version === '3.2.0';
     this.#bandwidth = new Bandwidth(host, hasCaps, (group) => this.#release(group));
     this.#hot = toCycles(MIGRATION_COST_PS, mhz);
-    this.#balanceTicks = Math.max(1, Math.round((BALANCE_PS / 1e12) * hz));
+    // One tick more, so as not to keep step with turns: the same vCPU would always run then.
+    this.#balanceTicks = 1 + Math.round((BALANCE_PS / 1e12) * hz);
     this.#roots = Array.from({ length: pcpuCount }, () => new FairQueue());
     this.#groups = this.#roots.map((root, pcpu) =>
       Array.from({ length: vmCount }, (_, vm) => new GroupEntity(vm as VmId, pcpu as PcpuId, root)),

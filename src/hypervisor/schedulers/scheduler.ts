@@ -81,15 +81,22 @@ export interface SchedulerHost<V = object> {
   /** Cycles the vCPU on `pcpu` has run since it was last charged, at `now`; 0 when idle. */
   ranSinceCharge(pcpu: PcpuId, now: Cycles): Cycles;
   /**
-   * A scheduling pass on `pcpu` soon: after an IPI, also on the pCPU that asks; from within its own
-   * pass, as soon as that pass is over. Asking twice is asking once.
+   * A scheduling pass on `pcpu` soon: after an IPI, also when its own events ask for it; from within
+   * its own pass, as soon as that is over. Asking twice is asking once.
    */
   resched(pcpu: PcpuId): void;
   /** Calls `task` every `period` cycles from now on. */
   every(period: Cycles, task: (now: Cycles) => void): void;
-  /** A timer for `task`, not armed yet. */
-  timer(task: (now: Cycles) => void): PolicyTimer;
+  /**
+   * A timer for `task`, not armed yet. That of a pCPU (`on`) is local to it: a pass there that the
+   * task asks for needs no IPI.
+   */
+  timer(task: (now: Cycles) => void, on?: PcpuId): PolicyTimer;
 }
+
+/** Asks for a pass on `pcpu` when it is due. */
+export const localTimer = (host: SchedulerHost<unknown>, pcpu: PcpuId): PolicyTimer =>
+  host.timer(() => host.resched(pcpu), pcpu);
 
 /**
  * How long (in picoseconds) a pCPU can idle although a vCPU that may run there is ready: one that

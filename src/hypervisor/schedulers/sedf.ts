@@ -5,6 +5,7 @@ import { Placement } from './placement.ts';
 import {
   type Decision,
   IDLE,
+  localTimer,
   type PolicyTimer,
   type Scheduler,
   type SchedulerDefinition,
@@ -109,7 +110,7 @@ class Sedf implements Scheduler {
     this.#living = Array.from({ length: pcpuCount }, () => []);
     this.#current = new Array<VcpuId>(pcpuCount).fill(IDLE);
     this.#extras = this.#living.map(() => new ExtraQueues(vcpuCount));
-    this.#begin = this.#living.map((_, pcpu) => host.timer(() => host.resched(pcpu as PcpuId)));
+    this.#begin = this.#living.map((_, id) => localTimer(host, id as PcpuId));
     this.#turnEnd = new Float64Array(pcpuCount);
     this.#state = new Uint8Array(vcpuCount);
     this.#hasExtra = new Uint8Array(vcpuCount);
