@@ -88,6 +88,7 @@ export function buildSimulation(
         weight: group.weight,
         cap: group.cap,
         pin: group.pin,
+        scheduling: group.scheduler,
       }),
   );
   const pages = vms.reduce((sum, vm) => sum + vm.memoryPages, 0);

@@ -120,7 +120,7 @@ describe('credit2', () => {
 
   test('knows no caps before 4.10', () => {
     const { idle, params } = schedulers.find('credit2')!;
-    const vm = { vcpus: 1, weight: 256, cap: 50, params: {}, isDefault: () => true };
+    const vm = { vcpus: 1, weight: 256, cap: 50, params: {}, count: 1 };
     expect(idle!(params.parse({ version: 'xen-4.1' }), vm)['cap']).toContain('4.10');
     expect(idle!(params.parse({}), vm)).toEqual({});
   });
@@ -416,15 +416,15 @@ describe('esx', () => {
 
 test('parameters of VMs that cannot be are refused by the scheduler that takes them', () => {
   const plan = (kind: string, params: object, cap = 0) => {
-    const { check, params: own, vmParams } = schedulers.find(kind)!;
+    const { check, vmParams } = schedulers.find(kind)!;
     const vm = {
       vcpus: 1,
       weight: 256,
       cap,
       params: vmParams!.parse(params),
-      isDefault: () => false,
+      count: 1,
     };
-    return check!(own.parse({}), vm)?.key;
+    return check!(vm, { pcpus: 4, vms: [vm] })?.key;
   };
   expect(plan('sedf', { period: '10ms', slice: '20ms' })).toBe('slice');
   expect(plan('sedf', { period: '20ms', slice: '20ms' })).toBeUndefined();

@@ -40,7 +40,7 @@ describe.each(choices)('%s', (_, choice) => {
     weight: 256,
     cap: 0,
     params: definition.vmParams?.parse({}) ?? {},
-    isDefault: () => true,
+    count: 1,
   };
   const lacks = definition.idle?.(definition.params.parse(choice), plain) ?? {};
   const run = (plan: HostPlan, until: number) =>

@@ -62,20 +62,29 @@ export const esx: SchedulerDefinition<typeof params, typeof vmParams> = {
   vmParams,
   // An idle pCPU looks round each time the VMkernel polls.
   workConserving: { within: 'host', delay: 2e9 },
-  check: (_, { vcpus, cap, params: { reservation } }) => {
-    if (reservation > vcpus * 100) {
-      return {
-        key: 'reservation',
-        message: `more than its ${vcpus === 1 ? 'vCPU' : `${vcpus} vCPUs`} can use`,
-        suggestion: `at most ${vcpus * 100}`,
-      };
+  check: (vm, { pcpus, vms }) => {
+    const { vcpus, cap, params } = vm;
+    const fault = (message: string, suggestion: string) => ({
+      key: 'reservation',
+      message,
+      suggestion,
+    });
+    if (params.reservation > vcpus * 100) {
+      const what = vcpus === 1 ? 'its vCPU' : `its ${vcpus} vCPUs`;
+      return fault(`that is more than ${what} can use`, `at most ${vcpus * 100}`);
     }
-    return cap > 0 && reservation > cap
-      ? {
-          key: 'reservation',
-          message: `the reservation is above the limit, which is its cap of ${cap}`,
-          suggestion: 'write a reservation up to the cap',
-        }
+    if (cap > 0 && params.reservation > cap) {
+      return fault('the reservation is above the limit of the VM, its cap', `at most ${cap}`);
+    }
+    // ESX does not start a VM whose reservation it cannot keep.
+    const upTo = vms.slice(0, vms.indexOf(vm) + 1);
+    const asked = upTo.reduce((sum, { count, params }) => sum + count * params.reservation, 0);
+    const before = asked - vm.count * params.reservation;
+    return asked > pcpus * 100 && before <= pcpus * 100
+      ? fault(
+          `the VMs up to this one reserve ${asked} per cent, the host has ${pcpus * 100}`,
+          'reserve less: ESX does not start a VM whose reservation it cannot keep',
+        )
       : undefined;
   },
   create: (chosen, host) => new Esx(chosen, host),

@@ -49,7 +49,7 @@ export const rtds: SchedulerDefinition<typeof params, typeof vmParams> = {
     weight: 'rtds knows no weights: spare time goes by budget over period',
     cap: 'rtds knows no caps: budget over period is one when extratime is false',
   }),
-  check: (_, { params: { period, budget } }) =>
+  check: ({ params: { period, budget } }) =>
     budget > period
       ? {
           key: 'budget',

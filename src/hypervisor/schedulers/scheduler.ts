@@ -114,8 +114,14 @@ export interface PlannedVm<V = object> {
   readonly weight: number;
   readonly cap: number;
   readonly params: V;
-  /** Whether the key of `vms[].scheduler` was left to its default. */
-  readonly isDefault: (key: string) => boolean;
+  /** How many VMs of this kind there are. */
+  readonly count: number;
+}
+
+/** The host, and all VMs that are to run on it. */
+export interface Plan<V = object> {
+  readonly pcpus: number;
+  readonly vms: readonly PlannedVm<V>[];
 }
 
 export interface SchedulerDefinition<
@@ -130,10 +136,13 @@ export interface SchedulerDefinition<
    * `vmParams`. Who writes one is told.
    */
   idle?(params: z.output<P>, vm: PlannedVm<z.output<V>>): Readonly<Record<string, string>>;
-  /** What is wrong with the parameters of one VM together: a key of `vmParams`, and what to say. */
+  /**
+   * What is wrong with the parameters of one VM together, or with what it asks for in the end: a
+   * key of `vmParams`, and what to say.
+   */
   check?(
-    params: z.output<P>,
     vm: PlannedVm<z.output<V>>,
+    plan: Plan<z.output<V>>,
   ): { readonly key: string; readonly message: string; readonly suggestion: string } | undefined;
 }
 

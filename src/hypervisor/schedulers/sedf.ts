@@ -64,7 +64,7 @@ export const sedf: SchedulerDefinition<typeof params, typeof vmParams> = {
       ? { weight: 'it has a slice: sedf takes either a slice or a weight' }
       : { period: 'slice is 0: nothing is due in a period' }),
   }),
-  check: (_, { params: { period, slice } }) =>
+  check: ({ params: { period, slice } }) =>
     slice > period
       ? {
           key: 'slice',
