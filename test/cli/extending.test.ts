@@ -22,7 +22,7 @@ vms:
 
 /** The documented code is put where the document says, with the documented line in the list. */
 beforeAll(() => {
-  for (const name of ['src', 'package.json', 'tsconfig.json']) {
+  for (const name of ['src', 'package.json', 'tsconfig.json', 'biome.json']) {
     cpSync(join(root, name), join(work, name), { recursive: true });
   }
   symlinkSync(join(root, 'node_modules'), join(work, 'node_modules'));
@@ -45,6 +45,14 @@ function addTo(index: string, name: string, file: string): void {
   expect(line).not.toBe(before);
   writeFileSync(join(work, index), `import { ${name} } from './${file}.ts';\n${line}`);
 }
+
+it('the policies of docs/extending.md pass the lint', () => {
+  const policies = ['src/hypervisor/schedulers/lottery.ts', 'src/hypervisor/mmu/passthrough.ts'];
+  const args = ['lint', '--vcs-enabled=false', '--error-on-warnings', ...policies];
+  expect(() =>
+    execFileSync('node_modules/.bin/biome', args, { cwd: work, stdio: 'pipe' }),
+  ).not.toThrow();
+});
 
 it('the policies of docs/extending.md compile and run as documented', () => {
   writeFileSync(join(work, 'extended.yaml'), SCENARIO);
