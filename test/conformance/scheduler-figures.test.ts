@@ -123,6 +123,8 @@ describe('credit2', () => {
     const vm = { vcpus: 1, weight: 256, cap: 50, params: {}, count: 1 };
     expect(idle!(params.parse({ version: 'xen-4.1' }), vm)['cap']).toContain('4.10');
     expect(idle!(params.parse({}), vm)).toEqual({});
+    const old = drive({ kind: 'credit2', version: 'xen-4.1' }, [{ cap: 50 }], SECOND);
+    expect(old.ranBy(0)).toBe(SECOND - IPI);
   });
 
   test('leaves a full socket for an empty one when credit is reset', () => {
@@ -233,6 +235,14 @@ describe('bvt', () => {
     const driver = drive({ kind: 'bvt', turns }, vms, 3 * SECOND);
     for (const [vm, share] of driver.shares().entries()) {
       expectWithin(share / (weights[vm]! / 1536), BVT_SHARE);
+    }
+  });
+
+  test('keeps equals within an allowance and a unit of each other', () => {
+    const driver = new SchedulerDriver({ kind: 'bvt' }, { pcpus: 1, vms: [hog, hog, hog] });
+    for (let ms = 1; ms < 500; ms++) {
+      const ran = [0, 1, 2].map((vm) => driver.runTo(ms * MS).ranBy(vm));
+      expect(Math.max(...ran) - Math.min(...ran)).toBeLessThanOrEqual(5 * MS + 100 * US);
     }
   });
 
@@ -370,6 +380,10 @@ describe('esx', () => {
     ]);
     expect(round(entitlements([claim(1), claim(5)], 4))).toEqual([1, 1]);
     expect(round(entitlements([claim(1, 1), claim(1, 1)], 1))).toEqual([0.5, 0.5]);
+    expect(round(entitlements([claim(1, 0.5, 0.5), claim(2, 0, 0.2), claim(1)], 1))).toEqual([
+      0.5, 0.2, 0.3,
+    ]);
+    expect(entitlements([], 2)).toEqual([]);
   });
 
   test('shares several pCPUs by weight, none above one pCPU', () => {

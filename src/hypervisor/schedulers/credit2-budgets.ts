@@ -22,14 +22,14 @@ export class Budgets {
   readonly #taken: Float64Array;
 
   /** `refilled` is told of each capped VM after its pool was filled up. */
-  constructor(host: SchedulerHost, refilled: (vm: VmId, now: Cycles) => void) {
+  constructor(host: SchedulerHost, hasCaps: boolean, refilled: (vm: VmId, now: Cycles) => void) {
     const { vmCount, vcpuCount, mhz } = host;
     this.#host = host;
     const period = toCycles(PERIOD_PS, mhz);
     const vcpus = new Array<number>(vmCount).fill(0);
     for (let vcpu = 0; vcpu < vcpuCount; vcpu++) vcpus[host.vmOf(vcpu as VcpuId)]!++;
     this.#full = Float64Array.from(vcpus, (_, vm) => {
-      const cap = host.capOf(vm as VmId);
+      const cap = hasCaps ? host.capOf(vm as VmId) : 0;
       return cap > 0 ? (period * cap) / 100 : Infinity;
     });
     this.#pool = this.#full.slice();

@@ -105,7 +105,7 @@ class Credit2 implements Scheduler {
     this.#ahead = new Float64Array(vcpuCount);
     this.#tickledFor = new Int32Array(vcpuCount).fill(-1);
     this.#moveTo = new Int32Array(vcpuCount).fill(-1);
-    this.#budgets = new Budgets(host, (vm, now) => this.#refilled(vm, now));
+    this.#budgets = new Budgets(host, this.#rules.caps, (vm, now) => this.#refilled(vm, now));
   }
 
   insert(vcpu: VcpuId): void {
@@ -181,6 +181,7 @@ class Credit2 implements Scheduler {
     const budget = this.#budgets.take(vcpu);
     out.slice = Math.min(this.#runtime(vcpu, queue, vcpu === here), budget);
     if (budget < Infinity) this.#settle.arm(now);
+    if (!this.#queues.pcpusOf(at).some((other) => this.#placement.isFree(other))) return;
     for (const waiting of queue) this.#askFree(waiting, at);
   }
 

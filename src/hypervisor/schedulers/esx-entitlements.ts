@@ -20,29 +20,28 @@ export function entitlements(claims: readonly Claim[], capacity: number): number
       Math.max((reservation / reserved) * capacity, shares * 1e-9),
     );
   }
-  const at = (factor: number) =>
-    claims.map(({ shares, reservation, limit }) =>
-      Math.min(Math.max(shares * factor, reservation), limit),
-    );
-  const sum = (list: readonly number[]) => list.reduce((total, value) => total + value, 0);
-  // The sum of the entitlements rises with the factor and bends where a claim meets a bound.
+  // What all get together rises with the factor; where a claim leaves its reservation or meets its
+  // limit, it bends.
   const bends = claims
-    .flatMap(({ shares, reservation, limit }) => [reservation / shares, limit / shares])
-    .toSorted((a, b) => a - b);
-  let low = 0;
+    .flatMap(({ shares, reservation, limit }) => [
+      { factor: reservation / shares, slope: shares },
+      { factor: limit / shares, slope: -shares },
+    ])
+    .toSorted((a, b) => a.factor - b.factor);
+  let given = reserved;
+  let slope = 0;
+  let factor = 0;
   for (const bend of bends) {
-    if (sum(at(bend)) >= capacity) {
-      const rising = claims.filter(
-        ({ shares, reservation, limit }) =>
-          shares * bend > reservation &&
-          shares * low < limit &&
-          shares * bend <= limit * (1 + 1e-12),
-      );
-      const slope = rising.reduce((total, { shares }) => total + shares, 0);
-      const missing = capacity - sum(at(low));
-      return at(slope > 0 ? low + missing / slope : bend);
+    const until = given + slope * (bend.factor - factor);
+    if (until >= capacity) {
+      factor += (capacity - given) / slope;
+      break;
     }
-    low = bend;
+    given = until;
+    slope += bend.slope;
+    factor = bend.factor;
   }
-  return at(low);
+  return claims.map(({ shares, reservation, limit }) =>
+    Math.min(Math.max(shares * factor, reservation), limit),
+  );
 }
