@@ -113,7 +113,7 @@ class Esx implements Scheduler {
   readonly #entitled: Float64Array;
   readonly #vtime: Float64Array;
   readonly #ahead: Float64Array;
-  /** Cycles over its limit, and until when that was counted. */
+  /** Cycles over its limit, if it has one, and until when that was counted. */
   readonly #over: Float64Array;
   readonly #overAt: Float64Array;
   readonly #parked: Uint8Array;
@@ -144,7 +144,8 @@ class Esx implements Scheduler {
     this.#entitled = new Float64Array(vcpuCount).fill(1);
     this.#vtime = new Float64Array(vcpuCount);
     this.#ahead = new Float64Array(vcpuCount);
-    this.#over = new Float64Array(vcpuCount);
+    // As if all had been at their limits for long: a window of some ms shows what hours would.
+    this.#over = new Float64Array(vcpuCount).fill(this.#goBelow);
     this.#overAt = new Float64Array(vcpuCount);
     this.#parked = new Uint8Array(vcpuCount);
     this.#asked = new Uint8Array(pcpuCount);
