@@ -111,6 +111,11 @@ export function put(
     next.form === 'scalar' &&
     map.entries.has('kind') &&
     next.value !== textOf(map, 'kind');
+  // A kind where there was none: other keys are for the kind that a preset says, if that differs.
+  const keys = step.word === 'kind' && !map.entries.has('kind') ? [...map.entries.keys()] : [];
+  if (keys.length > 0) {
+    return { ...withEntry(map, step.word, next, step.place), ofPresetKind: keys };
+  }
   // Another kind of policy: the parameters of the former one go with it.
   return withEntry(otherKind ? { ...map, entries: new Map() } : map, step.word, next, step.place);
 }
