@@ -408,6 +408,16 @@ describe('esx', () => {
     expect(medianOf(waits)).toBe(IPI);
   });
 
+  test('lets none that woke wait for a whole quantum, not even right after power-on', () => {
+    const sleeper = { run: () => 300 * US, sleep: exponential(3 * MS) };
+    const vms = [hog, sleeper, hog, sleeper, hog];
+    const driver = drive({ kind, quantum: '200ms' }, vms, SECOND);
+    for (const vm of [1, 3]) {
+      expect(Math.max(...driver.vcpus[vm]!.wakeWaits)).toBeLessThan(10 * MS);
+      expect(driver.vcpus[vm]!.wakeWaits.length).toBeGreaterThan(100);
+    }
+  });
+
   test('forgets what a VM did not use beyond a few quanta', () => {
     // Asleep for 20 s, it may run alone for 8 quanta of 50 ms by what it is entitled to, not for 10 s.
     let woken = false;

@@ -1,7 +1,7 @@
-import * as z from 'zod';
 import type { Cycles, PcpuId, VcpuId } from '../../base/ids.ts';
-import { duration, toCycles } from '../../base/units.ts';
+import { toCycles } from '../../base/units.ts';
 import { type Claim, entitlements } from './esx-entitlements.ts';
+import { checkReservation, type Params, params, type VmParams, vmParams } from './esx-params.ts';
 import { Placement } from './placement.ts';
 import {
   type Decision,
@@ -27,24 +27,6 @@ const LIMIT_PS = 200e9;
 const AGE_PS = 3000e9;
 // All of these: defaults listed by later versions of ESXi; assumed for 3 and 4.
 
-const params = z.object({
-  quantum: duration()
-    .refine((ps) => ps >= 1e9, 'a quantum is at least 1ms')
-    .prefault('50ms') // Cpu.Quantum: 50 ms in ESX 3 and 4 (a book), 200 ms in the lists of ESXi 6
-    .describe('longest turn; 50ms in ESX 3 and 4, 200ms since 5; default 50ms'),
-});
-type Params = z.output<typeof params>;
-
-const vmParams = z.object({
-  reservation: z
-    .int()
-    .min(0)
-    .max(1600)
-    .prefault(0)
-    .describe('processor time it is entitled to in any case, in per cent of one pCPU; default 0'),
-});
-type VmParams = z.output<typeof vmParams>;
-
 /**
  * Proportional share as VMware describes it: a vCPU is entitled to a part of the host by its
  * `weight` (shares are per vCPU: 1000 is normal, only the ratio matters), never less than its
@@ -52,8 +34,8 @@ type VmParams = z.output<typeof vmParams>;
  * consumed over what it is entitled to; the vCPU with the least runs, and preempts one with more
  * when it wakes. A pCPU has its own queue and fetches from others when it idles and every 20 ms
  * (2 s from other sockets). The algorithm is not public: this is one that agrees with the resource
- * guides and with the settings that ESXi lists; preemption at once and lag of all counted from the
- * least virtual time are assumed. Co-scheduling does not arise: guests have one vCPU.
+ * guides and with the settings that ESXi lists; preemption as soon as the one that woke is further
+ * behind, and lag counted from the least virtual time, are assumed. Co-scheduling does not arise: guests have one vCPU.
  */
 export const esx: SchedulerDefinition<typeof params, typeof vmParams> = {
   name: 'esx',
@@ -62,31 +44,7 @@ export const esx: SchedulerDefinition<typeof params, typeof vmParams> = {
   vmParams,
   // An idle pCPU looks round each time the VMkernel polls.
   workConserving: { within: 'host', delay: 2e9 },
-  check: (vm, { pcpus, vms }) => {
-    const { vcpus, cap, params } = vm;
-    const fault = (message: string, suggestion: string) => ({
-      key: 'reservation',
-      message,
-      suggestion,
-    });
-    if (params.reservation > vcpus * 100) {
-      const what = vcpus === 1 ? 'its vCPU' : `its ${vcpus} vCPUs`;
-      return fault(`that is more than ${what} can use`, `at most ${vcpus * 100}`);
-    }
-    if (cap > 0 && params.reservation > cap) {
-      return fault('the reservation is above the limit of the VM, its cap', `at most ${cap}`);
-    }
-    // ESX does not start a VM whose reservation it cannot keep.
-    const upTo = vms.slice(0, vms.indexOf(vm) + 1);
-    const asked = upTo.reduce((sum, { count, params }) => sum + count * params.reservation, 0);
-    const before = asked - vm.count * params.reservation;
-    return asked > pcpus * 100 && before <= pcpus * 100
-      ? fault(
-          `the VMs up to this one reserve ${asked} per cent, the host has ${pcpus * 100}`,
-          'reserve less: ESX does not start a VM whose reservation it cannot keep',
-        )
-      : undefined;
-  },
+  check: checkReservation,
   create: (chosen, host) => new Esx(chosen, host),
 };
 
@@ -104,6 +62,8 @@ class Esx implements Scheduler {
   /** By pCPU: ready vCPUs; who runs; when it last fetched from its socket and from others. */
   readonly #queues: VcpuId[][];
   readonly #current: VcpuId[];
+  /** By pCPU: when the vCPU that runs falls behind nobody who has woken any more. */
+  readonly #overtaken: PolicyTimer[];
   readonly #fetchedNear: Float64Array;
   readonly #fetchedFar: Float64Array;
   /** By vCPU. */
@@ -118,6 +78,8 @@ class Esx implements Scheduler {
   readonly #overAt: Float64Array;
   readonly #parked: Uint8Array;
   readonly #asked: Uint8Array;
+  /** By vCPU: it has not run since it woke. */
+  readonly #woken: Uint8Array;
   readonly #socketPeriod: Cycles;
   readonly #hostPeriod: Cycles;
   /** Least virtual time of all that were awake: it never falls. */
@@ -149,6 +111,10 @@ class Esx implements Scheduler {
     this.#overAt = new Float64Array(vcpuCount);
     this.#parked = new Uint8Array(vcpuCount);
     this.#asked = new Uint8Array(pcpuCount);
+    this.#woken = new Uint8Array(vcpuCount);
+    this.#overtaken = this.#queues.map((_, id) =>
+      host.timer((now) => this.#reconsider(id as PcpuId, now), id as PcpuId),
+    );
     host.every(cycles(POLL_PS), (now) => this.#poll(now));
     host.every(cycles(AGE_PS), () => this.#age());
   }
@@ -171,6 +137,7 @@ class Esx implements Scheduler {
 
   wake(vcpu: VcpuId, now: Cycles): void {
     this.#state[vcpu] = State.Ready;
+    this.#woken[vcpu] = 1;
     this.#changed = true;
     this.#entitle();
     this.#bound(vcpu);
@@ -205,6 +172,7 @@ class Esx implements Scheduler {
 
   pick(pcpu: PcpuId, now: Cycles, out: Decision): void {
     this.#asked[pcpu] = 0;
+    this.#overtaken[pcpu]!.disarm();
     this.#entitle();
     let next = this.#first(this.#queues[pcpu]!, pcpu);
     const better = this.#fetch(pcpu, next, now);
@@ -220,7 +188,9 @@ class Esx implements Scheduler {
     queue.splice(queue.indexOf(next), 1);
     this.#home[next] = pcpu;
     this.#state[next] = State.Running;
+    this.#woken[next] = 0;
     this.#placement.setBusy(pcpu);
+    this.#reconsider(pcpu, now);
   }
 
   isParked(vcpu: VcpuId): boolean {
@@ -281,12 +251,29 @@ class Esx implements Scheduler {
       this.#placement.ask(home);
       return;
     }
-    const current = this.#current[home]!;
-    if (current === IDLE || this.#asked[home]) return; // its pass is under way
-    this.#consumeRunning(home, now);
-    if (this.#vtime[vcpu]! >= this.#vtime[current]!) return;
-    this.#asked[home] = 1;
-    this.#placement.ask(home);
+    this.#reconsider(home, now);
+  }
+
+  /**
+   * Lets a vCPU that has woken preempt the one that runs, as soon as it is further behind. Those
+   * that did not sleep wait for the end of a quantum.
+   */
+  #reconsider(pcpu: PcpuId, now: Cycles): void {
+    const current = this.#current[pcpu]!;
+    if (current === IDLE || this.#asked[pcpu]) return; // its pass is under way
+    this.#consumeRunning(pcpu, now);
+    let ahead = Infinity;
+    for (const vcpu of this.#queues[pcpu]!) {
+      if (!this.#woken[vcpu] || this.#parked[vcpu]) continue;
+      if (!this.#host.mayRunOn(vcpu, pcpu)) continue;
+      ahead = Math.min(ahead, this.#vtime[vcpu]! - this.#vtime[current]!);
+    }
+    if (ahead < 0) {
+      this.#asked[pcpu] = 1;
+      this.#placement.ask(pcpu);
+    } else if (ahead < Infinity) {
+      this.#overtaken[pcpu]!.arm(now + 1 + ahead * this.#entitled[current]!);
+    }
   }
 
   #consumeRunning(pcpu: PcpuId, now: Cycles): void {
