@@ -197,7 +197,11 @@ const oneOf = (words: readonly string[]) =>
 function unionForm({ options }: Definition): Form | undefined {
   const forms = options!.map((option) => formOf(readValue(option)));
   if (forms.some((form) => form === undefined)) return undefined;
-  const known = forms as Form[];
+  // Two that take the same would both fit.
+  const known = [
+    ...new Map((forms as Form[]).map((form) => [JSON.stringify(form.raw), form])).values(),
+  ];
+  if (known.length === 1) return known[0];
   return {
     types: [...new Set(known.flatMap(({ types }) => types))],
     raw: { oneOf: known.map(({ raw }) => raw) },

@@ -15,6 +15,7 @@ export const vmParams = z.object({
     .int()
     .min(0)
     .max(1600)
+    .meta({ unit: 'per cent of one pCPU' })
     .prefault(0)
     .describe('processor time it is entitled to in any case, in per cent of one pCPU; default 0'),
 });
