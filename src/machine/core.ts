@@ -1,4 +1,4 @@
-import { type Cause, LEAVES, Leaf } from '../stats/leaves.ts';
+import { Cause, LEAVES, Leaf } from '../stats/leaves.ts';
 import type { CoreArenas } from './core-arenas.ts';
 import type { CoreContext } from './core-context.ts';
 import { DRAIN_AFTER, HOT_COUNTERS, K } from './counters.ts';
@@ -17,9 +17,9 @@ import { makeWalkCache, renumber, type WalkCache } from './walk-cache.ts';
  * holds the state, builds it, and does what happens rarely: context changes, settling the ledger.
  *
  * Loss records: for every leaf slot and side the core remembers how its translation was lost. 0 =
- * never held, positive = held since that flush sequence, negative = minus the cause. Each flush
- * that reaches a vCPU's entries ends a sequence and logs its cause, so the cause of a miss is the
- * first flush after the fill.
+ * never held, positive = held since that flush sequence (twice its number, plus 1 if it is that of
+ * global entries), negative = minus the cause. Each flush that reaches a vCPU's entries ends a
+ * sequence and logs its cause, so the cause of a miss is the first flush after the fill.
  */
 const H = heap;
 
@@ -371,9 +371,11 @@ export class Core {
     H[this.seqs + at] = seq + 1;
   }
 
-  /** Why sequence `seq` ended; `of` is `vcpu * 2 + (global ? 1 : 0)`. */
-  causeOf(of: number, seq: number): number {
-    return this.#causeLog[of]![seq]!;
+  /** Why what the current vCPU was filled with is not held: the first flush since, cold if none. */
+  causeSince(record: number): number {
+    const of = this.vcpu * 2 + (record & 1);
+    const seq = record >> 1;
+    return seq === H[this.seqs + of] ? Cause.Cold : this.#causeLog[of]![seq]!;
   }
 
   /** A table node got a new meaning: what this core remembers of its slots is void. */

@@ -271,7 +271,7 @@ const walkAndFill = (
   const flags = (core.walkFlags & 0x7f) | (core.vcpu << OWNER_SHIFT);
   const sequence = ((core.vcpu << 1) + ((flags & GLOBAL) >> 4)) | 0;
   const seq = h[(core.seqs + sequence) | 0]!;
-  loss[slot] = seq;
+  loss[slot] = (seq << 1) | (sequence & 1);
   h[(core.filled + sequence) | 0] = 1;
 
   if (needsRight) {
@@ -281,7 +281,7 @@ const walkAndFill = (
     // Why the walk was needed: not held since the run began, still held when it was filled elsewhere, or lost.
     let cause: number = Cause.Cold;
     if (record < 0) cause = -record;
-    else if (record !== 0 && record !== seq) cause = core.causeOf(sequence, record);
+    else if (record > 0) cause = core.causeSince(record);
     chargeWalk(core, cause);
     const tally = core.walkCauses + cause;
     h[tally] = h[tally]! + 1;

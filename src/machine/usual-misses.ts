@@ -205,9 +205,11 @@ export const walkAndReplace = (core: Core, page: number, side: number, write: nu
   const loss = side === SIDE_I ? core.lossI : core.lossD;
   if (lost >= loss.length) return 0;
   const record = loss[lost]!;
-  const sequence = (core.seqs + (core.vcpu << 1) + ((entry & GLOBAL) >> 4)) | 0;
+  const global = (entry & GLOBAL) >> 4;
+  const sequence = (core.seqs + (core.vcpu << 1) + global) | 0;
   const seq = h[sequence]!;
-  if (record > 0 && record !== seq) return 0;
+  const held = (seq << 1) | global;
+  if (record > 0 && record !== held) return 0;
 
   const counters = core.counters;
   const cause = record < 0 ? -record | 0 : COLD;
@@ -246,7 +248,7 @@ export const walkAndReplace = (core: Core, page: number, side: number, write: nu
   h[misses] = h[misses]! + 1;
   const walks = (core.walkCauses + cause) | 0;
   h[walks] = h[walks]! + 1;
-  loss[lost] = seq;
+  loss[lost] = held;
   // Who is replaced is lost, unless it was flushed already.
   if (h[(core.seqs + (core.vcpu << 1) + ((gone & GLOBAL) >> 4)) | 0] === seqs[victim]) {
     loss[slots[victim]!] = -CAPACITY;
