@@ -1,11 +1,11 @@
-/** What kind of file some bytes are the beginning of, and how to show bytes to a person. */
+/** What kind of file begins with some bytes, and how to show bytes to a person. */
 
 const UNPACK = 'unpack it first';
 const EXPORT = 'export the trace as text';
 
 /**
- * The beginnings by which files are known that are no traces: what such a file is, what to do, its
- * first bytes.
+ * Beginnings of well-known files that are not traces: what such a file is, what to do with it, and
+ * its first bytes.
  */
 const MARKS: readonly (readonly [what: string, advice: string, ...beginnings: string[]])[] = [
   ['a zip archive', UNPACK, 'PK\x03\x04', 'PK\x05\x06', 'PK\x07\x08'],
@@ -33,7 +33,7 @@ const MARKS: readonly (readonly [what: string, advice: string, ...beginnings: st
   ],
 ];
 
-/** The others, which take more than a fixed beginning. */
+/** Other files, which take more than a fixed beginning to recognize. */
 const SHAPES: readonly (readonly [
   what: string,
   is: (bytes: Uint8Array, head: string) => boolean,
@@ -46,7 +46,7 @@ const SHAPES: readonly (readonly [
   ],
   ['compressed with zstd', (b) => b[0]! >> 4 === 5 && [42, 77, 24].every((v, i) => b[i + 1] === v)],
   [
-    // A length of -1, as xz writes it: without it the beginning could be that of an address.
+    // A length of -1, as xz writes it: without this check the bytes could be part of an address.
     'compressed with lzma',
     (b) =>
       b.length > 12 &&
@@ -69,9 +69,9 @@ export function textStart(bytes: Uint8Array, from = 0): number {
 }
 
 /**
- * What a file that begins with `bytes` is, when it is an archive, compressed, in UTF-16 or
- * something else that no reader of traces takes, with what to do about it: "it is a zip archive:
- * unpack it first". Undefined otherwise.
+ * What a file that begins with `bytes` is when it is an archive, compressed, in UTF-16 or anything
+ * else that no trace reader accepts, with what to do about it: "it is a zip archive: unpack it
+ * first". Undefined otherwise.
  */
 export function foreignContent(bytes: Uint8Array): string | undefined {
   const head = String.fromCharCode(...bytes.subarray(0, CONTENT_BYTES));
@@ -84,7 +84,7 @@ export function foreignContent(bytes: Uint8Array): string | undefined {
   return wide && `it is ${wide}: save it as UTF-8`;
 }
 
-/** A header of tar carries the sum of its own bytes, its own field taken as blanks. */
+/** A tar header holds the sum of its own bytes, with the field of the sum taken as blanks. */
 function isTar(bytes: Uint8Array): boolean {
   if (bytes.length < 512 || bytes[0] === 0) return false;
   const field = String.fromCharCode(...bytes.subarray(148, 156));
@@ -101,7 +101,7 @@ function wideText(bytes: Uint8Array): string | undefined {
   const marked = (a === 0xff && b === 0xfe) || (a === 0xfe && b === 0xff);
   const units = Math.min(UNITS, bytes.length >> 1);
   if (marked) {
-    // Records of a binary trace may begin so, but they have addresses that are 0.
+    // A record of a binary trace may begin like this, but its addresses are not 0.
     for (let i = 0; i < units; i++) if (bytes[2 * i] === 0 && bytes[2 * i + 1] === 0) return;
     return 'UTF-16';
   }
@@ -118,19 +118,19 @@ function wideText(bytes: Uint8Array): string | undefined {
 
 const isText = (byte: number) => (byte >= 32 && byte < 127) || (byte >= 9 && byte <= 13);
 
-/** Whether bytes are no text, in ASCII, UTF-8 or another alphabet of one byte a letter. */
+/** Whether bytes are not text, in ASCII, UTF-8 or an alphabet of one byte per letter. */
 function isBinary(bytes: Uint8Array): boolean {
   const high = bytes.reduce((sum, byte) => sum + (byte >= 128 ? 1 : 0), 0);
   const control = bytes.reduce((sum, byte) => sum + (isText(byte) || byte >= 128 ? 0 : 1), 0);
   if (bytes.includes(0) || control * 4 > bytes.length) return true;
-  // Cut off at the end a letter of UTF-8 may be incomplete.
+  // At the cut, the last letter of UTF-8 may be incomplete.
   const wrong = new TextDecoder().decode(bytes).slice(0, -3).includes('\ufffd');
   return wrong && (control > 0 || high * 3 > bytes.length);
 }
 
 /**
- * The beginning of `bytes[start..end)` for a message, in quotes: printable whatever it holds. Bytes
- * that are no text are told as such and shown as numbers.
+ * The beginning of `bytes[start..end)` for a message, in quotes and printable whatever it holds.
+ * Bytes that are not text are shown as numbers.
  */
 export function shownBytes(bytes: Uint8Array, start: number, end: number, most = 60): string {
   const part = bytes.subarray(start, Math.min(end, start + most));

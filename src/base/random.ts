@@ -1,4 +1,4 @@
-import seedrandom from 'seedrandom';
+import alea from 'seedrandom/lib/alea.js';
 
 /**
  * One independent generator per named purpose, so that changing one part of a scenario never
@@ -6,7 +6,7 @@ import seedrandom from 'seedrandom';
  * `vm/web-0/visits`.
  */
 export function stream(seed: string, path: string): () => number {
-  return seedrandom.alea(`${seed}\u0000${path}`).double;
+  return alea(`${seed}\u0000${path}`).double;
 }
 
 /**
@@ -14,7 +14,7 @@ export function stream(seed: string, path: string): () => number {
  * (Blackman & Vigna 2018), drawn from the named stream.
  */
 export function xoshiroState(seed: string, path: string): Int32Array {
-  const generator = seedrandom.alea(`${seed}\u0000${path}`);
+  const generator = alea(`${seed}\u0000${path}`);
   const state = Int32Array.from({ length: 4 }, () => generator.int32());
   if (state.every((word) => word === 0)) state[0] = 1;
   return state;

@@ -52,7 +52,10 @@ export function registry<T, Deps, D extends Definition<T, Deps, any> = Definitio
 ): Registry<T, Deps, D> {
   const options = definitions.map((definition) =>
     z
-      .strictObject({ kind: z.literal(definition.name), ...definition.params.shape })
+      .strictObject({
+        kind: z.literal(definition.name).describe(`which ${role}`),
+        ...definition.params.shape,
+      })
       .describe(definition.summary),
   );
   const schema = z.discriminatedUnion('kind', options as never) as unknown as z.ZodType<Choice>;

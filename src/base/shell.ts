@@ -1,4 +1,4 @@
-/** An argument as a shell has to be given it. */
+/** An argument quoted for a shell. */
 export function shellWord(text: string): string {
   return /^[\w./:=@%+,-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

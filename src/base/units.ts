@@ -11,7 +11,7 @@ export interface Dimension {
   /** Units in which values are shown, the largest first. */
   readonly shown: readonly string[];
   /**
-   * What else people call a unit, in lower case and without `s` at its end -> what they may mean,
+   * What else people call a unit, in lower case and without a final `s` -> what they may mean,
    * likeliest first.
    */
   readonly slips: Readonly<Record<string, readonly string[]>>;
@@ -101,10 +101,10 @@ const RATE: Dimension = {
 };
 
 const PATTERN = /^([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*(\D.*)$/i;
-/** Longer texts are not looked at: the pattern tries every way to divide their digits. */
+/** Longer texts are not parsed: the pattern tries every way to divide their digits. */
 const MAX_TEXT = 60;
 
-/** Why a text is no quantity, and what was meant when that can be guessed. */
+/** Why a text is not a quantity, and what was probably meant. */
 interface Slip {
   readonly message: string;
   readonly suggestion?: string | undefined;
@@ -165,18 +165,27 @@ const dimensionsOf = new WeakMap<object, Dimension>();
 /** Undefined when the schema is not that of a quantity. */
 export const dimensionOf = (schema: object): Dimension | undefined => dimensionsOf.get(schema);
 
-/** Keywords of JSON Schema: what an editor marks before the program is asked. */
-function forEditors({ noun, example, units }: Dimension) {
-  return {
-    pattern: `^[+]?([0-9]+\\.?[0-9]*|\\.[0-9]+)([eE][+-]?[0-9]+)?\\s*(${Object.keys(units).join('|')})$`,
-    patternErrorMessage: `a ${noun} is a number and a unit, for example ${example}`,
-    minimum: 0,
-    maximum: 0,
-  };
+/**
+ * A regular expression, for programs that check texts without parsing them, that fits what is a
+ * quantity, or one of the values `only` (in base units) written in any of the units.
+ */
+export function quantityPattern({ units }: Dimension, only?: readonly number[]): string {
+  if (!only) {
+    const number = '\\+?(\\d+\\.?\\d*|\\.\\d+)([eE][+-]?\\d+)?|-0+(\\.0*)?';
+    return `^\\s*(${number})\\s*(${Object.keys(units).join('|')})\\s*$`;
+  }
+  const spellings = only.flatMap((value) =>
+    Object.entries(units).map(([unit, factor]) => {
+      const [whole, fraction] = String(value / factor).split('.') as [string, string?];
+      const rest = fraction === undefined ? '(\\.0*)?' : `\\.${fraction}0*`;
+      return /e/.test(`${value / factor}`) ? [] : [`0*${whole}${rest}\\s*${unit}`];
+    }),
+  );
+  return `^\\s*\\+?(${spellings.flat().join('|')})\\s*$`;
 }
 
 function quantity(dimension: Dimension, whole: boolean) {
-  const written = z.union([z.string(), z.number()]).meta(forEditors(dimension));
+  const written = z.union([z.string(), z.number()]);
   dimensionsOf.set(written, dimension);
   return written.transform((text, context) => {
     const value = parse(dimension, text);

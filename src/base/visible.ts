@@ -1,6 +1,7 @@
 /**
- * A text that somebody else has written, as it may be shown on a terminal: control characters, and
- * those that turn the direction of writing, as escapes. Line breaks too, so that it stays one line.
+ * A text that somebody else has written, made safe for a terminal: control characters, and those
+ * that change the direction of writing, become escapes. So do line breaks: the text stays on one
+ * line.
  */
 export function visible(text: string): string {
   return text.replaceAll(UNSAFE, (character) => {

@@ -1,6 +1,11 @@
-import { plain, shown, shownDifference } from '../report/quantities.ts';
+import { enumerated } from '../base/collections.ts';
+import { mechanismOf } from '../explain/bill.ts';
+import { nameOf } from '../explain/verdict.ts';
+import { counted, plain, shown, shownDifference } from '../report/quantities.ts';
+import { wrapped } from '../report/table.ts';
 import { type MeasureName, measures } from '../stats/measures.ts';
 import { READY } from '../sweep/answer.ts';
+import { countsVms } from '../sweep/compare.ts';
 import type { Answer, Answers } from '../sweep/find.ts';
 import type { Compared } from '../sweep/pairs.ts';
 import type { Question } from '../sweep/question.ts';
@@ -36,9 +41,9 @@ export function asText(question: Question, { answers, compared }: Answers): stri
   const [first, last] = [axis.values[0]!.label, axis.values.at(-1)!.label];
   const header = [
     ...across.map(({ column }) => column),
-    axis.column,
+    `${axis.column} (sure..possible)`,
     'VMs per core',
-    'first to break',
+    'the first VM to miss it',
   ];
   const rows = answers.map((answer) => [
     ...answer.labels,
@@ -46,11 +51,57 @@ export function asText(question: Question, { answers, compared }: Answers): stri
     answer.vmsPerCore ? range(...(answer.vmsPerCore.map(plain) as [string, string])) : '',
     answer.broken?.vm?.vm ?? '',
   ]);
-  const said = answers.map((answer) => sentences(question, answer)).join('\n');
-  return `${want} ${axis.path} from ${first} to ${last} with ${objective.text} (95 % confidence)
+  const said = answers
+    .flatMap((answer) => sentences(question, answer))
+    .flatMap(setIn)
+    .join('\n');
+  return `${style('bold', `${want} ${axis.path} from ${first} to ${last} with ${objective.text}`)} (95 % confidence)
+${wrapped(answerText(question, answers), WIDTH).join('\n')}
 
 ${table([header, ...rows])}${said}
 ${compared.length > 0 ? `\n${pairsText(question, compared)}` : ''}`;
+}
+
+/** In lines of at most 98 characters, further ones set in. */
+function setIn(line: string): string[] {
+  const indent = /^ */.exec(line)![0];
+  return wrapped(line.trimStart(), WIDTH - indent.length - 2).map(
+    (part, i) => `${indent}${i === 0 ? '' : '  '}${part}`,
+  );
+}
+
+const WIDTH = 98;
+/** More configurations are told apart by the table only. */
+const MOST_NAMED = 4;
+
+/** The answer in a sentence. */
+function answerText({ axis, want }: Question, answers: readonly Answer[]): string {
+  const [first, last] = [axis.values[0]!.label, axis.values.at(-1)!.label];
+  const [to, start, end] =
+    want === 'largest' ? (['up to', first, last] as const) : (['down to', last, first] as const);
+  const at = (value: string) => `${axis.path} = ${value}`;
+  const how = ({ value, atMost, unlimited, broken, vmsPerCore }: Answer): string => {
+    if (unlimited) return `at every value tried, ${to} ${at(end)}`;
+    if (value === undefined) {
+      if (broken?.verdict !== 'undecided') return `nowhere, not even at ${at(start)}`;
+      return `perhaps nowhere: ${at(start)} is undecided`;
+    }
+    const cores = vmsPerCore ? ` (${plain(vmsPerCore[0])} VMs per core)` : '';
+    return `${to} ${at(value)}${cores}${atMost === value ? '' : `, and perhaps ${to} ${atMost}`}`;
+  };
+  const said = new Map<string, string[]>();
+  for (const answer of answers) {
+    const words = how(answer);
+    said.set(words, [...(said.get(words) ?? []), answer.labels.join(', ')]);
+  }
+  const parts = [...said];
+  if (parts.length === 1) {
+    const alike = answers.length > 1 ? ', in every configuration' : '';
+    return `The objective holds ${parts[0]![0]}${alike}.`;
+  }
+  const named = parts.slice(0, MOST_NAMED).map(([words, of]) => `${words} with ${enumerated(of)}`);
+  const more = parts.length > MOST_NAMED ? `; ${parts.length - MOST_NAMED} more below` : '';
+  return `The objective holds ${named.join('; ')}${more}.`;
 }
 
 function table(rows: readonly (readonly string[])[]): string {
@@ -66,27 +117,29 @@ function valueText({ value, atMost, broken }: Answer): string {
 
 const range = (sure: string, possible: string) => `${sure} (${sure}..${possible})`;
 
+/** `waits for data lines (data.stall cold)` */
+const inWords = (leaf: string) => nameOf(mechanismOf(leaf.replace('/', ' ')));
 const isGuest = (leaf: string) => /^guest\./.test(leaf);
 const perThousand = (cycles: number) => `${plain(cycles)} cycles per 1000 instructions`;
 
-/** Why it ends there, what is open, and how long it was looked at. */
-function sentences(question: Question, answer: Answer): string {
+/** Why it ends there, what is open, and how long it was looked at: a line each. */
+function sentences(question: Question, answer: Answer): string[] {
   const { axis } = question;
   const { broken, labels, unlimited, runs, tested } = answer;
   const prefix = labels.length > 0 ? `${labels.join(', ')}: ` : '';
   const lines = windowLines(tested);
   if (!broken || unlimited) {
-    const said = 'every value tried meets the objective; it was not the limit';
-    return [`${prefix}${said} (${runs} runs)`, ...lines].join('\n');
+    const said = 'every value tried meets the objective, so it was not the limit';
+    return [`${prefix}${said} (${counted(runs, 'runs')})`, ...lines];
   }
   const at = `${axis.path} = ${broken.value}`;
   const open = broken.verdict === 'undecided' ? 'it cannot be decided: ' : '';
   return [
-    `${prefix}at ${at}, ${open}${foundText(question, broken)} (${runs} runs)`,
+    `${prefix}at ${at}, ${open}${foundText(question, broken)} (${counted(runs, 'runs')})`,
     ...openLines(question, answer),
     ...growthLines(question, answer),
     ...lines,
-  ].join('\n');
+  ];
 }
 
 const milliseconds = (time: number) => showTime(time * 1e9);
@@ -107,7 +160,7 @@ function shareText(objective: Question['objective'], found: Tested, share: Share
   const show = (value: number) => shown(objective.measure, value);
   const of = found.vm?.vm ?? 'all VMs';
   const [low, high] = share.interval.map((one) => plain(100 * one));
-  const took = `${plain(100 * share.mean)} % (${low} to ${high}) of ${share.requests} requests of ${of} took ${show(objective.limit)} or more`;
+  const took = `${plain(100 * share.mean)} % (${low} to ${high}) of ${counted(share.requests, 'requests')} of ${of} took ${show(objective.limit)} or more`;
   const may = quantileOf(objective) === 1 ? 'none' : `${plain(100 * share.allowed)} %`;
   const limit = objective.below ? `fewer than ${may} may` : `more than ${may} must`;
   const value =
@@ -121,10 +174,11 @@ const wordsOf = ({ measure }: { readonly measure: MeasureName }) => measures[mea
 function openLines({ axis }: Question, { tested }: Answer): string[] {
   return tested.flatMap(({ value, verdict, missing, runs, window }) => {
     if (verdict !== 'undecided' || !missing) return [];
-    const looked = window ? `${runs} runs of ${milliseconds(window.length)}` : `${runs} runs`;
+    const all = counted(runs, 'runs');
+    const looked = window ? `${all} of ${milliseconds(window.length)}` : all;
     const { requests, duration, because } = missing;
     const takes = [
-      ...(requests === undefined ? [] : [`about ${requests} requests of a VM`]),
+      ...(requests === undefined ? [] : [`about ${counted(requests, 'requests')} of a VM`]),
       ...(duration === undefined ? [] : [`--max-duration ${wholeTime(duration)}`]),
     ];
     const cure =
@@ -156,34 +210,36 @@ function windowLines(tested: readonly Tested[]): string[] {
   });
 }
 
-function growthLines({ axis, want }: Question, { broken, value }: Answer): string[] {
+function growthLines({ axis, want, plan }: Question, { broken, value }: Answer): string[] {
   const waiting = broken!.grew.find(({ leaf }) => leaf === READY);
   // The guest's own work is no reason.
   const leaf = broken!.grew.find((growth) => growth.leaf !== READY && !isGuest(growth.leaf));
   if (value === undefined) {
     return [
-      ...(leaf ? [`  of the ledger, ${leaf.leaf} takes most: ${perThousand(leaf.after)}`] : []),
+      ...(leaf
+        ? [`  of the ledger, ${inWords(leaf.leaf)} takes most: ${perThousand(leaf.after)}`]
+        : []),
       ...(waiting ? [`  waiting for a pCPU takes ${perThousand(waiting.after)}`] : []),
     ];
   }
   const from = axis.values[want === 'largest' ? 0 : axis.values.length - 1]!.label;
+  const alone = countsVms(axis) && plan.base.vms.length === 1;
+  const than = alone ? counted(Number(from), 'VMs') : `${axis.column} = ${from}`;
   const lines = [
-    [leaf, `of the ledger, ${leaf?.leaf} grew most`],
+    [leaf, `of the ledger, ${leaf && inWords(leaf.leaf)} grew most`],
     [waiting, 'waiting for a pCPU grew'],
   ] as const;
   return lines.flatMap(([growth, name]) => {
     if (!growth) return [];
     const values = `from ${plain(growth.before)} to ${plain(growth.after)}`;
-    return [
-      `  ${name}: ${values} cycles per 1000 instructions, compared with ${axis.column} = ${from}`,
-    ];
+    return [`  ${name}: ${values} cycles per 1000 instructions, compared with ${than}`];
   });
 }
 
 /** The configurations in pairs. */
 function pairsText(question: Question, compared: readonly Compared[]): string {
   const { axis, objective } = question;
-  const header = [axis.column, 'difference', wordsOf(objective), 'pairs', 'so'];
+  const header = [axis.column, 'difference', wordsOf(objective), 'pairs', 'result'];
   const rows = compared.map(({ labels, with: other, value, difference, says }) => {
     const so = says === 'none shown' ? 'no difference shown' : says;
     const what = `${labels.join(', ')} − ${other.join(', ')}`;
@@ -191,6 +247,6 @@ function pairsText(question: Question, compared: readonly Compared[]): string {
     return [value, what, found, String(difference.n), so];
   });
   const of = quantileOf(objective) === undefined ? '' : ', of the requests of all VMs together';
-  return `in pairs, replication by replication (the same seeds)${of}:
+  return `Compared in pairs, run by run with the same seeds${of}:
 ${table([header, ...rows])}`;
 }

@@ -1,11 +1,13 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { editorSchemaText } from '../scenario/editor-schema.ts';
+import type { PresetTexts } from '../scenario/presets.ts';
 import { numberTables } from './preset-numbers.ts';
 
 /**
  * What is derived from other files of the repository and committed beside them. The presets become a
- * module, so that the library needs no disk; their numbers become tables; the schema becomes a file for editors.
+ * module, so that the library needs no disk, and another without comments, which pages get in its place
+ * (`browser` in package.json); their numbers become tables; the schema becomes a file for editors.
  */
 export interface GeneratedFile {
   /** Relative to the root of the repository. */
@@ -26,9 +28,14 @@ export function generatedFiles(root: string): GeneratedFile[] {
   const numbers = readFileSync(join(root, 'docs/model-numbers.md'), 'utf8');
   const byHand = numbers.slice(0, numbers.indexOf(MARK));
   return [
+    { path: 'src/scenario/presets.generated.ts', text: presetModule(presets) },
     {
-      path: 'src/scenario/presets.generated.ts',
-      text: `// Made by \`npm run generate\` from configs/processors, hypervisors and workloads. Do not edit.\nexport const embeddedPresets = ${JSON.stringify(presets, null, 2)};\n`,
+      path: 'src/scenario/presets-plain.generated.ts',
+      text: presetModule({
+        processors: withoutComments(presets.processors),
+        hypervisors: withoutComments(presets.hypervisors),
+        workloads: withoutComments(presets.workloads),
+      }),
     },
     { path: 'configs/scenario.schema.json', text: editorSchemaText(presets) },
     {
@@ -43,6 +50,15 @@ export function generatedFiles(root: string): GeneratedFile[] {
     },
   ];
 }
+
+const presetModule = (presets: PresetTexts): string =>
+  `// Made by \`npm run generate\` from configs/processors, hypervisors and workloads. Do not edit.\nexport const embeddedPresets = ${JSON.stringify(presets, null, 2)};\n`;
+
+/** Every line stays, so that messages name the same places. No preset has ` #` in a string. */
+const withoutComments = (folder: Readonly<Record<string, string>>): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries(folder).map(([name, text]) => [name, text.replace(/(^|[ \t]+)#.*$/gm, '')]),
+  );
 
 function texts(root: string, folder: string): Record<string, string> {
   const dir = join(root, 'configs', folder);

@@ -93,6 +93,11 @@ export async function list(what: string | undefined, options: { json?: boolean }
     );
     return;
   }
+  if (what === undefined) {
+    print(
+      'What a scenario can name. What results are made of: list metrics, mechanisms, leaves.\n\n',
+    );
+  }
   print(
     Object.entries(found)
       .map(([name, entries]) => `${style('bold', name)}\n${table(entries)}`)

@@ -32,6 +32,9 @@ export interface RunCommandOptions {
   readonly quiet?: boolean;
 }
 
+/** For the timeline of the report: some 250 kB of slices.csv at most. */
+const MOST_SLICES = 8000;
+
 /** Everything that a run with these options writes. */
 function filesOf({ trace = [], report }: RunCommandOptions): string[] {
   const more = [...trace.map((format) => `trace.${format}`), ...(report ? ['report.html'] : [])];
@@ -67,6 +70,7 @@ export async function run(file: string, options: RunCommandOptions): Promise<voi
     let result = await runScenario(scenario, {
       ...hooks,
       observer: events?.observer,
+      slices: MOST_SLICES,
       onProgress: ({ fraction, cycle }) =>
         bar.update(fraction, `${Math.floor(cycle / toCycles(1e9, mhz))} ms simulated`),
     });
@@ -100,7 +104,7 @@ export async function run(file: string, options: RunCommandOptions): Promise<voi
     if (!files.has('evictions.csv')) rmSync(join(out, 'evictions.csv'), { force: true });
     events?.keep();
     if (options.report) await (await import('./report.ts')).reportBeside(out);
-    if (options.json) print(`${JSON.stringify(result)}\n`);
+    if (options.json) print(`${JSON.stringify({ ...result, slices: undefined })}\n`);
     else if (!options.quiet) {
       const plot = options.plot
         ? `\n${(await import('../report/text-plot.ts')).runPlot(result)}`

@@ -3,22 +3,24 @@ import { join, resolve } from 'node:path';
 import { shellWord } from '../base/shell.ts';
 import { visible } from '../base/visible.ts';
 import { checkOutput } from '../files/check-output.ts';
-import { shown } from '../report/quantities.ts';
+import { counted } from '../report/quantities.ts';
 import { RunAborted } from '../scenario/run.ts';
-import { type MeasureName, measures } from '../stats/measures.ts';
+import { measures } from '../stats/measures.ts';
 import type { Campaign } from '../sweep/campaign.ts';
 import { beginCampaign, CAMPAIGN_FILES, mergeCampaign, openCampaign } from '../sweep/directory.ts';
 import { estimateCost } from '../sweep/estimate.ts';
 import { execute, type Failure, type Outcome, type Shard } from '../sweep/execute.ts';
+import { type Objective, parseObjective } from '../sweep/objective.ts';
 import { pause } from '../sweep/pause.ts';
 import { describe, setArguments } from '../sweep/plan.ts';
 import { inlinePool, threadPool } from '../sweep/pool.ts';
 import { firstReplications } from '../sweep/replicate.ts';
 import { shortWindows } from '../sweep/short-windows.ts';
-import { type SummaryRow, summaryRows } from '../sweep/tables.ts';
+import { summaryRows } from '../sweep/tables.ts';
 import { ExitCode } from './fail.ts';
 import { type Interrupt, onInterrupt } from './interrupt.ts';
 import { ProgressBar } from './progress.ts';
+import { MOST_ROWS, metricsShown, sweepText } from './sweep-text.ts';
 import { print, style } from './terminal.ts';
 import { shortTime, textTable } from './text-table.ts';
 
@@ -165,7 +167,7 @@ export function sayDoubted({ store: { doubted } }: Campaign, fate: string): void
 }
 
 export function countUnits({ ran, reused, failures }: Outcome): string {
-  const parts = [`${ran} runs`];
+  const parts = [counted(ran, 'runs')];
   if (reused > 0) parts.push(`${reused} reused from before`);
   if (failures.length > 0) parts.push(`${failures.length} failed`);
   return parts.join(', ');
@@ -217,24 +219,16 @@ async function printPlan(campaign: Campaign, directory: string, options: SweepOp
   print(textTable([['point', ...plan.space.axes.map(({ column }) => column)], ...rows]));
   if (first < plan.points) print(`… ${plan.points - first} more\n`);
   const upTo = plan.precision === undefined ? '' : ` to ${plan.maxReplications}`;
-  print(`${plan.points} points, ${firstReplications(plan)}${upTo} replications each\n`);
-  print(`${missing} runs to do, ${stored} stored already\n`);
+  const replications =
+    upTo === ''
+      ? counted(firstReplications(plan), 'replications')
+      : `${firstReplications(plan)}${upTo} replications`;
+  print(`${counted(plan.points, 'points')}, ${replications} each\n`);
+  print(`${counted(missing, 'runs')} to do, ${stored} stored already\n`);
   print(
     `about ${shortTime(seconds)} with ${lanes} at a time; results would go to ${visible(directory)}/\n`,
   );
 }
-
-const MOST_ROWS = 40;
-/** Shown first of what there is. */
-const HEADLINES: readonly MeasureName[] = [
-  'slowdown',
-  'work_per_second',
-  'latency_p99_ns',
-  'cycles_per_instruction',
-  'ready_share',
-  'host_overhead',
-];
-const MOST_METRICS = 5;
 
 export async function printResults(
   campaign: Campaign,
@@ -253,28 +247,24 @@ export async function printResults(
     return;
   }
   if (quiet) return;
-  const names = (plan.metrics ?? HEADLINES).slice(0, MOST_METRICS);
-  const lines = new Map<string, { row: SummaryRow; cells: Map<MeasureName, string> }>();
-  for (const row of summaryRows(plan, campaign)) {
-    if (!names.includes(row.metric)) continue;
-    const key = `${row.point} ${row.group}`;
-    const line = lines.get(key) ?? { row, cells: new Map() };
-    if (lines.size >= MOST_ROWS && !lines.has(key)) break;
-    lines.set(key, line);
-    line.cells.set(row.metric, shown(row.metric, row.mean, row.halfWidth, row.n));
+  const names = metricsShown(plan);
+  const rows = [...summaryRows(plan, campaign)].filter(({ metric }) => names.includes(metric));
+  const objective = objectiveOf(plan);
+  print(
+    `${sweepText({ plan, source: campaign, rows, objective, style })}\nresults in ${visible(directory)}/\n`,
+  );
+}
+
+/** That of `find:`, where it is about something that this sweep has. */
+function objectiveOf({ base: { find, vms } }: Campaign['plan']): Objective | undefined {
+  if (find?.objective === undefined) return undefined;
+  try {
+    return parseObjective(
+      find.objective,
+      vms.map(({ name }) => name),
+    );
+  } catch (error) {
+    if ((error as Error).name === 'ObjectiveError') return undefined;
+    throw error;
   }
-  const used = names.filter((name) => [...lines.values()].some(({ cells }) => cells.has(name)));
-  const header = [
-    ...plan.space.axes.map(({ column }) => column),
-    'group',
-    ...used.map((name) => measures[name].words),
-  ];
-  const body = [...lines.values()].map(({ row, cells }) => [
-    ...row.labels,
-    row.group,
-    ...used.map((name) => cells.get(name) ?? ''),
-  ]);
-  const [first, ...rest] = textTable([header, ...body]).split('\n');
-  print(`${style('bold', first!)}\n${rest.join('\n')}`);
-  print(`mean ± half of the 95 % interval; results in ${visible(directory)}/\n`);
 }

@@ -1,4 +1,4 @@
-import { rounded } from '../report/quantities.ts';
+import { rounded } from '../base/rounded.ts';
 import type { StreamProfile, TraceProfile } from '../trace/profile.ts';
 
 /** A profile as tables for a person. */

@@ -89,13 +89,13 @@ function checkName(vm: string, names: readonly string[]): void {
 function hints(result: RunResult, bill: Bill, vm: string | undefined): string {
   const lines: string[] = [];
   if (result.evictions === undefined) {
-    lines.push('who evicted what was not counted: run with --set output.evictions=true');
+    lines.push('evictions were not counted: run with --set output.evictions=true');
   }
   if (vm === undefined && result.vms.length > 1) {
     const others = result.vms.map((row) => row.vm).filter((name) => name !== bill.vm);
     const some = others.slice(0, 6).join(', ');
     lines.push(
-      `the worst of ${result.vms.length} VMs; others: ${some}${others.length > 6 ? ', …' : ''}`,
+      `of ${result.vms.length} VMs it pays most per instruction; the others: ${some}${others.length > 6 ? ', …' : ''}`,
     );
   }
   return lines.map((line) => `${style('dim', line)}\n`).join('');

@@ -5,20 +5,20 @@ export type EventKind = number & { readonly eventKind?: unique symbol };
 
 /**
  * Something with its own clock that runs between events: a pCPU. It touches only its own state and
- * its VM's; whatever is shared it posts as an event at its local time and stops there.
+ * that of its VM. Whatever is shared it posts as an event at its local time, and stops there.
  */
 export interface Runner {
   /** Local time; Infinity while it waits for an event to wake it. */
   readonly time: Cycles;
   /**
    * Runs until its local time reaches the engine's `horizon`, which comes nearer when the runner
-   * schedules an event that is due before. Must make progress. It may overshoot by one indivisible
-   * step (a visit, an exit).
+   * schedules an earlier event. Must make progress. May overshoot by one indivisible step (a visit,
+   * an exit).
    */
   advance(): void;
 }
 
-/** What `run` says about why it came back. */
+/** Why `run` returned. */
 export const Outcome = { Reached: 0, Stopped: 1, Starved: 2 } as const;
 export type Outcome = (typeof Outcome)[keyof typeof Outcome];
 
@@ -52,13 +52,13 @@ export class Engine {
     return this.#handlers.length - 1;
   }
 
-  /** Schedules an event; an event in the past of the queue happens as soon as possible. */
+  /** Schedules an event. An event in the past of the queue happens as soon as possible. */
   schedule(at: Cycles, kind: EventKind, target: number): EventHandle {
     if (at < this.horizon) this.horizon = at;
     return this.queue.push(at < this.now ? this.now : at, this.#phases[kind]!, kind, target);
   }
 
-  /** Local time of whoever is acting: the runner that advances, or the event being handled. */
+  /** Local time of whatever is acting: the runner that advances, or the event being handled. */
   get here(): Cycles {
     return this.#running ? Math.max(this.now, this.#running.time) : this.now;
   }
@@ -67,7 +67,7 @@ export class Engine {
     this.queue.cancel(handle);
   }
 
-  /** Calls `task` every `period` cycles from now on. */
+  /** Calls `task` every `period` cycles, starting one period from now. */
   every(period: Cycles, phase: Phase, task: (now: Cycles) => void): void {
     const kind = this.defineEvent(phase, (now) => {
       task(now);
@@ -85,12 +85,12 @@ export class Engine {
     this.#stopped = true;
   }
 
-  /** A runner needs input from outside before it can go on: `run` comes back with `Starved`. */
+  /** A runner needs outside input before it can go on: `run` returns `Starved`. */
   starve(): void {
     this.#starved = true;
   }
 
-  /** Runs until simulated time `until`; can be called again to go on. */
+  /** Runs until simulated time `until`; can be called again to continue. */
   run(until: Cycles): Outcome {
     const runners = this.#runners;
     const queue = this.queue;

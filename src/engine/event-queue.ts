@@ -5,13 +5,13 @@ import type { Cycles } from '../base/ids.ts';
  * flat arrays; popping the same events always gives the same order, whatever the shape of the heap.
  */
 
-/** Which of several events due in the same cycle goes first. */
+/** Which of several events due in the same cycle comes first. */
 export const Phase = {
   /** Things that arrive from outside the cores: interrupts, requests, wake-ups. */
   Deliver: 0,
   /** Scheduling decisions, after everything that may make a vCPU runnable. */
   Schedule: 1,
-  /** Looking at the state, after it has settled. */
+  /** Reading the state, after it has settled. */
   Sample: 2,
   /** End of warm-up and of the run: last, so that the cycle counts in full. */
   Stop: 3,
@@ -36,15 +36,16 @@ export class EventQueue {
   private kinds: Int32Array;
   private targets: Int32Array;
   /**
-   * Goes up when a slot is taken (then it is odd) and when its event is popped or cancelled, so
-   * that an old handle cannot cancel a new event. An even number at the top of the heap: cancelled.
+   * Incremented when a slot is taken (it is odd then) and when its event is popped or cancelled, so
+   * that an old handle cannot cancel a new event. An even number at the top of the heap means
+   * cancelled.
    */
   private uses: Int32Array;
   private free: Int32Array;
   private freeCount: number;
   private size = 0;
   /**
-   * 1 = the top of the heap was popped and nothing has taken its place yet: mostly the next push
+   * 1 = the top of the heap was popped and nothing has taken its place yet: the next push usually
    * does.
    */
   private vacant = 0;
@@ -115,7 +116,7 @@ export class EventQueue {
     slots[i] = slot;
   }
 
-  /** Takes an event back. Does nothing when it has happened already. */
+  /** Cancels an event. Does nothing when it has already happened. */
   cancel(handle: EventHandle): void {
     const slot = handle % SLOTS;
     if (this.uses[slot] !== Math.floor(handle / SLOTS)) return;
@@ -171,7 +172,7 @@ export class EventQueue {
         if (other === childTime) {
           if (keys[right]! < keys[child]!) child = right;
         } else {
-          // Without a branch, which would be mispredicted half the time.
+          // Branch-free: the branch would be mispredicted half the time.
           child += +(other < childTime);
           childTime = times[child]!;
         }

@@ -1,8 +1,8 @@
 import type { RunResult, VmRow } from '../stats/result.ts';
 
 /**
- * Where the cycles of some VMs went, by line of the ledger, with the time they wanted a pCPU and
- * had none.
+ * Where the cycles of some VMs went, by line of the ledger, together with the time in which they
+ * wanted a pCPU and had none.
  */
 export interface Account {
   readonly name: string;
@@ -16,7 +16,7 @@ export interface Account {
   readonly total: number;
 }
 
-/** Run states in which a VM wants a pCPU and has none; time asleep is nobody's cost. */
+/** Run states in which a VM wants a pCPU and has none. Time asleep costs nobody anything. */
 const WAITS = [
   ['ready', 'ready_cycles'],
   ['co-stopped', 'costopped_cycles'],

@@ -13,7 +13,7 @@ export interface BillLine {
   readonly cycles: number;
   /** Cycles of the same work alone and native. */
   readonly native: number;
-  /** How often, where the run counts that: exits, walks, vCPU switches. */
+  /** How often, where the run counts it: exits, walks, vCPU switches. */
   readonly count: number | undefined;
 }
 
@@ -26,7 +26,7 @@ export interface Bill {
   readonly total: number;
   /** Largest difference first. */
   readonly lines: readonly BillLine[];
-  /** Of its entries; none when they were not counted. */
+  /** Who evicted its entries; empty when evictions were not counted. */
   readonly evictions: readonly EvictionRow[];
 }
 
@@ -35,7 +35,7 @@ export function billOf(result: RunResult, vm: string, native: RunResult): Bill {
   const row = result.vms.find((candidate) => candidate.vm === vm)!;
   const run = accountOf(result, vm, [row]);
   const bare = accountOf(native, vm, native.vms);
-  // Marks stand at ends of visits, so that the native run may be some instructions longer or
+  // Marks stand at the ends of visits, so the native run may be a few instructions longer or
   // shorter.
   const scale = bare.userInstructions > 0 ? run.userInstructions / bare.userInstructions : 0;
   const sums = new Map<string, { cycles: number; native: number }>();
@@ -65,10 +65,10 @@ export function billOf(result: RunResult, vm: string, native: RunResult): Bill {
 }
 
 /**
- * Lines of the ledger that belong together: the nested dimension whatever was lost, an exit with
- * its handler.
+ * Lines of the ledger that belong together: all nested reads whatever the cause, an exit and its
+ * handler.
  */
-function mechanismOf(line: string): string {
+export function mechanismOf(line: string): string {
   if (line.startsWith('walk.nested')) return 'walk.nested';
   return line.replace(/^exit\.(transition|handler)/, 'exit');
 }
@@ -88,8 +88,8 @@ function countOf(result: RunResult, vm: string, mechanism: string): number | und
 }
 
 /**
- * The VM whose cycles on a pCPU, or waiting for one, are the largest multiple of those of its own
- * instructions.
+ * The VM whose cycles on a pCPU, or waiting for one, are the largest multiple of the cycles of its
+ * own instructions.
  */
 export function worstVm(result: RunResult): string | undefined {
   const ratios = result.vms

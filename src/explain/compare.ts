@@ -14,8 +14,8 @@ export interface ComparedLine {
   readonly share: number;
   /**
    * Cycles per unit of work, with as many user instructions in a unit as both sides have on
-   * average: whole units are counted where they end, so that the cycles of a window over its units
-   * could differ the other way. Undefined when a side finished too few units.
+   * average. Whole units are counted when they end, so the cycles of a window over its units could
+   * differ in the other direction. Undefined when a side has finished too few units.
    */
   readonly perUnit: { readonly a: number; readonly b: number } | undefined;
 }

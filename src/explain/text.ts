@@ -1,34 +1,38 @@
 import { leafHelp } from '../report/costs.ts';
 import { ENOUGH_UNITS, enoughWork, perUnit } from '../report/quantities.ts';
-import { type Column, groupBy, grouped, tableLines } from '../report/table.ts';
+import {
+  type Column,
+  cut,
+  groupBy,
+  grouped,
+  type TextTable,
+  textTable,
+  widthOf,
+  wrapped,
+} from '../report/table.ts';
 import type { causeNames } from '../stats/leaves.ts';
 import { MILLION_INSTRUCTIONS } from '../stats/metrics.ts';
 import type { EvictionRow } from '../stats/result.ts';
 import type { Bill, BillLine } from './bill.ts';
 import type { Compared, ComparedLine } from './compare.ts';
 import type { Twin } from './twins.ts';
+import { billVerdict, signed, verdict } from './verdict.ts';
 
 /** The explanations as text for a terminal, at most 100 columns wide. */
 
 export interface TextOptions {
-  /** Lines shown of each table; the others are added up in one. */
+  /** Lines shown of each table; the rest is added up in one line. */
   readonly most: number;
   readonly style: (format: 'bold' | 'dim', text: string) => string;
 }
 
-/** `+1,234.5`: cycles, with a digit after the point below 100. */
-const signed = (value: number): string => {
-  const digits = Math.abs(value) < 100 ? value.toFixed(1) : grouped(Math.abs(value));
-  if (Number(value.toFixed(1)) === 0) return '0.0';
-  const sign = value < 0 ? '-' : '+';
-  return `${sign}${digits.replace('-', '')}`;
-};
 const plain = (value: number): string =>
   Math.abs(value) < 100 ? value.toFixed(1) : grouped(value);
 const signedPercent = (share: number): string => {
   const text = (share * 100).toFixed(1);
   return share > 0 && text !== '0.0' ? `+${text}` : text === '-0.0' ? '0.0' : text;
 };
+const WIDTH = 98;
 const left = (head: string): Column => ({ head, left: true });
 
 function help(leaf: string, detail: string): string {
@@ -45,17 +49,30 @@ function help(leaf: string, detail: string): string {
 const lossHelp: Readonly<Record<(typeof causeNames)[number], string>> = {
   cold: 'first use on this core',
   capacity: 'evicted by itself',
-  interference: 'evicted by another VM or the host',
-  'world-switch': 'flushed: the core was taken',
+  interference: 'evicted by neighbours',
+  'world-switch': 'flushed at a world switch',
   'asid-exhausted': 'flushed: no ASID left',
-  cr3: 'flushed: CR3 write',
-  invlpg: 'flushed: INVLPG',
-  shootdown: 'flushed: mapping dropped or protected',
-  migration: 'it came from another core',
+  cr3: 'flushed by a CR3 write',
+  invlpg: 'flushed by INVLPG',
+  shootdown: 'remapped by the hypervisor',
+  migration: 'the vCPU moved to this core',
   dirty: 'held, but not for a store',
 };
 
-/** The first lines, and what the others come to together. */
+/** A table whose last column takes the room that is left. */
+function withNotes(columns: readonly Column[], rows: readonly (readonly string[])[]): TextTable {
+  const table = textTable(
+    columns.slice(0, -1),
+    rows.map((row) => row.slice(0, -1)),
+  );
+  const width = widthOf(table);
+  const body = table.body.map((line, i) => {
+    return `${line.padEnd(width)}  ${cut(rows[i]!.at(-1)!, WIDTH - width - 2)}`.trimEnd();
+  });
+  return { head: table.head, body };
+}
+
+/** The first lines, and the rest, which is added up in one. */
 function shortened<T>(lines: readonly T[], most: number): [readonly T[], readonly T[]] {
   return lines.length <= most + 1 ? [lines, []] : [lines.slice(0, most), lines.slice(most)];
 }
@@ -65,7 +82,8 @@ export function comparisonText(
   labels: readonly [string, string],
   { most, style }: TextOptions,
 ): string {
-  const head = `A  ${labels[0]}\nB  ${labels[1]}\n`;
+  const [a, b] = labels;
+  const head = `A  ${a}\nB  ${b}\n${style('dim', 'one run each, no interval: `sweep` says what chance does')}\n`;
   return [head, ...pairs.map((pair) => pairText(pair, most, style))].join('\n');
 }
 
@@ -94,26 +112,29 @@ function pairText(
     ...(rest.length > 0 ? [[...cells(`${rest.length} smaller lines`, added(rest)), '']] : []),
     [...cells('total', total), ''],
   ];
-  const columns = [
-    left('cycles per 1000 instructions'),
-    { head: 'A' },
-    { head: 'B' },
-    { head: 'B - A' },
-    { head: '% of A' },
-    ...(total.perUnit ? [{ head: headOf(unit) }] : []),
+  const per = 'cycles per 1000 instructions';
+  const columns: Column[] = [
+    left(''),
+    { above: per, head: 'A' },
+    { above: per, head: 'B' },
+    { above: per, head: 'B - A' },
+    { above: "% of A's", head: 'total' },
+    ...(total.perUnit ? [{ above: 'B - A', head: headOf(unit) }] : []),
     left(''),
   ];
-  const [first, ...body] = tableLines(columns, rows);
+  const { head, body } = withNotes(columns, rows);
   return [
-    `${style('bold', name)}: ${verdict(total, lines)}`,
-    style('dim', `  ${first}`),
+    ...wrapped(`${name}: ${verdict(total, lines)}`, WIDTH).map((line, i) =>
+      i === 0 ? `${style('bold', name)}${line.slice(name.length)}` : `  ${line}`,
+    ),
+    ...head.map((line) => style('dim', `  ${line}`)),
     ...body.map((line) => `  ${line}`),
     ...(total.perUnit ? [] : [style('dim', `  ${tooFew(unit)}`)]),
     '',
   ].join('\n');
 }
 
-/** The first column says of what: instructions. */
+/** Unit of a column that says "per". */
 const headOf = (unit: string): string =>
   unit === MILLION_INSTRUCTIONS ? 'per million' : perUnit(unit);
 
@@ -121,7 +142,7 @@ const headOf = (unit: string): string =>
 const tooFew = (unit: string): string =>
   unit === MILLION_INSTRUCTIONS
     ? ''
-    : `no cost ${perUnit(unit)}: it takes ${ENOUGH_UNITS} ${unit}, since whole ones are counted`;
+    : `no cost ${perUnit(unit)}: it takes ${ENOUGH_UNITS} ${unit}, since only whole ones count`;
 
 function added(lines: readonly ComparedLine[]): Omit<ComparedLine, 'leaf' | 'detail'> {
   const sum = (pick: (line: ComparedLine) => number) =>
@@ -136,29 +157,6 @@ function added(lines: readonly ComparedLine[]): Omit<ComparedLine, 'leaf' | 'det
       b: sum(({ perUnit }) => perUnit?.b ?? 0),
     },
   };
-}
-
-/** `B takes 12.3 % fewer cycles for the same work; exit.handler pte-write is 61 % of that`. */
-export function verdict(total: ComparedLine, lines: readonly ComparedLine[]): string {
-  if (total.difference === 0) return 'both take the same cycles for the same work';
-  if (Math.abs(total.share) < 0.0005)
-    return 'both take the same cycles for the same work, to 0.1 %';
-  const size = Math.abs(total.share * 100).toFixed(1);
-  const kind = total.difference < 0 ? 'fewer' : 'more';
-  const [first, against] = [1, -1].map((sign) =>
-    lines.find(({ difference }) => difference * total.difference * sign > 0),
-  );
-  const named = ({ leaf, detail, difference }: ComparedLine) =>
-    `${`${leaf} ${detail}`.trim()} (${signed(difference)})`;
-  if (first && against && first.difference / total.difference > 1) {
-    return `B takes ${size} % ${kind} cycles for the same work: ${named(first)} against ${named(against)}`;
-  }
-  const same = lines.filter(({ difference }) => difference / total.difference >= 0.05);
-  const causes = same.slice(0, 2).map(({ leaf, detail, difference }) => {
-    const part = Math.round((difference / total.difference) * 100);
-    return `${`${leaf} ${detail}`.trim()} is ${part} % of that`;
-  });
-  return [`B takes ${size} % ${kind} cycles for the same work`, ...causes].join('; ');
 }
 
 export function billText(bill: Bill, { most, style }: TextOptions): string {
@@ -192,18 +190,22 @@ export function billText(bill: Bill, { most, style }: TextOptions): string {
       : []),
     ['this run', grouped(total), ((total / native) * 100).toFixed(1), ...per(total, bill), ''],
   ];
-  const columns = [
+  const above = 'cycles per';
+  const columns: Column[] = [
     left(''),
     { head: 'cycles' },
-    { head: '%' },
-    { head: 'per 1000 instr.' },
-    ...(enough ? [{ head: headOf(unit) }] : []),
+    { above: '% of', head: 'native' },
+    { above, head: '1000 instr.' },
+    ...(enough ? [{ above, head: headOf(unit).replace('per ', '') }] : []),
     left(''),
   ];
-  const [first, ...body] = tableLines(columns, rows);
+  const { head, body } = withNotes(columns, rows);
   const lines = [
-    `${style('bold', bill.vm)}: ${(total / native).toFixed(3)} times the cycles of the same work on the bare machine`,
-    style('dim', `  ${first}`),
+    ...wrapped(billVerdict(bill), WIDTH).map((line, i) =>
+      i === 0 ? `${style('bold', bill.vm)}${line.slice(bill.vm.length)}` : `  ${line}`,
+    ),
+    style('dim', '  one run, no interval; what each mechanism adds to the native cycles:'),
+    ...head.map((line) => style('dim', `  ${line}`)),
     ...body.map((line) => `  ${line}`),
     ...(enough ? [] : [style('dim', `  ${tooFew(unit)}`)]),
     '',
@@ -239,11 +241,10 @@ function evictionLines(
       .toSorted((a, b) => b.count - a.count)
       .slice(0, 5)
       .map(({ evictor, count }) => {
-        const share = `${((count / all) * 100).toFixed(1)} %`;
-        return `${evictor === vm ? 'itself' : evictor} ${share}`;
+        return `${evictor === vm ? 'itself' : evictor} ${((count / all) * 100).toFixed(1)}`;
       });
     return [
-      `${style('bold', `Who evicted its ${what}`)} (${grouped(all)}): ${evictors.join(', ')}`,
+      `${style('bold', `Who evicted its ${what}`)} (% of ${grouped(all)}): ${evictors.join(', ')}`,
     ];
   });
 }
@@ -256,22 +257,23 @@ export function twinsText(twins: readonly Twin[], { style }: TextOptions): strin
     interaction === undefined ? '' : signed(interaction),
     plain(gainedWaiting),
   ]);
+  const per = 'cycles per 1000 instructions';
   const columns = [
-    left('cycles per 1000 instructions'),
-    { head: 'ledger' },
-    { head: 'measured' },
-    { head: 'interaction' },
-    { head: 'with waiting' },
+    left(''),
+    { above: per, head: 'ledger' },
+    { above: per, head: 'measured' },
+    { above: per, head: 'interaction' },
+    { above: per, head: 'with waiting' },
   ];
-  const [first, ...body] = tableLines(columns, rows);
+  const { head, body } = textTable(columns, rows);
   return [
-    style('bold', 'The same world with mechanisms free'),
-    style('dim', `  ${first}`),
+    style('bold', 'What it would gain with mechanisms free of charge'),
+    ...head.map((line) => style('dim', `  ${line}`)),
     ...body.map((line) => `  ${line}`),
     '',
-    '  ledger: what they were charged; measured: by how much less the twin runs for the same work;',
-    '  interaction: what freeing both gains beyond the sum of freeing each; with waiting: measured, the',
-    '  time it waits for a pCPU included, which depends on who else runs in the window.',
+    '  ledger: what the mechanisms were charged; measured: what the VM saves for the same work;',
+    '  interaction: what it saves with both free, beyond the sum of each; with waiting: measured,',
+    '  and the time it waits for a pCPU, which depends on the other VMs in the window.',
     '',
   ].join('\n');
 }

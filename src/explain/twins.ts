@@ -3,12 +3,12 @@ import type { Scenario } from '../scenario/resolve.ts';
 import type { RunResult } from '../stats/result.ts';
 import { accountOf } from './account.ts';
 
-/** What mechanisms cost, measured: the same world again with one of them, or two, free. */
+/** What mechanisms cost, measured: the same world again, with one or two of them free of charge. */
 export interface Twin {
   readonly free: readonly MechanismName[];
   /** Cycles per 1000 user instructions that the ledger charged to them. */
   readonly charged: number;
-  /** By which the twin runs shorter. */
+  /** By how much less the twin runs. */
   readonly gained: number;
   /** The same with the time it waits for a pCPU. */
   readonly gainedWaiting: number;

@@ -1,6 +1,5 @@
-import { createReadStream, existsSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { parse as parseYaml } from 'yaml';
 import { faultOf, reasonOf } from './faults.ts';
 import { readRegularText } from './read-file.ts';
@@ -57,8 +56,8 @@ export interface RunFiles {
   readonly metrics: readonly Row[];
   readonly timeseries: readonly Row[];
   readonly latencies: readonly Row[];
-  /** From trace.csv, one after the other; undefined when the run was not traced as CSV. */
-  readonly slices: (() => AsyncIterable<Slice>) | undefined;
+  /** From slices.csv: the beginning of the measured window; undefined when there is none. */
+  readonly slices: readonly Slice[] | undefined;
 }
 
 export interface SweepFiles {
@@ -92,13 +91,19 @@ export function readResults(directory: string): RunFiles | SweepFiles {
   const sweep = has('points.csv') || has('campaign.json');
   const absent = missing(sweep ? SWEEP : RUN);
   if (absent.length > 0) {
+    // Both tables are written at the end, so they are the proof of it.
+    const finished = has('points.csv') && has('summary.csv');
     const what = sweep
-      ? 'a sweep that is not finished'
+      ? finished
+        ? 'not all of the results of a sweep'
+        : 'a sweep that is not finished'
       : absent.length === RUN.length
         ? 'no results here'
         : 'not all of the results of a run';
     const hint = sweep ? 'the same `worldswitch sweep` command goes on with it' : HINT;
-    throw faultOf(directory, `${what}: there is no ${absent.join(', ')}`, hint);
+    const names = absent.join(', ');
+    if (finished) throw faultOf(directory, `${what}: ${names} is missing`, COPY);
+    throw faultOf(directory, `${what}: there is no ${names}`, hint);
   }
   const table = (name: string, columns: readonly string[]) => readTable(directory, name, columns);
   const manifestFile = join(directory, 'manifest.json');
@@ -118,9 +123,6 @@ export function readResults(directory: string): RunFiles | SweepFiles {
     };
   }
   const manifest = readRecord(manifestFile, runManifest, 'a manifest');
-  const trace = join(directory, 'trace.csv');
-  // The trace of another run may lie here.
-  const traced = /(?:^| )--trace[= ]csv(?: |$)/.test(manifest.command.join(' '));
   const resolvedFile = join(directory, 'resolved.yaml');
   const resolved = readResolved(resolvedFile);
   checkYaml(resolvedFile, resolved);
@@ -141,10 +143,12 @@ export function readResults(directory: string): RunFiles | SweepFiles {
     metrics: table('metrics.csv', ['scope', 'id', 'metric', 'value']),
     timeseries: table('timeseries.csv', ['time_ns', 'id', 'metric', 'value']),
     latencies: has('latencies.csv') ? table('latencies.csv', ['vm', 'quantile', 'latency_ns']) : [],
-    slices: traced && existsSync(trace) ? () => slicesOf(trace) : undefined,
+    slices: has('slices.csv') ? slicesOf(directory) : undefined,
   };
 }
 
+const COPY =
+  'copy it from where the sweep was run, or run the sweep again; a report needs its axes';
 const HINT = 'name the directory that `worldswitch run` or `worldswitch sweep` has written';
 
 /** The scenario in the recipe of a campaign. */
@@ -177,12 +181,10 @@ function checkYaml(path: string, text: string): void {
   throw faultOf(path, 'not YAML that worldswitch has written');
 }
 
-/** No field of a trace is quoted. */
-async function* slicesOf(path: string): AsyncGenerator<Slice> {
-  for await (const line of createInterface({ input: createReadStream(path) })) {
-    if (!line.includes(',runstate,running,')) continue;
-    const [start, pcpu, vcpu, , , cycles] = line.split(',');
-    const vm = vcpu!.slice(0, vcpu!.lastIndexOf('/'));
-    yield { pcpu: Number(pcpu), vm, start: Number(start), cycles: Number(cycles) };
-  }
-}
+const slicesOf = (directory: string): Slice[] =>
+  readTable(directory, 'slices.csv', ['pcpu', 'vm', 'cycle', 'slice_cycles']).map((row) => ({
+    pcpu: Number(row['pcpu']),
+    vm: row['vm']!,
+    start: Number(row['cycle']),
+    cycles: Number(row['slice_cycles']),
+  }));

@@ -6,15 +6,15 @@ import { pagesAt, ZERO_PAGE } from './memory.ts';
 import { clearFrame, copyFrame } from './streams.ts';
 import type { Region } from './workloads/workload.ts';
 
-/** What became of a fault. */
+/** Outcome of a fault. */
 export const FaultOutcome = {
   /** The access can be repeated. */
   Fixed: 0,
-  /** No mapping has the page. */
+  /** No mapping contains the page. */
   Unmapped: 1,
   /** A store to a mapping that cannot be written. */
   Denied: 2,
-  /** A region of large pages, and not enough consecutive memory is left for one. */
+  /** A region of large pages, and too little consecutive memory is left for one. */
   NoLargePage: 3,
 } as const;
 export type FaultOutcome = (typeof FaultOutcome)[keyof typeof FaultOutcome];
@@ -39,7 +39,7 @@ export class AddressSpace {
   readonly guest: GuestTables;
   readonly root: number;
   readonly mappings = new Mappings();
-  /** Entries of leaf tables that the last change of a range looked at, empty ones included. */
+  /** Leaf-table entries that the last change of a range examined, empty ones included. */
   scanned = 0;
 
   constructor(guest: GuestTables, cpu: GuestCpu | null) {
@@ -141,7 +141,7 @@ export class AddressSpace {
       this.#store(cpu, slot, (frame << PTE_SHIFT) | base | rights | dirty);
       return true;
     }
-    // A private file page: read shares the page cache, a write takes a copy.
+    // A page of a private file mapping: a read shares the page cache, a write makes a copy.
     if (!write) {
       memory.references[frame] = memory.references[frame]! + 1;
       this.#store(cpu, slot, (frame << PTE_SHIFT) | base | Pte.Cow);
@@ -214,7 +214,7 @@ export class AddressSpace {
     const flags = Pte.Present | Pte.Accessed | Pte.Dirty | Pte.Writable;
     vm.counters.cow_breaks++;
     if (level > 1 || memory.references[old] === 1) {
-      // Nobody else has it: the page only becomes writable again.
+      // Nobody else uses it: the page only becomes writable again.
       const kept = level > 1 ? Pte.Large : 0;
       this.#store(cpu, slot, (old << PTE_SHIFT) | flags | kept);
     } else {
@@ -290,7 +290,7 @@ export class AddressSpace {
     return cleared;
   }
 
-  /** Frees the tables of a range that hold nothing any more. */
+  /** Frees the tables of a range that no longer hold anything. */
   #prune(
     cpu: GuestCpu | null,
     node: number,
@@ -316,7 +316,7 @@ export class AddressSpace {
     }
   }
 
-  /** Takes or gives write permission on a range. Returns how many entries changed. */
+  /** Grants or revokes write permission on a range. Returns how many entries changed. */
   protect(cpu: GuestCpu | null, start: number, pages: number, writable: boolean): number {
     const end = start + pages;
     for (const mapping of this.mappings.cut(start, end)) {
@@ -376,7 +376,7 @@ export class AddressSpace {
     return { child, copied };
   }
 
-  /** exit: everything goes, the top table included. Returns how many entries were cleared. */
+  /** exit: everything is freed, the top table included. Returns how many entries were cleared. */
   destroy(cpu: GuestCpu | null): number {
     const cleared = this.unmap(cpu, 0, 15 << 27);
     giveTable(this.guest, this.root);

@@ -5,7 +5,7 @@ import { GuestMemory } from './memory.ts';
 
 /**
  * What a guest kernel sets up before anything runs: its memory, and the direct map of all of it.
- * `huge` pages of 1 GiB are set aside, while there are any (Linux: hugepages=).
+ * `huge` pages of 1 GiB are reserved, as far as there are that many (Linux: hugepages=).
  */
 export function bootTables(vm: Vm, tables: PageTables, huge: number): GuestTables {
   const memory = new GuestMemory(vm.memoryPages, vm.name);

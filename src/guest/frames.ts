@@ -4,7 +4,7 @@ import type { PageTables } from '../machine/page-tables.ts';
 import type { GuestMemory } from './memory.ts';
 import { clearFrame } from './streams.ts';
 
-/** What the address spaces of one guest share. */
+/** What the address spaces of a guest share. */
 export interface GuestTables {
   readonly vm: Vm;
   readonly tables: PageTables;
@@ -24,7 +24,7 @@ export function takeTable(guest: GuestTables, cpu: GuestCpu | null): number {
   return node;
 }
 
-/** Gives a table page back. */
+/** Returns a table page. */
 export function giveTable(guest: GuestTables, node: number): void {
   const frame = guest.tables.frame[node]!;
   guest.vm.nodeOfFrame[frame] = 0;

@@ -9,8 +9,8 @@ import { grantAccess } from './page-faults.ts';
 
 /**
  * The fault port of a guest whose kernel takes no time: the first touch of a page finds it mapped,
- * backed and shadowed, as a program does that has been running for long. What the hypervisor has
- * dropped since is a fault as ever. `running` tells the address space in CR3.
+ * backed and shadowed, as in a long-running program. What the hypervisor has dropped since then
+ * faults as usual. `running` returns the address space in CR3.
  */
 export function grantedPort(port: FaultPort, mmu: Mmu, running: () => AddressSpace): FaultPort {
   const walk = softWalk();

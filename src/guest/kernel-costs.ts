@@ -54,7 +54,7 @@ export const kernelInstructions = {
   acknowledgement: 1500,
   /** One packet with data through driver, IP and TCP to its socket. assumed (1200-6000) */
   receive: 2500,
-  /** Going idle and leaving it. assumed (300-1500) */
+  /** Going idle and waking up again. assumed (300-1500) */
   idle: 600,
 } as const;
 

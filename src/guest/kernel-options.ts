@@ -1,33 +1,32 @@
 import type { Vm } from '../hypervisor/vm.ts';
 import type { PageTables } from '../machine/page-tables.ts';
+import type { GuestTables } from './frames.ts';
+import type { KernelPaths } from './kernel-paths.ts';
+import type { Milestones, Progress } from './progress.ts';
 import type { Requests } from './requests.ts';
 import type { Workload } from './workloads/workload.ts';
 
 /** Items of a visit block: one fill of a program. */
 export const BLOCK_ITEMS = 256;
 
-/** What a guest kernel is made from. */
-export interface KernelOptions {
+/** What the software of a VM is made from. */
+export interface GuestOptions extends Milestones {
   readonly vm: Vm;
   readonly tables: PageTables;
   readonly workload: Workload;
-  /** First item of this vCPU's block. */
-  readonly block: number;
   readonly mhz: number;
-  /** Hardware costs the kernel causes directly, in cycles. */
-  readonly instructions: {
-    readonly syscall: number;
-    readonly sysret: number;
-    readonly exception: number;
-    readonly iret: number;
-  };
-  /** Units of work after which the VM powers off; Infinity = never. */
-  readonly stopAfter: number;
-  /** Counts of user instructions, ascending, at which `onMark` is to be called. */
-  readonly marks: readonly number[];
-  readonly onMark: (index: number) => void;
   readonly requests: Requests | null;
-  /** Most bytes the drivers of network and disk hand over in one piece. */
+  /** Most bytes that the drivers of network and disk hand over at once. */
   readonly sendBytes: number;
   readonly diskBytes: number;
+}
+
+/** What all vCPUs of a VM share, whatever kernel runs on them. */
+export interface GuestShared {
+  readonly vm: Vm;
+  readonly workload: Workload;
+  readonly guest: GuestTables;
+  readonly paths: KernelPaths;
+  readonly progress: Progress;
+  readonly mhz: number;
 }

@@ -8,9 +8,9 @@ import { streamed } from './streams.ts';
 import { Op } from './workloads/workload.ts';
 
 /**
- * Executes kernel code: a path is so many instructions, fetched from text pages of its own, with
- * loads and stores to kernel data. Text and data are pages of the direct map and go through the
- * TLBs like any other.
+ * Executes kernel code. A path is a number of instructions, fetched from text pages of its own,
+ * with loads and stores to kernel data. Text and data are pages of the direct map and go through
+ * the TLBs like any other.
  */
 export class KernelPaths {
   readonly #vm: string;
@@ -33,7 +33,7 @@ export class KernelPaths {
       if ((i & 3) === 3) text = (text + 1) % KERNEL_TEXT_PAGES;
       this.#visit(core, KERNEL_TEXT + text, Op.Fetch, each, (i * 5) & 63, 5);
       this.#cursor = (this.#cursor * 5 + 1 + entry) & 0x3fff;
-      // Hot structures (stack, run queue, task) take three visits of four, the slab the rest.
+      // Hot structures (stack, run queue, task) take three of four visits, the slab the rest.
       const data = (i & 3) < 3 ? (entry * 3 + (i & 1)) & 15 : this.#cursor % KERNEL_DATA_PAGES;
       const op = (i & 1) === 0 ? Op.Load : Op.Store;
       this.#visit(core, KERNEL_DATA + data, op, 0, this.#cursor & 63, 2);
@@ -45,7 +45,7 @@ export class KernelPaths {
     }
   }
 
-  /** Copies bytes between buffers: page by page, lines in a row. */
+  /** Copies bytes between buffers, page by page, in consecutive lines. */
   copy(cpu: GuestCpu, bytes: number): void {
     const { core } = cpu;
     for (let left = linesOf(bytes); left > 0; left -= 64) {

@@ -31,11 +31,9 @@ export class GuestMemory {
   readonly references: Uint16Array;
   readonly #free: number[] = [];
   readonly #freeBlocks: number[] = [];
-  /** What was never handed out is taken from the first that has it. */
+  /** Frames that were never handed out come from the first segment that has any. */
   readonly #segments: Segment[];
-  /**
-   * Pages of 1 GiB that are set aside and free, and those that have been handed out at some time.
-   */
+  /** Pages of 1 GiB that are reserved and free, and those that have ever been handed out. */
   readonly #freeHuge: number[] = [];
   readonly #usedHuge = new Set<number>();
   readonly #name: string;
@@ -70,7 +68,7 @@ export class GuestMemory {
     this.#free.push(frame);
   }
 
-  /** Calls `visit` for every frame that has been handed out, and for those of the kernel. */
+  /** Calls `visit` for every frame that has been handed out, and for the kernel's own. */
   eachUsed(visit: (frame: number) => void): void {
     const huge = [...this.#usedHuge].map((frame) => ({ start: frame, next: frame + pagesAt(3) }));
     for (const { start, next } of [...this.#segments, ...huge]) {
@@ -93,7 +91,7 @@ export class GuestMemory {
     (level === 3 ? this.#freeHuge : this.#freeBlocks).push(frame);
   }
 
-  /** Sets up to `count` pages of 1 GiB aside. */
+  /** Reserves up to `count` pages of 1 GiB. */
   reserveHuge(count: number): void {
     for (let i = 0; i < count; i++) {
       const frame = this.#newHuge();
@@ -119,7 +117,7 @@ export class GuestMemory {
     return frame;
   }
 
-  /** Cuts the uppermost aligned GiB that was never touched out of the segments. */
+  /** Cuts the uppermost aligned, untouched GiB out of the segments. */
   #newHuge(): number {
     const pages = pagesAt(3);
     for (let i = this.#segments.length - 1; i >= 0; i--) {

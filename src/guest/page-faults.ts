@@ -1,36 +1,31 @@
 import { MemoryError } from '../base/errors.ts';
-import type { GuestCpu } from '../hypervisor/guest-port.ts';
-import { Leaf } from '../stats/leaves.ts';
+import { Entry, type GuestCpu } from '../hypervisor/guest-port.ts';
 import { type AddressSpace, anonymousPage, FaultOutcome } from './address-space.ts';
 import { kernelInstructions as cost } from './kernel-costs.ts';
-import type { Kernel } from './system-calls.ts';
+import type { GuestShared } from './kernel-options.ts';
 
-/**
- * The kernel's handler of a page fault on `vpn`, from the exception to the IRET (cycles of both
- * given).
- */
+/** The kernel's handler of a page fault on `vpn`, from the exception to the IRET. */
 export function handlePageFault(
-  { vm, paths }: Kernel,
+  { vm, paths }: GuestShared,
   cpu: GuestCpu,
   space: AddressSpace,
   vpn: number,
   write: boolean,
-  hardware: { readonly exception: number; readonly iret: number },
 ): void {
   const { counters } = vm;
   counters.guest_faults++;
-  cpu.core.charge(Leaf.GuestKernel, hardware.exception);
+  cpu.enterKernel(Entry.Exception);
   const breaks = counters.cow_breaks;
   paths.run(cpu, cost.pageFault, 1);
   grantAccess(vm.name, space, cpu, vpn, write);
   if (counters.cow_breaks !== breaks) paths.run(cpu, cost.cowBreak, 2);
-  cpu.core.charge(Leaf.GuestKernel, hardware.iret);
+  cpu.leaveKernel(Entry.Exception);
 }
 
 /**
- * Makes the access possible; `cpu` null = it was so before the run. Recorded programs touch pages
- * whose mapping nobody saw: they get one. Throws MemoryError when the VM `vm` has no large pages
- * left.
+ * Makes the access possible; `cpu` null = it happened before the run. Recorded programs touch pages
+ * whose mapping was never recorded: they get one. Throws MemoryError when the VM `vm` has no large
+ * pages left.
  */
 export function grantAccess(
   vm: string,

@@ -4,9 +4,9 @@ import { type Engine, type EventKind, Phase } from '../engine/engine.ts';
 import type { Arrivals } from './workloads/workload.ts';
 
 /**
- * Where a server's requests come from. Open: a Poisson process whose times are drawn from a stream
- * of their own, the same whatever the server does. Closed: clients that wait for an answer, think,
- * and ask again. Every request is kept: when it arrived, and when it was finished.
+ * Where a server's requests come from. Open: a Poisson process with a random stream of its own, so
+ * that its times are the same whatever the server does. Closed: clients that wait for an answer,
+ * think, and ask again. Every request is kept: when it arrived and when it was finished.
  */
 export class Requests {
   readonly #engine: Engine;
@@ -36,7 +36,7 @@ export class Requests {
       seed: string;
       path: string;
       mhz: number;
-      /** A request begins to arrive; says when all of it has. */
+      /** A request begins to arrive; returns when all of it has. */
       deliver: (now: Cycles) => Cycles;
     },
   ) {
@@ -111,9 +111,9 @@ export class Requests {
   }
 
   /**
-   * Latencies in ns, ascending: of the requests finished in the window (`from`, `to`], and the ages
-   * at `to` of those that were not finished then, whenever they arrived: their latency is at least
-   * that.
+   * Latencies in ns, ascending: those of the requests finished in the window (`from`, `to`], and
+   * the ages at `to` of those not finished by then, whenever they arrived: their latency is at
+   * least that.
    */
   latencies(from: Cycles, to: Cycles): { served: number[]; unfinished: number[] } {
     const ns = (cycles: Cycles) => (cycles * 1000) / this.#mhz;
@@ -132,7 +132,7 @@ export class Requests {
   }
 }
 
-/** Numbers that are only ever added: eight bytes each. */
+/** A list of numbers that only grows: eight bytes each. */
 class Series {
   #values = new Float64Array(64);
   length = 0;

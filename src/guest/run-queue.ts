@@ -1,17 +1,17 @@
 import type { Cycles } from '../base/ids.ts';
-import { type Process, State } from './process.ts';
+import { State, type Thread } from './process.ts';
 import type { Requests } from './requests.ts';
 
 /**
- * Processes of a guest that do not run: those that could, first come first served, and those that
+ * Threads of a guest that do not run: those that could, first come first served, and those that
  * wait.
  */
 export class RunQueue {
-  readonly #runnable: Process[] = [];
-  readonly #blocked = new Set<Process>();
+  readonly #runnable: Thread[] = [];
+  readonly #blocked = new Set<Thread>();
 
   /** Who would run next. */
-  get first(): Process | undefined {
+  get first(): Thread | undefined {
     return this.#runnable[0];
   }
 
@@ -23,48 +23,51 @@ export class RunQueue {
     return this.#blocked.size > 0;
   }
 
-  push(process: Process): void {
-    this.#runnable.push(process);
+  push(thread: Thread): void {
+    this.#runnable.push(thread);
   }
 
-  take(): Process | null {
+  take(): Thread | null {
     return this.#runnable.shift() ?? null;
   }
 
-  block(process: Process, state: State): void {
-    process.state = state;
-    this.#blocked.add(process);
+  block(thread: Thread, state: State): void {
+    thread.state = state;
+    this.#blocked.add(thread);
   }
 
-  unblock(process: Process): void {
-    process.state = State.Runnable;
-    this.#blocked.delete(process);
-    this.#runnable.push(process);
+  unblock(thread: Thread): void {
+    thread.state = State.Runnable;
+    this.#blocked.delete(thread);
+    this.#runnable.push(thread);
   }
 
   /** When the next sleeper is to wake; Infinity if nobody sleeps. */
   get nextWakeUp(): Cycles {
     let next = Infinity;
-    for (const process of this.#blocked) {
-      if (process.state === State.Sleep) next = Math.min(next, process.due);
+    for (const thread of this.#blocked) {
+      if (thread.state === State.Sleep) next = Math.min(next, thread.due);
     }
     return next;
   }
 
-  /** Wakes sleepers and finished I/O, then a waiting server for each waiting request. */
+  /**
+   * Wakes sleepers and threads whose I/O is done, then one waiting server for each waiting
+   * request.
+   */
   wakeDue(now: Cycles, requests: Requests | null): void {
-    for (const process of this.#blocked) {
-      const { state } = process;
-      if ((state === State.Io || state === State.Sleep) && process.due <= now) {
-        this.unblock(process);
+    for (const thread of this.#blocked) {
+      const { state } = thread;
+      if ((state === State.Io || state === State.Sleep) && thread.due <= now) {
+        this.unblock(thread);
       }
     }
     if (!requests) return;
-    for (const process of this.#blocked) {
+    for (const thread of this.#blocked) {
       if (requests.waiting === 0) return;
-      if (process.state !== State.Request) continue;
-      process.request = requests.take();
-      this.unblock(process);
+      if (thread.state !== State.Request) continue;
+      thread.request = requests.take();
+      this.unblock(thread);
     }
   }
 }

@@ -17,7 +17,7 @@ export function copyFrame(cpu: GuestCpu, from: number, to: number): void {
   });
 }
 
-/** Lines in a row are fetched ahead: they stall the core for less than their latency. */
+/** Consecutive lines are prefetched: they stall the core for less than their latency. */
 export function streamed({ core }: GuestCpu, work: () => void): void {
   const { exposedQ8 } = core;
   core.exposedQ8 = Math.min(exposedQ8, STREAM_EXPOSED_Q8);

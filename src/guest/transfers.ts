@@ -2,11 +2,11 @@ import type { Cycles } from '../base/ids.ts';
 import type { GuestCpu } from '../hypervisor/guest-port.ts';
 import { acksOf, packetsOf, SEND_WINDOW } from '../hypervisor/packets.ts';
 import { kernelInstructions as cost } from './kernel-costs.ts';
-import { type Process, State } from './process.ts';
+import { State, type Thread } from './process.ts';
 import type { Kernel } from './system-calls.ts';
 
 /**
- * Bytes that a process still has to move. They move in pieces, between which others may run: what
+ * Bytes that a thread still has to move. They move in pieces, between which others may run: what
  * the kernel executes for them depends on their number alone, when it does so on the devices.
  */
 export interface Transfer {
@@ -19,7 +19,7 @@ export interface Transfer {
   readonly pace: Cycles;
 }
 
-/** Bytes of disk I/O in flight for one process. assumed (128 KiB-4 MiB) */
+/** Bytes of disk I/O in flight for one thread. assumed (128 KiB-4 MiB) */
 const DISK_WINDOW = 2 ** 20;
 
 export const receiving = (bytes: number): Transfer => transfer('receive', bytes);
@@ -29,45 +29,50 @@ function transfer(kind: Transfer['kind'], left: number): Transfer {
 }
 
 /**
- * An I/O operation of the process begins, which takes the disk `latency` in all. It waits, even for
+ * An I/O operation of the thread begins, which takes the disk `latency` in all. It waits, even for
  * no bytes.
  */
 export function startDiskIo(
   kernel: Kernel,
   cpu: GuestCpu,
-  process: Process,
+  thread: Thread,
   bytes: number,
   latency: Cycles,
 ): void {
-  kernel.vm.counters.io_requests++;
+  kernel.shared.vm.counters.io_requests++;
   const io: Transfer = {
     kind: 'disk',
     left: bytes,
     fetched: 0,
     pace: latency / Math.max(1, bytes),
   };
-  process.transfer = io;
-  ask(kernel, cpu, process, io, bytes > 0 ? 0 : latency);
+  thread.transfer = io;
+  ask(kernel, cpu, thread, io, bytes > 0 ? 0 : latency);
 }
 
-/** The next piece of the transfer of the running process: it may have to wait, or be done. */
-export function moveOn(kernel: Kernel, cpu: GuestCpu, process: Process): void {
-  const transfer = process.transfer!;
-  if (transfer.kind === 'receive') receive(kernel, cpu, process, transfer);
-  else if (transfer.kind === 'send') send(kernel, cpu, process, transfer);
-  else fetched(kernel, cpu, process, transfer);
+/** The next piece of the transfer of the running thread: it may have to wait, or be done. */
+export function moveOn(kernel: Kernel, cpu: GuestCpu, thread: Thread): void {
+  const transfer = thread.transfer!;
+  if (transfer.kind === 'receive') receive(kernel, cpu, thread, transfer);
+  else if (transfer.kind === 'send') send(kernel, cpu, thread, transfer);
+  else fetched(kernel, cpu, thread, transfer);
 }
 
-function receive({ paths }: Kernel, cpu: GuestCpu, process: Process, transfer: Transfer): void {
+function receive(
+  { shared: { paths } }: Kernel,
+  cpu: GuestCpu,
+  thread: Thread,
+  transfer: Transfer,
+): void {
   const bytes = Math.min(transfer.left, SEND_WINDOW);
   paths.run(cpu, packetsOf(bytes) * cost.receive, 18);
   paths.copy(cpu, bytes);
   transfer.left -= bytes;
-  if (transfer.left === 0) process.transfer = null;
+  if (transfer.left === 0) thread.transfer = null;
 }
 
-function send(kernel: Kernel, cpu: GuestCpu, process: Process, transfer: Transfer): void {
-  const { paths, vm, requests, sendBytes } = kernel;
+function send(kernel: Kernel, cpu: GuestCpu, thread: Thread, transfer: Transfer): void {
+  const { paths, vm, requests, sendBytes } = kernel.shared;
   const bytes = Math.min(transfer.left, SEND_WINDOW);
   if (bytes > 0) {
     const pieces = Math.ceil(bytes / sendBytes);
@@ -77,32 +82,32 @@ function send(kernel: Kernel, cpu: GuestCpu, process: Process, transfer: Transfe
     transfer.left -= bytes;
     const due = cpu.send(bytes);
     if (transfer.left > 0) {
-      process.due = due;
-      kernel.block(cpu, process, State.Io);
+      thread.due = due;
+      kernel.block(cpu, thread, State.Io);
       return;
     }
   }
-  process.transfer = null;
+  thread.transfer = null;
   vm.counters.requests++;
-  if (!Number.isNaN(process.request)) requests?.finish(process.request, cpu.core.now);
-  process.request = Number.NaN;
+  if (!Number.isNaN(thread.request)) requests?.finish(thread.request, cpu.clock());
+  thread.request = Number.NaN;
 }
 
 /** The disk has delivered: the kernel copies, and asks for more if there is any. */
-function fetched(kernel: Kernel, cpu: GuestCpu, process: Process, io: Transfer): void {
-  kernel.paths.copy(cpu, io.fetched);
+function fetched(kernel: Kernel, cpu: GuestCpu, thread: Thread, io: Transfer): void {
+  kernel.shared.paths.copy(cpu, io.fetched);
   io.fetched = 0;
-  if (io.left > 0) ask(kernel, cpu, process, io, 0);
-  else process.transfer = null;
+  if (io.left > 0) ask(kernel, cpu, thread, io, 0);
+  else thread.transfer = null;
 }
 
 /** `latency` is that of an operation without bytes (a flush). */
-function ask(kernel: Kernel, cpu: GuestCpu, process: Process, io: Transfer, latency: Cycles): void {
+function ask(kernel: Kernel, cpu: GuestCpu, thread: Thread, io: Transfer, latency: Cycles): void {
   const bytes = Math.min(io.left, DISK_WINDOW);
-  const requests = Math.max(1, Math.ceil(bytes / kernel.diskBytes));
-  kernel.paths.run(cpu, requests * cost.diskRequest, 11);
+  const requests = Math.max(1, Math.ceil(bytes / kernel.shared.diskBytes));
+  kernel.shared.paths.run(cpu, requests * cost.diskRequest, 11);
   io.left -= bytes;
   io.fetched = bytes;
-  process.due = cpu.startIo(bytes, latency + Math.round(bytes * io.pace));
-  kernel.block(cpu, process, State.Io);
+  thread.due = cpu.startIo(bytes, latency + Math.round(bytes * io.pace));
+  kernel.block(cpu, thread, State.Io);
 }

@@ -6,7 +6,7 @@ import * as z from 'zod';
  * path lengths of software, in cycles. Memory that a handler reads (guest tables, instruction
  * bytes, shadow entries) is read for real through the caches and comes on top.
  */
-const cycles = () => z.int().min(0).max(10_000_000);
+const cycles = () => z.int().min(0).max(10_000_000).meta({ unit: 'cycles' });
 
 export const costsSchema = z
   .strictObject({
@@ -51,17 +51,24 @@ export const costsSchema = z
     vcpuSwitch: cycles().describe(
       'scheduler pass and context switch between vCPUs, without the hardware steps',
     ),
-    switchMsrs: z.int().min(0).max(64).describe('MSRs read on load and written on put'),
+    switchMsrs: z
+      .int()
+      .min(0)
+      .max(64)
+      .meta({ unit: 'MSRs' })
+      .describe('MSRs read on load and written on put'),
     eoiExits: z.boolean().describe('end of interrupt is an APIC write that exits'),
     hostHz: z
       .int()
       .min(0)
       .max(10_000)
+      .meta({ unit: 'ticks a second' })
       .describe('host timer ticks a second on a busy pCPU; each is an INTR exit'),
     hostFootprint: z
       .int()
       .min(0)
       .max(64)
+      .meta({ unit: 'pages of 2 MB' })
       .describe(
         '2 MB host pages (code and data) an exit handler touches: they compete for TLB entries',
       ),

@@ -20,7 +20,8 @@ export interface Accounts {
 }
 
 /**
- * What had been counted when a pCPU passed an edge inside a step, and its part of the ledger there.
+ * What had been counted when a pCPU passed an edge inside a step, and its part of the ledger at the
+ * edge.
  */
 interface Passed extends Omit<Accounts, 'states' | 'flushes'> {
   readonly flushes: number;
@@ -36,9 +37,9 @@ interface Passed extends Omit<Accounts, 'states' | 'flushes'> {
 export class Edges {
   readonly #hv: Hypervisor;
   readonly #times: Cycles[] = [];
-  /** Whether observers are told of the edge. */
+  /** Whether observers are told about the edge. */
   readonly #told: boolean[] = [];
-  /** By edge and pCPU: what it had done, if it has passed the edge inside a step. */
+  /** By edge and pCPU: what the pCPU had done, if it has passed the edge inside a step. */
   readonly #passed: (Passed | undefined)[][] = [];
   /** By edge: the run states of each vCPU that has passed it. */
   readonly #states: (Float64Array | undefined)[][] = [];
@@ -53,7 +54,7 @@ export class Edges {
     for (const vcpu of hypervisor.vcpus) vcpu.onEdge = () => this.#passVcpu(vcpu);
   }
 
-  /** The earliest moment that no pCPU has passed. */
+  /** The earliest time that no pCPU has passed. */
   get reachable(): Cycles {
     const { pcpus, engine } = this.#hv;
     return pcpus.reduce((last, { core }) => Math.max(last, core.now), engine.now);
@@ -72,16 +73,16 @@ export class Edges {
     for (const vcpu of this.#hv.vcpus) this.#aimVcpu(vcpu);
   }
 
-  /** The accounts at an edge that everybody has reached. Settles what is under way. */
+  /** The accounts at an edge that every pCPU has reached. Settles what is under way. */
   accounts(time: Cycles): Accounts {
     const { pcpus, vcpus, vms, ledger } = this.#hv;
     const edge = this.#times.indexOf(time);
     const passed = this.#passed[edge] ?? [];
     for (const pcpu of pcpus) {
       pcpu.accountIdle(time);
-      this.#hv.drain(pcpu.core);
+      this.#hv.ledger.drain(pcpu.core);
     }
-    const cut = ledger.slice();
+    const cut = ledger.cycles.slice();
     for (const { core } of pcpus) {
       const part = passed[core.id]?.ledger;
       if (part) cut.set(part, core.id * part.length);
@@ -95,13 +96,13 @@ export class Edges {
       if (this.#told[edge]) this.#tell(vcpu, time);
       return vcpu.statesAt(time);
     });
-    // Past the edge, a vCPU can only have run on the pCPU that has it still.
+    // Past the edge, a vCPU can only have run on the pCPU that still has it.
     return {
       ledger: cut,
       states,
       soft: vms.map(({ counters }, i) => {
         const atEdge = passed[vcpus[i]!.pcpu]?.soft[i] ?? counters;
-        // Requests arrive by events, which wait for everybody.
+        // Requests arrive by events, which wait for every pCPU.
         return { ...atEdge, requests_arrived: counters.requests_arrived };
       }),
       exits: vcpus.map(({ id, pcpu, exitCounts }) => passed[pcpu]?.exits[id] ?? exitCounts.slice()),
@@ -124,9 +125,8 @@ export class Edges {
 
   #passCore(core: Core, leaves: Float64Array): void {
     const { vms, vcpus, ledger } = this.#hv;
-    const rows = (vms.length + 1) * LEAVES;
-    const part = ledger.slice(core.id * rows, (core.id + 1) * rows);
-    const row = (core.vm < 0 ? vms.length : core.vm) * LEAVES;
+    const part = ledger.of(core.id).slice();
+    const row = (core.vm < 0 ? ledger.host : core.vm) * LEAVES;
     for (const [leaf, cycles] of leaves.entries()) part[row + leaf] = part[row + leaf]! + cycles;
     this.#passed[this.#nextOfCore[core.id]!++]![core.id] = {
       ledger: part,

@@ -11,15 +11,15 @@ export const DIRECT_MAP = 15 << 27;
 
 /** Why a guest gave the core back. */
 export const GuestStop = {
-  /** The time it was given is over, or an interrupt waits. */
+  /** Its time is over, or an interrupt is pending. */
   Time: 0,
   /** HLT: nothing to run until an interrupt. */
   Halt: 1,
-  /** The turn, counted in references, is over. */
+  /** Its turn, counted in references, is over. */
   Turn: 2,
   /** The work is done; the VM powers off. */
   Done: 3,
-  /** A trace has no more input yet. */
+  /** A trace has no more input at the moment. */
   Starved: 4,
 } as const;
 export type GuestStop = (typeof GuestStop)[keyof typeof GuestStop];
@@ -27,19 +27,28 @@ export type GuestStop = (typeof GuestStop)[keyof typeof GuestStop];
 /** Interrupts a guest can receive, as bits. */
 export const Vector = { Timer: 1, Device: 2, Network: 4 } as const;
 
+/** How a guest kernel is entered from user mode. */
+export const Entry = {
+  /** SYSCALL, and SYSRET back. */
+  SystemCall: 0,
+  /** An exception or an interrupt through the IDT, and IRET back. */
+  Exception: 1,
+} as const;
+export type Entry = (typeof Entry)[keyof typeof Entry];
+
 export interface Guest {
   /**
-   * Executes until the core's time reaches `cpu.until` or something else ends it. Handles its own
-   * faults and system calls. Called with the core in this vCPU's context.
+   * Executes until the core's time reaches `cpu.until` or something else ends the turn. Handles its
+   * own faults and system calls. Called with the core in this vCPU's context.
    */
   run(cpu: GuestCpu): GuestStop;
   /** Interrupt handler of the guest kernel for one or more vectors. */
   interrupt(cpu: GuestCpu, vectors: number): void;
   /** References this turn may still take; 0 = no limit. Set by the hypervisor before a turn. */
   grantReferences(references: number): void;
-  /** Top table of the running address space. */
+  /** Top table of the current address space. */
   readonly root: number;
-  /** True when something is runnable right now. */
+  /** True when something is runnable now. */
   readonly busy: boolean;
 }
 
@@ -48,7 +57,7 @@ export interface Guest {
  */
 export interface GuestCpu {
   readonly core: Core;
-  /** When the core must be given back; comes nearer when a timer or an I/O is due before. */
+  /** When the core must be given back; comes nearer when a timer or an I/O is due earlier. */
   readonly until: Cycles;
   /** MOV CR3: switches the address space, or flushes it when `root` is the current one. */
   loadCr3(root: number): void;
@@ -56,6 +65,16 @@ export interface GuestCpu {
    * Switches the address space without a flush, as if entries carried its number (trace studies).
    */
   loadTagged(root: number, space: number): void;
+  /** What the guest's clock says: everything that it knows of time. */
+  clock(): Cycles;
+  /** From user mode to the kernel, and back. */
+  enterKernel(how: Entry): void;
+  leaveKernel(how: Entry): void;
+  /**
+   * The TLBs drop what they hold of so many pages, or (0) of the VM, and nothing is charged (trace
+   * studies).
+   */
+  dropTranslations(vpn: number, pages: number): void;
   /** Drops one page of the current address space. */
   invlpg(vpn: number): void;
   /** CR4.PGE off and on: drops everything, global pages included. */
@@ -65,8 +84,8 @@ export interface GuestCpu {
    */
   storePte(slot: number, entry: number): void;
   /**
-   * Disk I/O: a doorbell for each request it takes; each answers with an interrupt, the last one
-   * `latency` cycles after its doorbell. Returns when that is.
+   * Disk I/O: a doorbell for each request that it takes. Each request is answered by an interrupt,
+   * the last one `latency` cycles after its doorbell. Returns the time of the last answer.
    */
   startIo(bytes: number, latency: Cycles): Cycles;
   /**

@@ -4,7 +4,7 @@ import { visitHost } from '../machine/translate.ts';
 
 /**
  * The hypervisor's own translations: an exit handler touches a few 2 MB pages of host code and data
- * under ASID 0, which compete with the guests' for TLB entries and cost a walk when they were
+ * under ASID 0. They compete with the guests' for TLB entries, and cost a walk when they have been
  * evicted.
  */
 export class HostFootprint {

@@ -1,11 +1,11 @@
 import type { Cycles } from '../base/ids.ts';
-import { type EventKind, Phase } from '../engine/engine.ts';
+import { type Engine, type EventKind, Phase } from '../engine/engine.ts';
+import type { VirtualDevices } from './devices.ts';
 import { Vector } from './guest-port.ts';
-import type { Hypervisor } from './hypervisor.ts';
 import { ACK_BYTES, acksOf, linesOf, MSS, packetsOf, ROUND_TRIP, wireTime } from './packets.ts';
 import type { Vcpu } from './vm.ts';
 
-/** Packets on their way to a vCPU, one behind the other. */
+/** Packets on their way to a vCPU, one after the other. */
 interface Train {
   vcpu: Vcpu;
   /** Bytes that have not arrived yet. */
@@ -16,26 +16,32 @@ interface Train {
   readonly gap: Cycles;
 }
 
+export interface NetworkDeps {
+  readonly engine: Engine;
+  readonly device: VirtualDevices['network'];
+  readonly mhz: number;
+  /** Makes interrupts pending on a vCPU. */
+  raise(vcpu: Vcpu, vectors: number, now: Cycles): void;
+}
+
 /**
  * What comes in from the network: requests, and acknowledgements of what a guest has sent. Packets
- * arrive at the speed of the wire; one interrupt announces a batch of them. How many there are
- * follows from bytes alone; when two interrupts find the vCPU busy they become one, as on any
- * machine.
+ * arrive at the speed of the wire, and one interrupt announces a batch of them. How many batches
+ * there are follows from the bytes alone. Two interrupts that find the vCPU busy become one, as on
+ * any machine.
  */
 export class Network {
-  readonly #hv: Hypervisor;
+  readonly #deps: NetworkDeps;
   readonly #arrival: EventKind;
   readonly #trains: Train[] = [];
   readonly #free: number[] = [];
 
-  constructor(hypervisor: Hypervisor) {
-    this.#hv = hypervisor;
-    this.#arrival = hypervisor.engine.defineEvent(Phase.Deliver, (now, id) =>
-      this.#arrive(id, now),
-    );
+  constructor(deps: NetworkDeps) {
+    this.#deps = deps;
+    this.#arrival = deps.engine.defineEvent(Phase.Deliver, (now, id) => this.#arrive(id, now));
   }
 
-  /** A message reaches the host, its first packets now. Returns when the last ones do. */
+  /** A message reaches the host; its first packets arrive now. Returns when the last ones do. */
   receive(vcpu: Vcpu, bytes: number, now: Cycles): Cycles {
     const gap = this.#cycles(wireTime(1, bytes));
     const train = { vcpu, left: bytes, size: MSS, gap };
@@ -45,7 +51,7 @@ export class Network {
   }
 
   /**
-   * The other side acknowledges `bytes` that went out at `now`. Returns when the last
+   * The other side acknowledges `bytes` that were sent at `now`. Returns when the last
    * acknowledgement arrives.
    */
   acknowledge(vcpu: Vcpu, bytes: number, now: Cycles): Cycles {
@@ -59,7 +65,7 @@ export class Network {
   }
 
   #cycles(microseconds: number): Cycles {
-    return Math.max(1, Math.round(microseconds * this.#hv.machine.mhz));
+    return Math.max(1, Math.round(microseconds * this.#deps.mhz));
   }
 
   #add(train: Train): number {
@@ -69,13 +75,13 @@ export class Network {
   }
 
   #batch({ left, size }: Train): number {
-    return Math.min(Math.ceil(left / size), this.#hv.devices.network.receivePackets);
+    return Math.min(Math.ceil(left / size), this.#deps.device.receivePackets);
   }
 
-  /** The next batch is there when its last packet is. */
+  /** The next batch has arrived when its last packet has. */
   #schedule(id: number, from: Cycles): void {
     const train = this.#trains[id]!;
-    this.#hv.engine.schedule(from + this.#batch(train) * train.gap, this.#arrival, id);
+    this.#deps.engine.schedule(from + this.#batch(train) * train.gap, this.#arrival, id);
   }
 
   #arrive(id: number, now: Cycles): void {
@@ -85,9 +91,9 @@ export class Network {
     const bytes = Math.min(train.left, packets * train.size);
     train.left = vcpu.done ? 0 : train.left - bytes;
     vcpu.vm.counters.packets_received += packets;
-    const { receivePacket, receiveLine } = this.#hv.devices.network;
+    const { receivePacket, receiveLine } = this.#deps.device;
     vcpu.hostWork += packets * receivePacket + linesOf(bytes) * receiveLine;
-    this.#hv.interrupt(vcpu, Vector.Network, now);
+    this.#deps.raise(vcpu, Vector.Network, now);
     if (train.left > 0) this.#schedule(id, now);
     else this.#free.push(id);
   }

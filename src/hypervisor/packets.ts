@@ -30,7 +30,10 @@ export const acksOf = (packets: number): number => Math.ceil(packets / SEGMENTS_
 /** 64-byte lines of a copy. */
 export const linesOf = (bytes: number): number => Math.ceil(bytes / 64);
 
-/** Microseconds that packets of a message of `bytes` take on the wire, one after the other. */
+/**
+ * How long the packets of a message of `bytes` take on the wire, one after the other, in
+ * microseconds.
+ */
 export function wireTime(packets: number, bytes: number): number {
   return (packets * 8 * (Math.min(bytes, MSS) + FRAME_OVERHEAD)) / BITS_PER_MICROSECOND;
 }

@@ -1,55 +1,93 @@
 import type { Cycles, PcpuId } from '../base/ids.ts';
-import type { Runner } from '../engine/engine.ts';
+import type { Engine, Runner } from '../engine/engine.ts';
 import type { Core } from '../machine/core.ts';
 import { DRAIN_AFTER } from '../machine/counters.ts';
+import type { Observer } from '../observe/observer.ts';
 import { Cause, ExitReason, Leaf } from '../stats/leaves.ts';
+import type { HypervisorCosts } from './costs.ts';
 import { GuestStop } from './guest-port.ts';
-import type { Hypervisor } from './hypervisor.ts';
-import { type Decision, IDLE } from './schedulers/scheduler.ts';
-import { Runstate, type Vcpu } from './vm.ts';
+import type { Interrupts } from './interrupts.ts';
+import type { Ledger } from './ledger.ts';
+import { type Decision, IDLE, type Scheduler } from './schedulers/scheduler.ts';
+import type { TagPolicy } from './tags/tag-policy.ts';
+import { Runstate, type Vcpu, type Vm } from './vm.ts';
+import type { WorldSwitch } from './world-switch.ts';
+
+/** What a pCPU uses of its host. */
+export interface PcpuHost {
+  readonly engine: Engine;
+  readonly observer: Observer;
+  readonly costs: HypervisorCosts;
+  readonly tags: TagPolicy;
+  readonly vcpus: readonly Vcpu[];
+  readonly world: WorldSwitch;
+  readonly ledger: Ledger;
+  readonly interrupts: Interrupts;
+  readonly scheduler: Scheduler;
+  /** No new turn begins. */
+  readonly closing: boolean;
+  onVmDone(vm: Vm): void;
+  scheduleSlice(pcpu: Pcpu, at: Cycles): number;
+}
 
 /**
- * One pCPU: runs the vCPU the scheduler picked until something wants the core. It moves on its own
- * clock between events; what it does to others goes through events.
+ * One pCPU: runs the vCPU that the scheduler picked until something else wants the core. It moves
+ * on its own clock between events; whatever it does to others goes through events.
  */
 export class Pcpu implements Runner {
   readonly core: Core;
-  readonly #hv: Hypervisor;
+  readonly #host: PcpuHost;
   readonly #decision: Decision = { vcpu: IDLE, slice: 0 };
   current: Vcpu | null = null;
   /** The vCPU whose state the core still holds. */
   #last: Vcpu | null = null;
-  /** A scheduling pass is due at the next chance. */
+  /** A scheduling pass is due at the next opportunity. */
   #resched = false;
   /** A reschedule IPI is on its way. */
-  kicked = false;
+  #kicked = false;
   /** Inside a scheduling pass; `again` asks for one more. */
-  passing = false;
-  again = false;
+  #passing = false;
+  #again = false;
   #tick = false;
+  #request = false;
   #idle = true;
   #chargedAt: Cycles = 0;
   #sliceEvent = -1;
 
-  constructor(core: Core, hypervisor: Hypervisor) {
+  constructor(core: Core, host: PcpuHost) {
     this.core = core;
-    this.#hv = hypervisor;
+    this.#host = host;
   }
 
   get time(): Cycles {
     return this.#idle ? Infinity : this.core.time;
   }
 
+  /**
+   * Somebody wants a scheduling pass. True: a reschedule IPI has to be sent; false: one is on its
+   * way, or the pass under way is repeated.
+   */
+  claimKick(): boolean {
+    if (this.#passing) this.#again = true;
+    else if (!this.#kicked) return (this.#kicked = true);
+    return false;
+  }
+
   /** A reschedule IPI arrives. */
   kick(now: Cycles): void {
-    this.kicked = false;
+    this.#kicked = false;
     this.#resched = true;
     this.#wakeUp(now);
   }
 
-  sliceOver(_now: Cycles): void {
+  sliceOver(): void {
     this.#sliceEvent = -1;
     if (this.current) this.#resched = true;
+  }
+
+  /** An IPI arrives for the vCPU that runs: it is to serve what it was asked. */
+  request(): void {
+    if (this.current?.requests) this.#request = true;
   }
 
   hostTick(): void {
@@ -60,7 +98,7 @@ export class Pcpu implements Runner {
     return this.current ? Math.max(0, now - this.#chargedAt) : 0;
   }
 
-  /** Accounts idle time up to `now`, so that a snapshot sees it. */
+  /** Accounts for idle time up to `now`, so that a snapshot sees it. */
   accountIdle(now: Cycles): void {
     if (this.#idle) this.#idleUntil(now);
   }
@@ -69,7 +107,7 @@ export class Pcpu implements Runner {
     const { core } = this;
     while (core.time < now) {
       const next = core.time <= core.cut.edge ? Math.min(now, core.cut.edge) : now;
-      this.#hv.chargeHost(core, Leaf.Idle, next - core.time);
+      this.#host.ledger.chargeHost(core, Leaf.Idle, next - core.time);
       core.skipTo(next);
       if (next < now) core.cut.here(core);
     }
@@ -83,26 +121,33 @@ export class Pcpu implements Runner {
 
   advance(): void {
     const { core } = this;
-    const hv = this.#hv;
-    const { engine } = hv;
+    const host = this.#host;
+    const { engine } = host;
     engine.horizon = Math.min(engine.horizon, core.time + DRAIN_AFTER);
     while (core.time < engine.horizon) {
       if (this.#resched || this.current === null) {
         this.#pass();
         if (this.current === null) {
           this.#idle = true;
-          hv.observer.onIdle(core.time, core.id);
+          host.observer.onIdle(core.time, core.id);
           return;
         }
         continue;
       }
       const vcpu = this.current;
-      if (core.full) hv.drain(core);
+      if (core.full) host.ledger.drain(core);
       if (this.#tick) {
         this.#tick = false;
-        hv.exit(vcpu, core, ExitReason.Intr);
-        hv.handle(vcpu, core, ExitReason.Intr, hv.costs.timer);
-        hv.resume(vcpu, core, ExitReason.Intr);
+        host.world.exit(vcpu, core, ExitReason.Intr);
+        host.world.handle(core, ExitReason.Intr, host.costs.timer);
+        host.world.resume(vcpu, core, ExitReason.Intr);
+        core.settle();
+        continue;
+      }
+      if (this.#request) {
+        this.#request = false;
+        host.world.exit(vcpu, core, ExitReason.Intr);
+        host.world.resume(vcpu, core, ExitReason.Intr);
         core.settle();
         continue;
       }
@@ -121,24 +166,27 @@ export class Pcpu implements Runner {
     }
   }
 
-  /** Interrupts reach a running guest: INTR exit, injection at the entry, the guest's handler. */
+  /**
+   * Interrupts reach a running guest: an INTR exit, injection at the entry, then the guest's
+   * handler.
+   */
   #deliver(vcpu: Vcpu): void {
-    const hv = this.#hv;
+    const host = this.#host;
     const { core } = this;
     const vectors = vcpu.pending;
-    hv.observer.onInterrupt(core.now, core.id, vcpu.id, vectors, vcpu.entered);
+    host.observer.onInterrupt(core.now, core.id, vcpu.id, vectors, vcpu.entered);
     vcpu.pending = 0;
     vcpu.vm.counters.interrupts++;
-    if (hv.virtualized) {
+    if (host.world.virtualized) {
       // Right after an entry the event is injected by that entry; otherwise the interrupt forces an
       // exit.
       const fresh = vcpu.entered;
-      if (!fresh) hv.exit(vcpu, core, ExitReason.Intr);
-      const work = hv.costs.injectEvent + ((vectors & 1) !== 0 ? hv.costs.timer : 0);
-      hv.handle(vcpu, core, ExitReason.Intr, work);
-      if ((vectors & ~1) !== 0) core.charge(Leaf.HostInterrupt, hv.costs.hostInterrupt);
+      if (!fresh) host.world.exit(vcpu, core, ExitReason.Intr);
+      const work = host.costs.injectEvent + ((vectors & 1) !== 0 ? host.costs.timer : 0);
+      host.world.handle(core, ExitReason.Intr, work);
+      if ((vectors & ~1) !== 0) core.charge(Leaf.HostInterrupt, host.costs.hostInterrupt);
       if (!fresh) this.#bringIn(vcpu);
-      if (!fresh) hv.resume(vcpu, core, ExitReason.Intr);
+      if (!fresh) host.world.resume(vcpu, core, ExitReason.Intr);
     }
     vcpu.entered = false;
     vcpu.guest.interrupt(vcpu.port, vectors);
@@ -150,15 +198,15 @@ export class Pcpu implements Runner {
    * they force.
    */
   #bringIn(vcpu: Vcpu): void {
-    if (!this.#hv.virtualized) return;
+    if (!this.#host.world.virtualized) return;
     const cycles = Math.min(vcpu.hostWork, DRAIN_AFTER);
     this.core.charge(Leaf.HostInterrupt, cycles);
     vcpu.hostWork -= cycles;
   }
 
-  /** The guest gave the core back. */
+  /** The guest returned the core. */
   #stopped(vcpu: Vcpu, stop: GuestStop): void {
-    const hv = this.#hv;
+    const host = this.#host;
     const { core } = this;
     if (stop === GuestStop.Turn) {
       this.#resched = true;
@@ -167,83 +215,83 @@ export class Pcpu implements Runner {
     if (stop === GuestStop.Done) {
       vcpu.done = true;
       vcpu.vm.finishedAt = core.time;
-      hv.disarmTimer(vcpu);
-      hv.onVmDone(vcpu.vm);
+      host.interrupts.disarmTimer(vcpu);
+      host.onVmDone(vcpu.vm);
     } else {
       if (vcpu.pending !== 0) return;
-      hv.exit(vcpu, core, ExitReason.Hlt);
-      hv.handle(vcpu, core, ExitReason.Hlt, hv.virtualized ? hv.costs.halt : 0);
+      host.world.exit(vcpu, core, ExitReason.Hlt);
+      host.world.handle(core, ExitReason.Hlt, host.world.virtualized ? host.costs.halt : 0);
       core.settle();
     }
     this.#leave(vcpu, Runstate.Blocked);
-    hv.scheduler.sleep(vcpu.id, core.time);
+    host.scheduler.sleep(vcpu.id, core.time);
     this.current = null;
     this.#resched = true;
   }
 
   /** The vCPU stops running: its time is charged and its run state changes. */
   #leave(vcpu: Vcpu, state: Runstate): void {
-    const hv = this.#hv;
+    const host = this.#host;
     const now = this.core.time;
-    hv.scheduler.charge(vcpu.id, this.core.id as PcpuId, now - this.#chargedAt, now);
+    host.scheduler.charge(vcpu.id, this.core.id as PcpuId, now - this.#chargedAt, now);
     this.#chargedAt = now;
     vcpu.enter(state, now);
     if (this.#sliceEvent >= 0) {
-      hv.engine.cancel(this.#sliceEvent);
+      host.engine.cancel(this.#sliceEvent);
       this.#sliceEvent = -1;
     }
   }
 
   /** A scheduling pass: who runs next, and the switch to it. */
   #pass(): void {
-    const hv = this.#hv;
+    const host = this.#host;
     const { core } = this;
-    this.passing = true;
+    this.#passing = true;
     this.#resched = false;
     const before = this.current;
     if (before) {
-      hv.exit(before, core, ExitReason.Intr);
+      host.world.exit(before, core, ExitReason.Intr);
       core.settle();
       this.#leave(before, Runstate.Ready);
-      hv.scheduler.preempted(before.id, core.time);
-      if (hv.scheduler.isParked(before.id)) before.enter(Runstate.Parked, core.time);
+      host.scheduler.preempted(before.id, core.time);
+      if (host.scheduler.isParked(before.id)) before.enter(Runstate.Parked, core.time);
       this.current = null;
     }
     const decision = this.#decision;
-    if (hv.closing) {
-      this.passing = false;
+    if (host.closing) {
+      this.#passing = false;
       return;
     }
     do {
-      this.again = false;
-      hv.scheduler.pick(core.id as PcpuId, core.time, decision);
-    } while (this.again && decision.vcpu === IDLE);
-    this.passing = false;
-    if (this.again) this.#resched = true;
+      this.#again = false;
+      host.scheduler.pick(core.id as PcpuId, core.time, decision);
+    } while (this.#again && decision.vcpu === IDLE);
+    this.#passing = false;
+    if (this.#again) this.#resched = true;
     if (decision.vcpu === IDLE) return;
-    const vcpu = hv.vcpus[decision.vcpu]!;
+    const vcpu = host.vcpus[decision.vcpu]!;
     // Clocks run apart by the lookahead: what another pCPU let go later than now is taken over
     // after that.
     if (vcpu.pcpu !== core.id && vcpu.since > 0 && vcpu.since >= core.time) {
-      hv.observer.onIdle(core.time, core.id);
+      host.observer.onIdle(core.time, core.id);
       this.#idleUntil(vcpu.since + 1);
     }
     this.#enter(vcpu, decision.slice);
   }
 
   #enter(vcpu: Vcpu, slice: Cycles): void {
-    const hv = this.#hv;
+    const host = this.#host;
     const { core } = this;
     const last = this.#last;
     const { counters } = vcpu.vm;
     counters.turns++;
-    if (core.vm !== vcpu.vm.id || core.vcpu !== vcpu.id) hv.drain(core);
+    if (core.vm !== vcpu.vm.id || core.vcpu !== vcpu.id) host.ledger.drain(core);
     this.#chargedAt = core.time;
     core.vm = vcpu.vm.id;
     core.vcpu = vcpu.id;
     if (vcpu.pcpu !== core.id) {
       if (vcpu.pcpu >= 0) {
-        hv.tags.onMigrate(vcpu.id, vcpu.pcpu as PcpuId, core.id as PcpuId);
+        host.tags.onMigrate(vcpu.id, vcpu.pcpu as PcpuId, core.id as PcpuId);
         vcpu.flushCause = Cause.Migration;
         counters.migrations++;
       }
@@ -252,21 +300,21 @@ export class Pcpu implements Runner {
     vcpu.enter(Runstate.Running, core.time);
     if (last !== vcpu) {
       if (last) {
-        hv.tags.onVcpuSwitch(core.id as PcpuId, last.id, vcpu.id);
+        host.tags.onVcpuSwitch(core.id as PcpuId, last.id, vcpu.id);
         counters.vcpu_switches++;
       }
-      if (hv.virtualized) core.charge(Leaf.Switch, hv.switchCycles);
+      if (host.world.virtualized) core.charge(Leaf.Switch, host.world.switchCycles);
       this.#last = vcpu;
     }
-    if (vcpu.lastExit === ExitReason.Hlt && hv.virtualized) {
-      hv.handle(vcpu, core, ExitReason.Hlt, hv.costs.wake);
+    if (vcpu.lastExit === ExitReason.Hlt && host.world.virtualized) {
+      host.world.handle(core, ExitReason.Hlt, host.costs.wake);
     }
     this.#bringIn(vcpu);
-    hv.resume(vcpu, core, vcpu.lastExit);
+    host.world.resume(vcpu, core, vcpu.lastExit);
     core.settle();
     vcpu.entered = true;
-    vcpu.guest.grantReferences(hv.scheduler.sliceReferences);
+    vcpu.guest.grantReferences(host.scheduler.sliceReferences);
     this.current = vcpu;
-    if (slice !== Infinity) this.#sliceEvent = hv.scheduleSlice(this, core.time + slice);
+    if (slice !== Infinity) this.#sliceEvent = host.scheduleSlice(this, core.time + slice);
   }
 }

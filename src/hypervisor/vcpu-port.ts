@@ -1,15 +1,17 @@
 import type { Cycles } from '../base/ids.ts';
 import type { Core } from '../machine/core.ts';
-import { ExitReason, Leaf } from '../stats/leaves.ts';
-import type { GuestCpu } from './guest-port.ts';
+import { flushAsid, invalidateRange } from '../machine/flush.ts';
+import { Cause, ExitReason, Leaf } from '../stats/leaves.ts';
+import { Entry, type GuestCpu } from './guest-port.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import type { Mmu } from './mmu/mmu.ts';
+import { decode } from './mmu/software-walks.ts';
 import { linesOf, packetsOf } from './packets.ts';
 import type { Vcpu } from './vm.ts';
 
 /**
- * A vCPU's privileged operations: each becomes what it is under the VM's paging mode, an exit or a
- * few cycles of hardware.
+ * A vCPU's privileged operations. Under the VM's paging mode each becomes an exit, or a few cycles
+ * of hardware.
  */
 export class VcpuPort implements GuestCpu {
   readonly #hv: Hypervisor;
@@ -30,6 +32,20 @@ export class VcpuPort implements GuestCpu {
     return this.#hv.engine.horizon;
   }
 
+  clock(): Cycles {
+    return this.core.now;
+  }
+
+  enterKernel(how: Entry): void {
+    const { exception, syscall } = this.#hv.machine.processor.instructions;
+    this.core.charge(Leaf.GuestKernel, how === Entry.SystemCall ? syscall : exception);
+  }
+
+  leaveKernel(how: Entry): void {
+    const { iret, sysret } = this.#hv.machine.processor.instructions;
+    this.core.charge(Leaf.GuestKernel, how === Entry.SystemCall ? sysret : iret);
+  }
+
   loadCr3(root: number): void {
     const vcpu = this.#vcpu;
     const same = vcpu.guestRoot === root;
@@ -43,6 +59,12 @@ export class VcpuPort implements GuestCpu {
     this.#vcpu.context.space = space;
     this.#mmu.useRoot(this.#vcpu, core);
     core.asid = (core.asid & 0xffff) | (space << 16);
+  }
+
+  dropTranslations(vpn: number, pages: number): void {
+    const { core } = this;
+    if (pages === 0) flushAsid(core, core.asid, core.vcpu, false, Cause.Cr3);
+    else invalidateRange(core, vpn, pages, Cause.Invlpg);
   }
 
   invlpg(vpn: number): void {
@@ -69,7 +91,7 @@ export class VcpuPort implements GuestCpu {
       const size = Math.min(requestBytes, bytes - i * requestBytes);
       this.#doorbell(core, linesOf(size) * requestLine);
       due = core.now + Math.round((latency * (i + 1)) / requests);
-      hv.completeIo(this.#vcpu, due);
+      hv.interrupts.completeIo(this.#vcpu, due);
     }
     return due;
   }
@@ -95,32 +117,33 @@ export class VcpuPort implements GuestCpu {
     const hv = this.#hv;
     const vcpu = this.#vcpu;
     vcpu.vm.counters.doorbells++;
-    if (!hv.virtualized) {
-      core.charge(Leaf.GuestKernel, hv.processor.instructions.io);
+    if (!hv.world.virtualized) {
+      core.charge(Leaf.GuestKernel, hv.machine.processor.instructions.io);
       return;
     }
-    hv.exit(vcpu, core, ExitReason.Ioio);
-    hv.handle(vcpu, core, ExitReason.Ioio, hv.costs.deviceKernel);
+    hv.world.exit(vcpu, core, ExitReason.Ioio);
+    hv.world.handle(core, ExitReason.Ioio, hv.costs.deviceKernel);
     core.charge(Leaf.HostDevice, hv.costs.deviceUser + work);
-    hv.resume(vcpu, core, ExitReason.Ioio);
+    hv.world.resume(vcpu, core, ExitReason.Ioio);
   }
 
   endOfInterrupt(): void {
     const hv = this.#hv;
-    if (!hv.virtualized || !hv.costs.eoiExits) return;
+    if (!hv.world.virtualized || !hv.costs.eoiExits) return;
     const vcpu = this.#vcpu;
     const { core } = this;
-    hv.exit(vcpu, core, ExitReason.ApicAccess);
-    hv.decode(vcpu, core, ExitReason.ApicAccess);
-    hv.handle(vcpu, core, ExitReason.ApicAccess, hv.costs.apicAccess);
-    hv.resume(vcpu, core, ExitReason.ApicAccess);
+    hv.world.exit(vcpu, core, ExitReason.ApicAccess);
+    const { tables } = hv.machine;
+    decode({ tables, vm: vcpu.vm, world: hv.world }, vcpu, core, ExitReason.ApicAccess);
+    hv.world.handle(core, ExitReason.ApicAccess, hv.costs.apicAccess);
+    hv.world.resume(vcpu, core, ExitReason.ApicAccess);
   }
 
   setTimer(cyclesFromNow: Cycles): void {
-    this.#hv.armTimer(this.#vcpu, this.core.now + cyclesFromNow);
+    this.#hv.interrupts.armTimer(this.#vcpu, this.core.now + cyclesFromNow);
   }
 
   clearTimer(): void {
-    this.#hv.disarmTimer(this.#vcpu);
+    this.#hv.interrupts.disarmTimer(this.#vcpu);
   }
 }

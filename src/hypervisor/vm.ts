@@ -69,7 +69,7 @@ export class Vm {
   readonly counters: SoftCounters = zeroCounters();
   /** Host frame of each guest frame; 0 = not backed yet. */
   readonly p2m: Int32Array;
-  /** Guest table node that lives in each guest frame; 0 = none. Kept by the guest kernel. */
+  /** Guest table node that lives in each guest frame; 0 = none. Maintained by the guest kernel. */
   readonly nodeOfFrame: Int32Array;
   /** NUMA node its memory comes from first. */
   home = 0;
@@ -114,21 +114,21 @@ export class Vcpu {
   pending = 0;
   /** Cycles of the host for what those interrupts announce. */
   hostWork = 0;
+  /** What it has been asked and has not served yet, as Request bits. */
+  requests = 0;
   /** pCPU it runs on or ran on last; -1 = none yet. */
   pcpu = -1;
   done = false;
-  /** Reason of its last exit: the entry after it is charged there. */
+  /** Reason of its last exit: the next entry is charged to it. */
   lastExit: ExitReason = ExitReason.Hlt;
   /** It has just been entered: a pending event is injected by that entry. */
   entered = false;
   /** What the guest kernel has in CR3: its top table. */
   guestRoot = 0;
   port!: GuestCpu;
-  observer: Observer = silent;
+  observer: Pick<Observer, 'onRunstate'> = silent;
   readonly exitCounts = new Float64Array(EXITS);
-  /**
-   * The next edge of a window, and who is told that it passes it inside a run state; see edges.ts.
-   */
+  /** The next edge of a window, and who is told that it falls inside a run state; see edges.ts. */
   edge = Infinity;
   onEdge: () => void = () => {};
   /** Why its translations are about to be lost, for the next new tag (a Cause). */
@@ -153,8 +153,7 @@ export class Vcpu {
   }
 
   /**
-   * Cycles in each run state up to `now`, which is not before it came to the state that the present
-   * one followed.
+   * Cycles in each run state up to `now`, which must not precede the state before the present one.
    */
   statesAt(now: Cycles): Float64Array {
     const states = this.stateCycles.slice();

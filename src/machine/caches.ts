@@ -145,7 +145,7 @@ export function readTableLine(core: Core, frame: number, line: number): number {
   return dramCycles(core, frame);
 }
 
-/** The same for a table of the host itself: nobody's counters move. */
+/** The same for a table of the host itself: no VM's counters change. */
 export function readHostLine(core: Core, frame: number, line: number): number {
   const level = access(core, frame, line);
   return level === IN_L2
@@ -162,9 +162,10 @@ const dramCycles = (core: Core, frame: number): number => {
 };
 
 /**
- * Touches `lines` data lines of a page from `line` on, wrapping inside the page. A line that is not
- * in the L2 stalls the core for the level that has it, less the share the core overlaps; the stall
- * is charged by the line's cause of loss. Returns the cycles, which the caller lets pass.
+ * Touches `lines` data lines of a page, starting at `line` and wrapping inside the page. A line
+ * that is not in the L2 stalls the core for the latency of the level that has it, less the share
+ * that the core overlaps. The stall is charged by the cause of the loss. Returns the cycles;
+ * letting them pass is up to the caller.
  */
 export function touchLines(core: Core, frame: number, line: number, lines: number): number {
   const h = H;

@@ -6,7 +6,9 @@ import type { Processor } from './processor.ts';
 import { tlbNeeds } from './tlb-build.ts';
 import { walkCacheNeeds } from './walk-cache.ts';
 
-/** Where a core takes what it needs: words of the heap, and numbers of what is in entries.ts. */
+/**
+ * Where a core takes its memory from: words of the heap, and numbers of the things in entries.ts.
+ */
 export interface CoreArenas {
   readonly words: Arena;
   readonly entries: Arena;
@@ -14,7 +16,7 @@ export interface CoreArenas {
   readonly ways: Arena;
 }
 
-/** What a core needs of each space, its cache tags excluded. */
+/** What a core needs of each space, without its cache tags. */
 export function coreNeeds(
   processor: Processor,
   vcpuCount: number,

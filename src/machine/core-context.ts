@@ -1,11 +1,11 @@
 import type { FaultPort } from './core.ts';
 
-/** The vCPU a core executes, as the hardware sees it. */
+/** The vCPU that a core executes, as the hardware sees it. */
 export interface CoreContext {
   readonly vcpu: number;
   readonly vm: number;
   readonly nested: boolean;
-  /** Table the hardware walks first: guest (native, nested) or shadow root node. */
+  /** The table that the hardware walks first: guest (native, nested) or shadow root node. */
   root: number;
   nestedRoot: number;
   /** Native: first host frame of the VM, since its tables hold guest frames. */

@@ -26,11 +26,11 @@ const H = heap;
 export const SIDE_I = 0;
 export const SIDE_D = 1;
 
-/** What becomes of a visit whose walk failed. */
+/** What happens to a visit whose walk failed. */
 export const Verdict = {
   /** The guest kernel must handle it (a true fault). */
   GuestFault: 0,
-  /** The cause is fixed; the walk is to be repeated. */
+  /** The fault has been fixed; repeat the walk. */
   Retry: 1,
   /** The hypervisor's emulator has performed the access; no translation exists. */
   Emulated: 2,
@@ -46,9 +46,9 @@ export class Core {
   readonly id: number;
   readonly tables: PageTables;
   /**
-   * Local time, settled. `time + ahead` is the time inside a slow path. Starts as NaN for one
-   * moment, so that the engine stores a double from the first core on and code compiled for one
-   * core suits all.
+   * Local time, settled. `time + ahead` is the time inside a slow path. Starts as NaN for a moment,
+   * so that the engine stores a double from the first core on and code compiled for one core suits
+   * all of them.
    */
   time = Number.NaN;
   ahead = 0;
@@ -73,7 +73,8 @@ export class Core {
   /** User instructions executed since the owner of the block last set this to 0. */
   retired = 0;
 
-  // TLBs (see tlb.ts).
+  // TLBs (see tlb.ts). Number of the first array; another one is level * 6 + side * 3 + size
+  // further on.
   /** Number of the first array; level * 6 + side * 3 + size further on is another. */
   readonly arrays: number;
   readonly present = new Uint8Array(ARRAYS);
@@ -83,7 +84,7 @@ export class Core {
   readonly tlbs: readonly TlbSide[];
 
   /**
-   * Which misses may be usual ones (usual-misses.ts): 0 = none, 1 = all, 2 = those that the L2 has.
+   * Which misses may be usual ones (usual-misses.ts): 0 = none, 1 = all, 2 = those that hit the L2.
    */
   usual = 0;
   readonly #mayBeUsual: number;
@@ -104,11 +105,11 @@ export class Core {
   ntlbLarge = 0; // 1: the nested TLB has held large pages
   /** Counts uses of the walk caches. */
   walkClock = 0;
-  /** Counted up when a walk cache gets or loses an entry: an int32 that starts over. */
+  /** Incremented when a walk cache gains or loses an entry: an int32 that wraps around. */
   walkVersion = 0;
   /**
-   * First of the remembered ways through upper tables (see ways.ts), and of those through nested
-   * ones.
+   * First of the remembered paths through upper tables (see ways.ts), and of those through nested
+   * tables.
    */
   readonly ways: number;
   readonly nestedWays: number;
@@ -158,7 +159,7 @@ export class Core {
   readonly walkCauses: number;
   readonly pending: number;
   #settledAt = 0;
-  /** Where the accounts are cut when the clock passes it; see edge-cut.ts. */
+  /** Where the accounts are cut when the clock passes this time; see edge-cut.ts. */
   readonly cut = new EdgeCut();
 
   // Loss records.
@@ -243,7 +244,7 @@ export class Core {
 
     this.vmOf = state.vmOf;
     this.vcpuCount = state.vcpuCount;
-    // One more owner than vCPUs: the host, whose entries are never recorded.
+    // One more owner than there are vCPUs: the host, whose entries are never recorded.
     this.seqs = take(state.vcpuCount * 2 + 2);
     this.filled = take(state.vcpuCount * 2 + 2);
     H.fill(1, this.seqs, this.seqs + state.vcpuCount * 2);
@@ -257,8 +258,8 @@ export class Core {
   }
 
   /**
-   * Charges `cycles` to a leaf of the current VM and lets them pass, unless the leaf is free.
-   * Returns what it charged.
+   * Charges `cycles` to a leaf of the current VM and lets them pass, unless the leaf is free of
+   * charge. Returns what it charged.
    */
   charge(leaf: number, cycles: number): number {
     if (this.freeLeaves[leaf] === 1) return 0;
@@ -281,8 +282,8 @@ export class Core {
   }
 
   /**
-   * Adds what was charged and counted since the last call to `ledger` and `counts` and starts anew.
-   * Returns the cycles charged; they equal the time that passed, or the ledger does not balance.
+   * Adds what was charged and counted since the last call to `ledger` and `counts`, and resets it.
+   * Returns the cycles charged. They equal the time that passed, or the ledger does not balance.
    */
   drain(ledger: Float64Array, ledgerAt: number, counts: Float64Array, countsAt: number): number {
     let sum = 0;
@@ -311,7 +312,7 @@ export class Core {
     return sum;
   }
 
-  /** Computes the counters that follow from others, which HOT code leaves alone. */
+  /** Computes the counters that follow from others, which HOT code does not keep. */
   deriveCounters(): void {
     const at = this.counters;
     const n = (counter: number) => H[at + counter]!;
@@ -325,7 +326,7 @@ export class Core {
     H[at + K.walk_l2_hits] = reads - n(K.walk_l3_hits) - n(K.walk_dram);
   }
 
-  /** True when the accounts are to be drained before they outgrow an int32. */
+  /** True when the accounts must be drained before they outgrow an int32. */
   get full(): boolean {
     const references = H[this.counters + K.references]!;
     return this.now - this.#settledAt > DRAIN_AFTER || references > DRAIN_AFTER;
@@ -352,8 +353,8 @@ export class Core {
   }
 
   /**
-   * Ends the sequence of a vCPU's entries, global ones or the others: what was filled since is lost
-   * by `cause`.
+   * Ends the sequence of a vCPU's entries, either the global ones or the others: what was filled in
+   * it is lost by `cause`.
    */
   endSequence(vcpu: number, global: number, cause: Cause): void {
     const at = vcpu * 2 + global;
@@ -378,7 +379,7 @@ export class Core {
     return seq === H[this.seqs + of] ? Cause.Cold : this.#causeLog[of]![seq]!;
   }
 
-  /** A table node got a new meaning: what this core remembers of its slots is void. */
+  /** A table node got a new meaning: what this core remembers about its slots is void. */
   wipe(node: number): void {
     const begin = node << 9;
     if (begin < this.lossD.length) this.lossD.fill(0, begin, begin + 512);

@@ -3,7 +3,7 @@ import { type MetricName, walkMetric } from '../stats/metrics.ts';
 
 /**
  * What HOT code counts, by position in the core's counter area, and what follows from that
- * (Core.deriveCounters). Running totals per vCPU are kept in doubles; the area in the heap is added
+ * (Core.deriveCounters). Running totals per vCPU are kept in doubles. The area in the heap is added
  * to them whenever another vCPU takes the core.
  */
 export const hotCounters = [
@@ -22,7 +22,7 @@ export const hotCounters = [
   'walks',
   'dirty_walks',
   'fault_walks',
-  // All reads of tables, next to each other.
+  // All table reads, next to each other.
   'walk_reads_guest',
   'walk_reads_nested',
   'fault_walk_reads_guest',

@@ -13,15 +13,15 @@ import { heap } from './heap.ts';
  */
 
 /**
- * Cycles before an edge from which on visits are executed one by one: more than nearly all of them
- * take.
+ * How many cycles before an edge visits start to be executed one by one: more than nearly every
+ * visit takes.
  */
 const NEAR = 2 ** 15;
-/** More than any visit takes: 65535 instructions, at 16 cycles each, are the most. */
+/** More than any visit takes: at most 65535 instructions, at 16 cycles each. */
 const FAR = 2 ** 21;
 
 /**
- * Told what a core had charged since it was last drained, by leaf, when the clock stood at the
+ * Receives what a core had charged, by leaf, since it was last drained, when the clock stood at the
  * edge.
  */
 export type OnEdge = (core: Core, leaves: Float64Array) => void;
@@ -42,9 +42,9 @@ function range(from: number, to: number): number[] {
 export class EdgeCut {
   /** The next edge; Infinity = none. */
   edge = Infinity;
-  /** From here on visits are executed one by one. */
+  /** From this time on, visits are executed one by one. */
   near = Infinity;
-  /** Before this, no block of visits can reach the edge with its last one. */
+  /** Before this time, the last visit of a block cannot reach the edge. */
   far = Infinity;
   #onEdge: OnEdge = () => {};
   /** What was charged when the step began that may reach the edge. */
@@ -68,7 +68,7 @@ export class EdgeCut {
   inVisit(core: Core): void {
     this.#pass(core, (leaves, beyond) => {
       let left = beyond;
-      // A step of the kernel longer than NEAR: all that is charged may be cut then.
+      // A kernel step longer than NEAR: anything it charges may have to be cut.
       for (const before of [this.#before, none]) {
         for (const leaf of lastFirst) {
           const part = Math.min(left, Math.max(0, leaves[leaf]! - before[leaf]!));
@@ -79,7 +79,7 @@ export class EdgeCut {
     });
   }
 
-  /** `cycles` have just been charged to `leaf`, and the clock has passed the edge with them. */
+  /** `cycles` have just been charged to `leaf`, and with them the clock has passed the edge. */
   inCharge(core: Core, leaf: number, cycles: number): void {
     if (core.now - this.edge > cycles) {
       this.inVisit(core);
@@ -90,7 +90,7 @@ export class EdgeCut {
     });
   }
 
-  /** The clock of an idle core stands at the edge, and is about to go on. */
+  /** The clock of an idle core stands at the edge, and is about to move on. */
   here(core: Core): void {
     this.#pass(core, () => {});
   }

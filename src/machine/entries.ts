@@ -1,8 +1,8 @@
 import { Space } from './heap.ts';
 
 /**
- * What TLBs and walk caches consist of, by number: the words of each kind of thing, each word in an
- * array of its own (see heap.ts). 0 is none.
+ * What TLBs and walk caches are made of, by number: each word of each kind of thing has an array of
+ * its own (see heap.ts). 0 means none.
  */
 
 /** `count` arrays of `length` words, which begin at different places of the host's cache sets. */
@@ -21,9 +21,9 @@ const words = arrays(1 << 20, 11);
 export const KEY = words();
 /** Address space, ASID and page size; -1 = the entry is free. */
 export const TAG = words();
-// What is not found leads to 0, which is nobody's: no look-up asks for tag -1.
+// A failed look-up leads to entry 0, which matches nothing: no look-up asks for tag -1.
 TAG[0] = -1;
-/** Next entry of the same hash head. */
+/** Next entry with the same hash head. */
 export const CHAIN = words();
 /**
  * Bits of the page-table entry, which levels hold the translation, and whose it is: its vCPU, from
@@ -51,7 +51,7 @@ export const IN_L1 = 1 << 7;
 export const IN_L2 = 1 << 8;
 export const OWNER_SHIFT = 9;
 
-// TLB arrays of all cores: a core's first, plus level * 6 + side * 3 + size.
+// TLB arrays of all cores: the first of a core, plus level * 6 + side * 3 + size.
 
 const of = arrays(1 << 16, 8);
 
@@ -60,13 +60,13 @@ export const SETS = of();
 export const SET_MASK = of();
 /** 1 = the sets are rows, 0 = lists. */
 export const IN_ROWS = of();
-/** What links an entry is so much further on. */
+/** The links of an entry are this much further on. */
 export const LINK = of();
 /** Entries in use, of this page size. */
 export const RESIDENT = of();
 /**
  * Of a side, at the first of its arrays: hash heads, first free entry (the next one is its
- * `CHAIN`), and entries in use above 4K, those that both levels hold counted twice.
+ * `CHAIN`), and entries above 4K in use, where one held by both levels counts twice.
  */
 export const HEADS = of();
 export const FREE = of();
@@ -78,15 +78,15 @@ export const arraySpace = new Space('TLB arrays', [
 /** Arrays of a core. */
 export const ARRAYS = 12;
 
-// Ways of walks through the three upper tables, some for each core (see ways.ts).
+// Paths of walks through the three upper tables, some for each core (see ways.ts).
 
 const way = arrays(1 << 16, 20);
 
-/** Whose way: number of the 2 MiB region, root of the tables (0 = none), ASID. */
+/** Whose path: number of the 2 MiB region, root of the tables (0 = none), ASID. */
 export const WAY_REGION = way();
 export const WAY_ROOT = way();
 export const WAY_TAG = way();
-/** Version of the page tables and of the core's walk caches when the way was looked at last. */
+/** Version of the page tables, and of the core's walk caches, when the path was last checked. */
 export const WAY_TABLES = way();
 export const WAY_CACHES = way();
 /** Where it leads: the last table, and the host frame of that. */
@@ -109,5 +109,5 @@ export const waySpace = new Space('ways through page tables', [
   ...[WAY_REGION, WAY_ROOT, WAY_TAG, WAY_TABLES, WAY_CACHES, WAY_NODE, WAY_FRAME],
   ...[...WAY_SLOT, ...WAY_ENTRY, ...WAY_HELD, ...WAY_UNDER],
 ]);
-/** Ways of a core through one kind of tables, a power of two. */
+/** Paths of a core through one kind of tables, a power of two. */
 export const WAYS = 64;

@@ -1,15 +1,12 @@
 import { type Arena, heap } from './heap.ts';
 
-/** Totals at `victim * rows + evictor`; empty when they are not counted. */
+/** Totals at `victim * rows + evictor`; empty when evictions are not counted. */
 export interface Evicted {
   readonly tlb: Float64Array;
   readonly l2: Float64Array;
 }
 
-/**
- * Who evicted whose live entries. A VM has the number of its row, its own number + 1; the host is
- * row 0.
- */
+/** Who evicted whose live entries. The row of a VM is its number + 1; the host is row 0. */
 export class Evictions {
   readonly rows: number;
   /**
@@ -30,14 +27,14 @@ export class Evictions {
     this.#totals = { tlb: new Float64Array(this.#pairs), l2: new Float64Array(this.#pairs) };
   }
 
-  /** Words of hot state it needs. */
+  /** Words of hot state that it needs. */
   static words(rows: number, counted: boolean): number {
     return counted ? 2 * (rows * rows + 16) : 0;
   }
 
   /**
-   * The totals up to now. Called at least once in a second of simulated time, so that no int32
-   * count overflows.
+   * The totals so far. Called at least once per second of simulated time, so that no int32 count
+   * overflows.
    */
   fold(): Evicted {
     for (const kind of ['tlb', 'l2'] as const) {

@@ -9,8 +9,8 @@ import { reset } from './tlb-build.ts';
 import { discard, emptyWalkCache } from './walk-cache.ts';
 
 /**
- * Flushes of a core's TLBs and walk caches. Each says why, and which vCPUs' loss records it ends
- * (core.ts).
+ * Flushes of a core's TLBs and walk caches. Each says why it happens, and which vCPUs' loss records
+ * it ends (core.ts).
  */
 const H = heap;
 
@@ -19,7 +19,9 @@ const ASID_MASK = 0xffff;
 /** The ASID in the tag of a TLB entry. */
 const TAG_MASK = ASID_MASK << 2;
 
-/** How many entries the TLBs of a side hold of a page size, those of both levels counted twice. */
+/**
+ * How many entries of a page size the TLBs of a side hold; one held by both levels counts twice.
+ */
 function held(core: Core, side: number, size: number): number {
   const first = core.arrays + side * 3 + size;
   return RESIDENT[first]! + RESIDENT[first + 6]!;
@@ -36,8 +38,8 @@ function findPage(core: Core, side: number, vpn: number, size: number): number {
 }
 
 /**
- * TLB_CONTROL 1: everything goes, all ASIDs, host and global entries included. `cause` holds for
- * all vCPUs but `vcpu`, which may have lost its translations for a reason of its own.
+ * TLB_CONTROL 1: everything goes, all ASIDs, host and global entries included. `cause` is recorded
+ * for all vCPUs but `vcpu`, which may have lost its translations for another reason.
  */
 export function flushAll(core: Core, cause: Cause, vcpu: number, own: Cause): void {
   core.flushes++;
@@ -140,9 +142,9 @@ function invalidate(core: Core, side: number, e: number, cause: Cause): void {
 }
 
 /**
- * Drops one translation wherever this ASID holds it: a fault on it discards it, and usually it is
- * replaced at once. Returns its leaf slot, 0 if it was not held; what became of it is for the
- * caller to record.
+ * Drops one translation wherever this ASID holds it: a fault discards it, and it is usually
+ * replaced at once. Returns its leaf slot, 0 if it was not held. The caller records what became of
+ * it.
  */
 export function forget(core: Core, vpn: number): number {
   let slot = 0;

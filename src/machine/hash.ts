@@ -15,8 +15,9 @@ const MIX = 0x85ebca6b | 0;
 const GOLDEN = 0x9e3779b1 | 0;
 
 /**
- * Hash heads for so many entries, `each` per entry at least. With fewer, more look-ups go on to a
- * second entry, which costs a wrong guess each; with more, heads fill the host's own caches.
+ * Hash heads for this many entries, at least `each` per entry. With fewer, more look-ups go on to a
+ * second entry, at the cost of a misprediction each; with more, the heads fill the caches of the
+ * computer that simulates.
  */
 export const headsFor = (entries: number, each: number): number => {
   let heads = 16;
@@ -38,7 +39,7 @@ export const find = (heads: number, shift: number, key: number, tag: number): nu
   return e;
 };
 
-/** Names the entry `e` (key, tag) and finds it from now on. */
+/** Gives the entry `e` its name (key, tag), under which it is found from now on. */
 export const hash = (heads: number, shift: number, e: number, key: number, tag: number): void => {
   const h = H;
   const keys = KEY;

@@ -19,7 +19,7 @@ interface Region {
 }
 
 /**
- * Hands out regions of arrays that all have the same length. 0 is never handed out: it serves as
+ * Hands out regions of arrays that all have the same length. 0 is never handed out: it means
  * "none".
  */
 export class Space {
@@ -28,14 +28,16 @@ export class Space {
   readonly #what: string;
   #taken: readonly Region[] = [{ at: 0, end: 16 }];
 
-  /** `what` is in the arrays, in the plural. */
+  /** `what` names the contents of the arrays, in the plural. */
   constructor(what: string, arrays: readonly Int32Array[]) {
     this.#what = what;
     this.#arrays = arrays;
     this.#length = arrays[0]!.length;
   }
 
-  /** Reserves `count` zeroed elements; returns the first. Throws when they are not free. */
+  /**
+   * Reserves `count` zeroed elements; returns the first. Throws when there are too few free ones.
+   */
   acquire(count: number): number {
     const taken = this.#taken;
     for (let i = 0; i < taken.length; i++) {
@@ -61,7 +63,7 @@ export class Space {
 export const heap = new Int32Array(1 << 24);
 export const heapSpace = new Space('words of hot state', [heap]);
 
-/** Takes so many elements; returns the first. */
+/** Takes `count` elements; returns the first. */
 export type Take = (count: number) => number;
 
 /** Hands out pieces of one acquired region, in order. */

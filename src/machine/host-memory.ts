@@ -1,7 +1,7 @@
 import { MemoryError, ModelError } from '../base/errors.ts';
 import { MAX_FRAMES } from './page-tables.ts';
 
-/** Who owns a frame that no VM owns. */
+/** Owner of a frame that belongs to no VM. */
 export const HOST_OWNER = 0xffff;
 
 /**
@@ -42,7 +42,8 @@ export class HostMemory {
   }
 
   /**
-   * One frame, on `node` while it lasts, else on the next. Throws ModelError when the host is full.
+   * One frame, on `node` while it has any, else on the next. Throws ModelError when the host is
+   * full.
    */
   take(node: number, vm: number): number {
     for (let i = 0; i < this.nodes; i++) {
@@ -73,8 +74,8 @@ export class HostMemory {
   }
 
   /**
-   * The same for a range that is larger than what a node has left: it runs on into nodes nothing
-   * was taken from.
+   * The same for a range larger than what is left of a node: it continues on nodes from which
+   * nothing has been taken.
    */
   takeSpan(node: number, vm: number, count: number, align: number): number {
     for (let i = 0; i < this.nodes; i++) {

@@ -4,7 +4,7 @@ import { heap } from './heap.ts';
 import { Pte } from './page-tables.ts';
 import { firstFrameOf, occupied } from './walk-cache.ts';
 
-/** Looking into a core without changing it: for checks and timelines. */
+/** Inspects a core without changing it: for checks and timelines. */
 
 /** A 4 KiB page for which the TLBs of a core hold a translation. */
 export interface HeldTranslation {
@@ -15,7 +15,7 @@ export interface HeldTranslation {
   readonly dirty: boolean;
 }
 
-/** What a core has counted for the VM it runs since it was drained. */
+/** What a core has counted for the VM that it runs since it was drained. */
 export function undrained(core: Core, counter: number): number {
   core.deriveCounters();
   return heap[core.counters + counter]!;

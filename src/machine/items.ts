@@ -1,9 +1,9 @@
 import { type Arena, Space } from './heap.ts';
 
 /**
- * Items: visits of a program and operations among them (guest/workloads/workload.ts says what their
- * words mean), by number, each word in an array of its own (see heap.ts). A program writes blocks
- * of them, a core executes them.
+ * Items: the visits and operations of a program (guest/workloads/workload.ts says what their words
+ * mean), by number, each word in an array of its own (see heap.ts). A program writes blocks of
+ * them, and a core executes them.
  */
 const LENGTH = 1 << 19;
 
@@ -12,9 +12,8 @@ export const ITEM_PAGE = new Int32Array(LENGTH);
 /** What it is: `Op`, and the lines of a visit. */
 export const ITEM_OP = new Int32Array(LENGTH);
 /**
- * References and instructions: running totals of the visits of the block, up to and including this
- * one, so that whoever executes some of them has nothing to add up. Of an operation: its other
- * arguments.
+ * References and instructions: running totals of the visits of the block, this one included, so
+ * that executing some of them needs no addition. Of an operation: its other arguments.
  */
 export const ITEM_REFERENCES = new Int32Array(LENGTH);
 export const ITEM_INSTRUCTIONS = new Int32Array(LENGTH);
@@ -26,10 +25,10 @@ export const itemSpace = new Space('items', [
 /** The item before a block has totals of 0. */
 const MARGIN = 16;
 
-/** What a block of `count` items takes of an arena. */
+/** What a block of `count` items takes from an arena. */
 export const blockRoom = (count: number): number => (count + MARGIN + 15) & ~15;
 
-/** Takes room for a block from an arena of zeroed items; returns its first item. */
+/** Takes a block from an arena of zeroed items; returns its first item. */
 export const takeBlock = (arena: Arena, count: number): number =>
   arena.take(count + MARGIN) + MARGIN;
 
@@ -38,7 +37,7 @@ export const acquireBlock = (count: number): number => itemSpace.acquire(count +
 
 export const releaseBlock = (block: number): void => itemSpace.release(block - MARGIN);
 
-/** The four words of an item; references and instructions of this visit alone. */
+/** The four words of an item, with the references and instructions of this visit alone. */
 export type Item = readonly [page: number, op: number, references: number, instructions: number];
 
 /**

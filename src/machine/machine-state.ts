@@ -13,8 +13,8 @@ export interface MachineState {
   readonly vmOf: Int32Array;
   readonly dataLines: boolean;
   /**
-   * By leaf, 1 = its cycles are neither charged nor do they pass; undefined = all cost what they
-   * cost.
+   * By leaf: 1 = its cycles are neither charged nor passed. Undefined = every leaf costs what it
+   * costs.
    */
   readonly freeLeaves: Uint8Array | undefined;
   readonly evictions: Evictions;

@@ -14,16 +14,17 @@ export { HOST_OWNER };
 export interface MachineOptions {
   readonly processor: Processor;
   readonly sockets: number;
-  /** Use only the first so many pCPUs; undefined = all. */
+  /** Use only this many pCPUs, from the first on; undefined = all. */
   readonly pcpus?: number | undefined;
   readonly memoryBytes: number;
   readonly dataLines: boolean;
   readonly vcpuCount: number;
   readonly vmOf: Int32Array;
-  /** Expected page-table nodes; the pool grows when it was too low. */
+  /** Expected number of page-table nodes; the pool grows when it was too low. */
   readonly tableNodes: number;
   /**
-   * Count who evicts whose entries: some per cent of the time of a run that misses all the time.
+   * Count who evicts whose entries, which takes some per cent of the time of a run that misses all
+   * the time.
    */
   readonly countEvictions?: boolean | undefined;
   /** See MachineState. */
@@ -43,7 +44,7 @@ export interface Machine {
   readonly evictions: Evictions;
   /** Items for the layers above. */
   readonly items: Arena;
-  /** Gives the hot state back. The machine must not be used afterwards. */
+  /** Releases the hot state. The machine must not be used afterwards. */
   dispose(): void;
 }
 
@@ -56,8 +57,8 @@ function latencies(processor: Processor, nodes: number, node: number): Int32Arra
   return Int32Array.from({ length: nodes }, (_, other) => {
     if (other === node) return localCycles;
     const perSocket = processor.diesPerSocket;
-    // Two dies of a package and up to four sockets in a square: neighbours one hop, the diagonal
-    // two.
+    // Two dies of a package, and up to four sockets in a square: neighbours are one hop apart, the
+    // diagonal two.
     const near =
       Math.floor(other / perSocket) === Math.floor(node / perSocket) ||
       [1, 2, 4].includes(Math.floor(other / perSocket) ^ Math.floor(node / perSocket));

@@ -28,8 +28,8 @@ export class PageTables {
    */
   entries: Int32Array;
   /**
-   * The frame each node lives in: guest frame for guest tables under virtualization, else host
-   * frame.
+   * The frame that each node lives in: a guest frame for guest tables under virtualization, else a
+   * host frame.
    */
   frame: Int32Array;
   /**
@@ -43,8 +43,8 @@ export class PageTables {
   /** Called when a node gets a new meaning, so that records about its old slots can be wiped. */
   onReuse: (node: number) => void = () => {};
   /**
-   * Counted up by every `set`, the only one to write upper entries: an int32 that starts over (see
-   * ways.ts).
+   * Incremented by every `set`, the only function that writes upper entries: an int32 that wraps
+   * around (see ways.ts).
    */
   version = 0;
   readonly #free: number[] = [];

@@ -61,7 +61,7 @@ const raise = raise_;
 const walkAndReplace = walkAndReplace_;
 const GOLDEN = 0x9e3779b1 | 0;
 
-/** Why `runBlock` came back. */
+/** Why `runBlock` returned. */
 export const Stop = {
   /** The time limit was reached. */
   Limit: 0,
@@ -93,8 +93,8 @@ const cyclesOf = (instructions: number, carry: number, cpi: number): number =>
   (Math.imul(instructions >>> 8, cpi) + ((carry + Math.imul(instructions & 255, cpi)) >>> 8)) | 0;
 
 /**
- * How many instructions can be executed, at least, before `cycles` cycles have passed. A little
- * less than 256 / cpi: a division that was exact so far is compiled as one of whole numbers.
+ * How many instructions can be executed, at least, before `cycles` cycles have passed. Multiplies
+ * by a little less than 256 / cpi: a division that was exact so far is compiled as an integer one.
  */
 const instructionsUntil = (cycles: number, cpi: number): number =>
   Math.min((cycles - 1) * (255.5 / cpi), 2 ** 30) | 0;
@@ -134,10 +134,10 @@ export function runBlock(core: Core, limit: number): Stop {
   let tag = core.asid << 2;
   let mix = Math.imul(tag, 0x85ebca6b | 0);
   let slow = 0;
-  // Instructions that a cycle can hold, rounded up.
+  // Instructions that fit into a cycle, rounded up.
   const perCycle = ((255 + cpi) / cpi) | 0;
   const before = itemInstructions[(begin - 1) | 0]!;
-  // Looked at after the first visit of each block, so that the compiler has seen the way before it
+  // Checked after the first visit of each block, so that the compiler has seen this path before it
   // becomes rare.
   let check = before;
   // The same; with data lines every visit leaves the inner loop.
@@ -198,7 +198,8 @@ export function runBlock(core: Core, limit: number): Stop {
       const vpn = itemPages[p]!;
       const op = itemOps[p]! & 255;
       const side = op === FETCH ? SIDE_I : SIDE_D;
-      // What a call returns is of any type to the compiler, and so would be what it is assigned to.
+      // To the compiler, the result of a call has any type, and so would the variable that it is
+      // assigned to.
       const usual =
         (entry !== 0
           ? raise(core, side, entry, op >>> 1)
@@ -271,8 +272,8 @@ export function runBlock(core: Core, limit: number): Stop {
 }
 
 /**
- * The same before the edge of a measured window, where accounts are cut; close to it visit by
- * visit. May come back with `Limit` early.
+ * The same before the edge of a measured window, where accounts are cut. Close to the edge, visits
+ * are executed one by one. May return `Limit` early.
  */
 export function runToEdge(core: Core, limit: number): Stop {
   const { cut } = core;
@@ -291,7 +292,7 @@ export function runToEdge(core: Core, limit: number): Stop {
 
 /**
  * Executes one visit of guest kernel code or data. The page must be mapped (the kernel's direct map
- * is); returns false if the walk still ends in a true fault, which is an error of the guest kernel
+ * is). Returns false if the walk still ends in a true fault, which is an error of the guest kernel
  * model. Time passes in `core.ahead`.
  */
 export function visitKernel(

@@ -16,7 +16,7 @@ import { heap, type Take } from './heap.ts';
 import type { Processor, TlbLevelSpec } from './processor.ts';
 import type { TlbPlace } from './tlb.ts';
 
-/** How the TLBs of a core are laid out, made and emptied; tlb.ts says what they are. */
+/** How the TLBs of a core are laid out, built and emptied; tlb.ts says what they are. */
 
 /** Geometry of one side. */
 export interface TlbSide extends TlbPlace {
@@ -120,7 +120,7 @@ export function makeTlbSide(
       return array;
     });
   });
-  // One more than all levels hold: a translation is filled before what it replaces is gone.
+  // One more than all levels hold: a translation is filled before the one it replaces is gone.
   const entries = entriesOf(levels) + 1;
   const first = take(2 * entries);
   headsOf[at] = heads;

@@ -49,8 +49,8 @@ const hash = hash_;
 const unhash = unhash_;
 
 /**
- * What it takes to drop an entry of a side: number of its first array, and 32 - log2(number of hash
- * heads).
+ * What it takes to drop an entry of a side: the number of its first array, and 32 - log2(number of
+ * hash heads).
  */
 export interface TlbPlace {
   readonly at: number;
@@ -58,7 +58,7 @@ export interface TlbPlace {
 }
 
 /**
- * A free entry of the side whose first array is `side`, named (key, tag); no level holds it yet.
+ * A free entry of the side whose first array is `side`, named (key, tag). No level holds it yet.
  */
 export const create = (side: number, shift: number, key: number, tag: number): number => {
   const chains = CHAIN;
@@ -84,7 +84,7 @@ export const destroy = (side: number, shift: number, e: number): void => {
   frees[side] = e;
 };
 
-/** Makes what a link links the most recent of its list. */
+/** Makes the entry behind a link the most recent of its list. */
 export const touch = (link: number): void => {
   const nexts = NEXT;
   const prevs = PREV;
@@ -102,7 +102,7 @@ export const touch = (link: number): void => {
   nexts[home] = link;
 };
 
-/** Puts a link before all of a list; returns the oldest link, which had to go, or 0. */
+/** Puts a link at the head of a list; returns the oldest link, which was dropped, or 0. */
 export const putInList = (home: number, link: number): number => {
   const chains = CHAIN;
   const nexts = NEXT;
@@ -130,8 +130,8 @@ export const putInList = (home: number, link: number): number => {
 const ifAny = (word: number): number => (word | -word) >> 31;
 
 /**
- * Makes `e` the most recent of a row that has it, without a branch: which of the four it is cannot
- * be guessed.
+ * Makes `e` the most recent of a row that contains it, without a branch: which of the four it is
+ * cannot be predicted.
  */
 export const toFront = (row: number, e: number): void => {
   const chains = CHAIN;
@@ -151,7 +151,9 @@ export const toFront = (row: number, e: number): void => {
   chains[row] = d ^ ((c ^ d) & afterC);
 };
 
-/** Puts `e` before a row that lacks it; returns who falls out at the end, or 0. */
+/**
+ * Puts `e` at the head of a row that lacks it; returns the entry that drops out of the row, or 0.
+ */
 export const putInRow = (row: number, e: number): number => {
   const chains = CHAIN;
   const nexts = NEXT;
@@ -165,7 +167,7 @@ export const putInRow = (row: number, e: number): number => {
   return victim;
 };
 
-/** Takes an entry of the side whose first array is `side` out of a level that holds it. */
+/** Removes an entry of the side whose first array is `side` from a level that holds it. */
 export function leave(side: number, level: number, e: number): void {
   const size = TAG[e]! & 3;
   const a = side + (level === IN_L1 ? 0 : 6) + size;

@@ -78,10 +78,10 @@ const Fault = Fault_;
 const walk1d = walk1d_;
 const walk2d = walk2d_;
 
-/** Counters of the two sides lie so far apart. */
+/** Distance between the counters of the two sides. */
 const APART = K.l2d_hits - K.l2i_hits;
 
-/** What is known of a page that must be walked for: some translation was found, but no right to store; misses, hits. */
+/** Of a page to be walked for: found without the right to store; misses; hits. */
 const NEEDS_RIGHT = 1;
 const L1_MISSED = 2;
 const L2_HIT = 4;
@@ -105,7 +105,7 @@ const lose = (core: Core, side: number, entry: number): void => {
   (side === 0 ? core.lossI : core.lossD)[slots[entry]!] = -cause;
 };
 
-/** Puts a translation into a level of a side (its first array in the core's): the most recent of its set. */
+/** Puts a translation into a level of a side (its first array), as the most recent of its set. */
 const admit = (core: Core, level: number, side: number, entry: number): void => {
   const keys = KEY;
   const tags = TAG;
@@ -135,7 +135,7 @@ const admit = (core: Core, level: number, side: number, entry: number): void => 
   }
   const flags = flagsOf[victim]! & ~level;
   flagsOf[victim] = flags;
-  // Mostly a page of the same size goes, and the numbers of resident entries stay.
+  // Usually the victim has the same page size, and the numbers of resident entries stay the same.
   const other = tags[victim]! & 3;
   if (other !== size) {
     const b = a - size + other;
@@ -143,7 +143,7 @@ const admit = (core: Core, level: number, side: number, entry: number): void => 
     residents[b] = residents[b]! - 1;
     larges[first] = larges[first]! + (size !== 0 ? 1 : 0) - (other !== 0 ? 1 : 0);
   }
-  // Lost is what the L2 evicts, though the L1 may have it for a while, and what the L1 evicts if there is no L2 for it.
+  // Lost when the L2 evicts it, even if the L1 keeps it, or when the L1 does and there is no L2.
   const last = level === IN_L2 || core.present[side + 6 + other] === 0;
   if (last) lose(core, side, victim);
   if ((flags & (IN_L1 | IN_L2)) !== 0) return;
@@ -151,7 +151,7 @@ const admit = (core: Core, level: number, side: number, entry: number): void => 
   else destroy(first, core.tlbShift, victim);
 };
 
-/** The entry above 4K of this page that a level has, or 0. */
+/** The entry above 4K for this page in a level, or 0. */
 const findLarge = (core: Core, level: number, side: number, vpn: number): number => {
   const flagsOf = FLAGS;
   const residents = RESIDENT;
@@ -186,7 +186,7 @@ export function translate(
   if (held !== 0 && (flagsOf[held]! & IN_L1) !== 0) {
     return walkAndFill(core, vpn, side, write, NEEDS_RIGHT);
   }
-  // Number of the side's first array, in the core's.
+  // Number of the side's first array among the core's.
   const first = Math.imul(side | 0, 3);
   const a = (core.arrays + first) | 0;
   const right = Math.imul(write | 0, STORE_OK);
@@ -216,7 +216,7 @@ export function translate(
   return entry;
 }
 
-/** An entry of the L2 was hit: it becomes the most recent of its set, or goes up to the L1. */
+/** An L2 entry was hit: it becomes the most recent of its set, or moves up to the L1. */
 const touchSecond = (core: Core, side: number, entry: number): void => {
   const keys = KEY;
   const tags = TAG;
@@ -252,12 +252,12 @@ const walkAndFill = (
     const fault = core.nestedOn !== 0 ? walk2d(core, vpn, write) : walk1d(core, vpn, write);
     if (fault === Fault.None) break;
     countFault(core, guestReads, nestedReads);
-    // The walk of a page that is not mapped is charged where the guest's own miss would be.
+    // The walk of a page that is not mapped is charged where a miss of the guest itself would be.
     chargeWalk(core, needsRight ? Cause.Dirty : Cause.Cold);
     const verdict = core.port.onWalkFault(core, vpn, write !== 0, fault);
     if (verdict === Verdict.Retry) continue;
     if (dropped !== 0) {
-      // The guest will change the entry and flush the page; or the hypervisor keeps it write-protected.
+      // The guest will change the entry and flush, or the hypervisor keeps the page protected.
       const cause = verdict === Verdict.GuestFault ? Cause.Invlpg : Cause.Shootdown;
       (side === SIDE_I ? core.lossI : core.lossD)[dropped] = -cause;
     }
@@ -295,7 +295,7 @@ const walkAndFill = (
   const first = Math.imul(side | 0, 3);
   let size = core.walkSize;
   let frame = core.walkFrame;
-  // A side without entries of this size holds a smaller fragment of the page.
+  // A side without entries of this size holds a smaller piece of the page.
   while (size > 0 && core.present[first + size] === 0) {
     size--;
     frame += vpn & ((1 << (9 * (size + 1))) - 1) & ~((1 << (9 * size)) - 1);
@@ -317,10 +317,7 @@ const walkAndFill = (
   return entry;
 };
 
-/**
- * The walk ended in a fault: what it read, since there were so many reads, counts as reads of such
- * walks.
- */
+/** Books what a walk that faulted has read, beyond the given counts, as reads of such walks. */
 const countFault = (core: Core, guestReads: number, nestedReads: number): void => {
   const h = H;
   const counters = core.counters;
@@ -346,7 +343,7 @@ const chargeWalk = (core: Core, cause: number): void => {
   core.walkNested = 0;
 };
 
-/** Takes back the time of those parts of a walk that cost nothing in this run. */
+/** Takes back the time of those parts of a walk that are free of charge in this run. */
 const refundWalk = (core: Core, cause: number): void => {
   const free = core.freeLeaves;
   if (free[Leaf.WalkGuest + cause] === 1) {

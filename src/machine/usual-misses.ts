@@ -79,16 +79,16 @@ const PWC_HITS = K.pwc_hits;
 const READS = K.walk_reads_guest;
 const NESTED_READS = K.walk_reads_nested;
 const NESTED_TLB_HITS = K.nested_tlb_hits;
-/** Counters of the two sides lie so far apart. */
+/** Distance between the counters of the two sides. */
 const APART = K.l2d_hits - K.l2i_hits;
 
-/** The L1 entry that goes when the set is full and the L2 has it too; otherwise 0. */
+/** The L1 entry that is replaced when the set is full and the L2 holds it too; otherwise 0. */
 const oldestOf = (home: number): number => {
   const oldest = PREV[home]!;
   return CHAIN[home] === 0 && (FLAGS[oldest]! & IN_L2) !== 0 ? oldest : 0;
 };
 
-/** Puts `entry` before all of an L1 set, in the place of `oldest`. */
+/** Puts `entry` at the head of an L1 set, in the place of `oldest`. */
 const replaceInList = (home: number, oldest: number, entry: number): void => {
   const flagsOf = FLAGS;
   const nexts = NEXT;
@@ -121,7 +121,7 @@ export const raise = (core: Core, side: number, entry: number, write: number): n
   const second = (first + 6) | 0;
   const flags = flagsOf[entry]!;
   const needed = Math.imul(write | 0, STORE_OK) | IN_L2;
-  // With large pages among those of the side, much is not as usual.
+  // With large pages among those of the side, little is as usual.
   if (core.usual === 0 || larges[first] !== 0) return 0;
   if ((flags & (needed | IN_L1)) !== needed) return 0;
   const key = keys[entry]!;
@@ -149,7 +149,7 @@ const readLine = (core: Core, frame: number, line: number): number => {
 };
 
 /**
- * A visit to a page that no level has: walks and fills both. `core.took` cycles are to pass.
+ * A visit to a page that no level holds: walks, and fills both. `core.took` cycles are to pass.
  * Returns the entry.
  */
 export const walkAndReplace = (core: Core, page: number, side: number, write: number): number => {
@@ -249,7 +249,7 @@ export const walkAndReplace = (core: Core, page: number, side: number, write: nu
   const walks = (core.walkCauses + cause) | 0;
   h[walks] = h[walks]! + 1;
   loss[lost] = held;
-  // Who is replaced is lost, unless it was flushed already.
+  // The replaced entry is lost, unless it was flushed already.
   if (h[(core.seqs + (core.vcpu << 1) + ((gone & GLOBAL) >> 4)) | 0] === seqs[victim]) {
     loss[slots[victim]!] = -CAPACITY;
   }

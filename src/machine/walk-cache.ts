@@ -53,7 +53,7 @@ export function emptyWalkCache({ heads, shift, first, end }: WalkCache): void {
   USED.fill(0, first, end);
 }
 
-/** Puts (key, tag) in the place of the entry that was used least recently; returns its entry. */
+/** Puts (key, tag) in the place of the least recently used entry; returns its entry. */
 export function replaceOldest(
   cache: WalkCache,
   key: number,
@@ -112,7 +112,7 @@ export function occupied({ first, end }: WalkCache): number[] {
   return entries.sort(byUse);
 }
 
-/** Counts uses anew from 1, before their number outgrows an int32; returns how far it got. */
+/** Renumbers the uses from 1, before their number outgrows an int32; returns the last number. */
 export function renumber(cache: WalkCache): number {
   const uses = USED;
   const entries = occupied(cache);

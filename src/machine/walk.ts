@@ -364,7 +364,7 @@ export function walk2d(core: Core, page: number, write: number): Fault {
     const hfn = nestedWalk(core, (entry >>> PTE_SHIFT) + (vpn & ((1 << low) - 1)));
     if (hfn < 0) return NESTED_FAULT;
     core.walkFlags = marked;
-    // The entry is the smaller of the two pages (splintering).
+    // The entry covers the smaller of the two pages (splintering).
     const level = sizeOf(low);
     const nestedSize = core.nestedSize;
     if (level <= nestedSize) {
@@ -379,7 +379,7 @@ export function walk2d(core: Core, page: number, write: number): Fault {
   }
 }
 
-/** Books what the walk of the guest table took up to here. */
+/** Books what the walk of the guest table has taken so far. */
 const stop2d = (
   core: Core,
   cycles: number,

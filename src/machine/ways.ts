@@ -21,12 +21,14 @@ import { find } from './hash.ts';
 import { PTE_SHIFT } from './page-tables.ts';
 
 /**
- * HOT. Nothing of the machine: a short cut of the simulator. Most walks go the way of an earlier
- * one through the three upper tables, and find all three entries in the page-walk cache (and, where
- * these are tables of a guest under nested ones, the frames of all four tables in the nested TLB).
- * A core remembers such ways by region of 2 MiB, and walks them again in one step, with the same
- * effect, as long as neither the tables nor the walk caches have changed: what changes either
- * counts up a version, and then a look at each entry shows whether the way is still the same.
+ * HOT. A shortcut of the simulator, not a part of the machine. Most walks follow the path of an
+ * earlier walk through the three upper tables, and find all three entries in the page-walk cache
+ * (and, where these are guest tables under nested ones, the frames of all four tables in the nested
+ * TLB). A core remembers such paths by 2 MiB region and repeats them in one step, with the same
+ * effect, as long as neither the tables nor the walk caches have changed. Every change increments a
+ * version; a check of each entry then shows whether the path still holds. Imported constants are
+ * bound to module-level ones: the compiler folds those, but loads an imported binding at each use
+ * (docs/decisions/0003).
  */
 // Imported constants are bound to module-level ones: the compiler folds those, but loads an
 // imported binding at each use (docs/decisions/0003).
@@ -48,7 +50,7 @@ const [UNDER3, UNDER2, UNDER1, UNDER0] = WAY_UNDER;
 const LAST_WAY = WAYS - 1;
 
 /**
- * The way from `root` to the last table for `page`, when the core knows one among its `ways` and
+ * The path from `root` to the last table for `page`, when the core knows one among its `ways` and
  * nothing on it has changed: neither the entries, nor where the walk caches hold them. Otherwise 0.
  */
 export const findWay = (core: Core, ways: number, root: number, page: number): number => {
@@ -66,8 +68,8 @@ export const findWay = (core: Core, ways: number, root: number, page: number): n
 };
 
 /**
- * Whether each entry of a way is what it was and where it was; if so, that is known for the present
- * versions.
+ * Whether each entry of a path is what it was and where it was. If so, that is noted for the
+ * present versions.
  */
 const isSame = (core: Core, way: number): boolean => {
   const keys = KEY;
@@ -120,8 +122,8 @@ const isSameUnder = (core: Core, way: number): boolean => {
 };
 
 /**
- * Goes a way that `findWay` found: hits its three entries in the page-walk cache, one after the
- * other from `now + 1` on.
+ * Follows a path that `findWay` found: hits its three entries in the page-walk cache, one after the
+ * other, from `now + 1` on.
  */
 export const goWay = (way: number, now: number): void => {
   const uses = USED;
@@ -143,8 +145,8 @@ export const goWayUnder = (way: number, now: number): void => {
 };
 
 /**
- * Remembers the way from `root` to `page`, all of whose three upper entries the page-walk cache has
- * just given, and the nested TLB all four frames if `under`.
+ * Remembers the path from `root` to `page`. The page-walk cache must just have supplied all three
+ * upper entries and, if `under`, the nested TLB all four frames.
  */
 export const rememberWay = (
   core: Core,

@@ -29,7 +29,7 @@ const Event = {
 } as const;
 type Event = (typeof Event)[keyof typeof Event];
 
-/** More than there are details of one event; VMs are the most. */
+/** More than the number of details of any one event; VMs are the largest group. */
 const DETAILS = 1 << 16;
 
 /** Bytes after which lines go to the sink. */
@@ -37,9 +37,9 @@ const CHUNK = 1 << 16;
 
 /**
  * One line per run state, exit, switch, flush, fault and interrupt. What lasts is written when it
- * ends, with the cycle it began at and the cycles it took as the value, so a sum over lines is a
- * total of the run. Time in a state is cut where the measured window begins, so that the lines from
- * there on add up to the window.
+ * ends, with the cycle at which it began and its length in cycles as the value, so that a sum over
+ * lines is a total of the run. Time in a state is cut where the measured window begins, so that the
+ * lines from there on add up to the window.
  */
 export class EventCsv implements TraceFormat {
   readonly #sink: Sink;
@@ -105,7 +105,7 @@ export class EventCsv implements TraceFormat {
         this.#leaveState(now, pcpu, vcpu, a);
         return;
       case Kind.Last:
-        // The end of the run cuts what is under way.
+        // The end of the run cuts what is still under way.
         this.#leaveState(now, pcpu, vcpu, a);
         this.#endExit(now, pcpu, vcpu);
         this.#endSwitch(now, pcpu, vcpu);
@@ -181,7 +181,7 @@ export class EventCsv implements TraceFormat {
     bytes.ascii('\n');
   }
 
-  /** What stands between cycle and value; made once for each of the few there are. */
+  /** What stands between cycle and value, made once for each of the few combinations. */
   #middle(pcpu: number, vcpu: number, event: Event, detail: number): Uint8Array {
     const { pcpuCount, vcpus } = this.#run;
     const key =

@@ -1,11 +1,11 @@
 import type { Cycles } from '../base/ids.ts';
 import type { ObservedRun, Observer } from './observer.ts';
 
-/** What happened, and the meaning of `a` and `b`. */
+/** What happened, and what `a` and `b` mean. */
 export const Kind = {
   /** From state a to state b, which differ. */
   Runstate: 0,
-  /** In state a, the account up to now is settled: the measured window begins. */
+  /** In state a, the account up to now has been settled: the measured window begins. */
   Settled: 1,
   /** In state a when the run ended; the last event of a vCPU. */
   Last: 2,
@@ -29,7 +29,7 @@ export type Kind = (typeof Kind)[keyof typeof Kind];
 /** Receives bytes of a file, in order. They are only valid during the call. */
 export type Sink = (bytes: Uint8Array) => void;
 
-/** A file format: told of events in order of time, ties in the order they happened. */
+/** A file format: told of events in order of time, ties in the order in which they happened. */
 export interface TraceFormat {
   begin(run: ObservedRun): void;
   /** `pcpu` and `vcpu` are -1 where an event has none. */
@@ -41,10 +41,7 @@ export interface TraceFormat {
 
 const FIELDS = 5;
 
-/**
- * Holds events back until nothing earlier can come, puts them in order, and hands them to the
- * formats.
- */
+/** Holds events back until nothing earlier can come, sorts them, and hands them to the formats. */
 export class EventLog implements Observer {
   readonly #formats: readonly TraceFormat[];
   #count = 0;
@@ -159,7 +156,7 @@ export class EventLog implements Observer {
     const times = this.#times;
     const fields = this.#fields;
     const order = this.#order;
-    // Insertion: events are out of order by no more than the lookahead and one step.
+    // Insertion sort: events are out of order by no more than the lookahead and one step.
     for (let i = 0; i < count; i++) {
       const time = times[i]!;
       let j = i;

@@ -21,25 +21,25 @@ export interface ObservedRun {
   readonly causes: readonly string[];
 }
 
-/** What became of a failed walk, by number. */
+/** Outcomes of a failed walk, by number. */
 export const faultNames = ['guest', 'hidden', 'emulated'] as const;
 
 /**
- * Told of what a hypervisor engineer would trace. Nothing here fires once per memory reference.
- * Calls about one pCPU come in the order of its clock; the clocks of pCPUs run apart by the
- * lookahead, so calls as a whole do not.
+ * Told of what a hypervisor engineer would trace. Nothing here is called once per memory reference.
+ * Calls about one pCPU come in the order of its clock. The clocks of pCPUs run apart by the
+ * lookahead, so calls as a whole are not in order.
  */
 export interface Observer {
   onBegin(run: ObservedRun): void;
   /**
-   * A vCPU changes state; on the way to and from `running` the pCPU is the one it runs on, else the
-   * last it ran on, -1 = none yet. With `from` equal to `to`, its time up to `now` has been
-   * accounted: at either end of the measured window.
+   * A vCPU changes state. On the way to and from `running`, the pCPU is the one on which it runs,
+   * else the one on which it last ran, -1 = none yet. With `from` equal to `to`, its time up to
+   * `now` has been accounted: at either end of the measured window.
    */
   onRunstate(now: Cycles, pcpu: number, vcpu: number, from: number, to: number): void;
   /** The pCPU has nothing to run from now on. */
   onIdle(now: Cycles, pcpu: number): void;
-  /** #VMEXIT: the guest's last instruction is done, nothing has been charged yet. */
+  /** #VMEXIT: the guest's last instruction is done, and nothing has been charged yet. */
   onVmexit(now: Cycles, pcpu: number, vcpu: number, reason: number): void;
   /**
    * VMRUN is done and the guest's next instruction follows; also without a hypervisor, after a
@@ -62,7 +62,7 @@ export interface Observer {
   onTlbOccupancy(now: Cycles, vm: number, entries: number): void;
   /** The measured window begins. */
   onWindow(now: Cycles): void;
-  /** Nothing earlier than `now` will be told any more. */
+  /** No event earlier than `now` will follow. */
   onReached(now: Cycles): void;
   /** The run is over; every vCPU has just been seen in its last state. */
   onEnd(now: Cycles): void;
@@ -70,7 +70,7 @@ export interface Observer {
 
 const nothing = (): void => {};
 
-/** Hears nothing, so that a run without an observer costs what it costs. */
+/** Hears nothing, so that a run without an observer costs what it would cost without observers. */
 export const silent: Observer = {
   onBegin: nothing,
   onRunstate: nothing,

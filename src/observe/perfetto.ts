@@ -64,11 +64,11 @@ export class PerfettoTrace implements TraceFormat {
   #shown = new Int32Array(0);
   #state = new Int32Array(0);
   #since = new Float64Array(0);
-  /** Per pCPU: the same of the vCPU that runs, -1 = none. */
+  /** Per pCPU: the same for the vCPU that runs, -1 = none. */
   #shownOn = new Int32Array(0);
   #runs = new Int32Array(0);
   #runsSince = new Float64Array(0);
-  /** Per pCPU: begin of the slice inside, and whether one is to begin with the vCPU's. */
+  /** Per pCPU: start of the inner slice, and whether one must begin together with the vCPU's. */
   #inside = new Float64Array(0);
   #picked: boolean[] = [];
   /** Cycle up to which states are shown; later ones wait in case they last no time. */
@@ -252,7 +252,7 @@ export class PerfettoTrace implements TraceFormat {
     return packet;
   }
 
-  /** The first packet: every name there is, so that events can refer to them by number. */
+  /** The first packet: every name, so that events can refer to names by number. */
   #internNames(): void {
     const out = this.#out;
     const { runstates, exits, causes } = this.#run;

@@ -21,7 +21,7 @@ export class ProtoWriter extends ByteBuffer {
     this.length += bytes.length;
   }
 
-  /** Begins a nested message; what follows belongs to it until `end` is called with the result. */
+  /** Begins a nested message. What follows belongs to it, until `end` is called with the result. */
   begin(field: number): number {
     this.reserve(16);
     this.#varint((field << 3) | 2);

@@ -29,7 +29,7 @@ const STAMPED = 0x80000000;
  */
 const CHUNK = 1 << 16;
 
-/** xenalyze takes a stamp of 0 for none. */
+/** To xenalyze a stamp of 0 means none. */
 const FIRST_STAMP = 1;
 
 /** Xen's idle domain, with one vCPU per pCPU. VM 0 is domain 1, since domain 0 is Dom0. */
@@ -99,7 +99,7 @@ export class XenTrace implements TraceFormat {
   event(kind: Kind, now: Cycles, pcpu: number, vcpu: number, a: number, b: number): void {
     if (!this.#opened) {
       if (now === 0) {
-        // Nothing takes time before cycle 0: only what holds at its end matters.
+        // Nothing takes time before cycle 0: only the state at its end matters.
         if (kind === Kind.Runstate) this.#atStart(pcpu, vcpu, this.#states[b]!);
         return;
       }
@@ -182,7 +182,7 @@ export class XenTrace implements TraceFormat {
     const from = this.#state[vcpu]!;
     if (from === to) return;
     this.#state[vcpu] = to;
-    // A vCPU that has not run anywhere is told of on pCPU 0.
+    // A vCPU that has not run anywhere is reported on pCPU 0.
     const on = Math.max(0, pcpu);
     const id = this.#id[vcpu]!;
     if (to === RUNNING) {
@@ -197,7 +197,7 @@ export class XenTrace implements TraceFormat {
   }
 
   /**
-   * xenalyze counts what has ended only: every state ends here, and with it an exit that waits for
+   * xenalyze counts only what has ended: every state ends here, and with it an exit that waits for
    * a wake-up.
    */
   #close(now: Cycles, pcpu: number, vcpu: number): void {

@@ -37,6 +37,8 @@ export interface AnswerFacts {
     readonly metrics: Partial<Readonly<Record<MetricName, number>>>;
   }[];
   readonly ledger: readonly Pick<LedgerRow, 'vm' | 'leaf' | 'detail' | 'cycles'>[];
+  /** False: native, so that only the company of other VMs costs anything. */
+  readonly virtualized?: boolean;
 }
 
 /** Shares of the pCPUs' time from which on they count as full, of its own as waiting. */
@@ -50,8 +52,9 @@ export function runAnswer(facts: AnswerFacts): RunAnswer {
   const all = total(ledger);
   const busy = ledger.filter(({ leaf }) => leaf !== 'idle');
   const busyCycles = total(busy);
+  const reason = facts.virtualized === false ? 'Sharing the host' : 'Virtualization';
   const crowd = crowding(facts, all > 0 ? busyCycles / all : 0);
-  if (busyCycles === 0 || vms.length === 0) {
+  if (!busy.some(({ leaf, cycles }) => leaf.startsWith('guest.') && cycles > 0)) {
     return { sentence: 'No VM ran in the measured window.', numbers: [], state: 'idle' };
   }
   const costs = busy.flatMap((row) => {
@@ -60,21 +63,22 @@ export function runAnswer(facts: AnswerFacts): RunAnswer {
   });
   const share = total(costs) / busyCycles;
   if (share < SMALLEST) {
-    const sentence = `Virtualization costs less than 0.1 % of the busy cycles here; ${crowd.clause}.`;
+    const size = costs.length === 0 ? 'nothing' : 'less than 0.1 % of the busy cycles';
+    const sentence = `${reason} costs ${size} here; ${crowd.clause}.`;
     return { sentence, numbers: numbersOf([slowdownOf(facts), crowd.number]), state: crowd.state };
   }
   const [kind, ofKind] = [...groupBy(costs, (row) => row.kind)]
     .map(([name, rows]) => [name, total(rows)] as const)
     .toSorted((a, b) => b[1] - a[1])[0]!;
   const payer = worstPayer(busy, costs);
-  const pays = payer && vms.length > 1 ? `; ${payer.vm} pays most` : '';
+  const pays = payer && vms.length > 1 ? `, and ${payer.vm} pays most` : '';
   const slowdown = slowdownOf(facts);
   const most = ofKind * 2 > total(costs) ? 'most of it' : 'the largest part';
   const numbers = [
     slowdown,
     {
       value: percentOf(share),
-      text: `of the busy cycles go to virtualization${parts(costs, busyCycles)}`,
+      text: `of the busy cycles go to ${reason === 'Virtualization' ? 'virtualization' : 'sharing the host'}${withNeighbours(costs, busyCycles)}`,
     },
     {
       value: percentOf(ofKind / busyCycles),
@@ -85,14 +89,14 @@ export function runAnswer(facts: AnswerFacts): RunAnswer {
       ? [
           {
             value: percentOf(payer.share),
-            text: `of its own cycles go to it in ${payer.vm}, which pays most`,
+            text: `of the cycles of ${payer.vm} go to virtualization: it pays most`,
           },
         ]
       : []),
     crowd.number,
   ];
   return {
-    sentence: `Virtualization costs ${percentOf(share)} of the busy cycles here, ${most} for ${kindWords[kind]}${pays}; ${crowd.clause}.`,
+    sentence: `${reason} costs ${percentOf(share)} of the busy cycles here, ${most} for ${kindWords[kind]}${pays}; ${crowd.clause}.`,
     numbers: numbersOf(numbers),
     state: crowd.state,
   };
@@ -107,15 +111,13 @@ const percentOf = (share: number) => `${percent(share)} %`;
 const total = (rows: readonly { readonly cycles: number }[]) =>
   rows.reduce((sum, { cycles }) => sum + cycles, 0);
 
-/** What of it neighbours cause, where there are any. */
-function parts(
+/** Neighbours are no mechanism of a hypervisor, but nobody would have them without one. */
+function withNeighbours(
   costs: readonly { readonly kind: CostKind; readonly cycles: number }[],
   busyCycles: number,
 ): string {
-  const neighbours = total(costs.filter(({ kind }) => kind === 'neighbours')) / busyCycles;
-  if (neighbours < SMALLEST) return '';
-  const own = total(costs) / busyCycles - neighbours;
-  return `: ${percentOf(own)} to its mechanisms, ${percentOf(neighbours)} to what neighbours evict`;
+  const neighbours = total(costs.filter(({ kind }) => kind === 'neighbours'));
+  return neighbours / busyCycles < SMALLEST ? '' : ', what neighbours evict included';
 }
 
 /** The VM that bears most of the costs, and their share of its own cycles. */
@@ -138,11 +140,17 @@ function slowdownOf({ vms }: AnswerFacts): AnswerNumber | undefined {
     .flatMap(({ vm, metrics: { slowdown } }) => (slowdown === undefined ? [] : [{ vm, slowdown }]))
     .toSorted((a, b) => b.slowdown - a.slowdown);
   if (!worst) return undefined;
-  const most = vms.length > 1 ? ', the most of all VMs' : '';
+  const most = vms.length > 1 ? ': the largest slowdown' : '';
   return {
     value: `${worst.slowdown.toFixed(2)} ×`,
-    text: `as long as alone and native takes the work of ${worst.vm}${most}`,
+    text: `the time that ${worst.vm} would take for its work alone and native${most}`,
   };
+}
+
+/** Share of the time in which a VM could run and had no pCPU, or was held back by its cap. */
+export function waitedShare(metrics: Partial<Readonly<Record<MetricName, number>>>): number {
+  const { ready_cycles = 0, costopped_cycles = 0, parked_cycles = 0, elapsed_cycles } = metrics;
+  return (ready_cycles + costopped_cycles + parked_cycles) / (elapsed_cycles || 1);
 }
 
 interface Crowd {
@@ -155,16 +163,12 @@ interface Crowd {
 /** Whether anybody is starved, saturated or waits. */
 function crowding({ vms }: AnswerFacts, busy: number): Crowd {
   const waits = vms
-    .map(({ vm, metrics: { ready_cycles = 0, parked_cycles = 0, elapsed_cycles } }) => ({
-      vm,
-      share: (ready_cycles + parked_cycles) / (elapsed_cycles || 1),
-    }))
+    .map(({ vm, metrics }) => ({ vm, share: waitedShare(metrics) }))
     .toSorted((a, b) => b.share - a.share);
   const longest = waits[0];
-  const host = `the pCPUs are busy ${percentOf(busy)} of the time`;
   const waiting = {
     value: percentOf(longest?.share ?? 0),
-    text: `of the time ${longest?.vm} waits for a pCPU${vms.length > 1 ? ', the longest' : ''}; ${host}`,
+    text: `of the time ${longest?.vm} waits for a pCPU${vms.length > 1 ? ', the longest of all VMs' : ''}`,
   };
   const idle = {
     value: percentOf(busy),
@@ -190,7 +194,7 @@ function crowding({ vms }: AnswerFacts, busy: number): Crowd {
     const wait = `${longest.vm} waits for a pCPU ${percentOf(longest.share)} of the time`;
     return busy >= FULL
       ? of('full', `the pCPUs have no time left, and ${wait}`)
-      : of('waiting', `nobody is starved, but ${wait}`);
+      : of('waiting', `no VM is starved, but ${wait}`);
   }
   return of('room', 'no VM waits long for a pCPU');
 }

@@ -24,6 +24,8 @@ export const runColumns = {
   'evictions.csv': ['structure', 'victim', 'evictor', 'count'],
   'latencies.csv': ['vm', 'quantile', 'latency_ns'],
   'timeseries.csv': ['cycle', 'time_ns', 'scope', 'id', 'metric', 'unit', 'value'],
+  /** The beginning of the measured window, as far as it was noted. */
+  'slices.csv': ['pcpu', 'vm', 'cycle', 'slice_cycles'],
   /** Written with `--trace csv`. */
   'trace.csv': ['cycle', 'pcpu', 'vcpu', 'event', 'detail', 'value'],
   'dictionary.csv': ['column', 'file', 'unit', 'definition'],

@@ -77,37 +77,64 @@ export function kindOfCost(row: Pick<LedgerRow, 'leaf' | 'detail'>): CostKind | 
   return shadowExits.includes(detail) ? 'shadow' : 'exits';
 }
 
+/** A cost in words, as the summary names it: what the cycles went to. */
+export function costWords(leaf: string, detail: string): string {
+  switch (leaf) {
+    case 'walk.nested':
+      return 'reading nested tables';
+    case 'walk.guest':
+      return `page walks: ${afterLoss[detail] ?? detail}`;
+    case 'data.stall':
+      return `data lines: ${afterLoss[detail] ?? detail}`;
+    case 'exit.transition':
+      return '#VMEXIT and VMRUN';
+    case 'shootdown':
+      return 'invalidating translations on other cores';
+    default:
+      return leafHelp(leaf, detail);
+  }
+}
+
+/** How a translation or a data line came to be missing. */
+const afterLoss: Readonly<Record<string, string>> = {
+  interference: 'evicted by neighbours',
+  'world-switch': 'after world switches',
+  'asid-exhausted': 'no ASID left',
+  shootdown: 'remapped by the hypervisor',
+  migration: 'vCPU moved to this core',
+};
+
 /** What a leaf is, in a few words. */
 export function leafHelp(leaf: string, detail: string): string {
   switch (leaf) {
     case 'walk.nested':
       return 'reading nested tables';
     case 'walk.guest':
-      return 'walks: translation lost';
+      return 'reading page tables';
     case 'data.stall':
-      return 'data lines lost';
+      return 'waiting for data lines';
     case 'exit.transition':
       return '#VMEXIT and VMRUN';
     case 'exit.handler':
-      return handlerHelp[detail] ?? 'hypervisor code';
+      return handlerHelp[detail] ?? 'hypervisor code for exits';
     case 'switch':
-      return 'another vCPU: state, scheduler';
+      return 'switching to another vCPU';
     case 'host':
-      return detail === 'device' ? 'device emulation' : 'interrupts of the host, packets';
+      return detail === 'device' ? 'device emulation' : 'host interrupts and packets';
     default:
       return '';
   }
 }
 
 const handlerHelp: Readonly<Record<string, string>> = {
-  npf: 'giving memory at first touch',
-  'page-fault': 'shadow faults: fill or forward',
-  'pte-write': 'emulating table writes',
-  'cr3-write': 'switching shadow, resync',
-  'cr4-write': 'global flush of the guest',
+  npf: 'allocating memory at first touch',
+  'page-fault': 'shadow page faults',
+  'pte-write': 'emulating page-table writes',
+  'cr3-write': 'switching shadow tables, resync',
+  'cr4-write': 'global TLB flushes of the guest',
   invlpg: 'resync of a page',
-  hlt: 'putting the vCPU to sleep',
-  intr: 'interrupts while running',
+  hlt: 'putting a halted vCPU to sleep',
+  intr: 'interrupts while it runs',
   ioio: 'I/O instructions',
-  'apic-access': 'APIC emulation',
+  'apic-access': 'emulating the APIC',
 };

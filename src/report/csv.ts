@@ -108,6 +108,11 @@ export function timeseriesCsv(result: RunResult): Iterable<string> {
   return csv(runColumns['timeseries.csv'], rows);
 }
 
+export function slicesCsv({ slices = [] }: RunResult): Iterable<string> {
+  const rows = slices.map(({ pcpu, vm, cycle, cycles }) => [pcpu, vm, cycle, cycles]);
+  return csv(runColumns['slices.csv'], rows);
+}
+
 /**
  * What every column and metric of the tables of a run means, also of those that a run only has when
  * asked.
@@ -126,15 +131,18 @@ const tables: Readonly<Record<string, RunTable>> = {
   'evictions.csv': evictionsCsv,
   'latencies.csv': latenciesCsv,
   'timeseries.csv': timeseriesCsv,
+  'slices.csv': slicesCsv,
   'dictionary.csv': dictionaryCsv,
 };
 
 export const runTableNames: readonly string[] = Object.keys(tables);
 
-/** The tables of a run by file name; evictions.csv only where evictions were counted. */
+/** The tables of a run by file name; evictions.csv and slices.csv only where they were asked for. */
 export function runTables(result: RunResult, run?: string): Map<string, Iterable<string>> {
-  const wanted = Object.entries(tables).filter(
-    ([name]) => name !== 'evictions.csv' || result.evictions !== undefined,
-  );
+  const absent = [
+    ...(result.evictions ? [] : ['evictions.csv']),
+    ...(result.slices ? [] : ['slices.csv']),
+  ];
+  const wanted = Object.entries(tables).filter(([name]) => !absent.includes(name));
   return new Map(wanted.map(([name, table]) => [name, table(result, run)]));
 }

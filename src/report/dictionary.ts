@@ -55,6 +55,10 @@ const others: Readonly<Record<string, readonly [unit: string, definition: string
   quantile: ['ratio', 'share of the requests that took at most so long, 0 to 1'],
   latency_ns: ['ns', 'time from the arrival of a request to its end, at this quantile'],
   cycle: ['cycles', 'time from the start of the run, warm-up included'],
+  slice_cycles: [
+    'cycles',
+    'how long the VM ran on the pCPU from this cycle on without a break; slices.csv has the beginning of the measured window, 8000 of them or a few more',
+  ],
   time_ns: ['ns', 'time from the start of the run, warm-up included'],
   event: ['', 'kind of the event'],
   file: ['', 'table in which the column or the metric stands'],

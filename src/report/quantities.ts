@@ -1,3 +1,4 @@
+import { rounded } from '../base/rounded.ts';
 import { type MeasureName, measures } from '../stats/measures.ts';
 import { MILLION_INSTRUCTIONS } from '../stats/metrics.ts';
 
@@ -6,17 +7,6 @@ import { MILLION_INSTRUCTIONS } from '../stats/metrics.ts';
  * three with a comma, and no more digits than the interval allows. Tables for programs (CSV, JSON)
  * keep the raw units.
  */
-
-/** `12,345.7`, rounded to so many digits after the point; below 0, to tens, hundreds, … */
-export function rounded(value: number, decimals: number): string {
-  const step = 10 ** -Math.min(0, decimals);
-  const text = (Math.round(value / step) * step).toFixed(0);
-  const digits = decimals > 0 ? value.toFixed(decimals) : text;
-  const [whole, fraction] = digits.split('.');
-  const groups = whole!.replace(/\B(?=(\d{3})+$)/g, ',');
-  const all = fraction === undefined ? groups : `${groups}.${fraction}`;
-  return /[1-9]/.test(all) ? all : all.replace('-', '');
-}
 
 /**
  * Digits after the point that show `figures` significant ones of `size`; below 0, of tens,

@@ -1,40 +1,95 @@
-import { rounded } from './quantities.ts';
-
-/** Plain tables for a terminal: the first column to the left, the others to the right. */
 export { groupBy } from '../base/collections.ts';
+export { grouped } from '../base/rounded.ts';
 
+/** A column of a plain table for a terminal. */
 export interface Column {
   readonly head: string;
+  /** Stands over `head`, once for neighbours that have the same. */
+  readonly above?: string;
   readonly left?: boolean;
 }
 
-const MAX_NAME = 28;
+export interface TextTable {
+  /** One line, or two when a column has something above its head. */
+  readonly head: readonly string[];
+  readonly body: readonly string[];
+}
 
-/** Lines of a table, without line ends; columns two blanks apart. */
+const MAX_NAME = 28;
+const GAP = '  ';
+
+/** Columns two blanks apart, without line ends. Names, in the first column, are cut at `maxName`. */
+export function textTable(
+  columns: readonly Column[],
+  rows: readonly (readonly string[])[],
+  maxName: number = MAX_NAME,
+): TextTable {
+  const cells = [
+    columns.map(({ head }) => head),
+    ...rows.map(([name, ...row]) => [cut(name!, maxName), ...row]),
+  ];
+  const widths = columns.map((_, i) => Math.max(...cells.map((row) => row[i]!.length)));
+  const spans = spansOf(columns);
+  for (const { from, to, text } of spans) {
+    const missing = text.length - spanned(widths.slice(from, to));
+    if (missing > 0) widths[from]! += missing;
+  }
+  const [head, ...body] = cells.map((row) =>
+    row
+      .map((cell, i) => (columns[i]!.left ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)))
+      .join(GAP)
+      .trimEnd(),
+  );
+  if (spans.every(({ text }) => text === '')) return { head: [head!], body };
+  const above = spans.map(({ from, to, text }) => {
+    const width = spanned(widths.slice(from, to));
+    if (to - from === 1) return columns[from]!.left ? text.padEnd(width) : text.padStart(width);
+    return width - text.length < 2 ? text.padEnd(width) : `${text} `.padEnd(width, '─');
+  });
+  return { head: [above.join(GAP).trimEnd(), head!], body };
+}
+
+const spanned = (widths: readonly number[]) =>
+  widths.reduce((sum, width) => sum + width + GAP.length, -GAP.length);
+
+/** Neighbours under the same words. */
+function spansOf(columns: readonly Column[]) {
+  const spans: { from: number; to: number; text: string }[] = [];
+  for (const [i, { above = '' }] of columns.entries()) {
+    const last = spans.at(-1);
+    if (last && above !== '' && last.text === above) last.to = i + 1;
+    else spans.push({ from: i, to: i + 1, text: above });
+  }
+  return spans;
+}
+
+/** Columns that a table takes. */
+export const widthOf = ({ head, body }: TextTable): number =>
+  Math.max(...[...head, ...body].map((line) => line.length));
+
+/** The lines of a table with one line of heads. */
 export function tableLines(
   columns: readonly Column[],
   rows: readonly (readonly string[])[],
 ): string[] {
-  const cells = [
-    columns.map(({ head }) => head),
-    ...rows.map(([name, ...row]) => [shortened(name!), ...row]),
-  ];
-  const widths = columns.map((_, i) => Math.max(...cells.map((row) => row[i]!.length)));
-  return cells.map((row) =>
-    row
-      .map((cell, i) => (columns[i]!.left ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!)))
-      .join('  ')
-      .trimEnd(),
-  );
+  const { head, body } = textTable(columns, rows);
+  return [...head, ...body];
 }
 
-function shortened(cell: string): string {
-  return cell.length > MAX_NAME ? `${cell.slice(0, MAX_NAME - 1)}…` : cell;
+/** Text in lines of at most `width` characters, broken between words. */
+export function wrapped(text: string, width: number): string[] {
+  const lines = [''];
+  for (const word of text.split(' ')) {
+    const line = lines.at(-1)!;
+    if (line !== '' && line.length + 1 + word.length > width) lines.push(word);
+    else lines[lines.length - 1] = line === '' ? word : `${line} ${word}`;
+  }
+  return lines;
 }
 
-/** `12,345,678` */
-export function grouped(value: number): string {
-  return rounded(value, 0);
+/** At most so many characters. */
+export function cut(cell: string, most: number): string {
+  return cell.length > most ? `${cell.slice(0, most - 1)}…` : cell;
 }
 
 /** A share of 1 as a number of per cent: `12.3`; `-` when there is none. */

@@ -19,16 +19,13 @@ export function bar(share: number, width: number = BAR): string {
 /** Kinds of cycles, with the sign that draws them. */
 const kinds: readonly { readonly sign: string; readonly name: string; readonly leaves: RegExp }[] =
   [
-    { sign: '█', name: 'guest', leaves: /^guest\./ },
-    { sign: '▓', name: 'TLB and walks', leaves: /^(?:tlb|walk)\./ },
-    { sign: '▒', name: 'data', leaves: /^data\./ },
+    { sign: '█', name: 'own instructions', leaves: /^guest\./ },
+    { sign: '▓', name: 'TLB and page walks', leaves: /^(?:tlb|walk)\./ },
+    { sign: '▒', name: 'memory', leaves: /^data\./ },
     { sign: '░', name: 'hypervisor', leaves: /^(?:exit\.|switch|shootdown|host)/ },
   ];
 
-/**
- * Where the cycles of each VM went, and that it ran at all: the rest of the line it was halted or
- * waited.
- */
+/** Where the cycles of each VM went. In the rest of its line it was halted or waited for a pCPU. */
 export function runPlot({ vms, windowCycles }: RunResult): string {
   const rows = vms.map(({ vm, ledger }) => {
     const parts = kinds.map(({ leaves }) =>
@@ -44,7 +41,7 @@ export function runPlot({ vms, windowCycles }: RunResult): string {
     };
   });
   const legend = kinds.map(({ sign, name }) => `${sign} ${name}`).join('   ');
-  return section('Where the cycles of each VM went, % of the measured time', rows, legend);
+  return section('Where the cycles of each VM went (% of the measured time)', rows, legend);
 }
 
 /** Ends are rounded, not parts, so that the bar is as long as the whole. */

@@ -64,6 +64,7 @@ export function runNative(
   return runScenario(nativeTwin(scenario, group, row.vm), {
     ...options,
     observer: undefined,
+    slices: undefined,
     piece: { from, to: from + (row.metrics.user_instructions ?? 0) },
   });
 }

@@ -23,7 +23,7 @@ export function collectVm(
   { start, end }: Measured,
   ledger: readonly LedgerRow[],
 ): CollectedVm {
-  const { vm, vcpu, group, workload, kernel, requests } = member;
+  const { vm, vcpu, group, workload, guest, requests } = member;
   const windowCycles = end.time - start.time;
   const counters = countersBetween(start, end, i);
   checkTlb(vm.name, counters);
@@ -57,7 +57,7 @@ export function collectVm(
   }
   if (workload.unit === MILLION_INSTRUCTIONS) own.work = own.user_instructions! / 1e6;
   own.finished_at_cycles = Number.isNaN(vm.finishedAt) ? 0 : vm.finishedAt;
-  own.guest_memory_bytes = kernel.guest.memory.used * 4096;
+  own.guest_memory_bytes = guest.memory.used * 4096;
   own.host_memory_bytes = vm.p2m.reduce((n, frame) => n + (frame !== 0 ? 1 : 0), 0) * 4096;
   const startInstructions = start.counts[i * HOT_COUNTERS + K.user_instructions]!;
   own.user_instructions_before = startInstructions;

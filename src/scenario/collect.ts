@@ -62,6 +62,10 @@ export function collect(
     vms,
     latencies: collected.flatMap(({ latencies }) => latencies),
     timeseries,
+    slices: simulation.slices?.upTo(end.time).map(({ pcpu, vcpu, start: cycle, cycles }) => {
+      const { vm } = hypervisor.vcpus[vcpu]!;
+      return { pcpu, vm: vm.name, cycle, cycles };
+    }),
     findings: windowFindings({
       windowCycles,
       startCycle: start.time,

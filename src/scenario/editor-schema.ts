@@ -1,142 +1,155 @@
 import * as z from 'zod';
+import {
+  anyKind,
+  keysOf,
+  kindsOf,
+  type Lore,
+  rootSpot,
+  type Spot,
+  under,
+  withoutKind,
+} from './editor-keys.ts';
+import { type Filled, needsOf } from './editor-needs.ts';
+import { printed, shared } from './editor-print.ts';
+import { readValue } from './editor-values.ts';
 import { Findings } from './findings.ts';
-import { textOf } from './located.ts';
-import { PresetReader, type PresetTexts, presets } from './presets.ts';
+import { type JsonSchema, when } from './json-schema.ts';
+import { child, textOf } from './located.ts';
+import { type PresetFolder, PresetReader, type PresetTexts, presets } from './presets.ts';
 import { scenarioSchema } from './schema.ts';
+import type { Schema } from './schema-walk.ts';
+
+/** It names the schema; there is nothing to fetch from there. */
+const ID = 'urn:worldswitch:scenario';
 
 /**
  * JSON Schema (draft-07) for editors: completion, hover texts and marks under mistakes while a
- * scenario is written. It is generated from the schema that checks scenarios, and allows what the
+ * scenario is written. It is made from the schema that checks scenarios, and allows what the
  * loader fills in before that check: workload presets, keys that a hypervisor profile or processor
- * preset supplies, `extends`, and `x-…` keys for anchors.
+ * preset supplies, `extends`, and `x-…` keys for anchors. Besides the keywords of the standard it
+ * has those of yaml-language-server for messages, hover texts and completion. `texts` are the presets that may be used.
  */
-export interface JsonSchema {
-  readonly [keyword: string]: unknown;
-  readonly description?: string;
-  readonly const?: unknown;
-  readonly required?: readonly string[];
-  readonly properties?: Readonly<Record<string, JsonSchema>>;
-  readonly items?: JsonSchema;
-  readonly oneOf?: readonly JsonSchema[];
-}
-
-/** The schema for files that may use the presets `texts`. */
 export function editorSchema(texts: PresetTexts = presets): JsonSchema {
-  const complete = z.toJSONSchema(scenarioSchema(texts), {
-    io: 'input',
-    target: 'draft-7',
-    override: ({ jsonSchema }) => dropSafeIntegerBounds(jsonSchema),
-  }) as JsonSchema;
-  const optionalCpu = at(complete, ['host'], ({ required, ...host }) => ({
-    ...host,
-    required: required!.filter((key) => key !== 'cpu'),
-  }));
-  const filledCpu = at(optionalCpu, ['host', 'cpu'], relax);
-  const profiled = at(filledCpu, ['hypervisor'], (hypervisor) => ({
-    ...relax(hypervisor),
-    required: ['profile'],
-  }));
-  const written = at(profiled, ['vms', '[]', 'workload'], (kinds) => withPresets(kinds, texts));
-  const { $schema, ...relaxed } = relax(written);
+  const scenario = scenarioSchema(texts);
+  const reader = new PresetReader(texts, new Findings());
+  const spot = rootSpot(loreOf(scenario, texts, reader));
+  const filled: Filled = {
+    whole: { hypervisor: ['profile'], 'host.cpu': [] },
+    preset: (name) => (reader.has('workloads', name) ? reader.read('workloads', name) : undefined),
+  };
+  const keys = keysOf({ extends: extended, ...scenario.shape }, spot);
+  const hypervisor = {
+    ...keys.properties!['hypervisor'],
+    ...kindsOfProfiles(scenario, texts, reader, spot),
+  };
   return {
-    $schema,
+    $schema: 'http://json-schema.org/draft-07/schema#',
+    $id: ID,
     title: 'worldswitch scenario',
-    ...relaxed,
-    properties: {
-      extends: {
-        description:
-          'file or files whose keys this one adds to or replaces; VMs are matched by name',
-        anyOf: [{ type: 'string' }, { type: 'array', items: { type: 'string' }, minItems: 1 }],
-      },
-      ...relaxed.properties,
-    },
-    patternProperties: { '^x-': { description: 'holds YAML anchors; means nothing itself' } },
+    description: readValue(scenario).notes.description!,
+    type: 'object',
+    ...withAnchors(keys),
+    properties: { ...keys.properties, hypervisor },
     // A file that extends another may leave out whatever that one says.
-    if: { required: ['extends'] },
-    else: requirements(written),
+    ...when({ required: ['extends'] }, undefined, needsOf(scenario, spot, filled)),
   };
 }
 
 /** The text of the schema file. */
 export const editorSchemaText = (texts: PresetTexts = presets): string =>
-  `${JSON.stringify(editorSchema(texts), null, 2)}\n`;
+  `${printed(shared(editorSchema(texts)))}\n`;
 
-/** The schema with the one at `path` replaced; `[]` stands for the items of a list. */
-function at(
-  schema: JsonSchema,
-  path: readonly string[],
-  change: (schema: JsonSchema) => JsonSchema,
-): JsonSchema {
-  const [step, ...rest] = path;
-  if (step === undefined) return change(schema);
-  if (step === '[]') return { ...schema, items: at(schema.items!, rest, change) };
-  const inner = at(schema.properties![step]!, rest, change);
-  return { ...schema, properties: { ...schema.properties, [step]: inner } };
+const extended = z
+  .union([z.string(), z.array(z.string())])
+  .meta({ takes: 'the path of a file, or a list of paths' })
+  .optional()
+  .describe('file or files whose keys this one adds to or replaces; VMs are matched by name');
+
+function withAnchors({ patternProperties, ...schema }: JsonSchema): JsonSchema {
+  const anchors = { title: 'x-…', description: 'holds YAML anchors; means nothing itself' };
+  return { ...schema, patternProperties: { '^x-': anchors, ...(patternProperties as object) } };
 }
 
-/**
- * The same schema, nothing of which has to be there. Without `kind` a choice fits several of its
- * members.
- */
-function relax(schema: JsonSchema): JsonSchema {
-  const { required: _, oneOf, ...rest } = schema;
-  return {
-    ...rest,
-    ...(rest.properties && { properties: mapValues(rest.properties, relax) }),
-    ...(rest.items && { items: relax(rest.items) }),
-    ...(oneOf && { anyOf: oneOf.map(relax) }),
-  };
-}
+type Scenario = ReturnType<typeof scenarioSchema>;
 
-/** Only what a schema says about keys that have to be there. */
-function requirements(schema: JsonSchema): JsonSchema {
-  const { required, properties, items, oneOf } = schema;
-  const inner = properties && mapValues(properties, requirements);
-  const needed = inner && Object.entries(inner).filter(([, says]) => Object.keys(says).length > 0);
-  const list = items && requirements(items);
-  return {
-    ...(required && required.length > 0 && { required }),
-    ...(needed && needed.length > 0 && { properties: Object.fromEntries(needed) }),
-    ...(list && Object.keys(list).length > 0 && { items: list }),
-    ...(oneOf && { required: ['kind'], allOf: oneOf.flatMap(requirementsOfKind) }),
-  };
-}
-
-function requirementsOfKind(member: JsonSchema): JsonSchema[] {
-  const { required, ...inner } = requirements(member);
-  const others = required!.filter((key) => key !== 'kind');
-  if (others.length === 0 && Object.keys(inner).length === 0) return [];
-  const { description: _, ...kind } = member.properties!['kind']!;
-  const needed = { ...(others.length > 0 && { required: others }), ...inner };
-  // biome-ignore lint/suspicious/noThenProperty: a keyword of JSON Schema
-  return [{ if: { required: ['kind'], properties: { kind } }, then: needed }];
-}
-
-/**
- * Adds the names of workload presets: with each, the parameters of the kind it is made of may be
- * replaced.
- */
-function withPresets(workload: JsonSchema, texts: PresetTexts): JsonSchema {
-  const reader = new PresetReader(texts, new Findings());
-  const names = Object.keys(texts.workloads);
-  const members = workload.oneOf!.flatMap((member) => {
-    const { kind } = member.properties!;
-    const made = names.filter(
-      (name) => textOf(reader.read('workloads', name), 'kind') === kind!.const,
+function loreOf(scenario: Scenario, texts: PresetTexts, reader: PresetReader): Lore {
+  const about = (folder: PresetFolder) =>
+    Object.fromEntries(
+      Object.keys(texts[folder]).map((name) => [
+        name,
+        textOf(reader.read(folder, name), 'description') ?? firstComment(texts[folder][name]!),
+      ]),
     );
-    if (made.length === 0) return [member];
-    const { properties, ...rest } = relax(member);
-    const preset = { type: 'string', enum: made, description: 'workload preset' };
-    return [member, { ...rest, properties: { ...properties, kind: preset }, required: ['kind'] }];
+  const workloads = about('workloads');
+  const kinds = Object.keys(workloads).map((name) => [
+    name,
+    textOf(reader.read('workloads', name), 'kind')!,
+  ]);
+  const profile = { name: 'the hypervisor profile', isComplete: true };
+  const policies = Object.keys(scenario.shape.hypervisor.shape).filter((key) => key !== 'profile');
+  return {
+    meanings: {
+      'host.processor': about('processors'),
+      'hypervisor.profile': about('hypervisors'),
+      'vms[].preset': workloads,
+      'vms[].workload.kind': workloads,
+    },
+    presets: { 'vms[].workload': Object.fromEntries(kinds) },
+    sources: {
+      'host.cpu': { name: 'the processor preset', isComplete: true },
+      ...Object.fromEntries(policies.map((key) => [`hypervisor.${key}`, profile])),
+    },
+    kinds: policies.map((key) => `hypervisor.${key}`),
+    presetSource: { name: 'the workload preset', isComplete: false },
+  };
+}
+
+/** The first sentence of the comment at the top of a preset. */
+function firstComment(text: string): string {
+  const [block = ''] = /^(#.*\n)+/m.exec(text) ?? [];
+  const comment = block.replaceAll(/^#\s*/gm, '').replaceAll('\n', ' ');
+  return /^.*?(?=[.:] |$)/.exec(comment)![0].trim().replace(/\.$/, '');
+}
+
+/**
+ * A choice of the hypervisor without a `kind` is of the kind that the profile chooses, and takes
+ * the keys of that kind. The profile may stand in a file that this one extends.
+ */
+function kindsOfProfiles(
+  scenario: Scenario,
+  texts: PresetTexts,
+  reader: PresetReader,
+  spot: Spot,
+): JsonSchema {
+  const policies = Object.entries(scenario.shape.hypervisor.shape as Record<string, Schema>);
+  const rulesFor = (chosenBy: (policy: string) => string | undefined): JsonSchema => {
+    const choices = policies.filter(([, schema]) => isChoice(schema));
+    const rules = choices.map(([policy, schema]) => {
+      const place = under(under(spot, 'hypervisor'), policy);
+      const kinds = kindsOf(readValue(schema), place);
+      const chosen = kinds.find(({ kind }) => kind === chosenBy(policy));
+      return [policy, hidden(withoutKind(chosen ? chosen.body : anyKind(kinds, place)))] as const;
+    });
+    return { properties: Object.fromEntries(rules) };
+  };
+  const byProfile = Object.keys(texts.hypervisors).map((name) => {
+    const preset = reader.read('hypervisors', name);
+    const rules = rulesFor((policy) => textOf(child(preset, policy), 'kind'));
+    return when({ required: ['profile'], properties: { profile: { const: name } } }, rules);
   });
-  return { ...workload, oneOf: members };
+  return {
+    allOf: [
+      ...byProfile,
+      when(
+        { required: ['profile'] },
+        undefined,
+        rulesFor(() => undefined),
+      ),
+    ],
+  };
 }
 
-/** Every integer carries the bounds of exact doubles, which say nothing to people. */
-function dropSafeIntegerBounds(schema: { minimum?: number; maximum?: number }): void {
-  if (schema.minimum === Number.MIN_SAFE_INTEGER) delete schema.minimum;
-  if (schema.maximum === Number.MAX_SAFE_INTEGER) delete schema.maximum;
-}
+const isChoice = (schema: Schema) => readValue(schema).def.discriminator !== undefined;
 
-const mapValues = <T, U>(of: Readonly<Record<string, T>>, change: (value: T) => U) =>
-  Object.fromEntries(Object.entries(of).map(([key, value]) => [key, change(value)]));
+/** What completion does not offer: it is only a rule for what is written. */
+const hidden = (schema: JsonSchema): JsonSchema => ({ ...schema, doNotSuggest: true });

@@ -11,6 +11,16 @@ import { measureNames } from '../stats/measures.ts';
 const percent = () =>
   z
     .union([z.string(), z.number()], { error: 'expected a share such as 2%' })
+    .meta({
+      unit: 'per cent, or a fraction of the mean',
+      takes: 'a share such as 2% or 0.02, more than 0 and less than 1',
+      fits: {
+        oneOf: [
+          { type: 'string', pattern: '^\\s*(0*\\d{0,2}(\\.\\d*)?\\s*%|0*\\.\\d+)\\s*$' },
+          { type: 'number', exclusiveMinimum: 0, exclusiveMaximum: 1 },
+        ],
+      },
+    })
     .transform((text, context) => {
       const trimmed = String(text).trim();
       const match = trimmed.length > 40 ? null : /^(\d+\.?\d*|\.\d+)\s*%$/.exec(trimmed);
@@ -26,6 +36,7 @@ const percent = () =>
 const axisValues = () =>
   z
     .union([z.array(z.unknown()).min(1).max(10_000), z.record(z.string(), z.unknown())])
+    .meta({ takes: 'a list of at least one value, or a map from label to value' })
     .describe('the values: a list, or a map from label to value');
 
 const axes = () => z.record(z.string(), axisValues());
@@ -54,16 +65,28 @@ export const sweepSchema = z
         'which combinations to keep, for example vms.web.count < 8 or host.processor == opteron-1354',
       ),
     labels: z
-      .record(z.string(), z.string().regex(LABEL, LABEL_FORM))
+      .record(z.string(), z.string().regex(LABEL, LABEL_FORM).meta({ takes: LABEL_FORM }))
       .prefault({})
       .describe('names of columns, by path'),
-    replications: z.int().min(1).max(10_000).prefault(5).describe('runs of each point, by seed'),
+    replications: z
+      .int()
+      .min(1)
+      .max(10_000)
+      .meta({ unit: 'runs' })
+      .prefault(5)
+      .describe('runs of each point, by seed'),
     precision: percent()
       .optional()
       .describe(
         'replicate until half the interval is below this share of the mean, for example 2%',
       ),
-    maxReplications: z.int().min(1).max(10_000).prefault(50).describe('where `precision` gives up'),
+    maxReplications: z
+      .int()
+      .min(1)
+      .max(10_000)
+      .meta({ unit: 'runs' })
+      .prefault(50)
+      .describe('where `precision` gives up'),
     baseline: z
       .record(z.string(), scalar())
       .optional()
@@ -76,7 +99,11 @@ export const sweepSchema = z
   })
   .describe('an experiment: many points of this scenario');
 
-const bound = () => z.union([z.int(), z.string().max(60)]);
+const bound = () =>
+  z.union([z.int(), z.string().max(60)]).meta({
+    unit: 'that of the axis',
+    takes: 'a whole number, or a value with its unit such as 512MiB',
+  });
 
 export const findSchema = z
   .strictObject({
@@ -86,6 +113,7 @@ export const findSchema = z
     step: z
       .number()
       .positive()
+      .meta({ unit: 'the unit of `from`' })
       .prefault(1)
       .describe('distance of the values, in the unit of `from`'),
     objective: z
@@ -96,11 +124,18 @@ export const findSchema = z
       .enum(['largest', 'smallest'])
       .prefault('largest')
       .describe('which of the values that meet the objective'),
-    replications: z.int().min(2).max(1000).prefault(3).describe('runs before the first decision'),
+    replications: z
+      .int()
+      .min(2)
+      .max(1000)
+      .meta({ unit: 'runs' })
+      .prefault(3)
+      .describe('runs before the first decision'),
     maxReplications: z
       .int()
       .min(2)
       .max(1000)
+      .meta({ unit: 'runs' })
       .prefault(24)
       .describe('runs of a value before windows are made longer, or it is given up'),
     maxDuration: duration()

@@ -113,7 +113,7 @@ function allowedWords(issue: Issue, path: Path, context: IssueContext): string[]
 }
 
 /** What the words of a scenario are called elsewhere. */
-const otherNames: Readonly<Record<string, readonly string[]>> = {
+export const otherNames: Readonly<Record<string, readonly string[]>> = {
   nested: ['rvi', 'npt', 'ept', 'hap', 'tdp', 'slat', '2d', 'tlb-ept', 'two-dimensional'],
   shadow: ['spt', 'software', 'soft', 'sw'],
   native: ['bare-metal', 'baremetal', 'bare', 'direct', 'none'],

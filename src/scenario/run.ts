@@ -13,13 +13,19 @@ import { Sampler } from './sampler.ts';
 import { type Snapshot, takeSnapshot } from './snapshot.ts';
 import { checkTranslations } from './translations.ts';
 
+/** An `AbortSignal`, or anything that says when it is time to end. */
+export interface StopSignal {
+  readonly aborted: boolean;
+  addEventListener?(type: 'abort', listener: () => void, options: { once: true }): void;
+}
+
 export interface RunOptions extends BuildOptions {
   onProgress?: ((progress: RunProgress) => void) | undefined;
   /**
    * Set `aborted` to end the run early; `runScenario` then rejects with `RunAborted`. An
    * `AbortSignal` is heeded even while a trace is slow to come.
    */
-  signal?: { readonly aborted: boolean } | AbortSignal | undefined;
+  signal?: StopSignal | undefined;
   /** Called now and then, so that whoever drives the run can handle what has happened meanwhile. */
   pause?: (() => Promise<void>) | undefined;
 }
@@ -176,9 +182,7 @@ async function drive(
 /** Returns what waits for traces to come, or for the signal. */
 function waiter(feeds: Simulation['feeds'], signal: RunOptions['signal']): () => Promise<void> {
   let awake = (): void => {};
-  if (signal && 'addEventListener' in signal) {
-    signal.addEventListener('abort', () => awake(), { once: true });
-  }
+  signal?.addEventListener?.('abort', () => awake(), { once: true });
   return () =>
     new Promise((resolve, reject) => {
       awake = resolve;

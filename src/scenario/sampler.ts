@@ -60,7 +60,7 @@ export class Sampler {
     const [running, ready] = vcpu.statesAt(now);
     const counted = (['instructions', ...causes] as const).map((name) => [
       name,
-      hypervisor.countSoFar(i, K[name]),
+      hypervisor.ledger.countSoFar(i, K[name]),
     ]);
     return {
       running_cycles: running!,

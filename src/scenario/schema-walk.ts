@@ -6,19 +6,22 @@ import type { z } from 'zod';
  */
 export type Schema = z.core.$ZodType;
 
-/** The part of zod's definitions that is looked at here. */
-interface Definition {
+/** The part of zod's definitions that is looked at. */
+export interface Definition {
   readonly type: string;
   readonly innerType?: Schema;
   readonly in?: Schema;
+  readonly out?: Schema;
   readonly element?: Schema;
   readonly shape?: Readonly<Record<string, Schema>>;
   readonly options?: readonly Schema[];
   readonly discriminator?: string;
   readonly values?: readonly unknown[];
   readonly defaultValue?: unknown;
+  readonly valueType?: Schema;
+  readonly entries?: Readonly<Record<string, string>>;
 }
-const definition = (schema: Schema): Definition => schema._zod.def as unknown as Definition;
+export const definition = (schema: Schema): Definition => schema._zod.def as unknown as Definition;
 
 const isMap = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

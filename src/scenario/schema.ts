@@ -23,6 +23,7 @@ const identifier = (noun: string) =>
     error: (issue) =>
       `a ${noun} is made of lower-case letters, digits and single dashes, and starts with a letter: got ${JSON.stringify(issue.input)}`,
   });
+const WORD = 'lower-case letters, digits and single dashes, starting with a letter';
 
 /** A seed stands in tables, where a spreadsheet must not take it for a formula. */
 const seedText = () =>
@@ -34,25 +35,54 @@ const seedText = () =>
       error: 'a seed that is no number cannot begin with =, +, - or @: it would be a formula',
     });
 
+const SEED = 'a whole number, or one line of text that does not begin with =, +, -, @ or a blank';
+/** For editors: what passes all checks of a seed that is a text. */
+const SEED_TEXT =
+  '^(?![=+@\\-\\s\uff1d\uff0b\uff0d\uff20])[^\\t\\n]{1,200}$|^[+-]?\\d+(\\.\\d+)?([eE][+-]?\\d+)?$';
+
 const vmSchema = (workloadPresets: readonly string[]) =>
   z
     .strictObject({
       name: identifier('VM name')
         .max(40)
+        .meta({ takes: `${WORD}; at most 40 characters` })
         .describe('name of the VMs: they are called name-0, name-1, …'),
-      count: z.int().min(0).max(512).prefault(1).describe('how many VMs of this kind'),
-      vcpus: z.int().min(1).max(64).prefault(1).describe('virtual processors of each VM'),
-      memory: size().prefault('512MiB').describe('memory of each VM, for example 512MiB'),
-      weight: z.int().min(1).max(65535).prefault(256).describe('share relative to other VMs'),
+      count: z
+        .int()
+        .min(0)
+        .max(512)
+        .meta({ unit: 'VMs' })
+        .prefault(1)
+        .describe('how many VMs of this kind'),
+      vcpus: z
+        .int()
+        .min(1)
+        .max(64)
+        .meta({ unit: 'vCPUs' })
+        .prefault(1)
+        .describe('virtual processors of each VM'),
+      memory: size()
+        .meta({ range: 'of at least 16MiB' })
+        .prefault('512MiB')
+        .describe('memory of each VM, for example 512MiB'),
+      weight: z
+        .int()
+        .min(1)
+        .max(65535)
+        .meta({ unit: 'relative to the others' })
+        .prefault(256)
+        .describe('share relative to other VMs'),
       cap: z
         .int()
         .min(0)
         .max(1600)
+        .meta({ unit: 'per cent of one pCPU' })
         .prefault(0)
         .describe('most processor time it may use, in per cent of one pCPU; 0 = no cap'),
       pin: z
         .array(z.int().min(0).max(4095))
         .min(1)
+        .meta({ unit: 'numbers of pCPUs', usual: 'all pCPUs' })
         .optional()
         .describe('numbers of the pCPUs it may run on; all when left out'),
       preset: z
@@ -72,9 +102,24 @@ export function scenarioSchema({
   const host = z
     .strictObject({
       processor: z.enum(Object.keys(processors)).describe('processor preset'),
-      sockets: z.int().min(1).max(8).prefault(1).describe('processor packages'),
-      memory: size().prefault('8GiB').describe('memory of the host, for example 8GiB'),
-      pcpus: z.int().min(1).max(512).optional().describe('use only the first so many pCPUs'),
+      sockets: z
+        .int()
+        .min(1)
+        .max(8)
+        .meta({ unit: 'packages' })
+        .prefault(1)
+        .describe('processor packages'),
+      memory: size()
+        .meta({ range: 'of at least 64MiB' })
+        .prefault('8GiB')
+        .describe('memory of the host, for example 8GiB'),
+      pcpus: z
+        .int()
+        .min(1)
+        .max(512)
+        .meta({ unit: 'pCPUs', usual: 'all of the machine' })
+        .optional()
+        .describe('use only the first so many pCPUs'),
       caches: z
         .strictObject({
           data: z
@@ -85,6 +130,7 @@ export function scenarioSchema({
         .prefault({})
         .describe('what the cache model covers'),
       lookahead: duration()
+        .meta({ usual: 'exact order' })
         .optional()
         .describe('how far one pCPU may run ahead of another; exact when left out'),
       cpu: processorSchema.describe('keys that replace those of the processor preset'),
@@ -111,6 +157,7 @@ export function scenarioSchema({
     .strictObject({
       name: identifier('scenario name')
         .max(80)
+        .meta({ takes: `${WORD}; at most 80 characters` })
         .describe('name of the scenario; results go to results/<name>/'),
       description: z.string().optional().describe('what the scenario is about'),
       seed: z
@@ -120,6 +167,19 @@ export function scenarioSchema({
         .refine((seed) => !isFormula(seed) && !/\s/.test(seed[0]!) && !/[\t\n]/.test(seed), {
           message:
             'a seed is a number or one line of text that does not begin with =, +, -, @ or a blank',
+        })
+        .meta({
+          takes: SEED,
+          fits: {
+            oneOf: [
+              {
+                type: 'integer',
+                minimum: -Number.MAX_SAFE_INTEGER,
+                maximum: Number.MAX_SAFE_INTEGER,
+              },
+              { type: 'string', pattern: SEED_TEXT },
+            ],
+          },
         })
         .describe('root of all random streams: same scenario and seed, same results'),
       duration: z

@@ -18,7 +18,7 @@ export function takeSnapshot(simulation: Simulation, edges: Edges, time: number)
   return {
     time,
     ...edges.accounts(time),
-    counts: hypervisor.counts.slice(),
+    counts: hypervisor.ledger.counts.slice(),
     evicted: copyOf(machine.evictions.fold()),
   };
 }

@@ -42,11 +42,14 @@ export const causeNames = [
 ] as const;
 export const CAUSES = causeNames.length;
 
-/** What a translation can be lost to: a walk that only sets a dirty bit finds it where it was. */
+/**
+ * Why a translation can be missing. `dirty` is not among the causes: a walk that only sets a dirty
+ * bit finds the translation where it was.
+ */
 export type LossCause = Exclude<(typeof causeNames)[number], 'dirty'>;
 export const lossCauses = causeNames.filter((name): name is LossCause => name !== 'dirty');
 
-/** `world-switch` -> `world_switch`: as a part of a column's name. */
+/** `world-switch` -> `world_switch`: as part of a column's name. */
 export type Snake<Name extends string> = Name extends `${infer Head}-${infer Tail}`
   ? `${Head}_${Snake<Tail>}`
   : Name;

@@ -4,9 +4,9 @@ import type { RunResult, VmRow } from './result.ts';
 import { servedNone, starved } from './window.ts';
 
 /**
- * Measures: what a sweep tabulates and an objective asks for. They condense the VMs of a group (or
- * one VM) to a number: every metric of the dictionary, and ratios of metrics or ledger leaves
- * formed here.
+ * Measures: what a sweep tabulates and what an objective is about. They condense the VMs of a group
+ * (or one VM) to a number: every metric of the dictionary, and ratios of metrics or ledger leaves
+ * that are computed here.
  */
 export interface Measure extends Metric {
   /** `host`: one value for the run, not one per group. */
@@ -44,7 +44,7 @@ const average = (values: readonly number[]) =>
     values.length,
   );
 
-/** Leaves that only a hypervisor makes a host spend. */
+/** Leaves that only a hypervisor adds to a host. */
 const HYPERVISOR = ['exit.transition', 'exit.handler', 'switch', 'shootdown', 'host'];
 const wanted = (sample: Sample) =>
   sum(sample, 'running_cycles') +
@@ -161,7 +161,7 @@ export const measures = Object.fromEntries([
 export const measureNames = Object.keys(measures) as readonly MeasureName[];
 export const groupMeasureNames = measureNames.filter((name) => measures[name].scope === 'group');
 export const hostMeasureNames = measureNames.filter((name) => measures[name].scope === 'host');
-/** Measures worth keeping for each VM apart: what an objective for every VM can be about. */
+/** Measures that are worth keeping for each VM: what an objective for every VM can be about. */
 export const vmMeasureNames = groupMeasureNames.filter(
   (name) => !['count', 'cycles', 'bytes'].includes(measures[name].unit) && !name.endsWith('_worst'),
 );
@@ -196,7 +196,7 @@ function withoutValue(metric: MetricName, row: VmRow): boolean {
   return metric.startsWith('latency_') && servedNone(row);
 }
 
-/** Times that the VMs of a group live through together. */
+/** Times that are the same for all VMs of a group. */
 const WHOLE_GROUP: ReadonlySet<MetricName> = new Set(['elapsed_cycles', 'finished_at_cycles']);
 
 /** The measures of scope `host`. */

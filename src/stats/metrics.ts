@@ -60,7 +60,7 @@ const lost: Readonly<Record<LossCause, string>> = {
   migration: 'the vCPU came back to a core it had left',
 };
 
-/** Name of the count of walks by what the translation was lost to. */
+/** Name of the count of walks with this cause. */
 export type WalkMetric = `walks_${Snake<LossCause>}`;
 export const walkMetric = (cause: LossCause): WalkMetric => `walks_${snake(cause)}`;
 
@@ -179,7 +179,7 @@ export const metricDictionary = Object.fromEntries(
 ) as Readonly<Record<MetricName, Metric>>;
 
 /**
- * What only timeseries.csv has; its other metrics are those of the dictionary, each over one
+ * Metrics that only timeseries.csv has. Its others are those of the dictionary, each over one
  * interval.
  */
 export const seriesDictionary: Readonly<Record<string, Metric>> = {

@@ -1,4 +1,4 @@
-/** Mean and interval over replications: independent runs that differ by their seed only. */
+/** Mean and interval over replications: independent runs that differ only in their seed. */
 export interface Estimate {
   /** Number of replications. */
   readonly n: number;
@@ -37,8 +37,8 @@ export interface Part {
 
 /**
  * The sum of the parts over the sum of the wholes, with the Student-t interval of a ratio of sums.
- * What happens within one replication may depend on each other as it likes: replications are the
- * independent samples. Replications whose whole is zero say nothing. Undefined when all are.
+ * What happens within one replication may be correlated: the replications are the independent
+ * samples. Replications whose whole is zero say nothing. Undefined when all are.
  */
 export function estimateRatio(parts: readonly Part[], confidence = 0.95): Estimate | undefined {
   const known = parts.filter(({ whole }) => whole > 0);
@@ -47,7 +47,7 @@ export function estimateRatio(parts: readonly Part[], confidence = 0.95): Estima
   const sum = (of: (one: Part) => number) => known.reduce((total, one) => total + of(one), 0);
   const whole = sum((one) => one.whole);
   const mean = sum((one) => one.part) / whole;
-  // Deviations of the parts from what the ratio makes of their wholes; they add up to zero.
+  // Deviations of the parts from what the ratio predicts from their wholes; they add up to zero.
   const squares = sum((one) => ((one.part - mean * one.whole) / (whole / n)) ** 2);
   if (n < 2) return { n, mean, halfWidth: undefined };
   const error = Math.sqrt(squares / (n - 1) / n);
@@ -56,7 +56,7 @@ export function estimateRatio(parts: readonly Part[], confidence = 0.95): Estima
 
 /**
  * Clopper-Pearson bounds of the probability behind `hits` of `n` independent trials, each of which
- * is wrong with a probability of at most `tail`. Neither has to be whole.
+ * is wrong with a probability of at most `tail`. Neither needs to be a whole number.
  */
 export function binomialBounds(hits: number, n: number, tail: number): [low: number, high: number] {
   // P(at least k hits) = I_p(k, n - k + 1), which grows with p.

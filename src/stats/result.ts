@@ -2,7 +2,7 @@ import type { MetricName } from './metrics.ts';
 import type { WindowFinding } from './window.ts';
 
 /**
- * What a run hands over: plain rows, no formatting. Numbers are exact unless the metric is a ratio.
+ * The result of a run: plain rows, no formatting. Numbers are exact unless the metric is a ratio.
  */
 
 export type Scope = 'host' | 'pcpu' | 'vm' | 'vcpu';
@@ -77,9 +77,18 @@ export interface SampleRow {
 /** A point of the distribution of the latencies of a VM's requests. */
 export interface LatencyRow {
   readonly vm: string;
-  /** Share of the requests that took at most so long, 0 to 1. */
+  /** Share of the requests whose latency is at most that of this point, 0 to 1. */
   readonly quantile: number;
   readonly latencyNs: number;
+}
+
+/** A stretch of time in which a vCPU of a VM ran on a pCPU without a break. */
+export interface SliceRow {
+  readonly pcpu: number;
+  readonly vm: string;
+  /** From the start of the run. */
+  readonly cycle: number;
+  readonly cycles: number;
 }
 
 export interface RunResult {
@@ -92,11 +101,13 @@ export interface RunResult {
   readonly metrics: readonly MetricRow[];
   readonly ledger: readonly LedgerRow[];
   readonly exits: readonly ExitRow[];
-  /** Undefined: they were not counted. */
+  /** Undefined: evictions were not counted. */
   readonly evictions: readonly EvictionRow[] | undefined;
   readonly vms: readonly VmRow[];
   readonly latencies: readonly LatencyRow[];
   readonly timeseries: readonly SampleRow[];
+  /** From the start of the window on, as many as were asked for; undefined: not noted. */
+  readonly slices?: readonly SliceRow[] | undefined;
   /** What the window was too short for. */
   readonly findings: readonly WindowFinding[];
 }

@@ -1,20 +1,34 @@
 import { enumerated, groupBy } from '../base/collections.ts';
+import { grouped } from '../base/rounded.ts';
 import type { VmRow } from './result.ts';
 
 /**
- * Whether the measured window was long enough for what is read from it, and how long it would have
- * to be.
+ * `no-turn`: a VM wanted a pCPU and got none; `few-slices`: the window is shorter than a round of
+ * slices; `few-requests`: too few for some percentiles; `drift`: the cost of an instruction still
+ * changes; `queue-grows`: requests arrive faster than they are served; `trace-ended`: a trace ended
+ * before the window did.
  */
+export const findingKinds = [
+  'no-turn',
+  'few-slices',
+  'few-requests',
+  'drift',
+  'queue-grows',
+  'trace-ended',
+] as const;
+export type FindingKind = (typeof findingKinds)[number];
+
+/** Why the measured window is too short for something that is read from it. */
 export interface WindowFinding {
-  readonly kind: 'no-turn' | 'few-slices' | 'few-requests' | 'drift' | 'trace-ended';
+  readonly kind: FindingKind;
   readonly vms: readonly string[];
   /** One line for people. */
   readonly message: string;
-  /** How long the window would have to be, in picoseconds; absent where length is no cure. */
+  /** How long the window would have to be, in picoseconds; absent where a longer one is no cure. */
   readonly needed?: number;
 }
 
-/** What a VM did up to some moment of the window. */
+/** What a VM had done by some moment of the window. */
 export interface Progress {
   readonly instructions: number;
   readonly runningCycles: number;
@@ -30,10 +44,11 @@ export interface VmWindow {
    */
   readonly progress?: readonly [Progress, Progress, Progress] | undefined;
   /**
-   * Cycles in which each vCPU that competes for its pCPUs could have a turn; undefined: no slices.
+   * Cycles in which each vCPU that competes for the VM's pCPUs could have one turn; undefined:
+   * there are no slices.
    */
   readonly roundCycles: number | undefined;
-  /** Replays a trace, which ended then, in cycles from the start of the run. */
+  /** Set when it replays a trace that ended: when, in cycles from the start of the run. */
   readonly traceEndedAt?: number | undefined;
 }
 
@@ -45,7 +60,7 @@ export interface WindowFacts {
   readonly vms: readonly VmWindow[];
 }
 
-/** A quantile is more than the maximum in disguise when ten values or more lie above it. */
+/** A quantile is more than the maximum in disguise when at least ten values lie above it. */
 export const requestsNeeded = (quantile: number): number => Math.round(10 / (1 - quantile));
 
 /** The VM was runnable and executed nothing. */
@@ -61,13 +76,11 @@ export function servedNone({ metrics }: Pick<VmRow, 'metrics'>): boolean {
 
 /** Share of the window that a VM must have waited for its slices to matter. */
 const WAITED = 0.01;
-/**
- * Difference of cycles per instruction between the halves of the window that is no noise any more.
- */
+/** A larger difference in cycles per instruction between the halves of the window is not noise. */
 const DRIFT = 0.1;
-/** A half with fewer instructions says nothing of their cost. */
+/** A half with fewer instructions says nothing about their cost. */
 const INSTRUCTIONS = 200_000;
-/** A queue that grew by so many standard deviations of a Poisson count is not steady. */
+/** A queue that grew by more standard deviations of a Poisson count than this is not steady. */
 const DEVIATIONS = 4;
 
 export function windowFindings(facts: WindowFacts): WindowFinding[] {
@@ -76,6 +89,7 @@ export function windowFindings(facts: WindowFacts): WindowFinding[] {
     ...fewSlices(facts),
     ...fewRequests(facts),
     ...drifts(facts),
+    ...growingQueues(facts),
     ...tracesEnded(facts),
   ];
 }
@@ -114,7 +128,7 @@ function fewSlices({ vms, windowCycles, mhz }: WindowFacts): WindowFinding[] {
     {
       kind: 'few-slices',
       vms: names,
-      message: `the window of ${atLeast(windowCycles, mhz)} is shorter than a round of slices of ${enumerated(names)}, ${atLeast(round, mhz)}: shares of the pCPUs do not show yet`,
+      message: `the window of ${atLeast(windowCycles, mhz)} is shorter than the ${atLeast(round, mhz)} in which each VM has one slice: how ${enumerated(names)} ${names.length === 1 ? 'shares' : 'share'} the pCPUs does not show yet`,
       needed: picoseconds(round, mhz),
     },
   ];
@@ -137,32 +151,34 @@ function fewRequests({ vms, windowCycles, mhz }: WindowFacts): WindowFinding[] {
     .toSorted((a, b) => a.n - b.n);
   if (few.length === 0) return [];
   const missing = QUANTILES.filter(([, quantile]) => few[0]!.n < requestsNeeded(quantile));
-  // A VM to which nothing came in the window does not say how long it would take.
+  // A VM that received no request in the window does not say how long it would take.
   const least = few.find(({ n }) => n > 0)?.n;
   const cycles = (quantile: number) => (windowCycles * requestsNeeded(quantile)) / least!;
-  const needs = missing.map(([name, quantile]) => {
-    const time = least === undefined ? '' : ` (${atLeast(cycles(quantile), mhz)})`;
-    return `${name} needs ${requestsNeeded(quantile)}${time}`;
+  const needs = missing.map(([name, quantile], i) => {
+    const window = i === 0 ? 'a window of ' : '';
+    const time = least === undefined ? '' : ` (${window}${atLeast(cycles(quantile), mhz)})`;
+    return `${name} needs ${grouped(requestsNeeded(quantile))}${time}`;
   });
   const names = few.map(({ vm }) => vm);
-  const counts = few.slice(0, 3).map(({ vm, n }) => `${vm} ${n}`);
-  const more = few.length > 3 ? `, ${few.length - 3} more` : '';
-  const message = `too few requests for some percentiles: ${counts.join(', ')}${more}; ${needs.join(', ')}`;
+  const [fewest] = few;
+  const counts = few.slice(0, 3).map(({ vm, n }) => `${vm} ${grouped(n)}`);
+  const had =
+    few.length === 1 ? `${fewest!.vm} had ${grouped(fewest!.n)}` : `fewest: ${counts.join(', ')}`;
+  const message = `too few requests for some percentiles (${had}): ${needs.join(', ')}`;
   const needed = least === undefined ? {} : { needed: picoseconds(cycles(highest), mhz) };
   return [{ kind: 'few-requests', vms: names, message, ...needed }];
 }
 
-function drifts({ vms, windowCycles, mhz }: WindowFacts): WindowFinding[] {
-  const needed = picoseconds(2 * windowCycles, mhz);
-  const found = (names: readonly string[], message: string): WindowFinding => ({
-    kind: 'drift',
-    vms: names,
-    message,
-    needed,
-  });
-  const halves = vms.flatMap(({ row, progress }) => (progress ? [{ row, progress }] : []));
-  // VMs of a group run the same program: together they say more of its cost than each.
-  const costs = [...groupBy(halves, ({ row }) => row.group)].flatMap(([group, members]) => {
+/** The halves of the window, for the VMs whose progress was recorded. */
+const halvesOf = ({ vms }: WindowFacts) =>
+  vms.flatMap(({ row, progress }) => (progress ? [{ row, progress }] : []));
+
+/** Twice as long: the first half becomes warm-up. */
+const twice = ({ windowCycles, mhz }: WindowFacts) => picoseconds(2 * windowCycles, mhz);
+
+/** VMs of a group run the same program: together they say more about its cost than each alone. */
+function drifts(facts: WindowFacts): WindowFinding[] {
+  return [...groupBy(halvesOf(facts), ({ row }) => row.group)].flatMap(([group, members]) => {
     const sum = (at: 0 | 1 | 2, name: 'instructions' | 'runningCycles') =>
       members.reduce((total, { progress }) => total + progress[at][name], 0);
     const cpi = (from: 0 | 1, to: 1 | 2) => {
@@ -173,21 +189,27 @@ function drifts({ vms, windowCycles, mhz }: WindowFacts): WindowFinding[] {
     const [first, second] = [cpi(0, 1), cpi(1, 2)];
     if (first === undefined || second === undefined) return [];
     if (Math.abs(second - first) <= DRIFT * Math.min(first, second)) return [];
-    return found(
-      members.map(({ row }) => row.vm),
-      `${group} took ${first.toFixed(2)} cycles per instruction in the first half of the window and ${second.toFixed(2)} in the second`,
-    );
+    return {
+      kind: 'drift',
+      vms: members.map(({ row }) => row.vm),
+      message: `${group} took ${first.toFixed(2)} cycles per instruction in the first half of the window and ${second.toFixed(2)} in the second`,
+      needed: twice(facts),
+    };
   });
-  const queues = halves.flatMap(({ row: { vm, metrics }, progress: [start, middle, end] }) => {
+}
+
+function growingQueues(facts: WindowFacts): WindowFinding[] {
+  return halvesOf(facts).flatMap(({ row: { vm, metrics }, progress: [start, middle, end] }) => {
     const noise = DEVIATIONS * Math.sqrt(Math.max(1, metrics.requests_arrived ?? 0));
     const grows = middle.queued > start.queued && end.queued > middle.queued;
     if (!grows || end.queued - start.queued <= noise) return [];
-    return found(
-      [vm],
-      `the queue of ${vm} grew from ${start.queued} to ${end.queued} requests: more arrive than it serves`,
-    );
+    return {
+      kind: 'queue-grows',
+      vms: [vm],
+      message: `the queue of ${vm} grew from ${grouped(start.queued)} to ${grouped(end.queued)} requests: more arrive than it serves`,
+      needed: twice(facts),
+    };
   });
-  return [...costs, ...queues];
 }
 
 function tracesEnded({ vms, startCycle, windowCycles, mhz }: WindowFacts): WindowFinding[] {

@@ -5,6 +5,7 @@ import { makeDirectory } from '../files/directories.ts';
 import { reasonOf } from '../files/faults.ts';
 import { writeFileAtomic } from '../files/output.ts';
 import { readRegularText } from '../files/read-file.ts';
+import { findingKinds } from '../stats/window.ts';
 import type { UnitResult } from './unit.ts';
 
 /** What is stored of a unit, in `units/<name>/result.json`. The time it took is in no table. */
@@ -44,7 +45,7 @@ const unitResult: z.ZodType<UnitResult> = z.looseObject({
   ),
   findings: z.array(
     z.looseObject({
-      kind: z.enum(['no-turn', 'few-slices', 'few-requests', 'drift', 'trace-ended']),
+      kind: z.enum(findingKinds),
       vms: z.array(z.string()),
       message: z.string(),
       needed: z.number().positive().exactOptional(),

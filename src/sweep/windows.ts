@@ -1,5 +1,6 @@
 import type { Place } from '../base/errors.ts';
 import type { PlacedValue } from '../scenario/overrides.ts';
+import type { FindingKind } from '../stats/window.ts';
 import type { Objective } from './objective.ts';
 import type { UnitResult, VmResult } from './unit.ts';
 
@@ -135,9 +136,8 @@ export function shortcoming(
     const message = `${vm.vm} had ${turns === 1 ? 'one turn' : `${turns} turns`}`;
     return { message, needed: (window.length * ROUNDS) / turns, drift: false, blur: 1 / turns };
   }
-  const drifting = results.filter((result) => drifts(result, 'cost'));
-  if (!often(drifting.length, results.length)) return undefined;
-  return { message: drifts(drifting[0]!, 'cost')!, needed: undefined, drift: true };
+  const message = oftenFound('drift', results);
+  return message === undefined ? undefined : { message, needed: undefined, drift: true };
 }
 
 /** Windows are made longer so many times for a VM without a turn. */
@@ -150,15 +150,16 @@ const isIn = (vm: string, group: string) => vm.replace(/-\d+$/, '') === group;
  * broken is sure.
  */
 export function growingQueue(results: readonly UnitResult[]): string | undefined {
-  const growing = results.filter((result) => drifts(result, 'queue'));
-  return often(growing.length, results.length) ? drifts(growing[0]!, 'queue') : undefined;
+  return oftenFound('queue-grows', results);
 }
 
-/** What a finding says on the cost of instructions, or on a queue, that was not steady. */
-function drifts({ findings }: UnitResult, of: 'cost' | 'queue'): string | undefined {
-  return findings.find(({ kind, message }) => {
-    return kind === 'drift' && message.startsWith('the queue of ') === (of === 'queue');
-  })?.message;
+/** What the first finding of a kind says, when most replications have one. */
+function oftenFound(kind: FindingKind, results: readonly UnitResult[]): string | undefined {
+  const messages = results.flatMap(({ findings }) => {
+    const found = findings.find((finding) => finding.kind === kind);
+    return found ? [found.message] : [];
+  });
+  return often(messages.length, results.length) ? messages[0] : undefined;
 }
 
 /** A VM that could do nothing at all, in words that do not speak of infinity. */

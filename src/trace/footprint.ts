@@ -9,15 +9,15 @@ export interface FootprintWindow {
 }
 
 const WINDOWS = 32;
-/** Levels at which two windows of a row of `WINDOWS` can become one. */
+/** Levels at which two windows of a row of `WINDOWS` can be joined. */
 const LEVELS = 6;
 const FIRST_WIDTH = 1024;
 
 /**
- * HOT. Counts in one pass over a trace of unknown length and in fixed memory per page: whenever the
- * row of windows is full, they are joined in pairs and become twice as wide. Pages in both windows
- * of a pair must then be counted once, so a page that enters a window is also counted under the
- * number of joins after which this window and the page's last one are the same.
+ * HOT. Counts in one pass over a trace of unknown length, in fixed memory per page. Whenever the
+ * row of windows is full, windows are joined in pairs and become twice as wide. Pages in both
+ * windows of a pair must then count once, so a page that enters a window is also counted under the
+ * number of joins after which this window and the page's previous one are the same.
  */
 export class Footprint {
   /** References per window. */
@@ -55,7 +55,7 @@ export class Footprint {
     this.epochs[page] = this.epoch;
   }
 
-  /** The windows of a trace of so many references, of which the last ones may touch nothing. */
+  /** The windows of a trace of this many references; the last windows may have no touches. */
   windows(references: number): FootprintWindow[] {
     while (references > this.width * WINDOWS) this.join();
     const count = Math.ceil(references / this.width);

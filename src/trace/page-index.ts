@@ -18,7 +18,9 @@ export class PageIndex {
   private numbers = new Int32Array(1024);
   private shift = 22;
 
-  /** The number of a page, a new one if it has none: then it equals the `size` there was before. */
+  /**
+   * The number of a page. A new page gets a new number, which equals the `size` before the call.
+   */
   numberOf(key: number): number {
     let slot = this.home(key);
     const mask = this.keys.length - 1;
@@ -44,7 +46,7 @@ export class PageIndex {
 
   private home(key: number): number {
     const high = (key / 2 ** 32) | 0;
-    // Fibonacci hashing; the high bits of the product are the well mixed ones.
+    // Fibonacci hashing: the high bits of the product are the well-mixed ones.
     return Math.imul((key | 0) ^ Math.imul(high, 0x85ebca6b), 0x9e3779b1) >>> this.shift;
   }
 

@@ -16,7 +16,7 @@ const NONE = -1;
 const BUFFER = 65_536;
 /** Room for the longest line of touches: letter, 16 digits, 9 digits, blanks. */
 const ROOM = 40;
-/** Pages seen lately, so that the index of all pages is asked less often. */
+/** Recently seen pages, so that the index of all pages is consulted less often. */
 const RECENT = 1024;
 
 /**

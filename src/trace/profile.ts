@@ -3,7 +3,7 @@ import type { TraceFeed } from '../guest/workloads/workload.ts';
 import { Footprint, type FootprintWindow } from './footprint.ts';
 import { StackDistances } from './stack-distance.ts';
 
-/** What one pass over a page trace tells of it. */
+/** What one pass over a page trace says about it. */
 export interface TraceProfile {
   readonly references: {
     readonly fetches: number;
@@ -49,7 +49,7 @@ export interface Prediction {
   readonly missRatio: number;
 }
 
-/** Chunks in, as the reader wants them. */
+/** Chunks in the form that the reader wants. */
 class Chunks implements TraceFeed {
   readonly name: string;
   ended = false;
@@ -113,7 +113,8 @@ class Stream {
 }
 
 /**
- * Reads a page trace from chunks and profiles it. Methods throw TraceError when the trace is bad.
+ * Reads a page trace from chunks and profiles it. Methods throw TraceError when the trace is
+ * malformed.
  */
 export class TraceProfiler {
   private readonly feed: Chunks;
@@ -126,7 +127,9 @@ export class TraceProfiler {
   private visits = 0;
   private readonly limit: number;
 
-  /** `limit`: only the first so many references are looked at; the rest is checked all the same. */
+  /**
+   * `limit`: only this many references are counted, from the first on; the rest is still checked.
+   */
   constructor(name: string, limit = Infinity) {
     this.feed = new Chunks(name);
     this.reader = new TraceReader(this.feed, false);

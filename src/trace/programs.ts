@@ -1,8 +1,8 @@
 import { TraceError } from '../guest/workloads/trace-reader.ts';
 
 /**
- * The programs whose accesses are in one trace. Page numbers of two programs mean different pages,
- * so a trace of several is read for one of them, which has to be chosen.
+ * The programs whose accesses are in one trace. A page number means different pages in two
+ * programs, so a trace of several is read for one of them, which must be chosen.
  */
 export class Programs {
   private readonly file: string;
@@ -21,8 +21,8 @@ export class Programs {
   }
 
   /**
-   * The accesses that follow are of this program; `line` is where that stands. Returns whether they
-   * are kept.
+   * The accesses that follow belong to this program; `line` is where it was named. Returns whether
+   * they are kept.
    */
   enter(name: string, line: number): boolean {
     if (name === this.current) return this.kept;
@@ -39,7 +39,7 @@ export class Programs {
     this.run++;
   }
 
-  /** Throws TraceError when a program has to be chosen, or the chosen one is not there. */
+  /** Throws TraceError when a program must be chosen, or when the chosen one is missing. */
   check(): void {
     this.settle();
     const { chosen, counts, file } = this;
@@ -62,7 +62,7 @@ export class Programs {
 
   private settle(): void {
     if (this.run === 0) return;
-    // Accesses before the first name are nobody's in particular.
+    // Accesses before the first name belong to no program in particular.
     const count = this.counts.get(this.current);
     if (count !== undefined) this.counts.set(this.current, count + this.run);
     this.run = 0;

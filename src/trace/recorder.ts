@@ -18,13 +18,13 @@ const Touched = { No: 0, Read: 1, Written: 2 } as const;
 
 /**
  * HOT. Where the readers of foreign formats put what they find: cuts accesses at page boundaries
- * and keeps a window of the run. A window that begins later than the run opens with `X resident`
- * lines, which name the pages that had been touched before and were still mapped.
+ * and keeps a window of the run. A window that does not start at the beginning opens with `X
+ * resident` lines, which name the pages that had been touched before and were still mapped.
  */
 export class TraceRecorder {
   /** Touches of the whole run so far. */
   position = 0;
-  /** Accesses that were left out because they are the kernel's. */
+  /** Accesses left out because they are the kernel's. */
   leftOut = 0;
   private readonly writer: PageTraceWriter;
   private readonly skip: number;
@@ -42,7 +42,7 @@ export class TraceRecorder {
     this.pages = window.userOnly ? HALF_PAGES : Infinity;
   }
 
-  /** The window is complete: nothing that follows is of use. */
+  /** The window is complete: nothing that follows is needed. */
   get full(): boolean {
     return this.position >= this.end;
   }
@@ -78,7 +78,7 @@ export class TraceRecorder {
     }
   }
 
-  /** An operating-system event; `gone` pages from `page` on are then not resident any more. */
+  /** An operating-system event; after it, `gone` pages from `page` on are no longer resident. */
   event(text: string, page = 0, gone = 0): void {
     if (this.position < this.skip) {
       if (gone > 0) this.forget(page, gone);

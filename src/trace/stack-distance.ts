@@ -53,12 +53,12 @@ export class StackDistances {
     return page;
   }
 
-  /** Misses of a fully associative LRU TLB of so many entries that starts empty. Exact. */
+  /** Misses of a fully associative LRU TLB with this many entries that starts empty. Exact. */
   misses(entries: number): number {
     return this.references - this.between(1, entries);
   }
 
-  /** The largest distance there was; 0 = no page was touched twice. */
+  /** The largest distance seen; 0 = no page was touched twice. */
   get farthest(): number {
     return Math.max(
       0,

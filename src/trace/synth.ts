@@ -5,10 +5,11 @@ import { acquireBlock, readItem, releaseBlock } from '../machine/items.ts';
 import { Kind, type PageTraceWriter } from './page-trace-writer.ts';
 
 /**
- * Writes a synthetic workload as a page trace: its programs run as if on a machine that costs
+ * Writes a synthetic workload as a page trace. Its programs run as if on a machine that costs
  * nothing, one process at a time. A process runs until it blocks, yields or ends, or its turn is
- * over; a child runs to its end before its parent goes on. References keep their number and order;
- * the instructions that a workload counts for its data visits are not fetches and are left out.
+ * over; a child runs to its end before its parent continues. References keep their number and
+ * order. The instructions that a workload counts for its data visits are not fetches and are left
+ * out.
  */
 export interface SynthOptions {
   readonly workload: Choice;
@@ -67,7 +68,8 @@ export class Synthesis {
   }
 
   /**
-   * Runs one process for a turn; false when the trace is complete, or nobody will ever run again.
+   * Runs one process for a turn; false when the trace is complete, or when no process will ever run
+   * again.
    */
   step(): boolean {
     const process = this.ready.shift();
@@ -98,7 +100,7 @@ export class Synthesis {
     }
   }
 
-  /** Lets a process go on until it gives way; then it is put where it belongs. */
+  /** Lets a process run until it gives way, then puts it into the right queue. */
   private turn(process: Process): void {
     const block = acquireBlock(BLOCK);
     try {
@@ -163,7 +165,7 @@ export class Synthesis {
       case Op.WorkDone:
         return false;
       case Op.Wait:
-        // Children run first, so there is nothing to wait for but those that share the processor.
+        // Children run first, so only those that share the processor need to be waited for.
         writer.event('sys wait4');
         if (process.children === 0) return false;
         break;

@@ -44,8 +44,30 @@ describe('worldswitch report', () => {
     expect(read('again.html')).toBe(read('run/report.html'));
     expect(read('again.html').length).toBeLessThan(500_000);
     expect(figures(read('again.html'))).toEqual(
-      expect.arrayContaining(['ledger-vms', 'ledger-cores', 'timeline', 'running', 'tlb', 'exits']),
+      expect.arrayContaining(['ledger-vms', 'timeline', 'walk-causes', 'tlb', 'exits']),
     );
+  });
+
+  it('begins with the answer of the run, and what ran', () => {
+    const html = read('run/report.html');
+    const [, sentence] = /<p class="answer">(.*?)<\/p>/.exec(html)!;
+    expect(sentence).toMatch(/^Virtualization costs [\d.]+ % of the busy cycles here, /);
+    expect(html.indexOf('class="tiles"')).toBeLessThan(html.indexOf('<nav'));
+    const values = [...html.matchAll(/<li><strong>(.*?)<\/strong>/g)].map(([, value]) => value);
+    expect(values.length).toBeGreaterThan(1);
+    expect(values.length).toBeLessThan(5);
+    expect(sentence).toContain(values[0]);
+    expect(html).toMatch(/3 VMs on 1 pCPU of opteron-1354, kvm-2\.6\.33, nested paging, .*seed 1/);
+    expect(html.replace(/<script>.*<\/script>/s, '')).not.toMatch(/undefined|NaN/);
+  });
+
+  it('draws the cells of the timeline where a run has noted no slices', async () => {
+    copyRun('older');
+    rmSync(join(dir, 'older/slices.csv'));
+    expect((await worldswitchHere(dir, 'report', 'older', '-q')).status).toBe(0);
+    expect(figures(read('older/report.html'))).toContain('running');
+    expect(figures(read('older/report.html'))).not.toContain('timeline');
+    expect(figures(read('run/report.html'))).not.toContain('running');
   });
 
   it('says how to repeat the run, with version and seed', async () => {
@@ -113,7 +135,8 @@ describe('worldswitch report', () => {
     expect((await worldswitchHere(dir, 'report', 'marked')).status).toBe(0);
     const html = read('marked/report.html');
     expect(html).toContain('&lt;script&gt;alert(1)&lt;/script&gt;');
-    expect(html).not.toMatch(/<script|<b>/);
+    expect(html).not.toMatch(/<script>alert|<b>/);
+    expect(html.match(/<script/g)).toHaveLength(1);
   });
 });
 
@@ -135,7 +158,7 @@ describe('worldswitch report of a sweep', () => {
     );
     expect(html.length).toBeLessThan(500_000);
     expect(html).toMatch(/<pre>worldswitch sweep \S*swept\.yaml<\/pre>/);
-    expect(html).toContain('12 points over vms.loop.count (3)');
+    expect(html).toContain('12 points over loop VMs (1, 2, 4) × timeslice (200us, 1ms) × ');
   });
 
   it('shows the means and intervals of summary.csv', async () => {
@@ -184,11 +207,7 @@ describe('worldswitch report of a sweep', () => {
     // Two axes of two values, the other one either way, at three numbers of VMs.
     expect(lines).toHaveLength(2 * 2 * 3);
     const [what, where, at, difference, pairs, so] = lines.find(([, , x]) => x === '1')!;
-    expect([what, where, at]).toEqual([
-      'hypervisor.scheduler.timeslice 1ms − 200us',
-      'hypervisor.mmu.kind nested',
-      '1',
-    ]);
+    expect([what, where, at]).toEqual(['timeslice 1ms − timeslice 200us', 'nested paging', '1']);
     // A VM alone never waits, whatever its slices.
     expect([difference, pairs, so]).toEqual(['0 %', '2', 'no difference shown']);
   });
@@ -237,6 +256,28 @@ describe('worldswitch report of a sweep', () => {
       expect(stderr).toMatch(message);
       expect(status).toBe(2);
     }
+  });
+
+  it('draws first how far each configuration holds, with an objective', async () => {
+    await report('-o', 'one.html', '--objective', 'ready share < 60%');
+    const html = read('one.html');
+    expect(figures(html)[0]).toBe('holds');
+    expect(figures(html).slice(1, 3)).toEqual([
+      'differences-hypervisor-scheduler-timeslice',
+      'differences-hypervisor-mmu-kind',
+    ]);
+    expect(/<p class="answer">(.*?)<\/p>/.exec(html)![1]).toMatch(
+      /^Ready share &lt; 60% surely holds up to 2 loop VMs \(2 per core\) in all 4 configurations; /i,
+    );
+  });
+
+  it('says when only the manifest of a finished sweep is missing', async () => {
+    cpSync(join(dir, 'swept'), join(dir, 'bare'), { recursive: true });
+    rmSync(join(dir, 'bare/manifest.json'));
+    const { status, stderr } = await worldswitchHere(dir, 'report', 'bare');
+    expect(stderr).toMatch(/not all of the results of a sweep: manifest\.json is missing/);
+    expect(stderr).not.toContain('not finished');
+    expect(status).toBe(2);
   });
 
   it('refuses a sweep that is not finished', async () => {

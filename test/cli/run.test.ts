@@ -13,7 +13,16 @@ beforeEach(() => {
 });
 afterEach(() => remove());
 
-const tables = ['dictionary', 'exits', 'latencies', 'ledger', 'metrics', 'timeseries', 'vms'];
+const tables = [
+  'dictionary',
+  'exits',
+  'latencies',
+  'ledger',
+  'metrics',
+  'slices',
+  'timeseries',
+  'vms',
+];
 const read = (...path: string[]) => readFileSync(join(dir, ...path), 'utf8');
 
 describe('worldswitch run', () => {

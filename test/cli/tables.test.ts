@@ -65,7 +65,7 @@ afterAll(() => folder.remove());
 
 describe('the tables', () => {
   it('are all there, evictions only where they are counted', () => {
-    const always = 'dictionary exits latencies ledger metrics timeseries vms'.split(' ');
+    const always = 'dictionary exits latencies ledger metrics slices timeseries vms'.split(' ');
     const named = (names: readonly string[]) => names.map((name) => `${name}.csv`).toSorted();
     expect(inDirectory('run')).toEqual(named([...always, 'evictions', 'trace']));
     expect(inDirectory('plain')).toEqual(named(always));
@@ -179,6 +179,7 @@ describe.skipIf(!hasGnuplot)('gnuplot', () => {
     ['run', 'ledger.csv', 'cycles'],
     ['run', 'timeseries.csv', 'time_ns'],
     ['run', 'latencies.csv', 'latency_ns'],
+    ['run', 'slices.csv', 'slice_cycles'],
     ['run', 'evictions.csv', 'count'],
     ['run', 'exits.csv', 'handler_cycles'],
     ['sweep', 'points.csv', 'ledger_guest_user_cycles'],

@@ -16,7 +16,7 @@ const page = fc.oneof(
   { weight: 3, arbitrary: fc.nat(9).map((n) => 128 * n + 1) },
   { weight: 3, arbitrary: fc.tuple(fc.nat(9), fc.nat(2)).map(([n, i]) => 512 * n + i) },
   { weight: 2, arbitrary: fc.tuple(fc.nat(9), fc.nat(2)).map(([n, i]) => GIB + 512 * n + i) },
-  { weight: 1, arbitrary: fc.nat(3).map((n) => 2 * GIB + 700 * n) },
+  { weight: 2, arbitrary: fc.tuple(fc.nat(3), fc.nat(2)).map(([n, i]) => 2 * GIB + 512 * n + i) },
 );
 const access = fc.constantFrom('fetch', 'load', 'load', 'store');
 const visit: fc.Arbitrary<Visit> = fc.record({

@@ -1,6 +1,6 @@
 import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
 import type { EventEmitter } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,6 +20,15 @@ export function worldswitch(cwd: string, ...args: readonly string[]): SpawnSyncR
 export function scratch(): { readonly dir: string; readonly remove: () => void } {
   const dir = mkdtempSync(join(tmpdir(), 'worldswitch-test-'));
   return { dir, remove: () => rmSync(dir, { recursive: true, force: true }) };
+}
+
+/** A directory in which programs can import the package of this checkout. */
+export function linkedPackage(): ReturnType<typeof scratch> {
+  const made = scratch();
+  mkdirSync(join(made.dir, 'node_modules'));
+  symlinkSync(root, join(made.dir, 'node_modules/worldswitch'));
+  writeFileSync(join(made.dir, 'package.json'), '{ "type": "module" }\n');
+  return made;
 }
 
 /** A scenario that takes a moment; `more` are lines in place of the usual ones. */

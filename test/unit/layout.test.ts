@@ -176,7 +176,7 @@ it('processes share a file wherever each has it mapped', () => {
     const library = { name: 'library', kind: 'file', size: '4MiB', share: 1 };
     const workload = { kind: 'synthetic', aslr, processes, regions: [library] };
     const vms = [{ name: 'vm', memory: '32MiB', workload }];
-    return simulate({ vms }, ({ members }) => members[0]!.kernel.guest.memory.used);
+    return simulate({ vms }, ({ members }) => members[0]!.guest.memory.used);
   };
   // 1024 pages once; for each process four tables of its own and those of 4 MiB and 16 KiB, unaligned.
   for (const aslr of [true, false]) {

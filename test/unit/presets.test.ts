@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { generatedFiles } from '../../src/cli/generated-files.ts';
 import { presetNumbers } from '../../src/cli/preset-numbers.ts';
 import { loadScenario } from '../../src/scenario/load.ts';
 import { presets } from '../../src/scenario/presets.ts';
+import { embeddedPresets as plain } from '../../src/scenario/presets-plain.generated.ts';
 import type { Scenario } from '../../src/scenario/resolve.ts';
 import { load as loadTest, type Overrides, run } from '../support/scenarios.ts';
 
@@ -21,6 +23,16 @@ const commented = Object.entries({ ...presets.processors, ...presets.hypervisors
 test.each(generatedFiles('.'))('$path is what `npm run generate` would write', ({ path, text }) => {
   expect(readFileSync(path, 'utf8') === text, 'run `npm run generate`').toBe(true);
 });
+
+test.each(Object.keys(presets) as (keyof typeof presets)[])(
+  'pages get the same %s, without comments',
+  (folder) => {
+    const values = (texts: Readonly<Record<string, string>>) =>
+      Object.entries(texts).map(([name, text]) => [name, parse(text), text.split('\n').length]);
+    expect(values(plain[folder])).toEqual(values(presets[folder]));
+    expect(Object.values(plain[folder]).filter((text) => text.includes('#'))).toEqual([]);
+  },
+);
 
 test.each(commented)('every number of %s says how it is known', (_, text) => {
   const numbers = presetNumbers(text);

@@ -318,7 +318,7 @@ describe('windows', () => {
 
   it('whose queue grows can only fail', async () => {
     const queue = {
-      kind: 'drift',
+      kind: 'queue-grows',
       vms: ['web-0'],
       message: 'the queue of web-0 grew from 0 to 99 requests',
     } as const;

@@ -6,7 +6,7 @@ import { Op } from './workload.ts';
  * What a program asks of its kernel at a given rate per million instructions: system calls,
  * blocking I/O, mappings that come and go, heap growth, changes of protection. Gaps are
  * exponential. Pages that become available are stored to one after the other, spread over the time
- * until the next ones come.
+ * until the next ones arrive.
  */
 export interface BackgroundRates {
   /** Events per million instructions of the program. */
@@ -62,7 +62,7 @@ interface Range {
 }
 
 export class Background {
-  /** Instructions to the next event; at most 0 = one is due. */
+  /** Instructions until the next event; at most 0 = one is due. */
   distance = 0;
   private readonly plan: BackgroundPlan;
   private readonly random: Int32Array;
@@ -100,7 +100,7 @@ export class Background {
     return exponential(mean, xoshiroNext(this.random));
   }
 
-  /** So many instructions have been executed. */
+  /** `instructions` more have been executed. */
   advance(instructions: number): void {
     for (let i = 0; i < this.due.length; i++) this.due[i] = this.due[i]! - instructions;
     this.distance -= instructions;

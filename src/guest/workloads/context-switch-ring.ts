@@ -13,21 +13,29 @@ import { operation, ScriptProgram, type Step, visit } from './script.ts';
 import { Op, type WorkloadDefinition } from './workload.ts';
 
 /**
- * Processes that hand the processor round: each makes a system call, touches its working set and
- * yields (after lmbench's lat_ctx, where they pass a token through pipes).
+ * Processes in a ring: each makes a system call, touches its working set and yields to the next
+ * (after lmbench's lat_ctx, where they pass a token through pipes).
  */
 const params = z.object({
-  processes: z.int().min(1).max(256).default(2).describe('processes in the ring'),
+  processes: z
+    .int()
+    .min(1)
+    .max(256)
+    .meta({ unit: 'processes' })
+    .default(2)
+    .describe('processes in the ring'),
   pages: z
     .int()
     .min(0)
     .max(2 ** 18)
+    .meta({ unit: 'pages' })
     .default(16)
     .describe('pages each touches at every turn'),
   syscallInstructions: z
     .int()
     .min(0)
     .max(60_000)
+    .meta({ unit: 'instructions' })
     .default(800)
     .describe('kernel instructions of the system call'), // assumed (300-2000), a pipe write
   aslr: aslr(),

@@ -21,12 +21,14 @@ const params = z.object({
     .int()
     .min(1)
     .max(2 ** 20)
+    .meta({ unit: 'pages' })
     .default(256)
     .describe('private pages of the process'), // assumed
   written: z
     .int()
     .min(0)
     .max(2 ** 20)
+    .meta({ unit: 'pages' })
     .default(16)
     .describe('of these, pages each child stores to'), // assumed
   aslr: aslr(),
@@ -36,7 +38,7 @@ const params = z.object({
 function* parent(data: number, pages: number): Generator<Step> {
   for (;;) {
     yield visit(Op.Fetch, TEXT, LOOP.references, LOOP.instructions);
-    // A process that goes on using its memory breaks the sharing of one page per fork at least.
+    // A process that keeps using its memory breaks the sharing of at least one page per fork.
     yield visit(Op.Store, data + pages - 1, 1, LOOP.instructions);
     yield operation(Op.Fork);
     yield operation(Op.Wait);

@@ -4,7 +4,7 @@ import { LOOP, microParams, microRegions, microWorkload, TEXT } from './micro.ts
 import { operation, ScriptProgram, type Step, visit } from './script.ts';
 import { Op, type WorkloadDefinition } from './workload.ts';
 
-/** Nothing but timer ticks and a daemon that looks around now and then. */
+/** Nothing but timer ticks, and a daemon that wakes up now and then. */
 const params = z.object({
   period: duration()
     .pipe(z.number().min(1e6, { error: 'a period is at least 1us' }))
@@ -14,6 +14,7 @@ const params = z.object({
     .int()
     .min(1)
     .max(65_535)
+    .meta({ unit: 'instructions' })
     .default(20_000)
     .describe('user instructions of a wake-up'), // assumed (1e3-65e3)
   ...microParams,

@@ -72,7 +72,7 @@ export function pagesOf(region: Pick<SyntheticRegion, 'size' | 'pageSize'>): num
 }
 
 /**
- * Lays a process out. `populated` false overrides what the regions say: a program that has just
+ * Lays a process out. `populated` false overrides what the regions say, for a program that has just
  * been loaded.
  */
 export function layOut(
@@ -145,8 +145,8 @@ export function layOut(
 const isLow = ({ kind, pageSize }: SyntheticRegion) => kind === 'anon' && pageSize === 4096;
 
 /**
- * Refuses regions for which the address space has no room, whatever offsets are drawn. `heap` and
- * `mappings`: pages by which the heap grows at most, and of new mappings.
+ * Refuses regions that do not fit into the address space, whatever offsets are drawn. `heap` and
+ * `mappings`: by how many pages the heap grows at most, and how many pages new mappings take.
  */
 export function checkRoom(
   regions: readonly SyntheticRegion[],

@@ -4,13 +4,30 @@ import type { ProcessImage, Region, Workload, WorkloadDeps } from './workload.ts
 
 /** What the microbenchmarks share: one small program each, no requests, a count of iterations. */
 export const microParams = {
-  cpi: z.number().min(0.1).max(16).default(1).describe('cycles per instruction'), // assumed (0.7-2)
-  work: z.int().min(1).optional().describe('units of work after which the VM is done'),
-  hz: z.int().min(0).max(10_000).default(250).describe('timer ticks a second; 0 = none'),
+  cpi: z
+    .number()
+    .min(0.1)
+    .max(16)
+    .meta({ unit: 'cycles' })
+    .default(1)
+    .describe('cycles per instruction'), // assumed (0.7-2)
+  work: z
+    .int()
+    .min(1)
+    .meta({ unit: 'units of work' })
+    .optional()
+    .describe('units of work after which the VM is done'),
+  hz: z
+    .int()
+    .min(0)
+    .max(10_000)
+    .meta({ unit: 'ticks a second' })
+    .default(250)
+    .describe('timer ticks a second; 0 = none'),
 };
 
 /**
- * Where a microbenchmark has its loop, and without random offsets its memory (pages, as in
+ * Where a microbenchmark has its loop and, without random offsets, its memory (pages, as in
  * layout.ts).
  */
 export const TEXT = 0x400;

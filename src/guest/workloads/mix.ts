@@ -3,9 +3,9 @@ import { Kind, permutation, type Sampler } from './patterns.ts';
 import { Op } from './workload.ts';
 
 /**
- * What a process does at each visit, except to which page: a shuffled schedule that is made once
- * for all processes that run the same program, holds every share exactly and is gone through again
- * and again (see mixer.ts).
+ * What a process does at each visit, except which page it goes to: a shuffled schedule that is made
+ * once for all processes that run the same program, holds every share exactly and is repeated
+ * endlessly (see mixer.ts).
  */
 
 /** One region as the mixer sees it. */
@@ -36,7 +36,7 @@ export interface Schedule {
   readonly sizes: Int32Array;
 }
 
-/** What the processes that run the same program share. */
+/** What processes that run the same program share. */
 export interface Mix {
   /** Which of `SLOTS` places for schedules its own takes. */
   readonly slot: number;
@@ -53,7 +53,7 @@ export interface Mix {
 export const ENTRIES = 2048;
 /** Words per region: kind, start, pages, step, phase, hot lines, then the state: cursor, count. */
 export const REGION = 8;
-/** Mixes whose schedules are at hand at a time. */
+/** How many mixes have their schedules at hand at a time. */
 export const SLOTS = 64;
 let nextSlot = 0;
 

@@ -56,9 +56,9 @@ const PLAIN = [Kind.Uniform, Kind.Stride, Kind.WorkingSet];
 const primed = { plain: false, mixed: false };
 
 /**
- * Goes every way through a loop that draws visits before it is compiled. A way that is taken for
- * the first time later, such as the second phase of a working set, throws the compiled loop away,
- * and at times only its slow form comes back: the same run then takes twice as long
+ * Takes every branch of a loop that draws visits before the loop is compiled. A branch that is
+ * first taken later, such as the second phase of a working set, discards the compiled loop, and
+ * sometimes only its slow form returns: the same run then takes twice as long
  * (docs/decisions/0011).
  */
 function prime(plain: boolean): void {
@@ -95,9 +95,7 @@ const wrap = (index: number, pages: number): number => {
   return (over + (pages & (over >> 31))) | 0;
 };
 
-/**
- * The visits of one process: a mix, where it stands in each pattern, and its own random numbers.
- */
+/** The visits of one process: a mix, its position in each pattern, and its own random numbers. */
 export class Mixer {
   /** Instructions of the visits of the last fill. */
   spent = 0;
@@ -220,8 +218,8 @@ function drawPlain(
     } else if (kind === WORKING_SET) {
       let left = visitsLeft[region]!;
       if (left === 0) {
-        // A new phase: this visit's number places the window. `belowSmall`, which is not inlined
-        // where it is rare.
+        // A new phase: the number of this visit places the window. `belowSmall`, which is not
+        // inlined where it is rare.
         cursor[region] =
           (Math.imul(bits >>> 16, pages) + (Math.imul(bits & 65_535, pages) >>> 16)) >>> 16;
         left = phases[region]!;
@@ -335,7 +333,8 @@ function drawMixed(
       s3 = (s3 << 11) | (s3 >>> 21);
       const table = tables[region]!;
       const column = Math.imul(((bits >>> 0) * scale[region]!) | 0, 3);
-      // Without a branch, which would be mispredicted half the time: 1 more when coin >= threshold.
+      // Branch-free, since the branch would be mispredicted half the time: 1 more when coin >=
+      // threshold.
       index = table[(column + 1 + ((table[column]! - 1 - coin) >>> 31)) | 0]!;
     } else {
       index = cursor[region]!;

@@ -21,18 +21,21 @@ const params = z.object({
     .int()
     .min(1)
     .max(2 ** 20)
+    .meta({ unit: 'pages' })
     .default(64)
     .describe('pages of each mapping'),
   touched: z
     .int()
     .min(0)
     .max(2 ** 20)
+    .meta({ unit: 'pages' })
     .default(4)
     .describe('of these, pages stored to'),
   stride: z
     .int()
     .min(1)
     .max(2 ** 20)
+    .meta({ unit: 'pages' })
     .default(4)
     .describe('pages from one store to the next'),
   aslr: aslr(),

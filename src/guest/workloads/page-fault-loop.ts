@@ -13,6 +13,7 @@ const params = z.object({
     .int()
     .min(1)
     .max(2 ** 20)
+    .meta({ unit: 'pages' })
     .default(256)
     .describe('pages mapped, touched and unmapped'),
   aslr: aslr(),

@@ -36,7 +36,7 @@ export function hugePagesOf(processes: readonly ProcessImage[]): number {
   return Math.ceil(pages / HUGE);
 }
 
-/** Pages of 1 GiB that a guest with so much memory can have: its first GiB holds the kernel. */
+/** Pages of 1 GiB that a guest with this much memory can have: its first GiB holds the kernel. */
 export function hugePagesIn(memoryPages: number): number {
   return Math.max(0, Math.floor(memoryPages / HUGE) - 1);
 }

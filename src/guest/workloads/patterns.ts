@@ -1,6 +1,8 @@
 import * as z from 'zod';
 import { xoshiroNext, xoshiroState } from '../../base/random.ts';
 
+const kind = <T extends string>(name: T) => z.literal(name).describe('which pattern');
+
 /**
  * Which page of a region a visit goes to. Here are the parameters of each pattern and the tables it
  * needs; the loop that draws pages is in mixer.ts. Tables are whole numbers made once: `Math.pow`
@@ -9,14 +11,15 @@ import { xoshiroNext, xoshiroState } from '../../base/random.ts';
  */
 export const patternSchema = z
   .discriminatedUnion('kind', [
-    z.strictObject({ kind: z.literal('uniform') }).describe('every page equally likely'),
+    z.strictObject({ kind: kind('uniform') }).describe('every page equally likely'),
     z
       .strictObject({
-        kind: z.literal('zipf'),
+        kind: kind('zipf'),
         exponent: z
           .number()
           .min(0)
           .max(3)
+          .meta({ unit: 'no unit' })
           .default(1)
           .describe('page of rank k: weight 1/k^exponent'),
         order: z
@@ -25,21 +28,31 @@ export const patternSchema = z
           .describe('shuffled: popular pages lie anywhere; ranked: at the start of the region'),
       })
       .describe('some pages are far more popular than others'),
-    z.strictObject({ kind: z.literal('sequential') }).describe('page after page, then again'),
+    z.strictObject({ kind: kind('sequential') }).describe('page after page, then again'),
     z
       .strictObject({
-        kind: z.literal('strided'),
-        stride: z.int().min(1).describe('pages from one visit to the next, wrapping at the end'),
+        kind: kind('strided'),
+        stride: z
+          .int()
+          .min(1)
+          .meta({ unit: 'pages' })
+          .describe('pages from one visit to the next, wrapping at the end'),
       })
       .describe('every n-th page'),
-    z
-      .strictObject({ kind: z.literal('pointer-chase') })
-      .describe('one random cycle through all pages'),
+    z.strictObject({ kind: kind('pointer-chase') }).describe('one random cycle through all pages'),
     z
       .strictObject({
-        kind: z.literal('working-set'),
-        pages: z.int().min(1).describe('pages of the window in use, drawn from uniformly'),
-        visits: z.int().min(1).describe('visits before the window moves to another place'),
+        kind: kind('working-set'),
+        pages: z
+          .int()
+          .min(1)
+          .meta({ unit: 'pages' })
+          .describe('pages of the window in use, drawn from uniformly'),
+        visits: z
+          .int()
+          .min(1)
+          .meta({ unit: 'visits' })
+          .describe('visits before the window moves to another place'),
       })
       .describe('a window of pages that moves from time to time'),
   ])

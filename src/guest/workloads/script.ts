@@ -5,7 +5,7 @@ import type { Mixer } from './mixer.ts';
 import { Op, type ProcessImage, type Program } from './workload.ts';
 
 /**
- * A program written as a generator: it yields items one by one, or a number: run so many
+ * A program written as a generator. It yields items one by one, or a number: run this many
  * instructions of ordinary visits before the next step. When the generator ends, the process exits.
  */
 export type { Item };

@@ -7,9 +7,15 @@ import { patternSchema } from './patterns.ts';
 
 /** Parameters of the synthetic workload: what a program touches, and what it asks of its kernel. */
 
-const share = () => z.number().min(0).max(1);
+const share = () => z.number().min(0).max(1).meta({ unit: 'share, 0 to 1' });
 const perMillion = (what: string) =>
-  z.number().min(0).max(1e5).default(0).describe(`${what} per million user instructions`);
+  z
+    .number()
+    .min(0)
+    .max(1e5)
+    .meta({ unit: 'per million user instructions' })
+    .default(0)
+    .describe(`${what} per million user instructions`);
 
 const region = z.strictObject({
   name: z.string().min(1).describe('unique in the program; a region called stack lies at the top'),
@@ -24,16 +30,27 @@ const region = z.strictObject({
   kind: z
     .enum(['code', 'anon', 'file', 'shared'])
     .describe('program text, private memory, private file mapping, or memory all processes share'),
-  share: z.number().min(0).describe('relative frequency of visits to this region'),
+  share: z
+    .number()
+    .min(0)
+    .meta({ unit: 'relative to the other regions' })
+    .describe('relative frequency of visits to this region'),
   stores: share().default(0).describe('share of stores among the visits'),
   pattern: patternSchema.prefault({ kind: 'uniform' }),
   pageSize: pageSize(),
   populated: z.boolean().default(true).describe('mapped before the run starts'),
-  lines: z.int().min(1).max(64).default(1).describe('64-byte lines touched by one visit'),
+  lines: z
+    .int()
+    .min(1)
+    .max(64)
+    .meta({ unit: 'lines of 64 bytes' })
+    .default(1)
+    .describe('64-byte lines touched by one visit'),
   hotLines: z
     .int()
     .min(1)
     .max(64)
+    .meta({ unit: 'lines of 64 bytes' })
     .default(64)
     .describe(
       'lines of each page that visits ever begin at: a page in use need not be used in full',
@@ -51,16 +68,19 @@ export const per1M = z.strictObject({
         .int()
         .min(1)
         .max(2 ** 18)
+        .meta({ unit: 'pages' })
         .default(8)
         .describe('pages of a new mapping'),
       live: z
         .int()
         .min(1)
         .max(4096)
+        .meta({ unit: 'mappings' })
         .default(64)
         .describe('mappings kept; one more unmaps the oldest'),
     })
-    .prefault({}),
+    .prefault({})
+    .describe('new mappings'),
   munmap: perMillion('munmap calls (of the oldest mapping)'),
   mprotect: perMillion('mprotect calls'),
   heapGrowth: z
@@ -70,13 +90,15 @@ export const per1M = z.strictObject({
         .int()
         .min(1)
         .max(2 ** 18)
+        .meta({ unit: 'pages' })
         .default(33)
         .describe('pages of an extension'), // glibc: 132 KiB
       limit: size()
         .default(2 ** 26)
         .describe('size at which the grown part is given back'),
     })
-    .prefault({}),
+    .prefault({})
+    .describe('growth of the heap'),
   yields: perMillion('sched_yield calls'),
 });
 
@@ -87,7 +109,12 @@ export function ratesOf(given: z.output<typeof per1M>): BackgroundRates {
 }
 
 const jobs = z.strictObject({
-  instructions: z.number().min(1).max(1e12).describe('user instructions of a job'),
+  instructions: z
+    .number()
+    .min(1)
+    .max(1e12)
+    .meta({ unit: 'instructions' })
+    .describe('user instructions of a job'),
   forks: z
     .boolean()
     .default(true)
@@ -100,18 +127,21 @@ const jobs = z.strictObject({
     .int()
     .min(0)
     .max(2 ** 22)
+    .meta({ unit: 'pages' })
     .default(0)
     .describe('pages of new memory a job stores to, besides its regions'),
   cowPages: z
     .int()
     .min(0)
     .max(2 ** 18)
+    .meta({ unit: 'pages' })
     .default(24)
     .describe('pages of its parent the child writes before it execs'), // measured: dash, 24
   parentInstructions: z
     .number()
     .min(1)
     .max(1e9)
+    .meta({ unit: 'instructions' })
     .default(50_000)
     .describe('user instructions of the parent between two jobs'), // assumed (20e3-500e3)
   parentCode: size()
@@ -123,35 +153,58 @@ const jobs = z.strictObject({
 });
 
 const requests = z.strictObject({
-  arrivals: z.discriminatedUnion('kind', [
-    z
-      .strictObject({
-        kind: z.literal('open'),
-        rate: rate().pipe(z.number().positive()).describe('mean requests a second'),
-      })
-      .describe('requests come however fast they are served (Poisson)'),
-    z
-      .strictObject({
-        kind: z.literal('closed'),
-        clients: z.int().min(1).max(100_000),
-        think: duration().describe('mean time from an answer to the next request'),
-      })
-      .describe('clients wait for their answer, think, and ask again'),
-  ]),
-  instructions: z.number().min(1).max(1e11).describe('mean user instructions of a request'),
-  distribution: z.enum(['exponential', 'fixed']).default('exponential'),
-  syscalls: z.int().min(0).max(10_000).default(0).describe('system calls of a request'),
+  arrivals: z
+    .discriminatedUnion('kind', [
+      z
+        .strictObject({
+          kind: z.literal('open').describe('how requests arrive'),
+          rate: rate().pipe(z.number().positive()).describe('mean requests a second'),
+        })
+        .describe('requests come however fast they are served (Poisson)'),
+      z
+        .strictObject({
+          kind: z.literal('closed').describe('how requests arrive'),
+          clients: z
+            .int()
+            .min(1)
+            .max(100_000)
+            .meta({ unit: 'clients' })
+            .describe('clients that ask at the same time'),
+          think: duration().describe('mean time from an answer to the next request'),
+        })
+        .describe('clients wait for their answer, think, and ask again'),
+    ])
+    .describe('where requests come from'),
+  instructions: z
+    .number()
+    .min(1)
+    .max(1e11)
+    .meta({ unit: 'instructions' })
+    .describe('mean user instructions of a request'),
+  distribution: z
+    .enum(['exponential', 'fixed'])
+    .default('exponential')
+    .describe('how the instructions of requests spread around the mean'),
+  syscalls: z
+    .int()
+    .min(0)
+    .max(10_000)
+    .meta({ unit: 'system calls' })
+    .default(0)
+    .describe('system calls of a request'),
   ioProbability: share().default(0).describe('share of requests that wait for the disk once'),
   requestBytes: z
     .int()
     .min(1)
     .max(2 ** 30)
+    .meta({ unit: 'bytes' })
     .default(512)
     .describe('bytes of a request: packets that come in'),
   responseBytes: z
     .int()
     .min(0)
     .max(2 ** 30)
+    .meta({ unit: 'bytes' })
     .default(4096)
     .describe('bytes of an answer: packets that go out, and acknowledgements that come in'),
 });
@@ -163,18 +216,41 @@ export const io = {
     .int()
     .min(0)
     .max(2 ** 30)
+    .meta({ unit: 'bytes' })
     .default(4096)
     .describe('bytes of an I/O operation: one or more requests to the disk'),
 };
 
 export const syntheticParams = z.object({
-  processes: z.int().min(1).max(256).default(1).describe('processes that run at the same time'),
+  processes: z
+    .int()
+    .min(1)
+    .max(256)
+    .meta({ unit: 'processes' })
+    .default(1)
+    .describe('processes that run at the same time'),
   aslr: aslr(),
-  regions: z.array(region).min(1).max(64),
+  regions: z
+    .array(region)
+    .min(1)
+    .max(64)
+    .describe('parts of the address space, and how each is used'),
   visit: z
     .strictObject({
-      references: z.number().min(1).max(40_000).default(4).describe('mean references'),
-      instructions: z.number().min(1).max(40_000).default(8).describe('mean instructions'),
+      references: z
+        .number()
+        .min(1)
+        .max(40_000)
+        .meta({ unit: 'references' })
+        .default(4)
+        .describe('mean references'),
+      instructions: z
+        .number()
+        .min(1)
+        .max(40_000)
+        .meta({ unit: 'instructions' })
+        .default(8)
+        .describe('mean instructions'),
     })
     .prefault({})
     .describe('a visit: consecutive references to one page'),
@@ -182,27 +258,41 @@ export const syntheticParams = z.object({
     .number()
     .min(0.1)
     .max(16)
+    .meta({ unit: 'cycles' })
     .default(1)
     .describe('cycles per instruction with every reference a hit in L2'),
   overlap: share().default(0.5).describe('share of a data stall that the core hides'),
-  per1M: per1M.prefault({}),
+  per1M: per1M.prefault({}).describe('rates of kernel events, per million user instructions'),
   syscallInstructions: z
     .int()
     .min(0)
     .max(60_000)
+    .meta({ unit: 'instructions' })
     .default(1000)
     .describe('kernel instructions of a system call'), // assumed (300-10000)
   syscallPages: z
     .int()
     .min(0)
     .max(64)
+    .meta({ unit: 'pages' })
     .default(4)
     .describe('kernel data pages a system call touches'), // assumed (2-8)
   ...io,
   jobs: jobs.optional().describe('the program works off jobs one after the other'),
   requests: requests.optional().describe('the program serves requests'),
-  work: z.int().min(1).optional().describe('jobs, requests or million instructions to do'),
-  hz: z.int().min(0).max(10_000).default(250).describe('timer ticks a second; 0 = none'),
+  work: z
+    .int()
+    .min(1)
+    .meta({ unit: 'units of work' })
+    .optional()
+    .describe('jobs, requests or million instructions to do'),
+  hz: z
+    .int()
+    .min(0)
+    .max(10_000)
+    .meta({ unit: 'ticks a second' })
+    .default(250)
+    .describe('timer ticks a second; 0 = none'),
   tickless: z
     .boolean()
     .default(true)
@@ -213,6 +303,7 @@ export const syntheticParams = z.object({
     .int()
     .min(1000)
     .max(2 ** 31 - 1)
+    .meta({ unit: 'instructions' })
     .default(10_000_000)
     .describe('user instructions of a guest timeslice'), // assumed (2e6-200e6): 5 ms at 2 GHz
 });

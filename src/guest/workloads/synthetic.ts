@@ -24,8 +24,8 @@ import {
 
 /**
  * The general workload: regions visited in patterns, kernel events at given rates, and one of four
- * lives: serve requests, work off jobs in a process of their own (fork, exec, wait), work off jobs
- * in place, or just run.
+ * ways of life: serve requests, work off jobs in a process of their own (fork, exec, wait), work
+ * off jobs in place, or just run.
  */
 export const synthetic: WorkloadDefinition<typeof syntheticParams> = {
   name: 'synthetic',
@@ -71,7 +71,7 @@ function check({ regions, jobs, requests }: SyntheticParams): void {
   if (code) throw new Error(`region ${code.name} is code and cannot be stored to`);
 }
 
-/** Before anything is made whose size follows from that of the regions. */
+/** Checked before anything is made whose size depends on that of the regions. */
 function checkMemory(params: SyntheticParams, { vm, memoryPages }: WorkloadDeps): void {
   const { regions, jobs, processes } = params;
   const own = [...regions, KERNEL_EVENT_REGION];
@@ -303,7 +303,7 @@ class Factory {
   }
 }
 
-/** A program that runs for ever. */
+/** A program that runs forever. */
 function* run(): Generator<Step> {
   for (;;) {
     yield 1e6;

@@ -15,11 +15,24 @@ const params = z.object({
     .int()
     .min(1)
     .max(2 ** 22)
+    .meta({ unit: 'pages' })
     .default(4096)
     .describe('pages, of the page size given'),
   pattern: patternSchema.prefault({ kind: 'uniform' }),
-  stores: z.number().min(0).max(1).default(0).describe('share of stores among the visits'),
-  instructions: z.int().min(1).max(40_000).default(4).describe('mean instructions of a visit'),
+  stores: z
+    .number()
+    .min(0)
+    .max(1)
+    .meta({ unit: 'share, 0 to 1' })
+    .default(0)
+    .describe('share of stores among the visits'),
+  instructions: z
+    .int()
+    .min(1)
+    .max(40_000)
+    .meta({ unit: 'instructions' })
+    .default(4)
+    .describe('mean instructions of a visit'),
   pageSize: pageSize(),
   aslr: aslr(),
   ...microParams,

@@ -14,8 +14,7 @@ export class TraceError extends Error {
 }
 
 /**
- * What a file is that does not begin as a page trace: what is known of its first line, which is
- * `shown`.
+ * What a file is that does not begin as a page trace, judged by its first line, which is `shown`.
  */
 export function otherFile(line: Uint8Array, shown: string): string {
   const foreign = foreignContent(line);

@@ -15,8 +15,8 @@ export type LineSource = Pick<
 >;
 
 /**
- * HOT. The lines of a looped trace as a `TraceReader` finds them. Those of a short one are read
- * once: later passes take them from memory.
+ * HOT. The lines of a looped trace, as a `TraceReader` finds them. The lines of a short trace are
+ * read once: later passes take them from memory.
  */
 export class TraceLines implements LineSource {
   page = 0;
@@ -24,7 +24,7 @@ export class TraceLines implements LineSource {
   space = 0;
   event: TraceEvent | undefined;
   private readonly reader: TraceReader;
-  /** Lines are being kept; later, they come from memory. */
+  /** Lines are being kept, or come from memory by now. */
   private keeping = true;
   private kept = false;
   private length = 0;

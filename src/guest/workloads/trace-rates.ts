@@ -6,9 +6,10 @@ import { type per1M, ratesOf } from './synthetic-params.ts';
 import { Op, type Region, type WorkloadDeps } from './workload.ts';
 
 /**
- * Kernel events at given rates among the visits of a trace that recorded none. They act in the last
- * top-level entry of the address space, which the trace must leave free. Each address space has
- * events of its own, at distances counted in the instructions that the trace executes there.
+ * Kernel events at given rates among the visits of a trace in which none were recorded. They act in
+ * the last top-level entry of the address space, which the trace must leave free. Each address
+ * space has events of its own, at intervals counted in the instructions that the trace executes
+ * there.
  */
 
 /** First page of what the events act on; the trace's pages lie below. */
@@ -48,7 +49,7 @@ function areasOf(given: Rates): { mmapArea: number; end: number } {
   return { mmapArea, end: mmapArea + (mmap.live + 1) * mmap.pages };
 }
 
-/** Refuses rates beside what contradicts them. */
+/** Refuses rates that contradict other settings. */
 export function checkRates(
   given: Rates,
   { events, kernel }: { readonly events: string; readonly kernel?: boolean | undefined },
@@ -98,7 +99,7 @@ export class TraceRates {
     this.current = this.enter(0);
   }
 
-  /** The guest kernel's address space `number` goes on. */
+  /** The guest kernel's address space `number` continues. */
   enter(number: number): Space {
     this.spaces[number] ??= {
       background: new Background(this.plan, this.seed, `${this.path}/${number}/events`),
@@ -118,7 +119,7 @@ export class TraceRates {
     return item;
   }
 
-  /** How many of so many instructions pass before the next event; they do. HOT. */
+  /** How many of these instructions pass before the next event; they do. HOT. */
   cut(instructions: number): number {
     const count = Math.min(instructions, this.current.left);
     this.current.left -= count;

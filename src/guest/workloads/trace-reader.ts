@@ -20,7 +20,7 @@ export { TraceError };
  * of a computer, but the model gives each space its own, so only one space of a trace may use them.
  */
 
-/** What `TraceReader.next` came upon; visits have the numbers of `Op`. */
+/** What `TraceReader.next` found; visits have the numbers of `Op`. */
 export const Line = {
   Fetch: 0,
   Load: 1,
@@ -129,7 +129,7 @@ export class TraceReader {
     this.chunk = undefined;
   }
 
-  /** Reads on to the next line that matters. After `Starved` it may be called again. */
+  /** Reads on to the next line that matters. May be called again after `Starved`. */
   next(): Line {
     for (;;) {
       if (this.at === this.whole && !this.refill()) {
@@ -227,7 +227,7 @@ export class TraceReader {
     }
   }
 
-  /** Keeps the beginning of a line whose rest comes with the next chunk. */
+  /** Keeps the beginning of a line whose rest is in the next chunk. */
   private keep(chunk: Uint8Array, from: number, to: number): void {
     if (this.carried + to - from > this.carry.length) {
       this.line++;

@@ -1,4 +1,4 @@
-import * as z from 'zod';
+import type * as z from 'zod';
 import {
   ITEM_INSTRUCTIONS,
   ITEM_OP,
@@ -7,10 +7,10 @@ import {
   type Item,
   writeItem,
 } from '../../machine/items.ts';
-import { pageShiftOf, pageSize } from './page-size.ts';
+import { pageShiftOf } from './page-size.ts';
 import { operation } from './script.ts';
-import { io, per1M } from './synthetic-params.ts';
 import { type LineSource, TraceLines } from './trace-lines.ts';
+import { traceParams } from './trace-params.ts';
 import { checkRates, PROTECTED, RATES_START, TraceRates } from './trace-rates.ts';
 import { Line, TraceError, type TraceEvent, TraceReader } from './trace-reader.ts';
 import {
@@ -31,7 +31,7 @@ import {
  * on under its number. A trace without events can be given rates of them (trace-rates.ts).
  */
 
-/** A stream that can be cut after a number of references, in the middle of a visit if need be. */
+/** A stream that can be cut after a number of references, if need be in the middle of a visit. */
 export interface ReferenceLimited {
   /**
    * The next fills may emit at most this many references in total (`Infinity`: no limit). A visit
@@ -41,55 +41,13 @@ export interface ReferenceLimited {
   limit(references: number): void;
   /** References that may still be emitted. */
   readonly remaining: number;
-  /** Nothing will follow any more. Reads ahead; exact unless the source is starved. */
+  /** Nothing will follow. Reads ahead; exact unless the source is starved. */
   readonly finished: boolean;
 }
 
 /** Whether a program can be given turns counted in references. */
 export const isReferenceLimited = (program: Program): program is Program & ReferenceLimited =>
   'limit' in program;
-
-const params = z.object({
-  file: z.string().min(1).describe('page trace, plain or gzip, relative to the scenario'),
-  loop: z.boolean().default(false).describe('start again at the end'),
-  limitReferences: z
-    .int()
-    .min(0)
-    .default(0)
-    .describe('use only the first so many references, of all kinds together; 0 = all'),
-  populate: z
-    .boolean()
-    .optional()
-    .describe(
-      'pages are mapped as if before the run: first touches are free; default: true, false with per1M',
-    ),
-  kernel: z
-    .boolean()
-    .optional()
-    .describe(
-      'the guest kernel takes time of its own; default: if populate is false, per1M is given, or events are replayed without populate: true',
-    ),
-  pageSize: pageSize('page size the guest kernel maps with'),
-  events: z
-    .enum(['ignore', 'replay'])
-    .default('ignore')
-    .describe(
-      'replay: recorded events happen, in the guest kernel, or (kernel: false) in the TLBs alone: removed pages go, a change of address space empties them',
-    ),
-  syscallInstructions: z
-    .int()
-    .min(0)
-    .max(60_000)
-    .default(1000)
-    .describe('kernel instructions of a system call'), // assumed (300-5000)
-  per1M: per1M
-    .optional()
-    .describe('rates of kernel events, for a trace that has recorded none; none = none happen'),
-  ...io,
-  cpi: z.number().min(0.1).max(16).default(1).describe('cycles per instruction'), // assumed (0.7-2)
-  overlap: z.number().min(0).max(1).default(0).describe('share of a data stall that is hidden'),
-  hz: z.int().min(0).max(10_000).default(0).describe('guest timer ticks a second; 0 = none'),
-});
 
 /** Kernel data pages of a system call. assumed (2-8) */
 const SYSCALL_PAGES = 4;
@@ -137,9 +95,9 @@ class TraceProgram implements Program, ReferenceLimited {
   remaining = Number.POSITIVE_INFINITY;
   private readonly lines: LineSource;
   private readonly feed: TraceFeed;
-  private readonly options: z.output<typeof params>;
+  private readonly options: z.output<typeof traceParams>;
   private readonly regions: readonly Region[];
-  /** Events reach the TLBs only: the guest kernel does nothing of its own. */
+  /** Events reach the TLBs only: the guest kernel does no work of its own. */
   private readonly bare: boolean;
   private readonly rates: TraceRates | undefined;
   private readonly perPass: number;
@@ -147,7 +105,7 @@ class TraceProgram implements Program, ReferenceLimited {
   private operations: Item[] = [];
   /** The only pass has ended and was counted. */
   private counted = false;
-  /** The trace has instruction fetches, as far as it was read. */
+  /** The trace has instruction fetches, as far as it has been read. */
   private fetched = false;
   /** Address spaces of the trace -> numbers for the guest kernel, from 0 in order of appearance. */
   private readonly numbers = new Map<number, number>();
@@ -159,7 +117,7 @@ class TraceProgram implements Program, ReferenceLimited {
 
   constructor(
     feed: TraceFeed,
-    options: z.output<typeof params>,
+    options: z.output<typeof traceParams>,
     regions: readonly Region[],
     kernel: boolean,
     rates: TraceRates | undefined,
@@ -355,10 +313,10 @@ const FLUSH: Item = [0, Op.Invalidate, 0, 0];
 /** Events after which the TLBs hold nothing of their (first) range. */
 const REMOVES = new Set(['mmap', 'munmap', 'mprotect', 'mremap', 'brk-', 'dontneed']);
 
-export const trace: WorkloadDefinition<typeof params> = {
+export const trace: WorkloadDefinition<typeof traceParams> = {
   name: 'trace',
   summary: 'replays a recorded page trace',
-  params,
+  params: traceParams,
   create(options, deps) {
     const large = options.pageSize !== 4096;
     if (large && options.events === 'replay') {

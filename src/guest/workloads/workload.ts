@@ -32,17 +32,17 @@ export const Op = {
   Munmap: 10,
   /** Args first page, pages, 1 = writable. */
   Mprotect: 11,
-  /** No args. The child runs `Program.fork()`; parent and child share pages copy-on-write. */
+  /** No arguments. The child runs `Program.fork()`; parent and child share pages copy-on-write. */
   Fork: 12,
-  /** No args. The address space is replaced by the regions of `Program.exec()`. */
+  /** No arguments. The address space is replaced by the regions of `Program.exec()`. */
   Exec: 13,
-  /** No args; the process ends. Nothing may follow. */
+  /** No arguments. The process ends; nothing may follow. */
   Exit: 14,
-  /** No args: sleeps until a child has ended (returns at once when one has already). */
+  /** No arguments. Sleeps until a child has ended (returns at once when one already has). */
   Wait: 15,
   /** Args: bytes, device latency in microseconds. Sleeps until the device's interrupt. */
   BlockingIo: 16,
-  /** No args: gives the processor to the next runnable process of this guest. */
+  /** No arguments. Yields the processor to the next runnable process of this guest. */
   Yield: 17,
   /** Args: units of work finished. */
   WorkDone: 18,
@@ -126,7 +126,7 @@ export interface Workload {
   readonly arrivals?: Arrivals | undefined;
   /** Bytes of a request. */
   readonly requestBytes?: number | undefined;
-  /** Units of work after which the VM is done; undefined = runs for ever. */
+  /** Units of work after which the VM is done; undefined = runs forever. */
   readonly work?: number | undefined;
   /**
    * What `WorkDone` counts, in the plural: `requests`, `jobs`, `iterations`; or
@@ -161,21 +161,21 @@ export interface WorkloadDeps {
    * be read several times, so it is worth keeping.
    */
   openTrace(file: string, again: boolean): TraceFeed;
-  /** Made for its rules alone: tables as large as its memory are left out. */
+  /** Made only to check its rules: tables as large as its memory are left out. */
   readonly checking?: boolean;
 }
 
 /**
- * Bytes of a page trace, handed over by whoever can read files. The model pulls; the driver
+ * Bytes of a page trace, handed over by a caller who can read files. The model pulls; the driver
  * refills.
  */
 export interface TraceFeed {
-  /** Next chunk that is ready; undefined = none yet (starved) or, when `ended`, none any more. */
+  /** The next chunk that is ready. Undefined = none yet (starved) or, when `ended`, no more. */
   take(): Uint8Array | undefined;
   readonly ended: boolean;
   /** Start over from the first byte (looped traces). */
   rewind(): void;
-  /** What to call it in messages. */
+  /** What messages call it. */
   readonly name: string;
 }
 

@@ -2,9 +2,9 @@ import type { HostMemory } from '../../machine/host-memory.ts';
 import type { Vm } from '../vm.ts';
 
 /**
- * Backs the 4 KiB, 2 MiB or 1 GiB block around `gfn` with host memory, in one piece when it can:
- * the block must lie inside the VM and nothing of it be backed yet. Returns the page shift of what
- * was allocated (12, 21 or 30), or 0 when `gfn` was backed before.
+ * Backs the 4 KiB, 2 MiB or 1 GiB block around `gfn` with host memory, in one piece if possible:
+ * the block must lie inside the VM, and no part of it may be backed yet. Returns the page shift of
+ * what was allocated (12, 21 or 30), or 0 when `gfn` was already backed.
  */
 export function back(vm: Vm, memory: HostMemory, gfn: number, pageBytes: number): 0 | 12 | 21 | 30 {
   if (vm.p2m[gfn] !== 0) return 0;

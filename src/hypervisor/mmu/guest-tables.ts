@@ -10,8 +10,7 @@ const SET_PTE_INSTRUCTIONS = 8;
 
 /**
  * The kernel's store to the table entry `slot`, through its direct map of the table's frame. Under
- * shadow paging the visit may be trapped and emulated; returns after it has been performed either
- * way.
+ * shadow paging the visit may be trapped and emulated. Returns after the store has been performed.
  */
 export function visitEntry(core: Core, tables: PageTables, slot: number): void {
   const vpn = DIRECT_MAP + tables.frame[slot >> 9]!;

@@ -1,18 +1,20 @@
 import type { z } from 'zod';
+import type { Cycles } from '../../base/ids.ts';
 import { type Definition, registry } from '../../base/registry.ts';
 import type { Core, FaultPort } from '../../machine/core.ts';
 import type { HostMemory } from '../../machine/host-memory.ts';
 import type { PageTables } from '../../machine/page-tables.ts';
 import type { Processor } from '../../machine/processor.ts';
 import type { Observer } from '../../observe/observer.ts';
-import type { Cause, ExitReason } from '../../stats/leaves.ts';
 import type { HypervisorCosts } from '../costs.ts';
 import type { Lack, PolicyHost } from '../requirements.ts';
+import type { VcpuRequests } from '../vcpu-requests.ts';
 import type { Vcpu, Vm } from '../vm.ts';
+import type { WorldSwitch } from '../world-switch.ts';
 
 /**
- * How a VM's memory is virtualized. One method per event that a guest can cause; each lets the time
- * it takes pass on the core, exits included. One instance per VM.
+ * How a VM's memory is virtualized. One method per event that a guest can cause; each lets its time
+ * pass on the core, exits included. One instance per VM.
  */
 export interface Mmu extends FaultPort {
   /** Before the VM runs for the first time: back memory, build what exists from the start. */
@@ -29,20 +31,20 @@ export interface Mmu extends FaultPort {
   /** The guest's kernel writes a table entry: the visit that does it, and what follows from it. */
   storePte(vcpu: Vcpu, core: Core, slot: number, entry: number): void;
   /**
-   * The emulator translates the guest's instruction pointer in software: four entries, read for
-   * real.
+   * Something that this mode has asked of the vCPU (Request.Mmu), before it enters on its own core.
    */
-  readGuestPath(vcpu: Vcpu, core: Core, reason: ExitReason): void;
+  onRequest?(vcpu: Vcpu, core: Core): void;
   /** A guest frame is about to be touched by a device or by set-up code. */
   populate(gfn: number): void;
   /**
-   * Builds at no cost what a process (by its top table) that has been running for long has built
-   * up: for all that it maps, or for `page` alone.
+   * Builds, at no cost, what a long-running process (given by its top table) would have built up:
+   * for all that it maps, or for `page` alone.
    */
   warm(root: number, page?: number): void;
   /**
-   * What is wrong with the tables that this mode keeps for the hardware, against the guest's tables
-   * from `root` and where its frames are; undefined if nothing is. For checks; nothing changes.
+   * What is wrong with the tables that this mode keeps for the hardware, compared with the guest's
+   * tables from `root` and the backing of its frames; undefined if nothing is. For checks: changes
+   * nothing.
    */
   inspect(root: number): string | undefined;
 }
@@ -50,6 +52,8 @@ export interface Mmu extends FaultPort {
 /** What a VM's mode may use of the hypervisor. */
 export interface MmuDeps {
   readonly vm: Vm;
+  /** Exits and entries, and what handlers do between them. */
+  readonly world: WorldSwitch;
   readonly processor: Processor;
   readonly costs: HypervisorCosts;
   readonly tables: PageTables;
@@ -58,20 +62,10 @@ export interface MmuDeps {
   readonly hostVm: number;
   readonly upFront: boolean;
   readonly observer: Observer;
-  /** The vCPU that a core is executing. */
-  vcpuOn(core: Core): Vcpu;
-  /** #VMEXIT: charges the way out. */
-  exit(vcpu: Vcpu, core: Core, reason: ExitReason): void;
-  /** Handler work of the exit being handled. */
-  handle(vcpu: Vcpu, core: Core, reason: ExitReason, cycles: number): void;
-  /** Reads one line of memory in a handler: charged at the level that has it. */
-  readLine(vcpu: Vcpu, core: Core, reason: ExitReason, frame: number, line: number): void;
-  /** Fetch and decode of the exiting instruction, as far as decode assists do not save them. */
-  decode(vcpu: Vcpu, core: Core, reason: ExitReason): void;
-  /** VMRUN: picks the tag, flushes what must be, charges the way in. */
-  resume(vcpu: Vcpu, core: Core, reason: ExitReason): void;
-  /** All translations of the vCPU are stale: a new tag at the next VMRUN. */
-  loseTag(vcpu: Vcpu, cause: Cause): void;
+  /** Asks other vCPUs of the VM. */
+  readonly requests: VcpuRequests;
+  /** Calls `task` every `period` cycles from now on. */
+  every(period: Cycles, task: (now: Cycles) => void): void;
 }
 
 /**

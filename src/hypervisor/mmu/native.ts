@@ -1,16 +1,15 @@
 import * as z from 'zod';
 import type { Core } from '../../machine/core.ts';
 import { Verdict } from '../../machine/core.ts';
-import { flushAsid, invalidatePage } from '../../machine/flush.ts';
+import { flushAsid } from '../../machine/flush.ts';
 import { Cause, Leaf } from '../../stats/leaves.ts';
-import { TlbControl } from '../tags/tag-policy.ts';
 import type { Vcpu, Vm } from '../vm.ts';
-import { visitEntry } from './guest-tables.ts';
+import { invlpgInGuest, loadCr3InGuest, storeInGuest } from './guest-owned.ts';
 import type { Mmu, MmuDefinition, MmuDeps } from './mmu.ts';
 
 /**
- * No hypervisor: the guest owns the machine and its tables are what the hardware walks. The
- * yardstick for every other mode. Each VM gets one contiguous piece of host memory.
+ * No hypervisor: the guest owns the machine, and the hardware walks its tables. Every other mode is
+ * measured against this one. Each VM gets one contiguous piece of host memory.
  */
 class Native implements Mmu {
   readonly #deps: MmuDeps;
@@ -58,29 +57,10 @@ class Native implements Mmu {
   }
 
   storePte(_vcpu: Vcpu, core: Core, slot: number, entry: number): void {
-    visitEntry(core, this.#deps.tables, slot);
-    this.#deps.tables.set(slot, entry);
+    storeInGuest(this.#deps, core, slot, entry);
   }
 
-  readGuestPath(): void {}
-
   inspect(): undefined {}
-}
-
-/** MOV CR3 without an exit: the hardware drops the non-global entries of the current ASID. */
-export function loadCr3InGuest(deps: MmuDeps, vcpu: Vcpu, core: Core, root: number): void {
-  core.charge(Leaf.GuestKernel, deps.processor.instructions.movCr3);
-  vcpu.context.root = root;
-  core.root = root;
-  flushAsid(core, core.asid, vcpu.id, true, Cause.Cr3);
-  vcpu.vm.counters.tlb_flushes++;
-  deps.observer.onTlbFlush(core.now, core.id, vcpu.id, Cause.Cr3, TlbControl.FlushAsidNonGlobal);
-}
-
-/** INVLPG without an exit: the page of the current ASID goes, global or not. */
-export function invlpgInGuest(deps: MmuDeps, core: Core, vpn: number): void {
-  core.charge(Leaf.GuestKernel, deps.processor.instructions.invlpg);
-  invalidatePage(core, vpn, Cause.Invlpg);
 }
 
 export const native: MmuDefinition = {

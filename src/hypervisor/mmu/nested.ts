@@ -7,10 +7,10 @@ import { Cause, ExitReason } from '../../stats/leaves.ts';
 import type { Lack, PolicyHost } from '../requirements.ts';
 import type { Vcpu, Vm } from '../vm.ts';
 import { back, backAll } from './backing.ts';
-import { softWalk, visitEntry, walkSoftly } from './guest-tables.ts';
+import { invlpgInGuest, loadCr3InGuest, storeInGuest } from './guest-owned.ts';
 import type { Mmu, MmuDefinition, MmuDeps } from './mmu.ts';
-import { invlpgInGuest, loadCr3InGuest } from './native.ts';
 import { backingPages, pageSize } from './params.ts';
+import { decode } from './software-walks.ts';
 
 /**
  * Nested paging (RVI): the hardware walks the guest's tables through a nested table that the
@@ -22,7 +22,6 @@ class Nested implements Mmu {
   readonly #deps: MmuDeps;
   readonly #vm: Vm;
   readonly #pageBytes: number;
-  readonly #walk = softWalk();
   #root = 0;
 
   constructor(deps: MmuDeps, pageBytes: number) {
@@ -99,24 +98,23 @@ class Nested implements Mmu {
   onWalkFault(core: Core, _vpn: number, _write: boolean, fault: Fault): Verdict {
     if (fault === Fault.Table) return Verdict.GuestFault;
     const { costs } = this.#deps;
-    const vcpu = this.#deps.vcpuOn(core);
+    const vcpu = this.#deps.world.vcpuOn(core);
     const gfn = core.faultFrame;
     if (gfn >= this.#vm.memoryPages)
       throw new ModelError(`nested fault beyond guest memory: ${gfn}`);
-    this.#deps.exit(vcpu, core, ExitReason.Npf);
+    this.#deps.world.exit(vcpu, core, ExitReason.Npf);
     this.#vm.counters.nested_faults++;
     const shift = back(this.#vm, this.#deps.memory, gfn, this.#pageBytes);
     const lines = shift === 0 ? 0 : 64 * (1 << (shift - 12));
     this.#map(gfn);
-    this.#deps.handle(
-      vcpu,
+    this.#deps.world.handle(
       core,
       ExitReason.Npf,
       costs.faultPath +
         costs.nestedFill +
         (shift === 0 ? 0 : costs.hostFault + lines * costs.zeroPageLine),
     );
-    this.#deps.resume(vcpu, core, ExitReason.Npf);
+    this.#deps.world.resume(vcpu, core, ExitReason.Npf);
     return Verdict.Retry;
   }
 
@@ -134,20 +132,15 @@ class Nested implements Mmu {
 
   onGlobalFlush(vcpu: Vcpu, core: Core): void {
     for (let write = 0; write < 2; write++) {
-      this.#deps.exit(vcpu, core, ExitReason.Cr4Write);
-      this.#deps.decode(vcpu, core, ExitReason.Cr4Write);
-      this.#deps.loseTag(vcpu, Cause.Cr3);
-      this.#deps.resume(vcpu, core, ExitReason.Cr4Write);
+      this.#deps.world.exit(vcpu, core, ExitReason.Cr4Write);
+      decode(this.#deps, vcpu, core, ExitReason.Cr4Write);
+      this.#deps.world.loseTag(vcpu, Cause.Cr3);
+      this.#deps.world.resume(vcpu, core, ExitReason.Cr4Write);
     }
   }
 
   storePte(_vcpu: Vcpu, core: Core, slot: number, entry: number): void {
-    visitEntry(core, this.#deps.tables, slot);
-    this.#deps.tables.set(slot, entry);
-  }
-
-  readGuestPath(vcpu: Vcpu, core: Core, reason: ExitReason): void {
-    readGuestTables(this.#deps, vcpu, core, reason, this.#walk, this.#vm.p2m);
+    storeInGuest(this.#deps, core, slot, entry);
   }
 
   inspect(): string | undefined {
@@ -172,27 +165,6 @@ class Nested implements Mmu {
       if (wrong !== undefined) return wrong;
     }
     return undefined;
-  }
-}
-
-/** First page of the kernel text the emulator fetches from: every decode walks to it. */
-const KERNEL_TEXT = (15 << 27) + 256;
-
-/** A software walk of the guest's tables by the hypervisor: one line read per level. */
-export function readGuestTables(
-  deps: MmuDeps,
-  vcpu: Vcpu,
-  core: Core,
-  reason: ExitReason,
-  walk: ReturnType<typeof softWalk>,
-  p2m: Int32Array,
-  page = KERNEL_TEXT,
-): void {
-  const { tables } = deps;
-  walkSoftly(tables, vcpu.guestRoot, page, walk);
-  for (let i = 0; i < walk.depth; i++) {
-    const frame = p2m[tables.frame[walk.nodes[i]!]!]!;
-    if (frame !== 0) deps.readLine(vcpu, core, reason, frame, indexAt(page, 4 - i) >> 3);
   }
 }
 

@@ -20,9 +20,9 @@ export interface ShadowPage {
   readonly gfns: Int32Array;
   /** Slots of parent shadow tables that point here. */
   readonly parents: Set<number>;
-  /** May lag its guest table until the next flush point (KVM: out of sync). */
+  /** May lag behind its guest table until the next flush point (KVM: out of sync). */
   unsync: boolean;
-  /** Consecutive emulated writes that cleared a present entry: a process that exits. */
+  /** Consecutive emulated writes that cleared a present entry: the sign of a process that exits. */
   cleared: number;
 }
 
@@ -32,7 +32,7 @@ export const isStorable = (entry: number) =>
 
 const keyOf = (gfn: number, level: number, role: Role) => gfn * 32 + level * 4 + role;
 
-/** What a change cost, in entries: the caller prices it. */
+/** What a change cost, in entries; the caller charges for it. */
 export interface ShadowWork {
   rmap: number;
   zapped: number;
@@ -137,7 +137,7 @@ export class ShadowPages {
     return page;
   }
 
-  /** Loss records of a leaf shadow belong to the guest table it mirrors now. */
+  /** The loss records of a leaf shadow now belong to the guest table that it mirrors. */
   tieMirror(page: ShadowPage): void {
     const guestNode = this.#vm.nodeOfFrame[page.gfn]!;
     if (page.level === 1 && guestNode !== 0) this.#tables.mirror[page.node] = guestNode;
@@ -191,7 +191,7 @@ export class ShadowPages {
     this.work.flush = true;
   }
 
-  /** Takes write access to a guest frame away wherever it is mapped. */
+  /** Removes write access to a guest frame wherever it is mapped. */
   writeProtect(gfn: number): void {
     const slots = this.#rmap[gfn];
     if (!slots) return;
@@ -205,7 +205,7 @@ export class ShadowPages {
     }
   }
 
-  /** Drops a shadow page, its entries and the links to it. */
+  /** Drops a shadow page with its entries and the links to it. */
   zap(page: ShadowPage): void {
     this.#vm.counters.shadow_zaps++;
     const { entries } = this.#tables;

@@ -1,4 +1,4 @@
-/** How a shadow pager follows the guest's writes to its tables. */
+/** How a shadow pager tracks the guest's writes to its tables. */
 export interface ShadowProfile {
   /** One line, printed by `worldswitch list shadow-profiles`. */
   readonly summary: string;

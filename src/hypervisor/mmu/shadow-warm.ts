@@ -5,10 +5,9 @@ import { isStorable, Role, type ShadowPage, type ShadowPages } from './shadow-pa
 const USER_TOPS = 15;
 
 /**
- * Builds the shadows that a process which has been running for long would have: of everything its
- * tables map in user space, at no cost, as long as shadow pages are left (`room`). What the guest
- * maps large is shadowed by the pieces of 4 KiB that faults would fill one by one. Nothing runs
- * yet.
+ * Builds the shadows that a long-running process would have, at no cost: of everything that its
+ * tables map in user space, as long as shadow pages are left (`room`). What the guest maps large is
+ * shadowed in pieces of 4 KiB, which faults would fill one by one. Nothing runs yet.
  */
 export function warmShadows(
   pages: ShadowPages,

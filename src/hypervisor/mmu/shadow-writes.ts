@@ -5,6 +5,7 @@ import type { Vcpu } from '../vm.ts';
 import type { MmuDeps } from './mmu.ts';
 import type { ShadowPages } from './shadow-pages.ts';
 import type { ShadowProfile } from './shadow-profiles.ts';
+import { decode } from './software-walks.ts';
 
 /**
  * What happens when the guest writes to a table that is shadowed and therefore write-protected: the
@@ -19,7 +20,7 @@ export class TableWrites {
   #slot = -1;
   #entry = 0;
   #emulated = false;
-  /** The table written last by an emulated store, and how often in a row. */
+  /** The table last written by an emulated store, and how many times in a row. */
   #floodGfn = -1;
   #floodCount = 0;
 
@@ -36,13 +37,13 @@ export class TableWrites {
     this.#emulated = false;
   }
 
-  /** The store is over; true if it has been emulated. */
+  /** The store is over; true if it was emulated. */
   end(): boolean {
     this.#slot = -1;
     return this.#emulated;
   }
 
-  /** A fault that was no write to a table: the guest is doing something else. */
+  /** A fault that was not a write to a table: the guest is doing something else. */
   calm(): void {
     this.#floodCount = 0;
   }
@@ -63,10 +64,11 @@ export class TableWrites {
       return Verdict.Retry;
     }
     // The emulator: fetch, decode, store, bring the shadows up to date.
-    deps.decode(vcpu, core, reason);
-    deps.handle(vcpu, core, reason, deps.costs.emulateWrite);
+    decode(deps, vcpu, core, reason);
+    deps.world.handle(core, reason, deps.costs.emulateWrite);
     if (this.#slot < 0 || deps.tables.frame[this.#slot >> 9] !== gfn) {
-      // Not an entry: the frame is data by now. It floods and loses its shadows.
+      // Not an entry: the frame now holds data. The write floods the table, which loses its
+      // shadows.
       for (const page of [...shadows]) this.#pages.zap(page);
       return Verdict.Retry;
     }
@@ -101,14 +103,14 @@ export class TableWrites {
         continue;
       }
       this.#pages.dropLeaf(page, index);
-      // An out-of-sync page is left over from a time when the frame was another table; its next use
-      // syncs it.
+      // An out-of-sync page is left over from when the frame was another table; it is synchronized
+      // on its next use.
       const usable = (entry & Pte.Present) !== 0 && (entry & Pte.Accessed) !== 0 && !page.unsync;
       if (usable && eagerInstall && vm.p2m[target(entry)] !== 0) {
         const flags = this.#pages.leafFlags(entry, target(entry));
         this.#pages.setLeaf(page, index, target(entry), flags);
       }
     }
-    if (this.#profile.flushEveryWrite) this.#deps.loseTag(vcpu, Cause.Shootdown);
+    if (this.#profile.flushEveryWrite) this.#deps.world.loseTag(vcpu, Cause.Shootdown);
   }
 }

@@ -6,15 +6,16 @@ import type { Vcpu, Vm } from '../vm.ts';
 import { back, backAll } from './backing.ts';
 import { frameOf, softWalk, visitEntry, walkSoftly } from './guest-tables.ts';
 import type { Mmu, MmuDefinition, MmuDeps } from './mmu.ts';
-import { readGuestTables } from './nested.ts';
 import { inspectShadows } from './shadow-inspect.ts';
 import { isStorable, Role, type ShadowPage, ShadowPages } from './shadow-pages.ts';
 import { type ShadowProfile, shadowProfileNames, shadowProfiles } from './shadow-profiles.ts';
 import { warmShadows } from './shadow-warm.ts';
 import { TableWrites } from './shadow-writes.ts';
+import { decode, readGuestTables } from './software-walks.ts';
 
 /**
- * KVM: recycling starts below so many free shadow pages and ends at so many (mmu.h, Linux 2.6.33).
+ * KVM: recycling starts when fewer shadow pages than the first number are free, and ends at the
+ * second (mmu.h, Linux 2.6.33).
  */
 const MIN_FREE = 5;
 const REFILL = 25;
@@ -75,19 +76,19 @@ class Shadow implements Mmu {
 
   onWalkFault(core: Core, vpn: number, write: boolean): Verdict {
     const deps = this.#deps;
-    const vcpu = deps.vcpuOn(core);
+    const vcpu = deps.world.vcpuOn(core);
     // The hardware reason is #PF either way; table writes are told apart because they are what
     // shadowing costs.
     const reason = this.#hitsTable(vcpu, vpn, write) ? ExitReason.PteWrite : ExitReason.PageFault;
     this.#reason = reason;
-    deps.exit(vcpu, core, reason);
-    deps.handle(vcpu, core, reason, deps.costs.faultPath);
+    deps.world.exit(vcpu, core, reason);
+    deps.world.handle(core, reason, deps.costs.faultPath);
     this.#pages.resetWork();
     const verdict = this.#resolve(vcpu, core, vpn, write);
     // The root may be among the tables that lost their shadows.
     this.#currentRoot(vcpu, core);
     this.#settleWork(vcpu, core, reason);
-    deps.resume(vcpu, core, reason);
+    deps.world.resume(vcpu, core, reason);
     return verdict;
   }
 
@@ -104,11 +105,11 @@ class Shadow implements Mmu {
     const deps = this.#deps;
     const { counters } = this.#vm;
     const reason = this.#reason;
-    readGuestTables(deps, vcpu, core, reason, this.#walk, this.#vm.p2m, vpn);
+    readGuestTables(deps, vcpu, core, reason, vpn, this.#walk);
     const { level, entry, slot } = this.#walk;
     const allowed = level !== 0 && (!write || (entry & Pte.Writable) !== 0);
     if (!allowed) {
-      deps.handle(vcpu, core, reason, deps.costs.injectEvent);
+      deps.world.handle(core, reason, deps.costs.injectEvent);
       this.#writes.calm();
       return Verdict.GuestFault;
     }
@@ -117,7 +118,7 @@ class Shadow implements Mmu {
     deps.tables.entries[slot] = marked;
     this.#walk.entry = marked;
     const gfn = frameOf(this.#walk, vpn);
-    this.#touchBacking(vcpu, core, gfn);
+    this.#touchBacking(core, gfn);
     if (write && this.#pages.isTable(gfn) && !this.#pages.isWritableTable(gfn)) {
       const verdict = this.#writes.trapped(vcpu, core, reason, gfn);
       if (verdict === Verdict.Emulated) return verdict;
@@ -129,11 +130,11 @@ class Shadow implements Mmu {
     return Verdict.Retry;
   }
 
-  #touchBacking(vcpu: Vcpu, core: Core, gfn: number): void {
+  #touchBacking(core: Core, gfn: number): void {
     const { costs, memory } = this.#deps;
     if (back(this.#vm, memory, gfn, 4096) === 0) return;
     const cycles = costs.hostFault + 64 * costs.zeroPageLine;
-    this.#deps.handle(vcpu, core, this.#reason, cycles);
+    this.#deps.world.handle(core, this.#reason, cycles);
   }
 
   /** Builds the missing shadow levels for `vpn` and installs its leaf. */
@@ -156,11 +157,11 @@ class Shadow implements Mmu {
       const gfn = direct
         ? target(guestEntry) + offset - (offset % 512 ** (level - 1))
         : tables.frame[target(tables.entries[this.#guestSlot(vcpu, vpn, level)]!)]!;
-      page = this.#child(vcpu, core, slot, gfn, level - 1, direct ? role : Role.Table);
+      page = this.#child(core, slot, gfn, level - 1, direct ? role : Role.Table);
     }
     const gfn = target(guestEntry) + offset;
     this.#pages.setLeaf(page, vpn & 511, gfn, this.#pages.leafFlags(guestEntry, gfn));
-    this.#deps.handle(vcpu, core, reason, costs.shadowFill);
+    this.#deps.world.handle(core, reason, costs.shadowFill);
   }
 
   #guestSlot(vcpu: Vcpu, vpn: number, level: number): number {
@@ -173,40 +174,33 @@ class Shadow implements Mmu {
   }
 
   /**
-   * The shadow of the guest's root, which the hardware walks from now on; rebuilt if it has been
+   * The shadow of the guest's root, which the hardware walks from now on; rebuilt if it was
    * dropped.
    */
   #currentRoot(vcpu: Vcpu, core: Core): ShadowPage {
     const gfn = this.#deps.tables.frame[vcpu.guestRoot]!;
-    const root = this.#pages.get(gfn, 4, Role.Table) ?? this.#build(vcpu, core, gfn, 4, Role.Table);
+    const root = this.#pages.get(gfn, 4, Role.Table) ?? this.#build(core, gfn, 4, Role.Table);
     vcpu.context.root = root.node;
     core.root = root.node;
     return root;
   }
 
-  #build(vcpu: Vcpu, core: Core, gfn: number, level: number, role: Role): ShadowPage {
+  #build(core: Core, gfn: number, level: number, role: Role): ShadowPage {
     const { costs } = this.#deps;
     this.#vm.counters.shadow_pages_built++;
     const cycles = costs.shadowPageAlloc + 64 * costs.zeroPageLine;
-    this.#deps.handle(vcpu, core, this.#reason, cycles);
+    this.#deps.world.handle(core, this.#reason, cycles);
     return this.#pages.build(gfn, level, role);
   }
 
   /** Finds or builds the child of an upper shadow entry and links it. */
-  #child(
-    vcpu: Vcpu,
-    core: Core,
-    parentSlot: number,
-    gfn: number,
-    level: number,
-    role: Role,
-  ): ShadowPage {
+  #child(core: Core, parentSlot: number, gfn: number, level: number, role: Role): ShadowPage {
     const { costs } = this.#deps;
     const reason = this.#reason;
     let page = this.#pages.get(gfn, level, role);
-    this.#deps.handle(vcpu, core, reason, costs.shadowLookup);
-    if (page?.unsync && !this.#sync(vcpu, core, reason, page)) page = undefined;
-    page ??= this.#build(vcpu, core, gfn, level, role);
+    this.#deps.world.handle(core, reason, costs.shadowLookup);
+    if (page?.unsync && !this.#sync(core, reason, page)) page = undefined;
+    page ??= this.#build(core, gfn, level, role);
     this.#pages.link(parentSlot, page);
     return page;
   }
@@ -224,19 +218,19 @@ class Shadow implements Mmu {
     const deps = this.#deps;
     const reason = ExitReason.Cr3Write;
     this.#reason = reason;
-    deps.exit(vcpu, core, reason);
-    deps.decode(vcpu, core, reason);
+    deps.world.exit(vcpu, core, reason);
+    decode(deps, vcpu, core, reason);
     this.#pages.resetWork();
-    this.#touchBacking(vcpu, core, deps.tables.frame[vcpu.guestRoot]!);
+    this.#touchBacking(core, deps.tables.frame[vcpu.guestRoot]!);
     this.#recycle(vcpu);
-    deps.handle(vcpu, core, reason, deps.costs.shadowLookup);
+    deps.world.handle(core, reason, deps.costs.shadowLookup);
     const root = this.#currentRoot(vcpu, core);
     for (const page of [...this.#pages.unsync]) {
-      if (this.#pages.reaches(root, page)) this.#sync(vcpu, core, reason, page);
+      if (this.#pages.reaches(root, page)) this.#sync(core, reason, page);
     }
     this.#settleWork(vcpu, core, reason);
-    deps.loseTag(vcpu, Cause.Cr3);
-    deps.resume(vcpu, core, reason);
+    deps.world.loseTag(vcpu, Cause.Cr3);
+    deps.world.resume(vcpu, core, reason);
   }
 
   useRoot(vcpu: Vcpu, core: Core): void {
@@ -252,14 +246,14 @@ class Shadow implements Mmu {
     const deps = this.#deps;
     const reason = ExitReason.Invlpg;
     this.#reason = reason;
-    deps.exit(vcpu, core, reason);
-    deps.decode(vcpu, core, reason);
+    deps.world.exit(vcpu, core, reason);
+    decode(deps, vcpu, core, reason);
     this.#pages.resetWork();
     const walk = walkSoftly(deps.tables, vcpu.context.root, vpn, this.#walk);
     if (walk.level === 1) this.#pages.dropLeaf(this.#pages.at(walk.slot >> 9)!, walk.slot & 511);
     this.#settleWork(vcpu, core, reason);
-    deps.loseTag(vcpu, Cause.Invlpg);
-    deps.resume(vcpu, core, reason);
+    deps.world.loseTag(vcpu, Cause.Invlpg);
+    deps.world.resume(vcpu, core, reason);
   }
 
   onGlobalFlush(vcpu: Vcpu, core: Core): void {
@@ -267,24 +261,24 @@ class Shadow implements Mmu {
     const reason = ExitReason.Cr4Write;
     this.#reason = reason;
     for (let write = 0; write < 2; write++) {
-      deps.exit(vcpu, core, reason);
-      deps.decode(vcpu, core, reason);
+      deps.world.exit(vcpu, core, reason);
+      decode(deps, vcpu, core, reason);
       this.#pages.resetWork();
       const root = this.#currentRoot(vcpu, core);
       for (const page of [...this.#pages.unsync]) {
-        if (this.#pages.reaches(root, page)) this.#sync(vcpu, core, reason, page);
+        if (this.#pages.reaches(root, page)) this.#sync(core, reason, page);
       }
       this.#settleWork(vcpu, core, reason);
-      deps.loseTag(vcpu, Cause.Cr3);
-      deps.resume(vcpu, core, reason);
+      deps.world.loseTag(vcpu, Cause.Cr3);
+      deps.world.resume(vcpu, core, reason);
     }
   }
 
   /**
-   * Brings an out-of-sync leaf shadow up to date; false if nothing of it was left and it was
+   * Brings an out-of-sync leaf shadow up to date; false if nothing was left of it and it was
    * dropped.
    */
-  #sync(vcpu: Vcpu, core: Core, reason: ExitReason, page: ShadowPage): boolean {
+  #sync(core: Core, reason: ExitReason, page: ShadowPage): boolean {
     const deps = this.#deps;
     const { tables, costs } = deps;
     const { counters, nodeOfFrame, p2m } = this.#vm;
@@ -303,7 +297,7 @@ class Shadow implements Mmu {
       compared++;
       if (index >> 3 !== line) {
         line = index >> 3;
-        deps.readLine(vcpu, core, reason, p2m[page.gfn]!, line);
+        deps.world.readLine(core, reason, p2m[page.gfn]!, line);
       }
       const entry = guest === 0 ? 0 : tables.entries[guest + index]!;
       const same =
@@ -319,14 +313,14 @@ class Shadow implements Mmu {
       tables.entries[first + index] = (p2m[target(entry)]! << 7) | flags;
     }
     counters.resync_entries += compared;
-    deps.handle(vcpu, core, reason, compared * costs.syncEntry);
+    deps.world.handle(core, reason, compared * costs.syncEntry);
     this.#pages.work.flush = true;
     if (kept > 0) return true;
     this.#pages.zap(page);
     return false;
   }
 
-  /** When too few shadow pages are free, the oldest go. */
+  /** When too few shadow pages are free, the oldest are dropped. */
   #recycle(vcpu: Vcpu): void {
     const { active } = this.#pages;
     if (this.#budget - active.size >= MIN_FREE) return;
@@ -338,18 +332,14 @@ class Shadow implements Mmu {
     }
   }
 
-  /** Prices what happened to reverse mappings and entries; stale translations cost the tag. */
+  /** Charges for changes of reverse mappings and entries; stale translations cost the tag. */
   #settleWork(vcpu: Vcpu, core: Core, reason: ExitReason): void {
     const { work } = this.#pages;
     const { costs } = this.#deps;
     const cycles = work.rmap * costs.rmapEntry + work.zapped * costs.zapEntry;
-    if (cycles > 0) this.#deps.handle(vcpu, core, reason, cycles);
-    if (work.flush) this.#deps.loseTag(vcpu, Cause.Shootdown);
+    if (cycles > 0) this.#deps.world.handle(core, reason, cycles);
+    if (work.flush) this.#deps.world.loseTag(vcpu, Cause.Shootdown);
     this.#pages.resetWork();
-  }
-
-  readGuestPath(vcpu: Vcpu, core: Core, reason: ExitReason): void {
-    readGuestTables(this.#deps, vcpu, core, reason, softWalk(), this.#vm.p2m);
   }
 
   inspect(root: number): string | undefined {
@@ -366,12 +356,14 @@ const params = z.object({
     .int()
     .min(64)
     .max(1 << 22)
+    .meta({ unit: 'pages', usual: '2 % of the memory pages of the VM, at least 64' })
     .optional()
     .describe('shadow pages per VM; default 2 % of its memory pages, at least 64'),
   floodLimit: z
     .int()
     .min(0)
     .max(1 << 20)
+    .meta({ unit: 'writes', usual: 'from the profile' })
     .optional()
     .describe('emulated writes in a row to one table after which it is unshadowed; 0 = never'),
 });

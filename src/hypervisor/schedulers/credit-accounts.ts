@@ -5,14 +5,14 @@ import type { SchedulerHost } from './scheduler.ts';
 export const Priority = { Boost: 0, Under: -1, Over: -2, Idle: -64 } as const;
 
 /**
- * A vCPU that runs all the time burns this much. Xen counts 10 in a millisecond, made for
- * timeslices of 30; finer credits keep shares right at 1.
+ * What a vCPU that runs all the time burns. Xen counts 10 per millisecond, made for timeslices of
+ * 30 ms; finer credits keep the shares right at 1 ms.
  */
 const CREDITS_PER_MS = 1000;
 
 /**
- * What the accounts ask of the scheduler when a capped VM has overdrawn, or is within its cap
- * again.
+ * What the accounts ask of the scheduler when a capped VM has overdrawn its credits, or is within
+ * its cap again.
  */
 export interface Parking {
   park(vcpu: VcpuId): void;
@@ -40,7 +40,8 @@ export class CreditAccounts {
   readonly #cyclesPerCredit: number;
   readonly #credit: Int32Array;
   /**
-   * Cycles run that do not make a whole credit yet (or, negative, that rounding charged too much).
+   * Cycles run that do not make up a whole credit yet (or, if negative, that rounding charged too
+   * much).
    */
   readonly #rest: Float64Array;
   /** Cycles of the current charge period that have been burnt ahead, by a tick. */
@@ -75,7 +76,7 @@ export class CreditAccounts {
     this.#ahead[vcpu] = ran;
   }
 
-  /** A tick has found `vcpu` running: it earns from now on. False if it did already. */
+  /** A tick has found `vcpu` running: it earns from now on. False if it already did. */
   activate(vcpu: VcpuId): boolean {
     const vm = this.#host.vmOf(vcpu);
     const vcpus = this.#activeVcpus[vm]!;
@@ -118,7 +119,7 @@ export class CreditAccounts {
         someoneWantsMore = true;
       } else {
         if (weightLeft > 0) total += Math.ceil(((fair - peak) * weightTotal) / weightLeft);
-        // First in the next period, so that those who want more come after it and share its
+        // First in the next period, so that VMs which want more come after it and share its
         // surplus.
         if (someoneWantsMore) {
           this.#activeVms = [vm, ...this.#activeVms.filter((other) => other !== vm)];

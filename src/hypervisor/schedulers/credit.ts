@@ -11,16 +11,18 @@ import {
   type SchedulerHost,
 } from './scheduler.ts';
 
-/** Shortest turn that a rate limit leaves over: CSCHED_MIN_TIMER, Xen 4.8. */
+/** Shortest turn that a rate limit leaves: CSCHED_MIN_TIMER, Xen 4.8. */
 const MIN_TURN_PS = 100e6;
 
 const params = z.object({
   timeslice: duration()
     .refine((ps) => ps >= 1e9 && ps <= 1e12, 'Xen accepts timeslices from 1ms to 1s')
+    .meta({ range: 'from 1ms to 1s' })
     .prefault('30ms') // Xen 4.1: three ticks; sched_credit_tslice_ms (1-1000) since 4.2
     .describe('longest turn, and the accounting period'),
   tick: duration()
     .refine((ps) => ps >= 1e6, 'a tick is at least 1us')
+    .meta({ range: 'of at least 1us', usual: 'a third of the timeslice' })
     .optional() // Xen 4.1: 10 ms of 30; since 4.2 a third of the timeslice
     .describe('how often a running vCPU is debited and loses its boost; default: a third of it'),
   ratelimit: duration()
@@ -46,7 +48,7 @@ export const credit: SchedulerDefinition<typeof params> = {
   create: (chosen, host) => new Credit(chosen, host),
 };
 
-/** Held: runnable, but out of its VM's cap. */
+/** Held: runnable, but its VM has reached its cap. */
 const State = { Blocked: 0, Queued: 1, Running: 2, Held: 3 } as const;
 
 class Credit implements Scheduler {
@@ -190,7 +192,7 @@ class Credit implements Scheduler {
     return this.#parked[vcpu] === 1;
   }
 
-  /** Behind all of its priority; a vCPU that yielded lets one of the next class pass as well. */
+  /** Behind all vCPUs of its priority; one that yielded also lets one of the next class pass. */
   #enqueue(vcpu: VcpuId, pcpu: PcpuId): void {
     const { priority } = this.#accounts;
     const queue = this.#queues[pcpu]!;
@@ -209,8 +211,7 @@ class Credit implements Scheduler {
   }
 
   /**
-   * A vCPU has been queued: who should hear of it? Its own pCPU if it goes first there, and a free
-   * one.
+   * A vCPU has been queued: who must be told? Its own pCPU if it goes first there, and a free one.
    */
   #tickle(vcpu: VcpuId): void {
     const home = this.#home[vcpu]!;

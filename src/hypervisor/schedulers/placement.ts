@@ -4,9 +4,9 @@ import type { SchedulerHost } from './scheduler.ts';
 const Pass = { Busy: 0, Idle: 1, Asked: 2 } as const;
 
 /**
- * What policies with one run queue per pCPU share: where a new vCPU starts, which pCPUs idle, and
- * which idle pCPU is asked to come and fetch work. An idle pCPU that has been asked is not asked
- * again before its scheduling pass, so that two wake-ups reach two idle pCPUs.
+ * What policies with one run queue per pCPU share: where a new vCPU starts, which pCPUs are idle,
+ * and which idle pCPU is asked to come and fetch work. An idle pCPU that has been asked is not
+ * asked again before its scheduling pass, so that two wake-ups reach two idle pCPUs.
  */
 export class Placement {
   readonly #host: SchedulerHost;
@@ -48,17 +48,17 @@ export class Placement {
     this.#pass[pcpu] = Pass.Idle;
   }
 
-  /** Nothing runs there, whether or not a pass is on its way. */
+  /** Nothing runs there, whether or not a pass is due. */
   isIdle(pcpu: PcpuId): boolean {
     return this.#pass[pcpu] !== Pass.Busy;
   }
 
-  /** Nothing runs there and nothing is about to. */
+  /** Nothing runs there and no pass is due. */
   isFree(pcpu: PcpuId): boolean {
     return this.#pass[pcpu] === Pass.Idle;
   }
 
-  /** Asks for a scheduling pass on `pcpu`. */
+  /** Requests a scheduling pass on `pcpu`. */
   ask(pcpu: PcpuId): void {
     if (this.#pass[pcpu] === Pass.Idle) {
       this.#pass[pcpu] = Pass.Asked;

@@ -13,11 +13,13 @@ import {
 const params = z.object({
   timeslice: duration()
     .refine((ps) => ps >= 1e6, 'a timeslice is at least 1us')
+    .meta({ range: 'of at least 1us' })
     .prefault('30ms')
     .describe('longest turn'),
   references: z
     .int()
     .min(0)
+    .meta({ unit: 'references' })
     .prefault(0)
     .describe('turns of so many memory references instead of time; 0 = time'),
   steal: z

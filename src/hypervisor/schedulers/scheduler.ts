@@ -14,7 +14,7 @@ export interface Decision {
 }
 
 /**
- * Decides who runs next. Never starts, stops or charges anything: the dispatcher does, so that
+ * Decides who runs next. Never starts, stops or charges anything: the dispatcher does that, so that
  * every policy pays the same prices and passes the same checks. Calls arrive in simulated-time
  * order per pCPU.
  */
@@ -25,14 +25,11 @@ export interface Scheduler {
   wake(vcpu: VcpuId, now: Cycles): void;
   /** Running -> blocked (HLT). */
   sleep(vcpu: VcpuId, now: Cycles): void;
-  /** Still runnable, gives up the rest of its slice. */
+  /** Still runnable, but gives up the rest of its slice. */
   yield(vcpu: VcpuId, now: Cycles): void;
   /** Slice over, or something better woke. */
   preempted(vcpu: VcpuId, now: Cycles): void;
-  /**
-   * `vcpu` ran `ran` cycles on `pcpu`, up to `now`. Precedes the call that says why it stopped, and
-   * `tick`.
-   */
+  /** `vcpu` ran `ran` cycles on `pcpu`, up to `now`. Precedes the call that says why it stopped. */
   charge(vcpu: VcpuId, pcpu: PcpuId, ran: Cycles, now: Cycles): void;
   /** Who runs next on `pcpu`? The vCPU leaves the run queue. */
   pick(pcpu: PcpuId, now: Cycles, out: Decision): void;
@@ -45,7 +42,7 @@ export interface Scheduler {
   readonly sliceReferences: number;
 }
 
-/** All that a policy may see of the host, and the two things it may ask for. */
+/** Everything that a policy may see of the host, and the two things that it may ask for. */
 export interface SchedulerHost {
   readonly pcpuCount: number;
   readonly vcpuCount: number;
@@ -64,8 +61,8 @@ export interface SchedulerHost {
   /** Cycles the vCPU on `pcpu` has run since it was last charged, at `now`; 0 when idle. */
   ranSinceCharge(pcpu: PcpuId, now: Cycles): Cycles;
   /**
-   * A scheduling pass soon: this cycle if local to the caller, after an IPI if not. Asking twice is
-   * asking once.
+   * Requests a scheduling pass: in this cycle if `pcpu` is in its own pass, else as soon as it can,
+   * after an IPI where there is a hypervisor. Asking twice is asking once.
    */
   resched(pcpu: PcpuId): void;
   /** Calls `task` every `period` cycles from now on. */

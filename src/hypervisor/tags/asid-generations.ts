@@ -7,17 +7,18 @@ export const asidParams = z.object({
   asids: z
     .int()
     .min(2)
+    .meta({ unit: 'ASIDs', usual: 'as many as the processor has' })
     .optional()
     .describe("number of ASIDs, the host's included; the processor's if absent"),
 });
 
 /**
- * What a switch between two vCPUs does to the tags of a pCPU: nothing; all numbers void; all void
- * and numbering starts at 1 again.
+ * What a switch between two vCPUs does to the tags of a pCPU: nothing; all numbers become void; or
+ * all become void and numbering starts at 1 again.
  */
 export type SwitchEffect = 'keep' | 'void' | 'restart';
 
-/** A vCPU in no generation: it takes a new number at its next VMRUN. */
+/** A vCPU without a generation: it takes a new number at its next VMRUN. */
 const LOST = 0;
 
 /**
@@ -37,7 +38,7 @@ export class AsidGenerations implements TagPolicy {
   /** By vCPU. */
   readonly #vcpuGeneration: Float64Array;
   readonly #vcpuAsid: Int32Array;
-  /** By vCPU and pCPU: the number it ran under there last; 0 = never ran there. */
+  /** By vCPU and pCPU: the number under which it last ran there; 0 = never ran there. */
   readonly #ranUnder: Int32Array;
 
   constructor(deps: TagDeps, asids: number | undefined, atSwitch: SwitchEffect) {

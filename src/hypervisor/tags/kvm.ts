@@ -3,9 +3,9 @@ import type { TagDefinition } from './tag-policy.ts';
 
 /**
  * KVM on processors without flush-by-ASID (Linux 2.6.33, arch/x86/kvm/svm.c: new_asid, pre_svm_run,
- * svm_vcpu_load). Host-side switches leave guest tags alone, so a vCPU that comes back to its pCPU
- * finds what others have not evicted. Forgetting the number is the only flush there is; one flush
- * of everything follows each time a pCPU has handed out all its numbers.
+ * svm_vcpu_load). Switches in the host leave guest tags alone, so a vCPU that returns to its pCPU
+ * finds whatever others have not evicted. Forgetting the number is the only way to flush; each time
+ * a pCPU has used all its numbers, everything is flushed once.
  */
 export const kvm: TagDefinition<typeof asidParams> = {
   name: 'kvm',

@@ -17,8 +17,8 @@ export interface TagGrant {
   asid: Asid;
   tlbControl: TlbControl;
   /**
-   * True when `asid` differs from what this vCPU ran under on this pCPU last time (its old entries
-   * are unreachable).
+   * True when `asid` differs from the one under which this vCPU last ran on this pCPU (its old
+   * entries are unreachable).
    */
   fresh: boolean;
   /** True when the flush or the fresh tag happened because the numbers ran out. */
@@ -47,7 +47,7 @@ export interface TagDeps {
   /** CPUID Fn8000_000A EBX: number of ASIDs, the host's included. */
   readonly asids: number;
   readonly flushByAsid: boolean;
-  /** Early K8: entries of different ASIDs are not told apart reliably. */
+  /** Early K8: entries of different ASIDs are not reliably told apart. */
   readonly erratum170: boolean;
 }
 

@@ -1,5 +1,6 @@
 import type { Markish, PlotOptions } from '@observablehq/plot';
 import { type Figure, htmlText } from './page.ts';
+import { themes } from './style.ts';
 
 /**
  * Draws figures: Observable Plot on a document that exists in memory only, which gives the same
@@ -9,7 +10,10 @@ import { type Figure, htmlText } from './page.ts';
 
 export interface Swatch {
   readonly label: string;
+  /** `none`: an outline. */
   readonly colour: string;
+  /** A line with these dashes (none: '') instead of a box. */
+  readonly dash?: string;
 }
 
 export interface Drawing {
@@ -17,19 +21,29 @@ export interface Drawing {
   readonly title: string;
   readonly description: string;
   readonly legend?: readonly Swatch[];
+  /** As wide as a desk screen. */
+  readonly wide?: boolean;
+  /** Follow the pointer with a line: time goes to the right. */
+  readonly cross?: boolean;
   readonly options: PlotOptions;
   readonly marks: (plot: PlotModule) => Markish[];
 }
 
 export type PlotModule = typeof import('@observablehq/plot');
 
-/** Width of every figure in px: as wide as the text beside it on a desk, scrolled on a phone. */
-export const WIDTH = 720;
+/** Width of figures in px: two beside each other on a desk of 1280 px, or one alone. */
+export const HALF = 540;
+export const WIDE = 1220;
+export const widthOf = (wide: boolean): number => (wide ? WIDE : HALF);
+/** Of the letters, in px. */
+const FONT = 13;
+/** A figure is never shown so small that its letters fall below 12 px: it scrolls instead. */
+const SMALLEST = 12 / FONT;
 /**
- * Of the letters, in px: measured widths of DejaVu Sans at 12 px, the widest of the usual fonts,
- * stay below.
+ * Width of the letters, in px: measured widths of DejaVu Sans at this size, the widest of the usual
+ * fonts, stay below.
  */
-const LETTER = 7.6;
+export const LETTER = 8.2;
 
 export class Pencil {
   readonly #plot: PlotModule;
@@ -48,16 +62,17 @@ export class Pencil {
     return new Pencil(plot, parseHTML('<!DOCTYPE html><html><body></body></html>').document);
   }
 
-  draw({ id, title, legend = [], options, marks, ...drawing }: Drawing): Figure {
+  draw({ id, legend = [], options, marks, wide = false, cross, ...drawing }: Drawing): Figure {
+    const title = sentenceCase(drawing.title);
     const description = drawing.description.trim();
-    const width = options.width ?? WIDTH;
+    const width = widthOf(wide);
     const drawn = this.#plot.plot({
       width,
-      marginBottom: 44,
+      marginBottom: 46,
       ...options,
       className: 'plot',
       document: this.#document,
-      style: { fontSize: '12px' },
+      style: { fontSize: `${FONT}px` },
       marks: marks(this.#plot),
     });
     const svg = drawn.outerHTML.replace(/<style>.*?<\/style>/s, '');
@@ -67,9 +82,11 @@ export class Pencil {
       id,
       title,
       description,
+      wide,
       svg: [
         `<svg role="img" aria-labelledby="${id}-title" aria-describedby="${id}-desc" width="${width}" height="${height + above}"`,
-        ` viewBox="0 0 ${width} ${height + above}" fill="currentColor" font-family="system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif" font-size="12">`,
+        ` viewBox="0 0 ${width} ${height + above}" style="min-width:${Math.ceil(width * SMALLEST)}px"${cross ? ' data-cross=""' : ''}`,
+        ` fill="currentColor" font-family="system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif" font-size="${FONT}">`,
         `<title id="${id}-title">${htmlText(title)}</title>`,
         `<desc id="${id}-desc">${htmlText(description)}</desc>`,
         '<g aria-hidden="true">',
@@ -85,23 +102,31 @@ export class Pencil {
 function legendSvg(legend: readonly Swatch[], width: number): { text: string; height: number } {
   let x = 0;
   let y = 4;
-  const parts = legend.map(({ label, colour }) => {
-    const takes = 18 + label.length * LETTER + 14;
+  const parts = legend.map(({ label, colour, dash }) => {
+    const takes = 18 + label.length * LETTER + 12;
     if (x > 0 && x + takes > width) {
       x = 0;
       y += 20;
     }
-    const part = `<rect x="${x}" y="${y}" width="12" height="12" fill="${colour}"/><text x="${x + 17}" y="${y + 10.5}">${htmlText(label)}</text>`;
+    const sign =
+      dash === undefined
+        ? `<rect x="${x + 0.5}" y="${y + 0.5}" width="11" height="11" fill="${colour}"${colour === 'none' ? ' stroke="currentColor" stroke-dasharray="2 2"' : ''}/>`
+        : `<line x1="${x - 2}" x2="${x + 14}" y1="${y + 6}" y2="${y + 6}" stroke="${colour}" stroke-width="2" stroke-dasharray="${dash || 'none'}"/>`;
+    const part = `${sign}<text x="${x + 17}" y="${y + 10.5}">${htmlText(label)}</text>`;
     x += takes;
     return part.replaceAll(/(\d\.\d\d)\d+/g, '$1');
   });
   return { text: parts.join(''), height: legend.length > 0 ? y + 20 : 0 };
 }
 
+/** `Walk share`, but `p95 latency`. */
+export const sentenceCase = (text: string): string =>
+  /^p\d/.test(text) ? text : text.charAt(0).toUpperCase() + text.slice(1);
+
 /** The figure as a file of its own. */
 export function standaloneSvg({ svg }: Figure): string {
-  const style =
-    '<style>:root{--page:#fff;color:#1b1f24;background:#fff}@media (prefers-color-scheme:dark){:root{--page:#14171b;color:#e6e9ed;background:#14171b}}text{white-space:pre}</style>';
+  const paper = 'color:var(--text);background:var(--page)';
+  const style = `<style>:root{${themes.light};${paper}}@media (prefers-color-scheme:dark){:root{${themes.dark}}}text{white-space:pre}</style>`;
   const [, head, rest] = /^(<svg [^>]*>)(.*)$/s.exec(svg)!;
   return `${head!.replace('<svg ', '<svg xmlns="http://www.w3.org/2000/svg" ')}${style}${rest}\n`;
 }

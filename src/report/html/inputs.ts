@@ -42,7 +42,7 @@ function vmGroups(scenario: unknown): Table[] {
       workload.find(([path]) => path === 'kind')?.[1] ?? '',
     ];
   });
-  return [{ caption: 'VMs, by group', head: [...used, 'workload'], rows }];
+  return [{ caption: 'VMs by group', head: [...used, 'workload'], rows, beside: true }];
 }
 
 export function inputsSection(
@@ -65,7 +65,8 @@ export function inputsSection(
       ...(resolved !== undefined
         ? [
             {
-              caption: 'What the scenario says first of all',
+              caption: 'What the scenario says, the main points',
+              beside: true,
               head,
               rows: rows.filter(([path]) => MAIN.test(path)),
             },

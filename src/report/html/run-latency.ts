@@ -1,32 +1,45 @@
+import { enumerated } from '../../base/collections.ts';
 import type { RunFiles } from '../../files/results.ts';
 import type { Row } from '../../files/tables.ts';
 import { requestsNeeded } from '../../stats/window.ts';
-import { counted, plain } from '../quantities.ts';
-import { groupBy, grouped, short } from '../table.ts';
+import { counted, countedRange, plain } from '../quantities.ts';
+import { groupBy, grouped } from '../table.ts';
 import { type Drawing, marginFor } from './charts.ts';
 import { foldVms, number } from './run-ledger.ts';
-import { colours } from './run-time.ts';
-import { series } from './style.ts';
+import { ms, VmColours } from './run-time.ts';
 
 /** How long requests took: percentiles from the table of VMs, distributions from latencies.csv. */
 
-const ms = (ns: number) => ns / 1e6;
+/** A logarithmic axis with some room at its ends and ticks at 1, 2 and 5, or at 1 alone. */
+export function logScale(values: readonly number[]) {
+  const [least, most] = [Math.min(...values), Math.max(...values)];
+  // At least a decade, so that there are some ticks.
+  const room = Math.max(1.3, Math.sqrt((10 * least) / most));
+  const domain: [number, number] = [least / room, most * room];
+  const wide = most / least > 300;
+  const ticks: number[] = [];
+  for (let decade = Math.floor(Math.log10(domain[0])); 10 ** decade <= domain[1]; decade++) {
+    for (const step of wide ? [1] : [1, 2, 5]) {
+      const tick = Number(`${step}e${decade}`);
+      if (tick >= domain[0] && tick <= domain[1]) ticks.push(tick);
+    }
+  }
+  return { type: 'log', domain, ticks, tickFormat: plain, grid: true } as const;
+}
 
-const scale = {
-  type: 'log',
+const scale = (values: readonly number[]) => ({
+  ...logScale(values),
   label: 'latency, ms',
-  labelAnchor: 'center',
-  labelArrow: 'none',
-  grid: true,
-  ticks: 6,
-  tickFormat: short,
-} as const;
+  labelAnchor: 'center' as const,
+  labelArrow: 'none' as const,
+});
 
+/** Told apart by shape, since colours say which VM. */
 const quantiles = [
-  ['latency_p50_ns', 'p50'],
-  ['latency_p95_ns', 'p95'],
-  ['latency_p99_ns', 'p99'],
-  ['latency_max_ns', 'max'],
+  ['latency_p50_ns', 'p50', 'circle', 0.5],
+  ['latency_p95_ns', 'p95', 'square', 0.95],
+  ['latency_p99_ns', 'p99', 'triangle', 0.99],
+  ['latency_max_ns', 'max', undefined, undefined],
 ] as const;
 
 export const hasRequests = (row: Row) =>
@@ -53,10 +66,10 @@ export function latencies(files: RunFiles): Drawing | undefined {
   const lines = foldVms(serving);
   const points = [...lines].flatMap(([line, rows]) =>
     quantiles
-      .map(([column, name], i) => ({
+      .map(([column, name, symbol]) => ({
         line,
         name,
-        colour: series[i]!,
+        symbol,
         value: ms(Math.max(...rows.map((row) => number(row, column)))),
       }))
       // Too few requests for the percentile.
@@ -66,76 +79,97 @@ export function latencies(files: RunFiles): Drawing | undefined {
     const own = points.filter((point) => point.line === line).map(({ value }) => value);
     return { line, from: Math.min(...own), to: Math.max(...own) };
   });
-  const worst = points
-    .filter(({ name }) => name === 'p99')
-    .toSorted((a, b) => b.value - a.value)[0];
+  const worst = (['p99', 'p95', 'p50'] as const).flatMap((name) =>
+    points
+      .filter((point) => point.name === name)
+      .toSorted((a, b) => b.value - a.value)
+      .slice(0, 1),
+  )[0];
   const highest = worst
-    ? `The highest 99th percentile is that of ${worst.line}: ${plain(worst.value)} ms.`
-    : `No VM has the ${grouped(requestsNeeded(0.99))} requests that a 99th percentile takes.`;
+    ? ` The highest ${worst.name} is that of ${worst.line}: ${plain(worst.value)} ms.`
+    : '';
+  const title = ({ line, name, value }: (typeof points)[number]) =>
+    `${line}: ${name} ${plain(value)} ms`;
+  const dots = points.filter(({ symbol }) => symbol !== undefined);
   return {
     id: 'latency',
     title: 'Latency of requests',
-    description: `Median, 95th and 99th percentile and maximum of the time from the arrival of a request to its end; where VMs share a line, that of the worst. ${highest}`,
-    legend: quantiles.map(([, label], i) => ({ label, colour: series[i]! })),
+    description: `Median (p50, circle), 95th (p95, square) and 99th percentile (p99, triangle) and maximum (upright stroke) of the time from the arrival of a request to its end${lines.size < serving.length ? ', of the worst VM of each group' : ''}.${highest}${tooFew(serving)}`,
     options: {
-      height: 64 + lines.size * 26,
+      height: 62 + lines.size * 30,
       marginTop: 12,
       marginLeft: marginFor([...lines.keys()]),
       marginRight: 30,
-      x: scale,
-      y: { domain: [...lines.keys()], label: null },
-      color: { type: 'identity' },
+      x: scale(points.map(({ value }) => value)),
+      y: { domain: [...lines.keys()], label: null, type: 'band' },
       symbol: {
-        domain: quantiles.map(([, name]) => name),
-        range: ['circle', 'square', 'triangle', 'diamond'],
+        domain: ['circle', 'square', 'triangle'],
+        range: ['circle', 'square', 'triangle'],
       },
     },
     marks: (plot) => [
-      plot.ruleY(spans, { y: 'line', x1: 'from', x2: 'to' }),
-      plot.dot(points, {
+      plot.ruleY(spans, { y: 'line', x1: 'from', x2: 'to', strokeOpacity: 0.5 }),
+      plot.tickX(
+        points.filter(({ symbol }) => symbol === undefined),
+        { x: 'value', y: 'line', strokeWidth: 2, insetTop: 2, insetBottom: 2, title },
+      ),
+      plot.dot(dots, {
         x: 'value',
         y: 'line',
-        fill: 'colour',
-        symbol: 'name',
+        fill: 'currentColor',
+        stroke: 'var(--page, #fff)',
+        strokeWidth: 1,
+        symbol: 'symbol',
         r: 5,
-        title: ({ line, name, value }: (typeof points)[number]) =>
-          `${line}: ${name} ${plain(value)} ms`,
+        title,
       }),
     ],
   };
+}
+
+/** Which percentiles are not shown, and why. */
+function tooFew(serving: readonly Row[]): string {
+  return quantiles
+    .flatMap(([column, name, , q]) => {
+      const lacking = serving.filter((row) => q !== undefined && number(row, column) === 0);
+      if (lacking.length === 0) return [];
+      const whose =
+        lacking.length === serving.length ? 'any VM' : enumerated(lacking.map((row) => row['vm']!));
+      return ` No ${name} for ${whose}: it takes ${grouped(requestsNeeded(q!))} requests.`;
+    })
+    .join('');
 }
 
 /** Share of the requests that took at most so long. */
 export function latencyDistribution(files: RunFiles): Drawing | undefined {
   const byVm = groupBy(files.latencies, (row) => row['vm']!);
   if (byVm.size === 0) return undefined;
-  const serving = files.vms.filter((row) => byVm.has(row['vm']!));
-  const few = serving.length <= series.length;
-  const nameOf = new Map(serving.map((row) => [row['vm']!, few ? row['vm']! : row['group']!]));
-  const names = [...new Set(nameOf.values())];
-  const colour = colours(names);
+  const vms = new VmColours(files);
   const points = [...byVm].flatMap(([vm, rows]) =>
     [
       { quantile: 0, row: rows[0]! },
       ...rows.map((row) => ({ quantile: number(row, 'quantile'), row })),
     ].map(({ quantile, row }) => ({
       vm,
-      name: nameOf.get(vm) ?? vm,
+      name: vms.nameOf(vm),
       share: 100 * quantile,
       latency: ms(number(row, 'latency_ns')),
     })),
   );
+  const seen = files.vms.filter((row) => byVm.has(row['vm']!));
+  const n = seen.map((row) => requestsSeen(row));
   return {
     id: 'latency-distribution',
     title: 'Distribution of latencies',
-    description: `Per cent of the requests of each VM that took at most so long${few ? '' : '; VMs of a group in the same colour'}.`,
-    legend: names.map((label) => ({ label, colour: colour.get(label)! })),
+    description: `Per cent of the requests of each VM that took no longer than this: ${countedRange(n, 'requests')} for each VM${vms.each ? '' : '. VMs of a group share a colour'}.`,
+    cross: true,
+    legend: vms.legend(points.map(({ name }) => name)),
     options: {
-      height: 280,
+      height: 300,
       marginTop: 34,
       marginLeft: 64,
       marginRight: 30,
-      x: scale,
+      x: scale(points.map(({ latency }) => latency)),
       y: { label: 'requests, %', labelArrow: 'none', grid: true, domain: [0, 100] },
       color: { type: 'identity' },
     },
@@ -145,7 +179,7 @@ export function latencyDistribution(files: RunFiles): Drawing | undefined {
         y: 'share',
         z: 'vm',
         curve: 'step-after',
-        stroke: ({ name }: (typeof points)[number]) => colour.get(name)!,
+        stroke: ({ name }: (typeof points)[number]) => vms.of(name),
         strokeWidth: 2,
         title: 'vm',
       }),

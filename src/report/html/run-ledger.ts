@@ -1,16 +1,11 @@
 import type { RunFiles } from '../../files/results.ts';
 import type { Row } from '../../files/tables.ts';
-import { type LossCause, lossCauses } from '../../stats/leaves.ts';
-import { walkMetric } from '../../stats/metrics.ts';
-import { leafHelp } from '../costs.ts';
-import { groupBy, short } from '../table.ts';
+import { groupBy, percent, short } from '../table.ts';
 import { type Drawing, marginFor } from './charts.ts';
-import { causeColours, leafColours } from './style.ts';
+import type { Table } from './page.ts';
+import { leaves, onColour, page } from './style.ts';
 
-/**
- * Where cycles went and why translations were lost: stacked bars from the ledger and the table of
- * VMs.
- */
+/** Where cycles went: stacked bars and tables of numbers from the ledger. */
 
 /** From so many VMs on, those of one group share a bar. */
 export const FOLD = 25;
@@ -22,219 +17,200 @@ export function foldVms(vms: readonly Row[], most = FOLD): Map<string, readonly 
   if (vms.length < most) return new Map(vms.map((row) => [row['vm']!, [row]]));
   return new Map(
     [...groupBy(vms, (row) => row['group']!)].map(([group, rows]) => [
-      rows.length > 1 ? `${group} (${rows.length})` : group,
+      rows.length > 1 ? `${group} (${rows.length} VMs)` : group,
       rows,
     ]),
   );
 }
 
-interface Part {
-  readonly bar: string;
-  readonly part: string;
-  readonly value: number;
-  readonly share: number;
+/** A bar, or what a bar is about. */
+interface Bar {
+  readonly name: string;
+  /** Cycles by leaf. */
+  readonly cycles: ReadonlyMap<string, number>;
+  /** Of the measured time of the vCPUs, or of the pCPU. */
+  readonly elapsed: number;
+  /** Cycles in which the VMs waited for a pCPU. */
+  readonly waited: number;
 }
 
-const meanings: Readonly<Record<string, string>> = {
-  'guest.user': 'instructions of guest programs',
-  'guest.kernel': 'instructions of guest kernels',
-  'tlb.l2hit': 'L1 TLB misses that hit the L2',
-  'walk.guest': 'reading guest, native or shadow tables',
-  'walk.nested': 'reading nested tables',
-  'data.stall': 'waiting for data lines',
-  'exit.transition': '#VMEXIT and VMRUN',
-  'exit.handler': 'hypervisor code of exits',
-  switch: 'taking up another vCPU',
-  shootdown: 'invalidating other cores',
-  host: 'devices and interrupts of the host',
-  idle: 'nothing to run',
-};
+const orderOfLeaf = Object.keys(leaves);
+const sum = (rows: readonly Row[], column: string) =>
+  rows.reduce((total, row) => total + number(row, column), 0);
 
-const orderOfLeaf = Object.keys(leafColours);
-
-export function ledgerOfVms({ vms, ledger }: RunFiles): Drawing {
-  const bars = foldVms(vms);
-  const parts = [...bars].flatMap(([bar, rows]) => {
-    const names = new Set(rows.map((row) => row['vm']!));
-    const elapsed = rows.reduce((sum, row) => sum + number(row, 'elapsed_cycles'), 0);
-    return partsOf(
-      bar,
-      ledger.filter((row) => names.has(row['vm']!)),
-      elapsed,
-    );
-  });
-  return stacked(parts, [...bars.keys()], {
-    id: 'ledger-vms',
-    title: 'Where the cycles of each VM went',
-    description: `Cycles that pCPUs spent for each VM, by ledger leaf, in per cent of the measured time of its vCPU. What is missing to 100 % it was halted or waited for a pCPU. ${largest(parts, 'VM')}`,
-    label: 'per cent of the measured time',
-  });
-}
-
-export function ledgerOfCores({ ledger }: RunFiles): Drawing {
-  const byCore = groupBy(ledger, (row) => row['id']!);
-  const parts = [...byCore].flatMap(([pcpu, rows]) => {
-    const elapsed = rows.reduce((sum, row) => sum + number(row, 'cycles'), 0);
-    return partsOf(`pCPU ${pcpu}`, rows, elapsed);
-  });
-  return stacked(
-    parts,
-    [...byCore.keys()].map((pcpu) => `pCPU ${pcpu}`),
-    {
-      id: 'ledger-cores',
-      title: 'Where the cycles of each core went',
-      description: `All cycles of each pCPU, by ledger leaf: every cycle is in exactly one. ${largest(parts, 'pCPU')}`,
-      label: 'per cent of the measured time',
-    },
+function byLeaf(rows: readonly Row[]): Map<string, number> {
+  const groups = groupBy(rows, (row) => row['leaf']!);
+  return new Map(
+    orderOfLeaf.flatMap((leaf) => {
+      const cycles = sum(groups.get(leaf) ?? [], 'cycles');
+      return cycles > 0 ? [[leaf, cycles]] : [];
+    }),
   );
 }
 
-function partsOf(bar: string, rows: readonly Row[], whole: number): Part[] {
-  const byLeaf = groupBy(rows, (row) => row['leaf']!);
-  return orderOfLeaf.flatMap((leaf) => {
-    const value = (byLeaf.get(leaf) ?? []).reduce((sum, row) => sum + number(row, 'cycles'), 0);
-    return value > 0 ? [{ bar, part: leaf, value, share: value / (whole || 1) }] : [];
-  });
+function barsOfVms({ vms, ledger }: RunFiles): Bar[] {
+  const byVm = groupBy(ledger, (row) => row['vm']!);
+  return [...foldVms(vms)].map(([name, rows]) => ({
+    name,
+    cycles: byLeaf(rows.flatMap((row) => byVm.get(row['vm']!) ?? [])),
+    elapsed: sum(rows, 'elapsed_cycles') || 1,
+    waited: sum(rows, 'ready_cycles') + sum(rows, 'parked_cycles'),
+  }));
 }
 
-function largest(parts: readonly Part[], what: string): string {
-  const overhead = parts.filter(({ part }) => !/^(guest\.|idle|data\.|tlb\.)/.test(part));
-  const [worst] = overhead.toSorted((a, b) => b.share - a.share);
-  if (!worst) return '';
-  const name = worst.bar.startsWith(what) ? worst.bar : `${what} ${worst.bar}`;
-  return `The largest part besides guest work and stalls is ${worst.part} of ${name}: ${(worst.share * 100).toFixed(1)} %.`;
-}
+const total = ({ cycles }: Bar) => [...cycles.values()].reduce((all, value) => all + value, 0);
 
-interface StackedOptions {
-  readonly id: string;
+interface Part {
+  readonly bar: string;
+  /** Of the ledger; undefined: the VM waited. */
+  readonly leaf: string | undefined;
+  readonly from: number;
+  readonly to: number;
   readonly title: string;
-  readonly description: string;
-  readonly label: string;
 }
 
-function stacked(
-  parts: readonly Part[],
-  bars: readonly string[],
-  options: StackedOptions,
-): Drawing {
-  const used = orderOfLeaf.filter((leaf) => parts.some(({ part }) => part === leaf));
+/** Narrower parts have no number on them: per cent of the time. */
+const ROOM = 3.4;
+
+export function ledgerOfVms(files: RunFiles): Drawing | undefined {
+  const bars = barsOfVms(files);
+  if (bars.every((bar) => total(bar) + bar.waited === 0)) return undefined;
+  const parts = bars.flatMap(partsOf);
+  const used = orderOfLeaf.filter((leaf) => parts.some((part) => part.leaf === leaf));
+  const worked = parts.filter(({ leaf }) => leaf !== undefined);
+  const waits = parts.some(({ leaf }) => leaf === undefined);
+  const folded = bars.length < files.vms.length;
+  const ends = bars.map((bar) => ({
+    bar: bar.name,
+    at: Math.max(0, ...parts.filter((part) => part.bar === bar.name).map(({ to }) => to)),
+    text: `ran ${percent(total(bar) / bar.elapsed)} %`,
+  }));
   return {
-    ...options,
-    legend: used.map((leaf) => ({ label: leaf, colour: leafColours[leaf]! })),
-    options: barOptions(bars, { label: options.label, percent: true }),
-    marks: (plot) => [
-      plot.barX(parts, {
-        x: 'share',
-        y: 'bar',
-        fill: (part: Part) => leafColours[part.part]!,
-        stroke: 'var(--page, #fff)',
-        strokeWidth: 0.5,
-        title: ({ bar, part, value, share }: Part) =>
-          `${bar}: ${part} (${meanings[part] ?? leafHelp(part, '')}), ${(share * 100).toFixed(2)} %, ${short(value)} cycles`,
-      }),
-      plot.ruleX([0]),
+    id: 'ledger-vms',
+    title: 'Where the cycles of each VM went',
+    description: `Per cent of the measured time of each vCPU${folded ? ', VMs of a group together' : ''}: what its pCPU did for it while it ran${waits ? ', and how long it waited for a pCPU' : ''}. The rest of the time it was halted. ${largest(bars)}`,
+    wide: true,
+    legend: [
+      ...used.map((leaf) => ({ label: leaves[leaf]!.words, colour: leaves[leaf]!.colour })),
+      ...(waits ? [{ label: 'waited for a pCPU', colour: 'none' }] : []),
     ],
-  };
-}
-
-export function barOptions(bars: readonly string[], x: object): Drawing['options'] {
-  return {
-    height: 60 + bars.length * 26,
-    marginLeft: marginFor(bars),
-    marginTop: 12,
-    marginRight: 24,
-    x: { labelAnchor: 'center', labelArrow: 'none', grid: true, ...x },
-    y: { domain: bars, label: null },
-    color: { type: 'identity' },
-  };
-}
-
-/** Undefined when nothing walked. */
-export function causesOfWalks({ vms }: RunFiles): Drawing | undefined {
-  const bars = foldVms(vms);
-  const parts = [...bars].flatMap(([bar, rows]) => {
-    const total = (column: string) => rows.reduce((sum, row) => sum + number(row, column), 0);
-    const instructions = total('instructions');
-    return lossCauses.flatMap((part) => {
-      const value = total(walkMetric(part));
-      return value > 0 && instructions > 0
-        ? [{ bar, part, value, share: (1000 * value) / instructions }]
-        : [];
-    });
-  });
-  if (parts.length === 0) return undefined;
-  const [worst] = parts.toSorted((a, b) => b.share - a.share);
-  return {
-    id: 'walk-causes',
-    title: 'Why translations were lost',
-    description: `Page walks per 1000 guest instructions in the measured window, by what the translation had been lost to. Most: ${worst!.part} in ${worst!.bar}, ${short(worst!.share)} per 1000 instructions.`,
-    legend: lossCauses
-      .filter((cause) => parts.some(({ part }) => part === cause))
-      .map((label) => ({ label, colour: causeColours[label] })),
-    options: barOptions([...bars.keys()], { label: 'page walks per 1000 instructions' }),
-    marks: (plot) => [
-      plot.barX(parts, {
-        x: 'share',
-        y: 'bar',
-        fill: ({ part }: Part) => causeColours[part as LossCause],
-        stroke: 'var(--page, #fff)',
-        strokeWidth: 0.5,
-        title: ({ bar, part, value }: Part) => `${bar}: ${part}, ${short(value)} walks`,
-      }),
-      plot.ruleX([0]),
-    ],
-  };
-}
-
-export function exitsByReason({ exits }: RunFiles): Drawing | undefined {
-  const reasons = [...groupBy(exits, (row) => row['reason']!)]
-    .map(([reason, rows]) => {
-      const total = (column: string) => rows.reduce((sum, row) => sum + number(row, column), 0);
-      return {
-        reason,
-        count: total('count'),
-        transition: total('transition_cycles'),
-        handler: total('handler_cycles'),
-      };
-    })
-    .toSorted((a, b) => b.transition + b.handler - a.transition - a.handler);
-  if (reasons.length === 0) return undefined;
-  const parts = reasons.flatMap(({ reason, transition, handler }) => [
-    { bar: reason, part: 'exit.transition', cycles: transition },
-    { bar: reason, part: 'exit.handler', cycles: handler },
-  ]);
-  const first = reasons[0]!;
-  return {
-    id: 'exits',
-    title: 'Exits by reason',
-    description: `Cycles of all #VMEXITs by reason: the transition into the hypervisor and back, and the code that handles it; at the end of each bar, how often. ${first.reason} cost most: ${short(first.transition + first.handler)} cycles in ${short(first.count)} exits.`,
-    legend: ['exit.transition', 'exit.handler'].map((label) => ({
-      label,
-      colour: leafColours[label]!,
-    })),
     options: {
-      ...barOptions(
-        reasons.map(({ reason }) => reason),
-        { label: 'cycles', tickFormat: short },
-      ),
-      marginRight: 90,
+      height: 66 + bars.length * 30,
+      marginLeft: marginFor(bars.map(({ name }) => name)),
+      marginTop: 12,
+      marginRight: 96,
+      x: {
+        labelAnchor: 'center',
+        labelArrow: 'none',
+        grid: true,
+        label: 'per cent of the measured time',
+        domain: [0, 100],
+      },
+      y: { domain: bars.map(({ name }) => name), label: null },
+      color: { type: 'identity' },
     },
     marks: (plot) => [
-      plot.barX(parts, {
-        x: 'cycles',
+      plot.barX(worked, {
+        x1: 'from',
+        x2: 'to',
         y: 'bar',
-        fill: (part: { part: string }) => leafColours[part.part]!,
-        title: ({ bar, part, cycles }: (typeof parts)[number]) =>
-          `${bar}: ${part}, ${short(cycles)} cycles`,
+        fill: ({ leaf }: Part) => leaves[leaf!]!.colour,
+        stroke: page,
+        strokeWidth: 0.5,
+        title: 'title',
       }),
-      plot.text(reasons, {
-        x: (row: (typeof reasons)[number]) => row.transition + row.handler,
-        y: 'reason',
-        text: (row: (typeof reasons)[number]) => `${short(row.count)} ×`,
-        dx: 6,
-        textAnchor: 'start',
-      }),
+      plot.barX(
+        parts.filter(({ leaf }) => leaf === undefined),
+        {
+          x1: 'from',
+          x2: 'to',
+          y: 'bar',
+          fill: page,
+          stroke: 'currentColor',
+          strokeDasharray: '2 2',
+          insetLeft: 1,
+          title: 'title',
+        },
+      ),
+      plot.text(
+        worked.filter(({ from, to }) => to - from > ROOM),
+        {
+          x: ({ from, to }: Part) => (from + to) / 2,
+          y: 'bar',
+          text: ({ from, to }: Part) => (to - from).toFixed(1),
+          fill: ({ leaf }: Part) => onColour(leaves[leaf!]!.colour),
+          pointerEvents: 'none',
+        },
+      ),
+      plot.text(ends, { x: 'at', y: 'bar', text: 'text', dx: 6, textAnchor: 'start' }),
       plot.ruleX([0]),
     ],
+  };
+}
+
+function partsOf(bar: Bar): Part[] {
+  let to = 0;
+  const next = (leaf: string | undefined, cycles: number, what: string): Part => {
+    const from = to;
+    to = Math.min(100, from + (100 * cycles) / bar.elapsed);
+    const title = `${bar.name}: ${what}, ${percent(cycles / bar.elapsed)} % of the time, ${short(cycles)} cycles`;
+    return { bar: bar.name, leaf, from, to, title };
+  };
+  return [
+    ...[...bar.cycles].map(([leaf, cycles]) =>
+      next(leaf, cycles, `${leaves[leaf]!.meaning} (${leaf})`),
+    ),
+    ...(bar.waited > 0 ? [next(undefined, bar.waited, 'waiting for a pCPU')] : []),
+  ];
+}
+
+/** What costs most of a VM's time besides the work itself. */
+function largest(bars: readonly Bar[]): string {
+  const [worst] = bars
+    .flatMap(({ name, cycles, elapsed }) =>
+      [...cycles].map(([leaf, value]) => ({ name, leaf, share: value / elapsed })),
+    )
+    .filter(({ leaf }) => !/^(guest\.|idle|data\.|tlb\.)/.test(leaf))
+    .toSorted((a, b) => b.share - a.share);
+  if (!worst) return '';
+  const { words } = leaves[worst.leaf]!;
+  return `Besides the work itself and waiting for memory, the largest part is ${words} in ${worst.name}: ${percent(worst.share)} % of its time.`;
+}
+
+/** The numbers of the bars. */
+export function ledgerTables(files: RunFiles): Table[] {
+  const vms = barsOfVms(files);
+  const cores = [...groupBy(files.ledger, (row) => row['id']!)].map(([pcpu, rows]) => ({
+    name: `pCPU ${pcpu}`,
+    cycles: byLeaf(rows),
+    elapsed: sum(rows, 'cycles') || 1,
+    waited: 0,
+  }));
+  return [
+    leafTable(vms, 'VM', {
+      caption: 'The same in numbers: per cent of the measured time of each vCPU',
+      ran: true,
+    }),
+    leafTable(cores, 'pCPU', {
+      caption: 'By core: per cent of the measured time of each pCPU',
+      ran: false,
+    }),
+  ].map((table) => ({ ...table, folded: true }));
+}
+
+function leafTable(
+  bars: readonly Bar[],
+  what: string,
+  { caption, ran }: { readonly caption: string; readonly ran: boolean },
+): Table {
+  const used = orderOfLeaf.filter((leaf) => bars.some(({ cycles }) => cycles.has(leaf)));
+  return {
+    caption,
+    head: [what, ...(ran ? ['ran'] : []), ...used.map((leaf) => leaves[leaf]!.words)],
+    rows: bars.map((bar) => [
+      bar.name,
+      ...(ran ? [percent(total(bar) / bar.elapsed)] : []),
+      ...used.map((leaf) => percent((bar.cycles.get(leaf) ?? 0) / bar.elapsed)),
+    ]),
   };
 }

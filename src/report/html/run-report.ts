@@ -7,6 +7,8 @@ import { grouped } from '../table.ts';
 import type { Drawing, Pencil } from './charts.ts';
 import { inputsSection } from './inputs.ts';
 import type { Page, Section, Table } from './page.ts';
+import { answerOf } from './run-answer.ts';
+import { exitsByReason, exitTables } from './run-exits.ts';
 import {
   hasRequests,
   latencies,
@@ -14,44 +16,48 @@ import {
   requestsSeen,
   unserved,
 } from './run-latency.ts';
-import { causesOfWalks, exitsByReason, ledgerOfCores, ledgerOfVms, number } from './run-ledger.ts';
-import { causesOverTime, runningOverTime, tlbOverTime } from './run-time.ts';
+import { ledgerOfVms, ledgerTables, number } from './run-ledger.ts';
+import { runningOverTime, tlbOverTime } from './run-time.ts';
 import { coreTimeline } from './run-trace.ts';
+import { causesOfWalks, causesOverTime } from './run-walks.ts';
+
+interface Resolved {
+  readonly description?: string;
+  readonly duration?: string;
+  readonly warmup?: string;
+  readonly host?: { readonly processor?: string };
+  readonly hypervisor?: {
+    readonly profile?: string;
+    readonly mmu?: { readonly kind?: string };
+    readonly scheduler?: { readonly kind?: string; readonly timeslice?: string };
+  };
+}
 
 /** The report of one run. */
-export async function runReport(files: RunFiles, pencil: Pencil): Promise<Page> {
+export function runReport(files: RunFiles, pencil: Pencil): Page {
   const { manifest, vms } = files;
-  const scenario = parse(files.resolved) as {
-    readonly description?: string;
-    readonly duration?: string;
-    readonly warmup?: string;
-    readonly host?: { readonly processor?: string; readonly cpu?: { readonly clock?: string } };
-  };
+  const scenario = parse(files.resolved) as Resolved;
   const mhz = clockOf(files);
   const warmup = scenario.duration === 'work' ? 0 : milliseconds(scenario.warmup);
   const draw = (...drawings: readonly (Drawing | undefined)[]) =>
     drawings.flatMap((drawing) => (drawing ? [pencil.draw(drawing)] : []));
-  const pcpus = new Set(files.ledger.map((row) => row['id'])).size;
-  const window = files.metrics.find(
-    (row) => row['scope'] === 'host' && row['metric'] === 'elapsed_cycles',
-  );
   const sections: Section[] = [
     {
+      id: 'ledger',
+      title: 'Where the cycles went',
+      figures: draw(ledgerOfVms(files)),
+      tables: ledgerTables(files),
+    },
+    {
       id: 'vms',
-      title: 'VMs',
+      title: 'What each VM got done',
       text: (manifest.notes ?? []).map((note) => `Note: ${note}.`),
       tables: [vmTable(vms, mhz)],
     },
     {
-      id: 'ledger',
-      title: 'Where the cycles went',
-      figures: draw(ledgerOfVms(files), ledgerOfCores(files)),
-    },
-    {
       id: 'time',
       title: 'What ran when',
-      text: files.slices ? [] : ['A run with --trace csv also shows here what ran on each core.'],
-      figures: draw(await coreTimeline(files, warmup, mhz), runningOverTime(files, warmup, mhz)),
+      figures: draw(coreTimeline(files, mhz) ?? runningOverTime(files, warmup, mhz)),
     },
     {
       id: 'translations',
@@ -66,20 +72,21 @@ export async function runReport(files: RunFiles, pencil: Pencil): Promise<Page> 
       id: 'exits',
       title: 'Exits',
       figures: draw(exitsByReason(files)),
-      tables: exitTable(files.exits),
+      tables: exitTables(files),
     },
     {
       id: 'latency',
       title: 'Latency',
       text: unserved(vms),
-      figures: draw(latencyDistribution(files), latencies(files)),
+      figures: draw(latencies(files), latencyDistribution(files)),
     },
   ];
   return {
     title: `${manifest.scenario}: one run`,
+    answer: answerOf(files, scenario.hypervisor?.mmu?.kind !== 'native'),
     lead: [
+      whatRan(files, scenario, mhz),
       ...(scenario.description ? [scenario.description.trim()] : []),
-      `${vms.length} VM${vms.length === 1 ? '' : 's'} on ${pcpus} pCPU${pcpus === 1 ? '' : 's'} of ${scenario.host?.processor ?? 'an unnamed processor'}, ${showCycles(Number(window?.['value'] ?? 0), mhz)} measured, seed ${manifest.seed}, worldswitch ${manifest.version}.`,
     ],
     sections: [
       ...sections.filter(
@@ -90,6 +97,26 @@ export async function runReport(files: RunFiles, pencil: Pencil): Promise<Page> 
       inputsSection(manifest, files.resolved),
     ],
   };
+}
+
+/** The inputs that matter most, in a line. */
+function whatRan({ manifest, vms, ledger, metrics }: RunFiles, scenario: Resolved, mhz: number) {
+  const pcpus = new Set(ledger.map((row) => row['id'])).size;
+  const window = metrics.find(
+    (row) => row['scope'] === 'host' && row['metric'] === 'elapsed_cycles',
+  );
+  const { profile, mmu, scheduler } = scenario.hypervisor ?? {};
+  const native = mmu?.kind === 'native';
+  return [
+    `${counted(vms.length, 'VMs')} on ${counted(pcpus, 'pCPUs')} of ${scenario.host?.processor ?? 'an unnamed processor'}`,
+    native
+      ? 'native, without a hypervisor'
+      : `${profile ?? 'a hypervisor without a profile'}, ${mmu?.kind ?? 'unnamed'} paging`,
+    ...(scheduler?.kind ? [`scheduler ${scheduler.kind}`] : []),
+    `${showCycles(Number(window?.['value'] ?? 0), mhz)} measured${scenario.warmup && scenario.duration !== 'work' ? ` after ${scenario.warmup} of warm-up` : ''}`,
+    `seed ${manifest.seed}`,
+    `worldswitch ${manifest.version}.`,
+  ].join(', ');
 }
 
 /** Cycles per microsecond: the timeline has both. */
@@ -113,16 +140,16 @@ const columns: readonly (readonly [string, (row: Row, mhz: number) => string])[]
   ['VM', (row) => row['vm']!],
   ['work done', (row) => counted(number(row, 'work'), row['work_unit']!)],
   ['million instructions', (row) => plain(number(row, 'instructions') / 1e6)],
-  ['ran %', (row) => percentOf(row, 'running_cycles')],
-  ['ready %', (row) => percentOf(row, 'ready_cycles')],
-  ['walks', (row) => grouped(number(row, 'walks'))],
+  ['ran, % of the time', (row) => percentOf(row, 'running_cycles')],
+  ['waited for a pCPU, % of the time', (row) => percentOf(row, 'ready_cycles')],
+  ['page walks', (row) => grouped(number(row, 'walks'))],
   ['exits', (row) => grouped(number(row, 'exits'))],
-  ['p50 ms', (row) => latency(row, 'latency_p50_ns')],
-  ['p95 ms', (row) => latency(row, 'latency_p95_ns')],
-  ['p99 ms', (row) => latency(row, 'latency_p99_ns')],
-  ['n', (row) => (hasRequests(row) ? grouped(requestsSeen(row)) : '')],
-  ['slowdown', (row) => ratio(row, 'slowdown')],
-  ['overhead', (row) => ratio(row, 'overhead')],
+  ['requests', (row) => (hasRequests(row) ? grouped(requestsSeen(row)) : '')],
+  ['p50, ms', (row) => latency(row, 'latency_p50_ns')],
+  ['p95, ms', (row) => latency(row, 'latency_p95_ns')],
+  ['p99, ms', (row) => latency(row, 'latency_p99_ns')],
+  ['time taken, × alone and native', (row) => ratio(row, 'slowdown')],
+  ['cycles taken, × alone and native', (row) => ratio(row, 'overhead')],
 ];
 
 function percentOf(row: Row, column: string): string {
@@ -136,26 +163,9 @@ function vmTable(vms: readonly Row[], mhz: number): Table {
   const all = vms.map((row) => columns.map(([, cell]) => cell(row, mhz)));
   const kept = columns.map((_, i) => all.some((row) => row[i] !== ''));
   return {
-    caption: 'What each VM got done in the measured window',
+    caption: 'In the measured window',
+    ...(vms.length > 40 && { folded: true }),
     head: columns.map(([name]) => name).filter((_, i) => kept[i]),
     rows: all.map((row) => row.filter((_, i) => kept[i])),
   };
-}
-
-function exitTable(exits: readonly Row[]): Table[] {
-  if (exits.length === 0) return [];
-  return [
-    {
-      caption: `Exits by VM and reason (${exits.length} rows)`,
-      head: ['VM', 'reason', 'exits', 'transition cycles', 'handler cycles'],
-      rows: exits.map((row) => [
-        row['vm']!,
-        row['reason']!,
-        ...['count', 'transition_cycles', 'handler_cycles'].map((column) =>
-          grouped(number(row, column)),
-        ),
-      ]),
-      folded: true,
-    },
-  ];
 }

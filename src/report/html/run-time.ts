@@ -1,13 +1,10 @@
 import type { RunFiles } from '../../files/results.ts';
-import type { Row } from '../../files/tables.ts';
-import { lossCauses } from '../../stats/leaves.ts';
-import { walkMetric } from '../../stats/metrics.ts';
 import { groupBy, short } from '../table.ts';
-import { type Drawing, marginFor, WIDTH } from './charts.ts';
+import { type Drawing, marginFor } from './charts.ts';
 import { foldVms, number } from './run-ledger.ts';
-import { causeColours, onStep, series, steps } from './style.ts';
+import { onStep, page, steps, vmColours } from './style.ts';
 
-/** What happened when: from timeseries.csv and, where there is one, the trace. */
+/** What happened when, interval by interval: from timeseries.csv. */
 
 export interface Interval {
   readonly line: string;
@@ -16,20 +13,43 @@ export interface Interval {
   readonly value: number;
 }
 
-const ms = (ns: number) => ns / 1e6;
+export const ms = (ns: number): number => ns / 1e6;
 
-/** Colours of lines or areas by name; more names than colours share the last. */
-export function colours(names: readonly string[]): Map<string, string> {
-  return new Map(names.map((name, i) => [name, series[i] ?? series.at(-1)!]));
+/** Colours of VMs, or groups of them, by name. */
+export class VmColours {
+  readonly names: readonly string[];
+  /** False: VMs of a group share a colour. */
+  readonly each: boolean;
+  readonly #nameOf: ReadonlyMap<string, string>;
+
+  constructor({ vms }: RunFiles) {
+    this.each = vms.length <= vmColours.length;
+    const nameOf = vms.map((row) => [row['vm']!, row[this.each ? 'vm' : 'group']!] as const);
+    this.#nameOf = new Map(nameOf);
+    this.names = [...new Set(nameOf.map(([, name]) => name))];
+  }
+
+  /** What a VM is called here; itself when the run does not have it. */
+  nameOf(vm: string): string {
+    return this.#nameOf.get(vm) ?? vm;
+  }
+
+  /** More names than colours share the last. */
+  of(name: string): string {
+    return vmColours[this.names.indexOf(name)] ?? vmColours.at(-1)!;
+  }
+
+  legend(names = this.names): { readonly label: string; readonly colour: string }[] {
+    return this.names
+      .filter((name) => names.includes(name))
+      .map((label) => ({ label, colour: this.of(label) }));
+  }
 }
 
 /** Samples of a metric, the VMs of one line added up, as intervals that end at the sample. */
-function intervals(files: RunFiles, metric: string, most: number): Interval[] {
+function intervals(files: RunFiles, metric: string, lineOf: (vm: string) => string): Interval[] {
   const rows = files.timeseries.filter((row) => row['metric'] === metric);
-  const lineOf = new Map(
-    [...foldVms(files.vms, most)].flatMap(([line, vms]) => vms.map((vm) => [vm['vm']!, line])),
-  );
-  const byLine = groupBy(rows, (row) => lineOf.get(row['id']!) ?? row['id']!);
+  const byLine = groupBy(rows, (row) => lineOf(row['id']!));
   return [...byLine].flatMap(([line, samples]) => {
     let last = 0;
     return [...groupBy(samples, (row) => row['time_ns']!)].map(([time, same]) => {
@@ -67,20 +87,25 @@ export const timeAxis = {
 
 /** Share of each interval in which the VMs of a line ran, per VM. */
 export function runningOverTime(files: RunFiles, warmup: number, mhz: number): Drawing | undefined {
-  const cells = intervals(files, 'running_cycles', 33);
+  const lines = foldVms(files.vms);
+  const lineOf = new Map(
+    [...lines].flatMap(([line, vms]) => vms.map((row) => [row['vm']!, line] as const)),
+  );
+  const cells = intervals(files, 'running_cycles', (vm) => lineOf.get(vm) ?? vm);
   if (cells.length === 0) return undefined;
-  const lines = foldVms(files.vms, 33);
   const shares = cells.map((cell) => {
     const whole = (cell.to - cell.from) * 1000 * mhz * (lines.get(cell.line)?.length ?? 1);
     const share = whole > 0 ? Math.min(1, cell.value / whole) : 0;
     return { ...cell, share, step: Math.min(steps.length - 1, Math.floor(share * steps.length)) };
   });
   const names = [...lines.keys()];
-  const wide = new Set(cells.map(({ to }) => to)).size <= 14;
+  const wide = new Set(cells.map(({ to }) => to)).size <= 22;
   return {
     id: 'running',
     title: 'When each VM ran',
-    description: `Share of each interval in which a vCPU of the VM ran on a pCPU; the rest it was halted or waited.`,
+    description: `Share of each interval in which the vCPU of the VM ran on a pCPU. For the rest of the time it was halted or waited for one.`,
+    wide: true,
+    cross: true,
     legend: steps.map((colour, i) => ({
       label: `${i * 20}–${(i + 1) * 20} %`,
       colour,
@@ -100,7 +125,7 @@ export function runningOverTime(files: RunFiles, warmup: number, mhz: number): D
         x2: 'to',
         y: 'line',
         fill: ({ step }: { step: number }) => steps[step]!,
-        stroke: 'var(--page, #fff)',
+        stroke: page,
         strokeWidth: 0.5,
         title: ({ line, from, to, share }: Interval & { share: number }) =>
           `${line}: ran ${(share * 100).toFixed(0)} % of ${from.toFixed(0)} to ${to.toFixed(0)} ms`,
@@ -122,75 +147,22 @@ export function runningOverTime(files: RunFiles, warmup: number, mhz: number): D
 
 /** Who holds how many translations. */
 export function tlbOverTime(files: RunFiles, warmup: number): Drawing | undefined {
-  const samples = intervals(files, 'tlb_entries', series.length + 1);
-  return stackedOverTime(samples, warmup, {
+  const vms = new VmColours(files);
+  const samples = intervals(files, 'tlb_entries', (vm) => vms.nameOf(vm));
+  if (samples.every(({ value }) => value === 0)) return undefined;
+  return {
     id: 'tlb',
     title: 'Translations held in the TLBs',
-    label: 'entries',
-    describe: (names) =>
-      `Entries of all TLBs of the host by the ${names.length === files.vms.length ? 'VM' : 'group of VMs'} they belong to, at the end of each interval.`,
-  });
-}
-
-/** Why translations were lost, over time. */
-export function causesOverTime(files: RunFiles, warmup: number): Drawing | undefined {
-  const rows = files.timeseries.filter((row) => row['metric']!.startsWith('walks_'));
-  if (rows.length === 0) return undefined;
-  const times = [...new Set(files.timeseries.map((row) => row['time_ns']!))];
-  const byMetric = groupBy(rows, (row) => row['metric']!);
-  const samples = lossCauses.flatMap((line) => {
-    const byTime = groupBy(byMetric.get(walkMetric(line)) ?? [], (row) => row['time_ns']!);
-    if (byTime.size === 0) return [];
-    return times.map((time, i) => ({
-      line,
-      from: ms(Number(times[i - 1] ?? 0)),
-      to: ms(Number(time)),
-      value: (byTime.get(time) ?? []).reduce(
-        (sum: number, row: Row) => sum + number(row, 'value'),
-        0,
-      ),
-    }));
-  });
-  return stackedOverTime(samples, warmup, {
-    id: 'walks-over-time',
-    title: 'Page walks over time, by cause',
-    label: 'page walks per interval',
-    colour: causeColours,
-    describe: () =>
-      'Page walks of all VMs in each interval, by what the translation had been lost to.',
-  });
-}
-
-interface StackedOverTime {
-  readonly id: string;
-  readonly title: string;
-  readonly label: string;
-  readonly colour?: Readonly<Record<string, string>>;
-  readonly describe: (names: readonly string[]) => string;
-}
-
-function stackedOverTime(
-  samples: readonly Interval[],
-  warmup: number,
-  options: StackedOverTime,
-): Drawing | undefined {
-  if (samples.length === 0) return undefined;
-  const names = [...new Set(samples.map(({ line }) => line))];
-  const own = colours(names);
-  const colourOf = (name: string) => options.colour?.[name] ?? own.get(name)!;
-  return {
-    id: options.id,
-    title: options.title,
-    description: options.describe(names),
-    legend: names.map((label) => ({ label, colour: colourOf(label) })),
+    description: `Entries of all TLBs of the host by the ${vms.each ? 'VM' : 'group of VMs'} that they belong to, at the end of each interval.`,
+    cross: true,
+    legend: vms.legend(samples.map(({ line }) => line)),
     options: {
-      height: 280,
+      height: 290,
       marginTop: 34,
       marginLeft: 64,
       marginRight: 24,
-      width: WIDTH,
       x: timeAxis,
-      y: { label: options.label, labelArrow: 'none', grid: true, tickFormat: short },
+      y: { label: 'entries', labelArrow: 'none', grid: true, tickFormat: short },
       color: { type: 'identity' },
     },
     marks: (plot) => [
@@ -198,12 +170,12 @@ function stackedOverTime(
         x1: 'from',
         x2: 'to',
         y: 'value',
-        fill: ({ line }: Interval) => colourOf(line),
+        fill: ({ line }: Interval) => vms.of(line),
         inset: 0,
-        stroke: 'var(--page, #fff)',
+        stroke: page,
         strokeWidth: 0.5,
-        title: ({ line, from, to, value }: Interval) =>
-          `${line}: ${short(value)}, ${from.toFixed(0)} to ${to.toFixed(0)} ms`,
+        title: ({ line, to, value }: Interval) =>
+          `${line}: ${short(value)} entries at ${to.toFixed(0)} ms`,
       }),
       plot.ruleY([0]),
       ...windowStart(warmup)(plot),

@@ -3,6 +3,7 @@ import type { Row } from '../../files/tables.ts';
 import { type MeasureName, measures } from '../../stats/measures.ts';
 import { estimate } from '../../stats/replications.ts';
 import { countsVms, mainAxis, numbersOf, type Samples } from '../../sweep/compare.ts';
+import type { Objective } from '../../sweep/objective.ts';
 import { axisScale, estimated } from '../quantities.ts';
 import { groupBy } from '../table.ts';
 
@@ -171,8 +172,58 @@ export function measuresToShow({ summary }: SweepFiles): Shown[] {
   return [...known, ...rest].slice(0, MOST_FIGURES).map(shownAs);
 }
 
-/** `vms 8`: a value as legends and panels name it. */
+/** What axes with well-known paths are called. */
+const axisNames: Readonly<Record<string, string>> = {
+  'hypervisor.mmu.kind': 'paging',
+  'hypervisor.mmu.pageSize': 'page size',
+  'hypervisor.tags.kind': 'tags',
+  'hypervisor.scheduler.kind': 'scheduler',
+  'hypervisor.scheduler.timeslice': 'timeslice',
+  'hypervisor.profile': 'profile',
+  'host.processor': 'processor',
+  'host.pcpus': 'pCPUs',
+};
+
+/** An axis in words: `web VMs`, `paging`; the last part of a path that has no name of its own. */
+export function axisWords({ path, column }: SweepAxis): string {
+  const known = axisNames[path];
+  if (known !== undefined) return known;
+  if (countsVms({ path })) {
+    const group = /^vms\.([\w-]+)\.count$/.exec(path)?.[1];
+    return group === undefined ? 'VMs' : `${group} VMs`;
+  }
+  const own =
+    column === path
+      ? path
+          .replace(/\.kind$/, '')
+          .split('.')
+          .at(-1)!
+      : column;
+  return own.replaceAll('_', ' ');
+}
+
+/** `vms 8`: a value by the column of its axis. */
 export const named = (axis: SweepAxis, label: string) => `${axis.column} ${label}`;
+
+/** `8 web VMs`, `nested paging`, `timeslice 30ms`: a value as legends and sentences name it. */
+export function valueWords(axis: SweepAxis, label: string): string {
+  const words = axisWords(axis);
+  if (countsVms(axis)) return `${label} ${label === '1' ? words.replace(/VMs$/, 'VM') : words}`;
+  if (!axis.path.endsWith('.kind')) return `${words} ${label}`;
+  return `${label === 'none' ? 'no' : label} ${words}`;
+}
+
+/** A line to stay below or above. */
+export interface Limit {
+  readonly objective: Objective;
+  /** In the unit shown. */
+  readonly value: number;
+}
+
+export interface Sweep {
+  readonly axes: readonly SweepAxis[];
+  readonly roles: Roles;
+}
 
 /** `10.1 ± 2.3`, in the unit shown. */
 export function withInterval(row: Pick<Estimated, 'mean' | 'half'> & { n?: number }): string {

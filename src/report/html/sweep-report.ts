@@ -2,20 +2,28 @@ import { faultOf } from '../../files/faults.ts';
 import type { SweepFiles } from '../../files/results.ts';
 import { measures } from '../../stats/measures.ts';
 import { type Objective, parseObjective } from '../../sweep/objective.ts';
-import type { Drawing, Pencil } from './charts.ts';
+import { counted } from '../quantities.ts';
+import { sweepAnswer } from '../sweep-answer.ts';
+import { groupBy } from '../table.ts';
+import { type Drawing, type Pencil, sentenceCase } from './charts.ts';
 import { inputsSection } from './inputs.ts';
 import type { Page, Section, Table } from './page.ts';
 import { answers } from './sweep-answers.ts';
 import {
+  axisWords,
   type Estimated,
   estimates,
+  type Limit,
   measuresToShow,
   rolesOf,
   type Shown,
+  type Sweep,
   shownAs,
   withInterval,
 } from './sweep-data.ts';
-import { dots, heatMap, type Limit, lines, type Sweep } from './sweep-lines.ts';
+import { differenceCharts, holds } from './sweep-holds.ts';
+import { lines } from './sweep-lines.ts';
+import { dots, heatMap } from './sweep-maps.ts';
 
 /**
  * The report of a sweep. Throws ConfigError when `objective` is none, or its measure is nowhere in
@@ -25,52 +33,59 @@ export function sweepReport(files: SweepFiles, pencil: Pencil, objective?: strin
   const { manifest } = files;
   const { axes } = manifest;
   const sweep: Sweep = { axes, roles: rolesOf(axes) };
-  const { x, second, consolidation } = sweep.roles;
+  const { x, second } = sweep.roles;
   const limit = objective === undefined ? undefined : limitOf(files, objective);
   const measured = measuresToShow(files);
   const draw = (drawings: readonly (Drawing | undefined)[]) =>
     drawings.flatMap((drawing) => (drawing ? [pencil.draw(drawing)] : []));
   const first = limit ? shownAs(limit.objective.measure) : measured[0];
   const sections: Section[] = [];
-  if (first && x && (consolidation || limit)) {
+  if (first) {
+    const about = answering(first, limit);
     const rows = concerned(estimates(files, first), limit?.objective);
-    const title = consolidation ? 'Consolidation' : 'The objective';
-    const found = answers(files, sweep, answering(first, limit), limit);
+    const found = answers(files, sweep, about, x ? limit : undefined);
+    const curve =
+      rows.length === 0
+        ? undefined
+        : x
+          ? lines(sweep, x, rows, first, { id: 'consolidation-curve', limit })
+          : dots(sweep, rows, first);
     sections.push({
-      id: 'consolidation',
-      title,
+      id: 'answer',
+      title: limit && x ? `How far ${limit.objective.text} holds` : sentenceCase(first.words),
       figures: draw([
-        rows.length > 0
-          ? lines(sweep, x, rows, first, {
-              id: 'consolidation-curve',
-              limit,
-              title: `${first.words} against ${x.axis.column}`,
-            })
-          : undefined,
+        limit && holds(files, sweep, about, limit),
+        ...differenceCharts(files, sweep, about, limit),
+        curve,
       ]),
       tables: found.tables,
-      text: found.commands.length > 0 ? ['Where the answer is open, this decides it:'] : [],
-      ...(found.commands.length > 0 ? { code: found.commands.join('\n') } : {}),
+      after:
+        found.commands.length > 0
+          ? {
+              text: 'Where the answer is open, this decides it:',
+              code: found.commands.join('\n'),
+            }
+          : undefined,
     });
   }
-  const already = sections.length > 0 ? first!.name : undefined;
-  const over = measured.filter(({ name }) => name !== already);
   sections.push({
     id: 'measures',
-    title: x ? `Over ${x.axis.column}` : 'Points',
+    title: 'Other measures',
     figures: draw(
-      over.map((shown) => {
-        const rows = estimates(files, shown);
-        return x
-          ? lines(sweep, x, rows, shown, { id: `lines-${shown.name}` })
-          : dots(sweep, rows, shown);
-      }),
+      measured
+        .filter(({ name }) => name !== first?.name)
+        .map((shown) => {
+          const rows = estimates(files, shown);
+          return x
+            ? lines(sweep, x, rows, shown, { id: `lines-${shown.name}` })
+            : dots(sweep, rows, shown);
+        }),
     ),
   });
   if (x && second) {
     sections.push({
       id: 'maps',
-      title: `${x.axis.column} by ${second.axis.column}`,
+      title: `${sentenceCase(axisWords(x.axis))} by ${axisWords(second.axis)}`,
       figures: draw(
         measured
           .slice(0, 2)
@@ -80,12 +95,21 @@ export function sweepReport(files: SweepFiles, pencil: Pencil, objective?: strin
   }
   const points = new Set(files.summary.map((row) => row['point'])).size;
   const planned = manifest.points ?? points;
+  const seeds = manifest.precision === undefined ? '' : ' or more';
+  const varied = axes
+    .filter(({ values }) => values.length > 1)
+    .map((axis) => `${axisWords(axis)} (${axis.values.join(', ')})`);
   return {
     title: `${manifest.scenario}: a sweep`,
+    answer: first
+      ? sweepAnswer(files, sweep, answering(first, limit), limit)
+      : { sentence: 'No measure differs between the points.', numbers: [] },
     lead: [
-      `${planned} points over ${axes.map(({ column, values }) => `${column} (${values.length})`).join(' × ')}, ${files.points.length} rows of results, seed ${manifest.seed}, worldswitch ${manifest.version}.`,
+      `${counted(planned, 'points')}${varied.length > 0 ? ` over ${varied.join(' × ')}` : ''}, ${counted(manifest.replications ?? 1, 'replications')} of each${seeds}, seed ${manifest.seed}, worldswitch ${manifest.version}.`,
       ...(points < planned
-        ? [`${planned - points} points have no results: their runs failed or are missing.`]
+        ? [
+            `${counted(planned - points, 'points')} ${planned - points === 1 ? 'has' : 'have'} no results: the runs failed or are missing.`,
+          ]
         : []),
     ],
     sections: [
@@ -148,25 +172,28 @@ function concerned(rows: readonly Estimated[], objective: Objective | undefined)
 
 function pointTable(files: SweepFiles, measured: readonly Shown[]): Table {
   const { axes } = files.manifest;
+  const found = measured.flatMap((shown) =>
+    estimates(files, shown).map((row) => ({ row, shown, text: withInterval(row) })),
+  );
+  const groups = groupBy(
+    found.filter(({ row }) => row.group !== 'host'),
+    ({ row }) => row.point,
+  );
   const lines = new Map<string, { row: Estimated; cells: Map<Shown, string> }>();
-  for (const shown of measured) {
-    for (const row of estimates(files, shown)) {
-      const key = `${row.point} ${row.group}`;
-      const line = lines.get(key) ?? { row, cells: new Map<Shown, string>() };
+  for (const { row, shown, text } of found) {
+    // What is about the host stands in the rows of all groups.
+    const others = row.group === 'host' ? (groups.get(row.point) ?? []) : [];
+    for (const { group } of others.length > 0 ? others.map((one) => one.row) : [row]) {
+      const key = `${row.point} ${group}`;
+      const line = lines.get(key) ?? { row: { ...row, group }, cells: new Map<Shown, string>() };
       lines.set(key, line);
-      line.cells.set(shown, withInterval(row));
+      line.cells.set(shown, text);
     }
   }
   const sorted = [...lines.values()].toSorted((a, b) => Number(a.row.point) - Number(b.row.point));
   return {
-    caption: `Mean ± half of the 95 % interval, by point and VM group (${sorted.length} rows); summary.csv has every measure`,
-    head: [
-      'point',
-      ...axes.map(({ column }) => column),
-      'group',
-      'n',
-      ...measured.map(({ label }) => label),
-    ],
+    caption: `Mean ± half of the 95 % interval, by point and VM group (${counted(sorted.length, 'rows')}); summary.csv has every measure`,
+    head: ['point', ...axes.map(axisWords), 'group', 'n', ...measured.map(({ label }) => label)],
     rows: sorted.map(({ row, cells }) => [
       row.point,
       ...row.labels,
@@ -174,7 +201,7 @@ function pointTable(files: SweepFiles, measured: readonly Shown[]): Table {
       String(row.n),
       ...measured.map((shown) => cells.get(shown) ?? ''),
     ]),
-    folded: sorted.length > 60,
+    folded: sorted.length > 30,
   };
 }
 

@@ -23,7 +23,7 @@ interface LineOptions {
   readonly closing?: (lines: AccessLines) => void;
 }
 
-/** HOT. What the line formats share: cutting into lines, numbers, and complaints with a place. */
+/** HOT. What the line formats share: cutting into lines, numbers, and errors with a place. */
 export class AccessLines implements TraceImporter {
   /** Page and offset of the address that was parsed last. */
   page = 0;
@@ -123,7 +123,7 @@ export class AccessLines implements TraceImporter {
     this.access(0, size, EMPTY, 0, 0);
   }
 
-  /** The beginning of a line for messages, to be kept. */
+  /** The beginning of a line, kept for messages. */
   shown(bytes: Uint8Array, start: number, end: number): string {
     return shownBytes(bytes, start, end);
   }
@@ -154,7 +154,7 @@ export function decimalAt(bytes: Uint8Array, start: number, end: number): number
 const BLANK = 32;
 const TAB = 9;
 
-/** The first place from `start` that is no blank and no tab. */
+/** The first place from `start` that is neither a blank nor a tab. */
 export function skipBlanks(bytes: Uint8Array, start: number, end: number): number {
   let at = start;
   while (at < end && (bytes[at] === BLANK || bytes[at] === TAB)) at++;
@@ -168,7 +168,7 @@ export function skipWord(bytes: Uint8Array, start: number, end: number): number 
   return at;
 }
 
-/** The first place from `start` that is no decimal digit. */
+/** The first place from `start` that is not a decimal digit. */
 export function skipDigits(bytes: Uint8Array, start: number, end: number): number {
   let at = start;
   while (at < end && bytes[at]! >= 48 && bytes[at]! <= 57) at++;
@@ -184,6 +184,6 @@ export function isWord(bytes: Uint8Array, start: number, end: number, word: stri
   return true;
 }
 
-/** The line as text, one letter per byte; not more than `most`. */
+/** The line as text, one letter per byte, at most `most` of them. */
 export const lineText = (bytes: Uint8Array, start: number, end: number, most = 400): string =>
   String.fromCharCode(...bytes.subarray(start, Math.min(end, start + most)));

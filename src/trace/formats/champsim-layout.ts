@@ -1,6 +1,6 @@
 /**
- * The two layouts of ChampSim's records (ChampSim, `trace_instruction.h`), which nothing in a file
- * tells apart but what the records say. Offsets are in bytes. Both begin with the instruction
+ * The two layouts of ChampSim's records (ChampSim, `trace_instruction.h`). Nothing in a file tells
+ * them apart except the records themselves. Offsets are in bytes. Both begin with the instruction
  * pointer (8 bytes), is-branch and branch-taken (1 each) and the numbers of registers; addresses
  * have 8 bytes, 0 = none.
  */
@@ -36,25 +36,23 @@ export const wideLayout: Layout = {
   space: 88,
 };
 
-/**
- * From so many steps from one fetch address to another on, some of them have to stay in their page.
- */
+/** From this many steps between fetch addresses on, some of them must stay in their page. */
 const STEPS = 8;
 /** Share of these steps that do in any program: most instructions follow the one before. */
 const NEAR = 1 / 8;
 
-/** What speaks against a layout; `near`: the share of steps within a page, of so many `steps`. */
+/** What speaks against a layout. `near`: the share of `steps` that stay within a page. */
 interface Verdict {
   readonly layout: Layout;
   readonly against: string | undefined;
-  /** No record is impossible, it is the steps that speak against it. */
+  /** No record is impossible; the steps speak against it. */
   readonly possible: boolean;
   readonly near: number;
 }
 
 /**
- * Tells the layout of records from the first of them. `whole`: there is nothing after `head`.
- * Returns the name for `--from`, or why neither or both are possible.
+ * Tells the layout from the first records. `whole`: nothing follows `head`. Returns the name for
+ * `--from`, or why neither or both layouts are possible.
  */
 export function judgeLayout(head: Uint8Array, whole: boolean): { name?: string; why: string } {
   const usual = examine(head, whole, usualLayout);
@@ -66,7 +64,7 @@ export function judgeLayout(head: Uint8Array, whole: boolean): { name?: string; 
       why: [usual, wide].map(({ layout, against }) => `${layout.size}: ${against}`).join('; '),
     };
   }
-  // Both are possible, then fetches that follow one another tell.
+  // Both are possible: consecutive fetches decide.
   const [better, other] = good.toSorted((a, b) => b.near - a.near) as [Verdict, Verdict];
   if (better.near >= 4 * NEAR && other.near === 0) return { name: better.layout.name, why: '' };
   return { why: 'its records may be of 64 or of 96 bytes' };

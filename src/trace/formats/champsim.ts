@@ -7,9 +7,9 @@ import type { ImportChoice, TraceFormat, TraceImporter } from './format.ts';
 
 /**
  * HOT. ChampSim's traces: one record per instruction, little-endian and without a header, in one of
- * two layouts (champsim-layout.ts). Sizes are not recorded, so no access straddles. An address
- * loaded from and stored to by one instruction is one modify. Records of CloudSuite carry a number
- * of the address space; of several, one has to be chosen.
+ * two layouts (champsim-layout.ts). Sizes are not recorded, so no access straddles. An address that
+ * one instruction loads from and stores to is one modify. CloudSuite records carry a number of the
+ * address space; where there are several, one must be chosen.
  */
 export const champsim: TraceFormat = {
   name: usualLayout.name,

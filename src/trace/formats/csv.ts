@@ -14,7 +14,7 @@ export const csv: TraceFormat = {
     sure: /^\s*"?(?:0[xX][0-9a-fA-F]+|\d+|addr\w*)"?\s*,\s*"?[A-Za-z]+"?\s*(?:,[^,]*)?$|^sep=,$/i,
     possible: anyOf(
       /^\s*"?\w+"?\s*,\s*"?[A-Za-z]+"?\s*(?:,[^,]*)?$/,
-      // With another separator, to be told what is wrong with it.
+      // With another separator, to say what is wrong with it.
       /^\s*"?(?:0[xX][0-9a-fA-F]+|\d+|addr\w*)"?\s*[;\t|]\s*"?[A-Za-z]+/,
     ),
   },
@@ -42,7 +42,7 @@ const WORDS: Readonly<Record<string, Kind>> = {
   modify: Kind.Modify,
 };
 const HEADING = [/^addr\w*$/i, /^(kind|type|op|access|rw)\w*$/i, /^(size|bytes|len)\w*$/i];
-/** What Excel writes on the first line, to name the separator. */
+/** What Excel writes on the first line to name the separator. */
 const SEPARATOR = /^sep=,$/i;
 /** Kinds of one letter, by their code. */
 const LETTERS = new Int8Array(256).fill(-1);
@@ -184,7 +184,7 @@ function decimalAddress(
   return at;
 }
 
-/** All of the field as a number; -1 when it is none. */
+/** The whole field as a number; -1 when it is not one. */
 function decimal(bytes: Uint8Array, from: number, to: number): number {
   let value = from < to ? 0 : -1;
   for (let at = from; at < to; at++) {

@@ -63,7 +63,7 @@ const UNTOUCHED = new RegExp(
 );
 const DIVIDER = /^-{8,}\s*$/;
 const HEADING = /^(?:Output format:|<-+record#-+>.*<record details>)\s*$/;
-/** What the program that is traced and the launcher print. */
+/** What the traced program and the launcher print. */
 const LAUNCHER = /^---- <application exited with code -?\d+> ----\s*$/;
 const STATISTICS = /^\s*(?:\d+ : .*)?$/;
 const NEXT_TOOL = /^={8,}\s*$/;
@@ -75,7 +75,7 @@ const ENCODING = /^(?:[0-9a-f]{2}(?: [0-9a-f]{2})*|[0-9a-f]{4}(?:[0-9a-f]{4})?)(
 const NOT_A_RECORD = 'not a record of the view tool';
 const NOT_FETCHED = /^ *non-fetched instruction\s*$/;
 
-/** What a line is found to be: not a record at all, or a record whose details begin at a place. */
+/** What a line turns out to be: not a record, or a record whose details begin at a place. */
 const NO_RECORD = -1;
 
 function createReader(name: string, recorder: TraceRecorder, choice: ImportChoice = {}) {
@@ -96,12 +96,12 @@ class View {
   private program = -1;
   private kept = true;
   /**
-   * The view tool has told its results, after the last record; other tools tell theirs after a
+   * The view tool has printed its results, after the last record; other tools print theirs after a
    * double line.
    */
   private over = false;
   private otherTool = false;
-  /** The first line that is none of the view tool's, and how many there are so far. */
+  /** The first line that is not the view tool's, and how many there are so far. */
   private stranger = '';
   private strangerLine = 0;
   private strangers = 0;
@@ -222,7 +222,7 @@ class View {
       lines.refuse(NOT_A_RECORD, bytes, start, end);
     }
     if (kind === Kind.Fetch) {
-      // Iterations of a string instruction after its first are no fetches.
+      // Iterations of a string instruction after the first are not fetches.
       if (bytes[next + 1] === 110 && NOT_FETCHED.test(lineText(bytes, next, end))) return;
     } else if (next < end && !/^ +(by PC 0x[0-9a-fA-F]+ *)?$/.test(lineText(bytes, next, end))) {
       lines.refuse(NOT_A_RECORD, bytes, start, end);
@@ -279,7 +279,7 @@ class View {
     if (!UNTOUCHED.test(text)) lines.refuse(NOT_A_RECORD, bytes, start, end);
   }
 
-  /** Whether these are the last bytes of the instruction before. */
+  /** Whether these are the last bytes of the previous instruction. */
   private rest(text: string): boolean {
     const found = ENCODING.exec(text);
     if (!found || this.instruction === 'none' || found[0].length !== text.trimEnd().length) {
@@ -289,7 +289,7 @@ class View {
     return true;
   }
 
-  /** A line that is no record. */
+  /** A line that is not a record. */
   private remark(lines: AccessLines, bytes: Uint8Array, start: number, end: number): void {
     const text = lineText(bytes, start, end);
     if (this.rest(text.trimStart())) return;
@@ -311,7 +311,7 @@ class View {
     } else if (this.begun) {
       lines.refuse(NOT_A_RECORD, bytes, start, end);
     } else {
-      // The program may have printed something before the first record; then the heading follows.
+      // The program may have printed something before the first record; the heading follows then.
       if (this.strangers === 0) {
         this.stranger = lines.shown(bytes, start, end);
         this.strangerLine = lines.line;
@@ -321,8 +321,8 @@ class View {
   }
 
   /**
-   * Refuses the lines before the first record unless the heading said that they were not the view
-   * tool's.
+   * Refuses the lines before the first record, unless the heading showed that they were not the
+   * view tool's.
    */
   private settle(lines: AccessLines): void {
     if (this.strangers === 0) return;

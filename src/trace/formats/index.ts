@@ -24,8 +24,8 @@ export const isBinary = (head: Uint8Array): boolean => head.includes(0);
 
 /**
  * The format of a file that begins with these (uncompressed) bytes; undefined when it is none of
- * them. `whole`: nothing follows. Lines of text are looked at until one says something; of records,
- * all.
+ * them. `whole`: nothing follows. Lines of text are examined until one decides; of records, all
+ * are.
  */
 export function guessFormat(head: Uint8Array, whole = true): TraceFormat | undefined {
   if (isBinary(head)) {
@@ -42,7 +42,7 @@ export function guessFormat(head: Uint8Array, whole = true): TraceFormat | undef
   return undefined;
 }
 
-/** The lines that say something: neither empty nor a comment. */
+/** The lines that count: neither empty nor a comment. */
 function linesOf(head: Uint8Array): string[] {
   const text = new TextDecoder('latin1').decode(head.subarray(textStart(head)));
   return text

@@ -21,7 +21,7 @@ export class LackeySyscalls {
 
   /**
    * The event of one line; null when it is the result of a call already seen; undefined when it is
-   * no such line.
+   * not such a line.
    */
   parse(line: string): SyscallEvent | null | undefined {
     const match = /^SYSCALL\[\d+,\d+\]\( *(?:[a-z]+:)?\d+\) +(?:sys_)?([^\s(]+)(.*)$/.exec(line);
@@ -104,7 +104,7 @@ function rights(protection: number): string {
   return letter(PROT.read, 'r') + letter(PROT.write, 'w') + letter(PROT.execute, 'x');
 }
 
-/** Arguments as numbers, `0x…` or decimal; text behind a number is left out. */
+/** Arguments as numbers, `0x…` or decimal; text after a number is ignored. */
 function numbers(rest: string): number[] {
   const open = rest.indexOf('(');
   if (open < 0) return [];

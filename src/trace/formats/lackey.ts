@@ -49,9 +49,9 @@ for (const [letter, kind] of Object.entries({
 const MESSAGE = /^(==|--|\*\*)(?:\d+:\d\d:\d\d:\d\d\.\d+ +)?(\d+)(?:\1|:\d+:)/;
 const SUPERBLOCK = /^SB [0-9a-fA-F]+\s*$/;
 const CALL = /^SYSCALL\[(\d+),\d+\]/;
-/** The rest of a system call that Valgrind commented on. */
+/** The rest of a system call whose line Valgrind interrupted with a message. */
 const CALL_ENDS = /^ *(?:\[[a-z-]+\] *)?--> (?:\[[a-z-]+\]|Success\(|Failure\()/;
-/** The end of a line lost its break: the access must not be lost with it. */
+/** The line break after a message is missing: the access that follows must not be lost with it. */
 const GLUED = /[ILSM]\s+[0-9a-fA-F]+,\d+\s*$/;
 const NOT_LACKEY =
   'not a line of lackey output; give valgrind --log-file to keep the program apart';

@@ -23,16 +23,16 @@ export function document(results: readonly CaseResult[], sensitivity: string): s
 
 const HEAD = `# Validation against published measurements
 
-\`npm run validate\` measures everything below and writes this page. Each case rebuilds a published experiment: a
-scenario from what its source says about machine, hypervisor and workload, and assumptions, listed, where it says nothing. Where a source
-gives an input of its workload, such as its TLB misses per instruction, the workload is set to that input. No number was searched for
-until a result fitted; but where a first measurement was far off, the assumption behind it was looked at again, and some were replaced by
-what is known of the program. Such cases say so (*revised*, with the first result), since their figures are no blind predictions.
+Each case rebuilds a published experiment from what its source says about machine, hypervisor and workload; where the source
+says nothing, the assumptions are listed. Where a source gives an input of its workload, such as its TLB misses per instruction, the workload is set to
+that input. No number was tuned until a result fitted. But where a first measurement was far off, the assumption behind it was examined again, and
+some assumptions were replaced by what is known of the program. These cases are marked *revised* and give the first result, because their figures are not
+blind predictions. \`npm run validate\` measures everything and writes this page.
 
 *Ours* is the mean over seeds with the half-width of its 95 % interval (Student's t, n seeds). *Effect* is the distance from the value that
-would mean no effect (a ratio of 1, for instance); the deviation is that of our effect from the published one. A figure **agrees** when our
-mean lies within the tolerance stated with it; it has the **same direction** when it lies on the same side of no
-effect; else it **disagrees**. Sources are listed at the end, rows of the collection in \`test/validation/published/published.csv\`.`;
+would mean no effect (a ratio of 1, for instance); the deviation compares our effect with the published one. A figure **agrees** when our
+mean lies within the stated tolerance. It has the **same direction** when it lies on the same side of no
+effect; otherwise it **disagrees**. Sources are listed at the end; they are rows of \`test/validation/published/published.csv\`.`;
 
 function tally(figures: readonly FigureResult[]): [number, number, number] {
   const count = (verdict: string) => figures.filter((f) => f.verdict === verdict).length;
@@ -54,7 +54,7 @@ function overview(results: readonly CaseResult[]): string {
     .flatMap(({ figures }) => figures);
   const [blindly] = tally(blind);
   return [
-    `Of ${all.length} figures ${agrees} agree (${percent(agrees, all.length)}), ${same} have the same direction, ${disagrees} disagree. Of the ${blind.length} figures in cases that are as first written ${blindly} agree (${percent(blindly, blind.length)}).`,
+    `Of ${all.length} figures, ${agrees} agree (${percent(agrees, all.length)}), ${same} have the same direction, ${disagrees} disagree. Of the ${blind.length} figures in cases that were never revised, ${blindly} agree (${percent(blindly, blind.length)}).`,
     table(['Case', '', 'agrees', 'same direction', 'disagrees'], rows),
   ].join('\n\n');
 }
@@ -218,7 +218,7 @@ const anchor = (id: string, title: string): string =>
 export function number(value: number, digits = 3): string {
   if (value === 0) return '0';
   const magnitude = Math.floor(Math.log10(Math.abs(value)));
-  if (magnitude >= digits) return Math.round(value).toLocaleString('en-US').replaceAll(',', ' ');
+  if (magnitude >= digits) return Math.round(value).toLocaleString('en-US');
   return value.toFixed(Math.min(6, Math.max(0, digits - 1 - magnitude)));
 }
 

@@ -26,7 +26,7 @@ const machines = {
 
 /**
  * Software steps on the Pentium 4, so that the two published totals come out: a trapped write that changes
- * nothing takes 12 733 cycles, 8393 besides entry and exit; a page fault 11 242, of which 1093 native.
+ * nothing takes 12,733 cycles, 8393 besides entry and exit; a page fault 11,242, of which 1093 native.
  */
 const FAULT_PATH = 3000;
 const INJECT = 2809;
@@ -125,7 +125,7 @@ const extra = async (arms: Arms, name: keyof typeof machines, program: keyof typ
   ((await cost(arms, name, 'shadow', program)) - (await cost(arms, name, 'native', program))) / 1e6;
 
 const FORK_REASON =
-  'how many table writes a fork makes was not published; 256 pages make about 300 traps and 80 faults, the published time needs 790 events of 12 000 cycles';
+  'how many table writes a fork makes was not published; 256 pages make about 300 traps and 80 faults, the published time needs 790 events of 12,000 cycles';
 const COMPILE_REASON =
   'the compiler that the workload preset was counted on faults 15 times per million instructions; the published slowdown needs about 69 traps per million cycles, those of the short processes of 2006 (a shell, a driver and an assembler for each file)';
 
@@ -133,7 +133,7 @@ export const trapEveryWrite: Case = {
   id: 'V18',
   title: 'Trapping every table write on the first VT processors',
   scenario:
-    'Shadow paging that traps every write to a guest table, on a 3.8 GHz Pentium 4 and a 2.66 GHz Core 2 without tags: entry and exit as published, software steps of the Pentium 4 set so that a trapped write takes 12 733 cycles and a page fault 11 242, those of the Core 2 less by the ratio of entry and exit (2.04).',
+    'Shadow paging that traps every write to a guest table, on a 3.8 GHz Pentium 4 and a 2.66 GHz Core 2 without tags: entry and exit as published, software steps of the Pentium 4 set so that a trapped write takes 12,733 cycles and a page fault 11,242, those of the Core 2 less by the ratio of entry and exit (2.04).',
   assumed: [
     'a forked process has 256 private pages, of which the child writes 24',
     'compiler processes as in the workload preset kernel-compile, at 1.5 cycles per instruction on the Pentium 4 and, by the native times of 265 and 204 s, 0.81 on the Core 2',
@@ -171,7 +171,7 @@ export const trapEveryWrite: Case = {
         key: `fork ${name}`,
         row: `adams-fork-${name}`,
         column: 'value_b' as const,
-        // Seconds for 40 000 forks.
+        // Seconds for 40,000 forks.
         convert: (shadow: number, row: PublishedRow) =>
           ((shadow - Number(row.value_a)) * hertz) / 40_000 / 1e6,
         what: `fork and wait, shadow less native, million cycles, ${title}`,

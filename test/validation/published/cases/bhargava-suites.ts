@@ -126,7 +126,7 @@ function scenario(suite: Suite, mode: Mode, caches: 'none' | 'pwc' | 'both'): Ov
 export const assumed = [
   'cycles per instruction with a perfect TLB: 1; data lines compete for the L2 but stall nothing (their cost is in that figure)',
   'text (4 MiB; FpCpu: 256 KiB), private data and stack as in the workload preset oltp; the TLB misses come from one region of 128 MiB, visited as in oltp (MiscServer), java-server (JavaServer), or uniformly (FpCpu); its share of the visits and the instructions of a visit are set to the published miss rate',
-  'at the miss rate that is printed for FpCpu native walks would take 1.1 % of the time, not the 3.6 % of the paper: its programs are unlike, and the means of what they miss and of what they lose are of different programs; so its walks are set to the published time (57 in 100 000 instructions instead of 18)',
+  'at the miss rate that is printed for FpCpu native walks would take 1.1 % of the time, not the 3.6 % of the paper: its programs differ, so the mean miss rate and the mean loss do not describe one program; its walks are set to the published time (57 in 100,000 instructions instead of 18)',
   'of these visits a quarter (MiscServer) and two fifths (JavaServer) go to a region of 32 MiB that the guest maps with 2 MiB pages, since 2 MiB nested pages remove 21 and 32 % of the misses (table 5)',
   'one process and no kernel events; guest frames are host frames one to one',
   'no fixed cost of a walk besides its look-ups and reads',

@@ -48,7 +48,7 @@ export const nestedSlowdown: Case = {
     'The programs of V1 with a page-walk cache of 24 entries and a nested TLB of 16, 2 cycles each. Time nested over time native.',
   assumed,
   revised:
-    'the guests’ large pages, which the paper mentions, were left out at first (2 MiB nested pages: 1.074 and 1.067); the data region was at first visited at the miss rates plus a quarter, then plus a twentieth; the page-walk cache held no leaf entries of nested tables at first, and an entry of the nested TLB covered 4 KiB of a larger nested page (JavaServer, 2 MiB nested pages: 1.053); FpCpu missed as often as printed at first (1.020 and 1.007)',
+    'the guests’ large pages, which the paper mentions, were left out at first (2 MiB nested pages: 1.074 and 1.067); the data region was at first visited at the miss rates plus a quarter, then plus a twentieth; the page-walk cache held no leaf entries of nested tables at first, and an entry of the nested TLB covered 4 KiB of a larger nested page (JavaServer, 2 MiB nested pages: 1.053); FpCpu at first missed as often as printed (1.020 and 1.007)',
   seeds: 2,
   explain: {
     arms: ['misc native both', 'misc 4KiB both'],

@@ -92,7 +92,7 @@ export const processCreation: Case = {
     'lmbench in one VM under KVM, shadow against nested paging with 4 KiB pages: getpid, lat_proc fork, exec and sh, lat_pagefault, lat_mmap (a file of 64 MiB, of whose first tenth every fourth page is stored to). An exit and entry take 1150 cycles of a 2.5 GHz processor, as measured there.',
   assumed: [
     'fork: a process of 256 private pages, of which the child writes 24 (copy-on-write breaks measured for a small command)',
-    'exec: a program of 64 KiB text and 128 KiB data that executes 50 000 instructions; sh: 640 KiB, 512 KiB and 700 000 instructions for shell and command together',
+    'exec: a program of 64 KiB text and 128 KiB data that executes 50,000 instructions; sh: 640 KiB, 512 KiB and 700,000 instructions for shell and command together',
     'page touched for the first time: the kernel of that time maps 16 pages around a fault, so nearly every touch costs one exit that the guest does not see; ours is the mean page-fault exit of a loop over anonymous memory',
     'software steps of the hypervisor as in the profile kvm-2.6.33, the processor besides exits as opteron-6276',
   ],
@@ -170,7 +170,7 @@ export const populate: Case = {
   title: 'Populate loop, one process',
   scenario:
     'Map 1 MiB, store to each of its 256 pages, unmap it, over and over (the source: until 4 GiB have been touched), on the machine of V14.',
-  assumed: ['as V14; guest memory is backed before the loop has gone round once'],
+  assumed: ['as V14; guest memory is backed before the loop ends its first round'],
   revised: 'the CR3 writes of the published guest were not taken off at first (3.53 µs published)',
   seeds: 2,
   quick: true,
@@ -213,7 +213,7 @@ export const kernelCompile: Case = {
   id: 'V16',
   title: 'Kernel compile',
   scenario:
-    'A process of the workload preset kernel-compile, whose rates were counted on a compiler of today, on the machine of V14.',
+    'A process of the workload preset kernel-compile, whose rates were counted on a current compiler, on the machine of V14.',
   assumed: ['as V14; compiler processes as in the preset; no disk waits'],
   seeds: 2,
   explain: {

@@ -71,7 +71,7 @@ export const randomAccess: Case = {
   assumed: [
     HOST,
     'a table of 57 GiB, the most that can be simulated, instead of 64',
-    'ten instructions an update, for whose line the core waits in full',
+    'ten instructions per update, and the core waits for its line in full',
   ],
   revised: 'a table of 8 GiB on an Opteron 8384 at first (1.67, 1.07 and 0.605)',
   seeds: 2,
@@ -199,7 +199,7 @@ export const agileSplit: Case = {
   assumed: [
     HOST,
     'instructions between touches set to the native walk share',
-    'mcf and astar with 2 MiB pages are left out: the part of their memory that they are taken to work on fits into the TLB then, where the source has them walk',
+    'mcf and astar with 2 MiB pages are left out: the part of their memory that they are assumed to work on then fits into the TLB, whereas in the source they walk',
   ],
   revised:
     'mcf and astar as in V6; at first canneal and mcf only, with 4 KiB pages, on an Opteron 8384, without data lines',

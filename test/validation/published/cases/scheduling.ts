@@ -28,7 +28,7 @@ const hog = (name: string, count: number): Overrides => ({
 
 /**
  * NPB EP on a Core 2 Quad, whose cores share 6 MiB of L2 in pairs: it fills an array of 2^17 numbers and
- * goes through it, some 15 000 instructions a page.
+ * goes through it, some 15,000 instructions a page.
  */
 const ep: Overrides = {
   name: 'ep',
@@ -85,7 +85,7 @@ export const sliceLength: Case = {
   scenario:
     'Four CPU-bound VMs with a small working set on two cores of Xen 4.1: throughput with turns of 0.5 ms over turns of 30 ms. Beside one such VM on one core, a VM that answers pings: mean latency with turns of 30 ms over turns of 0.5 ms.',
   assumed: [
-    'an Opteron 8384 with the L2 caches of a Core 2 Quad; NPB EP goes through 1 MiB, 15 000 instructions a page',
+    'an Opteron 8384 with the L2 caches of a Core 2 Quad; NPB EP goes through 1 MiB, 15,000 instructions a page',
     'the pinging VMs of the source are CPU-bound themselves; here the VM that answers sleeps 40 ms on average between pings, and its neighbour is CPU-bound',
   ],
   revised: '256 pages touched unevenly and the caches of the Opteron at first (0.85)',
@@ -179,7 +179,7 @@ export const boostOnWakeUp: Case = {
   scenario:
     'Credit scheduler, one core, a VM that serves packets and a CPU hog: throughput of the former over that alone.',
   assumed: [
-    '64 segments under way, 10 000 instructions and a device access each; the VM takes about a third of the core',
+    '64 segments under way, 10,000 instructions and a device access each; the VM takes about a third of the core',
     'where the hog was boosted by mistake both have the same priority; so neither is boosted here',
   ],
   revised: 'eight packets under way at first (0.02 without boost)',

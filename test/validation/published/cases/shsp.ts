@@ -106,7 +106,7 @@ const ratio = async (arms: Arms, name: keyof typeof programs) =>
 const assumed = [
   'the Core i7-860 of the source (machines.ts) with the walk caches of an Opteron; one cycle per instruction besides translation, which turns rates per second into rates per instruction',
   'the large region is 64 MiB (gcc) and 860 MiB (mcf), touched at random, by mcf 8 MiB of it at a time as in V6; its share of the visits is set to the published TLB misses, 2.69 and 32.7 million a second',
-  'page faults come from heap that grows and is given back at 64 MiB, at the published rate, 33 100 and 640 a second',
+  'page faults come from heap that grows and is given back at 64 MiB, at the published rate, 33,100 and 640 a second',
   'xen-3.4 with 4 KiB nested pages; a 64-bit guest, where that of the source is a 32-bit one (V8)',
 ];
 
@@ -132,7 +132,7 @@ export const crossover: Case = {
   id: 'V8',
   title: 'The two ends of the crossover: gcc and mcf',
   scenario:
-    'gcc with 33 100 page faults and 2.69 million TLB misses a second of nested run time, mcf with 640 and 32.7 million, on Xen without tags. Shadow over nested time, gcc with the 10 µs a fault that the source derives set; and what a fault and a miss cost by themselves.',
+    'gcc with 33,100 page faults and 2.69 million TLB misses a second of nested run time, mcf with 640 and 32.7 million, on Xen without tags. Shadow over nested time, gcc with the 10 µs a fault that the source derives set; and what a fault and a miss cost by themselves.',
   assumed,
   revised:
     'mcf touched 860 MiB uniformly at first (0.57); gcc was first compared with the cost of faults left to the model (1.07), which the figure of V10 still does; both ran on an Opteron 8384 at first (1.29, 0.823, 5.64 µs, 8.66 ns)',

@@ -87,7 +87,7 @@ export const twoContexts: Case = {
   scenario:
     'One VM, then two alike that take turns of 100 µs, with tags, each with a working set near the capacity of the second-level TLB (300 pages, 512 entries); walks per instruction.',
   assumed: [
-    'the source names no working sets: just below capacity is where a second context hurts most',
+    'the source names no working sets: a second context hurts most just below capacity',
     'counted from the start, cold misses included: one context alone has no others',
   ],
   seeds: 2,
@@ -120,7 +120,7 @@ export const twoContexts: Case = {
 
 export const dearerMisses: Case = {
   id: 'V26',
-  title: 'Slowdown by dearer misses',
+  title: 'Slowdown by more expensive misses',
   scenario:
     'A program with 1.2 TLB misses per 1000 cycles, as the Engineering workload on Disco; nested over native time.',
   assumed: [
@@ -180,7 +180,7 @@ export const recycling: Case = {
   id: 'V27',
   title: 'Flush requests that become flushes',
   scenario:
-    'A guest under shadow paging that switches address spaces all the time: each CR3 write asks for a flush and gets a new ASID, of which an Opteron has 64, number 0 the host’s. Flushes of everything for each request.',
+    'A guest under shadow paging that switches address spaces all the time: each CR3 write asks for a flush and gets a new ASID. An Opteron has 64, and number 0 is the host’s. The figure is complete flushes per request.',
   assumed: [
     'the source counts 64 usable ASIDs, the processor leaves 63: the published figure is taken as 1/63',
   ],

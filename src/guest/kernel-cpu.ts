@@ -1,0 +1,183 @@
+import { Entry, type GuestCpu, GuestStop } from '../hypervisor/guest-port.ts';
+import type { AddressSpace } from './address-space.ts';
+import type { GuestKernel } from './kernel.ts';
+import { kernelInstructions as cost } from './kernel-costs.ts';
+import { BLOCK_ITEMS } from './kernel-options.ts';
+import { handlePageFault } from './page-faults.ts';
+import { Process, State, type Thread } from './process.ts';
+import { RunQueue } from './run-queue.ts';
+import { exit, type Kernel, systemCall } from './system-calls.ts';
+import { moveOn } from './transfers.ts';
+import { VcpuLoop } from './vcpu-loop.ts';
+import { isReferenceLimited } from './workloads/trace.ts';
+import { Op } from './workloads/workload.ts';
+
+/**
+ * The guest kernel on one vCPU: schedules threads, switches address spaces, enters the handlers of
+ * faults and system calls.
+ */
+export class KernelCpu extends VcpuLoop implements Kernel {
+  readonly shared: GuestKernel;
+  readonly #queue = new RunQueue();
+  #current: Thread | null = null;
+  #loaded: AddressSpace;
+
+  constructor(shared: GuestKernel, block: number) {
+    super(shared, block);
+    this.shared = shared;
+    for (const thread of shared.first) this.#queue.push(thread);
+    this.#loaded = this.#queue.first!.process.space;
+  }
+
+  get space(): AddressSpace {
+    return this.#loaded;
+  }
+
+  get busy(): boolean {
+    return this.#current !== null || this.#queue.crowded;
+  }
+
+  grantReferences(references: number): void {
+    if (references === 0) return;
+    for (const { program } of this.shared.first) {
+      if (isReferenceLimited(program)) program.limit(references);
+    }
+  }
+
+  protected executed(instructions: number): void {
+    if (this.#current) this.#current.quantum -= instructions;
+  }
+
+  protected wakeDue(now: number): void {
+    this.#queue.wakeDue(now, this.shared.requests);
+  }
+
+  protected refill(cpu: GuestCpu): GuestStop {
+    let thread = this.#current;
+    if (thread && thread.quantum <= 0 && this.#queue.crowded) {
+      this.requeue(thread);
+      thread = null;
+    }
+    if (!thread) {
+      thread = this.#queue.take();
+      if (!thread) return this.#idle(cpu);
+      thread.quantum = this.shared.workload.quantumInstructions;
+      this.#current = thread;
+      this.#switchTo(cpu, thread.process.space);
+    }
+    if (thread.transfer) {
+      moveOn(this, cpu, thread);
+      return GuestStop.Time;
+    }
+    const { program, process } = thread;
+    const count = program.fill(this.firstItem, BLOCK_ITEMS);
+    if (count > 0) {
+      this.filled(cpu.core, count);
+      return GuestStop.Time;
+    }
+    if (isReferenceLimited(program)) return program.finished ? GuestStop.Done : GuestStop.Turn;
+    if (this.shared.isLast(process)) return GuestStop.Done;
+    exit(this, cpu, thread);
+    return GuestStop.Time;
+  }
+
+  #idle(cpu: GuestCpu): GuestStop {
+    if (!this.#queue.anyBlocked) return GuestStop.Done;
+    const { paths, workload } = this.shared;
+    paths.run(cpu, cost.idle, 8);
+    cpu.core.settle();
+    if (workload.tickless || !this.ticks) {
+      this.stopTicks();
+      this.#armWakeUp(cpu);
+    }
+    return GuestStop.Halt;
+  }
+
+  /** Sets the timer to the next sleeper; without one it stays silent. */
+  #armWakeUp(cpu: GuestCpu): void {
+    const next = this.#queue.nextWakeUp;
+    if (next === Infinity) cpu.clearTimer();
+    else cpu.setTimer(Math.max(1, next - cpu.clock()));
+  }
+
+  #switchTo(cpu: GuestCpu, space: AddressSpace): void {
+    if (this.#loaded === space) return;
+    const { paths, vm } = this.shared;
+    this.#loaded = space;
+    vm.counters.guest_process_switches++;
+    paths.run(cpu, cost.contextSwitch, 0);
+    cpu.loadCr3(space.root);
+    this.shared.reap(cpu, space);
+  }
+
+  protected pageFault(cpu: GuestCpu, vpn: number, write: boolean): void {
+    handlePageFault(this.shared, cpu, this.#current!.process.space, vpn, write);
+  }
+
+  protected operation(cpu: GuestCpu, op: number, a: number, b: number, c: number): void {
+    const thread = this.#current!;
+    if (op === Op.SwitchTo) {
+      this.#moveTo(cpu, thread, a);
+      return;
+    }
+    this.shared.vm.counters.syscalls++;
+    cpu.enterKernel(Entry.SystemCall);
+    systemCall(this, cpu, thread, op, a, b, c);
+    cpu.leaveKernel(Entry.SystemCall);
+  }
+
+  /** The lines of a trace that follow belong to another address space. */
+  #moveTo(cpu: GuestCpu, thread: Thread, number: number): void {
+    const { numbered, workload } = this.shared;
+    let process = numbered.get(number);
+    if (!process) {
+      process = new Process(this.shared.load(workload.processes[0]!, null), null);
+      numbered.set(number, process);
+    }
+    thread.process = process;
+    this.#switchTo(cpu, process.space);
+  }
+
+  // What system calls use.
+
+  get crowded(): boolean {
+    return this.#queue.crowded;
+  }
+
+  start(thread: Thread): void {
+    this.#queue.push(thread);
+  }
+
+  enter(cpu: GuestCpu, space: AddressSpace): void {
+    this.#loaded = space;
+    cpu.loadCr3(space.root);
+  }
+
+  block(cpu: GuestCpu, thread: Thread, state: State): void {
+    this.#queue.block(thread, state);
+    this.#current = null;
+    // A tickless kernel that stays busy has nothing else to wake a sleeper by.
+    if (state === State.Sleep && !this.ticks) this.#armWakeUp(cpu);
+  }
+
+  unblock(thread: Thread): void {
+    this.#queue.unblock(thread);
+  }
+
+  requeue(thread: Thread): void {
+    this.#queue.push(thread);
+    this.#current = null;
+  }
+
+  end(cpu: GuestCpu, thread: Thread): void {
+    this.#current = null;
+    this.shared.bury(thread.process.space);
+    // The kernel leaves the dying address space before it tears it down.
+    const next = this.#queue.first;
+    if (next) {
+      this.shared.vm.counters.guest_process_switches++;
+      this.enter(cpu, next.process.space);
+      this.shared.reap(cpu, this.#loaded);
+    }
+  }
+}

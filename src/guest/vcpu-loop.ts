@@ -1,0 +1,167 @@
+import type { Cycles } from '../base/ids.ts';
+import { Entry, type Guest, type GuestCpu, GuestStop, Vector } from '../hypervisor/guest-port.ts';
+import { frameOf, softWalk, walkSoftly } from '../hypervisor/mmu/guest-tables.ts';
+import type { Core } from '../machine/core.ts';
+import { ITEM_OP, ITEM_PAGE, readItem } from '../machine/items.ts';
+import { Pte } from '../machine/page-tables.ts';
+import { runBlock, runToEdge, Stop } from '../machine/run.ts';
+import type { AddressSpace } from './address-space.ts';
+import { kernelInstructions as cost } from './kernel-costs.ts';
+import type { GuestShared } from './kernel-options.ts';
+import { Op } from './workloads/workload.ts';
+
+/**
+ * What every guest does on a vCPU: executes the items of a block, hands faults and operations to
+ * its kernel, takes interrupts and timer ticks. `KernelCpu` and `TraceKernel` say the rest.
+ */
+export abstract class VcpuLoop implements Guest {
+  /** First item of this vCPU's block. */
+  protected readonly firstItem: number;
+  readonly #shared: GuestShared;
+  #item: number;
+  #itemEnd: number;
+  readonly #tickPeriod: Cycles;
+  #nextTick: Cycles = 0;
+  readonly #walk = softWalk();
+
+  constructor(shared: GuestShared, block: number) {
+    const { mhz, workload } = shared;
+    this.#shared = shared;
+    this.firstItem = block;
+    this.#item = block;
+    this.#itemEnd = block;
+    this.#tickPeriod = workload.hz > 0 ? Math.round((mhz * 1e6) / workload.hz) : 0;
+  }
+
+  /** The address space in CR3. */
+  abstract readonly space: AddressSpace;
+  abstract readonly busy: boolean;
+  abstract grantReferences(references: number): void;
+  /** Asks for more items, after scheduling; `Time` means there is something to execute. */
+  protected abstract refill(cpu: GuestCpu): GuestStop;
+  protected abstract pageFault(cpu: GuestCpu, vpn: number, write: boolean): void;
+  /** An item that is no visit: its three arguments as in `Op`. */
+  protected abstract operation(cpu: GuestCpu, op: number, a: number, b: number, c: number): void;
+  /** User instructions have been executed since the last call. */
+  protected abstract executed(instructions: number): void;
+  /** Whoever was to wait until `now` waits no longer. */
+  protected abstract wakeDue(now: Cycles): void;
+
+  get root(): number {
+    return this.space.root;
+  }
+
+  /**
+   * What the running address space says of a page: its guest frame (-1 = not mapped), W and D of
+   * its entry.
+   */
+  translate(vpn: number): { frame: number; writable: boolean; dirty: boolean } {
+    const { tables } = this.#shared.guest;
+    const { level, entry } = walkSoftly(tables, this.space.root, vpn, this.#walk);
+    if (level === 0) return { frame: -1, writable: false, dirty: false };
+    const writable = (entry & Pte.Writable) !== 0;
+    return { frame: frameOf(this.#walk, vpn), writable, dirty: (entry & Pte.Dirty) !== 0 };
+  }
+
+  run(cpu: GuestCpu): GuestStop {
+    const { core } = cpu;
+    core.item = this.#item;
+    core.itemEnd = this.#itemEnd;
+    core.retired = 0;
+    const stop = this.#loop(cpu);
+    this.#account(core);
+    core.settle();
+    this.#item = core.item;
+    this.#itemEnd = core.itemEnd;
+    return stop;
+  }
+
+  #loop(cpu: GuestCpu): GuestStop {
+    const { core } = cpu;
+    if (this.#tickPeriod > 0 && this.#nextTick <= core.time) this.#armTick(cpu);
+    for (;;) {
+      core.settle();
+      const { until } = cpu;
+      if (core.time >= until) return GuestStop.Time;
+      if (core.item === core.itemEnd) {
+        if (core.full) return GuestStop.Time;
+        this.#account(core);
+        const stop = this.refill(cpu);
+        if (stop !== GuestStop.Time) return stop;
+        continue;
+      }
+      const limit = Math.min(until - core.time, 2 ** 30);
+      const near = core.time + limit > core.cut.far;
+      const stop = near ? runToEdge(core, limit) : runBlock(core, limit);
+      if (core.time > core.cut.edge) core.cut.inVisit(core);
+      if (stop === Stop.Fault) {
+        const store = (ITEM_OP[core.item]! & 255) === Op.Store;
+        this.pageFault(cpu, ITEM_PAGE[core.item]!, store);
+      } else if (stop === Stop.Operation) {
+        const [a, word, b, c] = readItem(core.item);
+        const op = word & 255;
+        if (op === Op.Starved) {
+          core.item = core.itemEnd;
+          return GuestStop.Starved;
+        }
+        core.item++;
+        this.#perform(cpu, op, a, b, c);
+        if (this.#shared.progress.done) return GuestStop.Done;
+      }
+    }
+  }
+
+  #perform(cpu: GuestCpu, op: number, a: number, b: number, c: number): void {
+    this.#account(cpu.core);
+    if (op === Op.WorkDone) {
+      this.#shared.progress.finish(a);
+      this.#shared.vm.counters.work += a;
+    } else this.operation(cpu, op, a, b, c);
+  }
+
+  /** Books the user instructions executed since the last call. */
+  #account(core: Core): void {
+    const { retired } = core;
+    core.retired = 0;
+    this.executed(retired);
+    this.#shared.progress.execute(retired);
+  }
+
+  /** The block holds `count` items to execute. */
+  protected filled(core: Core, count: number): void {
+    core.item = this.firstItem;
+    core.itemEnd = this.firstItem + count;
+  }
+
+  // Interrupts.
+
+  interrupt(cpu: GuestCpu, vectors: number): void {
+    const { paths, vm } = this.#shared;
+    cpu.enterKernel(Entry.Exception);
+    if ((vectors & Vector.Timer) !== 0) {
+      vm.counters.timer_ticks++;
+      paths.run(cpu, cost.timerTick, 16);
+      if (this.#tickPeriod > 0) this.#armTick(cpu);
+    }
+    if ((vectors & Vector.Device) !== 0) paths.run(cpu, cost.interrupt, 17, 2);
+    if ((vectors & Vector.Network) !== 0) paths.run(cpu, cost.networkInterrupt, 18, 2);
+    cpu.endOfInterrupt();
+    this.wakeDue(cpu.clock());
+    cpu.leaveKernel(Entry.Exception);
+  }
+
+  /** False: nothing comes by itself, the kernel has to set the timer for its sleepers. */
+  protected get ticks(): boolean {
+    return this.#tickPeriod > 0;
+  }
+
+  /** The ticks stop until the vCPU runs again. */
+  protected stopTicks(): void {
+    this.#nextTick = 0;
+  }
+
+  #armTick(cpu: GuestCpu): void {
+    this.#nextTick = cpu.clock() + this.#tickPeriod;
+    cpu.setTimer(this.#tickPeriod);
+  }
+}

@@ -1,0 +1,75 @@
+import type { Cycles } from '../base/ids.ts';
+import { type Engine, type EventKind, Phase } from '../engine/engine.ts';
+import { Vector } from './guest-port.ts';
+import type { Scheduler } from './schedulers/scheduler.ts';
+import { Runstate, type Vcpu } from './vm.ts';
+
+/** Interrupts of vCPUs, and the wake-ups that they cause: timers, devices, the network. */
+export class Interrupts {
+  readonly #engine: Engine;
+  readonly #vcpus: readonly Vcpu[];
+  readonly #scheduler: () => Scheduler;
+  readonly #timer: EventKind;
+  readonly #device: EventKind;
+  /** By vCPU: the event of its armed timer; -1 = none. */
+  readonly #timers: number[];
+
+  /** `scheduler`: asked for at each use, since it is made last. */
+  constructor(engine: Engine, vcpus: readonly Vcpu[], scheduler: () => Scheduler) {
+    this.#engine = engine;
+    this.#vcpus = vcpus;
+    this.#scheduler = scheduler;
+    this.#timers = vcpus.map(() => -1);
+    this.#timer = engine.defineEvent(Phase.Deliver, (now, id) => {
+      this.#timers[id] = -1;
+      this.raise(vcpus[id]!, Vector.Timer, now);
+    });
+    this.#device = engine.defineEvent(Phase.Deliver, (now, id) => {
+      this.raise(vcpus[id]!, Vector.Device, now);
+    });
+  }
+
+  /** Makes vectors pending on a vCPU: an INTR exit if it runs, a wake-up if it sleeps. */
+  raise(vcpu: Vcpu, vectors: number, now: Cycles): void {
+    if (vcpu.done) return;
+    vcpu.pending |= vectors;
+    if (vcpu.state === Runstate.Blocked) this.wake(vcpu, now);
+  }
+
+  wake(vcpu: Vcpu, now: Cycles): void {
+    const scheduler = this.#scheduler();
+    const at = Math.max(now, vcpu.since);
+    vcpu.enter(Runstate.Ready, at);
+    scheduler.wake(vcpu.id, at);
+    if (scheduler.isParked(vcpu.id)) vcpu.enter(Runstate.Parked, at);
+  }
+
+  /** After an accounting pass: vCPUs held back by their cap are parked, not ready. */
+  refreshParked(now: Cycles): void {
+    const scheduler = this.#scheduler();
+    for (const vcpu of this.#vcpus) {
+      if (vcpu.state !== Runstate.Ready && vcpu.state !== Runstate.Parked) continue;
+      const parked = scheduler.isParked(vcpu.id);
+      if (parked !== (vcpu.state === Runstate.Parked)) {
+        vcpu.enter(parked ? Runstate.Parked : Runstate.Ready, now);
+      }
+    }
+  }
+
+  /** The guest's one-shot timer: the last one set counts. */
+  armTimer(vcpu: Vcpu, at: Cycles): void {
+    this.disarmTimer(vcpu);
+    this.#timers[vcpu.id] = this.#engine.schedule(at, this.#timer, vcpu.id);
+  }
+
+  disarmTimer(vcpu: Vcpu): void {
+    const armed = this.#timers[vcpu.id]!;
+    if (armed >= 0) this.#engine.cancel(armed);
+    this.#timers[vcpu.id] = -1;
+  }
+
+  /** A device has finished something at `at`. */
+  completeIo(vcpu: Vcpu, at: Cycles): void {
+    this.#engine.schedule(at, this.#device, vcpu.id);
+  }
+}

@@ -1,0 +1,150 @@
+import type { Cycles, PcpuId } from '../base/ids.ts';
+import { readHostLine } from '../machine/caches.ts';
+import type { Core } from '../machine/core.ts';
+import { abandon, flushAll, flushAsid } from '../machine/flush.ts';
+import type { Machine } from '../machine/machine.ts';
+import type { Observer } from '../observe/observer.ts';
+import { Cause, ExitReason, Leaf } from '../stats/leaves.ts';
+import type { HypervisorCosts } from './costs.ts';
+import { HostFootprint } from './host-footprint.ts';
+import { type TagGrant, type TagPolicy, TlbControl } from './tags/tag-policy.ts';
+import type { Vcpu } from './vm.ts';
+
+export interface WorldSwitchDeps {
+  readonly machine: Machine;
+  readonly costs: HypervisorCosts;
+  readonly tags: TagPolicy;
+  /** By number. */
+  readonly vcpus: readonly Vcpu[];
+  /** False: native, there is no hypervisor and exits do not happen. */
+  readonly virtualized: boolean;
+  readonly observer: Observer;
+  /** Serves what has been asked of a vCPU, before it enters. */
+  serve(vcpu: Vcpu, core: Core): void;
+}
+
+/** Exits with which decode assists report the operand. */
+const OPERAND_REPORTED: ReadonlySet<ExitReason> = new Set([
+  ExitReason.Cr3Write,
+  ExitReason.Cr4Write,
+  ExitReason.Invlpg,
+]);
+
+/**
+ * From the guest to the hypervisor and back: #VMEXIT, what a handler does, VMRUN with the tag that
+ * the policy grants and the flushes it asks for. Every paging mode and device pays these prices.
+ */
+export class WorldSwitch {
+  readonly virtualized: boolean;
+  /** Software and hardware of a switch between two vCPUs, cold TLBs and caches apart. */
+  readonly switchCycles: Cycles;
+  readonly #deps: WorldSwitchDeps;
+  readonly #footprint: HostFootprint;
+  readonly #grant: TagGrant = { asid: 0 as never, tlbControl: 0, fresh: false, exhausted: false };
+  readonly #out: Cycles;
+  readonly #in: Cycles;
+
+  constructor(deps: WorldSwitchDeps) {
+    const { costs, machine, virtualized } = deps;
+    const { instructions, svm } = machine.processor;
+    this.#deps = deps;
+    this.virtualized = virtualized;
+    this.#footprint = new HostFootprint(machine, virtualized ? costs.hostFootprint : 0);
+    this.#out =
+      svm.vmexitCycles +
+      (costs.vmsaveEveryExit ? svm.vmsaveCycles : 0) +
+      (costs.guestInterruptFlag ? svm.stgiCycles : 0);
+    this.#in =
+      svm.vmrunCycles +
+      (costs.vmsaveEveryExit ? svm.vmloadCycles : 0) +
+      (costs.guestInterruptFlag ? svm.clgiCycles : 0);
+    this.switchCycles =
+      costs.vcpuSwitch +
+      costs.switchMsrs * (instructions.rdmsr + instructions.wrmsr) +
+      instructions.fpuSwitch +
+      (costs.vmsaveEveryExit ? 0 : 2 * (svm.vmsaveCycles + svm.vmloadCycles));
+  }
+
+  /** The vCPU that a core is executing. */
+  vcpuOn(core: Core): Vcpu {
+    return this.#deps.vcpus[core.vcpu]!;
+  }
+
+  /** #VMEXIT: charges the way out. Nothing happens without a hypervisor. */
+  exit(vcpu: Vcpu, core: Core, reason: ExitReason): void {
+    if (!this.virtualized) return;
+    vcpu.exitCounts[reason] = vcpu.exitCounts[reason]! + 1;
+    vcpu.lastExit = reason;
+    this.#deps.observer.onVmexit(core.now, core.id, vcpu.id, reason);
+    core.charge(Leaf.ExitTransition + reason, this.#out);
+    this.handle(core, reason, this.#deps.costs.exitPath + this.#footprint.touch(core));
+  }
+
+  /** Work of the handler of the exit under way. */
+  handle(core: Core, reason: ExitReason, cycles: Cycles): void {
+    core.charge(Leaf.ExitHandler + reason, cycles);
+  }
+
+  /** Reads one line of memory in a handler: charged at the level that has it. */
+  readLine(core: Core, reason: ExitReason, frame: number, line: number): void {
+    this.handle(core, reason, readHostLine(core, frame, line));
+  }
+
+  /**
+   * Decodes the guest's instruction, as far as decode assists do not: with accesses to control
+   * registers and INVLPG they report the operand. True: it has to be fetched as well, through the
+   * guest's tables.
+   */
+  decode(core: Core, reason: ExitReason): boolean {
+    const { costs, machine } = this.#deps;
+    const assisted = costs.decodeAssists && machine.processor.svm.decodeAssists;
+    if (assisted && OPERAND_REPORTED.has(reason)) return false;
+    this.handle(core, reason, costs.decode);
+    return !assisted;
+  }
+
+  /** VMRUN: serves requests, charges the way in, picks the tag and flushes what must be. */
+  resume(vcpu: Vcpu, core: Core, reason: ExitReason): void {
+    if (vcpu.requests !== 0) this.#deps.serve(vcpu, core);
+    if (this.virtualized) {
+      core.charge(Leaf.ExitTransition + reason, this.#in);
+      vcpu.vm.counters.vmruns++;
+    }
+    this.#enter(vcpu, core);
+    this.#deps.observer.onVmrun(core.now, core.id, vcpu.id, core.asid);
+  }
+
+  /** All translations of the vCPU are stale: it gets a new tag at its next VMRUN. */
+  loseTag(vcpu: Vcpu, cause: Cause): void {
+    this.#deps.tags.flushVcpu(vcpu.id);
+    vcpu.flushCause = cause;
+  }
+
+  #enter(vcpu: Vcpu, core: Core): void {
+    const grant = this.#grant;
+    const { observer, tags } = this.#deps;
+    tags.beforeVmrun(core.id as PcpuId, vcpu.id, grant);
+    const pending = vcpu.flushCause;
+    // What happens to everybody, and what has happened to this vCPU before that.
+    const common = grant.exhausted ? Cause.AsidExhausted : Cause.WorldSwitch;
+    const cause = pending >= 0 ? (pending as Cause) : common;
+    const { counters } = vcpu.vm;
+    if (grant.exhausted) counters.asid_exhaustions++;
+    if (grant.tlbControl !== TlbControl.DoNothing || grant.fresh) {
+      observer.onTlbFlush(core.now, core.id, vcpu.id, cause, grant.tlbControl);
+    }
+    if (grant.tlbControl === TlbControl.FlushAll) {
+      flushAll(core, common, vcpu.id, cause);
+      counters.tlb_flushes++;
+    } else if (grant.tlbControl !== TlbControl.DoNothing) {
+      const keepGlobal = grant.tlbControl === TlbControl.FlushAsidNonGlobal;
+      flushAsid(core, grant.asid, vcpu.id, keepGlobal, cause);
+      counters.tlb_flushes++;
+    } else if (grant.fresh) {
+      abandon(core, vcpu.id, cause);
+      counters.tlb_flushes++;
+    }
+    vcpu.flushCause = -1;
+    core.enter(vcpu.context, grant.asid);
+  }
+}

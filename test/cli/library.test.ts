@@ -1,0 +1,147 @@
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { createContext, runInContext } from 'node:vm';
+import { gzipSync } from 'node:zlib';
+import { buildSync } from 'esbuild';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { hasChromium, launch } from '../support/chromium.ts';
+import { buildPage, snippets } from '../support/page.ts';
+import { linkedPackage, smallYaml, worldswitch } from '../support/program.ts';
+
+/** The code of docs/library.md does what is said there: in Node, and in a page opened from a disk. */
+
+const { dir, remove } = linkedPackage();
+afterAll(remove);
+
+const text = smallYaml();
+
+/** Runs a program that may import the package; returns the lines that it prints. */
+function node(code: string): string[] {
+  writeFileSync(join(dir, 'use.js'), code);
+  const printed = execFileSync(process.execPath, ['use.js'], { cwd: dir, encoding: 'utf8' });
+  return printed.trimEnd().split('\n');
+}
+
+describe('the library in Node', () => {
+  const [run, options] = snippets;
+
+  it('gives the summary that the command line prints', () => {
+    writeFileSync(join(dir, 'my.yaml'), text);
+    const { stdout } = worldswitch(dir, 'run', 'my.yaml');
+    const lines = node(`const text = ${JSON.stringify(text)};\n${run}`);
+    expect(lines.length).toBeGreaterThan(10);
+    expect(stdout.split('\n')).toEqual(expect.arrayContaining(lines));
+  });
+
+  it('reports progress and ends when it is told to', () => {
+    const lines = node(`
+      import { loadScenario, runScenario } from 'worldswitch/core';
+      const scenario = loadScenario(${JSON.stringify(text)}, { file: 'my.yaml' });
+      ${options}
+      console.log(result.vms.length);
+      try {
+        ${options!.replace('\n', '\nsetTimeout(() => stop.abort());\n').replace('result', 'none')}
+      } catch (error) {
+        console.log(error.name);
+      }`);
+    expect(lines.slice(0, 4)).toEqual(['0.25', '0.5', '0.75', '2']);
+    expect(lines.at(-1)).toBe('RunAborted');
+    expect(lines.length).toBeLessThan(8);
+  });
+});
+
+it('the whole package makes CSV in a page too, where there is no Buffer', () => {
+  const contents = `
+    import { metricsCsv } from 'worldswitch';
+    const metrics = [{ scope: 'vm', id: 'web-0', metric: 'work', value: 3 }];
+    globalThis.csv = [...metricsCsv({ name: 'my', metrics })].join('');`;
+  const { outputFiles } = buildSync({
+    stdin: { contents, resolveDir: dir },
+    bundle: true,
+    write: false,
+    logLevel: 'silent',
+  });
+  const page: { csv?: string } = createContext({});
+  runInContext(outputFiles[0]!.text, page);
+  expect(page.csv).toBe('run,scope,id,metric,unit,value\nmy,vm,web-0,work,count,3\n');
+});
+
+describe('the bundle for a page', () => {
+  const script = buildPage(dir);
+
+  it('is at most 160 kB after gzip', () => {
+    const size = gzipSync(script, { level: 9 }).length;
+    expect(size).toBeGreaterThan(100_000);
+    expect(size).toBeLessThan(160_000);
+  });
+
+  it('holds the presets without their comments', () => {
+    expect(script.includes('opteron-1354')).toBe(true);
+    expect(script.includes('# published')).toBe(false);
+  });
+});
+
+if (!hasChromium) console.warn('SKIPPED: no browser is here; install the Debian package chromium');
+
+describe.runIf(hasChromium)('the page', () => {
+  let browser: Browser;
+  let page: Page;
+  const complaints: string[] = [];
+
+  beforeAll(async () => {
+    browser = await launch();
+    page = await browser.newPage();
+    page.on('console', (message) => complaints.push(message.text()));
+    page.on('pageerror', (error) => complaints.push(String(error)));
+    const files = ['index.html', 'page.bundle.js'].map(
+      (name) => pathToFileURL(join(dir, name)).href,
+    );
+    page.on('request', (request) => {
+      const url = request.url();
+      if (!files.includes(url) && !url.startsWith('blob:')) complaints.push(url);
+    });
+    await page.goto(files[0]!);
+  }, 60_000);
+  afterAll(() => browser?.close());
+
+  const answers = (answer: RegExp) =>
+    page.locator('#answer').filter({ hasText: answer }).waitFor({ timeout: 60_000 });
+
+  it('gets the results of Node, bit for bit', async () => {
+    await page.fill('#scenario', text);
+    await page.click('#run');
+    await answers(/web-1/);
+    const saved = await page.evaluate(
+      `fetch(document.querySelector('#save').href).then((r) => r.text())`,
+    );
+    const [inNode] = node(`
+      import { loadScenario, runScenario } from 'worldswitch';
+      const scenario = loadScenario(${JSON.stringify(text)}, { file: 'my.yaml' });
+      console.log(JSON.stringify(await runScenario(scenario)));`);
+    const fingerprint = (json: unknown) => createHash('sha256').update(String(json)).digest('hex');
+    expect(JSON.parse(String(saved)).vms).toHaveLength(2);
+    expect(fingerprint(saved)).toBe(fingerprint(inNode));
+  });
+
+  it('stays alive during a run, and stops it', async () => {
+    await page.fill('#scenario', smallYaml({ duration: '10s' }));
+    await page.click('#run');
+    await page.waitForFunction('progress.value > 0 && progress.value < 0.5');
+    await page.click('#stop');
+    await answers(/^stopped$/);
+  });
+
+  it('shows what is wrong with a scenario, and where', async () => {
+    await page.fill('#scenario', smallYaml({ durtaion: '10ms' }));
+    await page.click('#run');
+    await answers(/^scenario:7:1: error: .*durtaion/);
+  });
+
+  it('asks for nothing and complains of nothing', () => {
+    expect(complaints).toEqual([]);
+  });
+});
