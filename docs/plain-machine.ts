@@ -35,9 +35,7 @@ export const makeTable = (frame: number): Table => {
 const pageOf = (page: number, size: number) => page >>> (9 * size);
 const offsetIn = (page: number, size: number) => page % 512 ** size;
 
-// All that holds things is an array with what was used last in front.
-
-/** Takes a thing out; false if it was not there. */
+/** Takes a thing out of what holds it; false if it was not there. What was used last is in front. */
 function take<T>(things: T[], thing: T): boolean {
   const at = things.indexOf(thing);
   if (at >= 0) things.splice(at, 1);
@@ -136,9 +134,9 @@ export class Machine {
   }
 }
 
-/** A walk failed: the nested tables lack a guest frame, or else the first tables deny the access. */
-export type Fault = { readonly lacking: number | undefined };
-type Found = { leaf: Entry; size: number; frame: number; slot: Entry };
+/** A walk failed: at a guest frame in the nested tables, or else in those walked first. */
+export type Fault = { readonly nested: number | undefined };
+type Found = { leaf: Entry; under?: Entry; size: number; frame: number; slot: Entry };
 
 /** A vCPU, as the core sees it. */
 export interface Context {
@@ -249,7 +247,7 @@ export class Core {
     const { context, tag } = this;
     const dropped = held ? this.#drop((each) => isOf(each, page, tag)) : undefined;
     let walked = this.#walkTables(page, store);
-    for (; 'lacking' in walked; walked = this.#walkTables(page, store)) {
+    for (; 'nested' in walked; walked = this.#walkTables(page, store)) {
       this.#count('fault_walks');
       this.#endWalk('fault_', held ? Cause.Dirty : Cause.Cold);
       const verdict = context.port(page, store, walked);
@@ -257,8 +255,8 @@ export class Core {
       if (dropped) past.set(dropped, verdict === 'guest' ? Cause.Invlpg : Cause.Shootdown);
       return verdict;
     }
-    const { slot } = walked;
-    const { writable, dirty, global } = walked.leaf;
+    const { leaf, slot, under = leaf } = walked;
+    const { global } = leaf;
     // If it was filled before, it was lost to the first flush since.
     const was = past.get(slot) ?? Cause.Cold;
     const lost = typeof was === 'number' ? was : (was.flushes[was.filled] ?? Cause.Cold);
@@ -270,6 +268,8 @@ export class Core {
     while (size > 0 && arrayFor(l1, size).entries === 0) size--;
     const frame = walked.frame + offsetIn(page, walked.size) - offsetIn(page, size);
     const flushes = this.#flushesOf(context.vcpu, global);
+    const writable = leaf.writable && under.writable;
+    const dirty = leaf.dirty && under.dirty;
     const what = { page: pageOf(page, size), size, tag, frame, writable, dirty, global };
     const translation = { ...what, vm: context.vm, slot, flushes, filled: flushes.length };
     past.set(slot, translation);
@@ -302,15 +302,15 @@ export class Core {
     const { root, nestedRoot, frameBase } = this.context;
     this.#walk.cycles.guest += this.#spec.walk.overheadCycles;
     const found = this.#descend('guest', root, page, store);
-    if ('lacking' in found) return found;
+    if ('nested' in found) return found;
     if (!nestedRoot) return { ...found, frame: found.frame + frameBase };
     const gfn = found.frame + offsetIn(page, found.size);
-    const under = this.#descend('nested', nestedRoot, gfn, false);
-    if ('lacking' in under) return under;
+    const under = this.#descend('nested', nestedRoot, gfn, store);
+    if ('nested' in under) return under;
     // The TLB gets the smaller of the two pages.
     const smaller = found.size <= under.size ? found : under;
     const frame = under.frame + offsetIn(gfn, under.size) - offsetIn(page, smaller.size);
-    return { ...smaller, leaf: found.leaf, frame };
+    return { ...smaller, leaf: found.leaf, under: under.leaf, frame };
   }
 
   /** From a root down to the leaf for a page, which is marked as accessed and as dirty. */
@@ -325,7 +325,7 @@ export class Core {
       const isKept = !isLeaf || (kind === 'nested' && this.#spec.walk.pwcNestedLeaves);
       this.#read(kind, entry, isKept, frame, index >> 3);
       const isDenied = isLeaf && store && !entry.writable;
-      if (!entry.present || isDenied) return { lacking: kind === 'nested' ? page : undefined };
+      if (!entry.present || isDenied) return { nested: kind === 'nested' ? page : undefined };
       const slot = (table.mirror ?? table).entries[index]!;
       if (isLeaf) Object.assign(entry, { accessed: true, dirty: entry.dirty || store });
       if (isLeaf) return { leaf: entry, size: level - 1, frame: entry.frame, slot };
@@ -345,15 +345,15 @@ export class Core {
     this.#count(read ? `walk_${read.level}` : 'pwc_hits');
   }
 
-  /** Where a table lies. An entry of the nested TLB covers what a nested page does. */
+  /** Where a table lies, for the walker to write to: it may have to set bits there. */
   #hostFrame(gfn: number): number | Fault {
     const { context, tag } = this;
     if (!context.nestedRoot) return gfn + context.frameBase;
     const held = find(this.#nestedTlb, gfn, tag);
     this.#count(held ? 'nested_tlb_hits' : 'nested_tlb_misses');
     if (held) this.#walk.cycles.nested += this.#spec.walk.nestedTlbHitCycles;
-    const found = held ?? this.#descend('nested', context.nestedRoot, gfn, false);
-    if ('lacking' in found) return found;
+    const found = held ?? this.#descend('nested', context.nestedRoot, gfn, true);
+    if ('nested' in found) return found;
     const { size, frame } = found;
     const entry = held ?? { page: pageOf(gfn, size), size, tag, frame };
     put(this.#nestedTlb, entry, this.#spec.walk.nestedTlbEntries);
@@ -388,6 +388,7 @@ export class Core {
   flushAsid(asid: number, vcpu: number, keepGlobal: boolean, cause: Cause): void {
     this.#drop(({ tag, global }) => tag % 65536 === asid && !(keepGlobal && global));
     this.#pwc = this.#pwc.filter(({ tag }) => tag % 65536 !== asid);
+    if (!keepGlobal) this.#nestedTlb = this.#nestedTlb.filter(({ tag }) => tag % 65536 !== asid);
     this.abandon(vcpu, cause, keepGlobal ? [false] : [false, true]);
   }
 

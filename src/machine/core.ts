@@ -121,7 +121,7 @@ export class Core {
   walkNested = 0;
   nestedSize = 0;
   nestedSlot = 0;
-  faultLevel = 0;
+  nestedFlags = 0;
   faultFrame = 0;
 
   // Caches.

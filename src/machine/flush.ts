@@ -6,7 +6,7 @@ import { heap } from './heap.ts';
 import { Pte } from './page-tables.ts';
 import { drop } from './tlb.ts';
 import { reset } from './tlb-build.ts';
-import { discard, emptyWalkCache } from './walk-cache.ts';
+import { discard, emptyWalkCache, type WalkCache } from './walk-cache.ts';
 
 /**
  * Flushes of a core's TLBs and walk caches. Each says why it happens, and which vCPUs' loss records
@@ -89,18 +89,21 @@ export function flushAsid(
       if ((FLAGS[e]! & keep) === 0) drop(core.tlbs[side]!, e);
     }
   }
-  flushWalkCache(core, asid);
+  flushWalkCache(core, core.pwc, asid);
+  if (!keepGlobal) flushWalkCache(core, core.ntlb, asid);
   core.endSequence(vcpu, 0, cause);
   if (!keepGlobal) core.endSequence(vcpu, 1, cause);
 }
 
-/** The page-walk cache is emptied at every TLB flush of its ASID (Bhargava et al. 2008). */
-function flushWalkCache(core: Core, asid: number): void {
-  const { pwc } = core;
+/**
+ * The page-walk cache is emptied at every TLB flush of its ASID (Bhargava et al. 2008), the nested
+ * TLB when the hypervisor has the ASID flushed: no guest can change what that holds.
+ */
+function flushWalkCache(core: Core, cache: WalkCache, asid: number): void {
   core.walkVersion = (core.walkVersion + 1) | 0;
-  for (let e = pwc.first; e < pwc.end; e++) {
+  for (let e = cache.first; e < cache.end; e++) {
     const held = TAG[e]!;
-    if (held !== -1 && ((held ^ asid) & ASID_MASK) === 0) discard(pwc, e);
+    if (held !== -1 && ((held ^ asid) & ASID_MASK) === 0) discard(cache, e);
   }
 }
 
@@ -112,7 +115,7 @@ export function invalidatePage(core: Core, vpn: number, cause: Cause): void {
       if (e !== 0) invalidate(core, side, e, cause);
     }
   }
-  flushWalkCache(core, core.asid);
+  flushWalkCache(core, core.pwc, core.asid);
 }
 
 /** INVLPG of every page of a range, in one pass over the TLBs. */
@@ -129,7 +132,7 @@ export function invalidateRange(core: Core, start: number, pages: number, cause:
       if (vpn < last && vpn + span > start) invalidate(core, side, e, cause);
     }
   }
-  flushWalkCache(core, core.asid);
+  flushWalkCache(core, core.pwc, core.asid);
 }
 
 /** Drops one entry of the current vCPU and records why. */

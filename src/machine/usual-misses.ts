@@ -66,7 +66,7 @@ const goWayUnder = goWayUnder_;
 const readTableLine = readTableLine_;
 const WAY_FRAME = WAY_FRAME_;
 const WAY_NODE = WAY_NODE_;
-const { Global: GLOBAL, Present: PRESENT } = Pte;
+const { Global: GLOBAL } = Pte;
 const READABLE = Pte.Present | Pte.Accessed;
 const CAPACITY = Cause.Capacity;
 const COLD = Cause.Cold;
@@ -191,12 +191,14 @@ export const walkAndReplace = (core: Core, page: number, side: number, write: nu
   const nested = core.nestedOn;
   let under = 0;
   let underSlot = 0;
+  let allowed = 0x7f;
   if (nested !== 0) {
     under = findWay(core, core.nestedWays, core.nestedRoot, frame);
     if (under === 0) return 0;
     underSlot = (WAY_NODE[under]! << 9) | (frame & 511);
     const below = entries[underSlot]!;
-    if ((below & PRESENT) === 0) return 0;
+    if ((below & rights) !== rights) return 0;
+    allowed &= below | ~STORE_OK;
     frame = below >>> PTE_SHIFT;
   } else {
     frame = (frame + core.frameBase) | 0;
@@ -258,7 +260,7 @@ export const walkAndReplace = (core: Core, page: number, side: number, write: nu
   const heads = headsOf[first]!;
   unhash(heads, core.tlbShift, victim);
   hash(heads, core.tlbShift, victim, vpn, core.asid << 2);
-  flagsOf[victim] = (entry & 0x7f) | own | IN_L1 | IN_L2;
+  flagsOf[victim] = (entry & allowed) | own | IN_L1 | IN_L2;
   frames[victim] = frame;
   slots[victim] = lost;
   seqs[victim] = seq;

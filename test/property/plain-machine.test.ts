@@ -3,7 +3,7 @@ import { presets } from '../../src/scenario/presets.ts';
 import { Cause } from '../../src/stats/leaves.ts';
 import fc from '../support/property.ts';
 import { load, type Overrides, runs } from '../support/scenarios.ts';
-import { KINDS, TwoMachines, type Visit } from '../support/two-machines.ts';
+import { type Change, KINDS, TwoMachines, type Visit } from '../support/two-machines.ts';
 
 /** Random programs on the machine that is fast and on the one that can be read: all accounts are the same. */
 
@@ -79,7 +79,7 @@ const step = fc.oneof(
       do: fc.constant('change'),
       vm: fc.nat(VMS - 1),
       page,
-      how: fc.constantFrom('clear', 'clean'),
+      how: fc.constantFrom<Change>('clear', 'clean', 'protect', 'protect', 'clean nested'),
     }),
   },
 );
@@ -87,7 +87,7 @@ type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 
 function perform(machines: TwoMachines, s: Step): void {
   if ('visits' in s) machines.visit(s.core, s.visits);
-  else if ('how' in s) machines.change(s.vm, s.page, s.how as 'clear' | 'clean');
+  else if ('how' in s) machines.change(s.vm, s.page, s.how);
   else if ('vmAndAsid' in s) machines.enter(s.core, s.vmAndAsid[0]!, s.vmAndAsid[1]!);
   else if ('page' in s) machines.invalidate(s.core, s.page, Cause.Invlpg);
   else if ('keepGlobal' in s) machines.flushAsid(s.core, s.keepGlobal, Cause.Cr3);

@@ -73,7 +73,11 @@ interface Tables<T> {
   put(table: T, index: number, leaf: Leaf): void;
   clear(table: T, index: number): void;
   clean(table: T, index: number): void;
+  allow(table: T, index: number, stores: boolean): void;
 }
+
+/** What can be done to the entry of a page, or (`protect`, `clean nested`) to the nested one of its frame. */
+export type Change = 'clear' | 'clean' | 'protect' | 'clean nested';
 
 const LINK = Pte.Present | Pte.Writable | Pte.Accessed;
 const fastTables = ({ tables }: Machine): Tables<number> => {
@@ -97,6 +101,11 @@ const fastTables = ({ tables }: Machine): Tables<number> => {
       const slot = at(node, index);
       tables.set(slot, tables.entries[slot]! & ~(Pte.Accessed | Pte.Dirty));
     },
+    allow(node, index, stores) {
+      const slot = at(node, index);
+      const entry = tables.entries[slot]!;
+      tables.set(slot, stores ? entry | Pte.Writable : entry & ~Pte.Writable);
+    },
   };
 };
 const plainTables: Tables<Table> = {
@@ -119,6 +128,9 @@ const plainTables: Tables<Table> = {
   },
   clean(table, index) {
     Object.assign(table.entries[index]!, { accessed: false, dirty: false });
+  },
+  allow(table, index, stores) {
+    table.entries[index]!.writable = stores;
   },
 };
 
@@ -177,13 +189,28 @@ class Trees<T> {
       this.#tables.put(table, index, leaf);
       return 'retry';
     }
+    if (gfn !== undefined) {
+      // Protected from stores, until there is one.
+      this.#tables.allow(table, index, true);
+      return 'retry';
+    }
     return page % 2 === 0 ? 'guest' : 'emulated';
   }
 
-  /** Does something to the entry that maps a page, if one does; nobody is told. */
-  change(page: number, how: 'clear' | 'clean'): void {
-    const at = this.#find(page, this.#leafOf(page).size, this.root, false);
-    if (at && this.#tables.isPresent(...at)) this.#tables[how](...at);
+  /** Does something to the entry that maps a page, or to the nested one for its frame; nobody is told. */
+  change(page: number, how: Change): void {
+    const leaf = this.#leafOf(page);
+    const own = this.#find(page, leaf.size, this.root, false);
+    if (how === 'clear' || how === 'clean') {
+      if (own && this.#tables.isPresent(...own)) this.#tables[how](...own);
+      return;
+    }
+    if (this.nested === undefined) return;
+    const gfn = leaf.frame + (page % 512 ** leaf.size);
+    const under = this.#find(gfn, nestedLeafOf(this.#vm, gfn).size, this.nested, false);
+    if (!under || !this.#tables.isPresent(...under)) return;
+    if (how === 'protect') this.#tables.allow(...under, false);
+    else this.#tables.clean(...under);
   }
 }
 
@@ -262,7 +289,7 @@ export class TwoMachines {
     const onWalkFault = (core: Core, page: number, _write: boolean, fault: Fault) =>
       VERDICTS[fast.mend(page, fault === Fault.Nested ? core.faultFrame : undefined)];
     const port = (page: number, _write: boolean, fault: PlainFault) =>
-      plain.mend(page, fault.lacking);
+      plain.mend(page, fault.nested);
     const nestedRoot = fast.nested ?? 0;
     const nested = nestedRoot !== 0;
     return {
@@ -278,7 +305,7 @@ export class TwoMachines {
     Object.assign(this.#plain[core]!, { context: this.#vms[vm]!.plain, tag: asid });
   }
 
-  change(vm: number, page: number, how: 'clear' | 'clean'): void {
+  change(vm: number, page: number, how: Change): void {
     for (const tree of this.#vms[vm]!.trees) tree.change(page, how);
   }
 
