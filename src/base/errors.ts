@@ -1,6 +1,9 @@
 import { visible } from './visible.ts';
 
-/** Where in an input file something stands. Lines and columns count from 1. */
+/**
+ * Where in an input file something stands. Lines and columns count from 1; line 0: in a thing that
+ * has no lines, such as a directory, an option or a command.
+ */
 export interface Place {
   readonly file: string;
   readonly line: number;
@@ -50,13 +53,18 @@ export class MemoryError extends Error {
   }
 }
 
-/** `file:line:column: error: message — suggestion`, then the source line with a caret. */
+/**
+ * `file:line:column: error: message — suggestion`, then the source line with a caret. Of what has no
+ * lines: `worldswitch: directory: message — suggestion`.
+ */
 export function formatDiagnostic(diagnostic: Diagnostic): string {
   const { place, message, suggestion, excerpt } = diagnostic;
-  const head = `${place.file}:${place.line}:${place.column}: error: ${message}`;
+  const { file, line, column } = place;
+  const at = line > 0 ? `${file}:${line}:${column}: error` : `worldswitch: ${file}`;
+  const head = `${at}: ${message}`;
   const lines = [visible(suggestion ? `${head} — ${suggestion}` : head)];
-  if (excerpt !== undefined && excerpt.length <= 160) {
-    lines.push(`    ${visible(excerpt)}`, `    ${' '.repeat(Math.max(0, place.column - 1))}^`);
+  if (excerpt !== undefined && excerpt !== '' && excerpt.length <= 160) {
+    lines.push(`    ${visible(excerpt)}`, `    ${' '.repeat(Math.max(0, column - 1))}^`);
   }
   return lines.join('\n');
 }

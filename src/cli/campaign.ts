@@ -6,10 +6,11 @@ import { shellWord } from '../base/shell.ts';
 import { visible } from '../base/visible.ts';
 import { checkOutput } from '../files/check-output.ts';
 import { makeDirectory } from '../files/directories.ts';
-import { faultOf, reasonOf } from '../files/faults.ts';
+import { faultIn, reasonOf } from '../files/faults.ts';
 import { writeFileAtomic } from '../files/output.ts';
 import { readRegularText } from '../files/read-file.ts';
 import { readRecord, type Submission, submission } from '../files/records.ts';
+import { counted } from '../report/quantities.ts';
 import type { Campaign } from '../sweep/campaign.ts';
 import {
   beginCampaign,
@@ -59,7 +60,8 @@ export async function planCampaign(file: string, options: SweepOptions): Promise
   const { plan } = campaign;
   if (options.quiet) return;
   const [place, shown] = [visible(directory), visible(shellWord(directory))];
-  print(`${plan.points} points, ${plan.replications} replications each, planned in ${place}/
+  const size = `${counted(plan.points, 'points')}, ${counted(plan.replications, 'replications')} each`;
+  print(`${size}, planned in ${place}/
 run all of it:    worldswitch sweep run ${shown}
 or a part of it:  worldswitch sweep run ${shown} --shard 0/8
 or on a cluster:  worldswitch sweep submit ${shown} --slurm
@@ -120,7 +122,7 @@ async function reportMissing(campaign: Campaign, directory: string): Promise<voi
   sayDoubted(campaign, 'left out');
   if (missing === 0) return;
   say(
-    `${missing} runs are missing from the tables; \`worldswitch sweep run ${directory}\` does them`,
+    `${missing === 1 ? '1 run is' : `${missing} runs are`} missing from the tables: \`worldswitch sweep run ${directory}\` does what is missing`,
   );
   process.exitCode = ExitCode.SomeFailed;
 }
@@ -165,7 +167,7 @@ export interface SubmitOptions {
 
 /** `worldswitch sweep submit DIR --slurm` */
 export async function submit(directory: string, options: SubmitOptions): Promise<void> {
-  if (!options.slurm) throw faultOf('submit', 'submit to what?', 'write --slurm');
+  if (!options.slurm) throw faultIn('submit', 'it is not said where to submit', 'give --slurm');
   const path = resolve(directory);
   const { campaign } = await reopenCampaign(path);
   const { missing, totalSeconds } = await estimateCost(campaign);
@@ -198,8 +200,8 @@ export async function submit(directory: string, options: SubmitOptions): Promise
     writeFileAtomic(join(scripts, 'array.sh'), array);
     writeFileAtomic(join(scripts, 'merge.sh'), after);
   } catch (error) {
-    if (error instanceof BatchPathError) throw faultOf('submit', error.message);
-    if (error instanceof BatchLineError) throw faultOf('--sbatch', error.message);
+    if (error instanceof BatchPathError) throw faultIn('submit', error.message);
+    if (error instanceof BatchLineError) throw faultIn('--sbatch', error.message);
     throw error;
   }
   const array = sbatch([join(scripts, 'array.sh')]);
@@ -210,8 +212,8 @@ export async function submit(directory: string, options: SubmitOptions): Promise
   };
   writeFileAtomic(join(scripts, 'submission.json'), `${JSON.stringify(submitted, null, 2)}\n`);
   const command = `worldswitch sweep status ${visible(shellWord(directory))}`;
-  print(`${missing} runs in ${shards} tasks of about ${shortTime(totalSeconds / shards / options.cpus)}
-array job ${submitted.array}, merge job ${submitted.merge}; \`${command}\` shows how far it is
+  print(`${counted(missing, 'runs')} in ${counted(shards, 'tasks')} of about ${shortTime(totalSeconds / shards / options.cpus)}
+array job ${submitted.array}, merge job ${submitted.merge}; \`${command}\` shows its progress
 `);
 }
 
@@ -219,7 +221,7 @@ function readHeader(file: string): string {
   try {
     return readRegularText(file, 2 ** 20, 'a script');
   } catch (error) {
-    throw faultOf(file, `cannot read the #SBATCH lines: ${reasonOf(error)}`);
+    throw faultIn(file, `cannot read the #SBATCH lines: ${reasonOf(error)}`);
   }
 }
 
@@ -241,10 +243,10 @@ function sbatch(args: readonly string[]): string {
   if (error) {
     const reason =
       reasonOf(error) === 'there is no such file' ? 'it is not installed' : reasonOf(error);
-    throw faultOf(
+    throw faultIn(
       '--slurm',
       `cannot call sbatch: ${reason}`,
-      '`sweep run --shard i/n` works with any engine',
+      '`sweep run --shard i/n` works with any batch system',
     );
   }
   const id = /^\d+/.exec(stdout.trim())?.[0];

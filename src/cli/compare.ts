@@ -1,9 +1,10 @@
 import { visible } from '../base/visible.ts';
 import { type Compared, compareRuns } from '../explain/compare.ts';
 import { comparisonText } from '../explain/text.ts';
-import { faultOf } from '../files/faults.ts';
+import { faultIn } from '../files/faults.ts';
 import { compareColumns } from '../report/columns.ts';
 import { csv } from '../report/csv.ts';
+import type { Setting } from '../scenario/overrides.ts';
 import type { RunResult } from '../stats/result.ts';
 import { onInterrupt } from './interrupt.ts';
 import { openSide, Runner } from './side.ts';
@@ -27,7 +28,7 @@ export async function compare(
   options: CompareOptions,
 ): Promise<void> {
   if (after === undefined && options.with.length === 0) {
-    throw faultOf(
+    throw faultIn(
       'compare',
       'there is nothing to compare with',
       'name a second run, or say what changes: --with path=value',
@@ -36,7 +37,10 @@ export async function compare(
   const a = await openSide(before, options);
   const b = await openSide(after ?? before, {
     ...options,
-    set: [...options.set, ...options.with],
+    set: [
+      ...options.set,
+      ...options.with.map((text): Setting => ({ option: '--with', text, form: 'assignment' })),
+    ],
   });
   const interrupt = onInterrupt();
   try {
@@ -61,7 +65,7 @@ function paired([a, b]: readonly [RunResult, RunResult]): Compared[] {
     return compareRuns(a, b);
   } catch (error) {
     if ((error as Error).name !== 'Incomparable') throw error;
-    throw faultOf('compare', (error as Error).message, 'compare runs of the same VMs');
+    throw faultIn('compare', (error as Error).message, 'compare runs of the same VMs');
   }
 }
 

@@ -2,9 +2,11 @@ import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import { ConfigError } from '../base/errors.ts';
 import { checkOutput } from '../files/check-output.ts';
+import { faultIn } from '../files/faults.ts';
 import { openTree } from '../files/scenario-file.ts';
 import type { ScenarioTree } from '../scenario/load.ts';
 import { child, type LocatedMap } from '../scenario/located.ts';
+import type { Setting } from '../scenario/overrides.ts';
 import { measures } from '../stats/measures.ts';
 import { Campaign } from '../sweep/campaign.ts';
 import { type Answers, find as findAnswers } from '../sweep/find.ts';
@@ -35,11 +37,20 @@ export interface FindCommandOptions {
   readonly quiet?: boolean;
 }
 
+/** The options that say what a file without `find:` leaves open. */
+const OPTIONS = {
+  'find.axis': '--axis vms.web.count',
+  'find.to': '--to 32',
+  'find.objective': '--objective "p99 latency < 50ms"',
+};
+
 /** `worldswitch find FILE` */
 export async function find(file: string, options: FindCommandOptions): Promise<void> {
+  checkAxis(options.axis);
   const { tree } = openTree(file, {
+    instead: OPTIONS,
     seed: options.seed,
-    set: [...options.set, ...asSets(options)],
+    set: [...options.set, ...settingsOf(options)],
   });
   const question = readQuestion(tree);
   const { plan } = question;
@@ -97,23 +108,29 @@ async function answer(
   }
 }
 
-/** Options are other words for `--set find.…`. */
-function asSets(options: FindCommandOptions): string[] {
-  const sets: string[] = [];
-  if (options.axis !== undefined) sets.push(`find.axis=${JSON.stringify(options.axis)}`);
-  if (options.from !== undefined) sets.push(`find.from=${options.from}`);
-  if (options.to !== undefined) sets.push(`find.to=${options.to}`);
-  if (options.objective !== undefined) {
-    sets.push(`find.objective=${JSON.stringify(options.objective)}`);
-  }
-  if (options.maxDuration !== undefined) sets.push(`find.maxDuration=${options.maxDuration}`);
-  if (options.smallest) sets.push('find.want=smallest');
-  if (options.across.length > 0) {
-    const axes = options.across.map((text) => {
-      const equals = text.indexOf('=');
-      return equals < 0 ? text : `"${text.slice(0, equals)}": ${text.slice(equals + 1)}`;
-    });
-    sets.push(`find.across={${axes.join(', ')}}`);
-  }
-  return sets;
+/** The axis of a question is a path alone, that of a sweep has values. */
+function checkAxis(text: string | undefined): void {
+  const [, path, values] = /^([^=]*)=(.*)$/s.exec(text ?? '') ?? [];
+  if (path === undefined) return;
+  const [, from = '1', to = '8'] = /^(\d+)\.\.(\d+)$/.exec(values!) ?? [];
+  const hint = `write --axis ${path} --from ${from} --to ${to}`;
+  throw faultIn('--axis', `here it takes a path alone, got "${text}"`, hint);
+}
+
+/** Options are other words for the keys of `find:`. */
+function settingsOf(options: FindCommandOptions): Setting[] {
+  const { axis, from, to, objective, smallest, across, maxDuration } = options;
+  const one = (name: string, text: string | undefined, form: 'text' | 'yaml', key: string) =>
+    text === undefined ? [] : [{ option: `--${name}`, text, form, key: `find.${key}` }];
+  return [
+    ...one('axis', axis, 'text', 'axis'),
+    ...one('from', from, 'yaml', 'from'),
+    ...one('to', to, 'yaml', 'to'),
+    ...one('objective', objective, 'text', 'objective'),
+    ...one('max-duration', maxDuration, 'yaml', 'maxDuration'),
+    ...one('smallest', smallest ? 'smallest' : undefined, 'text', 'want'),
+    ...across.map(
+      (text): Setting => ({ option: '--across', text, form: 'axis', key: 'find.across' }),
+    ),
+  ];
 }

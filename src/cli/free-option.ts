@@ -1,4 +1,4 @@
-import { faultOf } from '../files/faults.ts';
+import { faultIn } from '../files/faults.ts';
 import { didYouMean } from '../scenario/findings.ts';
 import { type MechanismName, mechanismNames, mechanisms } from '../scenario/free.ts';
 
@@ -7,7 +7,7 @@ export function mechanismsOf(text: string): MechanismName[] {
   const names = text.split(',').map((name) => name.trim());
   for (const name of names) {
     if (Object.hasOwn(mechanisms, name)) continue;
-    throw faultOf(
+    throw faultIn(
       '--free',
       `there is no mechanism "${name}"`,
       didYouMean(name, mechanismNames) ?? `there is ${mechanismNames.join(', ')}`,

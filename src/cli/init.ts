@@ -1,17 +1,22 @@
-import { writeFileSync } from 'node:fs';
-import { basename, dirname, relative, resolve } from 'node:path';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { visible } from '../base/visible.ts';
-import { faultOf, reasonOf } from '../files/faults.ts';
+import { faultIn, reasonOf } from '../files/faults.ts';
 import { schemaFile } from '../files/package-files.ts';
+import { readRegularText } from '../files/read-file.ts';
 
-/** Writes a scenario to start from; never over a file that exists. */
+/**
+ * Writes a scenario to start from, and the schema for editors beside it; never over a file that
+ * exists.
+ */
 export async function init(file: string): Promise<void> {
-  const text = template(scenarioName(file), schemaReference(file));
+  const schema = schemaBeside(dirname(file));
+  const text = template(scenarioName(file), schema.name);
   try {
     writeFileSync(file, text, { flag: 'wx' });
   } catch (error) {
     const exists = (error as NodeJS.ErrnoException).code === 'EEXIST';
-    throw faultOf(
+    throw faultIn(
       file,
       exists
         ? 'this file exists already, and is left as it is'
@@ -20,7 +25,7 @@ export async function init(file: string): Promise<void> {
     );
   }
   const shown = visible(file);
-  process.stderr.write(`wrote ${shown}; next: worldswitch run ${shown}\n`);
+  process.stderr.write(`wrote ${shown}${writeSchema(schema)}; next: worldswitch run ${shown}\n`);
 }
 
 /** A scenario name as close to the name of the file as the rules for names allow. */
@@ -33,16 +38,63 @@ function scenarioName(file: string): string {
   return /^[a-z]/.test(name) ? name : 'my-scenario';
 }
 
-/** Where an editor finds the schema, seen from the scenario when both are in one project. */
-function schemaReference(file: string): string {
-  const path = relative(dirname(resolve(file)), schemaFile());
-  const up = path.match(/\.\.\//g)?.length ?? 0;
-  return up > 3 ? schemaFile() : path;
+interface Schema {
+  /** Undefined: there is no name left for it. */
+  readonly name: string | undefined;
+  readonly path: string;
+  /** It has to be written. */
+  readonly missing: boolean;
 }
 
-const template = (name: string, schema: string) => `\
-# yaml-language-server: $schema=${schema}
-# A scenario of worldswitch: which VMs run on which host, under which hypervisor.
+/**
+ * The schema stands beside the scenario and is named by a path that begins there: the reference
+ * holds wherever the two are copied to, whatever is installed there. A file of that name that is no
+ * schema of scenarios is somebody else's.
+ */
+function schemaBeside(directory: string): Schema {
+  for (const name of ['scenario.schema.json', 'worldswitch.schema.json']) {
+    const path = join(directory, name);
+    if (!existsSync(path)) return { name, path, missing: true };
+    if (isScenarioSchema(path)) return { name, path, missing: false };
+  }
+  return { name: undefined, path: '', missing: false };
+}
+
+/** Also that of another version. */
+function isScenarioSchema(path: string): boolean {
+  try {
+    const { title } = JSON.parse(readRegularText(path, MAX_SCHEMA, 'a schema')) as {
+      title?: unknown;
+    };
+    return title === 'worldswitch scenario';
+  } catch {
+    return false;
+  }
+}
+
+const MAX_SCHEMA = 2 ** 24;
+
+/** Says what was done. Without its schema a scenario is as good: only the editor knows less. */
+function writeSchema({ path, missing }: Schema): string {
+  if (!missing) return '';
+  try {
+    writeFileSync(path, readFileSync(schemaFile()), { flag: 'wx' });
+    return ` and ${visible(path)}, its schema for editors`;
+  } catch (error) {
+    return ` without ${visible(path)}, its schema for editors (${reasonOf(error)})`;
+  }
+}
+
+/** The first lines of a scenario, for editors. */
+function schemaLines(name: string | undefined): string {
+  if (name === undefined) return '';
+  return `# yaml-language-server: $schema=./${name}
+# For editors; keep it beside this file. \`worldswitch schema > ${name}\` makes it anew.
+`;
+}
+
+const template = (name: string, schema: string | undefined) => `\
+${schemaLines(schema)}# A scenario of worldswitch: which VMs run on which host, under which hypervisor.
 # \`worldswitch list\` shows what can be named here, \`worldswitch check\` every key with its default.
 name: ${name}
 seed: 1 # same scenario and seed, same results

@@ -25,7 +25,7 @@ export function onInterrupt(kept = 'nothing is written'): Interrupt {
   const { signal } = controller;
   const handle = (): void => {
     if (signal.aborted) process.exit(ExitCode.Interrupted);
-    process.stderr.write(`\nworldswitch: interrupted, ${kept}; once more to end at once\n`);
+    process.stderr.write(`\nworldswitch: interrupted, ${kept}; press again to stop at once\n`);
     controller.abort();
   };
   for (const name of signals) process.on(name, handle);

@@ -1,5 +1,5 @@
 import { parse } from 'yaml';
-import { faultOf } from '../files/faults.ts';
+import { faultIn } from '../files/faults.ts';
 import { workloads } from '../guest/workloads/index.ts';
 import { mmuModes } from '../hypervisor/mmu/index.ts';
 import { schedulers } from '../hypervisor/schedulers/index.ts';
@@ -69,6 +69,8 @@ const lists: Readonly<Record<string, () => readonly Entry[]>> = {
   leaves: () => leafNames.map(({ leaf, detail }) => ({ name: leaf, summary: detail })),
 };
 const presetLists = ['processors', 'hypervisors', 'workloads'];
+/** What `list` can be asked for. */
+export const listNames: readonly string[] = ['presets', ...Object.keys(lists)];
 
 export async function list(what: string | undefined, options: { json?: boolean }): Promise<void> {
   const names =
@@ -79,11 +81,10 @@ export async function list(what: string | undefined, options: { json?: boolean }
         : [what];
   for (const name of names) {
     if (Object.hasOwn(lists, name)) continue;
-    const all = ['presets', ...Object.keys(lists)];
-    throw faultOf(
+    throw faultIn(
       'list',
       `there is no list of "${name}"`,
-      didYouMean(name, all) ?? `there are: ${all.join(', ')}`,
+      didYouMean(name, listNames) ?? `there are: ${listNames.join(', ')}`,
     );
   }
   const found = Object.fromEntries(names.map((name) => [name, lists[name]!()]));

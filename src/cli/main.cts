@@ -15,8 +15,14 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   });
 }
 
-const { Command, CommanderError, InvalidArgumentError, Option } =
+const { Command, CommanderError, Help, Option } =
   require('commander') as typeof import('commander', { with: { 'resolution-mode': 'require' }});
+const { collect, withOverrides, repeatable, example } =
+  require('./options.cjs') as import('./options.cts').Exported;
+const { addSweepCommands } =
+  require('./sweep-commands.cjs') as import('./sweep-commands.cts').Exported;
+const { addTraceCommands } =
+  require('./trace-commands.cjs') as import('./trace-commands.cts').Exported;
 
 // A reader of the results that has seen enough (`| head`) closes the pipe: not a fault. A full disk
 // is one.
@@ -31,6 +37,7 @@ process.stderr.on('error', ({ code }: NodeJS.ErrnoException) => {
   process.exit(code === 'EPIPE' ? undefined : 1);
 });
 
+const help = new Help();
 const program = new Command('worldswitch')
   .description('What does it cost to put these virtual machines on that Opteron host, and why?')
   .helpOption('-h, --help', 'show this help')
@@ -41,35 +48,42 @@ const program = new Command('worldswitch')
     throw new CommanderError(0, 'commander.version', 'version');
   })
   .helpCommand(false)
-  .showSuggestionAfterError()
   .exitOverride()
-  // What was typed may hold control characters.
-  .configureOutput({
-    outputError: (text, write) => write(text.replaceAll(/[^\P{Cc}\n\t]/gu, '?')),
+  .showSuggestionAfterError(false)
+  // usage.ts says it, with a suggestion.
+  .configureOutput({ outputError: () => {} })
+  .configureHelp({
+    // An empty list is what there is when an option was not given: no news.
+    optionDescription: (option) =>
+      help.optionDescription(
+        Array.isArray(option.defaultValue)
+          ? Object.create(option, { defaultValue: { value: undefined } })
+          : option,
+      ),
   })
-  .addHelpText('after', '\nStart with:\n  worldswitch init my.yaml && worldswitch run my.yaml');
+  .addHelpText(
+    'after',
+    `
+Exit codes:
+  0    done
+  1    the program failed, or could not write (a full disk)
+  2    the input was refused: nothing was run, nothing written
+  3    some runs of a sweep failed or are missing, the others are kept
+  130  interrupted
 
-const collect = (value: string, all: readonly string[]): string[] => [...all, value];
-
-/** Options of every command that loads a scenario. */
-function withOverrides(command: CommandType): CommandType {
-  return command
-    .option('--set <path=value>', 'override any key, by its path in YAML (repeatable)', collect, [])
-    .option('--seed <seed>', 'root of all random streams, instead of the one in the file');
-}
+Start with:
+  worldswitch init my.yaml && worldswitch run my.yaml`,
+  );
 
 withOverrides(program.command('run <scenario>'))
   .description('run a scenario: CSV to a directory, a summary to the terminal')
   .option('-o, --out <directory>', 'where to write; default: results/<name>')
-  .option(
-    '--trace <format>',
-    'also write events: perfetto, xen or csv (repeatable)',
-    traceFormat,
-    [],
+  .addOption(
+    repeatable('--trace <format>', 'also write events, repeatable', ['perfetto', 'xen', 'csv']),
   )
   .option(
     '--free <mechanisms>',
-    'let these cost nothing, for example exit,tlb-flush (list mechanisms)',
+    'make these cost nothing, for example exit,tlb-flush (worldswitch list mechanisms)',
   )
   .option('--baseline', 'also run each VM alone and native, for its slowdown')
   .option('--report', 'also write report.html, with charts')
@@ -81,134 +95,19 @@ withOverrides(program.command('run <scenario>'))
 
 withOverrides(program.command('check <scenario>'))
   .description('check a scenario and print it complete, with every preset and default filled in')
+  .option('--origins', 'also print where each value comes from, and which prices are assumed')
   .option('--json', 'print it as JSON')
   .option('-q, --quiet', 'print nothing when it is right')
-  .addHelpText('after', example('check configs/quickstart.yaml'))
+  .addHelpText('after', example('check configs/quickstart.yaml --origins'))
   .action(async (file: string, options) => (await import('./check.ts')).check(file, options));
 
-/** Options of every command that plans a sweep. */
-function withSweep(command: CommandType): CommandType {
-  return withOverrides(command)
-    .option(
-      '--axis <path=[values]>',
-      'sweep this, instead of the `sweep:` in the file (repeatable)',
-      collect,
-      [],
-    )
-    .option(
-      '--replications <count>',
-      'runs of each point, instead of the number in the file',
-      count,
-    )
-    .option('-o, --out <directory>', 'where to write; default: results/<name>-sweep')
-    .option('-q, --quiet', 'print neither results nor progress');
-}
-const JOBS = [
-  '-j, --jobs <count>',
-  'runs at a time; 0 = inside this process; default: all cores',
-] as const;
-
-const sweep = withSweep(program.command('sweep'))
-  .argument('[scenario]')
-  .description('run every point of the `sweep:` of a scenario, each several times, on all cores')
-  .option(...JOBS, count)
-  .option('-n, --dry-run', 'print the plan and how long it would take')
-  .option('--json', 'print the results as JSON')
-  .option('--report', 'also write report.html, with charts')
-  .option('--plot', 'also draw bars in the terminal')
-  .addHelpText('after', example('sweep configs/consolidation.yaml --dry-run'))
-  .action(async (file: string | undefined, options, command: CommandType) => {
-    if (file === undefined) command.error("error: missing required argument 'scenario'");
-    else await (await import('./sweep.ts')).sweep(file, options);
-  });
-
-withSweep(sweep.command('plan <scenario>'))
-  .description('write the plan of a sweep to a directory, to be run in parts or on a cluster')
-  .addHelpText('after', example('sweep plan configs/consolidation.yaml --out campaign'))
-  .action(async (file: string, _options, command: CommandType) =>
-    (await import('./campaign.ts')).planCampaign(file, command.optsWithGlobals()),
-  );
-
-sweep
-  .command('run <directory>')
-  .description('run what is missing of a planned sweep, or of one part of it')
-  .option('--shard <i/n>', 'only part i of n, counted from 0', shard)
-  .option(...JOBS, count)
-  .option('-q, --quiet', 'print no progress')
-  .addHelpText('after', example('sweep run campaign --shard 0/8'))
-  .action(async (directory: string, _options, command: CommandType) =>
-    (await import('./campaign.ts')).runShard(directory, command.optsWithGlobals()),
-  );
-
-sweep
-  .command('submit <directory>')
-  .description('hand a planned sweep to a cluster: a job array, and a job that merges')
-  .option('--slurm', 'with sbatch')
-  .option(
-    '--sbatch <option>',
-    'an option for both jobs, --partition=short (repeatable)',
-    collect,
-    [],
-  )
-  .option('--header <file>', 'take the #SBATCH lines of this file')
-  .option('--limit <count>', 'tasks at a time', count)
-  .option('--cpus <count>', 'CPUs of each task, one run on each', count, 1)
-  .option('--task-time <seconds>', 'least time of a task', count, 60)
-  .option('-n, --dry-run', 'print the scripts')
-  .addHelpText('after', example('sweep submit campaign --slurm --limit 50'))
-  .action(async (directory: string, _options, command: CommandType) =>
-    (await import('./campaign.ts')).submit(directory, command.optsWithGlobals()),
-  );
-
-sweep
-  .command('status <directory>')
-  .description('how much of a planned sweep is there')
-  .option('--json', 'print it as JSON')
-  .addHelpText('after', example('sweep status campaign'))
-  .action(async (directory: string, _options, command: CommandType) =>
-    (await import('./campaign.ts')).status(directory, command.optsWithGlobals()),
-  );
-
-sweep
-  .command('merge <directory>')
-  .description('write the tables of a planned sweep from the runs that are there')
-  .option('--json', 'print the results as JSON')
-  .option('-q, --quiet', 'print nothing')
-  .addHelpText('after', example('sweep merge campaign'))
-  .action(async (directory: string, _options, command: CommandType) =>
-    (await import('./campaign.ts')).merge(directory, command.optsWithGlobals()),
-  );
-
-withOverrides(program.command('find <scenario>'))
-  .description('find the largest value of one number that still meets an objective')
-  .option('--axis <path>', 'the number, for example vms.web.count')
-  .option('--from <value>', 'where to start; default: 1')
-  .option('--to <value>', 'where to end')
-  .option('--objective <text>', 'what must hold, for example "p99 latency < 50ms"')
-  .option('--smallest', 'find the smallest value instead')
-  .option('--across <path=[values]>', 'ask for each of these values (repeatable)', collect, [])
-  .option('--max-duration <time>', 'make windows longer up to this; default: 1s')
-  .option('-o, --out <directory>', 'where to keep runs; default: results/<name>-find')
-  .option(
-    '-j, --jobs <count>',
-    'runs at a time; 0 = inside this process; default: all cores',
-    count,
-  )
-  .option('--json', 'print the answer as JSON')
-  .option('-q, --quiet', 'print no progress')
-  .addHelpText(
-    'after',
-    example(
-      'find configs/consolidation.yaml --axis vms.web.count --to 32 --objective "slowdown < 1.5 for every VM"',
-    ),
-  )
-  .action(async (file: string, options) => (await import('./find.ts')).find(file, options));
+addSweepCommands(program);
 
 withOverrides(program.command('compare <a> [b]'))
   .description(
-    'compare two runs line by line of the ledger: directories that `run` wrote, or scenarios',
+    'compare two runs, line by line of the ledger: directories that `run` wrote, or scenarios',
   )
-  .option('--with <path=value>', 'override a key for B alone (repeatable)', collect, [])
+  .option('--with <path=value>', 'override a key in B alone (repeatable)', collect, [])
   .option('--all', 'show every line')
   .option('--json', 'print it as JSON')
   .option('--csv', 'print it as CSV')
@@ -222,7 +121,7 @@ withOverrides(program.command('compare <a> [b]'))
 
 withOverrides(program.command('why <run> [vm]'))
   .description(
-    'the bill of a VM: what its work costs native, and what each mechanism adds; `run` is a directory or a scenario',
+    'show the bill of a VM: what its work costs native, and what each mechanism adds; `run` is a directory or a scenario',
   )
   .option(
     '--free [mechanisms]',
@@ -233,10 +132,10 @@ withOverrides(program.command('why <run> [vm]'))
   .addHelpText(
     'after',
     `
-The bill says what each mechanism was charged. --free measures what would be gained without it: the same
-world runs again with its price at zero. The two differ because a faster VM takes fewer timer ticks and
-other turns, and finds other lines in the caches; two mechanisms interact when freeing both gains more or
-less than the sum of freeing each.
+The bill says what each mechanism was charged. --free measures what would be gained without it: the
+same world runs again with its price at zero. The two differ: a faster VM takes fewer timer ticks and
+is scheduled at other moments, and it finds other lines in the caches. Two mechanisms interact when
+freeing both gains more, or less, than the sum of freeing each.
 ${example('why configs/quickstart.yaml web-0 --free')}`,
   )
   .action(async (run: string, vm: string | undefined, options) =>
@@ -245,16 +144,16 @@ ${example('why configs/quickstart.yaml web-0 --free')}`,
 
 program
   .command('report <directory>')
-  .description('make one HTML file with charts of a run or a sweep')
-  .option('-o, --out <path>', 'where to write; default: report.html beside the tables')
+  .description('make one HTML page with the charts of a run or a sweep')
+  .option('-o, --out <file>', 'where to write; default: report.html beside the tables')
   .addOption(
     new Option('--format <format>', 'one page, or each figure alone')
       .choices(['html', 'svg'])
       .default('html'),
   )
-  .option('--objective <text>', "draw this line into the curves of a sweep: 'p99 latency < 50ms'")
-  .option('--open', 'show it')
-  .option('-q, --quiet', 'do not print what was written')
+  .option('--objective <text>', "draw this limit into the curves of a sweep: 'p99 latency < 50ms'")
+  .option('--open', 'open the page in the browser')
+  .option('-q, --quiet', 'do not print which files were written')
   .addHelpText('after', example('report results/quickstart --open'))
   .action(async (directory: string, options) =>
     (await import('./report.ts')).report(directory, options),
@@ -271,7 +170,7 @@ program
 
 program
   .command('init [file]')
-  .description('write a commented scenario to start from')
+  .description('write a commented scenario to start from, and its schema for editors')
   .addHelpText('after', example('init my.yaml'))
   .action(async (file = 'scenario.yaml') => (await import('./init.ts')).init(file));
 
@@ -281,98 +180,43 @@ program
   .addHelpText('after', example('schema > scenario.schema.json'))
   .action(async () => (await import('./schema.ts')).schema());
 
-const trace = program
-  .command('trace')
-  .description('page traces: import those of other tools, look into them, make synthetic ones');
+addTraceCommands(program);
 
-trace
-  .command('import [file]')
-  .description('turn a trace of lackey, drcachesim, ChampSim or a CSV into a page trace')
-  .option(
-    '--from <format>',
-    'lackey, csv, drcachesim, champsim or champsim-cloudsuite; guessed when left out',
+program
+  .command('completion <shell>')
+  .description('print the script that completes commands and options: bash, zsh or fish')
+  .addHelpText(
+    'after',
+    `
+Put it where the shell finds it:
+  bash  worldswitch completion bash > ~/.local/share/bash-completion/completions/worldswitch
+  zsh   worldswitch completion zsh > "\${fpath[1]}/_worldswitch"
+  fish  worldswitch completion fish > ~/.config/fish/completions/worldswitch.fish
+${example('completion bash')}`,
   )
-  .option('--program <name>', 'of several programs in one trace, keep this one, for example W0')
-  .option('--user-only', 'leave out kernel addresses (the upper half) and say how many')
-  .option('-o, --out <file>', 'where to write (gzip when it ends in .gz); default: stdout')
-  .option('--skip <count>', 'leave out the first so many references', count, 0)
-  .addOption(references('keep so many references'))
-  .option('-q, --quiet', 'print no progress')
-  .addHelpText('after', example('trace import lackey.log -o program.pt.gz'))
-  .action(async (file: string | undefined, options) =>
-    (await import('./trace-import.ts')).importTrace(file ?? '-', options),
-  );
+  .action(async (shell: string) => (await import('./completion.ts')).completion(shell, program));
 
-trace
-  .command('info [file]')
-  .description(
-    'references, pages, footprint, reuse distances and predicted TLB misses of a page trace',
-  )
-  .option(
-    '--entries <list>',
-    'also predict for TLBs of these sizes, for example 48,512',
-    counts,
-    [],
-  )
-  .addOption(references('look at the first so many references only'))
-  .option('--json', 'print it as JSON')
-  .option('-q, --quiet', 'print no progress')
-  .addHelpText('after', example('trace info configs/traces/gcc.pt.gz --entries 48,512'))
-  .action(async (file: string | undefined, options) =>
-    (await import('./trace.ts')).traceInfo(file ?? '-', options),
-  );
-
-trace
-  .command('synth <workload> [vm]')
-  .description('write a synthetic workload (a preset, or a VM of a scenario file) as a page trace')
-  .option('--references <count>', 'length of the trace', count, 1e6)
-  .option('--seed <seed>', 'root of all random streams')
-  .option('-o, --out <file>', 'where to write (gzip when it ends in .gz); default: stdout')
-  .option('-q, --quiet', 'print no progress')
-  .addHelpText('after', example('trace synth web-server --references 1e6 --seed 1 -o web.pt.gz'))
-  .action(async (workload: string, vm: string | undefined, options) =>
-    (await import('./trace.ts')).synthTrace(workload, { ...options, vm }),
-  );
-
-/** `0/8` */
-function shard(text: string): { index: number; count: number } {
-  const match = /^(\d+)\/(\d+)$/.exec(text.trim());
-  const [index, of] = [Number(match?.[1]), Number(match?.[2])];
-  if (match && index < of) return { index, count: of };
-  throw new InvalidArgumentError('It must be i/n, counted from 0: 0/8 to 7/8.');
-}
-
-/** `2e6` and the like. */
-function count(text: string): number {
-  const value = Number(text);
-  if (text.trim() !== '' && Number.isSafeInteger(value) && value >= 0) return value;
-  throw new InvalidArgumentError('It must be a whole number, for example 2e6.');
-}
-
-function traceFormat(text: string, all: readonly string[]): string[] {
-  if (!['perfetto', 'xen', 'csv'].includes(text)) {
-    throw new InvalidArgumentError('It must be perfetto, xen or csv.');
-  }
-  return all.includes(text) ? [...all] : [...all, text];
-}
-
-function references(description: string) {
-  return new Option('--references <count>', description).argParser(count).default(Infinity, 'all');
-}
-
-function counts(text: string): number[] {
-  return text.split(',').map(count);
-}
-
-function example(command: string): string {
-  return `\nExample:\n  worldswitch ${command}`;
-}
+program
+  .command('help [command...]')
+  .description('show the help of a command')
+  .addHelpText('after', example('help sweep plan'))
+  .action((names: readonly string[]) => {
+    let command: CommandType = program;
+    for (const name of names) {
+      const next = command.commands.find((candidate) => candidate.name() === name);
+      if (!next) {
+        command.error(`error: unknown command '${name}'`, { code: 'commander.unknownCommand' });
+      }
+      command = next;
+    }
+    command.help();
+  });
 
 /** Settles when the command is done: for who loads the program instead of starting it. */
 module.exports = program.parseAsync().catch(async (error: unknown) => {
-  const mistyped = error instanceof CommanderError;
-  if (mistyped && error.exitCode === 0) return;
-  const { ExitCode, fail } = await import('./fail.ts');
-  if (mistyped) process.exitCode = ExitCode.BadInput;
-  else fail(error);
+  if (!(error instanceof CommanderError)) {
+    (await import('./fail.ts')).fail(error);
+  } else if (error.exitCode !== 0) {
+    (await import('./usage.ts')).refuse(error, program);
+  }
 });

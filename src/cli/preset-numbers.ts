@@ -2,6 +2,7 @@ import {
   isCollection,
   isMap,
   isScalar,
+  isSeq,
   LineCounter,
   type Node,
   parseDocument,
@@ -26,35 +27,62 @@ export interface PresetNumber {
 const COMMENT = /^ (published|derived|assumed)(?: \(([^)]*)\))?: (\S.*)$/;
 const QUANTITY = /^\d[\d.]*\s*[A-Za-z]+$/;
 
-/**
- * Every line that holds a number, or that a comment gives a status to; status is undefined when
- * there is none.
- */
-export function presetNumbers(text: string): PresetNumber[] {
+interface Line {
+  readonly path: readonly string[];
+  readonly node: Node & { readonly range: NonNullable<Node['range']> };
+  /** The first line of its comment. */
+  readonly comment: string;
+  readonly line: number;
+}
+
+/** Every key of a preset whose value is not a map in lines of its own. */
+function linesOf(text: string): Line[] {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines });
-  const found: PresetNumber[] = [];
+  const found: Line[] = [];
   const collect = (node: Node | null, path: readonly string[]) => {
     if (isMap(node) && !node.flow) {
       for (const { key, value } of node.items) {
         collect(value as Node | null, [...path, String((key as Scalar).value)]);
       }
-      return;
+    } else if (isSeq(node) && !node.flow) {
+      for (const [i, item] of node.items.entries()) collect(item as Node, [...path, String(i)]);
+    } else if (node?.range) {
+      const { line } = lines.linePos(node.range[0]);
+      const comment = node.comment?.split('\n')[0] ?? '';
+      found.push({ path, node: node as Line['node'], comment, line });
     }
-    if (!node?.range) return;
-    const match = COMMENT.exec(node.comment?.split('\n')[0] ?? '');
-    if (!match && !hasNumber(node)) return;
-    found.push({
-      line: lines.linePos(node.range[0]).line,
+  };
+  collect(document.contents, []);
+  return found;
+}
+
+/**
+ * Every line that holds a number, or that a comment gives a status to; status is undefined when
+ * there is none. Lists of maps are left out.
+ */
+export function presetNumbers(text: string): PresetNumber[] {
+  return linesOf(text).flatMap(({ path, node, comment, line }) => {
+    const match = COMMENT.exec(comment);
+    if (!match && !hasNumber(node)) return [];
+    return {
+      line,
       key: path.join('.'),
       value: text.slice(node.range[0], node.range[1]),
       status: match?.[1] as PresetNumber['status'],
       range: match?.[2] ?? '',
       source: match?.[3] ?? '',
-    });
-  };
-  collect(document.contents, []);
-  return found;
+    };
+  });
+}
+
+/** The keys whose comment says that they are assumed, with the range it gives: empty for none. */
+export function assumedKeys(text: string): ReadonlyMap<string, string> {
+  const assumed = linesOf(text).flatMap(({ path, comment }) => {
+    const match = /\bassumed\b(?: \(([^)]*)\))?/.exec(comment);
+    return match ? [[path.join('.'), match[1] ?? ''] as const] : [];
+  });
+  return new Map(assumed);
 }
 
 function hasNumber(node: Node): boolean {

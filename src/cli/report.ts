@@ -3,7 +3,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { visible } from '../base/visible.ts';
 import { checkOutput } from '../files/check-output.ts';
 import { makeDirectory } from '../files/directories.ts';
-import { faultOf } from '../files/faults.ts';
+import { faultIn } from '../files/faults.ts';
 import { writeFileAtomic } from '../files/output.ts';
 import { readResults } from '../files/results.ts';
 import type { Page } from '../report/html/page.ts';
@@ -21,7 +21,7 @@ export interface ReportOptions {
 export async function report(directory: string, options: ReportOptions): Promise<void> {
   const files = readResults(directory);
   if (options.objective !== undefined && files.kind === 'run') {
-    throw faultOf('--objective', 'an objective needs a sweep, and this is one run');
+    throw faultIn('--objective', 'an objective needs a sweep, and this is one run');
   }
   const out = resolve(
     options.out ?? (options.format === 'svg' ? directory : join(directory, 'report.html')),

@@ -12,10 +12,12 @@ import { runTableNames, runTables } from '../report/csv.ts';
 import { summary } from '../report/summary.ts';
 import { runBaseline } from '../scenario/baseline.ts';
 import { placed } from '../scenario/load.ts';
+import type { AnySetting } from '../scenario/overrides.ts';
 import { scenarioYaml } from '../scenario/resolve.ts';
 import { runScenario } from '../scenario/run.ts';
 import { mechanismsOf } from './free-option.ts';
 import { onInterrupt, settle } from './interrupt.ts';
+import { sayEmptyGroups } from './notes.ts';
 import { ProgressBar } from './progress.ts';
 import { print, style } from './terminal.ts';
 
@@ -45,11 +47,15 @@ export async function run(file: string, options: RunCommandOptions): Promise<voi
   const startedAt = new Date();
   const start = performance.now();
   const free = options.free === undefined ? [] : mechanismsOf(options.free);
-  const set = free.length > 0 ? [...options.set, `free=[${free.join(', ')}]`] : options.set;
+  const set: AnySetting[] = [...options.set];
+  if (free.length > 0) {
+    set.push({ option: '--free', text: `[${free.join(', ')}]`, form: 'yaml', key: 'free' });
+  }
   const loaded = await openScenario(file, { ...options, set });
   const { scenario } = loaded;
   const out = options.out ?? join('results', scenario.name);
   checkOutput(out, '--out', { files: filesOf(options) });
+  if (!options.quiet) sayEmptyGroups(loaded);
   if (scenario.sweep && !options.quiet) {
     process.stderr.write(
       'worldswitch: this runs the scenario alone; `worldswitch sweep` runs the points of its `sweep:`\n',

@@ -4,6 +4,7 @@ import { shellWord } from '../base/shell.ts';
 import { visible } from '../base/visible.ts';
 import { checkOutput } from '../files/check-output.ts';
 import { counted } from '../report/quantities.ts';
+import type { AnySetting } from '../scenario/overrides.ts';
 import { RunAborted } from '../scenario/run.ts';
 import { measures } from '../stats/measures.ts';
 import type { Campaign } from '../sweep/campaign.ts';
@@ -106,17 +107,15 @@ async function showResults(directory: string, { report, plot, quiet, json }: Swe
 }
 
 export function openSweep(file: string, options: SweepOptions) {
-  const set: string[] = [];
-  // One value for all of them: an axis path has dots of its own.
-  if (options.axis.length > 0) {
-    const axes = options.axis.map((text) => {
-      const equals = text.indexOf('=');
-      return equals < 0 ? text : `"${text.slice(0, equals)}": ${text.slice(equals + 1)}`;
-    });
-    set.push(`sweep={axes: {${axes.join(', ')}}}`);
-  }
+  const set: AnySetting[] = options.axis.map((text) => ({
+    ...{ option: '--axis', text, form: 'axis' },
+    ...{ key: 'sweep', within: 'axes' },
+  }));
   set.push(...options.set);
-  if (options.replications !== undefined) set.push(`sweep.replications=${options.replications}`);
+  if (options.replications !== undefined) {
+    const text = String(options.replications);
+    set.push({ option: '--replications', text, form: 'yaml', key: 'sweep.replications' });
+  }
   return openCampaign(file, { set, seed: options.seed }, (name) =>
     resolve(options.out ?? join('results', `${name}-sweep`)),
   );
@@ -163,7 +162,9 @@ export async function executeCampaign(
 export function sayDoubted({ store: { doubted } }: Campaign, fate: string): void {
   if (doubted === 0) return;
   const [runs, are] = doubted === 1 ? ['stored run', 'is'] : ['stored runs', 'are'];
-  say(`${doubted} ${runs} ${are} damaged or of something else, and ${are} ${fate}`);
+  say(
+    `${doubted} ${runs} ${are} damaged or do${doubted === 1 ? 'es' : ''} not belong here, and ${are} ${fate}`,
+  );
 }
 
 export function countUnits({ ran, reused, failures }: Outcome): string {
@@ -218,11 +219,11 @@ async function printPlan(campaign: Campaign, directory: string, options: SweepOp
   ]);
   print(textTable([['point', ...plan.space.axes.map(({ column }) => column)], ...rows]));
   if (first < plan.points) print(`… ${plan.points - first} more\n`);
-  const upTo = plan.precision === undefined ? '' : ` to ${plan.maxReplications}`;
+  const least = firstReplications(plan);
   const replications =
-    upTo === ''
-      ? counted(firstReplications(plan), 'replications')
-      : `${firstReplications(plan)}${upTo} replications`;
+    plan.precision === undefined
+      ? counted(least, 'replications')
+      : `${least} to ${counted(plan.maxReplications, 'replications')}`;
   print(`${counted(plan.points, 'points')}, ${replications} each\n`);
   print(`${counted(missing, 'runs')} to do, ${stored} stored already\n`);
   print(

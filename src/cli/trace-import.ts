@@ -1,5 +1,5 @@
 import { CONTENT_BYTES, foreignContent, shownBytes, textStart } from '../base/content.ts';
-import { faultOf } from '../files/faults.ts';
+import { faultIn } from '../files/faults.ts';
 import { openTraceInput, openTraceOutput } from '../files/trace-streams.ts';
 import { TraceError } from '../guest/workloads/trace-reader.ts';
 import { didYouMean } from '../scenario/findings.ts';
@@ -46,7 +46,7 @@ export async function importTrace(file: string, options: ImportOptions): Promise
       recorder = new TraceRecorder(writer, { skip, count, userOnly });
       importer = format.create(input.name, recorder, { program });
       if (program !== undefined && !importer.programs) {
-        throw faultOf('--program', `traces of ${format.name} do not tell programs apart`);
+        throw faultIn('--program', `traces of ${format.name} do not tell programs apart`);
       }
       importer.push(head);
       head = new Uint8Array(0);
@@ -77,9 +77,9 @@ export async function importTrace(file: string, options: ImportOptions): Promise
     for (const note of notes) process.stderr.write(`${input.name}: ${note}\n`);
     if (position <= options.skip) {
       if (options.skip > 0) {
-        throw faultOf('--skip', `${input.name} has only ${position} references`);
+        throw faultIn('--skip', `${input.name} has only ${position} references`);
       }
-      throw faultOf(input.name, 'no accesses are left to keep');
+      throw faultIn(input.name, 'no accesses are left to keep');
     }
     recorder!.finish();
     await output.finish();
@@ -111,7 +111,7 @@ function formatCalled(name: string): TraceFormat {
   if (format) return format;
   const names = traceFormats.map((candidate) => candidate.name);
   const guess = didYouMean(name, names);
-  throw faultOf(
+  throw faultIn(
     '--from',
     `"${name}" is not a trace format`,
     `${guess ? `${guess}; ` : ''}allowed: ${names.join(', ')}`,

@@ -1,5 +1,5 @@
 import { visible } from '../base/visible.ts';
-import { faultOf } from '../files/faults.ts';
+import { faultIn } from '../files/faults.ts';
 import { openScenario } from '../files/scenario-file.ts';
 import { openTraceInput, openTraceOutput } from '../files/trace-streams.ts';
 import { workloads } from '../guest/workloads/index.ts';
@@ -87,7 +87,7 @@ export async function synthTrace(what: string, options: SynthCommandOptions): Pr
       if (interrupt.signal.aborted) throw new RunAborted();
       bar.update(synthesis.references / options.references);
     }
-    if (synthesis.references === 0) throw faultOf(what, 'the workload makes no references');
+    if (synthesis.references === 0) throw faultIn(what, 'the workload makes no references');
     writer.finish();
     await output.finish();
   } catch (error) {
@@ -112,14 +112,14 @@ async function workloadOf(what: string, options: SynthCommandOptions) {
   if (!group) {
     const names = vms.map(({ name }) => name);
     const message = vm === undefined ? 'name one of its VMs' : `it has no VM called "${vm}"`;
-    throw faultOf(
+    throw faultIn(
       what,
       message,
       `${didYouMean(vm ?? '', names) ?? ''} VMs: ${names.join(', ')}`.trim(),
     );
   }
   if (group.workload.kind === 'trace') {
-    throw faultOf(what, `VM ${group.name} replays a trace: there is nothing to make up`);
+    throw faultIn(what, `VM ${group.name} replays a trace: there is nothing to make up`);
   }
   const member = vm === undefined || vm === group.name ? `${group.name}-0` : vm;
   return { group, seed, member };
@@ -131,7 +131,7 @@ function scenarioFor(workload: string): string {
   const names = [...Object.keys(presets.workloads), ...kinds];
   if (!names.includes(workload)) {
     const guess = didYouMean(workload, names);
-    throw faultOf(
+    throw faultIn(
       workload,
       'there is no such workload, and a scenario file ends in .yaml',
       guess ?? `workloads: ${names.join(', ')}`,

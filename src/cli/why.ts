@@ -1,15 +1,17 @@
 import { type Bill, billOf, worstVm } from '../explain/bill.ts';
 import { billText, twinsText } from '../explain/text.ts';
 import { largestMechanisms, runTwins } from '../explain/twins.ts';
-import { faultOf } from '../files/faults.ts';
+import { faultIn } from '../files/faults.ts';
 import { isDirectory } from '../files/tables.ts';
 import { runNative } from '../scenario/baseline.ts';
 import { didYouMean } from '../scenario/findings.ts';
+import type { Setting } from '../scenario/overrides.ts';
 import type { RunResult } from '../stats/result.ts';
 import { mechanismsOf } from './free-option.ts';
 import { onInterrupt } from './interrupt.ts';
 import { openSide, Runner } from './side.ts';
 import { print, style } from './terminal.ts';
+import { sayTwins } from './twin-estimate.ts';
 
 export interface WhyOptions {
   readonly set: readonly string[];
@@ -21,6 +23,7 @@ export interface WhyOptions {
 }
 
 const MOST = 14;
+const EVICTIONS: Setting = { option: '', text: 'true', form: 'yaml', key: 'output.evictions' };
 /** Twins of the largest mechanisms, one by one and in pairs. */
 const MECHANISMS = 3;
 
@@ -30,21 +33,24 @@ export async function why(
   options: WhyOptions,
 ): Promise<void> {
   const free = typeof options.free === 'string' ? mechanismsOf(options.free) : undefined;
-  const set = isDirectory(path) ? options.set : ['output.evictions=true', ...options.set];
+  const set = isDirectory(path) ? options.set : [EVICTIONS, ...options.set];
   const side = await openSide(path, { ...options, set });
   const { loaded } = side;
   if (vm !== undefined) checkName(vm, namesOf(loaded.scenario.vms));
   const interrupt = onInterrupt();
   try {
+    if (options.free !== undefined && !options.json) {
+      await sayTwins(loaded, interrupt, free?.length ?? MECHANISMS, side.stored ? 1 : 2);
+    }
     const runner = new Runner(interrupt, options.json === true);
     const result = await runner.result(side);
     const name = vm ?? worstVm(result);
     const row = result.vms.find((candidate) => candidate.vm === name);
     if (!name || !row?.metrics.user_instructions) {
-      throw faultOf(
+      throw faultIn(
         'why',
         `${name ?? 'no VM'} has executed no user instructions in the measured window`,
-        'a longer duration',
+        'use a longer duration',
       );
     }
     const native = await runner.run(loaded, 'native', (hooks) =>
@@ -83,7 +89,7 @@ function namesOf(groups: readonly { readonly name: string; readonly count: numbe
 function checkName(vm: string, names: readonly string[]): void {
   if (names.includes(vm)) return;
   const some = `there is ${names.slice(0, 20).join(', ')}${names.length > 20 ? ', …' : ''}`;
-  throw faultOf('why', `there is no VM "${vm}"`, didYouMean(vm, names) ?? some);
+  throw faultIn('why', `there is no VM "${vm}"`, didYouMean(vm, names) ?? some);
 }
 
 function hints(result: RunResult, bill: Bill, vm: string | undefined): string {

@@ -1,7 +1,7 @@
 import { closeSync, lstatSync, openSync, type Stats, statSync, writeSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { makeDirectory } from './directories.ts';
-import { faultOf, reasonOf } from './faults.ts';
+import { faultIn, reasonOf } from './faults.ts';
 import { discard, temporaryDirectory } from './temporary.ts';
 
 /** What will be written to a directory, by name. */
@@ -35,7 +35,7 @@ export function checkOutput(
     for (const name of folders) checkFolder(path, name);
   } catch (error) {
     const why = error instanceof Refusal ? error.message : reasonOf(error);
-    throw faultOf(
+    throw faultIn(
       option,
       `cannot write results to ${directory}: ${why}`,
       'name another with --out',

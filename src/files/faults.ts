@@ -1,6 +1,14 @@
 import { ConfigError } from '../base/errors.ts';
 
-/** A fault of a whole file or option: there is no better line to name than the first. */
+/**
+ * A fault of an argument, an option or a command, or of a directory or file that cannot be read:
+ * nothing that has lines.
+ */
+export function faultIn(what: string, message: string, suggestion?: string): ConfigError {
+  return new ConfigError([{ place: { file: what, line: 0, column: 0 }, message, suggestion }]);
+}
+
+/** A fault of the contents of a whole file: there is no better line to name than the first. */
 export function faultOf(file: string, message: string, suggestion?: string): ConfigError {
   return new ConfigError([{ place: { file, line: 1, column: 1 }, message, suggestion }]);
 }

@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { faultOf, reasonOf } from './faults.ts';
+import { faultIn, faultOf, reasonOf } from './faults.ts';
 import { readRegularText } from './read-file.ts';
 
 /**
@@ -77,7 +77,7 @@ export function readRecord<T>(path: string, schema: z.ZodType<T>, what: string):
   try {
     text = readRegularText(path, MAX_RECORD, 'such a file');
   } catch (error) {
-    throw faultOf(path, `cannot read ${what}: ${reasonOf(error)}`);
+    throw faultIn(path, `cannot read ${what}: ${reasonOf(error)}`);
   }
   let value: unknown;
   try {

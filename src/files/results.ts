@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse as parseYaml } from 'yaml';
-import { faultOf, reasonOf } from './faults.ts';
+import { faultIn, faultOf, reasonOf } from './faults.ts';
 import { readRegularText } from './read-file.ts';
 import { readRecord, recipe, runManifest, sweepManifest } from './records.ts';
 import { isDirectory, type Row, table as readTable } from './tables.ts';
@@ -87,7 +87,7 @@ const SWEEP = ['manifest.json', 'points.csv', 'summary.csv'];
 export function readResults(directory: string): RunFiles | SweepFiles {
   const has = (name: string) => existsSync(join(directory, name));
   const missing = (names: readonly string[]) => names.filter((name) => !has(name));
-  if (!isDirectory(directory)) throw faultOf(directory, 'there is no such directory', HINT);
+  if (!isDirectory(directory)) throw faultIn(directory, 'there is no such directory', HINT);
   const sweep = has('points.csv') || has('campaign.json');
   const absent = missing(sweep ? SWEEP : RUN);
   if (absent.length > 0) {
@@ -100,10 +100,10 @@ export function readResults(directory: string): RunFiles | SweepFiles {
       : absent.length === RUN.length
         ? 'no results here'
         : 'not all of the results of a run';
-    const hint = sweep ? 'the same `worldswitch sweep` command goes on with it' : HINT;
+    const hint = sweep ? 'the same `worldswitch sweep` command finishes it' : HINT;
     const names = absent.join(', ');
-    if (finished) throw faultOf(directory, `${what}: ${names} is missing`, COPY);
-    throw faultOf(directory, `${what}: there is no ${names}`, hint);
+    if (finished) throw faultIn(directory, `${what}: ${names} is missing`, COPY);
+    throw faultIn(directory, `${what}: there is no ${names}`, hint);
   }
   const table = (name: string, columns: readonly string[]) => readTable(directory, name, columns);
   const manifestFile = join(directory, 'manifest.json');
@@ -165,7 +165,7 @@ function readResolved(path: string): string {
   try {
     return readRegularText(path, MAX_RESOLVED, 'a scenario');
   } catch (error) {
-    throw faultOf(path, `cannot read it: ${reasonOf(error)}`);
+    throw faultIn(path, `cannot read it: ${reasonOf(error)}`);
   }
 }
 

@@ -1,17 +1,20 @@
 import { readdirSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { didYouMean } from '../scenario/findings.ts';
-import { type LoadedScenario, ScenarioTree } from '../scenario/load.ts';
+import { type LoadedScenario, type LoadOptions, ScenarioTree } from '../scenario/load.ts';
+import type { AnySetting } from '../scenario/overrides.ts';
 import { MAX_TEXT } from '../scenario/parse.ts';
-import { faultOf, reasonOf } from './faults.ts';
+import { faultIn, reasonOf } from './faults.ts';
 import { readRegularText } from './read-file.ts';
 import { checkTraces } from './trace-files.ts';
 
 export interface OpenOptions {
-  /** `path=value`, applied in order. */
-  readonly set?: readonly string[] | undefined;
+  /** What the command line sets, `path=value` for example, applied in order. */
+  readonly set?: readonly AnySetting[] | undefined;
   /** Instead of the seed in the file. */
   readonly seed?: string | undefined;
+  /** Options that may be given instead of a key: see `LoadOptions`. */
+  readonly instead?: LoadOptions['instead'];
 }
 
 /**
@@ -45,7 +48,7 @@ export function openTree(path: string, options: OpenOptions = {}): OpenedTree {
   try {
     text = read(path);
   } catch (error) {
-    throw faultOf(path, `cannot read the scenario: ${reasonOf(error)}`, nearbyFile(path));
+    throw faultIn(path, `cannot read the scenario: ${reasonOf(error)}`, nearbyFile(path));
   }
   const readFile = (file: string) => {
     try {
@@ -54,13 +57,15 @@ export function openTree(path: string, options: OpenOptions = {}): OpenedTree {
       throw new Error(reasonOf(error));
     }
   };
-  const tree = new ScenarioTree(text, { file: path, set: setsOf(options), readFile });
+  const { instead } = options;
+  const tree = new ScenarioTree(text, { file: path, set: settingsOf(options), readFile, instead });
   return { tree, texts };
 }
 
-/** Everything that is set on the command line, as `path=value`. */
-export function setsOf({ set = [], seed }: OpenOptions): string[] {
-  return seed === undefined ? [...set] : [...set, `seed=${JSON.stringify(seed)}`];
+/** Everything that is set on the command line. */
+export function settingsOf({ set = [], seed }: OpenOptions): AnySetting[] {
+  if (seed === undefined) return [...set];
+  return [...set, { option: '--seed', text: seed, form: 'text', key: 'seed' }];
 }
 
 function nearbyFile(path: string): string | undefined {

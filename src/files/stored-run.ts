@@ -10,7 +10,7 @@ import type {
   Scope,
   VmRow,
 } from '../stats/result.ts';
-import { faultOf } from './faults.ts';
+import { faultIn } from './faults.ts';
 import { readResults } from './results.ts';
 import { openScenario } from './scenario-file.ts';
 import { table } from './tables.ts';
@@ -27,7 +27,7 @@ export async function readRun(directory: string): Promise<StoredRun> {
   const files = readResults(directory);
   if (files.kind === 'sweep') {
     const hint = 'it holds a sweep; name the directory of one run, or a scenario';
-    throw faultOf(directory, 'not the results of a run', hint);
+    throw faultIn(directory, 'not the results of a run', hint);
   }
   const loaded = await openScenario(join(directory, 'resolved.yaml'));
   const { scenario } = loaded;

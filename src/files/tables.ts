@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { CsvError, parse } from 'csv-parse/sync';
-import { faultOf, reasonOf } from './faults.ts';
+import { faultIn, faultOf, reasonOf } from './faults.ts';
 import { readRegularFile } from './read-file.ts';
 
 /** The CSV tables of a result directory. */
@@ -37,8 +37,8 @@ export function table(directory: string, name: string, columns: readonly string[
     const columns = (names: string[]) => (header = names) as string[];
     rows = parse(readRegularFile(path), { columns, skip_empty_lines: true, bom: true });
   } catch (error) {
-    const why = error instanceof CsvError ? damageOf(error) : reasonOf(error);
-    throw faultOf(path, `cannot read the table: ${why}`);
+    if (error instanceof CsvError) throw faultOf(path, `cannot read the table: ${damageOf(error)}`);
+    throw faultIn(path, `cannot read the table: ${reasonOf(error)}`);
   }
   const lacking = columns.filter((column) => !header.includes(column));
   if (lacking.length > 0) {

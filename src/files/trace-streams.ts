@@ -6,7 +6,7 @@ import { dirname } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
 import { createGunzip, createGzip } from 'node:zlib';
 import { TraceError } from '../guest/workloads/trace-reader.ts';
-import { faultOf, reasonOf } from './faults.ts';
+import { faultIn, reasonOf } from './faults.ts';
 import { temporaryName } from './temporary.ts';
 
 /**
@@ -40,7 +40,7 @@ export async function openTraceInput(file: string, line: () => number): Promise<
   let size: number | undefined;
   if (!piped) {
     const info = await stat(file).catch((error) => unreadable(file, error));
-    if (info.isDirectory()) throw faultOf(file, 'cannot read the trace: it is a directory');
+    if (info.isDirectory()) throw faultIn(file, 'cannot read the trace: it is a directory');
     if (info.isFile()) size = info.size;
   }
   const source: Readable = piped ? process.stdin : createReadStream(file, { highWaterMark: CHUNK });
@@ -62,7 +62,7 @@ interface Source {
 }
 
 function unreadable(file: string, error: unknown): never {
-  throw faultOf(file, `cannot read the trace: ${reasonOf(error)}`);
+  throw faultIn(file, `cannot read the trace: ${reasonOf(error)}`);
 }
 
 function damaged({ name, line }: Source, message: string): never {
@@ -159,7 +159,7 @@ async function* unxzipped(
     if (error instanceof TraceError) throw error;
     await ended.catch((missing: NodeJS.ErrnoException) => {
       if (missing.code !== 'ENOENT') throw missing;
-      throw faultOf(
+      throw faultIn(
         from.name,
         'it is compressed with xz, which is not installed',
         'install xz, or unpack it first',
@@ -187,7 +187,7 @@ function checkTarget(file: string): void {
   const there = statSync(file, { throwIfNoEntry: false });
   if (!there || there.isFile()) return;
   const what = there.isDirectory() ? 'a directory' : 'not a regular file';
-  throw faultOf('--out', `cannot write ${file}: it is ${what}`);
+  throw faultIn('--out', `cannot write ${file}: it is ${what}`);
 }
 
 export function openTraceOutput(file: string | undefined): TraceOutput {
@@ -208,7 +208,7 @@ export function openTraceOutput(file: string | undefined): TraceOutput {
     const why = `cannot write ${file ?? 'to standard output'}: ${reasonOf(failure)}`;
     // A wrong path shows before anything is written; later it is the disk.
     const { code } = failure as NodeJS.ErrnoException;
-    throw code === 'ENOSPC' ? new Error(why, { cause: failure }) : faultOf('--out', why);
+    throw code === 'ENOSPC' ? new Error(why, { cause: failure }) : faultIn('--out', why);
   };
   return {
     write: (bytes) => void first.write(bytes),

@@ -86,7 +86,7 @@ const A_MISS = 1;
 const AN_OPERATION = 2;
 
 /**
- * Whole cycles of so many instructions: (carry + instructions * cpi) >> 8, where the product may
+ * Whole cycles that `instructions` take: (carry + instructions * cpi) >> 8, where the product may
  * pass 2^31.
  */
 const cyclesOf = (instructions: number, carry: number, cpi: number): number =>

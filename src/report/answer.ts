@@ -44,7 +44,7 @@ export interface AnswerFacts {
 /** Shares of the pCPUs' time from which on they count as full, of its own as waiting. */
 const FULL = 0.995;
 const WAITS = 0.01;
-/** A queue that grew by so many standard deviations of a Poisson count does not stay. */
+/** A queue that grew by more standard deviations of a Poisson count than this is not steady. */
 const DEVIATIONS = 4;
 
 export function runAnswer(facts: AnswerFacts): RunAnswer {
@@ -73,7 +73,8 @@ export function runAnswer(facts: AnswerFacts): RunAnswer {
   const payer = worstPayer(busy, costs);
   const pays = payer && vms.length > 1 ? `, and ${payer.vm} pays most` : '';
   const slowdown = slowdownOf(facts);
-  const most = ofKind * 2 > total(costs) ? 'most of it' : 'the largest part';
+  const part = ofKind / total(costs);
+  const most = part > 0.95 ? 'nearly all of it' : part > 0.5 ? 'most of it' : 'the largest part';
   const numbers = [
     slowdown,
     {

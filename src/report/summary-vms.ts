@@ -20,7 +20,7 @@ export interface Line {
   readonly vms: readonly VmRow[];
 }
 
-/** From so many VMs on, those of one group share a line. */
+/** With this many VMs or more, those of one group share a line. */
 const FOLD = 7;
 
 export function linesOf(vms: readonly VmRow[]): Line[] {
@@ -96,7 +96,8 @@ export function vmTable(lines: readonly Line[]): Section {
 /** Work in fewer words, then names with fewer letters, until the table is narrow enough. */
 function fitted(columns: readonly Column[], rows: readonly string[][], lines: readonly Line[]) {
   const brief = (work: string) => work.replace('million instructions', 'million instr.');
-  const briefer = ({ vms }: Line) => `${range(values(vms, 'work'), short)} ${brief(vms[0]!.unit)}`;
+  const briefer = ({ vms }: Line) =>
+    `${range(values(vms, 'work'), (work) => short(Number(work.toPrecision(2))))} ${brief(vms[0]!.unit)}`;
   const variants = [
     (work: string) => work,
     brief,

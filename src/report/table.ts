@@ -87,7 +87,7 @@ export function wrapped(text: string, width: number): string[] {
   return lines;
 }
 
-/** At most so many characters. */
+/** The first `most` characters at most, with a mark where some are missing. */
 export function cut(cell: string, most: number): string {
   return cell.length > most ? `${cell.slice(0, most - 1)}…` : cell;
 }

@@ -112,6 +112,10 @@ function checkPolicies({ scenario, sound, fault }: CheckContext): void {
 function checkVms({ scenario, sound, fault }: CheckContext): void {
   const names: string[] = [];
   const pcpus = pcpuCount(scenario);
+  const numberOfPcpus: Path[] = [
+    ...['processor', 'sockets'].map((key) => ['host', key]),
+    ...['diesPerSocket', 'coresPerDie'].map((key) => ['host', 'cpu', key]),
+  ];
   for (const [i, vm] of scenario.vms.entries()) {
     const at = (key: string) => ['vms', i, key];
     if (sound(at('name')) && names.includes(vm.name)) {
@@ -128,7 +132,7 @@ function checkVms({ scenario, sound, fault }: CheckContext): void {
     if (sound(at('memory')) && vm.memory < MIN_VM) {
       fault(at('memory'), `a VM needs at least ${showBytes(MIN_VM)}, got ${showBytes(vm.memory)}`);
     }
-    if (!sound(['host'], at('pin'))) continue;
+    if (!sound(...numberOfPcpus, at('pin'))) continue;
     for (const [j, pcpu] of (vm.pin ?? []).entries()) {
       if (pcpu < pcpus) continue;
       const range = pcpus === 1 ? 'the only one is 0' : `they are numbered 0 to ${pcpus - 1}`;

@@ -182,7 +182,8 @@ function onlyKeys(properties: Readonly<Record<string, JsonSchema | true>>, spot:
   return {
     errorMessage: `${called} takes a map of these keys: ${names.join(', ')}`,
     properties: properties as Record<string, JsonSchema>,
-    // A misspelt key has a message of its own, at the key.
+    // A misspelt key has a message of its own, at the key. One that a merge key (`<<`) brings in
+    // is left to the program: the server does not look at the names of those.
     patternProperties: { [`^(${names.map(misspellings).join('|')})$`]: true },
     additionalProperties: false,
     propertyNames: when({ enum: names }, undefined, refuseWord(names, near, undefined)),
@@ -193,7 +194,7 @@ function onlyKeys(properties: Readonly<Record<string, JsonSchema | true>>, spot:
 function choiceOf(value: Value, spot: Spot): JsonSchema {
   const { title, lore } = spot;
   const kinds = kindsOf(value, spot);
-  const words = [...Object.keys(lore.presets[title] ?? {}), ...kinds.map(({ kind }) => kind)];
+  const words = kindWords(kinds, spot);
   const kindSpot = under(spot, 'kind');
   const summaries = Object.fromEntries(kinds.map(({ kind, summary }) => [kind, summary]));
   const meanings = { ...summaries, ...lore.meanings[kindSpot.title] };
@@ -208,9 +209,10 @@ function choiceOf(value: Value, spot: Spot): JsonSchema {
         ...leafOf(form, { ...kindSpot, lore: kindLore }),
       },
     },
+    // Of a kind that is not known, the keys of all are explained.
     allOf: [
       ...kinds.map(({ names, body }) => when(isKind(names), body)),
-      ...(lore.kinds.includes(title) ? [] : [withoutKind(anyKind(kinds, spot))]),
+      ...(lore.kinds.includes(title) ? [] : [when(isKind(words), undefined, anyKind(kinds, spot))]),
     ],
   };
 }
@@ -226,13 +228,20 @@ export function kindsOf({ def }: Value, spot: Spot) {
   });
 }
 
-/** What a map without `kind` has to fit. */
+const kindWords = (kinds: ReturnType<typeof kindsOf>, { title, lore }: Spot) => [
+  ...Object.keys(lore.presets[title] ?? {}),
+  ...kinds.map(({ kind }) => kind),
+];
+
+/** What a map without `kind` has to fit, when its kind comes from elsewhere. */
 export const withoutKind = (body: JsonSchema) => when({ required: ['kind'] }, undefined, body);
 
 /** The keys of all kinds, with `kind` first: it is what should be written next. */
 export function anyKind(kinds: ReturnType<typeof kindsOf>, spot: Spot): JsonSchema {
   const kind = readValue(kinds[0]!.shape['kind']!);
-  const next = { ...aboutOf(kind, undefined, under(spot, 'kind')), type: 'string' };
+  const place = under(spot, 'kind');
+  const form = wordForm(kindWords(kinds, spot));
+  const next = { ...aboutOf(kind, form, place), ...typed(form, place) };
   return onlyKeys({ kind: next, ...allKeys(kinds.map(({ body }) => body)) }, spot);
 }
 

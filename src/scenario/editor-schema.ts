@@ -27,7 +27,9 @@ const ID = 'urn:worldswitch:scenario';
  * scenario is written. It is made from the schema that checks scenarios, and allows what the
  * loader fills in before that check: workload presets, keys that a hypervisor profile or processor
  * preset supplies, `extends`, and `x-…` keys for anchors. Besides the keywords of the standard it
- * has those of yaml-language-server for messages, hover texts and completion. `texts` are the presets that may be used.
+ * has those of yaml-language-server for messages, hover texts and completion.
+ *
+ * `texts` are the presets that may be used.
  */
 export function editorSchema(texts: PresetTexts = presets): JsonSchema {
   const scenario = scenarioSchema(texts);

@@ -168,8 +168,9 @@ const NOTHING = '\\s*[+-]?[0.]+([eE][+-]?\\d+)?\\s*[^\\s\\d.eE]';
 function quantityForm({ schema, notes }: Value, dimension: Dimension): Form {
   const { noun, example, units } = dimension;
   const { only, range } = notes;
-
   const words = only?.map((value) => showQuantity(dimension, value)) ?? [];
+  const limits = range === undefined ? '' : `, ${range}`;
+  const all = Object.keys(units).join(', ');
   // Whether nothing needs a unit: the checks that follow the conversion know.
   const zero = range === undefined && (schema as z.ZodType).safeParse(0).success;
   const pattern = quantityPattern(dimension, only);
@@ -179,7 +180,7 @@ function quantityForm({ schema, notes }: Value, dimension: Dimension): Form {
     raw: zero ? { oneOf: [text, { const: 0 }] } : text,
     takes: only
       ? oneOf(words)
-      : `a ${noun} with a unit${range ? `, ${range}` : ''}, for example ${example} (units: ${Object.keys(units).join(', ')})`,
+      : `a ${noun} with a unit${limits}, for example ${example} (units: ${all})`,
     words,
     spelt: [],
   };

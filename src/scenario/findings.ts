@@ -38,7 +38,8 @@ export class Findings {
    * A second problem at the same place is nearly always a consequence of the first: it is dropped.
    */
   add(place: Place, message: string, suggestion?: string): void {
-    const at = `${place.line}:${place.column}:${place.file}`;
+    const { line, column, file } = place;
+    const at = `${line}:${column}:${file}:${line > 0 ? '' : message}`;
     if (this.full || this.#found.has(at)) return;
     this.#found.set(at, this.diagnostic(place, message, suggestion));
   }
@@ -65,11 +66,29 @@ export class Findings {
 
 /** `did you mean "weight"?` when one of the candidates is close enough to be a slip of the pen. */
 export function didYouMean(word: string, candidates: readonly string[]): string | undefined {
+  const near = nearest(word, candidates);
+  return near === undefined ? undefined : `did you mean "${near}"?`;
+}
+
+/** The candidate that was meant, when one is close enough. */
+export function nearest(word: string, candidates: readonly string[]): string | undefined {
   if (candidates.length === 0 || word.length > 64) return undefined;
   const lower = word.toLowerCase();
   const near =
     candidates.find((candidate) => candidate.toLowerCase() === lower) ?? closest(word, candidates);
-  return isNear(lower, near.toLowerCase()) ? `did you mean "${near}"?` : undefined;
+  if (distance(lower, near.toLowerCase()) < 2) return near;
+  const [short] = candidates
+    .filter((candidate) => isShort(lower, candidate.toLowerCase()))
+    .toSorted((a, b) => a.length - b.length);
+  return short ?? (isNear(lower, near.toLowerCase()) ? near : undefined);
+}
+
+/** `bse` is short for `baseline`: its letters in their order, the first one first. */
+function isShort(a: string, b: string): boolean {
+  if (a.length < 3 || a[0] !== b[0]) return false;
+  let at = 0;
+  for (const letter of b) if (letter === a[at]) at++;
+  return at === a.length;
 }
 
 function isNear(a: string, b: string): boolean {

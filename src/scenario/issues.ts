@@ -15,6 +15,8 @@ export interface IssueContext {
   readonly findings: Findings;
   /** Words allowed besides the registered ones where a `kind` is chosen: workload presets. */
   readonly extraKinds: (path: Path) => readonly string[];
+  /** What to give where a key is missing, by path: see `LoadOptions`. */
+  readonly instead: Readonly<Record<string, string>>;
 }
 
 export function reportIssue(issue: Issue, context: IssueContext): void {
@@ -28,6 +30,12 @@ export function reportIssue(issue: Issue, context: IssueContext): void {
   }
   if (depth < path.length) {
     const where = showPath(root, path.slice(0, depth));
+    const instead = context.instead[path.join('.')];
+    if (instead !== undefined && key.file.startsWith('--')) {
+      const place = { file: where, line: 0, column: 0 };
+      findings.add(place, `"${String(path[depth])}" is missing`, `give ${instead}`);
+      return;
+    }
     const values = allowedWords(issue, path, context);
     findings.add(
       depth === 0 ? root.place : key,

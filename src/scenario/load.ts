@@ -1,14 +1,15 @@
-import { ConfigError, type Diagnostic, MemoryError } from '../base/errors.ts';
+import { ConfigError, type Diagnostic, MemoryError, type Place } from '../base/errors.ts';
 import { Findings } from './findings.ts';
 import {
   child,
+  follow,
   type Located,
   type LocatedMap,
   mergeScenarios,
   type Path,
   without,
 } from './located.ts';
-import { applySets, applyValue, type PlacedValue } from './overrides.ts';
+import { type AnySetting, applySettings, applyValue, type PlacedValue } from './overrides.ts';
 import { parseYaml } from './parse.ts';
 import { expandPresets, PresetReader, type PresetTexts, presets } from './presets.ts';
 import { placeOf, resolveScenario, type Scenario } from './resolve.ts';
@@ -23,10 +24,24 @@ export interface LoadOptions {
   readonly file: string;
   /** Text of another file, for `extends`. Throws when it cannot be read. */
   readonly readFile?: ((path: string) => string) | undefined;
-  /** `path=value`, applied in order. */
-  readonly set?: readonly string[] | undefined;
+  /** What the command line sets, `path=value` for example, applied in order. */
+  readonly set?: readonly AnySetting[] | undefined;
+  /**
+   * An option, with an example, that may be given instead of a key, by path: the options of a
+   * command are named where some of them are missing.
+   */
+  readonly instead?: Readonly<Record<string, string>> | undefined;
   /** Instead of those that ship. */
   readonly presets?: PresetTexts | undefined;
+}
+
+/** Where a value of the complete scenario comes from. */
+export interface Origin {
+  readonly place: Place;
+  /** The line that stands there; of an option, its text. */
+  readonly line: string;
+  /** It stands in a preset, `configs/<folder>/<name>.yaml`. */
+  readonly preset: boolean;
 }
 
 /** A scenario that still knows where its values were written. */
@@ -34,6 +49,8 @@ export interface LoadedScenario {
   readonly scenario: Scenario;
   /** A problem found later (a file that cannot be read), at the place of the value at `path`. */
   diagnose(path: Path, message: string, suggestion?: string): Diagnostic;
+  /** Where exactly the value at `path` was written; undefined: it is a default. */
+  originOf(path: Path): Origin | undefined;
   /** The file in which the value at `path` was written. */
   fileOf(path: Path): string;
 }
@@ -72,6 +89,7 @@ export class ScenarioTree {
   readonly #texts: PresetTexts;
   readonly #reader: PresetReader;
   readonly #isPreset: (file: string) => boolean;
+  readonly #instead: Readonly<Record<string, string>>;
   /** As written, without `--set`. */
   readonly #files: LocatedMap;
 
@@ -80,10 +98,11 @@ export class ScenarioTree {
     const findings = this.#findings;
     this.#texts = options.presets ?? presets;
     this.#reader = new PresetReader(this.#texts, findings);
+    this.#instead = options.instead ?? {};
     this.#isPreset = (file) =>
       /^configs\/(processors|hypervisors|workloads)\//.test(file) && file !== options.file;
     const written = new FileReader(options.readFile, findings).read(options.file, text);
-    const root = written && applySets(written, options.set ?? [], findings);
+    const root = written && applySettings(written, options.set ?? [], findings);
     if (root?.form !== 'map') {
       if (root) findings.add(root.place, 'a scenario is a map: lines of the form `key: value`');
       findings.throwIfAny();
@@ -102,17 +121,24 @@ export class ScenarioTree {
       this.root,
     ) as LocatedMap;
     const expanded = expandPresets(root, this.#reader);
-    const scenario = resolveScenario(expanded, this.#texts, findings, {
+    const resolved = resolveScenario(expanded, this.#texts, findings, {
       reader: this.#reader,
       isPreset: this.#isPreset,
+      instead: this.#instead,
       files: root === this.#files ? undefined : this.#files,
     });
     findings.throwIfAny();
     this.#findings.throwIfAny();
     return {
-      scenario: scenario!,
+      scenario: resolved!.scenario,
       diagnose: (path, message, suggestion) =>
         findings.diagnostic(placeOf(expanded, path, this.#isPreset), message, suggestion),
+      originOf: (path) => {
+        const { node, depth } = follow(resolved!.written, path);
+        if (depth < path.length) return undefined;
+        const { place, excerpt = '' } = findings.diagnostic(node.place, '');
+        return { place, line: excerpt, preset: this.#isPreset(place.file) };
+      },
       fileOf: (path) => placeOf(expanded, path, this.#isPreset).file,
     };
   }

@@ -17,6 +17,7 @@ import type { Place } from '../base/errors.ts';
 import { unseenIn } from '../base/text.ts';
 import { type Findings, listed } from './findings.ts';
 import type { Located, LocatedEntry, LocatedMap } from './located.ts';
+import { yamlFault } from './yaml-faults.ts';
 
 /** YAML text to a located tree. Anchors, aliases and merge keys are resolved on the way. */
 
@@ -79,11 +80,6 @@ function firstOddCharacter(text: string): number {
 /** Unwinds the reader once a problem makes the rest of the file meaningless. */
 class Stop extends Error {}
 
-const plainErrors: Readonly<Record<string, string>> = {
-  TAB_AS_INDENT: 'a tab is used for indentation: YAML wants spaces',
-  MULTIPLE_DOCS: 'a second YAML document starts here: a scenario is one document',
-};
-
 /**
  * The contents of the first document, and its first problem. Composing ends there: a text that is
  * no YAML at all has a problem every few characters, and each takes as long as a thousand good
@@ -135,6 +131,7 @@ class FirstError extends Error {
 }
 
 class Reader {
+  readonly #text: string;
   readonly #file: string;
   readonly #findings: Findings;
   readonly #lines = new LineCounter();
@@ -145,6 +142,7 @@ class Reader {
   readonly #sizes = new Map<Located, { readonly values: number; readonly depth: number }>();
 
   constructor(text: string, file: string, findings: Findings) {
+    this.#text = text;
     this.#file = file;
     this.#findings = findings;
     const tokens = new Parser(this.#lines.addNewLine).parse(text);
@@ -155,9 +153,10 @@ class Reader {
 
   read(): Located {
     if (this.#problem) {
-      const { pos, code, message } = this.#problem;
-      const deep = message.startsWith('Maximum call stack');
-      this.#stop(pos[0], deep ? TOO_DEEP : (plainErrors[code] ?? message));
+      const deep = this.#problem.message.startsWith('Maximum call stack');
+      if (deep) this.#stop(this.#problem.pos[0], TOO_DEEP);
+      const { offset, message, suggestion } = yamlFault(this.#problem, this.#text);
+      this.#stop(offset, message, suggestion);
     }
     return this.#node(this.#contents);
   }

@@ -52,8 +52,12 @@ export class PresetReader {
    * The preset called `name`, or any other as a stand-in, so that the rest can still be checked.
    */
   readOrStandIn(folder: PresetFolder, name: string | undefined): LocatedMap | undefined {
-    const known = this.has(folder, name) ? name : Object.keys(this.#texts[folder])[0];
+    const known = this.nameOrStandIn(folder, name);
     return known === undefined ? undefined : this.read(folder, known);
+  }
+
+  nameOrStandIn(folder: PresetFolder, name: string | undefined): string {
+    return this.has(folder, name) ? name : Object.keys(this.#texts[folder])[0]!;
   }
 }
 

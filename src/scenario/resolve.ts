@@ -11,12 +11,13 @@ import { checkEffects, idleKeys } from './effects.ts';
 import type { FindInput, SweepInput } from './experiments.ts';
 import type { Findings } from './findings.ts';
 import type { MechanismName } from './free.ts';
-import { reportIssue } from './issues.ts';
+import { type IssueContext, reportIssue } from './issues.ts';
 import { follow, type Located, type LocatedMap, type Path, toValue } from './located.ts';
-import { type Authors, isChosen, isMeant, withoutPath } from './meant.ts';
+import { type Authors, isChosen, isMeant, valueAt, withoutPath } from './meant.ts';
 import type { PresetTexts } from './presets.ts';
+import { repaired } from './repair.ts';
 import { type ParsedScenario, scenarioSchema } from './schema.ts';
-import { withDefaults } from './schema-walk.ts';
+import { allowedKeys, withDefaults } from './schema-walk.ts';
 import { checkWorkloads } from './workload-checks.ts';
 
 /** A group of identical VMs; they are called `name-0`, `name-1`, … */
@@ -93,6 +94,16 @@ export function scenarioYaml(scenario: Scenario): string {
   return stringify(scenario.input, { aliasDuplicateObjects: false, lineWidth: 100 });
 }
 
+/** A complete scenario, and as much of it as files, presets and options say. */
+export interface Resolved {
+  readonly scenario: Scenario;
+  readonly written: Located;
+}
+
+/** Where the values come from, and `instead`: see `LoadOptions`. */
+type ResolveOptions = Pick<Authors, 'reader' | 'isPreset' | 'files'> &
+  Pick<IssueContext, 'instead'>;
+
 /**
  * Checks a scenario whose presets are filled in. Undefined when something is wrong: see `findings`.
  */
@@ -100,8 +111,8 @@ export function resolveScenario(
   root: LocatedMap,
   texts: PresetTexts,
   findings: Findings,
-  { reader, isPreset, files }: Pick<Authors, 'reader' | 'isPreset' | 'files'>,
-): Scenario | undefined {
+  { reader, isPreset, files, instead }: ResolveOptions,
+): Resolved | undefined {
   const schema = schemaFor(texts);
   const value = toValue(root);
   const parsed = schema.safeParse(value);
@@ -109,10 +120,10 @@ export function resolveScenario(
     path.at(-2) === 'workload' ? Object.keys(texts.workloads) : [];
   const issues = parsed.success ? [] : parsed.error.issues;
   for (const issue of issues) {
-    reportIssue(issue, { root, value, schema, findings, extraKinds });
+    reportIssue(issue, { root, value, schema, findings, extraKinds, instead });
   }
-  const broken = issues.map((issue) => issue.path as Path);
-  const scenario = parsed.success ? parsed.data : repaired(schema, value, issues);
+  const broken = issues.flatMap((issue) => brokenBy(issue, schema, value));
+  const scenario = parsed.success ? parsed.data : repaired(schema, root, issues, reader);
   if (!scenario) return undefined;
   const authors: Authors = { root, schema, scenario, reader, isPreset, files };
   const context: CheckContext = {
@@ -120,15 +131,18 @@ export function resolveScenario(
     sound: (...paths) => paths.every((path) => !broken.some((bad) => overlap(bad, path))),
     written: (path) => follow(root, path).depth === path.length,
     meant: (path) => isMeant(authors, path),
-    fault: (path, message, suggestion) =>
-      findings.add(placeOf(root, path, isPreset), message, suggestion),
+    fault: (path, message, suggestion) => {
+      broken.push(path);
+      findings.add(placeOf(root, path, isPreset), message, suggestion);
+    },
   };
   checkScenario(context);
-  if (!findings.any) checkWorkloads(context);
+  checkWorkloads(context);
   if (!findings.any) checkEffects(context);
   if (findings.any) return undefined;
-  const input = withDefaults(schema, toValue(withoutIdle(authors)));
-  return deepFreeze(inInternalUnits(scenario, input as Scenario['input']));
+  const written = withoutIdle(authors);
+  const input = withDefaults(schema, toValue(written));
+  return { scenario: deepFreeze(inInternalUnits(scenario, input as Scenario['input'])), written };
 }
 
 /**
@@ -162,43 +176,23 @@ export function placeOf(root: LocatedMap, path: Path, isPreset: (file: string) =
   return root.place;
 }
 
-/** `bad` lies on the way to `path`, or below it. Unknown keys do not count: they are left out. */
+/**
+ * Which values an issue leaves in doubt. A key that nobody knows may have been meant for any that
+ * is not there.
+ */
+function brokenBy(issue: z.core.$ZodIssue, schema: z.ZodType, value: unknown): Path[] {
+  const path = issue.path as Path;
+  if (issue.code !== 'unrecognized_keys') return [path];
+  const present = valueAt(value, path) as Record<string, unknown>;
+  return allowedKeys(schema, value, path)
+    .filter((key) => !Object.hasOwn(present, key))
+    .map((key) => [...path, key]);
+}
+
+/** `bad` lies on the way to `path`, or below it. */
 function overlap(bad: Path, path: Path): boolean {
   const depth = Math.min(bad.length, path.length);
   return depth > 0 && bad.slice(0, depth).every((step, i) => step === path[i]);
-}
-
-/** The scenario without its faulty values, so that the rules on the others can still be checked. */
-function repaired(
-  schema: ReturnType<typeof scenarioSchema>,
-  value: unknown,
-  issues: readonly z.core.$ZodIssue[],
-): ParsedScenario | undefined {
-  const copy = structuredClone(value) as Record<string, unknown>;
-  for (const issue of issues) {
-    if (issue.code === 'unrecognized_keys') {
-      for (const key of issue.keys) remove(copy, [...issue.path, key]);
-    } else {
-      remove(copy, issue.path);
-    }
-  }
-  copy['name'] ??= 'scenario';
-  if (Array.isArray(copy['vms'])) {
-    for (const [i, vm] of copy['vms'].entries()) {
-      if (typeof vm === 'object' && vm !== null) vm.name ??= `vm-${i}`;
-    }
-  }
-  const parsed = schema.safeParse(copy);
-  return parsed.success ? parsed.data : undefined;
-}
-
-/** Removes the innermost map key on the path. */
-function remove(root: Record<string, unknown>, path: readonly PropertyKey[]): void {
-  let last = path.length - 1;
-  while (last > 0 && typeof path[last] === 'number') last--;
-  let node: unknown = root;
-  for (const step of path.slice(0, last)) node = (node as Record<PropertyKey, unknown>)?.[step];
-  if (typeof node === 'object' && node !== null) Reflect.deleteProperty(node, path[last]!);
 }
 
 function inInternalUnits(parsed: ParsedScenario, input: Scenario['input']): Scenario {

@@ -106,3 +106,24 @@ export function withDefaults(schema: Schema, value: unknown): unknown {
   const entries = Object.keys(shape).map((key) => [key, withDefaults(shape[key]!, value[key])]);
   return Object.fromEntries(entries.filter(([, filled]) => filled !== undefined));
 }
+
+/**
+ * Paths of the values that a schema knows, as `--set` takes them, at most `depth` steps deep; of a
+ * choice between kinds, the keys of all of them. The items of a list of maps go by position: `0`.
+ */
+export function pathsIn(schema: Schema, depth: number): string[] {
+  const inside = keysIn(schema);
+  if (depth === 0 || inside.length === 0) return [''];
+  const paths = inside.flatMap(([key, member]) =>
+    pathsIn(member, depth - 1).map((path) => (path === '' ? key : `${key}.${path}`)),
+  );
+  return [...new Set(paths)];
+}
+
+function keysIn(schema: Schema): readonly (readonly [string, Schema])[] {
+  const peeled = peel(schema);
+  const { shape, element, options } = definition(peeled);
+  if (shape) return Object.entries(shape);
+  if (element) return keysIn(element).length > 0 ? [['0', element]] : [];
+  return (options ?? []).flatMap((option) => keysIn(option));
+}

@@ -8,10 +8,15 @@ import { checkHugePages } from './page-size-checks.ts';
  * each once. Traces are not read here.
  */
 export function checkWorkloads(context: CheckContext): void {
-  const { scenario, fault } = context;
+  const { scenario, sound, fault } = context;
   let finite = false;
   const byReferences = Number(scenario.hypervisor.scheduler['references'] ?? 0) > 0;
   for (const [i, group] of scenario.vms.entries()) {
+    const at = ['vms', i, 'workload'];
+    if (!sound(at, ['vms', i, 'memory'], ['vms', i, 'name'])) {
+      finite = true;
+      continue;
+    }
     let workload: Workload;
     try {
       workload = workloads.create(group.workload, {
@@ -22,7 +27,8 @@ export function checkWorkloads(context: CheckContext): void {
         checking: true,
       });
     } catch (error) {
-      fault(['vms', i, 'workload'], (error as Error).message);
+      fault(at, (error as Error).message);
+      finite = true;
       continue;
     }
     checkHugePages(context, i, workload.processes);
@@ -35,7 +41,7 @@ export function checkWorkloads(context: CheckContext): void {
       );
     }
   }
-  if (scenario.duration === 'work' && !finite) {
+  if (scenario.duration === 'work' && !finite && sound(['duration'], ['vms'])) {
     fault(
       ['duration'],
       'duration: work, but no VM has an amount of work to finish',

@@ -1,11 +1,12 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { makeDirectory } from '../files/directories.ts';
-import { faultOf, reasonOf } from '../files/faults.ts';
+import { faultIn, faultOf, reasonOf } from '../files/faults.ts';
 import { writeFileAtomic, writePiecesAtomic } from '../files/output.ts';
 import { type Recipe, readRecord, recipe as recipeSchema } from '../files/records.ts';
-import { openTree, setsOf } from '../files/scenario-file.ts';
+import { openTree, settingsOf } from '../files/scenario-file.ts';
 import { ScenarioTree } from '../scenario/load.ts';
+import { type AnySetting, asSets } from '../scenario/overrides.ts';
 import { type Axis, valueText } from './axes.ts';
 import { Campaign, codeVersion } from './campaign.ts';
 import type { Failure, Outcome } from './execute.ts';
@@ -23,7 +24,7 @@ export const CAMPAIGN_FILES = {
 } as const;
 
 export interface OpenCampaignOptions {
-  readonly set: readonly string[];
+  readonly set: readonly AnySetting[];
   readonly seed?: string | undefined;
 }
 
@@ -48,7 +49,7 @@ export async function openCampaign(
     version: codeVersion(),
     file,
     texts: Object.fromEntries(texts),
-    set: setsOf(options),
+    set: asSets(settingsOf(options)),
     cwd: process.cwd(),
   };
   return { campaign: await Campaign.open(plan, directory), recipe, directory };
@@ -70,7 +71,7 @@ export async function reopenCampaign(directory: string): Promise<OpenCampaign> {
   const path = join(directory, RECIPE);
   if (!existsSync(path)) {
     const hint = '`worldswitch sweep plan FILE --out DIR` makes one';
-    throw faultOf(directory, `there is no campaign in ${directory}: no ${RECIPE}`, hint);
+    throw faultIn(directory, `there is no campaign in ${directory}: no ${RECIPE}`, hint);
   }
   const recipe = readRecord(path, recipeSchema, 'a recipe of a campaign');
   if (recipe.version !== codeVersion()) {
@@ -83,7 +84,7 @@ export async function reopenCampaign(directory: string): Promise<OpenCampaign> {
   try {
     process.chdir(recipe.cwd);
   } catch (error) {
-    throw faultOf(path, `planned in ${recipe.cwd}, and that is not here: ${reasonOf(error)}`);
+    throw faultIn(path, `planned in ${recipe.cwd}, and that is not here: ${reasonOf(error)}`);
   }
   const tree = new ScenarioTree(recipe.texts[recipe.file]!, {
     file: recipe.file,

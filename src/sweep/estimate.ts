@@ -8,8 +8,40 @@ import { runUnit } from './unit.ts';
  * How long a campaign will take, by running the beginnings of its smallest and its largest unit.
  */
 
-/** Milliseconds that each of the two trials may take. */
+/** Milliseconds that a trial may take. */
 const TRIAL = 700;
+/** Progress seen before a trial may end. */
+const LEAST_SEEN = 4;
+
+/**
+ * How long a run will take, from its beginning. The first steps are slower than the rest: programs
+ * touch their pages for the first time, and the code is not compiled yet.
+ */
+export class Trial {
+  readonly #start = performance.now();
+  readonly #seen: { readonly seconds: number; readonly fraction: number }[] = [];
+
+  /** Notes how far the run has come; true when that is enough. */
+  note(fraction: number): boolean {
+    const seconds = this.#elapsed();
+    if (fraction > (this.#seen.at(-1)?.fraction ?? 0)) this.#seen.push({ seconds, fraction });
+    return seconds * 1000 > TRIAL && this.#seen.length >= LEAST_SEEN;
+  }
+
+  /** Seconds for the whole run: by the speed of the second half of what was seen. */
+  seconds(done: boolean): number {
+    const last = this.#seen.at(-1);
+    const half = this.#seen[this.#seen.length >> 1];
+    if (done || !last || !half) return this.#elapsed();
+    if (last.fraction === half.fraction) return last.seconds / last.fraction;
+    const pace = (last.seconds - half.seconds) / (last.fraction - half.fraction);
+    return last.seconds + pace * (1 - last.fraction);
+  }
+
+  #elapsed(): number {
+    return (performance.now() - this.#start) / 1000;
+  }
+}
 
 export interface Cost {
   /** Seconds that one unit of a point takes on one core. */
@@ -53,24 +85,20 @@ export async function estimateCost(campaign: Campaign): Promise<Cost> {
 /** Seconds for a unit of `point`, from how far it comes in a short time. */
 async function trial(campaign: Campaign, point: number): Promise<number> {
   const job = campaign.job(point, 0);
-  const start = performance.now();
+  const beginning = new Trial();
   const signal = { aborted: false };
-  let reached = 0;
-  const seconds = () => (performance.now() - start) / 1000;
   try {
     await runUnit(job, {
       openTrace: openerFor(new Map(job.traces)),
       signal,
       pause,
       onProgress: (fraction) => {
-        reached = fraction;
-        signal.aborted = performance.now() - start > TRIAL;
+        signal.aborted = beginning.note(fraction);
       },
     });
   } catch (error) {
     // Faults of the unit itself are reported when it is run.
-    if ((error as Error).name !== 'RunAborted') return seconds();
-    return reached > 0 ? seconds() / reached : seconds();
+    return beginning.seconds((error as Error).name !== 'RunAborted');
   }
-  return seconds();
+  return beginning.seconds(true);
 }

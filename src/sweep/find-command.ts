@@ -28,9 +28,15 @@ export function findCommand(question: OpenQuestion): string {
     ...['--axis', axis, '--from', from, '--to', to],
     ...(step === 1 ? [] : ['--set', `find.step=${step}`]),
     ...['--objective', objective],
-    ...across.flatMap(([path, values]) => ['--across', `${path}=[${values.join(', ')}]`]),
+    ...across.flatMap(([path, values]) => ['--across', `${path}=${listed(values)}`]),
   ];
   return `npx worldswitch ${words.map(shellWord).join(' ')}`;
+}
+
+/** As `--across` takes them: `none,kvm`, and in brackets what would read otherwise. */
+function listed(values: readonly string[]): string {
+  const plain = values.every((value) => /^[\w.%/+-]+$/.test(value) && !value.includes('..'));
+  return plain ? values.join(',') : `[${values.join(', ')}]`;
 }
 
 /**

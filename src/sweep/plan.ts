@@ -86,7 +86,7 @@ export function makePlan(tree: ScenarioTree): Plan {
         .diagnostic(
           tree.root.place,
           'there is nothing to sweep: the scenario has no `sweep:`',
-          'write sweep: { axes: { vms.web.count: [1, 2, 4] } }, or use --axis vms.web.count=[1,2,4]',
+          'write sweep: { axes: { vms.web.count: [1, 2, 4] } }, or use --axis vms.web.count=1,2,4',
         ),
     ]);
   }

@@ -84,8 +84,8 @@ describe('worldswitch compare', () => {
 
   it.each([
     [['one'], /nothing to compare with/],
-    [['nowhere', 'one'], /nowhere:1:1: error: cannot read the scenario/],
-    [['empty', 'one'], /empty:1:1: error: no results here/],
+    [['nowhere', 'one'], /worldswitch: nowhere: cannot read the scenario/],
+    [['empty', 'one'], /worldswitch: empty: no results here/],
     [['one', 'other.yaml'], /the groups of VMs differ: loop \(only in A\)/],
     [['broken', 'one'], /ledger\.csv:1:1: error: row 2 has no number in cycles: "x"/],
   ])('refuses %j with exit code 2 and a reason', (args, message) => {
@@ -112,7 +112,13 @@ describe('worldswitch why', () => {
     const { evictions, ...fresh } = json('why', 's.yaml', 'loop-0');
     expect(stored).toEqual(fresh);
     expect([none.length, evictions.length > 0]).toEqual([0, true]);
-    expect(run('why', 'one', 'loop-0').stdout).toMatch(/output\.evictions=true/);
+    const { stdout } = run('why', 'one', 'loop-0');
+    expect(stdout).toMatch(
+      /^loop-0 takes \d\.\d{3} times the cycles of the same work alone and native/,
+    );
+    expect(stdout).toMatch(/one run, no interval/);
+    expect(stdout).toMatch(/output\.evictions=true/);
+    expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100);
   });
 
   it('is what a run with free mechanisms points to, since totals of unequal work mislead', () => {

@@ -112,9 +112,9 @@ find: { axis: vms.app.count, from: 1, to: 4, objective: mean latency < 20ms for 
   });
 
   it.each([
-    [['--objective', 'slowdwn < 2'], '--set:1:16: error: there is no metric "slowdwn"'],
+    [['--objective', 'slowdwn < 2'], '--objective:1:1: error: there is no metric "slowdwn"'],
     [['--axis', 'vms.churn.cuont'], 'unknown key "cuont"'],
-    [['--to', '4000'], '--set:1:9: error: the VMs ask for'],
+    [['--to', '4000'], '--to:1:1: error: the VMs ask for'],
     [['--objective', 'p99 latency < 1ms'], 'no VM reports p99 latency'],
   ])('refuses %s with its place', (options, message) => {
     const { code, out, err } = folder.run(['find', 'load.yaml', '--out', 'bad', ...options]);

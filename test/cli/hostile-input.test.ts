@@ -55,11 +55,11 @@ describe.runIf(linux)('a file that is no regular file', () => {
     execFileSync('mkfifo', [at('pipe')]);
     folder.write('extending.yaml', 'extends: pipe\nname: x\n');
     folder.write('replay.yaml', head + vm('kind: trace, file: pipe'));
-    refused(['check', 'pipe'], /^pipe:1:1: error: .*it is not a regular file/);
+    refused(['check', 'pipe'], /^worldswitch: pipe: .*it is not a regular file/);
     refused(['check', 'extending.yaml'], /extending\.yaml:1:10: error: .*it is not a regular file/);
     refused(['run', 'replay.yaml'], /replay\.yaml:6:\d+: error: trace pipe: it is not a regular/);
     for (const command of ['run', 'sweep', 'find', 'why']) {
-      refused([command, 'pipe'], /^pipe:1:1: error: .*it is not a regular file/);
+      refused([command, 'pipe'], /^worldswitch: pipe: .*it is not a regular file/);
     }
   });
 
@@ -254,8 +254,12 @@ describe('standard output that takes no more', () => {
     .runIf(linux)
     .each([
       ['--help'],
+      ['run', '--help'],
+      ['help', 'trace', 'info'],
       ['--version'],
+      ['completion', 'zsh'],
       ['check', 'tiny.yaml'],
+      ['check', 'tiny.yaml', '--origins'],
       ['run', 'tiny.yaml', '--out', 'again'],
       ['run', 'tiny.yaml', '--json', '--out', 'again'],
       ['sweep', 'swept.yaml', '--dry-run', '--out', 'swept'],
@@ -278,7 +282,7 @@ describe('standard output that takes no more', () => {
 
   it('is no fault when a reader goes away', () => {
     const command = `"$@" | head -c 10 > /dev/null; exit "\${PIPESTATUS[0]}"`;
-    for (const args of [['schema'], ['list'], ['check', 'tiny.yaml']]) {
+    for (const args of [['schema'], ['completion', 'bash'], ['check', 'tiny.yaml', '--origins']]) {
       const words = [process.execPath, program, ...args];
       const { status, stderr } = spawnSync('bash', ['-c', command, '-', ...words], {
         cwd: folder.path,
@@ -398,7 +402,7 @@ describe('a campaign whose name is an instruction', () => {
     planned(`${name}/c`);
     const { code, err, out } = submit(`${name}/c`);
     expect(err).toMatch(
-      /^submit:1:1: error: a path with control characters cannot stand in a script/,
+      /^worldswitch: submit: a path with control characters cannot stand in a script/,
     );
     expect(out).toBe('');
     expect(code).toBe(2);
@@ -440,7 +444,7 @@ describe('a campaign whose name is an instruction', () => {
   ])('option %s of the campaign is refused', (option, named) => {
     planned('options');
     const { code, err } = submit('options', `--sbatch=${option}`);
-    expect(err).toContain(`--sbatch:1:1: error: the campaign sets "${named}" itself`);
+    expect(err).toContain(`worldswitch: --sbatch: the campaign sets "${named}" itself`);
     expect(code).toBe(2);
   });
 

@@ -64,7 +64,7 @@ function refused(out: string, why: RegExp, ...more: string[]): void {
   const before = readdirSync(folder.path);
   for (const command of ['run', 'sweep']) {
     const { code, err, out: text } = folder.run([command, 'tiny.yaml', '--out', out, ...more]);
-    expect(err).toMatch(/^--out:1:1: error: cannot write results to /m);
+    expect(err).toMatch(/^worldswitch: --out: cannot write results to /m);
     expect(err).toMatch(why);
     expect(err).not.toMatch(/\n {4}at /);
     expect(text).toBe('');
@@ -123,7 +123,7 @@ describe.runIf(hasOther)('an output directory of somebody else', () => {
         const more = ['--axis', 'vms.a.count', '--to', '2', '--objective', 'slowdown < 2'];
         const args = [command, 'tiny.yaml', ...(command === 'find' ? more : []), '--out', out];
         const { status, stderr } = runAsOther(...args);
-        expect(stderr).toMatch(/^--out:1:1: error: cannot write .*: permission denied/m);
+        expect(stderr).toMatch(/^worldswitch: --out: cannot write .*: permission denied/m);
         expect(status).toBe(2);
       }
     }
@@ -172,7 +172,7 @@ describe('what is in the way of results', () => {
       expect(report.code).toBe(2);
       const args = ['synth', 'web-server', '--references', '100', '--out', device];
       const trace = folder.run(['trace', ...args]);
-      expect(trace.err).toMatch(/^--out:1:1: error: cannot write .*: it is not a regular file/);
+      expect(trace.err).toMatch(/^worldswitch: --out: cannot write .*: it is not a regular file/);
       expect(trace.code).toBe(2);
     }
     expect(lstatSync('/dev/null').isCharacterDevice()).toBe(true);
@@ -243,10 +243,10 @@ describe('a sweep whose directory goes wrong', () => {
       writeFileSync(second, readFileSync(second, 'utf8').replace('"mhz":2200', '"mhz":"2200"'));
       const before = folder.run(['sweep', 'status', 'changed']);
       expect(before.out).toContain('2 of 4 runs are there');
-      expect(before.err).toContain('2 stored runs are damaged or of something else');
+      expect(before.err).toContain('2 stored runs are damaged or do not belong here');
       const { code, err } = sweep('changed');
       expect(err).toBe(
-        'worldswitch: 2 stored runs are damaged or of something else, and are run again\n',
+        'worldswitch: 2 stored runs are damaged or do not belong here, and are run again\n',
       );
       expect(code).toBe(0);
       expect(tables('changed')).toEqual(tables('good'));
@@ -257,7 +257,7 @@ describe('a sweep whose directory goes wrong', () => {
     mkdirSync(at('blocked'));
     writeFileSync(at('blocked/units'), '');
     const { code, err } = sweep('blocked');
-    expect(err).toMatch(/^--out:1:1: error: .*units in it is a file, not a directory/);
+    expect(err).toMatch(/^worldswitch: --out: .*units in it is a file, not a directory/);
     expect(err.trim().split('\n')).toHaveLength(1);
     expect(code).toBe(2);
     rmSync(at('blocked/units'));

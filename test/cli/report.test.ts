@@ -98,9 +98,9 @@ describe('worldswitch report', () => {
   it('refuses what holds no results and says what is missing', async () => {
     mkdirSync(join(dir, 'empty'));
     for (const [name, message] of [
-      ['nowhere', /nowhere:1:1: error: there is no such directory/],
-      ['empty', /empty:1:1: error: no results here: there is no manifest\.json, resolved\.yaml/],
-      ['s.yaml', /s\.yaml:1:1: error: there is no such directory/],
+      ['nowhere', /worldswitch: nowhere: there is no such directory/],
+      ['empty', /worldswitch: empty: no results here: there is no manifest\.json, resolved\.yaml/],
+      ['s.yaml', /worldswitch: s\.yaml: there is no such directory/],
     ] as const) {
       const { status, stdout, stderr } = await worldswitchHere(dir, 'report', name);
       expect([status, stdout]).toEqual([2, '']);
@@ -236,13 +236,13 @@ describe('worldswitch report of a sweep', () => {
     const command = /npx worldswitch find [^<]*/.exec(html)![0];
     expect(command.replaceAll('&#39;', "'").replace('&lt;', '<')).toBe(
       "npx worldswitch find swept.yaml --axis vms.loop.count --from 1 --to 4 --objective 'ready share < 60% for every VM'" +
-        " --across 'hypervisor.scheduler.timeslice=[1ms]' --across 'hypervisor.mmu.kind=[shadow]'",
+        ' --across hypervisor.scheduler.timeslice=1ms --across hypervisor.mmu.kind=shadow',
     );
   });
 
   it('refuses an objective that is none, that nothing measured, or of a single run', async () => {
     for (const [name, objective, message] of [
-      ['swept', 'fast', /^--objective:1:1: error: not an objective: "fast"/],
+      ['swept', 'fast', /^worldswitch: --objective: not an objective: "fast"/],
       ['swept', 'p99 latency < 1ms', /no point of the sweep has a p99 latency/],
       ['run', 'p99 latency < 1ms', /an objective needs a sweep/],
     ] as const) {

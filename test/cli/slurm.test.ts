@@ -144,7 +144,7 @@ describe('sweep submit --slurm', () => {
     [['--slurm', '--sbatch=--array=0-3'], 'the campaign sets "--array" itself'],
     [['--slurm', '--sbatch', 'partition'], 'not an option of sbatch: "partition"'],
     [['--slurm', '--header', 'none.sh'], 'cannot read the #SBATCH lines'],
-    [[], 'submit to what?'],
+    [[], 'it is not said where to submit'],
   ])('refuses %s', (options, message) => {
     const env = fakeSlurm('bin2', 'echo 1');
     const { code, err } = folder.run(['sweep', 'submit', 'faked', ...options], env);

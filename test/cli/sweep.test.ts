@@ -54,6 +54,10 @@ describe('worldswitch sweep', () => {
     expect(err).toContain('12 runs in');
     expect(code).toBe(0);
     expect(out).toContain('work per second');
+    const lines = out.split('\n');
+    expect(lines[0]).toBe('small: 4 points, 3 runs of each');
+    expect(lines[1]).toMatch(/^[A-Z][a-z ]+ goes from [\d.,]+ .*\(.*/);
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(100);
     reference = tables('one');
   });
 

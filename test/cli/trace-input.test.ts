@@ -155,7 +155,9 @@ describe('trace import leaves out what it is told to', () => {
     );
     const none = await importing(put('a.csv', '0x1000,R\n'), '--program', 'W0');
     expect(none.status).toBe(2);
-    expect(none.stderr).toMatch(/^--program:1:1: error: traces of csv do not tell programs apart/);
+    expect(none.stderr).toMatch(
+      /^worldswitch: --program: traces of csv do not tell programs apart/,
+    );
   });
 
   it('counts the kernel accesses that it leaves out, in the terminal and in the trace', async () => {
@@ -168,7 +170,7 @@ describe('trace import leaves out what it is told to', () => {
     expect(touches(made())).toEqual(['I 1 401', 'X sys syscall-39', 'I 1 ffff81e00']);
     const all = await importing(put('k', 'I ffffffff81e00080,3\n'), '--user-only');
     expect(all.status).toBe(2);
-    expect(all.stderr).toMatch(/^k: 1 access.*\nk:1:1: error: no accesses are left to keep\n$/);
+    expect(all.stderr).toMatch(/^k: 1 access.*\nworldswitch: k: no accesses are left to keep\n$/);
   });
 });
 

@@ -96,7 +96,9 @@ describe('trace import', () => {
     const env = { PATH: directory };
     const { code, stderr } = await worldswitch(['trace', 'import', '-'], [XZ_OF_LACKEY], [], env);
     expect(code).toBe(2);
-    expect(stderr).toMatch(/^<stdin>:1:1: error: it is compressed with xz, which is not installed/);
+    expect(stderr).toMatch(
+      /^worldswitch: <stdin>: it is compressed with xz, which is not installed/,
+    );
   });
 
   it('keeps a window', async () => {
@@ -148,11 +150,11 @@ describe('trace import', () => {
 
   it('refuses files that are not there, formats that it does not know, and windows past the end', async () => {
     const cases: [string[], string][] = [
-      [['none.log'], 'none.log:1:1: error: cannot read the trace: there is no such file'],
-      [['.'], '.:1:1: error: cannot read the trace: it is a directory'],
-      [['in', '--from', 'lacky'], '--from:1:1: error: "lacky" is not a trace format'],
-      [['in', '--skip', '4'], '--skip:1:1: error: in has only 4 references'],
-      [['in', '-o', 'no/such/o.pt'], '--out:1:1: error: cannot write no/such/o.pt'],
+      [['none.log'], 'worldswitch: none.log: cannot read the trace: there is no such file'],
+      [['.'], 'worldswitch: .: cannot read the trace: it is a directory'],
+      [['in', '--from', 'lacky'], 'worldswitch: --from: "lacky" is not a trace format'],
+      [['in', '--skip', '4'], 'worldswitch: --skip: in has only 4 references'],
+      [['in', '-o', 'no/such/o.pt'], 'worldswitch: --out: cannot write no/such/o.pt'],
       [['in', '--skip', '-4'], "error: option '--skip <count>' argument '-4' is invalid"],
     ];
     file('in', LACKEY);
@@ -245,6 +247,6 @@ describe('trace synth', () => {
   it('suggests a workload for one it does not know', async () => {
     const { code, stderr } = await here(['trace', 'synth', 'web-sever']);
     expect(code).toBe(2);
-    expect(stderr).toMatch(/^web-sever:1:1: error: there is no such workload.*web-server/);
+    expect(stderr).toMatch(/^worldswitch: web-sever: there is no such workload.*web-server/);
   });
 });

@@ -474,6 +474,9 @@ test('hover names defaults, where they come from, and the words with what they m
     '#### host.memory\n\nmemory of the host, for example 8GiB\n\n- Value: a size with a unit, of at least 64MiB, for example 512MiB\n- Unit: B, KiB, MiB, GiB, TiB, kB, MB, GB\n- Default: `8GiB`',
   );
   expect(await at('vmrunCycles')).toContain('- Unit: cycles\n- Default: from the processor preset');
+  const unknown = scenario({ workload: '{ kind: webserver, processes: 2 }' });
+  expect(await complaints(unknown)).toHaveLength(1);
+  expect(await hoverAt(unknown, unknown.indexOf('processes') + 1)).toContain('processes that run');
   const kind = await at('kind');
   expect(kind.match(/Allowed Values/g)).toHaveLength(1);
   for (const word of ['idle-desktop', 'web-server', 'trace', 'tlb-thrash']) {

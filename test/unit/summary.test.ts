@@ -204,6 +204,30 @@ describe('the tables of a summary', () => {
     expect(text).toMatch(/\n {2}b-0 +7 .* 10\.600 +5\.15 /);
   });
 
+  it('answer in words that say of what, with one unit of cost named', () => {
+    const waits = { ready_cycles: 5e6, running_cycles: 9.95e8 };
+    const dear = { ledger: { 'guest.user': 5e8, 'walk.nested': 4e8, host: 1e8 }, metrics: waits };
+    const { sentence, numbers, state } = runAnswer(
+      result(vm('a-0', { metrics: waits }), vm('b-0', dear)),
+    );
+    expect(sentence).toBe(
+      'Virtualization costs 30.0 % of the busy cycles here, most of it for nested page walks, and b-0 pays most; no VM waits long for a pCPU.',
+    );
+    expect(numbers.map(({ value, text }) => `${value} ${text}`)).toEqual([
+      '30.0 % of the busy cycles go to virtualization',
+      '25.0 % of the busy cycles go to nested page walks, most of it',
+      '50.0 % of the cycles of b-0 go to virtualization: it pays most',
+      '0.5 % of the time a-0 waits for a pCPU, the longest of all VMs',
+    ]);
+    expect(state).toBe('room');
+    const asleep = result(vm('a-0', { ledger: {}, metrics: { instructions: 0 } }));
+    expect(runAnswer(asleep)).toEqual({
+      sentence: 'No VM ran in the measured window.',
+      numbers: [],
+      state: 'idle',
+    });
+  });
+
   it.each([
     ['million instructions', 8_523_111.4],
     ['iterations', 1_234_567_890],

@@ -11,7 +11,7 @@ export const traceParams = z.object({
     .min(0)
     .meta({ unit: 'references' })
     .default(0)
-    .describe('use only the first so many references, of all kinds together; 0 = all'),
+    .describe('use only this many references, from the first on, of all kinds together; 0 = all'),
   populate: z
     .boolean()
     .optional()

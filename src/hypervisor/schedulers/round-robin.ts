@@ -21,7 +21,7 @@ const params = z.object({
     .min(0)
     .meta({ unit: 'references' })
     .prefault(0)
-    .describe('turns of so many memory references instead of time; 0 = time'),
+    .describe('length of a turn in memory references instead of time; 0 = time'),
   steal: z
     .boolean()
     .prefault(true)

@@ -222,7 +222,7 @@ function differenceChart(
       marginLeft: marginFor(names),
       marginRight: 24,
       x: {
-        label: `${shown.words}, per cent`,
+        label: 'difference, per cent',
         labelAnchor: 'center',
         labelArrow: 'none',
         grid: true,

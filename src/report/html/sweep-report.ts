@@ -1,4 +1,4 @@
-import { faultOf } from '../../files/faults.ts';
+import { faultIn } from '../../files/faults.ts';
 import type { SweepFiles } from '../../files/results.ts';
 import { measures } from '../../stats/measures.ts';
 import { type Objective, parseObjective } from '../../sweep/objective.ts';
@@ -136,12 +136,12 @@ function limitOf(files: SweepFiles, text: string): Limit {
     objective = parseObjective(text, groups);
   } catch (error) {
     const { name, message, suggestion } = error as Error & { suggestion?: string };
-    if (name === 'ObjectiveError') throw faultOf('--objective', message, suggestion);
+    if (name === 'ObjectiveError') throw faultIn('--objective', message, suggestion);
     throw error;
   }
   const shown = shownAs(objective.measure);
   if (estimates(files, shown).length === 0) {
-    throw faultOf(
+    throw faultIn(
       '--objective',
       `no point of the sweep has a ${measures[objective.measure].words}`,
       missingHint(objective),

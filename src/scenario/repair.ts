@@ -1,0 +1,114 @@
+import type { z } from 'zod';
+import { type LocatedMap, type Path, toValue, without } from './located.ts';
+import { ABOUT, type PresetFolder, type PresetReader } from './presets.ts';
+import type { ParsedScenario } from './schema.ts';
+
+type Issue = z.core.$ZodIssue;
+type Schema = z.ZodType<ParsedScenario>;
+type Values = Record<string, unknown>;
+
+/** Rounds of repair: what stands in for a value may have a fault of its own. */
+const ROUNDS = 4;
+
+/**
+ * The scenario with other values in place of its faulty ones, so that the rules on the rest can
+ * still be checked. Undefined when nothing helps.
+ */
+export function repaired(
+  schema: Schema,
+  root: LocatedMap,
+  found: readonly Issue[],
+  reader: PresetReader,
+): ParsedScenario | undefined {
+  const copy = toValue(root) as Values;
+  let issues = found;
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const issue of issues) {
+      const path = issue.path as Path;
+      if (issue.code !== 'unrecognized_keys') replace(copy, path, reader);
+      else for (const key of issue.keys) remove(copy, [...path, key]);
+    }
+    const parsed = schema.safeParse(copy);
+    if (parsed.success) return parsed.data;
+    ({ issues } = parsed.error);
+  }
+  return undefined;
+}
+
+/** By another value where one is needed; else the value goes. */
+function replace(root: Values, path: Path, reader: PresetReader): void {
+  const [first, second, third] = path;
+  if (first === 'host' || first === 'hypervisor') replaceIn(root, first, path.slice(1), reader);
+  else if (first === 'sweep' || first === 'find') Reflect.deleteProperty(root, first);
+  else if (first === 'name') root['name'] = 'scenario';
+  else if (first !== 'vms') remove(root, path);
+  else if (second === undefined) root['vms'] = [standIn(0)];
+  else if (third === undefined) (root['vms'] as unknown[])[Number(second)] = standIn(second);
+  else if (third !== 'workload' && third !== 'name') remove(root, path);
+  else (root['vms'] as Values[])[Number(second)]![third] = standIn(second)[third];
+}
+
+const standIn = (index: number | string) => ({ name: `vm-${index}`, workload: { kind: 'idle' } });
+
+type Part = 'host' | 'hypervisor';
+/** Where the keys of host and hypervisor come from when those of the scenario will not do. */
+const sources: Readonly<Record<Part, readonly [PresetFolder, nameKey: string]>> = {
+  host: ['processors', 'processor'],
+  hypervisor: ['hypervisors', 'profile'],
+};
+
+/** Takes the value from a preset: as much of it as the path and both trees have in common. */
+function replaceIn(root: Values, part: Part, path: Path, reader: PresetReader): void {
+  const [folder, nameKey] = sources[part];
+  const given = isMap(root[part]) ? root[part][nameKey] : undefined;
+  const name = reader.nameOrStandIn(folder, typeof given === 'string' ? given : undefined);
+  if (!isMap(root[part])) root[part] = structuredClone(whole(part, name, reader));
+  if (path[0] === nameKey) (root[part] as Values)[nameKey] = name;
+  if (path.length === 0 || path[0] === nameKey) return;
+  let from: unknown = whole(part, name, reader);
+  let to = root[part] as Values;
+  for (const [depth, step] of path.entries()) {
+    if (!isMap(from) || !Object.hasOwn(from, step)) {
+      remove(root, [part, ...path]);
+      return;
+    }
+    from = from[step];
+    const next = to[step];
+    if (depth === path.length - 1 || !isMap(from) || !isMap(next)) {
+      to[step] = structuredClone(from);
+      return;
+    }
+    to = next;
+  }
+}
+
+const wholes = new WeakMap<PresetReader, Map<string, Values>>();
+
+/** The part as the preset makes it. */
+function whole(part: Part, name: string, reader: PresetReader): Values {
+  const known = wholes.get(reader) ?? new Map<string, Values>();
+  wholes.set(reader, known);
+  const found = known.get(`${part} ${name}`);
+  if (found) return found;
+  const [folder, nameKey] = sources[part];
+  const preset = reader.read(folder, name)!;
+  const values =
+    part === 'host'
+      ? { cpu: toValue(without(preset, 'description')) }
+      : (toValue(without(preset, ...ABOUT)) as Values);
+  const made = { ...values, [nameKey]: name };
+  known.set(`${part} ${name}`, made);
+  return made;
+}
+
+const isMap = (value: unknown): value is Values =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Removes the innermost map key on the path. */
+function remove(root: Values, path: Path): void {
+  let last = path.length - 1;
+  while (last > 0 && typeof path[last] === 'number') last--;
+  let node: unknown = root;
+  for (const step of path.slice(0, last)) node = (node as Values | undefined)?.[step];
+  if (typeof node === 'object' && node !== null) Reflect.deleteProperty(node, path[last]!);
+}
