@@ -3,6 +3,7 @@ import { type Core, SIDE_I } from './core.ts';
 import { ARRAYS, FLAGS, KEY, LARGE, RESIDENT, SEQ, SLOT, TAG } from './entries.ts';
 import { find } from './hash.ts';
 import { heap } from './heap.ts';
+import { endSequence } from './loss.ts';
 import { Pte } from './page-tables.ts';
 import { drop } from './tlb.ts';
 import { reset } from './tlb-build.ts';
@@ -10,7 +11,7 @@ import { discard, emptyWalkCache, type WalkCache } from './walk-cache.ts';
 
 /**
  * Flushes of a core's TLBs and walk caches. Each says why it happens, and which vCPUs' loss records
- * it ends (core.ts).
+ * it ends (loss.ts).
  */
 const H = heap;
 
@@ -43,8 +44,8 @@ function findPage(core: Core, side: number, vpn: number, size: number): number {
  */
 export function flushAll(core: Core, cause: Cause, vcpu: number, own: Cause): void {
   core.flushes++;
-  core.endSequence(vcpu, 0, own);
-  core.endSequence(vcpu, 1, own);
+  endSequence(core, vcpu, 0, own);
+  endSequence(core, vcpu, 1, own);
   for (let side = 0; side < 2; side++) if (holdsAny(core, side)) reset(core.tlbs[side]!);
   RESIDENT.fill(0, core.arrays, core.arrays + ARRAYS);
   LARGE.fill(0, core.arrays, core.arrays + ARRAYS);
@@ -52,8 +53,8 @@ export function flushAll(core: Core, cause: Cause, vcpu: number, own: Cause): vo
   emptyWalkCache(core.pwc);
   emptyWalkCache(core.ntlb);
   for (let other = 0; other < core.vcpuCount; other++) {
-    core.endSequence(other, 0, cause);
-    core.endSequence(other, 1, cause);
+    endSequence(core, other, 0, cause);
+    endSequence(core, other, 1, cause);
   }
 }
 
@@ -62,8 +63,8 @@ export function flushAll(core: Core, cause: Cause, vcpu: number, own: Cause): vo
  */
 export function abandon(core: Core, vcpu: number, cause: Cause): void {
   core.flushes++;
-  core.endSequence(vcpu, 0, cause);
-  core.endSequence(vcpu, 1, cause);
+  endSequence(core, vcpu, 0, cause);
+  endSequence(core, vcpu, 1, cause);
 }
 
 /**
@@ -91,8 +92,8 @@ export function flushAsid(
   }
   flushWalkCache(core, core.pwc, asid);
   if (!keepGlobal) flushWalkCache(core, core.ntlb, asid);
-  core.endSequence(vcpu, 0, cause);
-  if (!keepGlobal) core.endSequence(vcpu, 1, cause);
+  endSequence(core, vcpu, 0, cause);
+  if (!keepGlobal) endSequence(core, vcpu, 1, cause);
 }
 
 /**

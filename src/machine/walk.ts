@@ -7,6 +7,7 @@ import {
   WAY_FRAME as WAY_FRAME_,
   WAY_NODE as WAY_NODE_,
 } from './entries.ts';
+import { type Fault, Fault as Fault_ } from './fault.ts';
 import { find as find_ } from './hash.ts';
 import { heap } from './heap.ts';
 import { PTE_SHIFT as PTE_SHIFT_, Pte as Pte_, STORE_OK as STORE_OK_ } from './page-tables.ts';
@@ -58,15 +59,7 @@ const {
   Large: LARGE,
 } = Pte_;
 
-export const Fault = {
-  None: 0,
-  /** The table that the hardware walks first (native, shadow, guest) does not allow the access. */
-  Table: 1,
-  /** The nested table lacks the guest frame in `faultFrame`, or does not allow the store to it. */
-  Nested: 2,
-} as const;
-export type Fault = (typeof Fault)[keyof typeof Fault];
-const { None: NO_FAULT, Table: TABLE_FAULT, Nested: NESTED_FAULT } = Fault;
+const { None: NO_FAULT, Table: TABLE_FAULT, Nested: NESTED_FAULT } = Fault_;
 
 /** Reads an entry that the page-walk cache lacks, and puts it there at time `now`. Returns the cycles. */
 const cacheMiss = (

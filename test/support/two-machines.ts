@@ -7,9 +7,10 @@ import {
   Machine as PlainMachine,
   type Table,
 } from '../../docs/plain-machine.ts';
+import type { CoreContext } from '../../src/machine/core.ts';
 import { type Core, Verdict } from '../../src/machine/core.ts';
-import type { CoreContext } from '../../src/machine/core-context.ts';
 import { hotCounters, K } from '../../src/machine/counters.ts';
+import { Fault } from '../../src/machine/fault.ts';
 import { abandon, flushAll, flushAsid, invalidatePage } from '../../src/machine/flush.ts';
 import { heap } from '../../src/machine/heap.ts';
 import { blockRoom, takeBlock, writeItem } from '../../src/machine/items.ts';
@@ -17,7 +18,6 @@ import { buildMachine, type Machine } from '../../src/machine/machine.ts';
 import { PTE_SHIFT, Pte, target } from '../../src/machine/page-tables.ts';
 import type { Processor } from '../../src/machine/processor.ts';
 import { runBlock, Stop, visitKernel } from '../../src/machine/run.ts';
-import { Fault } from '../../src/machine/walk.ts';
 import { type Cause, LEAVES, leafNames, lossCauses } from '../../src/stats/leaves.ts';
 import { walkMetric } from '../../src/stats/metrics.ts';
 

@@ -1,8 +1,8 @@
 import * as z from 'zod';
 import { ModelError } from '../../base/errors.ts';
 import { type Core, Verdict } from '../../machine/core.ts';
+import { Fault } from '../../machine/fault.ts';
 import { indexAt, PTE_SHIFT, Pte, target } from '../../machine/page-tables.ts';
-import { Fault } from '../../machine/walk.ts';
 import { Cause, ExitReason } from '../../stats/leaves.ts';
 import type { Lack, PolicyHost } from '../requirements.ts';
 import type { Vcpu, Vm } from '../vm.ts';
