@@ -1,5 +1,5 @@
 import type { SyntheticParams, SyntheticRegion } from '../guest/workloads/synthetic-params.ts';
-import type { CheckContext } from './checks.ts';
+import type { CheckContext } from './check-context.ts';
 import type { Path } from './located.ts';
 import type { ParsedScenario } from './schema.ts';
 
