@@ -4,7 +4,7 @@ import { comparisonText } from '../explain/text.ts';
 import { faultIn } from '../files/faults.ts';
 import { compareColumns } from '../report/columns.ts';
 import { csv } from '../report/csv.ts';
-import type { Setting } from '../scenario/overrides.ts';
+import type { Setting } from '../scenario/settings.ts';
 import type { RunResult } from '../stats/result.ts';
 import { onInterrupt } from './interrupt.ts';
 import { openSide, Runner } from './side.ts';

@@ -6,7 +6,7 @@ import { faultIn } from '../files/faults.ts';
 import { openTree } from '../files/scenario-file.ts';
 import type { ScenarioTree } from '../scenario/load.ts';
 import { child, type LocatedMap } from '../scenario/located.ts';
-import type { Setting } from '../scenario/overrides.ts';
+import type { Setting } from '../scenario/settings.ts';
 import { measures } from '../stats/measures.ts';
 import { Campaign } from '../sweep/campaign.ts';
 import { type Answers, find as findAnswers } from '../sweep/find.ts';

@@ -5,7 +5,7 @@ import { faultIn } from '../files/faults.ts';
 import { isDirectory } from '../files/tables.ts';
 import { runNative } from '../scenario/baseline.ts';
 import { didYouMean } from '../scenario/findings.ts';
-import type { Setting } from '../scenario/overrides.ts';
+import type { Setting } from '../scenario/settings.ts';
 import type { RunResult } from '../stats/result.ts';
 import { mechanismsOf } from './free-option.ts';
 import { onInterrupt } from './interrupt.ts';

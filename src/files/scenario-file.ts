@@ -2,8 +2,9 @@ import { readdirSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { didYouMean } from '../scenario/findings.ts';
 import { type LoadedScenario, type LoadOptions, ScenarioTree } from '../scenario/load.ts';
-import type { AnySetting } from '../scenario/overrides.ts';
 import { MAX_TEXT } from '../scenario/parse.ts';
+import { type AnySetting, applySettings } from '../scenario/settings.ts';
+import { yamlFault } from '../scenario/yaml-faults.ts';
 import { faultIn, reasonOf } from './faults.ts';
 import { readRegularText } from './read-file.ts';
 import { checkTraces } from './trace-files.ts';
@@ -58,7 +59,15 @@ export function openTree(path: string, options: OpenOptions = {}): OpenedTree {
     }
   };
   const { instead } = options;
-  const tree = new ScenarioTree(text, { file: path, set: settingsOf(options), readFile, instead });
+  const settings = settingsOf(options);
+  const change: LoadOptions['change'] = (root, findings) => applySettings(root, settings, findings);
+  const tree = new ScenarioTree(text, {
+    file: path,
+    change,
+    readFile,
+    instead,
+    explainYaml: yamlFault,
+  });
   return { tree, texts };
 }
 

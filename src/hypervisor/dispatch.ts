@@ -3,7 +3,8 @@ import { type Engine, type EventKind, Phase } from '../engine/engine.ts';
 import type { Machine } from '../machine/machine.ts';
 import type { Interrupts } from './interrupts.ts';
 import type { Pcpu } from './pcpu.ts';
-import { IDLE, type SchedulerHost } from './schedulers/scheduler.ts';
+import { policyTimer } from './policy-timer.ts';
+import type { PolicyTimer, SchedulerHost } from './schedulers/scheduler.ts';
 import type { Vcpu, Vm } from './vm.ts';
 
 export interface DispatchDeps {
@@ -27,6 +28,8 @@ export class Dispatch implements SchedulerHost {
   readonly #resched: EventKind;
   /** Until a reschedule reaches its pCPU. */
   readonly #ipi: Cycles;
+  /** The pCPU whose scheduler timer is being handled, or -1. */
+  #timerOn = -1;
 
   constructor(deps: DispatchDeps) {
     const { engine, machine, pcpus } = deps;
@@ -53,12 +56,12 @@ export class Dispatch implements SchedulerHost {
     return this.#deps.vms[vm]!.cap;
   }
 
-  mayRunOn(vcpu: VcpuId, pcpu: PcpuId): boolean {
-    return this.#deps.vcpus[vcpu]!.vm.pin?.includes(pcpu) ?? true;
+  paramsOf(vm: VmId): object {
+    return this.#deps.vms[vm]!.scheduling;
   }
 
-  runningOn(pcpu: PcpuId): VcpuId {
-    return this.#deps.pcpus[pcpu]!.current?.id ?? IDLE;
+  mayRunOn(vcpu: VcpuId, pcpu: PcpuId): boolean {
+    return this.#deps.vcpus[vcpu]!.vm.pin?.includes(pcpu) ?? true;
   }
 
   ranSinceCharge(pcpu: PcpuId, now: Cycles): Cycles {
@@ -67,14 +70,29 @@ export class Dispatch implements SchedulerHost {
 
   resched(pcpu: PcpuId): void {
     const { engine, pcpus } = this.#deps;
-    if (pcpus[pcpu]!.claimKick()) engine.schedule(engine.here + this.#ipi, this.#resched, pcpu);
+    if (!pcpus[pcpu]!.claimKick()) return;
+    const ipi = pcpu === this.#timerOn ? 0 : this.#ipi;
+    engine.schedule(engine.here + ipi, this.#resched, pcpu);
   }
 
   every(period: Cycles, task: (now: Cycles) => void): void {
-    const { engine, interrupts } = this.#deps;
-    engine.every(period, Phase.Schedule, (now) => {
+    this.#deps.engine.every(period, Phase.Schedule, this.#task(task));
+  }
+
+  timer(task: (now: Cycles) => void, on = -1 as PcpuId): PolicyTimer {
+    const local = (now: Cycles) => {
+      this.#timerOn = on;
       task(now);
-      interrupts.refreshParked(now);
-    });
+      this.#timerOn = -1;
+    };
+    return policyTimer(this.#deps.engine, this.#task(local));
+  }
+
+  /** A task of the scheduler, after which it may hold back other vCPUs than before. */
+  #task(task: (now: Cycles) => void): (now: Cycles) => void {
+    return (now) => {
+      task(now);
+      this.#deps.interrupts.refreshParked(now);
+    };
   }
 }

@@ -65,6 +65,8 @@ export class Vm {
   readonly weight: number;
   readonly cap: number;
   readonly pin: readonly number[] | undefined;
+  /** What only the chosen scheduler understands. */
+  readonly scheduling: object;
   readonly counters: SoftCounters = zeroCounters();
   /** Host frame of each guest frame; 0 = not backed yet. */
   readonly p2m: Int32Array;
@@ -83,6 +85,7 @@ export class Vm {
       weight: number;
       cap: number;
       pin?: readonly number[] | undefined;
+      scheduling?: object | undefined;
     },
   ) {
     this.id = id;
@@ -91,6 +94,7 @@ export class Vm {
     this.weight = options.weight;
     this.cap = options.cap;
     this.pin = options.pin;
+    this.scheduling = options.scheduling ?? {};
     this.p2m = new Int32Array(options.memoryPages);
     this.nodeOfFrame = new Int32Array(options.memoryPages);
   }

@@ -115,7 +115,7 @@ interface Build {
 
 function buildVms({ vms }: Scenario): Vm[] {
   let id = 0;
-  return vms.flatMap(({ name, count, firstIndex = 0, memory, weight, cap, pin }) =>
+  return vms.flatMap(({ name, count, firstIndex = 0, memory, weight, cap, pin, scheduler }) =>
     Array.from({ length: count }, (_, i) => {
       const memoryPages = Math.floor(memory / 4096);
       return new Vm(id++ as VmId, {
@@ -124,6 +124,7 @@ function buildVms({ vms }: Scenario): Vm[] {
         weight,
         cap,
         pin,
+        scheduling: scheduler,
       });
     }),
   );

@@ -1,8 +1,10 @@
 import { showBytes } from '../base/units.ts';
 import { mmuModes } from '../hypervisor/mmu/index.ts';
 import type { PolicyHost } from '../hypervisor/requirements.ts';
+import { schedulers } from '../hypervisor/schedulers/index.ts';
 import { tagPolicies } from '../hypervisor/tags/index.ts';
 import type { CheckContext } from './check-context.ts';
+import { plannedVm } from './effects.ts';
 import type { Path } from './located.ts';
 import { checkPageSizes } from './page-size-checks.ts';
 import { processorFaults } from './processor-checks.ts';
@@ -31,6 +33,7 @@ export function checkScenario(context: CheckContext): void {
   checkHost(context);
   checkPolicies(context);
   checkVms(context);
+  checkScheduling(context);
   checkPageSizes(context);
   checkMemory(context);
 }
@@ -132,6 +135,18 @@ function checkVms({ scenario, sound, fault }: CheckContext): void {
   const counts = scenario.vms.map((_, i) => ['vms', i, 'count']);
   if (sound(['vms'], ...counts) && scenario.vms.every((vm) => vm.count === 0)) {
     fault(['vms'], 'there is no VM: every count is 0');
+  }
+}
+
+/** What the scheduler has to say of the parameters that it was given for VMs. */
+function checkScheduling({ scenario, sound, fault }: CheckContext): void {
+  const definition = schedulers.find(scenario.hypervisor.scheduler.kind);
+  const own = scenario.vms.map((_, i): Path => ['vms', i, 'scheduler']);
+  if (!definition?.check || !sound(['host'], ['hypervisor', 'scheduler'], ...own)) return;
+  const plan = { pcpus: pcpuCount(scenario), vms: scenario.vms.map(plannedVm) };
+  for (const [i, vm] of plan.vms.entries()) {
+    const found = vm.count > 0 ? definition.check(vm, plan) : undefined;
+    if (found) fault([...own[i]!, found.key], found.message, found.suggestion);
   }
 }
 

@@ -1,5 +1,9 @@
 import type { SyntheticParams, SyntheticRegion } from '../guest/workloads/synthetic-params.ts';
+import { schedulers } from '../hypervisor/schedulers/index.ts';
+import type { PlannedVm } from '../hypervisor/schedulers/scheduler.ts';
+import { vmKeysOf, whoKnows } from '../hypervisor/schedulers/vm-params.ts';
 import type { CheckContext } from './check-context.ts';
+import { listed } from './findings.ts';
 import type { Path } from './located.ts';
 import type { ParsedScenario } from './schema.ts';
 
@@ -132,8 +136,7 @@ export function idleKeys(scenario: ParsedScenario): Idle[] {
     if (group.count === 0) continue;
     const { workload } = group;
     const path = ['vms', i, 'workload'];
-    idle(['vms', i, 'weight'], roundRobin, 'round-robin knows no weights');
-    idle(['vms', i, 'cap'], roundRobin, 'round-robin knows no caps');
+    found.push(...idleInScheduler(scenario, i));
     idle([...path, 'work'], scenario.duration !== 'work', 'it counts with duration: work only');
     idle([...path, 'overlap'], scenario.host.caches.data === 'off', NO_LINES);
     found.push(...idleInWorkload(scenario, path, workload));
@@ -142,6 +145,36 @@ export function idleKeys(scenario: ParsedScenario): Idle[] {
 }
 
 const WORK_IS_MEASURED = 'with duration: work all of the work is measured';
+
+/** A VM as a scheduler judges it. */
+export const plannedVm = (group: ParsedScenario['vms'][number]): PlannedVm => ({
+  count: group.count,
+  vcpus: group.vcpus,
+  weight: group.weight,
+  cap: group.cap,
+  params: group.scheduler ?? {},
+});
+
+/** What the scheduler makes of the keys of a VM that are meant for it. */
+function idleInScheduler({ vms, hypervisor }: ParsedScenario, i: number): Idle[] {
+  const { scheduler } = hypervisor;
+  const definition = schedulers.find(scheduler.kind);
+  if (!definition) return [];
+  const group = vms[i]!;
+  const own = vmKeysOf(definition);
+  const at = (key: string): Path =>
+    key === 'weight' || key === 'cap' ? ['vms', i, key] : ['vms', i, 'scheduler', key];
+  const reasons = Object.entries(definition.idle?.(scheduler, plannedVm(group)) ?? {});
+  const others = Object.keys(group.scheduler ?? {}).filter((key) => !own.includes(key));
+  const knows = own.length > 0 ? own.join(', ') : 'no parameters of a VM';
+  return [
+    ...reasons.map(([key, reason]) => ({ path: at(key), reason })),
+    ...others.map((key) => ({
+      path: at(key),
+      reason: `it is for ${listed(whoKnows(schedulers, key))}, and ${scheduler.kind} knows ${knows}`,
+    })),
+  ];
+}
 
 function idleInWorkload(
   scenario: ParsedScenario,

@@ -1,4 +1,5 @@
 import { closest, distance } from 'fastest-levenshtein';
+import type { YAMLError } from 'yaml';
 import { ConfigError, type Diagnostic, type Place } from '../base/errors.ts';
 
 /** Problems told at once. */
@@ -8,13 +9,26 @@ const MOST = 200;
  * Collects every problem of a scenario and of the files it is made of, so that all of them are
  * shown at once, each at its own place and with the line it stands on.
  */
+/** What the YAML parser complains about: in words of ours, and where to point to. */
+export type ExplainYaml = (
+  error: YAMLError,
+  text: string,
+) => {
+  readonly message: string;
+  readonly suggestion?: string | undefined;
+  readonly offset: number;
+};
+
 export class Findings {
+  /** Undefined: in words of the parser. */
+  readonly explainYaml: ExplainYaml | undefined;
   readonly #sources: Map<string, readonly string[]>;
   /** By place. */
   readonly #found = new Map<string, Diagnostic>();
 
   /** With the texts of `other`, when given, but none of its problems. */
-  constructor(other?: Findings) {
+  constructor(other?: Findings, explainYaml = other?.explainYaml) {
+    this.explainYaml = explainYaml;
     this.#sources = other ? other.#sources : new Map();
   }
 

@@ -17,6 +17,8 @@ export interface IssueContext {
   readonly extraKinds: (path: Path) => readonly string[];
   /** What to give where a key is missing, by path: see `LoadOptions`. */
   readonly instead: Readonly<Record<string, string>>;
+  /** The keys that make sense at a path, where the schema allows more. */
+  readonly ownKeys: (path: Path) => readonly string[] | undefined;
 }
 
 export function reportIssue(issue: Issue, context: IssueContext): void {
@@ -87,10 +89,10 @@ function quantityAt(path: Path, { schema, value }: IssueContext): Quantity | und
 function reportUnknownKeys(
   issue: Extract<Issue, { code: 'unrecognized_keys' }>,
   path: Path,
-  { root, value, schema, findings }: IssueContext,
+  { root, value, schema, findings, ownKeys }: IssueContext,
 ): void {
   const { node } = follow(root, path);
-  const allowed = allowedKeys(schema, value, path);
+  const allowed = ownKeys(path) ?? allowedKeys(schema, value, path);
   const present = node.form === 'map' ? node.entries : new Map();
   const free = allowed.filter((name) => !present.has(name));
   for (const name of issue.keys) {
@@ -100,7 +102,10 @@ function reportUnknownKeys(
     findings.add(
       place,
       `unknown key "${name}" in ${showPath(root, path)}`,
-      guess ?? `allowed: ${listed(allowed)}`,
+      guess ??
+        (allowed.length > 0
+          ? `allowed: ${listed(allowed)}`
+          : 'the chosen scheduler knows no parameters of a VM'),
     );
   }
 }

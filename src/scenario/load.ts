@@ -1,5 +1,5 @@
 import { ConfigError, type Diagnostic, MemoryError, type Place } from '../base/errors.ts';
-import { Findings } from './findings.ts';
+import { type ExplainYaml, Findings } from './findings.ts';
 import {
   child,
   follow,
@@ -9,7 +9,7 @@ import {
   type Path,
   without,
 } from './located.ts';
-import { type AnySetting, applySettings, applyValue, type PlacedValue } from './overrides.ts';
+import { applySets, applyValue, type PlacedValue } from './overrides.ts';
 import { parseYaml } from './parse.ts';
 import { expandPresets, PresetReader, type PresetTexts, presets } from './presets.ts';
 import { placeOf, resolveScenario, type Scenario } from './resolve.ts';
@@ -24,13 +24,17 @@ export interface LoadOptions {
   readonly file: string;
   /** Text of another file, for `extends`. Throws when it cannot be read. */
   readonly readFile?: ((path: string) => string) | undefined;
-  /** What the command line sets, `path=value` for example, applied in order. */
-  readonly set?: readonly AnySetting[] | undefined;
+  /** `path=value`, applied in order. */
+  readonly set?: readonly string[] | undefined;
+  /** Sets values in what the files say, instead of `set`: see settings.ts. */
+  readonly change?: ((root: Located, findings: Findings) => Located) | undefined;
   /**
    * An option, with an example, that may be given instead of a key, by path: the options of a
    * command are named where some of them are missing.
    */
   readonly instead?: Readonly<Record<string, string>> | undefined;
+  /** Puts what the YAML parser says into words: see yaml-faults.ts. */
+  readonly explainYaml?: ExplainYaml | undefined;
   /** Instead of those that ship. */
   readonly presets?: PresetTexts | undefined;
 }
@@ -85,7 +89,7 @@ export function loadWithPlaces(text: string, options: LoadOptions): LoadedScenar
 export class ScenarioTree {
   /** As written, with what it extends and `--set` applied. */
   readonly root: LocatedMap;
-  readonly #findings = new Findings();
+  readonly #findings: Findings;
   readonly #texts: PresetTexts;
   readonly #reader: PresetReader;
   readonly #isPreset: (file: string) => boolean;
@@ -95,14 +99,17 @@ export class ScenarioTree {
 
   /** Throws ConfigError when the text is not a map in YAML. */
   constructor(text: string, options: LoadOptions) {
-    const findings = this.#findings;
+    const findings = new Findings(undefined, options.explainYaml);
+    this.#findings = findings;
     this.#texts = options.presets ?? presets;
     this.#reader = new PresetReader(this.#texts, findings);
     this.#instead = options.instead ?? {};
     this.#isPreset = (file) =>
       /^configs\/(processors|hypervisors|workloads)\//.test(file) && file !== options.file;
     const written = new FileReader(options.readFile, findings).read(options.file, text);
-    const root = written && applySettings(written, options.set ?? [], findings);
+    const change =
+      options.change ?? ((tree: Located) => applySets(tree, options.set ?? [], findings));
+    const root = written && change(written, findings);
     if (root?.form !== 'map') {
       if (root) findings.add(root.place, 'a scenario is a map: lines of the form `key: value`');
       findings.throwIfAny();

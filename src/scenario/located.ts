@@ -20,6 +20,8 @@ export interface LocatedMap {
   readonly form: 'map';
   readonly place: Place;
   readonly entries: ReadonlyMap<string, LocatedEntry>;
+  /** Keys that stood here without a `kind` when one was set: they are for the preset's kind. */
+  readonly ofPresetKind?: readonly string[] | undefined;
 }
 export interface LocatedEntry {
   /** Where the key stands. */
@@ -100,7 +102,7 @@ export function merge(base: Located | undefined, over: Located): Located {
   if (base?.form !== 'map' || over.form !== 'map') return over;
   const kind = textOf(over, 'kind');
   if (kind !== undefined && textOf(base, 'kind') !== undefined && kind !== textOf(base, 'kind')) {
-    return over;
+    return without(over, ...(over.ofPresetKind ?? []));
   }
   const entries = new Map(base.entries);
   for (const [key, entry] of over.entries) {

@@ -1,136 +1,59 @@
-import { stringify } from 'yaml';
 import type { Place } from '../base/errors.ts';
-import { readAxisOption } from './axis-option.ts';
-import { didYouMean, Findings, listed } from './findings.ts';
-import { type Located, type LocatedMap, textOf, toValue, withEntry } from './located.ts';
+import { didYouMean, type Findings, listed } from './findings.ts';
+import { type Located, type LocatedMap, textOf, withEntry } from './located.ts';
 import { readYaml } from './parse.ts';
 
 /**
- * What the command line sets in a scenario. `--set path=value` overrides any key by the path it has
- * in YAML. List items are named by position, VMs also by their name: `vms.web.count=8`. The value
- * is YAML. Other options set one key each, or an axis. Problems point into the option as it was
- * typed: `--set:2:5` is the fifth character of the second `--set`.
+ * `--set path=value`: overrides any key of a scenario by the path it has in YAML. List items are
+ * named by position, VMs also by their name: `vms.web.count=8`. The value is YAML. Problems point
+ * into the option: `--set:2:5` is the fifth character of the second `--set`.
  */
-export interface Setting {
-  /** `--set` or another option; empty: the program itself, which makes no mistakes. */
-  readonly option: string;
-  /** As it was typed. */
-  readonly text: string;
-  /**
-   * `assignment`: the text is `path=value`. `text`, `yaml`: the value of `key`. `axis`: the text is
-   * `path=values`; all axes together are the value of `key`, or of `within` as its only key.
-   */
-  readonly form: 'assignment' | 'text' | 'yaml' | 'axis';
-  readonly key?: string;
-  readonly within?: string;
-}
 
-/** A text alone is a `--set`. */
-export type AnySetting = string | Setting;
-
-const settingOf = (setting: AnySetting): Setting =>
-  typeof setting === 'string' ? { option: '--set', text: setting, form: 'assignment' } : setting;
-
-/** A setting and where its text stands: each use of an option is a line. */
-interface Placed extends Setting {
-  readonly line: number;
-}
-
-export function applySettings(
-  root: Located,
-  settings: readonly AnySetting[],
-  findings: Findings,
-): Located {
-  const lines = new Map<string, string[]>();
-  const all = settings.map(settingOf).map((setting): Placed => {
-    const text = setting.text.replaceAll(/[\r\n]/g, ' ');
-    const uses = lines.get(setting.option) ?? [];
-    lines.set(setting.option, uses);
-    return { ...setting, text, line: uses.push(text) };
-  });
-  for (const [option, uses] of lines) findings.addSource(option, uses.join('\n'));
-  return all.reduce((tree, setting) => {
-    if (setting.form === 'assignment') return applyAssignment(tree, setting, findings);
-    if (setting.form !== 'axis') return applyKey(tree, setting, findings);
-    const axes = all.filter(({ form, key }) => form === 'axis' && key === setting.key);
-    return axes[0] === setting ? applyAxes(tree, axes, findings) : tree;
-  }, root);
-}
-
-/** The same as texts for `--set`. */
-export function asSets(settings: readonly AnySetting[]): string[] {
-  const all = settings.map(settingOf);
-  return all.flatMap((setting) => {
-    const { form, key, text } = setting;
-    if (form === 'assignment') return [text];
-    if (form === 'text') return [`${key}=${JSON.stringify(text)}`];
-    if (form === 'yaml') return [`${key}=${text}`];
-    const axes = all.filter((other) => other.form === 'axis' && other.key === key);
-    if (axes[0] !== setting) return [];
-    const placed = axes.map((axis, i) => ({ ...axis, line: i + 1 }));
-    const value = toValue(axesValue(placed, new Findings()));
-    return [`${key}=${stringify(value, { collectionStyle: 'flow', lineWidth: 0 }).trim()}`];
-  });
+export function applySets(root: Located, sets: readonly string[], findings: Findings): Located {
+  const lines = sets.map((set) => set.replaceAll(/[\r\n]/g, ' '));
+  findings.addSource('--set', lines.join('\n'));
+  return lines.reduce(
+    (tree, text, i) => applySet(tree, { option: '--set', text, line: i + 1 }, findings),
+    root,
+  );
 }
 
 /** Steps of a path: more than any key of a scenario has. */
 const MAX_STEPS = 32;
 
-interface Step {
+/** The text of an option, `path=value`: each use of the option is a line. */
+export interface SetText {
+  readonly option: string;
+  readonly text: string;
+  readonly line: number;
+}
+
+export interface Step {
   readonly word: string;
   readonly place: Place;
 }
 
-const startOf = ({ option, line }: Placed): Place => ({ file: option, line, column: 1 });
-
-function applyAssignment(root: Located, setting: Placed, findings: Findings): Located {
-  const { text, option, line } = setting;
-  const start = startOf(setting);
+export function applySet(
+  root: Located,
+  { option, text, line }: SetText,
+  findings: Findings,
+): Located {
+  const place = (column: number): Place => ({ file: option, line, column });
   const equals = text.indexOf('=');
   const path = equals < 0 ? text : text.slice(0, equals);
   if (equals <= 0 || text.slice(equals + 1).trim() === '' || path.split('.').includes('')) {
-    findings.add(start, `expected path=value, got "${text}"`, 'for example vms.web.count=8');
+    findings.add(place(1), `expected path=value, got "${text}"`, 'for example vms.web.count=8');
     return root;
   }
   if (path.split('.').length > MAX_STEPS) {
-    findings.add(start, `no path has more than ${MAX_STEPS} steps`);
+    findings.add(place(1), `no path has more than ${MAX_STEPS} steps`);
     return root;
   }
   // Padded so that the places the parser reports are those in the option.
   const padded = '\n'.repeat(line - 1) + ' '.repeat(equals + 1) + text.slice(equals + 1);
   const value = readYaml(padded, option, findings);
   if (!value) return root;
-  return put(root, stepsOf(path, start), value, findings);
-}
-
-function applyKey(root: Located, setting: Placed, findings: Findings): Located {
-  const { key = '', text, form, option, line } = setting;
-  const place = startOf(setting);
-  const value: Located | undefined =
-    form === 'text' || text.trim() === ''
-      ? { form: 'scalar', place, value: text }
-      : readYaml('\n'.repeat(line - 1) + text, option, findings);
-  if (!value) return root;
-  return put(root, stepsAt(key, place), value, findings);
-}
-
-function applyAxes(root: Located, axes: readonly Placed[], findings: Findings): Located {
-  const [first] = axes as [Placed];
-  return put(root, stepsAt(first.key!, startOf(first)), axesValue(axes, findings), findings);
-}
-
-function axesValue(axes: readonly Placed[], findings: Findings): LocatedMap {
-  const [first] = axes as [Placed];
-  const place = startOf(first);
-  let map: LocatedMap = { form: 'map', place, entries: new Map() };
-  for (const { option, line, text } of axes) {
-    const axis = readAxisOption(text, { file: option, line, column: 1 }, findings);
-    if (!axis) continue;
-    if (map.entries.has(axis.path)) findings.add(axis.place, `"${axis.path}" is an axis already`);
-    else map = withEntry(map, axis.path, axis.values, axis.place);
-  }
-  if (first.within === undefined) return map;
-  return withEntry({ form: 'map', place, entries: new Map() }, first.within, map, place);
+  return put(root, stepsOf(path, place(1)), value, findings);
 }
 
 /** A value for the key at a path such as `vms.web.count`, which stands at `place`. */
@@ -149,7 +72,6 @@ export function applyValue(root: Located, placed: PlacedValue, findings: Finding
   return put(root, stepsOf(placed.path, placed.place), placed.value, findings);
 }
 
-/** A path as it was typed, beginning at a place. */
 function stepsOf(path: string, { file, line, column }: Place): Step[] {
   let at = column;
   return path.split('.').map((word) => {
@@ -159,11 +81,8 @@ function stepsOf(path: string, { file, line, column }: Place): Step[] {
   });
 }
 
-/** A path that nobody typed. */
-const stepsAt = (path: string, place: Place): Step[] =>
-  path.split('.').map((word) => ({ word, place }));
-
-function put(
+/** The tree with a value at a path. */
+export function put(
   node: Located | undefined,
   steps: readonly Step[],
   value: Located,
@@ -192,6 +111,11 @@ function put(
     next.form === 'scalar' &&
     map.entries.has('kind') &&
     next.value !== textOf(map, 'kind');
+  // A kind where there was none: other keys are for the kind that a preset says, if that differs.
+  const keys = step.word === 'kind' && !map.entries.has('kind') ? [...map.entries.keys()] : [];
+  if (keys.length > 0) {
+    return { ...withEntry(map, step.word, next, step.place), ofPresetKind: keys };
+  }
   // Another kind of policy: the parameters of the former one go with it.
   return withEntry(otherKind ? { ...map, entries: new Map() } : map, step.word, next, step.place);
 }

@@ -17,7 +17,6 @@ import type { Place } from '../base/errors.ts';
 import { unseenIn } from '../base/text.ts';
 import { type Findings, listed } from './findings.ts';
 import type { Located, LocatedEntry, LocatedMap } from './located.ts';
-import { yamlFault } from './yaml-faults.ts';
 
 /** YAML text to a located tree. Anchors, aliases and merge keys are resolved on the way. */
 
@@ -76,6 +75,12 @@ function firstOddCharacter(text: string): number {
   }
   return -1;
 }
+
+/** The slips that are most frequent, for who reads YAML without `explainYaml`. */
+const plainErrors: Readonly<Record<string, string>> = {
+  TAB_AS_INDENT: 'a tab is used for indentation: YAML wants spaces',
+  MULTIPLE_DOCS: 'a second YAML document starts here: a scenario is one document',
+};
 
 /** Unwinds the reader once a problem makes the rest of the file meaningless. */
 class Stop extends Error {}
@@ -155,7 +160,15 @@ class Reader {
     if (this.#problem) {
       const deep = this.#problem.message.startsWith('Maximum call stack');
       if (deep) this.#stop(this.#problem.pos[0], TOO_DEEP);
-      const { offset, message, suggestion } = yamlFault(this.#problem, this.#text);
+      const { pos, message: said } = this.#problem;
+      const { offset, message, suggestion } = this.#findings.explainYaml?.(
+        this.#problem,
+        this.#text,
+      ) ?? {
+        offset: pos[0],
+        message: plainErrors[this.#problem.code] ?? said,
+        suggestion: undefined,
+      };
       this.#stop(offset, message, suggestion);
     }
     return this.#node(this.#contents);

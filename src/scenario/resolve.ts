@@ -5,6 +5,8 @@ import type { Choice } from '../base/registry.ts';
 import { toCycles } from '../base/units.ts';
 import type { HypervisorCosts } from '../hypervisor/costs.ts';
 import type { VirtualDevices } from '../hypervisor/devices.ts';
+import { schedulers } from '../hypervisor/schedulers/index.ts';
+import { type VmScheduling, vmKeysOf } from '../hypervisor/schedulers/vm-params.ts';
 import type { Processor } from '../machine/processor.ts';
 import type { CheckContext } from './check-context.ts';
 import { checkScenario, pcpuCount } from './checks.ts';
@@ -13,7 +15,15 @@ import type { FindInput, SweepInput } from './experiments.ts';
 import type { Findings } from './findings.ts';
 import type { MechanismName } from './free.ts';
 import { type IssueContext, reportIssue } from './issues.ts';
-import { follow, type Located, type LocatedMap, type Path, toValue } from './located.ts';
+import {
+  child,
+  follow,
+  type Located,
+  type LocatedMap,
+  type Path,
+  textOf,
+  toValue,
+} from './located.ts';
 import { type Authors, isChosen, isMeant, valueAt, withoutPath } from './meant.ts';
 import type { PresetTexts } from './presets.ts';
 import { repaired } from './repair.ts';
@@ -32,6 +42,8 @@ export interface VmGroup {
   /** Per cent of one pCPU; 0 = none. */
   readonly cap: number;
   readonly pin?: readonly number[] | undefined;
+  /** What only the chosen scheduler understands, with its defaults; undefined when nothing is. */
+  readonly scheduler?: VmScheduling | undefined;
   /** Name of the workload preset, if it was one. */
   readonly preset?: string | undefined;
   /** A registered kind with all its parameters. */
@@ -114,14 +126,19 @@ export function resolveScenario(
   findings: Findings,
   { reader, isPreset, files, instead }: ResolveOptions,
 ): Resolved | undefined {
-  const schema = schemaFor(texts);
+  const kind = textOf(child(child(root, 'hypervisor'), 'scheduler'), 'kind');
+  const schema = schemaFor(texts, kind);
   const value = toValue(root);
   const parsed = schema.safeParse(value);
   const extraKinds = (path: Path) =>
     path.at(-2) === 'workload' ? Object.keys(texts.workloads) : [];
+  const ownKeys = (path: Path) =>
+    path.length === 3 && path[0] === 'vms' && path[2] === 'scheduler'
+      ? vmKeysOf(schedulers.find(kind))
+      : undefined;
   const issues = parsed.success ? [] : parsed.error.issues;
   for (const issue of issues) {
-    reportIssue(issue, { root, value, schema, findings, extraKinds, instead });
+    reportIssue(issue, { root, value, schema, findings, extraKinds, ownKeys, instead });
   }
   const broken = issues.flatMap((issue) => brokenBy(issue, schema, value));
   const scenario = parsed.success ? parsed.data : repaired(schema, root, issues, reader);
@@ -155,14 +172,20 @@ function withoutIdle(authors: Authors): Located {
   return idle.reduce<Located>((tree, { path }) => withoutPath(tree, path), authors.root);
 }
 
-const schemas = new WeakMap<PresetTexts, ReturnType<typeof scenarioSchema>>();
+type Schemas = Map<string | undefined, ReturnType<typeof scenarioSchema>>;
+const schemas = new WeakMap<PresetTexts, Schemas>();
 
 /**
  * Making the schema takes longer than checking a scenario with it, and a sweep checks thousands.
  */
-function schemaFor(texts: PresetTexts): ReturnType<typeof scenarioSchema> {
-  const schema = schemas.get(texts) ?? scenarioSchema(texts);
-  schemas.set(texts, schema);
+function schemaFor(
+  texts: PresetTexts,
+  scheduler: string | undefined,
+): ReturnType<typeof scenarioSchema> {
+  const known: Schemas = schemas.get(texts) ?? new Map();
+  const kind = schedulers.find(scheduler)?.name;
+  const schema = known.get(kind) ?? scenarioSchema(texts, kind);
+  schemas.set(texts, known.set(kind, schema));
   return schema;
 }
 

@@ -6,6 +6,7 @@ import { costsSchema } from '../hypervisor/costs.ts';
 import { devicesSchema } from '../hypervisor/devices.ts';
 import { mmuModes } from '../hypervisor/mmu/index.ts';
 import { schedulers } from '../hypervisor/schedulers/index.ts';
+import { vmParamsSchema } from '../hypervisor/schedulers/vm-params.ts';
 import { tagPolicies } from '../hypervisor/tags/index.ts';
 import { processorSchema } from '../machine/processor.ts';
 import { findSchema, sweepSchema } from './experiments.ts';
@@ -40,7 +41,7 @@ const SEED = 'a whole number, or one line of text that does not begin with =, +,
 const SEED_TEXT =
   '^(?![=+@\\-\\s\uff1d\uff0b\uff0d\uff20])[^\\t\\n]{1,200}$|^[+-]?\\d+(\\.\\d+)?([eE][+-]?\\d+)?$';
 
-const vmSchema = (workloadPresets: readonly string[]) =>
+const vmSchema = (workloadPresets: readonly string[], scheduler: unknown) =>
   z
     .strictObject({
       name: identifier('VM name')
@@ -85,6 +86,7 @@ const vmSchema = (workloadPresets: readonly string[]) =>
         .meta({ unit: 'numbers of pCPUs', usual: 'all pCPUs' })
         .optional()
         .describe('numbers of the pCPUs it may run on; all when left out'),
+      scheduler: vmParamsSchema(schedulers, scheduler),
       preset: z
         .enum(workloadPresets)
         .optional()
@@ -93,12 +95,14 @@ const vmSchema = (workloadPresets: readonly string[]) =>
     })
     .describe('a group of identical VMs');
 
-/** `presets` only supplies the names that may be used. */
-export function scenarioSchema({
-  processors,
-  hypervisors,
-  workloads: presetWorkloads,
-}: PresetTexts = presets) {
+/**
+ * `presets` only supplies the names that may be used. `scheduler`: the kind that is chosen, whose
+ * parameters VMs may have and are given; without it any may stand there.
+ */
+export function scenarioSchema(
+  { processors, hypervisors, workloads: presetWorkloads }: PresetTexts = presets,
+  scheduler?: string,
+) {
   const host = z
     .strictObject({
       processor: z.enum(Object.keys(processors)).describe('processor preset'),
@@ -194,7 +198,7 @@ export function scenarioSchema({
       host,
       hypervisor,
       vms: z
-        .array(vmSchema(Object.keys(presetWorkloads)))
+        .array(vmSchema(Object.keys(presetWorkloads), scheduler))
         .min(1)
         .max(512)
         .describe('the VMs, by group'),

@@ -6,7 +6,7 @@ import { writeFileAtomic, writePiecesAtomic } from '../files/output.ts';
 import { type Recipe, readRecord, recipe as recipeSchema } from '../files/records.ts';
 import { openTree, settingsOf } from '../files/scenario-file.ts';
 import { ScenarioTree } from '../scenario/load.ts';
-import { type AnySetting, asSets } from '../scenario/overrides.ts';
+import { type AnySetting, asSets } from '../scenario/settings.ts';
 import { type Axis, valueText } from './axes.ts';
 import { Campaign, codeVersion } from './campaign.ts';
 import type { Failure, Outcome } from './execute.ts';

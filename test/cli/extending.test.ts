@@ -65,6 +65,14 @@ function addTo(index: string, name: string, file: string): void {
   writeFileSync(join(work, index), `import { ${name} } from './${file}.ts';\n${line}`);
 }
 
+it('the policies of docs/extending.md pass the lint', () => {
+  const policies = ['src/hypervisor/schedulers/lottery.ts', 'src/hypervisor/mmu/passthrough.ts'];
+  const args = ['lint', '--vcs-enabled=false', '--error-on-warnings', ...policies];
+  expect(() =>
+    execFileSync('node_modules/.bin/biome', args, { cwd: work, stdio: 'pipe' }),
+  ).not.toThrow();
+});
+
 it('the policies of docs/extending.md compile and run as documented', () => {
   writeFileSync(join(work, 'extended.yaml'), SCENARIO);
   const args = ['dist/cli/main.cjs', 'run', 'extended.yaml', '--json'];

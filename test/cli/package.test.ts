@@ -32,7 +32,7 @@ describe('the packed package', () => {
   const kinds = [
     /^(package\.json|README\.md|LICENSE)$/,
     /^dist\/([a-z]+\/)*[a-z0-9-]+(\.generated)?\.(js|d\.ts)$/,
-    /^dist\/cli\/main\.(cjs|d\.cts)$/,
+    /^dist\/cli\/[a-z-]+\.(cjs|d\.cts)$/,
     /^configs\/([a-z]+\/)?[a-z0-9.-]+\.yaml$/,
     /^configs\/scenario\.schema\.json$/,
     /^docs\/(CHANGELOG\.md|CITATION\.cff|library\.md)$/,

@@ -445,6 +445,28 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   ],
   'hypervisor.scheduler(credit).ratelimit': ['credit', '1ms'],
   'hypervisor.scheduler(credit).boost': ['credit', 'false'],
+  'hypervisor.scheduler(credit).accounting': [
+    'credit',
+    'tick',
+    'vms.other.workload.requests.instructions=400000',
+    'hypervisor.scheduler.boost=false',
+    'duration=16ms',
+  ],
+  'hypervisor.scheduler(credit2).version': ['hogs', 'xen-4.1', KIND('credit2')],
+  'hypervisor.scheduler(credit2).runqueue': ['crowd', 'core', KIND('credit2')],
+  'hypervisor.scheduler(credit2).ratelimit': ['hogs', '3ms', KIND('credit2')],
+  'hypervisor.scheduler(credit2).migrateResist': [
+    'crowd',
+    '0us',
+    KIND('credit2'),
+    'hypervisor.scheduler.ratelimit=0us',
+    'duration=6ms',
+  ],
+  'hypervisor.scheduler(cfs).version': ['hogs', '2.6.31', KIND('cfs')],
+  'hypervisor.scheduler(cfs).hz': ['hogs', '1000', KIND('cfs')],
+  'hypervisor.scheduler(esx).quantum': ['hogs', '5ms', KIND('esx')],
+  'hypervisor.scheduler(bvt).allowance': ['hogs', '1ms', KIND('bvt')],
+  'hypervisor.scheduler(bvt).turns': ['hogs', 'gap', KIND('bvt'), 'duration=20ms'],
   'hypervisor.backing': ['jobs', 'up-front'],
   ...costs('program', 'exitPath', 'injectEvent', 'apicAccess', 'timer'),
   ...costs('idle', 'halt', 'wake'),
@@ -478,6 +500,20 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   'vms[].weight': ['hogs', '1024'],
   'vms[].cap': ['credit', '10'],
   'vms[].pin': ['cores', '[0]'],
+  'vms[].scheduler.warp': ['credit', '10ms', KIND('bvt')],
+  'vms[].scheduler.warpLimit': ['credit', '2ms', KIND('bvt'), 'vms.0.scheduler.warp=10ms'],
+  'vms[1].scheduler.unwarp': [
+    'credit',
+    '1us',
+    KIND('bvt'),
+    'vms.1.weight=16',
+    'vms.1.scheduler={ warp: 100ms, warpLimit: 1us }',
+  ],
+  'vms[].scheduler.slice': ['credit', '1ms', KIND('sedf')],
+  'vms[].scheduler.period': ['credit', '5ms', KIND('sedf'), 'vms.0.scheduler.slice=1ms'],
+  'vms[].scheduler.extratime': ['credit', 'false', KIND('sedf'), 'vms.0.scheduler.slice=1ms'],
+  'vms[].scheduler.budget': ['credit', '1ms', KIND('rtds')],
+  'vms[].scheduler.reservation': ['hogs', '80', KIND('esx'), 'hypervisor.scheduler.quantum=2ms'],
   'vms[].workload.kind': ['tlb-thrash', '{ kind: page-fault-loop }'],
   ...Object.fromEntries(
     Object.entries(SYNTHETIC).map(([key, entry]) => [`vms[].workload(synthetic).${key}`, entry]),
@@ -548,6 +584,10 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   'output.evictions': ['program', 'true'],
   free: ['program', '[exit]'],
 };
+
+function KIND(kind: string): string {
+  return `hypervisor.scheduler.kind=${kind}`;
+}
 
 function WINDOW(): string {
   return 'vms.0.workload.pattern={ kind: working-set, pages: 4, visits: 50 }';

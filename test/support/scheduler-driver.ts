@@ -5,8 +5,10 @@ import { schedulers } from '../../src/hypervisor/schedulers/index.ts';
 import {
   type Decision,
   IDLE,
+  type PolicyTimer,
   type Scheduler,
   type SchedulerHost,
+  type WorkConservation,
 } from '../../src/hypervisor/schedulers/scheduler.ts';
 
 /** 1 GHz, so that a cycle is a nanosecond. */
@@ -29,9 +31,11 @@ export interface VmPlan {
   sleep?: (random: () => number) => Cycles;
   /** Share of the ends of `run` at which it yields instead of blocking. */
   yields?: number;
+  /** `vms[].scheduler`. */
+  scheduler?: Readonly<Record<string, unknown>>;
 }
 
-interface HostPlan {
+export interface HostPlan {
   pcpus: number;
   pcpusPerSocket?: number;
   vms: readonly VmPlan[];
@@ -51,10 +55,15 @@ interface VcpuRecord {
   readySince: Cycles;
   ranCycles: Cycles;
   turns: number;
+  /** Cycles of each turn that is over. */
+  turnCycles: Cycles[];
   migrations: number;
   worstWait: Cycles;
   wakeWaits: Cycles[];
   justWoken: boolean;
+  parked: boolean;
+  /** When its cap or budget let it go last. */
+  freedAt: Cycles;
 }
 
 interface PcpuRecord {
@@ -81,10 +90,14 @@ export class SchedulerDriver implements SchedulerHost {
   now: Cycles = 0;
   readonly #vms: readonly VmPlan[];
   readonly #random: () => number;
+  readonly #params: readonly object[];
+  readonly #promise: WorkConservation;
   readonly #decision: Decision = { vcpu: IDLE, slice: 0 };
   #events: { at: Cycles; order: number; run: () => void }[] = [];
   #order = 0;
   #kicks = 0;
+  /** The pCPU whose timer is being handled, or -1. */
+  #timerOn = -1;
 
   constructor(choice: Record<string, unknown>, plan: HostPlan) {
     this.pcpuCount = plan.pcpus;
@@ -111,13 +124,21 @@ export class SchedulerDriver implements SchedulerHost {
           readySince: 0,
           ranCycles: 0,
           turns: 0,
+          turnCycles: [],
           migrations: 0,
           worstWait: 0,
           wakeWaits: [],
           justWoken: false,
+          parked: false,
+          freedAt: 0,
         });
       }
     }
+    const definition = schedulers.find(choice['kind'])!;
+    this.#promise = definition.workConserving;
+    this.#params = plan.vms.map(
+      ({ scheduler }) => (definition.vmParams?.strict().parse(scheduler ?? {}) ?? {}) as object,
+    );
     this.scheduler = schedulers.create(schedulers.schema.parse(choice) as Choice, this);
     for (const vcpu of this.vcpus) this.scheduler.insert(vcpu.id, 0);
     for (const vcpu of this.vcpus) this.#wake(vcpu);
@@ -180,6 +201,9 @@ export class SchedulerDriver implements SchedulerHost {
   capOf(vm: VmId): number {
     return this.#vms[vm].cap ?? 0;
   }
+  paramsOf(vm: VmId): object {
+    return this.#params[vm];
+  }
   mayRunOn(vcpu: VcpuId, pcpu: PcpuId): boolean {
     return this.vcpus[vcpu].plan.pin?.includes(pcpu) ?? true;
   }
@@ -194,7 +218,7 @@ export class SchedulerDriver implements SchedulerHost {
     if (target.kicked) return;
     target.kicked = true;
     this.#kicks++;
-    this.#at(this.now + IPI, () => {
+    this.#at(this.now + (pcpu === this.#timerOn ? 0 : IPI), () => {
       target.kicked = false;
       this.#kicks--;
       if (target.current) this.#stop(target, 'preempted');
@@ -207,6 +231,24 @@ export class SchedulerDriver implements SchedulerHost {
       this.#at(this.now + period, again);
     };
     this.#at(this.now + period, again);
+  }
+
+  timer(task: (now: Cycles) => void, on = -1 as PcpuId): PolicyTimer {
+    let armed = 0;
+    return {
+      arm: (at) => {
+        const own = ++armed;
+        this.#at(Math.max(this.now, Math.ceil(at)), () => {
+          if (own !== armed) return;
+          this.#timerOn = on;
+          task(this.now);
+          this.#timerOn = -1;
+        });
+      },
+      disarm: () => {
+        armed++;
+      },
+    };
   }
 
   // The dispatcher.
@@ -230,6 +272,7 @@ export class SchedulerDriver implements SchedulerHost {
     const vcpu = pcpu.current!;
     const ran = this.now - pcpu.chargedAt;
     vcpu.ranCycles += ran;
+    vcpu.turnCycles.push(ran);
     vcpu.left -= ran;
     pcpu.chargedAt = this.now;
     this.scheduler.charge(vcpu.id, vcpu.pcpu as PcpuId, ran, this.now);
@@ -294,16 +337,34 @@ export class SchedulerDriver implements SchedulerHost {
     if (this.scheduler.isParked(vcpu.id)) throw new Error(`${who} is parked`);
   }
 
-  /** Work conservation, once every reschedule asked for has happened. */
+  /** Work conservation as the policy promises it, once every reschedule asked for has happened. */
   #check(): void {
+    for (const vcpu of this.vcpus) {
+      const parked = this.scheduler.isParked(vcpu.id);
+      if (vcpu.parked && !parked) vcpu.freedAt = this.now;
+      vcpu.parked = parked;
+    }
     if (this.#kicks > 0) return;
+    const { within, delay } = this.#promise;
     for (const [id, pcpu] of this.pcpus.entries()) {
       if (pcpu.current) continue;
       for (const vcpu of this.vcpus) {
         if (vcpu.state !== State.Ready || this.scheduler.isParked(vcpu.id)) continue;
         if (!this.mayRunOn(vcpu.id, id as PcpuId)) continue;
+        if (!this.#near(vcpu.pcpu, id, within)) continue;
+        const since = Math.max(pcpu.idleSince, vcpu.readySince, vcpu.freedAt);
+        if (delay > 0 && this.now - since <= (delay * MHZ) / 1e6 + IPI) continue;
         throw new Error(`at ${this.now}: pCPU ${id} idles while vCPU ${vcpu.id} is ready`);
       }
     }
+  }
+
+  /** A vCPU that has not run yet waits in a queue that the driver does not know. */
+  #near(home: number, pcpu: number, within: WorkConservation['within']): boolean {
+    if (within === 'host') return true;
+    if (home < 0) return false;
+    if (within === 'pcpu') return home === pcpu;
+    const socketOf = (id: number) => Math.floor(id / this.pcpusPerSocket);
+    return socketOf(home) === socketOf(pcpu);
   }
 }

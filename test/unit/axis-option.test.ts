@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { ConfigError } from '../../src/base/errors.ts';
 import { ScenarioTree } from '../../src/scenario/load.ts';
-import { type AnySetting, asSets } from '../../src/scenario/overrides.ts';
+import { type AnySetting, applySettings, asSets } from '../../src/scenario/settings.ts';
+import { yamlFault } from '../../src/scenario/yaml-faults.ts';
 import { makePlan } from '../../src/sweep/plan.ts';
 import { smallYaml } from '../support/program.ts';
 
@@ -12,7 +13,11 @@ const axis = (text: string): AnySetting => ({
   ...{ key: 'sweep', within: 'axes' },
 });
 const tree = (...set: readonly AnySetting[]) =>
-  new ScenarioTree(smallYaml(), { file: 's.yaml', set });
+  new ScenarioTree(smallYaml(), {
+    file: 's.yaml',
+    explainYaml: yamlFault,
+    change: (root, findings) => applySettings(root, set, findings),
+  });
 const labels = (...texts: readonly string[]) =>
   makePlan(tree(...texts.map(axis))).space.axes.map(({ values }) =>
     values.map(({ label }) => label),

@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openScenario } from '../../src/files/scenario-file.ts';
 import { traceOpener } from '../../src/files/trace-files.ts';
+import { mmuModes } from '../../src/hypervisor/mmu/index.ts';
 import { runAnswer } from '../../src/report/answer.ts';
 import { summary } from '../../src/report/summary.ts';
 import { runBaseline } from '../../src/scenario/baseline.ts';
@@ -25,7 +26,8 @@ function checked(scenario: Parameters<typeof summary>[0], result: RunResult): st
   expect(text).not.toMatch(/NaN|Infinity|undefined|(?<![-\d])1 (?:jobs|requests|passes|turns)\b/);
   expect(text).not.toMatch(/\d{5,}(?!.*\bseed\b)(?![\w.]*\S*-)/);
   // Directly below the title: one sentence, then at most four numbers.
-  const { sentence, numbers } = runAnswer(result);
+  const { virtualized } = mmuModes.of(scenario.hypervisor.mmu.kind);
+  const { sentence, numbers } = runAnswer({ ...result, virtualized });
   expect(numbers.length).toBeLessThanOrEqual(4);
   expect(sentence).toMatch(/^[A-Z][^.!?]*(?:\d\.\d[^.!?]*)*\.$/);
   expect(lines.slice(1, 4).join(' ')).toContain(sentence.slice(0, 90));

@@ -4,12 +4,13 @@ import { parseDocument } from 'yaml';
 import type { ConfigError } from '../../src/base/errors.ts';
 import { Findings } from '../../src/scenario/findings.ts';
 import { parseYaml } from '../../src/scenario/parse.ts';
+import { yamlFault } from '../../src/scenario/yaml-faults.ts';
 import { smallYaml } from '../support/program.ts';
 
 /** What is no YAML is told in words of this program, at the line that is to blame. */
 
 function faultIn(text: string): string {
-  const findings = new Findings();
+  const findings = new Findings(undefined, yamlFault);
   parseYaml(text, 'f', findings);
   try {
     findings.throwIfAny();

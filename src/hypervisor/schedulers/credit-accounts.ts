@@ -22,6 +22,13 @@ export interface Parking {
   isBlocked(vcpu: VcpuId): boolean;
 }
 
+/** `sampledTick`: whoever runs at a tick pays for so many cycles; undefined: by time stamps. */
+export interface CreditRules {
+  /** The accounting period in picoseconds. */
+  readonly period: number;
+  readonly sampledTick?: Cycles | undefined;
+}
+
 /**
  * The bookkeeping of Xen's credit scheduler: whole credits, burnt by running and handed out by
  * weight each accounting period to the VMs that have been running. The rules are those of
@@ -29,6 +36,9 @@ export interface Parking {
  * vCPU with more than a period's credits for idle and voids part of them, even when it only had to
  * wait for others to end their turns, and then large weights do not get their share; here that is
  * done to vCPUs that sleep.
+ *
+ * Up to Xen 4.0 nobody looked at the clock: who runs at a tick pays for all of the tick, and a VM
+ * has its weight once, not once for each of its vCPUs that earn.
  */
 export class CreditAccounts {
   readonly priority: Int8Array;
@@ -38,6 +48,7 @@ export class CreditAccounts {
   readonly #parking: Parking;
   readonly #perPeriod: number;
   readonly #cyclesPerCredit: number;
+  readonly #sampledTick: Cycles | undefined;
   readonly #credit: Int32Array;
   /**
    * Cycles run that do not make up a whole credit yet (or, if negative, that rounding charged too
@@ -51,11 +62,11 @@ export class CreditAccounts {
   /** Sum of all credits after the last distribution. */
   #balance = 0;
 
-  /** `periodPs`: the accounting period in picoseconds. */
-  constructor(host: SchedulerHost, periodPs: number, parking: Parking) {
+  constructor(host: SchedulerHost, { period, sampledTick }: CreditRules, parking: Parking) {
     this.#host = host;
     this.#parking = parking;
-    this.#perPeriod = Math.round((periodPs / 1e9) * CREDITS_PER_MS);
+    this.#sampledTick = sampledTick;
+    this.#perPeriod = Math.round((period / 1e9) * CREDITS_PER_MS);
     this.#cyclesPerCredit = (host.mhz * 1e3) / CREDITS_PER_MS;
     this.#credit = new Int32Array(host.vcpuCount);
     this.#rest = new Float64Array(host.vcpuCount);
@@ -66,17 +77,25 @@ export class CreditAccounts {
 
   /** `vcpu` has run `ran` cycles since its last charge and its turn is over. */
   charge(vcpu: VcpuId, ran: Cycles): void {
+    if (this.#sampledTick !== undefined) return;
     this.#burn(vcpu, ran - this.#ahead[vcpu]!);
     this.#ahead[vcpu] = 0;
   }
 
   /** `vcpu` has run `ran` cycles since its last charge and runs on. */
   chargeSoFar(vcpu: VcpuId, ran: Cycles): void {
+    if (this.#sampledTick !== undefined) return;
     this.#burn(vcpu, ran - this.#ahead[vcpu]!);
     this.#ahead[vcpu] = ran;
   }
 
-  /** A tick has found `vcpu` running: it earns from now on. False if it already did. */
+  /** A tick has found `vcpu` running, for `ran` cycles since its last charge. */
+  tick(vcpu: VcpuId, ran: Cycles): void {
+    if (this.#sampledTick === undefined) this.chargeSoFar(vcpu, ran);
+    else this.#burn(vcpu, this.#sampledTick);
+  }
+
+  /** A tick has found `vcpu` running: it earns from now on. False if it did already. */
   activate(vcpu: VcpuId): boolean {
     const vm = this.#host.vmOf(vcpu);
     const vcpus = this.#activeVcpus[vm]!;
@@ -132,9 +151,11 @@ export class CreditAccounts {
     this.period++;
   }
 
-  /** A VM counts once for each of its vCPUs that earn. */
+  /** A VM counts once for each of its vCPUs that earn; once in all when ticks are sampled. */
   #activeWeight(vm: VmId): number {
-    return this.#host.weightOf(vm) * this.#activeVcpus[vm]!.length;
+    const active = this.#activeVcpus[vm]!.length;
+    if (this.#sampledTick !== undefined) return active > 0 ? this.#host.weightOf(vm) : 0;
+    return this.#host.weightOf(vm) * active;
   }
 
   #earn(vcpu: VcpuId, vm: VmId, earned: number, capPerVcpu: number): void {

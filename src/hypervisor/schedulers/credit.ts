@@ -28,6 +28,13 @@ const params = z.object({
   ratelimit: duration()
     .prefault('0us') // none in Xen 4.1; sched_ratelimit_us is 1000 since 4.2
     .describe('a vCPU runs at least this long before another preempts it'),
+  accounting: z
+    .enum(['tick', 'timestamp'])
+    .prefault('timestamp')
+    .describe(
+      'who runs at a tick pays for all of it (Xen up to 4.0), or each for the time it ran ' +
+        '(since 4.1); default timestamp',
+    ),
   boost: z.boolean().prefault(true).describe('a waking vCPU within its budget goes first'),
 });
 type Params = z.output<typeof params>;
@@ -39,12 +46,14 @@ type Params = z.output<typeof params>;
  * finds it running. One sorted queue per pCPU; a pCPU about to run an OVER vCPU, or nothing, first
  * looks for better work elsewhere. Differences: see credit-accounts.ts on finer credits and waiting
  * vCPUs; an idle pCPU is also told of vCPUs that stay queued after a pass (Xen 4.1 can leave a
- * preempted vCPU waiting beside it), and a ratelimit (Xen 4.2) can be set.
+ * preempted vCPU waiting beside it), and a ratelimit (Xen 4.2) and the accounting of Xen up to 4.0
+ * can be set.
  */
 export const credit: SchedulerDefinition<typeof params> = {
   name: 'credit',
   summary: 'Xen credit1: weights, caps, boost on wake-up, work stealing',
   params,
+  workConserving: { within: 'host', delay: 0 },
   create: (chosen, host) => new Credit(chosen, host),
 };
 
@@ -78,12 +87,18 @@ class Credit implements Scheduler {
   constructor(chosen: Params, host: SchedulerHost) {
     const { pcpuCount, vcpuCount, mhz } = host;
     this.#host = host;
-    this.#accounts = new CreditAccounts(host, chosen.timeslice, {
-      park: (vcpu) => this.#park(vcpu),
-      unpark: (vcpu) => this.#unpark(vcpu),
-      isParked: (vcpu) => this.isParked(vcpu),
-      isBlocked: (vcpu) => this.#state[vcpu] === State.Blocked,
-    });
+    const tick = toCycles(chosen.tick ?? Math.round(chosen.timeslice / 3), mhz);
+    const sampledTick = chosen.accounting === 'tick' ? tick : undefined;
+    this.#accounts = new CreditAccounts(
+      host,
+      { period: chosen.timeslice, sampledTick },
+      {
+        park: (vcpu) => this.#park(vcpu),
+        unpark: (vcpu) => this.#unpark(vcpu),
+        isParked: (vcpu) => this.isParked(vcpu),
+        isBlocked: (vcpu) => this.#state[vcpu] === State.Blocked,
+      },
+    );
     this.#placement = new Placement(host);
     this.#slice = toCycles(chosen.timeslice, mhz);
     this.#ratelimit = toCycles(chosen.ratelimit, mhz);
@@ -99,7 +114,7 @@ class Credit implements Scheduler {
     this.#yielded = new Uint8Array(vcpuCount);
     this.#migrating = new Uint8Array(vcpuCount);
     this.#turn = new Float64Array(vcpuCount);
-    host.every(toCycles(chosen.tick ?? Math.round(chosen.timeslice / 3), mhz), (now) => {
+    host.every(tick, (now) => {
       for (let pcpu = 0; pcpu < pcpuCount; pcpu++) this.#tick(pcpu as PcpuId, now);
     });
     host.every(this.#slice, (now) => {
@@ -252,7 +267,7 @@ class Credit implements Scheduler {
     if (vcpu !== IDLE) {
       const { priority } = this.#accounts;
       if (priority[vcpu] === Priority.Boost) priority[vcpu] = Priority.Under;
-      this.#burnRunning(pcpu, now);
+      this.#accounts.tick(vcpu, this.#host.ranSinceCharge(pcpu, now));
       if (!this.#accounts.activate(vcpu) && this.#lessBusy(vcpu, pcpu) !== pcpu) {
         this.#migrating[vcpu] = 1;
         this.#placement.ask(pcpu);

@@ -39,6 +39,12 @@ export const roundRobin: SchedulerDefinition<typeof params> = {
   name: 'round-robin',
   summary: 'fixed turns in a circle, one queue per pCPU, no weights',
   params,
+  // `steal: false` is for experiments: it promises less.
+  workConserving: { within: 'host', delay: 0 },
+  idle: () => ({
+    weight: 'round-robin knows no weights',
+    cap: 'round-robin knows no caps',
+  }),
   create: (chosen, host) => new RoundRobin(chosen, host),
 };
 

@@ -1,0 +1,23 @@
+import type { Cycles } from '../base/ids.ts';
+import { type Engine, Phase } from '../engine/engine.ts';
+import type { PolicyTimer } from './schedulers/scheduler.ts';
+
+/** A timer that a scheduler arms: `task` is called at Phase.Schedule. */
+export function policyTimer(engine: Engine, task: (now: Cycles) => void): PolicyTimer {
+  let handle = -1;
+  const kind = engine.defineEvent(Phase.Schedule, (now) => {
+    handle = -1;
+    task(now);
+  });
+  const disarm = () => {
+    if (handle >= 0) engine.cancel(handle);
+    handle = -1;
+  };
+  return {
+    disarm,
+    arm: (at) => {
+      disarm();
+      handle = engine.schedule(Math.ceil(at), kind, 0);
+    },
+  };
+}
