@@ -21,6 +21,7 @@ export { type PresetTexts, presets } from './scenario/presets.ts';
 export { type Scenario, scenarioYaml, type VmGroup } from './scenario/resolve.ts';
 export { RunAborted, type RunOptions, runScenario, type StopSignal } from './scenario/run.ts';
 export { scenarioSchema } from './scenario/schema.ts';
+export type { WindowFinding } from './stats/findings.ts';
 export { causeNames, exitNames, leafNames } from './stats/leaves.ts';
 export { type Metric, type MetricName, metricDictionary } from './stats/metrics.ts';
 export type {
@@ -36,4 +37,3 @@ export type {
   SliceRow,
   VmRow,
 } from './stats/result.ts';
-export type { WindowFinding } from './stats/window.ts';

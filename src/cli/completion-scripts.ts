@@ -1,4 +1,24 @@
-import type { Grammar, Kind, Offer } from './completion.ts';
+/** What may stand in a place: files, or words. */
+export interface Kind {
+  readonly files?: 'yaml' | 'any' | 'directory';
+  readonly words?: readonly string[];
+  /** More follows without a blank: the value after `path=`. */
+  readonly open?: boolean;
+}
+
+/** What the scripts are made from. */
+export interface Grammar {
+  /** `''`, `run`, `sweep plan`: what can follow it, with a line on each. */
+  readonly commands: readonly {
+    readonly path: string;
+    readonly commands: readonly Offer[];
+    readonly options: readonly Offer[];
+  }[];
+  readonly kinds: Readonly<Record<string, Kind>>;
+  /** By kind: `run:--out` for the value of an option, `run:0` for the first argument. */
+  readonly places: Readonly<Record<string, readonly string[]>>;
+}
+export type Offer = readonly [word: string, description: string];
 
 /**
  * The scripts. All three do the same: walk over the words before the cursor to learn which command

@@ -5,7 +5,14 @@ import { mechanismNames } from '../scenario/free.ts';
 import { presets } from '../scenario/presets.ts';
 import { scenarioSchema } from '../scenario/schema.ts';
 import { pathsIn } from '../scenario/schema-walk.ts';
-import { bashScript, fishScript, zshScript } from './completion-scripts.ts';
+import {
+  bashScript,
+  fishScript,
+  type Grammar,
+  type Kind,
+  type Offer,
+  zshScript,
+} from './completion-scripts.ts';
 import { listNames } from './list.ts';
 import { print } from './terminal.ts';
 
@@ -13,28 +20,6 @@ import { print } from './terminal.ts';
  * Completion for shells, made from the definitions of the commands: what an option or an argument
  * takes follows from its placeholder, `<scenario>`, and from the values it names.
  */
-
-/** What may stand in a place: files, or words. */
-export interface Kind {
-  readonly files?: 'yaml' | 'any' | 'directory';
-  readonly words?: readonly string[];
-  /** More follows without a blank: the value after `path=`. */
-  readonly open?: boolean;
-}
-
-/** What the scripts are made from. */
-export interface Grammar {
-  /** `''`, `run`, `sweep plan`: what can follow it, with a line on each. */
-  readonly commands: readonly {
-    readonly path: string;
-    readonly commands: readonly Offer[];
-    readonly options: readonly Offer[];
-  }[];
-  readonly kinds: Readonly<Record<string, Kind>>;
-  /** By kind: `run:--out` for the value of an option, `run:0` for the first argument. */
-  readonly places: Readonly<Record<string, readonly string[]>>;
-}
-export type Offer = readonly [word: string, description: string];
 
 const scripts: Readonly<Record<string, (grammar: Grammar) => string>> = {
   bash: bashScript,

@@ -1,8 +1,8 @@
 import { softWalk, walkSoftly } from '../hypervisor/mmu/guest-tables.ts';
 import type { Mmu } from '../hypervisor/mmu/mmu.ts';
 import { type FaultPort, Verdict } from '../machine/core.ts';
+import { Fault } from '../machine/fault.ts';
 import { Pte, target } from '../machine/page-tables.ts';
-import { Fault } from '../machine/walk.ts';
 import type { AddressSpace } from './address-space.ts';
 import { pagesAt } from './memory.ts';
 import { grantAccess } from './page-faults.ts';

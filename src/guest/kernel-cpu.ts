@@ -1,12 +1,12 @@
 import { Entry, type GuestCpu, GuestStop } from '../hypervisor/guest-port.ts';
 import type { AddressSpace } from './address-space.ts';
-import type { GuestKernel } from './kernel.ts';
+import type { GuestKernel, Kernel } from './kernel.ts';
 import { kernelInstructions as cost } from './kernel-costs.ts';
 import { BLOCK_ITEMS } from './kernel-options.ts';
 import { handlePageFault } from './page-faults.ts';
 import { Process, State, type Thread } from './process.ts';
 import { RunQueue } from './run-queue.ts';
-import { exit, type Kernel, systemCall } from './system-calls.ts';
+import { exit, systemCall } from './system-calls.ts';
 import { moveOn } from './transfers.ts';
 import { VcpuLoop } from './vcpu-loop.ts';
 import { isReferenceLimited } from './workloads/trace.ts';

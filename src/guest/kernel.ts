@@ -8,7 +8,7 @@ import { kernelInstructions as cost } from './kernel-costs.ts';
 import type { GuestOptions, GuestShared } from './kernel-options.ts';
 import { KernelPaths } from './kernel-paths.ts';
 import { outOfLargePages } from './page-faults.ts';
-import { Process, Thread } from './process.ts';
+import { Process, type State, Thread } from './process.ts';
 import { Progress } from './progress.ts';
 import type { Requests } from './requests.ts';
 import { hugePagesOf } from './workloads/page-size.ts';
@@ -106,4 +106,22 @@ export function loadImage(
     }
   }
   return space;
+}
+
+/** What system calls use of the kernel on the vCPU that they run on. */
+export interface Kernel {
+  readonly shared: GuestKernel;
+  /** True when another thread could run now. */
+  readonly crowded: boolean;
+  /** Makes a new thread runnable. */
+  start(thread: Thread): void;
+  /** Loads CR3 with a space that the running process has got. */
+  enter(cpu: GuestCpu, space: AddressSpace): void;
+  /** The running thread waits. */
+  block(cpu: GuestCpu, thread: Thread, state: State): void;
+  unblock(thread: Thread): void;
+  /** The running thread goes to the end of the run queue. */
+  requeue(thread: Thread): void;
+  /** The running thread is gone, and its process with it; their space is torn down later. */
+  end(cpu: GuestCpu, thread: Thread): void;
 }

@@ -1,6 +1,5 @@
 import type { Cycles } from '../base/ids.ts';
 import type { AddressSpace } from './address-space.ts';
-import type { Transfer } from './transfers.ts';
 import type { Program } from './workloads/workload.ts';
 
 /** A process of the guest: an address space, and what becomes of its children. */
@@ -21,6 +20,20 @@ export class Process {
 /** What a thread of the guest is doing. */
 export const State = { Runnable: 0, Io: 1, Request: 2, Child: 3, Sleep: 4 } as const;
 export type State = (typeof State)[keyof typeof State];
+
+/**
+ * Bytes that a thread still has to move. They move in pieces, between which others may run: what
+ * the kernel executes for them depends on their number alone, when it does so on the devices.
+ */
+export interface Transfer {
+  readonly kind: 'receive' | 'send' | 'disk';
+  /** Bytes the kernel has not started on. */
+  left: number;
+  /** Bytes the disk has been asked for. */
+  fetched: number;
+  /** Time of the disk for each byte. */
+  readonly pace: Cycles;
+}
 
 /** What the guest kernel schedules: a program that runs in the address space of a process. */
 export class Thread {

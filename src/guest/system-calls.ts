@@ -1,29 +1,11 @@
 import { ModelError } from '../base/errors.ts';
 import type { GuestCpu } from '../hypervisor/guest-port.ts';
 import { type AddressSpace, anonymousPage } from './address-space.ts';
-import type { GuestKernel } from './kernel.ts';
+import type { GuestKernel, Kernel } from './kernel.ts';
 import { kernelInstructions as cost } from './kernel-costs.ts';
 import { Process, State, Thread } from './process.ts';
 import { moveOn, receiving, sending, startDiskIo } from './transfers.ts';
 import { Op } from './workloads/workload.ts';
-
-/** What system calls use of the kernel on the vCPU that they run on. */
-export interface Kernel {
-  readonly shared: GuestKernel;
-  /** True when another thread could run now. */
-  readonly crowded: boolean;
-  /** Makes a new thread runnable. */
-  start(thread: Thread): void;
-  /** Loads CR3 with a space that the running process has got. */
-  enter(cpu: GuestCpu, space: AddressSpace): void;
-  /** The running thread waits. */
-  block(cpu: GuestCpu, thread: Thread, state: State): void;
-  unblock(thread: Thread): void;
-  /** The running thread goes to the end of the run queue. */
-  requeue(thread: Thread): void;
-  /** The running thread is gone, and its process with it; their space is torn down later. */
-  end(cpu: GuestCpu, thread: Thread): void;
-}
 
 /** Performs one operation of `thread`: arguments as in `Op`. Time passes on the core. */
 export function systemCall(

@@ -1,23 +1,9 @@
 import type { Cycles } from '../base/ids.ts';
 import type { GuestCpu } from '../hypervisor/guest-port.ts';
 import { acksOf, packetsOf, SEND_WINDOW } from '../hypervisor/packets.ts';
+import type { Kernel } from './kernel.ts';
 import { kernelInstructions as cost } from './kernel-costs.ts';
-import { State, type Thread } from './process.ts';
-import type { Kernel } from './system-calls.ts';
-
-/**
- * Bytes that a thread still has to move. They move in pieces, between which others may run: what
- * the kernel executes for them depends on their number alone, when it does so on the devices.
- */
-export interface Transfer {
-  readonly kind: 'receive' | 'send' | 'disk';
-  /** Bytes the kernel has not started on. */
-  left: number;
-  /** Bytes the disk has been asked for. */
-  fetched: number;
-  /** Time of the disk for each byte. */
-  readonly pace: Cycles;
-}
+import { State, type Thread, type Transfer } from './process.ts';
 
 /** Bytes of disk I/O in flight for one thread. assumed (128 KiB-4 MiB) */
 const DISK_WINDOW = 2 ** 20;

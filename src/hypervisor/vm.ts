@@ -1,6 +1,5 @@
 import type { Cycles, VcpuId, VmId } from '../base/ids.ts';
-import type { FaultPort } from '../machine/core.ts';
-import type { CoreContext } from '../machine/core-context.ts';
+import type { CoreContext, FaultPort } from '../machine/core.ts';
 import { type Observer, silent } from '../observe/observer.ts';
 import { EXITS, ExitReason } from '../stats/leaves.ts';
 import type { MetricName } from '../stats/metrics.ts';

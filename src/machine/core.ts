@@ -1,25 +1,19 @@
-import { type Cause, LEAVES, Leaf } from '../stats/leaves.ts';
+import { LEAVES, Leaf } from '../stats/leaves.ts';
 import type { CoreArenas } from './core-arenas.ts';
-import type { CoreContext } from './core-context.ts';
 import { DRAIN_AFTER, HOT_COUNTERS, K } from './counters.ts';
 import { EdgeCut } from './edge-cut.ts';
 import { ARRAYS, IN_ROWS, WAYS } from './entries.ts';
+import type { Fault } from './fault.ts';
 import { heap } from './heap.ts';
 import type { MachineState } from './machine-state.ts';
 import type { PageTables } from './page-tables.ts';
 import { makeTlbs, type TlbSide } from './tlb-build.ts';
-import type { Fault } from './walk.ts';
 import { makeWalkCache, renumber, type WalkCache } from './walk-cache.ts';
 
 /**
  * One core: its TLBs, walk caches and clock, and the context it executes in. The HOT code that
  * works on it is in run.ts, translate.ts, walk.ts and caches.ts, flushes are in flush.ts; this file
  * holds the state, builds it, and does what happens rarely: context changes, settling the ledger.
- *
- * Loss records: for every leaf slot and side the core remembers how its translation was lost. 0 =
- * never held, positive = held since that flush sequence, negative = minus the cause. Each flush
- * that reaches a vCPU's entries ends a sequence and logs its cause, so the cause of a miss is the
- * first flush after the fill.
  */
 const H = heap;
 
@@ -40,6 +34,25 @@ export type Verdict = (typeof Verdict)[keyof typeof Verdict];
 /** What the layers above the hardware do when a walk fails. */
 export interface FaultPort {
   onWalkFault(core: Core, vpn: number, write: boolean, fault: Fault): Verdict;
+}
+
+/** The vCPU that a core executes, as the hardware sees it. */
+export interface CoreContext {
+  readonly vcpu: number;
+  readonly vm: number;
+  readonly nested: boolean;
+  /** The table that the hardware walks first: guest (native, nested) or shadow root node. */
+  root: number;
+  nestedRoot: number;
+  /** Native: first host frame of the VM, since its tables hold guest frames. */
+  frameBase: number;
+  /** Cycles per instruction × 256. */
+  cpiQ8: number;
+  /** Share of a data stall that is not hidden, in 1/256. */
+  exposedQ8: number;
+  port: FaultPort;
+  /** Trace studies with a tag per address space: its number, else 0. */
+  space: number;
 }
 
 export class Core {
@@ -121,7 +134,7 @@ export class Core {
   walkNested = 0;
   nestedSize = 0;
   nestedSlot = 0;
-  faultLevel = 0;
+  nestedFlags = 0;
   faultFrame = 0;
 
   // Caches.
@@ -160,7 +173,7 @@ export class Core {
   readonly pending: number;
   #settledAt = 0;
   /** Where the accounts are cut when the clock passes this time; see edge-cut.ts. */
-  readonly cut = new EdgeCut();
+  readonly cut = new EdgeCut<Core>();
 
   // Loss records.
   readonly vmOf: Int32Array;
@@ -171,7 +184,7 @@ export class Core {
   readonly filled: number;
   lossI: Int32Array;
   lossD: Int32Array;
-  readonly #causeLog: Uint8Array[];
+  readonly causeLog: Uint8Array[];
   flushes = 0;
 
   constructor(
@@ -250,7 +263,7 @@ export class Core {
     H.fill(1, this.seqs, this.seqs + state.vcpuCount * 2);
     this.lossI = new Int32Array(state.tables.entries.length);
     this.lossD = new Int32Array(state.tables.entries.length);
-    this.#causeLog = Array.from({ length: state.vcpuCount * 2 }, () => new Uint8Array(64));
+    this.causeLog = Array.from({ length: state.vcpuCount * 2 }, () => new Uint8Array(64));
   }
 
   get now(): number {
@@ -350,48 +363,5 @@ export class Core {
     this.port = context.port;
     this.asid = asid | (context.space << 16);
     this.usual = this.#mayBeUsual;
-  }
-
-  /**
-   * Ends the sequence of a vCPU's entries, either the global ones or the others: what was filled in
-   * it is lost by `cause`.
-   */
-  endSequence(vcpu: number, global: number, cause: Cause): void {
-    const at = vcpu * 2 + global;
-    if (H[this.filled + at] === 0) return;
-    H[this.filled + at] = 0;
-    const seq = H[this.seqs + at]!;
-    let log = this.#causeLog[at]!;
-    if (seq >= log.length) {
-      const grown = new Uint8Array(log.length * 2);
-      grown.set(log);
-      this.#causeLog[at] = grown;
-      log = grown;
-    }
-    log[seq] = cause;
-    H[this.seqs + at] = seq + 1;
-  }
-
-  /** Why sequence `seq` ended; `of` is `vcpu * 2 + (global ? 1 : 0)`. */
-  causeOf(of: number, seq: number): number {
-    return this.#causeLog[of]![seq]!;
-  }
-
-  /** A table node got a new meaning: what this core remembers about its slots is void. */
-  wipe(node: number): void {
-    const begin = node << 9;
-    if (begin < this.lossD.length) this.lossD.fill(0, begin, begin + 512);
-    if (begin < this.lossI.length) this.lossI.fill(0, begin, begin + 512);
-  }
-
-  /** The loss records grow with the page-table pool. */
-  growLoss(): void {
-    const grown = (from: Int32Array): Int32Array => {
-      const to = new Int32Array(this.tables.entries.length);
-      to.set(from);
-      return to;
-    };
-    this.lossI = grown(this.lossI);
-    this.lossD = grown(this.lossD);
   }
 }

@@ -1,5 +1,4 @@
 import { LEAVES, Leaf } from '../stats/leaves.ts';
-import type { Core } from './core.ts';
 import { heap } from './heap.ts';
 
 /**
@@ -24,7 +23,15 @@ const FAR = 2 ** 21;
  * Receives what a core had charged, by leaf, since it was last drained, when the clock stood at the
  * edge.
  */
-export type OnEdge = (core: Core, leaves: Float64Array) => void;
+export type OnEdge<C> = (core: C, leaves: Float64Array) => void;
+
+/** What the cut has to know of a core. */
+interface Clocked {
+  readonly now: number;
+  /** First of its charges by leaf. */
+  readonly pending: number;
+  readonly sinceDrain: number;
+}
 
 /** Leaves of a visit, the last to happen first. */
 const lastFirst: readonly number[] = [
@@ -39,20 +46,20 @@ function range(from: number, to: number): number[] {
   return Array.from({ length: to - from }, (_, i) => from + i);
 }
 
-export class EdgeCut {
+export class EdgeCut<C extends Clocked> {
   /** The next edge; Infinity = none. */
   edge = Infinity;
   /** From this time on, visits are executed one by one. */
   near = Infinity;
   /** Before this time, the last visit of a block cannot reach the edge. */
   far = Infinity;
-  #onEdge: OnEdge = () => {};
+  #onEdge: OnEdge<C> = () => {};
   /** What was charged when the step began that may reach the edge. */
   readonly #before = new Float64Array(LEAVES);
   readonly #leaves = new Float64Array(LEAVES);
 
   /** The next edge, not in the past of the core. `onEdge` sets the one after it. */
-  set(edge: number, onEdge: OnEdge): void {
+  set(edge: number, onEdge: OnEdge<C>): void {
     this.edge = edge;
     this.near = edge - NEAR;
     this.far = edge - FAR;
@@ -60,12 +67,12 @@ export class EdgeCut {
   }
 
   /** A step begins that may reach the edge. */
-  begin(core: Core): void {
+  begin(core: C): void {
     this.#charged(core, this.#before);
   }
 
   /** The visit that has just ended has passed the edge. */
-  inVisit(core: Core): void {
+  inVisit(core: C): void {
     this.#pass(core, (leaves, beyond) => {
       let left = beyond;
       // A kernel step longer than NEAR: anything it charges may have to be cut.
@@ -80,7 +87,7 @@ export class EdgeCut {
   }
 
   /** `cycles` have just been charged to `leaf`, and with them the clock has passed the edge. */
-  inCharge(core: Core, leaf: number, cycles: number): void {
+  inCharge(core: C, leaf: number, cycles: number): void {
     if (core.now - this.edge > cycles) {
       this.inVisit(core);
       return;
@@ -91,12 +98,12 @@ export class EdgeCut {
   }
 
   /** The clock of an idle core stands at the edge, and is about to move on. */
-  here(core: Core): void {
+  here(core: C): void {
     this.#pass(core, () => {});
   }
 
   /** More than one edge may lie in the same step. */
-  #pass(core: Core, cut: (leaves: Float64Array, beyond: number) => void): void {
+  #pass(core: C, cut: (leaves: Float64Array, beyond: number) => void): void {
     do {
       const { edge } = this;
       const leaves = this.#leaves;
@@ -108,7 +115,7 @@ export class EdgeCut {
   }
 
   /** Charges since the last drain. Instructions of the block under way are booked when it ends. */
-  #charged(core: Core, leaves: Float64Array): void {
+  #charged(core: C, leaves: Float64Array): void {
     let sum = 0;
     for (let leaf = 0; leaf < LEAVES; leaf++) {
       const cycles = heap[core.pending + leaf]!;

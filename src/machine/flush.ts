@@ -3,14 +3,15 @@ import { type Core, SIDE_I } from './core.ts';
 import { ARRAYS, FLAGS, KEY, LARGE, RESIDENT, SEQ, SLOT, TAG } from './entries.ts';
 import { find } from './hash.ts';
 import { heap } from './heap.ts';
+import { endSequence } from './loss.ts';
 import { Pte } from './page-tables.ts';
 import { drop } from './tlb.ts';
 import { reset } from './tlb-build.ts';
-import { discard, emptyWalkCache } from './walk-cache.ts';
+import { discard, emptyWalkCache, type WalkCache } from './walk-cache.ts';
 
 /**
  * Flushes of a core's TLBs and walk caches. Each says why it happens, and which vCPUs' loss records
- * it ends (core.ts).
+ * it ends (loss.ts).
  */
 const H = heap;
 
@@ -43,8 +44,8 @@ function findPage(core: Core, side: number, vpn: number, size: number): number {
  */
 export function flushAll(core: Core, cause: Cause, vcpu: number, own: Cause): void {
   core.flushes++;
-  core.endSequence(vcpu, 0, own);
-  core.endSequence(vcpu, 1, own);
+  endSequence(core, vcpu, 0, own);
+  endSequence(core, vcpu, 1, own);
   for (let side = 0; side < 2; side++) if (holdsAny(core, side)) reset(core.tlbs[side]!);
   RESIDENT.fill(0, core.arrays, core.arrays + ARRAYS);
   LARGE.fill(0, core.arrays, core.arrays + ARRAYS);
@@ -52,8 +53,8 @@ export function flushAll(core: Core, cause: Cause, vcpu: number, own: Cause): vo
   emptyWalkCache(core.pwc);
   emptyWalkCache(core.ntlb);
   for (let other = 0; other < core.vcpuCount; other++) {
-    core.endSequence(other, 0, cause);
-    core.endSequence(other, 1, cause);
+    endSequence(core, other, 0, cause);
+    endSequence(core, other, 1, cause);
   }
 }
 
@@ -62,8 +63,8 @@ export function flushAll(core: Core, cause: Cause, vcpu: number, own: Cause): vo
  */
 export function abandon(core: Core, vcpu: number, cause: Cause): void {
   core.flushes++;
-  core.endSequence(vcpu, 0, cause);
-  core.endSequence(vcpu, 1, cause);
+  endSequence(core, vcpu, 0, cause);
+  endSequence(core, vcpu, 1, cause);
 }
 
 /**
@@ -89,18 +90,21 @@ export function flushAsid(
       if ((FLAGS[e]! & keep) === 0) drop(core.tlbs[side]!, e);
     }
   }
-  flushWalkCache(core, asid);
-  core.endSequence(vcpu, 0, cause);
-  if (!keepGlobal) core.endSequence(vcpu, 1, cause);
+  flushWalkCache(core, core.pwc, asid);
+  if (!keepGlobal) flushWalkCache(core, core.ntlb, asid);
+  endSequence(core, vcpu, 0, cause);
+  if (!keepGlobal) endSequence(core, vcpu, 1, cause);
 }
 
-/** The page-walk cache is emptied at every TLB flush of its ASID (Bhargava et al. 2008). */
-function flushWalkCache(core: Core, asid: number): void {
-  const { pwc } = core;
+/**
+ * The page-walk cache is emptied at every TLB flush of its ASID (Bhargava et al. 2008), the nested
+ * TLB when the hypervisor has the ASID flushed: no guest can change what that holds.
+ */
+function flushWalkCache(core: Core, cache: WalkCache, asid: number): void {
   core.walkVersion = (core.walkVersion + 1) | 0;
-  for (let e = pwc.first; e < pwc.end; e++) {
+  for (let e = cache.first; e < cache.end; e++) {
     const held = TAG[e]!;
-    if (held !== -1 && ((held ^ asid) & ASID_MASK) === 0) discard(pwc, e);
+    if (held !== -1 && ((held ^ asid) & ASID_MASK) === 0) discard(cache, e);
   }
 }
 
@@ -112,7 +116,7 @@ export function invalidatePage(core: Core, vpn: number, cause: Cause): void {
       if (e !== 0) invalidate(core, side, e, cause);
     }
   }
-  flushWalkCache(core, core.asid);
+  flushWalkCache(core, core.pwc, core.asid);
 }
 
 /** INVLPG of every page of a range, in one pass over the TLBs. */
@@ -129,7 +133,7 @@ export function invalidateRange(core: Core, start: number, pages: number, cause:
       if (vpn < last && vpn + span > start) invalidate(core, side, e, cause);
     }
   }
-  flushWalkCache(core, core.asid);
+  flushWalkCache(core, core.pwc, core.asid);
 }
 
 /** Drops one entry of the current vCPU and records why. */

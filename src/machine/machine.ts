@@ -5,6 +5,7 @@ import { Evictions } from './evictions.ts';
 import { Arena, heapSpace, type Space } from './heap.ts';
 import { HOST_OWNER, HostMemory } from './host-memory.ts';
 import { itemSpace } from './items.ts';
+import { wipe } from './loss.ts';
 import type { MachineState } from './machine-state.ts';
 import { PageTables } from './page-tables.ts';
 import type { Processor } from './processor.ts';
@@ -123,7 +124,7 @@ export function buildMachine(options: MachineOptions): Machine {
       cores.push(new Core(id, state, arenas, { l2Tags, l3Tags: l3s[node]!, node, dramByNode }));
     }
     tables.onReuse = (node) => {
-      for (const core of cores) core.wipe(node);
+      for (const core of cores) wipe(core, node);
     };
     return {
       processor,

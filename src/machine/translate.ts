@@ -20,9 +20,11 @@ import {
   SLOT as SLOT_,
   TAG as TAG_,
 } from './entries.ts';
+import { Fault as Fault_ } from './fault.ts';
 import { forget } from './flush.ts';
 import { find as find_ } from './hash.ts';
 import { heap } from './heap.ts';
+import { causeSince, growLoss } from './loss.ts';
 import { Pte as Pte_, STORE_OK as STORE_OK_ } from './page-tables.ts';
 import {
   create as create_,
@@ -33,7 +35,7 @@ import {
   toFront as toFront_,
   touch as touch_,
 } from './tlb.ts';
-import { Fault as Fault_, walk1d as walk1d_, walk2d as walk2d_ } from './walk.ts';
+import { walk1d as walk1d_, walk2d as walk2d_ } from './walk.ts';
 
 /**
  * HOT. What happens after the 4K look-up in the L1 TLB failed or found an entry without the right to
@@ -265,13 +267,13 @@ const walkAndFill = (
   }
 
   const slot = core.walkSlot;
-  if (slot >= core.lossD.length) core.growLoss();
+  if (slot >= core.lossD.length) growLoss(core);
   const loss = side === SIDE_I ? core.lossI : core.lossD;
   const record = loss[slot]!;
   const flags = (core.walkFlags & 0x7f) | (core.vcpu << OWNER_SHIFT);
   const sequence = ((core.vcpu << 1) + ((flags & GLOBAL) >> 4)) | 0;
   const seq = h[(core.seqs + sequence) | 0]!;
-  loss[slot] = seq;
+  loss[slot] = (seq << 1) | (sequence & 1);
   h[(core.filled + sequence) | 0] = 1;
 
   if (needsRight) {
@@ -281,7 +283,7 @@ const walkAndFill = (
     // Why the walk was needed: not held since the run began, still held when it was filled elsewhere, or lost.
     let cause: number = Cause.Cold;
     if (record < 0) cause = -record;
-    else if (record !== 0 && record !== seq) cause = core.causeOf(sequence, record);
+    else if (record > 0) cause = causeSince(core, record);
     chargeWalk(core, cause);
     const tally = core.walkCauses + cause;
     h[tally] = h[tally]! + 1;

@@ -66,7 +66,7 @@ const goWayUnder = goWayUnder_;
 const readTableLine = readTableLine_;
 const WAY_FRAME = WAY_FRAME_;
 const WAY_NODE = WAY_NODE_;
-const { Global: GLOBAL, Present: PRESENT } = Pte;
+const { Global: GLOBAL } = Pte;
 const READABLE = Pte.Present | Pte.Accessed;
 const CAPACITY = Cause.Capacity;
 const COLD = Cause.Cold;
@@ -191,12 +191,14 @@ export const walkAndReplace = (core: Core, page: number, side: number, write: nu
   const nested = core.nestedOn;
   let under = 0;
   let underSlot = 0;
+  let allowed = 0x7f;
   if (nested !== 0) {
     under = findWay(core, core.nestedWays, core.nestedRoot, frame);
     if (under === 0) return 0;
     underSlot = (WAY_NODE[under]! << 9) | (frame & 511);
     const below = entries[underSlot]!;
-    if ((below & PRESENT) === 0) return 0;
+    if ((below & rights) !== rights) return 0;
+    allowed &= below | ~STORE_OK;
     frame = below >>> PTE_SHIFT;
   } else {
     frame = (frame + core.frameBase) | 0;
@@ -205,9 +207,11 @@ export const walkAndReplace = (core: Core, page: number, side: number, write: nu
   const loss = side === SIDE_I ? core.lossI : core.lossD;
   if (lost >= loss.length) return 0;
   const record = loss[lost]!;
-  const sequence = (core.seqs + (core.vcpu << 1) + ((entry & GLOBAL) >> 4)) | 0;
+  const global = (entry & GLOBAL) >> 4;
+  const sequence = (core.seqs + (core.vcpu << 1) + global) | 0;
   const seq = h[sequence]!;
-  if (record > 0 && record !== seq) return 0;
+  const held = (seq << 1) | global;
+  if (record > 0 && record !== held) return 0;
 
   const counters = core.counters;
   const cause = record < 0 ? -record | 0 : COLD;
@@ -246,7 +250,7 @@ export const walkAndReplace = (core: Core, page: number, side: number, write: nu
   h[misses] = h[misses]! + 1;
   const walks = (core.walkCauses + cause) | 0;
   h[walks] = h[walks]! + 1;
-  loss[lost] = seq;
+  loss[lost] = held;
   // The replaced entry is lost, unless it was flushed already.
   if (h[(core.seqs + (core.vcpu << 1) + ((gone & GLOBAL) >> 4)) | 0] === seqs[victim]) {
     loss[slots[victim]!] = -CAPACITY;
@@ -256,7 +260,7 @@ export const walkAndReplace = (core: Core, page: number, side: number, write: nu
   const heads = headsOf[first]!;
   unhash(heads, core.tlbShift, victim);
   hash(heads, core.tlbShift, victim, vpn, core.asid << 2);
-  flagsOf[victim] = (entry & 0x7f) | own | IN_L1 | IN_L2;
+  flagsOf[victim] = (entry & allowed) | own | IN_L1 | IN_L2;
   frames[victim] = frame;
   slots[victim] = lost;
   seqs[victim] = seq;

@@ -7,9 +7,10 @@ import {
   WAY_FRAME as WAY_FRAME_,
   WAY_NODE as WAY_NODE_,
 } from './entries.ts';
+import { type Fault, Fault as Fault_ } from './fault.ts';
 import { find as find_ } from './hash.ts';
 import { heap } from './heap.ts';
-import { PTE_SHIFT as PTE_SHIFT_, Pte as Pte_ } from './page-tables.ts';
+import { PTE_SHIFT as PTE_SHIFT_, Pte as Pte_, STORE_OK as STORE_OK_ } from './page-tables.ts';
 import { nestedTlbKey as nestedTlbKey_, replaceOldest as replaceOldest_ } from './walk-cache.ts';
 import {
   findWay as findWay_,
@@ -49,6 +50,7 @@ const nestedTlbKey = nestedTlbKey_;
 const readTableLine = readTableLine_;
 const K = K_;
 const PTE_SHIFT = PTE_SHIFT_;
+const STORE_OK = STORE_OK_;
 const {
   Present: PRESENT,
   Writable: WRITABLE,
@@ -57,15 +59,7 @@ const {
   Large: LARGE,
 } = Pte_;
 
-export const Fault = {
-  None: 0,
-  /** The table that the hardware walks first (native, shadow, guest) does not allow the access. */
-  Table: 1,
-  /** The nested table lacks the guest frame in `faultFrame`. */
-  Nested: 2,
-} as const;
-export type Fault = (typeof Fault)[keyof typeof Fault];
-const { None: NO_FAULT, Table: TABLE_FAULT, Nested: NESTED_FAULT } = Fault;
+const { None: NO_FAULT, Table: TABLE_FAULT, Nested: NESTED_FAULT } = Fault_;
 
 /** Reads an entry that the page-walk cache lacks, and puts it there at time `now`. Returns the cycles. */
 const cacheMiss = (
@@ -136,7 +130,7 @@ export function walk1d(core: Core, page: number, write: number): Fault {
       } else {
         cycles += cacheMiss(core, slot, tables.frame[node]! + core.frameBase, 0, entry, now);
       }
-      if ((entry & PRESENT) === 0) return stop1d(core, cycles, hits, now, slot, low);
+      if ((entry & PRESENT) === 0) return stop1d(core, cycles, hits, now, slot);
       node = entry >>> PTE_SHIFT;
       low = (low - 9) | 0;
       continue;
@@ -145,7 +139,7 @@ export function walk1d(core: Core, page: number, write: number): Fault {
     h[reads] = h[reads]! + 1;
     cycles += readTableLine(core, tables.frame[node]! + core.frameBase, (slot & 511) >> 3);
     if ((entry & PRESENT) === 0 || (write !== 0 && (entry & WRITABLE) === 0)) {
-      return stop1d(core, cycles, hits, now, slot, low);
+      return stop1d(core, cycles, hits, now, slot);
     }
     const marked = entry | ACCESSED | (write !== 0 ? DIRTY : 0);
     if (marked !== entry) entries[slot] = marked;
@@ -159,25 +153,17 @@ export function walk1d(core: Core, page: number, write: number): Fault {
   }
 }
 
-const stop1d = (
-  core: Core,
-  cycles: number,
-  hits: number,
-  now: number,
-  slot: number,
-  low: number,
-): Fault => {
+const stop1d = (core: Core, cycles: number, hits: number, now: number, slot: number): Fault => {
   settle(core, cycles, hits, now);
-  core.faultLevel = sizeOf(low) + 1;
   core.walkSlot = slot;
   return TABLE_FAULT;
 };
 
 /**
- * Walks the nested table for one guest frame; returns the host frame of its 4 KiB page, or -1. Leaves the
- * size and slot of the nested leaf in `nestedSize` and `nestedSlot`.
+ * Walks the nested table for one guest frame; returns the host frame of its 4 KiB page, or -1 if it
+ * is not there or not to be written. Leaves size, slot and flags of the nested leaf in the core.
  */
-const nestedWalk = (core: Core, frame: number): number => {
+const nestedWalk = (core: Core, frame: number, write: number): number => {
   const uses = USED;
   const h = H;
   const gfn = frame | 0;
@@ -226,6 +212,10 @@ const nestedWalk = (core: Core, frame: number): number => {
       low = (low - 9) | 0;
       continue;
     }
+    if (write !== 0 && (entry & WRITABLE) === 0) break;
+    const marked = entry | ACCESSED | (write !== 0 ? DIRTY : 0);
+    if (marked !== entry) entries[slot] = marked;
+    core.nestedFlags = marked;
     core.nestedSize = sizeOf(low);
     core.nestedSlot = slot;
     found = ((entry >>> PTE_SHIFT) + (gfn & ((1 << low) - 1))) | 0;
@@ -273,7 +263,8 @@ const tableFrameMiss = (core: Core, gfn: number): number => {
   }
   const misses = core.counters + K.nested_tlb_misses;
   h[misses] = h[misses]! + 1;
-  const frame = nestedWalk(core, gfn);
+  // The walker may have to set bits in the table: to the nested tables it always writes there.
+  const frame = nestedWalk(core, gfn, 1);
   if (frame >= 0 && core.ntlb.first !== 0) {
     const size = core.nestedSize;
     if (size > 0) core.ntlbLarge = 1;
@@ -341,7 +332,6 @@ export function walk2d(core: Core, page: number, write: number): Fault {
         cycles += cacheMiss(core, slot, frame, 0, entry, now);
       }
       if ((entry & PRESENT) === 0) {
-        core.faultLevel = sizeOf(low) + 1;
         core.walkSlot = slot;
         return stop2d(core, cycles, hits, frameHits, now, TABLE_FAULT);
       }
@@ -353,7 +343,6 @@ export function walk2d(core: Core, page: number, write: number): Fault {
     h[reads] = h[reads]! + 1;
     cycles += readTableLine(core, frame, (slot & 511) >> 3);
     if ((entry & PRESENT) === 0 || (write !== 0 && (entry & WRITABLE) === 0)) {
-      core.faultLevel = sizeOf(low) + 1;
       core.walkSlot = slot;
       return stop2d(core, cycles, hits, frameHits, now, TABLE_FAULT);
     }
@@ -361,9 +350,10 @@ export function walk2d(core: Core, page: number, write: number): Fault {
     if (marked !== entry) entries[slot] = marked;
     stop2d(core, cycles, hits, frameHits, now, NO_FAULT);
     if (hits === 3 && frameHits === 4 && way === 0) rememberWay(core, core.ways, root, vpn, true);
-    const hfn = nestedWalk(core, (entry >>> PTE_SHIFT) + (vpn & ((1 << low) - 1)));
+    const hfn = nestedWalk(core, (entry >>> PTE_SHIFT) + (vpn & ((1 << low) - 1)), write);
     if (hfn < 0) return NESTED_FAULT;
-    core.walkFlags = marked;
+    // A store needs the right of both.
+    core.walkFlags = marked & (core.nestedFlags | ~STORE_OK);
     // The entry covers the smaller of the two pages (splintering).
     const level = sizeOf(low);
     const nestedSize = core.nestedSize;

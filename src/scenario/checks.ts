@@ -3,6 +3,7 @@ import { mmuModes } from '../hypervisor/mmu/index.ts';
 import type { PolicyHost } from '../hypervisor/requirements.ts';
 import { schedulers } from '../hypervisor/schedulers/index.ts';
 import { tagPolicies } from '../hypervisor/tags/index.ts';
+import type { CheckContext } from './check-context.ts';
 import { plannedVm } from './effects.ts';
 import type { Path } from './located.ts';
 import { checkPageSizes } from './page-size-checks.ts';
@@ -10,17 +11,6 @@ import { processorFaults } from './processor-checks.ts';
 import type { ParsedScenario } from './schema.ts';
 
 /** Rules that tie several keys of a scenario together; single values were checked by the schema. */
-
-export interface CheckContext {
-  readonly scenario: ParsedScenario;
-  /** True when no value on or below this path was faulty, so that a rule on it makes sense. */
-  readonly sound: (...paths: readonly Path[]) => boolean;
-  /** True when the path was written in the scenario or a preset, not defaulted. */
-  readonly written: (path: Path) => boolean;
-  /** True when the author of the scenario chose the value at this path: see meant.ts. */
-  readonly meant: (path: Path) => boolean;
-  readonly fault: (path: Path, message: string, suggestion?: string) => void;
-}
 
 const MIN_VM = 16 * 2 ** 20;
 /** The frame tables of the model hold 64 GiB without a second thought. */

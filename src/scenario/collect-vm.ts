@@ -1,11 +1,11 @@
 import { ModelError } from '../base/errors.ts';
 import { runstateMetrics } from '../hypervisor/vm.ts';
 import { HOT_COUNTERS, hotCounters, K } from '../machine/counters.ts';
+import { requestsNeeded } from '../stats/findings.ts';
 import { type MetricName, MILLION_INSTRUCTIONS, percentiles } from '../stats/metrics.ts';
 import type { LatencyRow, LedgerRow, MetricRow, VmRow } from '../stats/result.ts';
-import { requestsNeeded } from '../stats/window.ts';
 import type { Member } from './build.ts';
-import type { Measured } from './collect.ts';
+import type { Measured } from './snapshot.ts';
 import { countersBetween } from './snapshot.ts';
 
 type Metrics = Partial<Record<MetricName, number>>;

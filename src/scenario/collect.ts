@@ -13,14 +13,7 @@ import { windowFindings } from '../stats/window.ts';
 import type { Simulation } from './build.ts';
 import { collectVm } from './collect-vm.ts';
 import { roundOf } from './rounds.ts';
-import { ledgerBetween, type Snapshot } from './snapshot.ts';
-
-/** The accounts at the edges of the window, and in its middle where it is measured in halves. */
-export interface Measured {
-  readonly start: Snapshot;
-  readonly middle: Snapshot | undefined;
-  readonly end: Snapshot;
-}
+import { ledgerBetween, type Measured, type Snapshot } from './snapshot.ts';
 
 /** Makes the result of the window between two snapshots, and checks that every account balances. */
 export function collect(

@@ -2,7 +2,7 @@ import type { SyntheticParams, SyntheticRegion } from '../guest/workloads/synthe
 import { schedulers } from '../hypervisor/schedulers/index.ts';
 import type { PlannedVm } from '../hypervisor/schedulers/scheduler.ts';
 import { vmKeysOf, whoKnows } from '../hypervisor/schedulers/vm-params.ts';
-import type { CheckContext } from './checks.ts';
+import type { CheckContext } from './check-context.ts';
 import { listed } from './findings.ts';
 import type { Path } from './located.ts';
 import type { ParsedScenario } from './schema.ts';

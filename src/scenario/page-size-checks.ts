@@ -1,7 +1,7 @@
 import { showBytes } from '../base/units.ts';
 import { hugePagesIn, hugePagesOf } from '../guest/workloads/page-size.ts';
 import type { ProcessImage } from '../guest/workloads/workload.ts';
-import type { CheckContext } from './checks.ts';
+import type { CheckContext } from './check-context.ts';
 import type { Path } from './located.ts';
 
 /**

@@ -7,9 +7,10 @@ import { countHeld } from '../machine/inspect.ts';
 import { silent } from '../observe/observer.ts';
 import type { RunProgress, RunResult, SampleRow } from '../stats/result.ts';
 import { type BuildOptions, buildSimulation, type Simulation } from './build.ts';
-import { collect, type Measured } from './collect.ts';
+import { collect } from './collect.ts';
 import type { Scenario } from './resolve.ts';
 import { Sampler } from './sampler.ts';
+import type { Measured } from './snapshot.ts';
 import { type Snapshot, takeSnapshot } from './snapshot.ts';
 import { checkTranslations } from './translations.ts';
 

@@ -47,3 +47,10 @@ export function countersBetween(a: Snapshot, b: Snapshot, vm: number): Record<st
   for (const name of softCounters) out[name] = b.soft[vm]![name] - a.soft[vm]![name];
   return out;
 }
+
+/** The accounts at the edges of the window, and in its middle where it is measured in halves. */
+export interface Measured {
+  readonly start: Snapshot;
+  readonly middle: Snapshot | undefined;
+  readonly end: Snapshot;
+}

@@ -1,6 +1,6 @@
 import { workloads } from '../guest/workloads/index.ts';
 import type { TraceFeed, Workload } from '../guest/workloads/workload.ts';
-import type { CheckContext } from './checks.ts';
+import type { CheckContext } from './check-context.ts';
 import { checkHugePages } from './page-size-checks.ts';
 
 /**

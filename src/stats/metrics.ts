@@ -1,5 +1,5 @@
+import { requestsNeeded } from './findings.ts';
 import { type LossCause, lossCauses, type Snake, snake } from './leaves.ts';
-import { requestsNeeded } from './window.ts';
 
 /**
  * The dictionary of what a run counts: each metric once, under the name that it has in every table,

@@ -1,5 +1,5 @@
+import type { WindowFinding } from './findings.ts';
 import type { MetricName } from './metrics.ts';
-import type { WindowFinding } from './window.ts';
 
 /**
  * The result of a run: plain rows, no formatting. Numbers are exact unless the metric is a ratio.

@@ -1,5 +1,5 @@
+import type { WindowFinding } from '../stats/findings.ts';
 import type { MeasureName } from '../stats/measures.ts';
-import type { WindowFinding } from '../stats/window.ts';
 import { describe, type Plan } from './plan.ts';
 import { replicationsOf, type UnitSource } from './tables.ts';
 import { showTime } from './windows.ts';

@@ -5,7 +5,7 @@ import { makeDirectory } from '../files/directories.ts';
 import { reasonOf } from '../files/faults.ts';
 import { writeFileAtomic } from '../files/output.ts';
 import { readRegularText } from '../files/read-file.ts';
-import { findingKinds } from '../stats/window.ts';
+import { findingKinds } from '../stats/findings.ts';
 import type { UnitResult } from './unit.ts';
 
 /** What is stored of a unit, in `units/<name>/result.json`. The time it took is in no table. */

@@ -2,6 +2,7 @@ import { runBaseline } from '../scenario/baseline.ts';
 import type { RefillableFeed } from '../scenario/build.ts';
 import type { Scenario } from '../scenario/resolve.ts';
 import { runScenario } from '../scenario/run.ts';
+import type { WindowFinding } from '../stats/findings.ts';
 import {
   groupMeasureNames,
   type MeasureName,
@@ -11,7 +12,6 @@ import {
   vmMeasureNames,
 } from '../stats/measures.ts';
 import type { RunProgress, RunResult, VmRow } from '../stats/result.ts';
-import type { WindowFinding } from '../stats/window.ts';
 
 /** A unit of work: one run of one point of a sweep. */
 export interface UnitJob {

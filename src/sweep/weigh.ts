@@ -1,6 +1,6 @@
+import { requestsNeeded } from '../stats/findings.ts';
 import { type MeasureName, measures } from '../stats/measures.ts';
 import { percentiles } from '../stats/metrics.ts';
-import { requestsNeeded } from '../stats/window.ts';
 import {
   type Counted,
   type Evidence,

@@ -1,6 +1,6 @@
 import type { Place } from '../base/errors.ts';
 import type { PlacedValue } from '../scenario/overrides.ts';
-import type { FindingKind } from '../stats/window.ts';
+import type { FindingKind } from '../stats/findings.ts';
 import type { Objective } from './objective.ts';
 import type { UnitResult, VmResult } from './unit.ts';
 

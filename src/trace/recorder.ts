@@ -1,6 +1,8 @@
-import { HALF_PAGES } from './formats/format.ts';
 import { PageIndex } from './page-index.ts';
 import { Kind, type PageTraceWriter } from './page-trace-writer.ts';
+
+/** Pages of each half of the canonical addresses; numbers from here on are the kernel's half. */
+export const HALF_PAGES = 2 ** 35;
 
 /** Which touches of a run are kept. */
 export interface TraceWindow {

@@ -1,14 +1,14 @@
+import type { CoreContext } from '../../src/machine/core.ts';
 import { type Core, Verdict } from '../../src/machine/core.ts';
-import type { CoreContext } from '../../src/machine/core-context.ts';
 import { HOT_COUNTERS, type HotCounter, K } from '../../src/machine/counters.ts';
 import { WAY_ROOT, WAYS } from '../../src/machine/entries.ts';
+import { Fault } from '../../src/machine/fault.ts';
 import { flushAll } from '../../src/machine/flush.ts';
 import { heap } from '../../src/machine/heap.ts';
 import { blockRoom, takeBlock } from '../../src/machine/items.ts';
 import { buildMachine, type Machine } from '../../src/machine/machine.ts';
 import { indexAt, PTE_SHIFT, Pte, target } from '../../src/machine/page-tables.ts';
 import { runBlock } from '../../src/machine/run.ts';
-import { Fault } from '../../src/machine/walk.ts';
 import { Cause, LEAVES } from '../../src/stats/leaves.ts';
 import { oracleScenario } from './oracle.ts';
 

@@ -75,6 +75,19 @@ describe('the layers', () => {
     expect(against).toEqual([]);
   });
 
+  it('of files make no circle', () => {
+    // Files are taken away whose imports are gone, until nothing is left but circles.
+    const left = new Map(
+      files.map((file) => [file, importsOf(file).filter((name) => text.has(name))]),
+    );
+    for (let before = -1; before !== left.size; ) {
+      before = left.size;
+      for (const [file, names] of left)
+        if (!names.some((name) => left.has(name))) left.delete(file);
+    }
+    expect([...left.keys()]).toEqual([]);
+  });
+
   it('are all known', () => {
     const layers = new Set(
       files.filter((file) => file.includes('/')).map((file) => file.split('/')[0]!),

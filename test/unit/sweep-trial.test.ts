@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { WindowFinding } from '../../src/stats/window.ts';
+import type { WindowFinding } from '../../src/stats/findings.ts';
 import { parseObjective } from '../../src/sweep/objective.ts';
 import { tested } from '../../src/sweep/tested.ts';
 import { looks, type TrialOptions, tailOf, tryValue } from '../../src/sweep/trial.ts';

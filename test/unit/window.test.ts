@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { requestsNeeded } from '../../src/stats/findings.ts';
 import type { VmRow } from '../../src/stats/result.ts';
 import {
   type Progress,
-  requestsNeeded,
   servedNone,
   starved,
   type VmWindow,

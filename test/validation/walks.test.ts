@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { Op } from '../../src/guest/workloads/workload.ts';
-import type { CoreContext } from '../../src/machine/core-context.ts';
+import type { CoreContext } from '../../src/machine/core.ts';
 import { K } from '../../src/machine/counters.ts';
 import { heap } from '../../src/machine/heap.ts';
 import { blockRoom, takeBlock, writeItem } from '../../src/machine/items.ts';

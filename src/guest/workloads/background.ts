@@ -1,5 +1,5 @@
 import { xoshiroNext, xoshiroState } from '../../base/random.ts';
-import { type Item, operation, visit } from './script.ts';
+import { type Item, operation, visit } from './item.ts';
 import { Op } from './workload.ts';
 
 /**

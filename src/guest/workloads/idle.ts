@@ -1,7 +1,8 @@
 import * as z from 'zod';
 import { duration } from '../../base/units.ts';
+import { operation, visit } from './item.ts';
 import { LOOP, microParams, microRegions, microWorkload, TEXT } from './micro.ts';
-import { operation, ScriptProgram, type Step, visit } from './script.ts';
+import { ScriptProgram, type Step } from './script.ts';
 import { Op, type WorkloadDefinition } from './workload.ts';
 
 /** Nothing but timer ticks, and a daemon that wakes up now and then. */

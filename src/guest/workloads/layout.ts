@@ -1,4 +1,3 @@
-import * as z from 'zod';
 import { xoshiroNext, xoshiroState } from '../../base/random.ts';
 import { pageShiftOf } from './page-size.ts';
 import { below } from './patterns.ts';
@@ -34,15 +33,6 @@ const FIXED: Offsets = { heap: 0, mmap: 0, stack: 0 };
  * (arch_randomize_brk: 32 MiB; mmap_rnd: 28 bits of pages; STACK_RND_MASK: 22 bits of pages).
  */
 const RANGE: Offsets = { heap: 2 ** 13, mmap: 2 ** 28, stack: 2 ** 22 };
-
-/** The parameter of every kind of workload whose addresses are made up. */
-export const aslr = () =>
-  z
-    .boolean()
-    .default(true)
-    .describe(
-      'heap, mappings and stack of each process begin at random places (address space layout randomization, Linux randomize_va_space); false: at the same ones in all processes of all VMs',
-    );
 
 /** Offsets of the process at `path`, from a random stream of its own. */
 export function offsetsOf(random: boolean, seed: string, path: string): Offsets {

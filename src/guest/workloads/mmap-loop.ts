@@ -1,5 +1,6 @@
 import * as z from 'zod';
-import { aslr } from './layout.ts';
+import { aslr } from './aslr.ts';
+import { operation, visit } from './item.ts';
 import {
   LOOP,
   microParams,
@@ -9,7 +10,7 @@ import {
   microWorkload,
   TEXT,
 } from './micro.ts';
-import { operation, ScriptProgram, type Step, visit } from './script.ts';
+import { ScriptProgram, type Step } from './script.ts';
 import { Op, type WorkloadDefinition } from './workload.ts';
 
 /**

@@ -1,7 +1,8 @@
 import * as z from 'zod';
-import { aslr } from './layout.ts';
+import { aslr } from './aslr.ts';
+import { operation, visit } from './item.ts';
 import { LOOP, microParams, microPlaces, microRegions, microWorkload, TEXT } from './micro.ts';
-import { operation, ScriptProgram, type Step, visit } from './script.ts';
+import { ScriptProgram, type Step } from './script.ts';
 import { Op, type WorkloadDefinition } from './workload.ts';
 
 /**

@@ -1,6 +1,7 @@
 import { ModelError } from '../../base/errors.ts';
-import { type Item, writeItem } from '../../machine/items.ts';
+import { writeItem } from '../../machine/items.ts';
 import type { Background } from './background.ts';
+import { type Item, operation } from './item.ts';
 import type { Mixer } from './mixer.ts';
 import { Op, type ProcessImage, type Program } from './workload.ts';
 
@@ -8,23 +9,7 @@ import { Op, type ProcessImage, type Program } from './workload.ts';
  * A program written as a generator. It yields items one by one, or a number: run this many
  * instructions of ordinary visits before the next step. When the generator ends, the process exits.
  */
-export type { Item };
 export type Step = number | Item;
-
-/** An operation as an item; see `Op` for its arguments. */
-export const operation = (op: number, a = 0, b = 0, c = 0): Item => [a, op, b, c];
-
-/** A visit as an item, to `lines` lines from `line` on. */
-export function visit(
-  op: number,
-  page: number,
-  references: number,
-  instructions: number,
-  line = 0,
-  lines = 1,
-): Item {
-  return [page, op | (line << 8) | (lines << 16), references, instructions];
-}
 
 const EXIT = operation(Op.Exit);
 

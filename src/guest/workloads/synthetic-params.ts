@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import { duration, rate, size } from '../../base/units.ts';
+import { aslr } from './aslr.ts';
 import type { BackgroundRates } from './background.ts';
-import { aslr } from './layout.ts';
 import { pageSize } from './page-size.ts';
 import { patternSchema } from './patterns.ts';
 

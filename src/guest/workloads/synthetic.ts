@@ -1,11 +1,12 @@
 import { stream, xoshiroNext, xoshiroState } from '../../base/random.ts';
 import { MILLION_INSTRUCTIONS } from '../../stats/metrics.ts';
 import { Background, type BackgroundPlan, exponential } from './background.ts';
+import { type Item, operation, visit } from './item.ts';
 import { checkRoom, type Layout, layOut, MAPPING_TEMPLATE, offsetsOf, pagesOf } from './layout.ts';
 import { type Mix, makeMix } from './mix.ts';
 import { Mixer } from './mixer.ts';
 import { below, hasTable, sampler } from './patterns.ts';
-import { type Item, operation, ScriptProgram, type Step, visit } from './script.ts';
+import { ScriptProgram, type Step } from './script.ts';
 import {
   ratesOf,
   type SyntheticParams,

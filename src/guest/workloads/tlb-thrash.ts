@@ -1,12 +1,13 @@
 import * as z from 'zod';
 import { MILLION_INSTRUCTIONS } from '../../stats/metrics.ts';
-import { aslr } from './layout.ts';
+import { aslr } from './aslr.ts';
+import { operation } from './item.ts';
 import { microParams, microPlaces, microRegion, microRegions, microWorkload } from './micro.ts';
 import { makeMix } from './mix.ts';
 import { Mixer } from './mixer.ts';
 import { pageShiftOf, pageSize } from './page-size.ts';
 import { patternSchema, sampler } from './patterns.ts';
-import { operation, ScriptProgram, type Step } from './script.ts';
+import { ScriptProgram, type Step } from './script.ts';
 import { Op, type WorkloadDefinition } from './workload.ts';
 
 /** Touches populated memory in one pattern and does nothing else: what a translation costs. */

@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { Background, type BackgroundPlan } from './background.ts';
+import { type Item, operation } from './item.ts';
 import { HIGH, TOP } from './layout.ts';
-import { type Item, operation } from './script.ts';
 import { type per1M, ratesOf } from './synthetic-params.ts';
 import { Op, type Region, type WorkloadDeps } from './workload.ts';
 

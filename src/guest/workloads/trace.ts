@@ -7,8 +7,8 @@ import {
   type Item,
   writeItem,
 } from '../../machine/items.ts';
+import { operation } from './item.ts';
 import { pageShiftOf } from './page-size.ts';
-import { operation } from './script.ts';
 import { type LineSource, TraceLines } from './trace-lines.ts';
 import { traceParams } from './trace-params.ts';
 import { checkRates, PROTECTED, RATES_START, TraceRates } from './trace-rates.ts';

@@ -34,6 +34,13 @@ export interface Mmu extends FaultPort {
    * Something that this mode has asked of the vCPU (Request.Mmu), before it enters on its own core.
    */
   onRequest?(vcpu: Vcpu, core: Core): void;
+  /**
+   * Takes the right to store away from the page around a guest frame, larger ones than those of
+   * `level` (1 = 4 KiB, 2 = 2 MiB) being split. Loads go on; the first store faults and gets the
+   * right back. What TLBs hold stays as it was: whoever calls this has the vCPUs flush
+   * (Request.FlushTags). Only where the hypervisor has tables of its own for guest frames.
+   */
+  writeProtect?(gfn: number, level: number): void;
   /** A guest frame is about to be touched by a device or by set-up code. */
   populate(gfn: number): void;
   /**

@@ -1,8 +1,8 @@
 import * as z from 'zod';
 import { ModelError } from '../../base/errors.ts';
 import { type Core, Verdict } from '../../machine/core.ts';
+import { Fault } from '../../machine/fault.ts';
 import { indexAt, PTE_SHIFT, Pte, target } from '../../machine/page-tables.ts';
-import { Fault } from '../../machine/walk.ts';
 import { Cause, ExitReason } from '../../stats/leaves.ts';
 import type { Lack, PolicyHost } from '../requirements.ts';
 import type { Vcpu, Vm } from '../vm.ts';
@@ -89,6 +89,40 @@ class Nested implements Mmu {
     return shift;
   }
 
+  /** The leaf for a guest frame: its slot, or 0 if there is none, and its level. */
+  #find(gfn: number): { slot: number; level: number } {
+    const { entries } = this.#deps.tables;
+    let node = this.#root;
+    for (let level = 4; ; level--) {
+      const slot = (node << 9) | indexAt(gfn, level);
+      const entry = entries[slot]!;
+      if ((entry & Pte.Present) === 0) return { slot: 0, level };
+      if (level === 1 || (entry & Pte.Large) !== 0) return { slot, level };
+      node = target(entry);
+    }
+  }
+
+  writeProtect(gfn: number, level: number): void {
+    const { tables } = this.#deps;
+    let leaf = this.#find(gfn);
+    for (; leaf.slot !== 0 && leaf.level > level; leaf = this.#find(gfn)) this.#split(leaf);
+    if (leaf.slot === 0) return;
+    tables.set(leaf.slot, tables.entries[leaf.slot]! & ~(Pte.Writable | Pte.Dirty));
+  }
+
+  /** Replaces a large leaf by a table of leaves of the next size, with the same rights. */
+  #split({ slot, level }: { readonly slot: number; readonly level: number }): void {
+    const { tables } = this.#deps;
+    const entry = tables.entries[slot]!;
+    const table = tables.alloc(this.#tableFrame());
+    const flags = entry & ((1 << PTE_SHIFT) - 1) & ~(level === 2 ? Pte.Large : 0);
+    for (let i = 0; i < 512; i++) {
+      const frame = target(entry) + i * 512 ** (level - 2);
+      tables.set((table << 9) | i, (frame << PTE_SHIFT) | flags);
+    }
+    tables.set(slot, (table << PTE_SHIFT) | Pte.Present | Pte.Writable | Pte.Accessed);
+  }
+
   populate(gfn: number): void {
     if (back(this.#vm, this.#deps.memory, gfn, this.#pageBytes) !== 0) this.#map(gfn);
   }
@@ -106,7 +140,10 @@ class Nested implements Mmu {
     this.#vm.counters.nested_faults++;
     const shift = back(this.#vm, this.#deps.memory, gfn, this.#pageBytes);
     const lines = shift === 0 ? 0 : 64 * (1 << (shift - 12));
-    this.#map(gfn);
+    const { slot } = this.#find(gfn);
+    // What is there was protected from stores, and has been stored to.
+    if (slot !== 0) this.#deps.tables.set(slot, this.#deps.tables.entries[slot]! | Pte.Writable);
+    else this.#map(gfn);
     this.#deps.world.handle(
       core,
       ExitReason.Npf,

@@ -1,7 +1,7 @@
 import { enumerated } from '../../base/collections.ts';
 import type { RunFiles } from '../../files/results.ts';
 import type { Row } from '../../files/tables.ts';
-import { requestsNeeded } from '../../stats/window.ts';
+import { requestsNeeded } from '../../stats/findings.ts';
 import { counted, countedRange, plain } from '../quantities.ts';
 import { groupBy, grouped } from '../table.ts';
 import { type Drawing, marginFor } from './charts.ts';

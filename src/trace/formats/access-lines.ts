@@ -3,7 +3,8 @@ import { TraceError } from '../../guest/workloads/trace-reader.ts';
 import { LineSplitter } from '../line-splitter.ts';
 import type { Programs } from '../programs.ts';
 import type { TraceRecorder } from '../recorder.ts';
-import { HALF_PAGES, MAX_ACCESS, type TraceImporter } from './format.ts';
+import { HALF_PAGES } from '../recorder.ts';
+import { MAX_ACCESS, type TraceImporter } from './format.ts';
 
 const DIGIT = new Int8Array(256).fill(-1);
 for (let digit = 0; digit < 16; digit++) {

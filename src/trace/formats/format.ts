@@ -37,9 +37,6 @@ export interface TraceFormat {
 /** Longest access that is accepted: an XSAVE area is below 12 KiB. */
 export const MAX_ACCESS = 65_536;
 
-/** Pages of each half of the canonical addresses; numbers from here on are the kernel's half. */
-export const HALF_PAGES = 2 ** 35;
-
 /** A line that matches one of the patterns. */
 export const anyOf = (...patterns: readonly RegExp[]): RegExp =>
   new RegExp(patterns.map(({ source }) => source).join('|'));
