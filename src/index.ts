@@ -14,4 +14,4 @@ export {
   slicesCsv,
   timeseriesCsv,
   vmsCsv,
-} from './report/csv.ts';
+} from './tables/csv.ts';

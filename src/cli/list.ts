@@ -4,12 +4,12 @@ import { workloads } from '../guest/workloads/index.ts';
 import { mmuModes } from '../hypervisor/mmu/index.ts';
 import { schedulers } from '../hypervisor/schedulers/index.ts';
 import { tagPolicies } from '../hypervisor/tags/index.ts';
-import { entries } from '../report/dictionary.ts';
 import { didYouMean } from '../scenario/findings.ts';
 import { mechanismNames, mechanisms } from '../scenario/free.ts';
 import { type PresetFolder, presets } from '../scenario/presets.ts';
 import { leafNames } from '../stats/leaves.ts';
 import { wordsOf } from '../stats/metrics.ts';
+import { entries } from '../tables/dictionary.ts';
 import { print, style } from './terminal.ts';
 
 interface Entry {

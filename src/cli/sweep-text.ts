@@ -1,9 +1,9 @@
 import { axisScale, estimated } from '../report/quantities.ts';
+import { shortAxis, sweepSentence } from '../report/sweep-sentence.ts';
 import { wrapped } from '../report/table.ts';
 import { type MeasureName, measures } from '../stats/measures.ts';
 import type { Objective } from '../sweep/objective.ts';
 import type { Plan } from '../sweep/plan.ts';
-import { shortAxis, sweepAnswer } from '../sweep/sweep-answer.ts';
 import { HOST, type SummaryRow, type UnitSource } from '../sweep/tables.ts';
 import { alignedAtPoint, textTable } from './text-table.ts';
 
@@ -43,7 +43,7 @@ export const metricsShown = ({ metrics }: Plan): readonly MeasureName[] =>
 
 export function sweepText({ plan, source, rows, objective, style }: SweepText): string {
   const names = metricsShown(plan).filter((name) => rows.some(({ metric }) => metric === name));
-  const answer = sweepAnswer({
+  const answer = sweepSentence({
     plan,
     source,
     rows,

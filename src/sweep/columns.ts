@@ -1,5 +1,5 @@
-import { leafColumn, wideLeaves } from '../report/columns.ts';
 import { groupMeasureNames, hostMeasureNames } from '../stats/measures.ts';
+import { leafColumn, wideLeaves } from '../tables/columns.ts';
 
 /** The columns of the tables of a sweep; those of the axes stand between. */
 

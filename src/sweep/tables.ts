@@ -1,6 +1,3 @@
-import { wideLeaves as leaves, runColumns } from '../report/columns.ts';
-import { csv } from '../report/csv.ts';
-import { dictionaryRows } from '../report/dictionary.ts';
 import {
   groupMeasureNames,
   hostMeasureNames,
@@ -8,6 +5,9 @@ import {
   measures,
 } from '../stats/measures.ts';
 import { type Estimate, estimate } from '../stats/replications.ts';
+import { wideLeaves as leaves, runColumns } from '../tables/columns.ts';
+import { csv } from '../tables/csv.ts';
+import { dictionaryRows } from '../tables/dictionary.ts';
 import { columnsOf, DIFFERENCES, POINTS, SUMMARY } from './columns.ts';
 import { pairedDifference, type Samples } from './compare.ts';
 import type { Plan, Point } from './plan.ts';

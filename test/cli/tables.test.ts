@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'csv-parse/sync';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { compareColumns } from '../../src/report/columns.ts';
+import { compareColumns } from '../../src/tables/columns.ts';
 import { Folder } from '../support/command.ts';
 import { gnuplotSum, hasGnuplot, headerOf, tableReaders } from '../support/table-readers.ts';
 

@@ -3,8 +3,8 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openScenario } from '../../src/files/scenario-file.ts';
 import { traceOpener } from '../../src/files/trace-files.ts';
-import { runTables } from '../../src/report/csv.ts';
 import { runScenario } from '../../src/scenario/run.ts';
+import { runTables } from '../../src/tables/csv.ts';
 
 /**
  * Did any result change? Every scenario that ships runs for a short while, with all checks on, and its tables are

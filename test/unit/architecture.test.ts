@@ -51,6 +51,7 @@ const below: Readonly<Record<string, readonly string[]>> = {
   stats: ['base'],
   engine: ['base'],
   observe: ['base', 'stats'],
+  tables: ['base', 'stats'],
   machine: ['base', 'engine', 'stats', 'observe'],
 };
 let lower = ['machine', ...below['machine']!];
@@ -58,8 +59,11 @@ for (const layer of ['hypervisor', 'guest', 'scenario']) {
   Object.assign(below, { [layer]: lower });
   lower = [layer, ...lower];
 }
-const outer = ['report', 'explain', 'trace', 'files', 'sweep'];
-for (const layer of outer) Object.assign(below, { [layer]: [...lower, ...outer] });
+lower = ['tables', ...lower];
+for (const layer of ['trace', 'files', 'sweep', 'report', 'explain']) {
+  Object.assign(below, { [layer]: lower });
+  lower = [layer, ...lower];
+}
 
 describe('the layers', () => {
   it('import only what lies below them', () => {

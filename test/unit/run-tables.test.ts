@@ -1,8 +1,8 @@
 import { parse } from 'csv-parse/sync';
 import { describe, expect, it } from 'vitest';
-import { latenciesCsv } from '../../src/report/csv.ts';
 import { loadScenario } from '../../src/scenario/load.ts';
 import { runScenario } from '../../src/scenario/run.ts';
+import { latenciesCsv } from '../../src/tables/csv.ts';
 import { reportedYaml } from '../support/program.ts';
 import { BUSY_WORKLOADS, run } from '../support/scenarios.ts';
 

@@ -1,17 +1,17 @@
 import { enumerated } from '../base/collections.ts';
-import { shown } from '../report/quantities.ts';
 import { type MeasureName, measures } from '../stats/measures.ts';
 import { estimate } from '../stats/replications.ts';
-import { direction, mainAxis } from './compare.ts';
-import { achieved, type Objective } from './objective.ts';
-import type { Plan } from './plan.ts';
-import { replicationsOf, type SummaryRow, type UnitSource } from './tables.ts';
+import { direction, mainAxis } from '../sweep/compare.ts';
+import { achieved, type Objective } from '../sweep/objective.ts';
+import type { Plan } from '../sweep/plan.ts';
+import { replicationsOf, type SummaryRow, type UnitSource } from '../sweep/tables.ts';
+import { shown } from './quantities.ts';
 
 /**
  * The answer of a sweep in a sentence: what its main measure spans, which configurations differ
  * from the baseline in pairs, and how far an objective holds.
  */
-export interface SweepAnswer {
+export interface SweepSentence {
   readonly plan: Plan;
   readonly source: UnitSource;
   /** Rows of the measures that are shown. */
@@ -20,7 +20,7 @@ export interface SweepAnswer {
   readonly objective: Objective | undefined;
 }
 
-export function sweepAnswer({ plan, source, rows, measure, objective }: SweepAnswer): string {
+export function sweepSentence({ plan, source, rows, measure, objective }: SweepSentence): string {
   const own = rows.filter(({ metric }) => metric === measure);
   if (measure === undefined || own.length === 0) return 'No point of the sweep has a result.';
   const names = new Names(plan, own);
