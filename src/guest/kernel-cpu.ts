@@ -33,10 +33,6 @@ export class KernelCpu extends VcpuLoop implements Kernel {
     return this.#loaded;
   }
 
-  get busy(): boolean {
-    return this.#current !== null || this.#queue.crowded;
-  }
-
   grantReferences(references: number): void {
     if (references === 0) return;
     for (const { program } of this.shared.first) {

@@ -55,10 +55,6 @@ export class TraceKernel extends VcpuLoop {
     return [...this.#spaces.values()].map(({ root }) => root);
   }
 
-  get busy(): boolean {
-    return true;
-  }
-
   grantReferences(references: number): void {
     if (references > 0 && isReferenceLimited(this.#program)) this.#program.limit(references);
   }

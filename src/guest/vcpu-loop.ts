@@ -35,7 +35,6 @@ export abstract class VcpuLoop implements Guest {
 
   /** The address space in CR3. */
   abstract readonly space: AddressSpace;
-  abstract readonly busy: boolean;
   abstract grantReferences(references: number): void;
   /** Asks for more items, after scheduling; `Time` means there is something to execute. */
   protected abstract refill(cpu: GuestCpu): GuestStop;

@@ -48,8 +48,6 @@ export interface Guest {
   grantReferences(references: number): void;
   /** Top table of the current address space. */
   readonly root: number;
-  /** True when something is runnable now. */
-  readonly busy: boolean;
 }
 
 /**

@@ -40,11 +40,10 @@ export const releaseBlock = (block: number): void => itemSpace.release(block - M
 /** The four words of an item, with the references and instructions of this visit alone. */
 export type Item = readonly [page: number, op: number, references: number, instructions: number];
 
-/**
- * Whether the item is a visit, not an operation: loads, stores and fetches have the first three
- * numbers.
- */
-const isVisit = (op: number): boolean => (op & 255) < 3;
+/** Kinds of visits, in the low byte of `ITEM_OP`. What comes after them is an operation. */
+export const Visit = { Fetch: 0, Load: 1, Store: 2 } as const;
+
+const isVisit = (op: number): boolean => (op & 255) <= Visit.Store;
 
 /** Writes an item of a block after those before it. */
 export function writeItem(at: number, [page, op, references, instructions]: Item): void {

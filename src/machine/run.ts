@@ -21,6 +21,7 @@ import {
   ITEM_OP as ITEM_OP_,
   ITEM_PAGE as ITEM_PAGE_,
   ITEM_REFERENCES as ITEM_REFERENCES_,
+  Visit as Visit_,
 } from './items.ts';
 import { STORE_OK as STORE_OK_ } from './page-tables.ts';
 import { touch as touch_ } from './tlb.ts';
@@ -77,8 +78,7 @@ export const Stop = {
 export type Stop = (typeof Stop)[keyof typeof Stop];
 const { Limit: LIMIT, End: END, Fault: FAULT, Operation: OPERATION } = Stop;
 
-const FETCH = 0;
-const STORE = 2;
+const { Fetch: FETCH, Store: STORE } = Visit_;
 
 /** Why the inner loop of `runBlock` was left. */
 const NOTHING = 0;

@@ -75,9 +75,6 @@ function listen(simulation: Simulation, { vcpu, kernel, vm }: Member, steps: num
   let unchecked = 0;
   vcpu.guest = {
     root: kernel.root,
-    get busy() {
-      return kernel.busy;
-    },
     grantReferences: (references) => kernel.grantReferences(references),
     interrupt: (cpu, vectors) => kernel.interrupt(cpu, vectors),
     run(cpu: GuestCpu) {

@@ -1,9 +1,9 @@
 import { ModelError } from '../../base/errors.ts';
 import type { Core } from '../../machine/core.ts';
+import { Visit } from '../../machine/items.ts';
 import { indexAt, type PageTables, Pte, target } from '../../machine/page-tables.ts';
 import { visitKernel } from '../../machine/run.ts';
 import { DIRECT_MAP } from '../guest-port.ts';
-import { Op } from '../ops.ts';
 
 /** Instructions of the kernel's set_pte with its bookkeeping. assumed (5-20) */
 const SET_PTE_INSTRUCTIONS = 8;
@@ -15,7 +15,7 @@ const SET_PTE_INSTRUCTIONS = 8;
 export function visitEntry(core: Core, tables: PageTables, slot: number): void {
   const vpn = DIRECT_MAP + tables.frame[slot >> 9]!;
   const line = (slot & 511) >> 3;
-  if (!visitKernel(core, vpn, Op.Store, SET_PTE_INSTRUCTIONS, line, 1)) {
+  if (!visitKernel(core, vpn, Visit.Store, SET_PTE_INSTRUCTIONS, line, 1)) {
     throw new ModelError(`guest kernel faulted on its direct map at page ${vpn.toString(16)}`);
   }
 }
