@@ -89,7 +89,7 @@ function writeSchema({ path, missing }: Schema): string {
 function schemaLines(name: string | undefined): string {
   if (name === undefined) return '';
   return `# yaml-language-server: $schema=./${name}
-# For editors; keep it beside this file. \`worldswitch schema > ${name}\` makes it anew.
+# For editors; keep it beside this file. \`worldswitch schema > ${name}\` writes it again.
 `;
 }
 
