@@ -69,11 +69,11 @@ describe('credit', () => {
     expect(stamped).toBeCloseTo(1 / 4, 1);
   });
 
-  test('holds a cap over 300 ms, in bursts of at least an accounting period', () => {
+  // It runs for a period and waits for three, so that single windows of 300 ms hold 20 or 30 %.
+  test('holds a cap on average over 300 ms, in bursts of at least an accounting period', () => {
     const { share, burstMs, windowMs } = CREDIT_CAP;
     const driver = new SchedulerDriver({ kind: 'credit' }, { pcpus: 1, vms: [{ cap: 25 }] });
     const bursts: number[] = [];
-    const windows: number[] = [];
     let ran = 0;
     let burst = 0;
     for (let ms = 1; ms <= 40 * windowMs; ms++) {
@@ -83,10 +83,8 @@ describe('credit', () => {
       else if (burst > 0) bursts.push(burst);
       if (now === ran) burst = 0;
       ran = now;
-      if (ms % windowMs === 0) windows.push(ran);
     }
     expectWithin(ran / (40 * windowMs * MS), share);
-    expect(windows).toHaveLength(40);
     // The first begins an IPI late.
     expect(Math.min(...bursts)).toBeGreaterThanOrEqual(burstMs * MS - 2 * IPI);
   });

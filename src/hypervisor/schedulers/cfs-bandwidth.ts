@@ -30,7 +30,7 @@ export class Bandwidth {
     this.#kept = toCycles(KEPT_PS, mhz);
     this.#quota = Float64Array.from({ length: vmCount }, (_, vm) => {
       const cap = hasCaps ? host.capOf(vm as VmId) : 0;
-      return cap > 0 ? (period * cap) / 100 : Infinity;
+      return cap > 0 ? Math.round((period * cap) / 100) : Infinity;
     });
     this.#pool = this.#quota.slice();
     if (this.#quota.every((quota) => quota === Infinity)) return;

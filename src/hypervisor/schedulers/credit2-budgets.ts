@@ -30,11 +30,14 @@ export class Budgets {
     for (let vcpu = 0; vcpu < vcpuCount; vcpu++) vcpus[host.vmOf(vcpu as VcpuId)]!++;
     this.#full = Float64Array.from(vcpus, (_, vm) => {
       const cap = hasCaps ? host.capOf(vm as VmId) : 0;
-      return cap > 0 ? (period * cap) / 100 : Infinity;
+      return cap > 0 ? Math.round((period * cap) / 100) : Infinity;
     });
     this.#pool = this.#full.slice();
     const least = toCycles(MIN_QUOTA_PS, mhz);
-    this.#quota = this.#full.map((full, vm) => Math.max(least, full / Math.max(1, vcpus[vm]!)));
+    // Whole cycles: a part of one would be no time to run.
+    this.#quota = this.#full.map((full, vm) =>
+      Math.max(least, Math.ceil(full / Math.max(1, vcpus[vm]!))),
+    );
     this.#taken = new Float64Array(vcpuCount);
     if (this.#full.every((full) => full === Infinity)) return;
     host.every(period, (now) => {
