@@ -295,12 +295,13 @@ describe('standard output that takes no more', () => {
 });
 
 describe('a damaged directory', () => {
-  const damage = (from: string, file: string, text: string | ((old: string) => string)) => {
-    rmSync(at('damaged'), { recursive: true, force: true });
-    cpSync(at(from), at('damaged'), { recursive: true });
-    rmSync(at('damaged/report.html'), { force: true });
-    const old = readFileSync(at('damaged', file), 'utf8');
-    writeFileSync(at('damaged', file), typeof text === 'string' ? text : text(old));
+  type Change = string | ((old: string) => string);
+  const damage = (from: string, file: string, text: Change, to = 'damaged') => {
+    rmSync(at(to), { recursive: true, force: true });
+    cpSync(at(from), at(to), { recursive: true });
+    rmSync(at(to, 'report.html'), { force: true });
+    const old = readFileSync(at(to, file), 'utf8');
+    writeFileSync(at(to, file), typeof text === 'string' ? text : text(old));
   };
   const json = (change: (value: Record<string, unknown>) => void) => (old: string) => {
     const value = JSON.parse(old);
@@ -308,7 +309,7 @@ describe('a damaged directory', () => {
     return JSON.stringify(value);
   };
 
-  it.each([
+  const recipes: [string, Change][] = [
     ['null', 'null'],
     ['7', '7'],
     ['a list', '[]'],
@@ -324,15 +325,8 @@ describe('a damaged directory', () => {
       'an extended file without its text',
       json((value) => (value['texts'] = { 'swept.yaml': 'extends: gone.yaml\n' })),
     ],
-  ])('whose recipe holds %s', (_, text) => {
-    damage('swept', 'campaign.json', text);
-    for (const command of ['status', 'merge']) {
-      refused(['sweep', command, 'damaged'], /damaged/);
-    }
-    refused(['sweep', 'submit', 'damaged', '--slurm', '--dry-run'], /damaged/);
-  });
-
-  it.each([
+  ];
+  const manifests: [string, string, Change][] = [
     ['swept', 'axes that are a map', json((value) => (value['axes'] = {}))],
     [
       'swept',
@@ -345,16 +339,8 @@ describe('a damaged directory', () => {
     ['done', 'null', 'null'],
     ['done', 'a command that is a map', json((value) => (value['command'] = {}))],
     ['done', 'no seed', json((value) => delete value['seed'])],
-  ])('of %s whose manifest holds %s', (from, _, text) => {
-    damage(from, 'manifest.json', text);
-    refused(['report', 'damaged'], /manifest\.json:1:1: error: .*(damaged|not a manifest)/);
-    // The other commands read with the same reader.
-    if (from === 'swept' || _ !== 'null') return;
-    refused(['why', 'damaged'], /manifest\.json:1:1: error: /);
-    refused(['compare', 'damaged', 'done'], /manifest\.json:1:1: error: /);
-  });
-
-  it.each([
+  ];
+  const tables: [string, string, Change][] = [
     ['done', 'metrics.csv', ''],
     ['done', 'metrics.csv', 'hello\nworld\n'],
     ['done', 'metrics.csv', (old: string) => old.replace(/,[\d.]+\n/, ',many\n')],
@@ -367,12 +353,50 @@ describe('a damaged directory', () => {
     ['swept', 'points.csv', (old: string) => old.slice(0, -30)],
     ['swept', 'points.csv', (old: string) => old.replace(/\n0,0,/, '\nzero,0,')],
     ['swept', 'summary.csv', (old: string) => old.replace(/,\d+\n/, ',many\n')],
-  ])('of %s with a damaged %s', (from, file, text) => {
-    damage(from, file, text);
-    refused(['report', 'damaged'], new RegExp(`${file}:1:1: error: .*(table|row)`));
-    if (from === 'swept' || typeof text !== 'string') return;
-    refused(['why', 'damaged'], new RegExp(`${file}:1:1: error: `));
-    refused(['compare', 'done', 'damaged'], new RegExp(`${file}:1:1: error: `));
+  ];
+
+  /** Commands on damaged directories, refused for a reason each; all run in one process. */
+  const asked: { readonly name: string; readonly args: readonly string[]; readonly why: RegExp }[] =
+    [];
+  const ask = (name: string, args: readonly string[], why: RegExp) =>
+    asked.push({ name, args, why });
+  for (const [i, [what]] of recipes.entries()) {
+    const name = `whose recipe holds ${what}`;
+    for (const command of ['status', 'merge']) ask(name, ['sweep', command, `r${i}`], /damaged/);
+    ask(name, ['sweep', 'submit', `r${i}`, '--slurm', '--dry-run'], /damaged/);
+  }
+  for (const [i, [from, what]] of manifests.entries()) {
+    const name = `of ${from} whose manifest holds ${what}`;
+    ask(name, ['report', `m${i}`], /manifest\.json:1:1: error: .*(damaged|not a manifest)/);
+    if (from === 'swept') continue;
+    ask(name, ['why', `m${i}`], /manifest\.json:1:1: error: /);
+    ask(name, ['compare', `m${i}`, 'done'], /manifest\.json:1:1: error: /);
+  }
+  for (const [i, [from, file]] of tables.entries()) {
+    const name = `of ${from} with a damaged ${file} (${i})`;
+    ask(name, ['report', `t${i}`], new RegExp(`${file}:1:1: error: .*(table|row)`));
+    if (from === 'swept') continue;
+    ask(name, ['why', `t${i}`], new RegExp(`${file}:1:1: error: `));
+    ask(name, ['compare', 'done', `t${i}`], new RegExp(`${file}:1:1: error: `));
+  }
+  let ended: readonly Ended[] = [];
+  beforeAll(() => {
+    for (const [i, [, text]] of recipes.entries()) damage('swept', 'campaign.json', text, `r${i}`);
+    for (const [i, [from, , text]] of manifests.entries()) {
+      damage(from, 'manifest.json', text, `m${i}`);
+    }
+    for (const [i, [from, file, text]] of tables.entries()) damage(from, file, text, `t${i}`);
+    ended = folder.runAll(asked.map(({ args }) => args));
+  });
+
+  it.each([...new Set(asked.map(({ name }) => name))])('%s', (name) => {
+    for (const [i, one] of asked.entries()) {
+      if (one.name !== name) continue;
+      const { code, out, err } = ended[i]!;
+      expect(err, one.args.join(' ')).toMatch(one.why);
+      expect(err).not.toMatch(/\n {4}at |internal fault/);
+      expect([code, out]).toEqual([2, '']);
+    }
   });
 
   it('with something else in the place of a file', () => {
