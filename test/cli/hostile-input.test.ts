@@ -80,15 +80,14 @@ describe.runIf(linux)('a file that is no regular file', () => {
 describe('depth and length', () => {
   it.each([3000, 200, 33])('a path of %i steps', (steps) => {
     const path = Array(steps).fill('a').join('.');
-    refused(
+    const ended = folder.runAll([
       ['check', 'tiny.yaml', '--set', `${path}=1`],
-      /^--set:1:1: error: no path has more than 32/,
-    );
-    refused(['sweep', 'tiny.yaml', '--axis', `${path}=[1]`], MANY_STEPS);
-    refused(
+      ['sweep', 'tiny.yaml', '--axis', `${path}=[1]`],
       ['find', 'tiny.yaml', '--axis', path, '--to', '3', '--objective', 'slowdown < 2'],
-      MANY_STEPS,
-    );
+    ]);
+    expect(ended.map(({ code, out }) => [code, out])).toEqual(Array(3).fill([2, '']));
+    expect(ended[0]!.err).toMatch(/^--set:1:1: error: no path has more than 32/);
+    for (const { err } of ended) expect(err).toMatch(MANY_STEPS);
   });
 
   it.each([
@@ -417,14 +416,16 @@ describe('a damaged directory', () => {
 });
 
 describe('a campaign whose name is an instruction', () => {
-  const submit = (...args: string[]) =>
-    folder.run(['sweep', 'submit', ...args, '--slurm', '--dry-run']);
-  const planned = (out: string) =>
-    expect(folder.run(['sweep', 'plan', 'swept.yaml', '-q', '--out', out]).code).toBe(0);
+  const plan = (out: string) => ['sweep', 'plan', 'swept.yaml', '-q', '--out', out];
+  const submit = (...args: string[]) => ['sweep', 'submit', ...args, '--slurm', '--dry-run'];
+  const planned = (out: string): Ended => {
+    const [first, second] = folder.runAll([plan(out), submit(out)]) as [Ended, Ended];
+    expect(first.code).toBe(0);
+    return second;
+  };
 
   it.each(['a\ntouch PWNED;#', 'a\rb', 'tab\there', 'bell\u0007'])('%j is refused', (name) => {
-    planned(`${name}/c`);
-    const { code, err, out } = submit(`${name}/c`);
+    const { code, err, out } = planned(`${name}/c`);
     expect(err).toMatch(
       /^worldswitch: submit: a path with control characters cannot stand in a script/,
     );
@@ -441,8 +442,7 @@ describe('a campaign whose name is an instruction', () => {
     'a#b',
     'a;b&c',
   ])('%j is quoted', (name) => {
-    planned(name);
-    const { code, out } = submit(name);
+    const { code, out } = planned(name);
     expect(code).toBe(0);
     const [script] = out.split('\n\n#!') as [string];
     // The program is replaced by one that shows its arguments.
@@ -456,7 +456,7 @@ describe('a campaign whose name is an instruction', () => {
     if (/[\s"'#]/.test(name)) expect(log).toMatch(/^".*"$/);
   });
 
-  it.each([
+  const refusedOptions = [
     ['--arra=0-9', '--arra'],
     ['--dep=x', '--dep'],
     ['--w=x', '--w'],
@@ -465,19 +465,27 @@ describe('a campaign whose name is an instruction', () => {
     ['--mem=1G --array=0-2', '--array'],
     ['--arr"ay"=0-2', '--array'],
     ["--comment='a b' --depend=x", '--depend'],
-  ])('option %s of the campaign is refused', (option, named) => {
-    planned('options');
-    const { code, err } = submit('options', `--sbatch=${option}`);
-    expect(err).toContain(`worldswitch: --sbatch: the campaign sets "${named}" itself`);
-    expect(code).toBe(2);
+  ] as const;
+  const taken = [
+    '--account=x',
+    '--deadline=now',
+    '--wait',
+    '-p all',
+    '-t10',
+    '--comment="array of -a"',
+  ];
+  it('refuses options of the campaign, and takes others', () => {
+    const options = [...refusedOptions.map(([option]) => option), ...taken];
+    const [first, ...ended] = folder.runAll([
+      plan('options'),
+      ...options.map((option) => submit('options', `--sbatch=${option}`)),
+    ]) as [Ended, ...Ended[]];
+    expect(first.code).toBe(0);
+    for (const [i, { code, err, out }] of ended.entries()) {
+      const named = refusedOptions[i]?.[1];
+      expect(code, options[i]).toBe(named === undefined ? 0 : 2);
+      if (named === undefined) expect(out).toContain(`#SBATCH ${options[i]}\n`);
+      else expect(err).toContain(`worldswitch: --sbatch: the campaign sets "${named}" itself`);
+    }
   });
-
-  it.each(['--account=x', '--deadline=now', '--wait', '-p all', '-t10', '--comment="array of -a"'])(
-    'option %s is not',
-    (option) => {
-      const { code, out } = submit('options', `--sbatch=${option}`);
-      expect(out).toContain(`#SBATCH ${option}\n`);
-      expect(code).toBe(0);
-    },
-  );
 });
