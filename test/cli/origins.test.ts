@@ -109,6 +109,8 @@ it.each(configs)('every value of %s has an origin that leads to it', (name) => {
     const [kind, preset] = file!.split(' ');
     const source = preset ? join(root, 'configs', `${kind}s`, `${preset}.yaml`) : file!;
     const text = readFileSync(source, 'utf8').split('\n')[Number(line) - 1]!;
+    // A map of which nothing is left: all that stood there is for other schedulers.
+    if (JSON.stringify(value) === '{}') continue;
     // Where a text of several lines begins, its line holds none of it.
     const shown = [value].flat().map((one) => String(one).split('\n')[0]!.split(' ')[0]!);
     const numbers = (text.match(/[\d.]+(e\d+)?/g) ?? []).map(Number);
