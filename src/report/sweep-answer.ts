@@ -24,6 +24,7 @@ import {
   type Verdict,
   verdictOf,
 } from './sweep-limits.ts';
+import { widestGroup } from './sweep-sentence.ts';
 import { groupBy } from './table.ts';
 
 /**
@@ -164,7 +165,7 @@ function configurationsAnswer(sweep: Sweep, lines: readonly Line[], limit: Limit
 function spanAnswer(sweep: Sweep, lines: readonly Line[], shown: Shown): SweepAnswer {
   const { axes } = sweep;
   const several = severalGroups(lines);
-  const found = lines
+  const all = lines
     .flatMap(({ group, points }) =>
       points.flatMap((point) => {
         const one = estimate([...point.samples.values()]);
@@ -172,10 +173,13 @@ function spanAnswer(sweep: Sweep, lines: readonly Line[], shown: Shown): SweepAn
         const labels = axes.flatMap((axis, i) =>
           axis.values.length > 1 ? [valueWords(axis, point.labels[i]!)] : [],
         );
-        return [{ ...one, where: [...labels, ...(several ? [`VMs ${group}`] : [])].join(', ') }];
+        return [
+          { ...one, group, where: [...labels, ...(several ? [`VMs ${group}`] : [])].join(', ') },
+        ];
       }),
     )
     .toSorted((a, b) => a.mean - b.mean);
+  const found = widestGroup(all);
   const [least, most] = [found[0], found.at(-1)];
   if (!least || !most) return { sentence: `No point has a ${shown.words}`, numbers: [] };
   const { unit } = axisScale(shown.name);

@@ -1,4 +1,4 @@
-import { enumerated } from '../base/collections.ts';
+import { enumerated, groupBy } from '../base/collections.ts';
 import { type MeasureName, measures } from '../stats/measures.ts';
 import { estimate } from '../stats/replications.ts';
 import { direction, mainAxis } from '../sweep/compare.ts';
@@ -21,9 +21,9 @@ export interface SweepSentence {
 }
 
 export function sweepSentence({ plan, source, rows, measure, objective }: SweepSentence): string {
-  const own = rows.filter(({ metric }) => metric === measure);
+  const own = widestGroup(rows.filter(({ metric }) => metric === measure));
   if (measure === undefined || own.length === 0) return 'No point of the sweep has a result.';
-  const names = new Names(plan, own);
+  const names = new Names(plan, rows);
   const parts = [
     spanText(measure, own, names),
     pairsText(own, names),
@@ -31,6 +31,23 @@ export function sweepSentence({ plan, source, rows, measure, objective }: SweepS
   ];
   const text = parts.filter((part) => part !== undefined).join('; ');
   return `${text.slice(0, 1).toUpperCase()}${text.slice(1)}.`;
+}
+
+/**
+ * Groups do different work: of several, the rows of the one whose values differ most, by their
+ * ratio; all rows where none has a ratio.
+ */
+export function widestGroup<T extends { readonly group: string; readonly mean: number }>(
+  rows: readonly T[],
+): readonly T[] {
+  const [widest] = [...groupBy(rows, ({ group }) => group).values()]
+    .map((own) => {
+      const means = own.map(({ mean }) => mean);
+      return { own, ratio: Math.max(...means) / Math.min(...means) };
+    })
+    .filter(({ ratio }) => ratio > 0)
+    .toSorted((a, b) => b.ratio - a.ratio);
+  return widest?.own ?? rows;
 }
 
 /** How points are named in a sentence: by the axes that vary, and by group where there are several. */
