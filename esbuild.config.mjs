@@ -6,7 +6,7 @@ import { parseAst } from 'vitest/node';
 /**
  * Makes dist/core.browser.js, which pages get in place of dist/core.js: the same code in one module,
  * without the texts that only `list` and the schema for editors show, and with a zod that makes no JSON
- * Schema. A page is a tenth smaller for it. `npm run build` runs this after the compiler.
+ * Schema and says no more than `Invalid input`. A page is a tenth smaller for it. `npm run build` runs this after the compiler.
  */
 
 const { dependencies } = JSON.parse(await readFile('package.json', 'utf8'));
@@ -62,7 +62,7 @@ function edited(text) {
   return done + text.slice(at);
 }
 
-/** The exports of a module of zod's generator of JSON Schema, none of which does anything. */
+/** The exports of a module of zod's generator of JSON Schema: what it makes refuses, and so does the rest. */
 function refusing(text) {
   const names = parseAst(text)
     .body.filter(({ type }) => type === 'ExportNamedDeclaration')
@@ -73,9 +73,14 @@ function refusing(text) {
     );
   return [
     "function refuse() { throw new Error('worldswitch makes no JSON Schema in a page: use configs/scenario.schema.json'); }",
-    ...names.map((name) => `export const ${name} = refuse;`),
+    ...names.map(
+      (name) => `export const ${name} = ${name.startsWith('create') ? '() => refuse' : 'refuse'};`,
+    ),
   ].join('\n');
 }
+
+/** zod's own sentences: scenario/issues.ts writes better ones, and asks only whether a message is zod's. */
+const MUTE = "export default () => ({ localeError: () => 'Invalid input' });";
 
 const change = (how) => async (args) => ({ contents: how(await readFile(args.path, 'utf8')) });
 
@@ -89,6 +94,7 @@ const lean = {
     }));
     const generator = /[\\/]zod[\\/]v4[\\/]core[\\/](to-json-schema|json-schema-processors)\.js$/;
     onLoad({ filter: generator }, change(refusing));
+    onLoad({ filter: /[\\/]zod[\\/]v4[\\/]locales[\\/]en\.js$/ }, () => ({ contents: MUTE }));
     onLoad({ filter: /\.js$/ }, ({ path }) =>
       path.startsWith(own) ? change(edited)({ path }) : undefined,
     );
@@ -104,8 +110,8 @@ await build({
   // Not `browser`: package.json gives pages the very file that is made here.
   platform: 'neutral',
   target: 'es2023',
-  // Minified by whoever bundles it: twice is larger.
-  minify: false,
+  // No more than that: without blanks `@__PURE__` would go too, and syntax minified twice is larger.
+  minifyIdentifiers: true,
   external: Object.keys(dependencies)
     .filter((name) => name !== 'zod')
     .flatMap((name) => [name, `${name}/*`]),
