@@ -7,7 +7,7 @@ import { numberTables } from './preset-numbers.ts';
 /**
  * What is derived from other files of the repository and committed beside them. The presets become a
  * module, so that the library needs no disk, and another without comments, which pages get in its place
- * (`browser` in package.json); their numbers become tables; the schema becomes a file for editors.
+ * (esbuild.config.mjs); their numbers become tables; the schema becomes a file for editors.
  */
 export interface GeneratedFile {
   /** Relative to the root of the repository. */

@@ -10,7 +10,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hasChromium, launch } from '../support/chromium.ts';
 import { buildPage, snippets } from '../support/page.ts';
-import { linkedPackage, smallYaml, worldswitch } from '../support/program.ts';
+import { linkedPackage, root, smallYaml, worldswitch } from '../support/program.ts';
 
 /** The code of docs/library.md does what is said there: in Node, and in a page opened from a disk. */
 
@@ -70,6 +70,83 @@ it('the whole package makes CSV in a page too, where there is no Buffer', () => 
   expect(page.csv).toBe('run,scope,id,metric,unit,value\nmy,vm,web-0,work,count,3\n');
 });
 
+describe('the module for pages', () => {
+  it('says of faulty scenarios what the module for Node says, word for word', () => {
+    const vms = (web: string) => ({ vms: `[{ name: web, memory: 256MiB, ${web} }]` });
+    const server = 'workload: { kind: web-server }';
+    const host = (more: string) => ({ host: `{ processor: opteron-1354, memory: 2GiB, ${more} }` });
+    const kvm = (more: string) => ({ hypervisor: `{ profile: kvm-2.6.33, ${more} }` });
+    const faulty = [
+      smallYaml({ durtaion: '10ms' }),
+      smallYaml({ duration: 'soon' }),
+      smallYaml({ duration: '0s' }),
+      smallYaml({ name: '[1]' }),
+      smallYaml({ seed: '1.5' }),
+      smallYaml({ sweep: '{ axes: { seed: [] }, replications: 0 }' }),
+      smallYaml(host('pcpus: 0')),
+      smallYaml(host('pcpus: 2000')),
+      smallYaml(host('cpu: { clock: fast, l1d: 3 }')),
+      smallYaml(kvm('mmu: { kind: npt }')),
+      smallYaml(kvm('mmu: { kind: shadow, oos: 7 }')),
+      smallYaml(kvm('scheduler: { kind: credit, timeslice: 1us, boost: maybe }')),
+      smallYaml(kvm('scheduler: { kind: round-robin, slice: 1ms }')),
+      smallYaml(kvm('tags: { kind: asid-generations, asids: 1 }')),
+      smallYaml(kvm('costs: { exitPath: -1, decode: x }')),
+      smallYaml(vms(`${server}, pages: 3MiB, scheduler: { weight: 0, wieght: 1 }`)),
+      smallYaml(vms(`${server}, vcpus: 1.5, pin: 0-3`)),
+      smallYaml(vms('workload: { kind: web-sever }')),
+      smallYaml(vms('workload: { kind: tlb-thrash, pages: 0, stores: 2 }')),
+      smallYaml(vms('workload: { kind: synthetic, regions: [{ name: a, pattern: zipf }] }')),
+      smallYaml(vms('workload: { kind: trace, files: 3 }')),
+      smallYaml({ hypervisor: '{ profile: xen-9 }' }),
+      smallYaml({ vms: '[{ name: web }, { name: web, count: two }]' }),
+      'name: small\nvms: {',
+      '',
+    ];
+    const said = (module: string) =>
+      node(`
+        import { loadScenario } from ${JSON.stringify(pathToFileURL(join(root, 'dist', module)))};
+        const messages = ${JSON.stringify(faulty)}.map((text) => {
+          try {
+            return JSON.stringify(loadScenario(text, { file: 'my.yaml' }));
+          } catch (error) {
+            return error.name + error.message + JSON.stringify(error.diagnostics);
+          }
+        });
+        console.log(JSON.stringify(messages));`);
+    const [inNode] = said('core.js');
+    expect(JSON.parse(inNode!).filter((text: string) => !text.startsWith('ConfigError'))).toEqual(
+      [],
+    );
+    expect(said('core.browser.js')).toEqual([inNode]);
+  });
+
+  it('explains why it makes no JSON Schema', () => {
+    const [vendor, message] = node(`
+      import { scenarioSchema } from ${JSON.stringify(pathToFileURL(join(root, 'dist/core.browser.js')))};
+      console.log(scenarioSchema()['~standard'].vendor);
+      try {
+        scenarioSchema().toJSONSchema();
+      } catch (error) {
+        console.log(error.message);
+      }`);
+    expect(vendor).toBe('zod');
+    expect(message).toMatch(/makes no JSON Schema in a page/);
+  });
+});
+
+it('a page that shows names only bundles no simulator', () => {
+  const contents = `import { exitNames } from 'worldswitch/core'; console.log(exitNames);`;
+  const { outputFiles } = buildSync({
+    stdin: { contents, resolveDir: dir },
+    bundle: true,
+    minify: true,
+    write: false,
+  });
+  expect(outputFiles[0]!.text).not.toContain('web-server');
+  expect(gzipSync(outputFiles[0]!.contents, { level: 9 }).length).toBeLessThan(25_000);
+});
+
 describe('the bundle for a page', () => {
   const script = buildPage(dir);
 
@@ -77,6 +154,19 @@ describe('the bundle for a page', () => {
     const size = gzipSync(script, { level: 9 }).length;
     expect(size).toBeGreaterThan(100_000);
     expect(size).toBeLessThan(160_000);
+  });
+
+  it('is below 155 kB when it loads and runs scenarios only', () => {
+    const contents = `
+      import { loadScenario, runScenario } from 'worldswitch/core';
+      onmessage = async ({ data }) => postMessage(await runScenario(loadScenario(data, {})));`;
+    const { outputFiles } = buildSync({
+      stdin: { contents, resolveDir: dir },
+      bundle: true,
+      minify: true,
+      write: false,
+    });
+    expect(gzipSync(outputFiles[0]!.contents, { level: 9 }).length).toBeLessThan(155_000);
   });
 
   it('holds the presets without their comments', () => {
