@@ -1,13 +1,23 @@
 import { defineConfig } from 'vitest/config';
 
+/** Replaces a module, which nobody else may see. */
+const ALONE = 'test/conformance/second-mode.test.ts';
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
     globalSetup: ['test/support/build.ts'],
     testTimeout: 120_000,
     hookTimeout: 120_000,
     maxWorkers: 2,
     // The built program is run as it is.
     server: { deps: { external: [/\/dist\//] } },
+    projects: [
+      {
+        extends: true,
+        // Files share what they import, which takes long to load.
+        test: { name: 'shared', include: ['test/**/*.test.ts'], exclude: [ALONE], isolate: false },
+      },
+      { extends: true, test: { name: 'alone', include: [ALONE] } },
+    ],
   },
 });
