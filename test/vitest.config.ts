@@ -8,7 +8,8 @@ export default defineConfig({
     globalSetup: ['test/support/build.ts'],
     testTimeout: 120_000,
     hookTimeout: 120_000,
-    maxWorkers: 2,
+    // For two cores: some tests wait for others' programs, a cluster among them.
+    maxWorkers: 3,
     // The built program is run as it is.
     server: { deps: { external: [/\/dist\//] } },
     projects: [

@@ -73,7 +73,7 @@ function expectEnded({ code, signal }: Ended): void {
 }
 
 describe('a signal', () => {
-  const moments = [0, 40, 90, 150, 220, 300, 400, 550, 800, 1300];
+  const moments = [0, 40, 110, 200, 300, 500, 900];
 
   it.each(moments)('%i ms after the start ends a run', async (moment) => {
     const signal = moments.indexOf(moment) % 2 === 0 ? 'SIGINT' : 'SIGTERM';
@@ -83,22 +83,19 @@ describe('a signal', () => {
     expect(existsSync(join(folder.path, 'run'))).toBe(false);
   });
 
-  it.each([150, 600, 2000])(
-    '%i ms after the start ends the planning of a sweep',
-    async (moment) => {
-      for (const args of [
-        ['sweep', 'many.yaml', '-q', '--out', 'planned'],
-        ['check', 'many.yaml', '-q'],
-        ['sweep', 'many.yaml', '--dry-run'],
-      ]) {
-        const ended = await signalled(args, [moment], 'SIGTERM');
-        expectEnded(ended);
-        expect(ended.took).toBeLessThan(8000);
-      }
-    },
-  );
+  it.each([150, 1200])('%i ms after the start ends the planning of a sweep', async (moment) => {
+    for (const args of [
+      ['sweep', 'many.yaml', '-q', '--out', 'planned'],
+      ['check', 'many.yaml', '-q'],
+      ['sweep', 'many.yaml', '--dry-run'],
+    ]) {
+      const ended = await signalled(args, [moment], 'SIGTERM');
+      expectEnded(ended);
+      expect(ended.took).toBeLessThan(8000);
+    }
+  });
 
-  it.each([300, 900, 1800])('%i ms after the start ends a search', async (moment) => {
+  it.each([300, 1200])('%i ms after the start ends a search', async (moment) => {
     const ended = await signalled(['find', 'question.yaml', '-q', '--out', 'search'], [moment]);
     expectEnded(ended);
     expect(ended.took).toBeLessThan(8000);
