@@ -200,8 +200,14 @@ describe('sizes', () => {
     ],
   ])('of %s are compared before work in proportion is done', (_, text, why) => {
     folder.write('large.yaml', head + text);
-    refused(['check', 'large.yaml'], why);
-    refused([text.includes('sweep') ? 'sweep' : 'run', 'large.yaml'], why);
+    const ended = folder.runAll([
+      ['check', 'large.yaml'],
+      [text.includes('sweep') ? 'sweep' : 'run', 'large.yaml'],
+    ]);
+    for (const { code, out, err } of ended) {
+      expect(err).toMatch(why);
+      expect([code, out]).toEqual([2, '']);
+    }
   });
 });
 

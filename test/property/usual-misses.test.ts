@@ -7,6 +7,7 @@ import { Pte } from '../../src/machine/page-tables.ts';
 import { Cause } from '../../src/stats/leaves.ts';
 import { BareCore } from '../support/bare-core.ts';
 import fc from '../support/property.ts';
+import { runs } from '../support/scenarios.ts';
 
 /** Misses handled in one piece against the same misses handled step by step. */
 const SMALL = [
@@ -111,7 +112,7 @@ describe('usual misses', () => {
           single.dispose();
         }
       }),
-      { numRuns: 100 },
+      { numRuns: runs(60) },
     );
   });
 });
