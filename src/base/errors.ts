@@ -54,8 +54,8 @@ export class MemoryError extends Error {
 }
 
 /**
- * `file:line:column: error: message — suggestion`, then the source line with a caret. Of what has no
- * lines: `worldswitch: directory: message — suggestion`.
+ * `file:line:column: error: message — suggestion`, then the source line with a caret. Of what has
+ * no lines: `worldswitch: directory: message — suggestion`.
  */
 export function formatDiagnostic(diagnostic: Diagnostic): string {
   const { place, message, suggestion, excerpt } = diagnostic;

@@ -2,8 +2,8 @@ import * as z from 'zod';
 
 /**
  * One policy: what it is called, what it takes, how it is made. A policy is one file that exports a
- * definition and one line in its folder's `index.ts`; schema, `worldswitch list` and the conformance
- * tests follow from that list.
+ * definition and one line in its folder's `index.ts`; schema, `worldswitch list` and the
+ * conformance tests follow from that list.
  */
 export interface Definition<T, Deps, P extends z.ZodObject = z.ZodObject> {
   /** The word used in YAML, kebab-case. */

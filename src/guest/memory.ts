@@ -31,7 +31,7 @@ export class GuestMemory {
   readonly references: Uint16Array;
   readonly #free: number[] = [];
   readonly #freeBlocks: number[] = [];
-  /** Frames that were never handed out come from the first segment that has any. */
+  /** Frames that were never handed out come from the first segment with free ones. */
   readonly #segments: Segment[];
   /** Pages of 1 GiB that are reserved and free, and those that have ever been handed out. */
   readonly #freeHuge: number[] = [];

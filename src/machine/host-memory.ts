@@ -42,8 +42,8 @@ export class HostMemory {
   }
 
   /**
-   * One frame, on `node` while it has any, else on the next. Throws ModelError when the host is
-   * full.
+   * One frame, on `node` while some are left there, else on the next. Throws ModelError when the
+   * host is full.
    */
   take(node: number, vm: number): number {
     for (let i = 0; i < this.nodes; i++) {

@@ -198,7 +198,7 @@ export function runBlock(core: Core, limit: number): Stop {
       const vpn = itemPages[p]!;
       const op = itemOps[p]! & 255;
       const side = op === FETCH ? SIDE_I : SIDE_D;
-      // To the compiler, the result of a call has any type, and so would the variable that it is
+      // To the compiler, a call can return every type, and so could the variable that it is
       // assigned to.
       const usual =
         (entry !== 0

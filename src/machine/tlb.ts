@@ -28,11 +28,12 @@ import { hash as hash_, unhash as unhash_ } from './hash.ts';
  * comes up from the second is not copied. An array (one level, one page size or several that share
  * it) is sets of entries, and a set is in one of two forms:
  *
- * - A list through `NEXT` and `PREV`, both ways and back to the set itself, which is its home and counts in `CHAIN` the ways that
- *   are empty. It costs the same for any number of ways. What links an entry of the second level are the words of
- *   another number, as far on as the array says.
- * - A row, for a second level of four ways, the usual one: its entries, most recent first, are `NEXT`, `PREV`, `HOME` and `CHAIN` of the
- *   set, empty ways last. It leaves alone the entries themselves, most of which are cold.
+ * - A list through `NEXT` and `PREV`, both ways and back to the set itself, which is its home and
+ *   counts in `CHAIN` the ways that are empty. It costs the same for any number of ways. What links
+ *   an entry of the second level are the words of another number, as far on as the array says.
+ * - A row, for a second level of four ways, the usual one: its entries, most recent first, are
+ *   `NEXT`, `PREV`, `HOME` and `CHAIN` of the set, empty ways last. It leaves alone the entries
+ *   themselves, most of which are cold.
  */
 // Imported constants are bound to module-level ones: the compiler folds those, but loads an
 // imported binding at each use (docs/decisions/0003).

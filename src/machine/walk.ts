@@ -20,22 +20,23 @@ import {
 } from './ways.ts';
 
 /**
- * HOT. Page walks: one-dimensional (native and shadow tables) and two-dimensional (guest tables through
- * nested ones). Tables are real, so a walk reads real entries of real cache lines.
+ * HOT. Page walks: one-dimensional (native and shadow tables) and two-dimensional (guest tables
+ * through nested ones). Tables are real, so a walk reads real entries of real cache lines.
  *
- * The page-walk cache holds entries of the upper levels, of guest and nested tables alike (and, on request, the leaves
- * of nested ones), tagged by address and ASID; a walk descends through it level by level, since the address of an entry is only
- * known from the one above (Barr et al. 2010 class AMD's design as a unified page table cache). The
- * nested TLB maps the frames of guest *tables* to host frames, by nested page; the final guest address always takes the
- * nested walk (Bhargava et al. 2008). So a warm 4K walk is overhead + 3 hits + 1 read natively, and
- * overhead + 4 nested-TLB hits + 6 hits + 2 reads nested.
+ * The page-walk cache holds entries of the upper levels, of guest and nested tables alike (and, on
+ * request, the leaves of nested ones), tagged by address and ASID; a walk descends through it level
+ * by level, since the address of an entry is only known from the one above (Barr et al. 2010 class
+ * AMD's design as a unified page table cache). The nested TLB maps the frames of guest *tables* to
+ * host frames, by nested page; the final guest address always takes the nested walk (Bhargava et
+ * al. 2008). So a warm 4K walk is overhead + 3 hits + 1 read natively, and overhead + 4 nested-TLB
+ * hits + 6 hits + 2 reads nested.
  *
- * Results are left in the core: `walkFrame`, `walkSize`, `walkFlags`, `walkSlot`; cycles are added to
- * `walkGuest` and `walkNested`.
+ * Results are left in the core: `walkFrame`, `walkSize`, `walkFlags`, `walkSlot`; cycles are added
+ * to `walkGuest` and `walkNested`.
  */
 const H = heap;
-// Imported constants are bound to module-level ones: the compiler folds those, but loads an imported
-// binding at each use (docs/decisions/0003).
+// Imported constants are bound to module-level ones: the compiler folds those, but loads an
+// imported binding at each use (docs/decisions/0003).
 const FRAME = FRAME_;
 const findWay = findWay_;
 const WAY_FRAME = WAY_FRAME_;
@@ -61,7 +62,10 @@ const {
 
 const { None: NO_FAULT, Table: TABLE_FAULT, Nested: NESTED_FAULT } = Fault_;
 
-/** Reads an entry that the page-walk cache lacks, and puts it there at time `now`. Returns the cycles. */
+/**
+ * Reads an entry that the page-walk cache lacks, and puts it there at time `now`. Returns the
+ * cycles.
+ */
 const cacheMiss = (
   core: Core,
   slot: number,
@@ -233,7 +237,10 @@ const nestedWalk = (core: Core, frame: number, write: number): number => {
   return found;
 };
 
-/** Host frame of a guest table frame that lies in a large nested page which the nested TLB holds, or -1. */
+/**
+ * Host frame of a guest table frame that lies in a large nested page which the nested TLB holds, or
+ * -1.
+ */
 const largeTableFrame = (core: Core, gfn: number): number => {
   const frames = FRAME;
   const uses = USED;
@@ -252,8 +259,8 @@ const largeTableFrame = (core: Core, gfn: number): number => {
 };
 
 /**
- * Host frame of a guest table frame for which the nested TLB has no entry of 4 KiB; -1 if the nested table has none
- * either. An entry covers what one nested page does.
+ * Host frame of a guest table frame for which the nested TLB has no entry of 4 KiB; -1 if the
+ * nested table has none either. An entry covers what one nested page does.
  */
 const tableFrameMiss = (core: Core, gfn: number): number => {
   const h = H;

@@ -50,7 +50,9 @@ export function widestGroup<T extends { readonly group: string; readonly mean: n
   return widest?.own ?? rows;
 }
 
-/** How points are named in a sentence: by the axes that vary, and by group where there are several. */
+/**
+ * How points are named in a sentence: by the axes that vary, and by group where there are several.
+ */
 class Names {
   readonly axes: readonly { readonly path: string; readonly values: readonly string[] }[];
   readonly columns: readonly string[];

@@ -18,7 +18,9 @@ export interface TextTable {
 const MAX_NAME = 28;
 const GAP = '  ';
 
-/** Columns two blanks apart, without line ends. Names, in the first column, are cut at `maxName`. */
+/**
+ * Columns two blanks apart, without line ends. Names, in the first column, are cut at `maxName`.
+ */
 export function textTable(
   columns: readonly Column[],
   rows: readonly (readonly string[])[],

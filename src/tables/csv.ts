@@ -137,7 +137,9 @@ const tables: Readonly<Record<string, RunTable>> = {
 
 export const runTableNames: readonly string[] = Object.keys(tables);
 
-/** The tables of a run by file name; evictions.csv and slices.csv only where they were asked for. */
+/**
+ * The tables of a run by file name; evictions.csv and slices.csv only where they were asked for.
+ */
 export function runTables(result: RunResult, run?: string): Map<string, Iterable<string>> {
   const absent = [
     ...(result.evictions ? [] : ['evictions.csv']),

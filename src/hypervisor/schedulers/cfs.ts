@@ -19,7 +19,9 @@ const MIGRATION_COST_PS = 500e6;
 const BALANCE_PS = 64e9;
 /** Its load is too far from its own above this ratio: imbalance_pct of a scheduling domain. */
 const IMBALANCE = 1.25;
-/** Shares of a group per unit of `weight`: the default of a VM stands for the default of a group. */
+/**
+ * Shares of a group per unit of `weight`: the default of a VM stands for the default of a group.
+ */
 const SHARES = NICE_0 / 256;
 
 const params = z.object({
@@ -39,12 +41,13 @@ const params = z.object({
 type Params = z.output<typeof params>;
 
 /**
- * The completely fair scheduler of Linux, under which a vCPU of KVM is a thread (kernel/sched_fair.c):
- * the vCPU with the least virtual time runs, for its part of a period that all share. Turns end at
- * host ticks only. Who wakes up is put back a little in virtual time, and preempts whoever is ahead
- * of it by more than a granularity. Each VM is a control group, as libvirt makes them: weights are
- * per VM, not per vCPU. Left out: next buddies and wake_affine, which need to know who wakes whom;
- * shares of a group that runs on several pCPUs follow at once instead of after 0.25 ms.
+ * The completely fair scheduler of Linux, under which a vCPU of KVM is a thread
+ * (kernel/sched_fair.c): the vCPU with the least virtual time runs, for its part of a period that
+ * all share. Turns end at host ticks only. Who wakes up is put back a little in virtual time, and
+ * preempts whoever is ahead of it by more than a granularity. Each VM is a control group, as
+ * libvirt makes them: weights are per VM, not per vCPU. Left out: next buddies and wake_affine,
+ * which need to know who wakes whom; shares of a group that runs on several pCPUs follow at once
+ * instead of after 0.25 ms.
  */
 export const cfs: SchedulerDefinition<typeof params> = {
   name: 'cfs',

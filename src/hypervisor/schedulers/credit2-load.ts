@@ -52,7 +52,9 @@ export class LoadAverages {
     this.#load[to]! += load;
   }
 
-  /** As Xen: weighted by what part of the window has passed, and the load itself after all of it. */
+  /**
+   * As Xen: weighted by what part of the window has passed, and the load itself after all of it.
+   */
   #upTo(at: number, now: Cycles): number {
     const passed = Math.max(0, now - this.#since[at]!);
     const part = Math.min(1, passed / this.#window);

@@ -21,7 +21,9 @@ const HOST_PS = 2000e9;
 const LOOKS_AT = 4;
 /** Cpu.CoschedPollUsec: how often the VMkernel looks round. */
 const POLL_PS = 1e9;
-/** Cpu.LimitEnforcementThreshold: so far over its limit a VM is stopped, for a quantum (assumed). */
+/**
+ * Cpu.LimitEnforcementThreshold: so far over its limit a VM is stopped, for a quantum (assumed).
+ */
 const LIMIT_PS = 200e9;
 /** Cpu.CreditAgePeriod. */
 const AGE_PS = 3000e9;
@@ -35,7 +37,8 @@ const AGE_PS = 3000e9;
  * when it wakes. A pCPU has its own queue and fetches from others when it idles and every 20 ms
  * (2 s from other sockets). The algorithm is not public: this is one that agrees with the resource
  * guides and with the settings that ESXi lists; preemption as soon as the one that woke is further
- * behind, and lag counted from the least virtual time, are assumed. Co-scheduling does not arise: guests have one vCPU.
+ * behind, and lag counted from the least virtual time, are assumed. Co-scheduling does not arise:
+ * guests have one vCPU.
  */
 export const esx: SchedulerDefinition<typeof params, typeof vmParams> = {
   name: 'esx',
@@ -207,7 +210,9 @@ class Esx implements Scheduler {
     return first;
   }
 
-  /** A vCPU of another pCPU: any when this one idles, else one that is further behind than `own`. */
+  /**
+   * A vCPU of another pCPU: any when this one idles, else one that is further behind than `own`.
+   */
   #fetch(pcpu: PcpuId, own: VcpuId, now: Cycles): VcpuId {
     const { pcpuCount, pcpusPerSocket } = this.#host;
     const near = now - this.#fetchedNear[pcpu]! >= this.#socketPeriod;

@@ -81,8 +81,8 @@ export interface SchedulerHost<V = object> {
   /** Cycles the vCPU on `pcpu` has run since it was last charged, at `now`; 0 when idle. */
   ranSinceCharge(pcpu: PcpuId, now: Cycles): Cycles;
   /**
-   * A scheduling pass on `pcpu` soon: after an IPI, also when its own events ask for it; from within
-   * its own pass, as soon as that is over. Asking twice is asking once.
+   * A scheduling pass on `pcpu` soon: after an IPI, also when its own events ask for it; from
+   * within its own pass, as soon as that is over. Asking twice is asking once.
    */
   resched(pcpu: PcpuId): void;
   /** Calls `task` every `period` cycles from now on. */
