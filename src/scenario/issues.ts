@@ -98,7 +98,9 @@ function reportUnknownKeys(
   for (const name of issue.keys) {
     if (findings.full) return;
     const place = present.get(name)?.key ?? node.place;
-    const guess = didYouMean(name, free.length > 0 ? free : allowed);
+    // An option may mean a key that is there already, to replace its value.
+    const all = place.file.startsWith('--') || free.length === 0;
+    const guess = didYouMean(name, all ? allowed : free);
     findings.add(
       place,
       `unknown key "${name}" in ${showPath(root, path)}`,

@@ -34,6 +34,11 @@ function fault(...set: readonly AnySetting[]): string {
 }
 
 describe('an axis as it is typed', () => {
+  it('suggests a key of the file, which it may replace', () => {
+    expect(fault(axis('vms.web.cuont=1,2'))).toContain('did you mean "count"?');
+    expect(fault(axis('host.pcpsu=1,2'))).toContain('did you mean "pcpus"?');
+  });
+
   it.each([
     ['vms.web.count=1,2,4', ['1', '2', '4']],
     ['vms.web.count=1..4', ['1', '2', '3', '4']],
