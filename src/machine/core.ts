@@ -178,13 +178,13 @@ export class Core {
   // Loss records.
   readonly vmOf: Int32Array;
   readonly vcpuCount: number;
-  /** Current sequence of each vCPU: `seqs + vcpu * 2 + (global ? 1 : 0)`. */
-  readonly seqs: number;
-  /** Whether anything was filled since the sequence began. */
-  readonly filled: number;
+  /** Open sequence of each vCPU, or 0: `sequences + vcpu * 2 + (global ? 1 : 0)`. */
+  readonly sequences: number;
+  sequenceCount = 0;
+  /** By sequence: what ended it, `Cold` while it is open. */
+  causeOf = new Uint8Array(64);
   lossI: Int32Array;
   lossD: Int32Array;
-  readonly causeLog: Uint8Array[];
   flushes = 0;
 
   constructor(
@@ -258,12 +258,9 @@ export class Core {
     this.vmOf = state.vmOf;
     this.vcpuCount = state.vcpuCount;
     // One more owner than there are vCPUs: the host, whose entries are never recorded.
-    this.seqs = take(state.vcpuCount * 2 + 2);
-    this.filled = take(state.vcpuCount * 2 + 2);
-    H.fill(1, this.seqs, this.seqs + state.vcpuCount * 2);
+    this.sequences = take(state.vcpuCount * 2 + 2);
     this.lossI = new Int32Array(state.tables.entries.length);
     this.lossD = new Int32Array(state.tables.entries.length);
-    this.causeLog = Array.from({ length: state.vcpuCount * 2 }, () => new Uint8Array(64));
   }
 
   get now(): number {

@@ -1,9 +1,8 @@
 import type { Cause } from '../stats/leaves.ts';
 import { type Core, SIDE_I } from './core.ts';
-import { ARRAYS, FLAGS, KEY, LARGE, RESIDENT, SEQ, SLOT, TAG } from './entries.ts';
+import { ARRAYS, FLAGS, KEY, LARGE, RESIDENT, SLOT, TAG } from './entries.ts';
 import { find } from './hash.ts';
-import { heap } from './heap.ts';
-import { endSequence } from './loss.ts';
+import { endSequence, isLive } from './loss.ts';
 import { Pte } from './page-tables.ts';
 import { drop } from './tlb.ts';
 import { reset } from './tlb-build.ts';
@@ -13,8 +12,6 @@ import { discard, emptyWalkCache, type WalkCache } from './walk-cache.ts';
  * Flushes of a core's TLBs and walk caches. Each says why it happens, and which vCPUs' loss records
  * it ends (loss.ts).
  */
-const H = heap;
-
 /** An ASID without the address-space number above it. */
 const ASID_MASK = 0xffff;
 /** The ASID in the tag of a TLB entry. */
@@ -136,12 +133,9 @@ export function invalidateRange(core: Core, start: number, pages: number, cause:
   flushWalkCache(core, core.pwc, core.asid);
 }
 
-/** Drops one entry of the current vCPU and records why. */
+/** Drops one entry and records why, unless a flush came first. */
 function invalidate(core: Core, side: number, e: number, cause: Cause): void {
-  const global = (FLAGS[e]! & Pte.Global) !== 0 ? 1 : 0;
-  if (H[core.seqs + core.vcpu * 2 + global] === SEQ[e]) {
-    (side === SIDE_I ? core.lossI : core.lossD)[SLOT[e]!] = -cause;
-  }
+  if (isLive(core, e)) (side === SIDE_I ? core.lossI : core.lossD)[SLOT[e]!] = -cause;
   drop(core.tlbs[side]!, e);
 }
 

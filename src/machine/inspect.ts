@@ -1,6 +1,7 @@
 import { type Core, SIDE_D, SIDE_I } from './core.ts';
-import { FLAGS, FRAME, IN_L2, KEY, OWNER_SHIFT, SEQ, TAG } from './entries.ts';
+import { FLAGS, FRAME, IN_L2, KEY, OWNER_SHIFT, TAG } from './entries.ts';
 import { heap } from './heap.ts';
+import { isLive } from './loss.ts';
 import { Pte } from './page-tables.ts';
 import { firstFrameOf, occupied } from './walk-cache.ts';
 
@@ -25,13 +26,6 @@ export function undrained(core: Core, counter: number): number {
 function* tlbEntries(core: Core, side: number): Generator<number> {
   const { first, end } = core.tlbs[side]!;
   for (let e = first; e < end; e++) if (TAG[e] !== -1) yield e;
-}
-
-/** Not under a tag that its vCPU has given up. */
-function isLive(core: Core, entry: number): boolean {
-  const flags = FLAGS[entry]!;
-  const global = (flags & Pte.Global) >> 4;
-  return heap[core.seqs + (flags >>> OWNER_SHIFT) * 2 + global] === SEQ[entry];
 }
 
 /**

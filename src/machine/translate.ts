@@ -24,7 +24,7 @@ import { Fault as Fault_ } from './fault.ts';
 import { forget } from './flush.ts';
 import { find as find_ } from './hash.ts';
 import { heap } from './heap.ts';
-import { causeSince, growLoss } from './loss.ts';
+import { beginSequence, growLoss } from './loss.ts';
 import { Pte as Pte_, STORE_OK as STORE_OK_ } from './page-tables.ts';
 import {
   create as create_,
@@ -96,8 +96,8 @@ const lose = (core: Core, side: number, entry: number): void => {
   const h = H;
   const flags = flagsOf[entry]!;
   const owner = flags >>> OWNER_SHIFT;
-  const sequence = (core.seqs + (owner << 1) + ((flags & GLOBAL) >> 4)) | 0;
-  if (h[sequence] !== seqs[entry]) return;
+  const open = (core.sequences + (owner << 1) + ((flags & GLOBAL) >> 4)) | 0;
+  if (h[open] !== seqs[entry]) return;
   const vm = core.vmOf[owner]!;
   if (core.tlbEvictions !== 0) {
     const at = core.tlbEvictions + (vm + 1) * core.evictionRows + core.vm + 1;
@@ -269,21 +269,19 @@ const walkAndFill = (
   const slot = core.walkSlot;
   if (slot >= core.lossD.length) growLoss(core);
   const loss = side === SIDE_I ? core.lossI : core.lossD;
-  const record = loss[slot]!;
   const flags = (core.walkFlags & 0x7f) | (core.vcpu << OWNER_SHIFT);
-  const sequence = ((core.vcpu << 1) + ((flags & GLOBAL) >> 4)) | 0;
-  const seq = h[(core.seqs + sequence) | 0]!;
-  loss[slot] = (seq << 1) | (sequence & 1);
-  h[(core.filled + sequence) | 0] = 1;
+  const open = (core.sequences + (core.vcpu << 1) + ((flags & GLOBAL) >> 4)) | 0;
+  let sequence = h[open]!;
+  if (sequence === 0) sequence = beginSequence(core, open);
+  const record = loss[slot]!;
+  loss[slot] = sequence;
 
   if (needsRight) {
     chargeWalk(core, Cause.Dirty);
     h[counters + K.dirty_walks] = h[counters + K.dirty_walks]! + 1;
   } else {
-    // Why the walk was needed: not held since the run began, still held when it was filled elsewhere, or lost.
-    let cause: number = Cause.Cold;
-    if (record < 0) cause = -record;
-    else if (record > 0) cause = causeSince(core, record);
+    // Never held, held elsewhere still, or lost since.
+    const cause = record < 0 ? -record : core.causeOf[record]!;
     chargeWalk(core, cause);
     const tally = core.walkCauses + cause;
     h[tally] = h[tally]! + 1;
@@ -311,7 +309,7 @@ const walkAndFill = (
   frames[entry] = frame;
   flagsOf[entry] = flags;
   slots[entry] = slot;
-  seqs[entry] = seq;
+  seqs[entry] = sequence;
   if (core.victimFill === 0 && core.present[first + 6 + size] !== 0) {
     admit(core, IN_L2, first, entry);
   }

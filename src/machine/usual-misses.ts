@@ -207,11 +207,9 @@ export const walkAndReplace = (core: Core, page: number, side: number, write: nu
   const loss = side === SIDE_I ? core.lossI : core.lossD;
   if (lost >= loss.length) return 0;
   const record = loss[lost]!;
-  const global = (entry & GLOBAL) >> 4;
-  const sequence = (core.seqs + (core.vcpu << 1) + global) | 0;
-  const seq = h[sequence]!;
-  const held = (seq << 1) | global;
-  if (record > 0 && record !== held) return 0;
+  const sequences = (core.sequences + (core.vcpu << 1)) | 0;
+  const sequence = h[(sequences + ((entry & GLOBAL) >> 4)) | 0]!;
+  if (sequence === 0 || (record > 0 && record !== sequence)) return 0;
 
   const counters = core.counters;
   const cause = record < 0 ? -record | 0 : COLD;
@@ -250,12 +248,11 @@ export const walkAndReplace = (core: Core, page: number, side: number, write: nu
   h[misses] = h[misses]! + 1;
   const walks = (core.walkCauses + cause) | 0;
   h[walks] = h[walks]! + 1;
-  loss[lost] = held;
+  loss[lost] = sequence;
   // The replaced entry is lost, unless it was flushed already.
-  if (h[(core.seqs + (core.vcpu << 1) + ((gone & GLOBAL) >> 4)) | 0] === seqs[victim]) {
+  if (h[(sequences + ((gone & GLOBAL) >> 4)) | 0] === seqs[victim]) {
     loss[slots[victim]!] = -CAPACITY;
   }
-  h[(sequence - core.seqs + core.filled) | 0] = 1;
 
   const heads = headsOf[first]!;
   unhash(heads, core.tlbShift, victim);
@@ -263,7 +260,7 @@ export const walkAndReplace = (core: Core, page: number, side: number, write: nu
   flagsOf[victim] = (entry & allowed) | own | IN_L1 | IN_L2;
   frames[victim] = frame;
   slots[victim] = lost;
-  seqs[victim] = seq;
+  seqs[victim] = sequence;
   putInRow(row, victim);
   replaceInList(home, oldest, victim);
   return victim;

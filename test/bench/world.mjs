@@ -88,7 +88,7 @@ function worldOf({ machine, scenario, members }) {
     caches.l3.size / 64 / caches.l3.ways,
     caches.l3.hitCycles,
     processor.memory.localCycles,
-    heap[core.seqs + vcpu * 2],
+    heap[core.sequences + vcpu * 2],
     mixer.position,
   ];
   const visits = [];
