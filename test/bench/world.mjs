@@ -96,7 +96,7 @@ function worldOf({ machine, scenario, members }) {
     caches.l3.size / 64 / caches.l3.ways,
     caches.l3.hitCycles,
     processor.memory.localCycles,
-    heap[core.sequences + vcpu * 2],
+    heap[core.loss.sequences + vcpu * 2],
     mixer.position,
   ];
   const visits = [];
@@ -105,19 +105,19 @@ function worldOf({ machine, scenario, members }) {
     if ((item[1] & 255) < 8) visits.push(...item);
   }
   // Data side only: the streams fetch nothing.
-  const { arrays, first, end } = core.tlbs[1];
+  const { arrays, first, end } = core.tlb.sides[1];
   return [
     parameters,
     tables.entries.slice(0, nodes << 9),
     tables.frame.slice(0, nodes),
     tables.mirror.slice(0, nodes),
-    core.lossD.slice(0, nodes << 9),
+    core.loss.data.slice(0, nodes << 9),
     arrays.map((array) => (array === null ? -1 : arrays.indexOf(array))),
     ...arrays.map((array, i) => (array === null ? [] : contents(array, i < 3 ? 0 : end - first))),
-    walkCache(core.pwc),
-    walkCache(core.ntlb),
-    heap.slice(core.l2Newest, core.l2Newest + caches.l2.size / 64),
-    heap.slice(core.l3Tags, core.l3Tags + caches.l3.size / 64),
+    walkCache(core.walker.pwc),
+    walkCache(core.walker.ntlb),
+    heap.slice(core.caches.l2Newest, core.caches.l2Newest + caches.l2.size / 64),
+    heap.slice(core.caches.l3Tags, core.caches.l3Tags + caches.l3.size / 64),
     memory.lineState,
     memory.owner,
     mixer.words,

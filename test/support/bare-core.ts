@@ -61,7 +61,7 @@ export class BareCore {
       port: {
         onWalkFault: (core, vpn, _, fault) =>
           fault === Fault.Nested
-            ? this.#map(core.nestedRoot, core.faultFrame)
+            ? this.#map(core.nestedRoot, core.walker.faultFrame)
             : this.#map(core.root, vpn),
       },
       space: 0,
@@ -133,8 +133,8 @@ export class BareCore {
 
   /** Lets the core forget the ways of earlier walks, so that the next ones look at each table. */
   forgetWays(): void {
-    WAY_ROOT.fill(0, this.core.ways, this.core.ways + WAYS);
-    WAY_ROOT.fill(0, this.core.nestedWays, this.core.nestedWays + WAYS);
+    WAY_ROOT.fill(0, this.core.walker.ways, this.core.walker.ways + WAYS);
+    WAY_ROOT.fill(0, this.core.walker.nestedWays, this.core.walker.nestedWays + WAYS);
   }
 
   /** Takes up a vCPU, tagged by its number. */
@@ -156,7 +156,7 @@ export class BareCore {
   /** Misses of the first and of the second level, of both sides, since the last `count`. */
   get missesSoFar(): [number, number] {
     const at = this.core.counters;
-    this.core.deriveCounters();
+    this.core.accounts.derive();
     return [
       heap[at + K.l1i_misses]! + heap[at + K.l1d_misses]!,
       heap[at + K.l2i_misses]! + heap[at + K.l2d_misses]!,

@@ -300,7 +300,7 @@ export class TwoMachines {
     const frameBase = kind === 'native' ? (vm + 1) * GIB : 0;
     const common = { vcpu, vm, frameBase, cpiQ8: 300 + vm, exposedQ8: 200 };
     const onWalkFault = (core: Core, page: number, _write: boolean, fault: Fault) =>
-      VERDICTS[fast.mend(page, fault === Fault.Nested ? core.faultFrame : undefined)];
+      VERDICTS[fast.mend(page, fault === Fault.Nested ? core.walker.faultFrame : undefined)];
     const port = (page: number, _write: boolean, fault: PlainFault) =>
       plain.mend(page, fault.nested);
     const nestedRoot = fast.nested ?? 0;
@@ -391,7 +391,7 @@ export class TwoMachines {
   differences(): string[] {
     return this.#fast.cores.flatMap((fast, id) => {
       const plain = this.#plain[id]!;
-      fast.deriveCounters();
+      fast.accounts.derive();
       const pairs: [string, number, number][] = [
         ['cycles', fast.time, plain.leaves.reduce((sum, cycles) => sum + cycles, 0)],
       ];

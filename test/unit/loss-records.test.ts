@@ -139,7 +139,7 @@ describe('sequences without end', () => {
     expect(walks(B, FIRST + 99)).toEqual(['migration']);
     expect(walks(B, FIRST + 98)).toEqual(['shootdown']);
     expect(walks(B, FIRST + 97)).toEqual(['cr3']);
-    expect(bare.core.sequenceCount).toBeGreaterThan(600);
+    expect(bare.core.loss.count).toBeGreaterThan(600);
   });
 
   it('are numbered anew before there are too many, and nothing is forgotten', () => {
@@ -150,14 +150,14 @@ describe('sequences without end', () => {
     // One page that is held, one under a tag that was given up, and one that was lost.
     walks(A, 3, 4);
     abandon(bare.core, A, Cause.AsidExhausted);
-    const { sequenceCount } = bare.core;
-    bare.core.sequenceCount = MOST_SEQUENCES - 5;
-    bare.core.causeOf = Uint8Array.from({ length: MOST_SEQUENCES }, (_, i) =>
-      i <= sequenceCount ? bare.core.causeOf[i]! : Cause.Cold,
+    const { count } = bare.core.loss;
+    bare.core.loss.count = MOST_SEQUENCES - 5;
+    bare.core.loss.causeOf = Uint8Array.from({ length: MOST_SEQUENCES }, (_, i) =>
+      i <= count ? bare.core.loss.causeOf[i]! : Cause.Cold,
     );
     bare.enter(A);
     cycle(12);
-    expect(bare.core.sequenceCount).toBeLessThan(20);
+    expect(bare.core.loss.count).toBeLessThan(20);
     expect(walks(B, 1)).toEqual([]);
     expect(walks(B, 2)).toEqual(['invlpg']);
     expect(walks(B, 3)).toEqual(['asid-exhausted']);
