@@ -67,6 +67,8 @@ export const ExitReason = {
   Intr: 6,
   Ioio: 7,
   ApicAccess: 8,
+  /** A store to a page that the dirty log protects. */
+  DirtyLog: 9,
 } as const;
 export type ExitReason = (typeof ExitReason)[keyof typeof ExitReason];
 
@@ -80,6 +82,7 @@ export const exitNames = [
   'intr',
   'ioio',
   'apic-access',
+  'dirty-log',
 ] as const;
 export const EXITS = exitNames.length;
 
