@@ -85,8 +85,8 @@ const cacheMiss = (
 /** Page size (0 = 4K) of a leaf whose index begins at bit `low` of the page number: `low / 9`. */
 const sizeOf = (low: number): number => (low * 57) >> 9;
 
-/** Books what a walk of the first table took, and what it did in the walk caches. */
-const settle = (core: Core, cycles: number, hits: number, now: number): void => {
+/** Books what a walk of the first table took and did in the walk caches; returns `fault`. */
+const settle = (core: Core, cycles: number, hits: number, now: number, fault: Fault): Fault => {
   const { walker } = core;
   const h = H;
   const at = core.counters + K.pwc_hits;
@@ -95,6 +95,7 @@ const settle = (core: Core, cycles: number, hits: number, now: number): void => 
   walker.guestCycles += took;
   core.ahead += took;
   walker.clock = now;
+  return fault;
 };
 
 /** Walks the table at `core.root`. */
@@ -133,7 +134,7 @@ export function walk1d(core: Core, page: number, write: number): Fault {
       } else {
         cycles += cacheMiss(core, slot, tables.frame[node]! + core.frameBase, 0, entry, now);
       }
-      if ((entry & PRESENT) === 0) return stop1d(core, cycles, hits, now, slot);
+      if ((entry & PRESENT) === 0) return settle(core, cycles, hits, now, TABLE_FAULT);
       node = entry >>> PTE_SHIFT;
       low = (low - 9) | 0;
       continue;
@@ -142,11 +143,11 @@ export function walk1d(core: Core, page: number, write: number): Fault {
     h[reads] = h[reads]! + 1;
     cycles += readTableLine(core, tables.frame[node]! + core.frameBase, (slot & 511) >> 3);
     if ((entry & PRESENT) === 0 || (write !== 0 && (entry & WRITABLE) === 0)) {
-      return stop1d(core, cycles, hits, now, slot);
+      return settle(core, cycles, hits, now, TABLE_FAULT);
     }
     const marked = entry | ACCESSED | (write !== 0 ? DIRTY : 0);
     if (marked !== entry) entries[slot] = marked;
-    settle(core, cycles, hits, now);
+    settle(core, cycles, hits, now, NO_FAULT);
     if (hits === 3 && way === 0) rememberWay(core, walker.ways, root, vpn, false);
     walker.frame = (entry >>> PTE_SHIFT) + core.frameBase;
     walker.size = sizeOf(low);
@@ -155,13 +156,6 @@ export function walk1d(core: Core, page: number, write: number): Fault {
     return NO_FAULT;
   }
 }
-
-const stop1d = (core: Core, cycles: number, hits: number, now: number, slot: number): Fault => {
-  const { walker } = core;
-  settle(core, cycles, hits, now);
-  walker.slot = slot;
-  return TABLE_FAULT;
-};
 
 /**
  * Walks the nested table for one guest frame; returns the host frame of its 4 KiB page, or -1 if it
@@ -341,7 +335,6 @@ export function walk2d(core: Core, page: number, write: number): Fault {
         cycles += cacheMiss(core, slot, frame, 0, entry, now);
       }
       if ((entry & PRESENT) === 0) {
-        walker.slot = slot;
         return stop2d(core, cycles, hits, frameHits, now, TABLE_FAULT);
       }
       node = entry >>> PTE_SHIFT;
@@ -352,7 +345,6 @@ export function walk2d(core: Core, page: number, write: number): Fault {
     h[reads] = h[reads]! + 1;
     cycles += readTableLine(core, frame, (slot & 511) >> 3);
     if ((entry & PRESENT) === 0 || (write !== 0 && (entry & WRITABLE) === 0)) {
-      walker.slot = slot;
       return stop2d(core, cycles, hits, frameHits, now, TABLE_FAULT);
     }
     const marked = entry | ACCESSED | (write !== 0 ? DIRTY : 0);
@@ -389,7 +381,7 @@ const stop2d = (
 ): Fault => {
   const { walker } = core;
   const h = H;
-  settle(core, cycles, hits, now);
+  settle(core, cycles, hits, now, fault);
   const at = core.counters + K.nested_tlb_hits;
   h[at] = h[at]! + frameHits;
   const took = frameHits * walker.ntlbCycles;

@@ -32,17 +32,36 @@ export class Walker {
   readonly ways: number;
   readonly nestedWays: number;
 
+  // Results of the last walk, each valid until the next walk of this core begins. A fault handler may
+  // visit memory, and so walk: it takes what it needs first.
+  //
+  // | filled by                           | when it       | fields                           |
+  // | ----------------------------------- | ------------- | -------------------------------- |
+  // | `walk1d`, `walk2d` (walk.ts)        | returns None  | frame, size, flags, slot         |
+  // | `nestedWalk`, for `walk2d` alone    | finds a frame | nestedSize, nestedSlot, -Flags   |
+  // | `nestedWalk`, for fault handlers    | finds none    | faultFrame                       |
+  // | all of these, which add to them     | ends          | guestCycles, nestedCycles        |
+  // | `walkAndReplace` (usual-misses.ts)  | returns != 0  | took, and none of the others     |
+  //
+  // Cycles add up until `chargeWalk` (translate.ts) books them and sets them to 0. By then they have
+  // passed, in `Core.ahead`. Why a data line was missing is said by `CoreCaches.lineCause`.
+
+  /** Host frame of the page, which is of `size` (0 = 4K). */
   frame = 0;
   size = 0;
+  /** Bits of the leaf; in two dimensions without rights that the nested leaf does not give. */
   flags = 0;
+  /** Leaf slot by which losses are remembered: of the smaller page, or of the shadow's mirror. */
   slot = 0;
+  /** Cycles in the table that is walked first, and in nested tables. */
   guestCycles = 0;
   nestedCycles = 0;
   nestedSize = 0;
   nestedSlot = 0;
   nestedFlags = 0;
+  /** Guest frame that the nested table lacks, or that is not to be written. */
   faultFrame = 0;
-  /** What the last walk of `walkAndReplace` took. */
+  /** All cycles of the walk; they are charged, and have yet to pass. */
   took = 0;
 
   constructor({ walk }: Processor, words: Take, entries: Take, { ways }: CoreArenas) {
