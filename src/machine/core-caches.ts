@@ -23,8 +23,8 @@ export class CoreCaches {
   readonly lineState: Int32Array;
   readonly frameOwner: Uint16Array;
   /**
-   * Why the line that `access` (caches.ts) brought in last was missing from the L2: valid if it was,
-   * until the next call.
+   * Why the line that `access` (caches.ts) brought in last was missing from the L2: valid if it
+   * was, until the next call.
    */
   lineCause = 0;
 
