@@ -129,7 +129,8 @@ const HYPERVISOR = ['exit.transition', 'exit.handler', 'switch', 'shootdown', 'h
 function pcpuText({ ledger, pcpuCount }: RunResult): string {
   const use = Array.from({ length: pcpuCount }, () => ({ VMs: 0, hypervisor: 0, idle: 0 }));
   for (const { pcpu, leaf, cycles } of ledger) {
-    const part = leaf === 'idle' ? 'idle' : HYPERVISOR.includes(leaf) ? 'hypervisor' : 'VMs';
+    const part =
+      leaf === 'idle' || leaf === 'off' ? 'idle' : HYPERVISOR.includes(leaf) ? 'hypervisor' : 'VMs';
     use[pcpu]![part] += cycles;
   }
   const parts = (['VMs', 'hypervisor', 'idle'] as const).map((part) => {
