@@ -15,7 +15,7 @@ import { abandon, flushAll, flushAsid, invalidatePage } from '../../src/machine/
 import { heap } from '../../src/machine/heap.ts';
 import { blockRoom, takeBlock, writeItem } from '../../src/machine/items.ts';
 import { buildMachine, type Machine } from '../../src/machine/machine.ts';
-import { PTE_SHIFT, Pte, target } from '../../src/machine/page-tables.ts';
+import { PageTables, PTE_SHIFT, Pte, target } from '../../src/machine/page-tables.ts';
 import type { Processor } from '../../src/machine/processor.ts';
 import { runBlock, Stop, visitKernel } from '../../src/machine/run.ts';
 import { type Cause, LEAVES, leafNames, lossCauses } from '../../src/stats/leaves.ts';
@@ -259,7 +259,7 @@ export class TwoMachines {
       dataLines,
       vcpuCount: kinds.length,
       vmOf: Int32Array.from([...kinds.keys(), -1]),
-      tableNodes: 256,
+      tables: new PageTables(256),
       items: blockRoom(BLOCK),
     });
     this.#block = takeBlock(this.#fast.items, BLOCK);
