@@ -77,8 +77,8 @@ function migrate({
     if (policy.preCopy) {
       current = new PreCopy({
         ...{ ...common, mhz: MHZ },
-        early: (missing, held) => {
-          current = new PostCopy({ ...common, hold: held, missing });
+        early: (missing, held, since) => {
+          current = new PostCopy({ ...common, hold: held, missing, since });
           current.start();
         },
       });
