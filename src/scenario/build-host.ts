@@ -52,6 +52,7 @@ export function buildHost(site: Site, plan: HostPlan, index: number, firstPcpu: 
       vms,
       vcpus,
       virtualized: mmuModes.of(hv.mmu.kind).virtualized,
+      taskScheduling: schedulers.find(hv.scheduler.kind)?.vmParams?.parse({}),
       upFront: hv.backing === 'up-front',
       observer: onHost(observer, firstPcpu),
     });

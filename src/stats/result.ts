@@ -100,6 +100,36 @@ export interface SliceRow extends OfHost {
   readonly cycles: number;
 }
 
+/** A round of a live migration, or the whole of one. Times are from the start of the run. */
+export interface MigrationRow {
+  readonly vm: string;
+  readonly from: string;
+  readonly to: string;
+  readonly policy: string;
+  /** From 1; undefined in the row of the whole migration. */
+  readonly round: number | undefined;
+  readonly cycle: number;
+  readonly cycles: number;
+  /** How long the VM stood still at the switch, of this row; time in which it is slowed apart. */
+  readonly downtimeCycles: number;
+  /** Pages of 4 KiB: sent, of these named only, passed over, stored to meanwhile. */
+  readonly pages: number;
+  readonly emptyPages: number;
+  readonly skippedPages: number;
+  /** Undefined: the log was not read after that round. */
+  readonly dirtiedPages: number | undefined;
+  /** Of messages, without the headers of packets. */
+  readonly bytes: number;
+  /** Share of the time in which the guest was held so that it dirties less. */
+  readonly stunned: number;
+  /** Pages that a fault at the target asked for, and how long the VM waited for them. */
+  readonly remoteFaults: number;
+  readonly remoteWaitCycles: number;
+  /** How it ended, in the row of the whole: moved, failed, aborted, lost or unfinished; and why. */
+  readonly outcome: string | undefined;
+  readonly why: string | undefined;
+}
+
 /** One of several hosts. */
 export interface HostOfRun {
   readonly name: string;
@@ -127,6 +157,8 @@ export interface RunResult {
   readonly timeseries: readonly SampleRow[];
   /** From the start of the window on, as many as were asked for; undefined: not noted. */
   readonly slices?: readonly SliceRow[] | undefined;
+  /** Of all live migrations in the order of their beginning; undefined: the scenario has none. */
+  readonly migrations?: readonly MigrationRow[] | undefined;
   /** What the window was too short for. */
   readonly findings: readonly WindowFinding[];
 }
