@@ -55,7 +55,7 @@ const below: Readonly<Record<string, readonly string[]>> = {
   machine: ['base', 'engine', 'stats', 'observe'],
 };
 let lower = ['machine', ...below['machine']!];
-for (const layer of ['hypervisor', 'guest', 'scenario']) {
+for (const layer of ['hypervisor', 'guest', 'cluster', 'scenario']) {
   Object.assign(below, { [layer]: lower });
   lower = [layer, ...lower];
 }
