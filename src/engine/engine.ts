@@ -134,4 +134,5 @@ export class Engine {
   }
 }
 
+export type { EventHandle };
 export { Phase };

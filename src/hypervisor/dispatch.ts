@@ -1,6 +1,7 @@
 import type { Cycles, PcpuId, VcpuId, VmId } from '../base/ids.ts';
 import { type Engine, type EventKind, Phase } from '../engine/engine.ts';
 import type { Machine } from '../machine/machine.ts';
+import type { HostTasks } from './host-task.ts';
 import type { Interrupts } from './interrupts.ts';
 import type { Pcpu } from './pcpu.ts';
 import { policyTimer } from './policy-timer.ts';
@@ -13,15 +14,17 @@ export interface DispatchDeps {
   readonly vms: readonly Vm[];
   readonly vcpus: readonly Vcpu[];
   readonly pcpus: readonly Pcpu[];
+  readonly tasks: HostTasks;
   readonly interrupts: Interrupts;
   readonly virtualized: boolean;
 }
 
-/** The host as a scheduler sees it: who may run where, and how to ask for a pass. */
+/**
+ * The host as a scheduler sees it: who may run where, and how to ask for a pass. A task of the host
+ * is to it the only vCPU of a VM of its own, numbered after the others.
+ */
 export class Dispatch implements SchedulerHost {
   readonly pcpuCount: number;
-  readonly vcpuCount: number;
-  readonly vmCount: number;
   readonly pcpusPerSocket: number;
   readonly mhz: number;
   readonly #deps: DispatchDeps;
@@ -36,32 +39,43 @@ export class Dispatch implements SchedulerHost {
     const { coresPerDie, diesPerSocket, instructions } = machine.processor;
     this.#deps = deps;
     this.pcpuCount = pcpus.length;
-    this.vcpuCount = deps.vcpus.length;
-    this.vmCount = deps.vms.length;
     this.pcpusPerSocket = coresPerDie * diesPerSocket;
     this.mhz = machine.mhz;
     this.#ipi = deps.virtualized ? instructions.ipiDeliver : 0;
     this.#resched = engine.defineEvent(Phase.Schedule, (now, id) => pcpus[id]!.kick(now));
   }
 
+  get vcpuCount(): number {
+    return this.#deps.vcpus.length + this.#deps.tasks.all.length;
+  }
+
+  get vmCount(): number {
+    return this.#deps.vms.length + this.#deps.tasks.all.length;
+  }
+
   vmOf(vcpu: VcpuId): VmId {
-    return this.#deps.vcpus[vcpu]!.vm.id;
+    const { tasks, vcpus } = this.#deps;
+    return vcpus[vcpu]?.vm.id ?? tasks.of(vcpu).group;
   }
 
   weightOf(vm: VmId): number {
-    return this.#deps.vms[vm]!.weight;
+    return this.#planOf(vm).weight;
   }
 
   capOf(vm: VmId): number {
-    return this.#deps.vms[vm]!.cap;
+    return this.#planOf(vm).cap;
   }
 
   paramsOf(vm: VmId): object {
-    return this.#deps.vms[vm]!.scheduling;
+    return this.#planOf(vm).scheduling;
   }
 
   mayRunOn(vcpu: VcpuId, pcpu: PcpuId): boolean {
-    return this.#deps.vcpus[vcpu]!.vm.pin?.includes(pcpu) ?? true;
+    return this.#planOf(this.vmOf(vcpu)).pin?.includes(pcpu) ?? true;
+  }
+
+  #planOf(vm: VmId): Pick<Vm, 'weight' | 'cap' | 'scheduling' | 'pin'> {
+    return this.#deps.vms[vm] ?? this.#deps.tasks.inGroup(vm);
   }
 
   ranSinceCharge(pcpu: PcpuId, now: Cycles): Cycles {
@@ -93,6 +107,7 @@ export class Dispatch implements SchedulerHost {
     return (now) => {
       task(now);
       this.#deps.interrupts.refreshParked(now);
+      this.#deps.tasks.refreshParked(now);
     };
   }
 }

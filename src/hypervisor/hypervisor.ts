@@ -6,6 +6,7 @@ import { type Observer, silent } from '../observe/observer.ts';
 import type { HypervisorCosts } from './costs.ts';
 import type { VirtualDevices } from './devices.ts';
 import { Dispatch } from './dispatch.ts';
+import { HostTasks } from './host-task.ts';
 import { Interrupts } from './interrupts.ts';
 import { Ledger } from './ledger.ts';
 import type { Mmu, MmuDeps } from './mmu/mmu.ts';
@@ -29,6 +30,8 @@ export interface HypervisorOptions {
   readonly virtualized: boolean;
   readonly upFront: boolean;
   readonly observer?: Observer | undefined;
+  /** What the scheduler in use wants to know of a VM that says nothing: for tasks of the host. */
+  readonly taskScheduling?: object | undefined;
 }
 
 /**
@@ -50,6 +53,8 @@ export class Hypervisor implements PcpuHost {
   readonly requests: VcpuRequests;
   readonly interrupts: Interrupts;
   readonly network: Network;
+  /** The host's own threads; all of them are added before the scheduler is made. */
+  readonly tasks: HostTasks;
   readonly pcpus: readonly Pcpu[];
   /** What the scheduler may see and ask for. */
   readonly dispatch: Dispatch;
@@ -88,6 +93,13 @@ export class Hypervisor implements PcpuHost {
     const serve = (vcpu: Vcpu, core: Core) => this.requests.serve(vcpu, core);
     this.world = new WorldSwitch({ machine, costs, tags, vcpus, virtualized, observer, serve });
     this.tags = tags;
+    this.tasks = new HostTasks({
+      engine,
+      firstVcpu: vcpus.length,
+      firstVm: vms.length,
+      scheduling: options.taskScheduling ?? {},
+      scheduler: () => this.scheduler,
+    });
     this.pcpus = machine.cores.map((core) => new Pcpu(core, this));
     for (const pcpu of this.pcpus) engine.attach(pcpu);
     this.interrupts = new Interrupts(engine, vcpus, () => this.scheduler);
@@ -97,8 +109,10 @@ export class Hypervisor implements PcpuHost {
       mhz: machine.mhz,
       raise: (vcpu, vectors, now) => this.interrupts.raise(vcpu, vectors, now),
     });
-    const { interrupts, pcpus } = this;
-    this.dispatch = new Dispatch({ machine, engine, virtualized, vms, vcpus, pcpus, interrupts });
+    const { interrupts, pcpus, tasks } = this;
+    this.dispatch = new Dispatch({
+      ...{ machine, engine, virtualized, vms, vcpus, pcpus, tasks, interrupts },
+    });
     this.#slice = engine.defineEvent(Phase.Schedule, (_now, id) => this.pcpus[id]!.sliceOver());
     if (virtualized && costs.hostHz > 0) {
       const period = Math.round((machine.mhz * 1e6) / costs.hostHz);
@@ -127,6 +141,7 @@ export class Hypervisor implements PcpuHost {
   /** Hands every vCPU to the scheduler and wakes it: power-on. */
   start(): void {
     for (const vcpu of this.vcpus) this.scheduler.insert(vcpu.id, 0);
+    this.tasks.start();
     for (const vcpu of this.vcpus) this.interrupts.wake(vcpu, 0);
   }
 }

@@ -27,6 +27,9 @@ export const ACK_BYTES = 64;
 export const packetsOf = (bytes: number): number => Math.ceil(bytes / MSS);
 export const acksOf = (packets: number): number => Math.ceil(packets / SEGMENTS_PER_ACK);
 
+/** Bytes of a message on the wire: its packets with headers, checksums, preambles and gaps. */
+export const wireBytes = (bytes: number): number => bytes + packetsOf(bytes) * FRAME_OVERHEAD;
+
 /** 64-byte lines of a copy. */
 export const linesOf = (bytes: number): number => Math.ceil(bytes / 64);
 

@@ -6,11 +6,12 @@ import type { Observer } from '../observe/observer.ts';
 import { Cause, ExitReason, Leaf } from '../stats/leaves.ts';
 import type { HypervisorCosts } from './costs.ts';
 import { GuestStop } from './guest-port.ts';
+import type { HostTask, HostTasks } from './host-task.ts';
 import type { Interrupts } from './interrupts.ts';
 import type { Ledger } from './ledger.ts';
 import { type Decision, IDLE, type Scheduler } from './schedulers/scheduler.ts';
 import type { TagPolicy } from './tags/tag-policy.ts';
-import { Runstate, type Vcpu, type Vm } from './vm.ts';
+import { Runstate, type Scheduled, type Vcpu, type Vm } from './vm.ts';
 import type { WorldSwitch } from './world-switch.ts';
 
 /** What a pCPU uses of its host. */
@@ -20,6 +21,7 @@ export interface PcpuHost {
   readonly costs: HypervisorCosts;
   readonly tags: TagPolicy;
   readonly vcpus: readonly Vcpu[];
+  readonly tasks: HostTasks;
   readonly world: WorldSwitch;
   readonly ledger: Ledger;
   readonly interrupts: Interrupts;
@@ -31,16 +33,21 @@ export interface PcpuHost {
 }
 
 /**
- * One pCPU: runs the vCPU that the scheduler picked until something else wants the core. It moves
- * on its own clock between events; whatever it does to others goes through events.
+ * One pCPU: runs the vCPU or the task of the host that the scheduler picked until something else
+ * wants the core. It moves on its own clock between events; whatever it does to others goes through
+ * events.
  */
 export class Pcpu implements Runner {
   readonly core: Core;
   readonly #host: PcpuHost;
   readonly #decision: Decision = { vcpu: IDLE, slice: 0 };
   current: Vcpu | null = null;
-  /** The vCPU whose state the core still holds. */
+  /** The task of the host that runs instead of a vCPU. */
+  #task: HostTask | null = null;
+  /** The vCPU that ran last. */
   #last: Vcpu | null = null;
+  /** Whose state the core still holds. */
+  #holds: Scheduled | null = null;
   /** A scheduling pass is due at the next opportunity. */
   #resched = false;
   /** A reschedule IPI is on its way. */
@@ -63,6 +70,10 @@ export class Pcpu implements Runner {
     return this.#idle ? Infinity : this.core.time;
   }
 
+  get #running(): Scheduled | null {
+    return this.current ?? this.#task;
+  }
+
   /**
    * Somebody wants a scheduling pass. True: a reschedule IPI has to be sent; false: one is on its
    * way, or the pass under way is repeated.
@@ -82,7 +93,7 @@ export class Pcpu implements Runner {
 
   sliceOver(): void {
     this.#sliceEvent = -1;
-    if (this.current) this.#resched = true;
+    if (this.#running) this.#resched = true;
   }
 
   /** An IPI arrives for the vCPU that runs: it is to serve what it was asked. */
@@ -91,11 +102,11 @@ export class Pcpu implements Runner {
   }
 
   hostTick(): void {
-    if (this.current) this.#tick = true;
+    if (this.#running) this.#tick = true;
   }
 
   ranSinceCharge(now: Cycles): Cycles {
-    return this.current ? Math.max(0, now - this.#chargedAt) : 0;
+    return this.#running ? Math.max(0, now - this.#chargedAt) : 0;
   }
 
   /** Accounts for idle time up to `now`, so that a snapshot sees it. */
@@ -125,9 +136,13 @@ export class Pcpu implements Runner {
     const { engine } = host;
     engine.horizon = Math.min(engine.horizon, core.time + DRAIN_AFTER);
     while (core.time < engine.horizon) {
+      if (this.#task !== null && !this.#resched) {
+        this.#runTask(this.#task);
+        continue;
+      }
       if (this.#resched || this.current === null) {
         this.#pass();
-        if (this.current === null) {
+        if (this.#running === null) {
           this.#idle = true;
           host.observer.onIdle(core.time, core.id);
           return;
@@ -229,8 +244,26 @@ export class Pcpu implements Runner {
     this.#resched = true;
   }
 
-  /** The vCPU stops running: its time is charged and its run state changes. */
-  #leave(vcpu: Vcpu, state: Runstate): void {
+  /** The host's own work: no guest, no exit, until the queue of the task is empty. */
+  #runTask(task: HostTask): void {
+    const host = this.#host;
+    const { core } = this;
+    if (core.full) host.ledger.drain(core);
+    if (this.#tick) {
+      this.#tick = false;
+      core.charge(Leaf.HostInterrupt, host.costs.timer);
+      core.settle();
+      return;
+    }
+    if (task.run(core, host.engine)) return;
+    this.#leave(task, Runstate.Blocked);
+    host.scheduler.sleep(task.id, core.time);
+    this.#task = null;
+    this.#resched = true;
+  }
+
+  /** A vCPU or a task stops running: its time is charged and its run state changes. */
+  #leave(vcpu: Scheduled, state: Runstate): void {
     const host = this.#host;
     const now = this.core.time;
     host.scheduler.charge(vcpu.id, this.core.id as PcpuId, now - this.#chargedAt, now);
@@ -248,14 +281,15 @@ export class Pcpu implements Runner {
     const { core } = this;
     this.#passing = true;
     this.#resched = false;
-    const before = this.current;
+    const before = this.#running;
     if (before) {
-      host.world.exit(before, core, ExitReason.Intr);
+      if (this.current) host.world.exit(this.current, core, ExitReason.Intr);
       core.settle();
       this.#leave(before, Runstate.Ready);
       host.scheduler.preempted(before.id, core.time);
       if (host.scheduler.isParked(before.id)) before.enter(Runstate.Parked, core.time);
       this.current = null;
+      this.#task = null;
     }
     const decision = this.#decision;
     if (host.closing) {
@@ -269,17 +303,40 @@ export class Pcpu implements Runner {
     this.#passing = false;
     if (this.#again) this.#resched = true;
     if (decision.vcpu === IDLE) return;
-    const vcpu = host.vcpus[decision.vcpu]!;
+    const vcpu = host.vcpus[decision.vcpu];
+    const task = host.tasks.of(decision.vcpu);
+    const next: Scheduled = vcpu ?? task;
     // Clocks run apart by the lookahead: what another pCPU let go later than now is taken over
     // after that.
-    if (vcpu.pcpu !== core.id && vcpu.since > 0 && vcpu.since >= core.time) {
+    if (next.pcpu !== core.id && next.since > 0 && next.since >= core.time) {
       host.observer.onIdle(core.time, core.id);
-      this.#idleUntil(vcpu.since + 1);
+      this.#idleUntil(next.since + 1);
     }
-    this.#enter(vcpu, decision.slice);
+    if (vcpu) this.#enter(vcpu);
+    else this.#enterTask(task);
+    const { slice } = decision;
+    if (slice !== Infinity) this.#sliceEvent = host.scheduleSlice(this, core.time + slice);
   }
 
-  #enter(vcpu: Vcpu, slice: Cycles): void {
+  /** A task comes in: a switch between threads, without what belongs to a guest. */
+  #enterTask(task: HostTask): void {
+    const host = this.#host;
+    const { core } = this;
+    host.ledger.drain(core);
+    this.#chargedAt = core.time;
+    core.vm = -1;
+    core.vcpu = -1;
+    task.pcpu = core.id;
+    task.enter(Runstate.Running, core.time);
+    if (this.#holds !== task && host.world.virtualized) {
+      core.charge(Leaf.Switch, host.costs.vcpuSwitch);
+      core.settle();
+    }
+    this.#holds = task;
+    this.#task = task;
+  }
+
+  #enter(vcpu: Vcpu): void {
     const host = this.#host;
     const { core } = this;
     const last = this.#last;
@@ -303,9 +360,12 @@ export class Pcpu implements Runner {
         host.tags.onVcpuSwitch(core.id as PcpuId, last.id, vcpu.id);
         counters.vcpu_switches++;
       }
-      if (host.world.virtualized) core.charge(Leaf.Switch, host.world.switchCycles);
       this.#last = vcpu;
     }
+    if (this.#holds !== vcpu && host.world.virtualized) {
+      core.charge(Leaf.Switch, host.world.switchCycles);
+    }
+    this.#holds = vcpu;
     if (vcpu.lastExit === ExitReason.Hlt && host.world.virtualized) {
       host.world.handle(core, ExitReason.Hlt, host.costs.wake);
     }
@@ -315,6 +375,5 @@ export class Pcpu implements Runner {
     vcpu.entered = true;
     vcpu.guest.grantReferences(host.scheduler.sliceReferences);
     this.current = vcpu;
-    if (slice !== Infinity) this.#sliceEvent = host.scheduleSlice(this, core.time + slice);
   }
 }

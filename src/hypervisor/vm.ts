@@ -100,59 +100,24 @@ export class Vm {
   }
 }
 
-/** One virtual processor of a VM. */
-export class Vcpu {
+/** What a scheduler lets run on a pCPU: a vCPU, or a task of the host. */
+export abstract class Scheduled {
+  /** Its number for the scheduler. */
   readonly id: VcpuId;
-  readonly vm: Vm;
-  readonly index: number;
-  /** What the hardware needs to execute it. */
-  readonly context: CoreContext;
-  guest!: Guest;
   state: Runstate = Runstate.Blocked;
   since: Cycles = 0;
   /** The last state in which time passed. */
   #cameFrom: Runstate = Runstate.Blocked;
-  readonly stateCycles = new Float64Array(5);
-  /** Interrupts that wait for delivery, as Vector bits. */
-  pending = 0;
-  /** Cycles of the host for what those interrupts announce. */
-  hostWork = 0;
-  /** What it has been asked and has not served yet, as Request bits. */
-  requests = 0;
+  readonly stateCycles = new Float64Array(runstateNames.length);
   /** pCPU it runs on or ran on last; -1 = none yet. */
   pcpu = -1;
-  done = false;
-  /** Reason of its last exit: the next entry is charged to it. */
-  lastExit: ExitReason = ExitReason.Hlt;
-  /** It has just been entered: a pending event is injected by that entry. */
-  entered = false;
-  /** What the guest kernel has in CR3: its top table. */
-  guestRoot = 0;
-  port!: GuestCpu;
   observer: Pick<Observer, 'onRunstate'> = silent;
-  readonly exitCounts = new Float64Array(EXITS);
   /** The next edge of a window, and who is told that it falls inside a run state; see edges.ts. */
   edge = Infinity;
   onEdge: () => void = () => {};
-  /** Why its translations are about to be lost, for the next new tag (a Cause). */
-  flushCause = -1;
 
-  constructor(id: VcpuId, vm: Vm, index: number, nested: boolean, port: FaultPort) {
+  constructor(id: VcpuId) {
     this.id = id;
-    this.vm = vm;
-    this.index = index;
-    this.context = {
-      vcpu: id,
-      vm: vm.id,
-      nested,
-      root: 0,
-      nestedRoot: 0,
-      frameBase: 0,
-      cpiQ8: 256,
-      exposedQ8: 256,
-      port,
-      space: 0,
-    };
   }
 
   /**
@@ -174,5 +139,49 @@ export class Vcpu {
     this.observer.onRunstate(at, this.pcpu, this.id, this.state, state);
     this.state = state;
     this.since = at;
+  }
+}
+
+/** One virtual processor of a VM. */
+export class Vcpu extends Scheduled {
+  readonly vm: Vm;
+  readonly index: number;
+  /** What the hardware needs to execute it. */
+  readonly context: CoreContext;
+  guest!: Guest;
+  /** Interrupts that wait for delivery, as Vector bits. */
+  pending = 0;
+  /** Cycles of the host for what those interrupts announce. */
+  hostWork = 0;
+  /** What it has been asked and has not served yet, as Request bits. */
+  requests = 0;
+  done = false;
+  /** Reason of its last exit: the next entry is charged to it. */
+  lastExit: ExitReason = ExitReason.Hlt;
+  /** It has just been entered: a pending event is injected by that entry. */
+  entered = false;
+  /** What the guest kernel has in CR3: its top table. */
+  guestRoot = 0;
+  port!: GuestCpu;
+  readonly exitCounts = new Float64Array(EXITS);
+  /** Why its translations are about to be lost, for the next new tag (a Cause). */
+  flushCause = -1;
+
+  constructor(id: VcpuId, vm: Vm, index: number, nested: boolean, port: FaultPort) {
+    super(id);
+    this.vm = vm;
+    this.index = index;
+    this.context = {
+      vcpu: id,
+      vm: vm.id,
+      nested,
+      root: 0,
+      nestedRoot: 0,
+      frameBase: 0,
+      cpiQ8: 256,
+      exposedQ8: 256,
+      port,
+      space: 0,
+    };
   }
 }

@@ -44,6 +44,8 @@ export interface BuildOptions {
     | undefined;
   /** Told of what happens; by default nobody is. */
   observer?: Observer | undefined;
+  /** Called with the host before its scheduler is made: for tasks of the host. */
+  prepare?: ((hypervisor: Hypervisor) => void) | undefined;
   /** Note which VM ran where and when, from the warm-up on, up to about so many stretches. */
   slices?: number | undefined;
 }
@@ -91,6 +93,7 @@ export function buildSimulation(
     const hypervisor = buildHost(build, vms);
     const slices = noteSlices(build, hypervisor);
     const members = vms.map((_, i) => buildMember(build, hypervisor, i, groups[i]!));
+    options.prepare?.(hypervisor);
     hypervisor.scheduler = schedulers.create(scenario.hypervisor.scheduler, hypervisor.dispatch);
     for (const [i, member] of members.entries()) powerOn(scenario, member, hypervisor.mmuOf[i]!);
     hypervisor.observer.onBegin(cast(scenario, hypervisor));
@@ -171,6 +174,7 @@ function buildHost({ engine, machine, options, scenario }: Build, vms: readonly 
     virtualized,
     upFront: hv.backing === 'up-front',
     observer: options.observer ?? silent,
+    taskScheduling: schedulers.find(hv.scheduler.kind)?.vmParams?.parse({}),
   });
   hypervisor.mmuOf = vms.map((vm) => mmuModes.create(hv.mmu, hypervisor.mmuDeps(vm)));
   return hypervisor;

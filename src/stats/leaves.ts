@@ -105,8 +105,12 @@ export const Leaf = {
   HostDevice: 6 + 3 * CAUSES + 2 * EXITS,
   HostInterrupt: 7 + 3 * CAUSES + 2 * EXITS,
   Idle: 8 + 3 * CAUSES + 2 * EXITS,
+  /** Tasks of the host (host-task.ts): live migration, both ends. */
+  HostMigration: 9 + 3 * CAUSES + 2 * EXITS,
+  /** The same of fault tolerance: the log's sender and receiver. */
+  HostFt: 10 + 3 * CAUSES + 2 * EXITS,
 } as const;
-export const LEAVES = Leaf.Idle + 1;
+export const LEAVES = Leaf.HostFt + 1;
 
 /** Name and detail of every leaf, by number. */
 export const leafNames: readonly { readonly leaf: string; readonly detail: string }[] = [
@@ -124,4 +128,6 @@ export const leafNames: readonly { readonly leaf: string; readonly detail: strin
   { leaf: 'host', detail: 'device' },
   { leaf: 'host', detail: 'interrupt' },
   { leaf: 'idle', detail: '' },
+  { leaf: 'host', detail: 'migration' },
+  { leaf: 'host', detail: 'ft' },
 ];
