@@ -14,7 +14,10 @@ export const kernelInstructions = {
   clearPage: 256,
   /** Copying a page: 64 lines in, 64 out. assumed (128-1024) */
   copyPage: 512,
-  /** Address-space switch and scheduler pass. assumed (800-3000) */
+  /**
+   * Scheduler pass and switch to another thread. Between threads of one process that is all; a load
+   * of CR3 comes on top between processes. assumed (800-3000)
+   */
   contextSwitch: 1500,
   /** Timer tick. assumed (1000-4000) */
   timerTick: 2000,
@@ -32,6 +35,10 @@ export const kernelInstructions = {
   exec: 40000,
   /** Process exit and reaping besides tearing the image down. assumed (5000-20000) */
   exit: 10000,
+  /** A new thread in the same process (clone). assumed (3000-15000) */
+  clone: 6000,
+  /** End of a thread whose process goes on. assumed (2000-10000) */
+  threadExit: 4000,
   /** Per entry copied by fork or cleared by unmap. assumed (5-20) */
   perEntry: 10,
   /**

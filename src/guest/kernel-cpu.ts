@@ -6,7 +6,7 @@ import { BLOCK_ITEMS } from './kernel-options.ts';
 import { handlePageFault } from './page-faults.ts';
 import { Process, State, type Thread } from './process.ts';
 import { RunQueue } from './run-queue.ts';
-import { exit, systemCall } from './system-calls.ts';
+import { exitThread, systemCall } from './system-calls.ts';
 import { moveOn } from './transfers.ts';
 import { VcpuLoop } from './vcpu-loop.ts';
 import { isReferenceLimited } from './workloads/trace.ts';
@@ -20,13 +20,16 @@ export class KernelCpu extends VcpuLoop implements Kernel {
   readonly shared: GuestKernel;
   readonly #queue = new RunQueue();
   #current: Thread | null = null;
+  /** Whose registers and stack the vCPU has: `#current`, or who ran before it idled. */
+  #last: Thread;
   #loaded: AddressSpace;
 
   constructor(shared: GuestKernel, block: number) {
     super(shared, block);
     this.shared = shared;
     for (const thread of shared.first) this.#queue.push(thread);
-    this.#loaded = this.#queue.first!.process.space;
+    this.#last = this.#queue.first!;
+    this.#loaded = this.#last.process.space;
   }
 
   get space(): AddressSpace {
@@ -59,7 +62,7 @@ export class KernelCpu extends VcpuLoop implements Kernel {
       if (!thread) return this.#idle(cpu);
       thread.quantum = this.shared.workload.quantumInstructions;
       this.#current = thread;
-      this.#switchTo(cpu, thread.process.space);
+      this.#switchTo(cpu, thread);
     }
     if (thread.transfer) {
       moveOn(this, cpu, thread);
@@ -72,8 +75,8 @@ export class KernelCpu extends VcpuLoop implements Kernel {
       return GuestStop.Time;
     }
     if (isReferenceLimited(program)) return program.finished ? GuestStop.Done : GuestStop.Turn;
-    if (this.shared.isLast(process)) return GuestStop.Done;
-    exit(this, cpu, thread);
+    if (process.threads.size === 1 && this.shared.isLast(process)) return GuestStop.Done;
+    exitThread(this, cpu, thread);
     return GuestStop.Time;
   }
 
@@ -96,9 +99,16 @@ export class KernelCpu extends VcpuLoop implements Kernel {
     else cpu.setTimer(Math.max(1, next - cpu.clock()));
   }
 
-  #switchTo(cpu: GuestCpu, space: AddressSpace): void {
-    if (this.#loaded === space) return;
+  /** Threads of one process share its tables: CR3 stays as it is (Linux: switch_mm). */
+  #switchTo(cpu: GuestCpu, thread: Thread): void {
+    const { space } = thread.process;
     const { paths, vm } = this.shared;
+    if (this.#loaded === space) {
+      if (this.#last !== thread) paths.run(cpu, cost.contextSwitch, 0);
+      this.#last = thread;
+      return;
+    }
+    this.#last = thread;
     this.#loaded = space;
     vm.counters.guest_process_switches++;
     paths.run(cpu, cost.contextSwitch, 0);
@@ -130,8 +140,8 @@ export class KernelCpu extends VcpuLoop implements Kernel {
       process = new Process(this.shared.load(workload.processes[0]!, null), null);
       numbered.set(number, process);
     }
-    thread.process = process;
-    this.#switchTo(cpu, process.space);
+    thread.moveTo(process);
+    this.#switchTo(cpu, thread);
   }
 
   // What system calls use.
@@ -165,12 +175,22 @@ export class KernelCpu extends VcpuLoop implements Kernel {
     this.#current = null;
   }
 
-  end(cpu: GuestCpu, thread: Thread): void {
-    this.#current = null;
-    this.shared.bury(thread.process.space);
+  drop(thread: Thread): void {
+    const { process } = thread;
+    this.#queue.remove(thread);
+    process.threads.delete(thread);
+    const place = process.waiting.indexOf(thread);
+    if (place >= 0) process.waiting.splice(place, 1);
+    if (this.#current === thread) this.#current = null;
+  }
+
+  end(cpu: GuestCpu, process: Process): void {
+    for (const thread of process.threads) this.drop(thread);
+    this.shared.bury(process.space);
     // The kernel leaves the dying address space before it tears it down.
     const next = this.#queue.first;
     if (next) {
+      this.#last = next;
       this.shared.vm.counters.guest_process_switches++;
       this.enter(cpu, next.process.space);
       this.shared.reap(cpu, this.#loaded);

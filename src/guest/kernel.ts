@@ -48,10 +48,10 @@ export class GuestKernel implements GuestShared {
     this.sendBytes = options.sendBytes;
     this.diskBytes = options.diskBytes;
     this.guest = bootTables(vm, options.tables, hugePagesOf(workload.processes));
-    this.first = workload.processes.map((image, number) => {
+    this.first = workload.processes.flatMap((image, number) => {
       const process = new Process(this.load(image, null), null);
       this.numbered.set(number, process);
-      return new Thread(process, image.program);
+      return image.programs.map((program) => new Thread(process, program));
     });
     if (this.first.length === 0) throw new ModelError(`VM ${vm.name} has no process`);
   }
@@ -122,6 +122,8 @@ export interface Kernel {
   unblock(thread: Thread): void;
   /** The running thread goes to the end of the run queue. */
   requeue(thread: Thread): void;
-  /** The running thread is gone, and its process with it; their space is torn down later. */
-  end(cpu: GuestCpu, thread: Thread): void;
+  /** A thread is gone, whatever it was doing; its process goes on. */
+  drop(thread: Thread): void;
+  /** The running process is gone with all its threads; its space is torn down later. */
+  end(cpu: GuestCpu, process: Process): void;
 }

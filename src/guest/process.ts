@@ -2,14 +2,16 @@ import type { Cycles } from '../base/ids.ts';
 import type { AddressSpace } from './address-space.ts';
 import type { Program } from './workloads/workload.ts';
 
-/** A process of the guest: an address space, and what becomes of its children. */
+/** A process of the guest: an address space, its threads, and what becomes of its children. */
 export class Process {
   space: AddressSpace;
   readonly parent: Process | null;
+  /** Those that have not ended. It ends with the last of them. */
+  readonly threads = new Set<Thread>();
   /** Children that have ended and were not waited for yet. */
   ended = 0;
-  /** Its thread that waits for a child to end. */
-  waiting: Thread | null = null;
+  /** Its threads that wait for a child to end, first come first served. */
+  readonly waiting: Thread[] = [];
 
   constructor(space: AddressSpace, parent: Process | null) {
     this.space = space;
@@ -53,5 +55,13 @@ export class Thread {
   constructor(process: Process, program: Program) {
     this.process = process;
     this.program = program;
+    process.threads.add(this);
+  }
+
+  /** It goes on in another process, as the lines of a trace do. */
+  moveTo(process: Process): void {
+    this.process.threads.delete(this);
+    this.process = process;
+    process.threads.add(this);
   }
 }

@@ -36,6 +36,13 @@ export class RunQueue {
     this.#blocked.add(thread);
   }
 
+  /** The thread has ended, or is about to. */
+  remove(thread: Thread): void {
+    this.#blocked.delete(thread);
+    const place = this.#runnable.indexOf(thread);
+    if (place >= 0) this.#runnable.splice(place, 1);
+  }
+
   unblock(thread: Thread): void {
     thread.state = State.Runnable;
     this.#blocked.delete(thread);

@@ -57,10 +57,15 @@ export function systemCall(
       counters.execs++;
       paths.run(cpu, cost.exec, 9);
       const image = thread.program.exec();
+      for (const other of process.threads) if (other !== thread) kernel.drop(other);
       process.space = shared.load(image, cpu);
-      thread.program = image.program;
+      thread.program = image.programs[0]!;
       kernel.enter(cpu, process.space);
       paths.run(cpu, space.destroy(cpu) * cost.perEntry, 9);
+      for (const program of image.programs.slice(1)) {
+        paths.run(cpu, cost.clone, 8);
+        kernel.start(new Thread(process, program));
+      }
       break;
     }
     case Op.Exit:
@@ -70,7 +75,7 @@ export function systemCall(
       paths.run(cpu, cost.idle, 10);
       if (process.ended > 0) process.ended--;
       else {
-        process.waiting = thread;
+        process.waiting.push(thread);
         kernel.block(cpu, thread, State.Child);
       }
       break;
@@ -134,16 +139,27 @@ function fork(kernel: Kernel, cpu: GuestCpu, thread: Thread, number: number): vo
   else kernel.start(new Thread(born, thread.program.fork()));
 }
 
-/** The thread ends, and its process with it; a parent that waits for that goes on. */
-export function exit(kernel: Kernel, cpu: GuestCpu, thread: Thread): void {
+/**
+ * exit_group: the process ends with all its threads, whatever they are doing; a parent that waits
+ * for that goes on.
+ */
+export function exit(kernel: Kernel, cpu: GuestCpu, { process }: Thread): void {
   const { paths, vm } = kernel.shared;
   vm.counters.process_exits++;
   paths.run(cpu, cost.exit, 10);
-  const { parent } = thread.process;
-  if (parent) {
-    if (parent.waiting) kernel.unblock(parent.waiting);
-    else parent.ended++;
-    parent.waiting = null;
+  const { parent } = process;
+  const waiting = parent?.waiting.shift();
+  if (waiting) kernel.unblock(waiting);
+  else if (parent) parent.ended++;
+  kernel.end(cpu, process);
+}
+
+/** exit: the thread ends; with the last one, its process. */
+export function exitThread(kernel: Kernel, cpu: GuestCpu, thread: Thread): void {
+  if (thread.process.threads.size === 1) {
+    exit(kernel, cpu, thread);
+    return;
   }
-  kernel.end(cpu, thread);
+  kernel.shared.paths.run(cpu, cost.threadExit, 10);
+  kernel.drop(thread);
 }

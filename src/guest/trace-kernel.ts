@@ -42,7 +42,7 @@ export class TraceKernel extends VcpuLoop {
     this.vm = vm;
     this.guest = shared.guest;
     this.#regions = image.regions;
-    this.#program = image.program;
+    this.#program = image.programs[0]!;
     this.#loaded = loadImage(this.guest, this.#regions, null);
     this.#spaces.set(0, this.#loaded);
   }

@@ -19,19 +19,19 @@ export interface Idle {
   readonly path: Path;
   /** Why, as the rest of the sentence `this has no effect: …`. */
   readonly reason: string;
-  /** Who writes this one too has turned it off himself: `mmap: { calls: 0, pages: 8 }`. */
-  readonly unless?: Path | undefined;
+  /** Who writes one of these too has turned it off himself: `mmap: { calls: 0, pages: 8 }`. */
+  readonly unless?: readonly Path[] | undefined;
 }
 
 /**
- * The keys, in which case they are idle, why, and the key that turns them off, when it may stand
+ * The keys, in which case they are idle, why, and the keys that turn them off, when they may stand
  * beside them.
  */
 type Rule<T> = readonly [
   keys: readonly string[],
   idle: (of: T) => boolean,
   reason: string,
-  unless?: string,
+  ...unless: readonly string[],
 ];
 
 type Rates = SyntheticParams['per1M'];
@@ -77,7 +77,13 @@ const SYNTHETIC: readonly Rule<SyntheticParams>[] = [
     NO_SYSCALL,
   ],
   [['tickless'], (of) => of.hz === 0, 'hz is 0: there are no ticks'],
-  [['quantum'], (of) => of.processes === 1, 'a single process does not take turns', 'processes'],
+  [
+    ['quantum'],
+    (of) => of.processes === 1 && of.threads === 1,
+    'a single thread does not take turns',
+    'processes',
+    'threads',
+  ],
 ];
 
 const REGION: readonly Rule<SyntheticRegion>[] = [
@@ -207,21 +213,15 @@ function idleInWorkload(
 
 function applied<T>(rules: readonly Rule<T>[], of: T, path: Path): Idle[] {
   const at = (key: string): Path => [...path, ...key.split('.')];
-  return rules.flatMap(([keys, idle, reason, unless]) =>
-    idle(of)
-      ? keys.map((key) => ({
-          path: at(key),
-          reason,
-          unless: unless === undefined ? undefined : at(unless),
-        }))
-      : [],
+  return rules.flatMap(([keys, idle, reason, ...unless]) =>
+    idle(of) ? keys.map((key) => ({ path: at(key), reason, unless: unless.map(at) })) : [],
   );
 }
 
 /** Refuses idle keys that the scenario's author has written. */
 export function checkEffects({ scenario, written, meant, fault }: CheckContext): void {
   for (const { path, reason, unless } of idleKeys(scenario)) {
-    if ((unless && written(unless)) || !meant(path)) continue;
+    if (unless?.some(written) || !meant(path)) continue;
     const name = path.at(-1);
     fault(path, `"${name}" has no effect here: ${reason}`, `leave "${name}" out`);
   }

@@ -6,7 +6,7 @@ import { Kind, type PageTraceWriter } from './page-trace-writer.ts';
 
 /**
  * Writes a synthetic workload as a page trace. Its programs run as if on a machine that costs
- * nothing, one process at a time. A process runs until it blocks, yields or ends, or its turn is
+ * nothing, one thread at a time. A thread runs until it blocks, yields or ends, or its turn is
  * over; a child runs to its end before its parent continues. References keep their number and
  * order. The instructions that a workload counts for its data visits are not fetches and are left
  * out.
@@ -21,22 +21,28 @@ export interface SynthOptions {
 }
 
 const BLOCK = 256;
-/** References of a turn when a process does not block. assumed (1e5-1e7) */
+/** References of a turn when a thread does not block. assumed (1e5-1e7) */
 const TURN = 1_000_000;
 const MOST_IDLE = 10_000;
 
 interface Process {
   /** Number of its address space; a new one after an exec. */
   space: number;
-  program: Program;
   regions: readonly Region[];
   readonly parent: Process | undefined;
   children: number;
+  /** Threads that have not ended. */
+  threads: number;
+}
+
+interface Thread {
+  readonly process: Process;
+  program: Program;
 }
 
 export class Synthesis {
   private readonly writer: PageTraceWriter;
-  private readonly ready: Process[];
+  private ready: Thread[];
   private readonly limit: number;
   /** References written so far. */
   references = 0;
@@ -58,25 +64,26 @@ export class Synthesis {
     this.limit = options.references;
     this.writer = writer;
     this.spaces = processes.length;
-    this.ready = processes.map(({ program, regions }, space) => {
-      return { space, program, regions, parent: undefined, children: 0 };
-    });
-    for (const process of this.ready) {
+    this.ready = [];
+    for (const [space, { programs, regions }] of processes.entries()) {
+      const threads = programs.length;
+      const process: Process = { space, regions, parent: undefined, children: 0, threads };
+      this.ready.push(...programs.map((program) => ({ process, program })));
       this.enter(process);
-      this.describe(process.regions, true);
+      this.describe(regions, true);
     }
   }
 
   /**
-   * Runs one process for a turn; false when the trace is complete, or when no process will ever run
+   * Runs one thread for a turn; false when the trace is complete, or when no thread will ever run
    * again.
    */
   step(): boolean {
-    const process = this.ready.shift();
-    if (!process || this.references >= this.limit || this.idle > MOST_IDLE) return false;
+    const thread = this.ready.shift();
+    if (!thread || this.references >= this.limit || this.idle > MOST_IDLE) return false;
     const before = this.references;
-    this.enter(process);
-    this.turn(process);
+    this.enter(thread.process);
+    this.turn(thread);
     this.idle = this.references === before ? this.idle + 1 : 0;
     return true;
   }
@@ -100,29 +107,29 @@ export class Synthesis {
     }
   }
 
-  /** Lets a process run until it gives way, then puts it into the right queue. */
-  private turn(process: Process): void {
+  /** Lets a thread run until it gives way, then puts it into the right queue. */
+  private turn(thread: Thread): void {
     const block = acquireBlock(BLOCK);
     try {
-      this.goOn(process, block);
+      this.goOn(thread, block);
     } finally {
       releaseBlock(block);
     }
   }
 
-  private goOn(process: Process, block: number): void {
+  private goOn(thread: Thread, block: number): void {
     const end = Math.min(this.references + TURN, this.limit);
     while (this.references < end) {
-      const n = process.program.fill(block, BLOCK);
+      const n = thread.program.fill(block, BLOCK);
       if (n === 0) {
-        this.exit(process);
+        if (--thread.process.threads === 0) this.exit(thread.process);
         return;
       }
       for (let i = 0; i < n && this.references < this.limit; i++) {
         const [page, word, references, c] = readItem(block + i);
         const op = word & 255;
         if (op > Op.Store) {
-          if (this.operation(process, op, page, references, c)) return;
+          if (this.operation(thread, op, page, references, c)) return;
         } else {
           const count = Math.min(references, this.limit - this.references);
           this.references += count;
@@ -130,12 +137,13 @@ export class Synthesis {
         }
       }
     }
-    this.ready.push(process);
+    this.ready.push(thread);
   }
 
   /** One operation; true when the turn is over. */
-  private operation(process: Process, op: number, a: number, b: number, c: number): boolean {
-    const { writer, ready } = this;
+  private operation(thread: Thread, op: number, a: number, b: number, c: number): boolean {
+    const { writer } = this;
+    const { process } = thread;
     const page = a.toString(16);
     switch (op) {
       case Op.Mmap:
@@ -154,10 +162,10 @@ export class Synthesis {
         writer.event(`mremap ${page} ${c} ${b.toString(16)} ${c}`);
         return false;
       case Op.Fork:
-        this.fork(process);
+        this.fork(thread);
         return true;
       case Op.Exec:
-        this.exec(process);
+        this.exec(thread);
         return false;
       case Op.Exit:
         this.exit(process);
@@ -173,34 +181,40 @@ export class Synthesis {
         writer.event(`sys ${CALLS[op] ?? 'syscall'}`);
         if (!BLOCKING.has(op)) return false;
     }
-    ready.push(process);
+    this.ready.push(thread);
     return true;
   }
 
-  private fork(process: Process): void {
-    const child: Process = {
-      space: this.spaces++,
-      program: process.program.fork(),
-      regions: process.regions,
-      parent: process,
-      children: 0,
-    };
-    process.children++;
-    this.writer.event(`fork ${child.space}`);
-    this.ready.unshift(child, process);
+  private fork(thread: Thread): void {
+    const { process: parent, program } = thread;
+    const { regions } = parent;
+    const process: Process = { space: this.spaces++, regions, parent, children: 0, threads: 1 };
+    parent.children++;
+    this.writer.event(`fork ${process.space}`);
+    this.ready.unshift({ process, program: program.fork() }, thread);
   }
 
-  private exec(process: Process): void {
-    const { program, regions } = process.program.exec();
+  private exec(thread: Thread): void {
+    const { process } = thread;
+    const { programs, regions } = thread.program.exec();
+    this.end(process, thread);
     process.space = this.spaces++;
-    process.program = program;
     process.regions = regions;
+    process.threads = programs.length;
+    thread.program = programs[0]!;
+    this.ready.push(...programs.slice(1).map((program) => ({ process, program })));
     this.writer.event(`exec ${process.space}`);
     this.enter(process);
     this.describe(regions, false);
   }
 
+  /** The threads of a process end, `but` one excepted. */
+  private end(process: Process, but?: Thread): void {
+    this.ready = this.ready.filter((thread) => thread.process !== process || thread === but);
+  }
+
   private exit(process: Process): void {
+    this.end(process);
     this.writer.event('exit');
     if (process.parent) process.parent.children--;
   }

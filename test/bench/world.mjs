@@ -61,7 +61,7 @@ function worldOf({ machine, scenario, members }) {
   const [core] = machine.cores;
   const { processor, tables, memory } = machine;
   const { caches } = processor;
-  const mixer = members[0].workload.processes[0].program.options.mixer;
+  const mixer = members[0].workload.processes[0].programs[0].options.mixer;
   const { vcpu } = core;
   const nodes = tables.count + 1;
   const parameters = [

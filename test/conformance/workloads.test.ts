@@ -63,11 +63,22 @@ const VARIANTS: Readonly<Record<string, readonly object[]>> = {
       regions: [{ name: 'data', kind: 'anon', size: '1MiB', share: 1, stores: 0.5 }],
       jobs: { instructions: 20_000, forks: true, exec: false, freshPages: 5 },
       per1M: { heapGrowth: { calls: 500, pages: 3, limit: '40KiB' } },
+      threads: 2,
     },
     {
       regions: [{ name: 'data', kind: 'file', size: '1MiB', share: 1, stores: 0.5 }],
       jobs: { instructions: 20_000, forks: false, freshPages: 5 },
       processes: 3,
+    },
+    {
+      regions: [{ name: 'data', kind: 'anon', size: '1MiB', share: 1, stores: 0.5 }],
+      jobs: { instructions: 20_000, forks: false, freshPages: 5 },
+      per1M: {
+        munmap: 50,
+        mmap: { calls: 900, pages: 3, live: 4 },
+        heapGrowth: { calls: 500, pages: 3, limit: '40KiB' },
+      },
+      threads: 4,
     },
   ],
   trace: [
@@ -100,7 +111,7 @@ function create({ choice }: Case, seed = 'seed', vm = 'vm'): Workload {
   return workloads.create(choice, { seed, vm, memoryPages: 2 ** 17, openTrace: traceFeed });
 }
 
-/** One process as the guest kernel follows it: `exec` replaces the image, a fork starts another. */
+/** One thread as the guest kernel follows it: `exec` replaces the image, a fork starts another. */
 class Runner {
   program: Program;
   regions: readonly Region[];
@@ -108,9 +119,9 @@ class Runner {
   ended = false;
   last = -1;
 
-  constructor(image: ProcessImage) {
-    this.program = image.program;
-    this.regions = image.regions;
+  constructor({ regions, programs }: ProcessImage, thread = 0) {
+    this.program = programs[thread]!;
+    this.regions = regions;
   }
 
   /** One fill of at most `room` items, followed as the kernel would. */
@@ -119,10 +130,10 @@ class Runner {
     this.last = items.length === 0 ? -1 : items.at(-1)![1] & 255;
     if (items.length === 0 || this.last === Op.Exit) this.ended = true;
     if (this.last === Op.Fork) {
-      this.children.push(new Runner({ regions: this.regions, program: this.program.fork() }));
+      this.children.push(new Runner({ regions: this.regions, programs: [this.program.fork()] }));
     } else if (this.last === Op.Exec) {
       const image = this.program.exec();
-      this.program = image.program;
+      this.program = image.programs[0]!;
       this.regions = image.regions;
     }
     return items;
@@ -139,8 +150,10 @@ function follow(runner: Runner, items: number, room: number): number[][] {
   return out.slice(0, items);
 }
 
+const threadsOf = (image: ProcessImage) => image.programs.map((_, i) => new Runner(image, i));
+
 const stream = (workload: Workload, items = 4000, room = 64) =>
-  workload.processes.map((image) => follow(new Runner(image), items, room));
+  workload.processes.flatMap(threadsOf).map((thread) => follow(thread, items, room));
 
 describe.each(cases)('workload $name', (one) => {
   it('gives the same stream for the same seed', () => {
@@ -170,8 +183,8 @@ describe.each(cases)('workload $name', (one) => {
   });
 
   it('keeps to the layout of items', () => {
-    for (const image of create(one).processes.slice(0, 2)) {
-      const runners = [new Runner(image)];
+    for (const first of create(one).processes.slice(0, 2).flatMap(threadsOf)) {
+      const runners = [first];
       for (let steps = 0; steps < 600 && runners.length > 0; steps++) {
         const runner = runners.at(-1)!;
         checkItems(runner.fill(64));
@@ -183,9 +196,13 @@ describe.each(cases)('workload $name', (one) => {
 
   it('visits only pages that are mapped', () => {
     for (const image of create(one).processes.slice(0, 2)) {
-      const spaces = [{ runner: new Runner(image), mapped: ranges(image.regions) }];
-      for (let steps = 0; steps < 600 && spaces.length > 0; steps++) {
-        const space = spaces.at(-1)!;
+      // Threads take turns on the mappings that they share.
+      const mapped = ranges(image.regions);
+      const threads = threadsOf(image).map((runner) => [{ runner, mapped }]);
+      for (let steps = 0; steps < 600 && threads.length > 0; steps++) {
+        const spaces = threads[steps % threads.length]!;
+        const space = spaces.at(-1);
+        if (!space) continue;
         const before = space.runner.regions;
         const words = space.runner.fill(64);
         checkPages(words, space.mapped, before);
@@ -198,6 +215,12 @@ describe.each(cases)('workload $name', (one) => {
         if (space.runner.ended) spaces.pop();
       }
     }
+  });
+
+  it('gives every thread a program of its own', () => {
+    const programs = create(one).processes.flatMap((image) => image.programs);
+    expect(new Set(programs).size).toBe(programs.length);
+    for (const { programs: own } of create(one).processes) expect(own.length).toBeGreaterThan(0);
   });
 
   it('has regions that are aligned, apart from each other and below the kernel', () => {

@@ -230,6 +230,7 @@ const micro = (kind: string, keys: Readonly<Record<string, string>>): Record<str
 /** The value of a pattern's key, in the region of the base that has the pattern. */
 const SYNTHETIC: Readonly<Record<string, Entry>> = {
   processes: ['program', '3', 'vms.0.memory=64MiB'],
+  threads: ['program', '3'],
   aslr: ['program', 'false'],
   'regions[].name': ['program', 'code'],
   'regions[].size': ['program', '64KiB'],

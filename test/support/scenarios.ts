@@ -116,6 +116,7 @@ export const BUSY_WORKLOADS: Readonly<Record<string, Overrides>> = {
   server: {
     kind: 'synthetic',
     processes: 3,
+    threads: 2,
     quantum: 5000,
     regions: [
       { name: 'text', kind: 'code', size: '96KiB', share: 1 },

@@ -107,6 +107,11 @@ describe('a key without effect is refused', () => {
       { workload: synthetic('quantum: 5000, processes: 2') },
     ],
     [
+      'quantum',
+      { workload: synthetic('quantum: 6000') },
+      { workload: synthetic('quantum: 6000, threads: 2') },
+    ],
+    [
       'cowPages',
       { workload: synthetic('jobs: { instructions: 1000, forks: false, cowPages: 5 }') },
       { workload: synthetic('jobs: { instructions: 1000, cowPages: 5 }') },
@@ -202,6 +207,7 @@ describe('a key without effect is accepted', () => {
     const heap = 'per1M: { heapGrowth: { calls: 0, limit: 1MiB } }';
     expect(checked({ workload: synthetic(heap) })).toBe('none');
     expect(checked({ workload: synthetic('processes: 1, quantum: 5000') })).toBe('none');
+    expect(checked({ workload: synthetic('threads: 1, quantum: 5000') })).toBe('none');
     expect(checked({ workload: synthetic('per1M: { munmap: 1, mmap: { calls: 0 } }') })).toBe(
       'none',
     );

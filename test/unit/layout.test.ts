@@ -88,8 +88,8 @@ describe('aslr', () => {
   ])('is known to %s %o', (kind, params) => {
     // Where its memory lies: its data region, or else the lowest page it maps.
     const place = (aslr: boolean, vm: string) => {
-      const { regions, program } = make({ kind, aslr, ...params }, vm).processes[0]!;
-      const pages = [...pagesOf(program, 4)].filter((page) => page !== 0x400);
+      const { regions, programs } = make({ kind, aslr, ...params }, vm).processes[0]!;
+      const pages = [...pagesOf(programs[0]!, 4)].filter((page) => page !== 0x400);
       const data = regions.find(({ name }) => name === 'data');
       if (!data) return Math.min(...pages);
       for (const page of pages) expect(page - data.start).toBeLessThan(data.pages);
@@ -135,8 +135,9 @@ describe('the random stream of a layout', () => {
 
   it('changes no other random number: the same visits, only elsewhere', () => {
     const relative = (aslr: boolean) => {
-      const { regions, program } = make({ ...PROGRAM, aslr, per1M: { syscalls: 900 } })
+      const { regions, programs } = make({ ...PROGRAM, aslr, per1M: { syscalls: 900 } })
         .processes[0]!;
+      const program = programs[0]!;
       return Array.from({ length: 40 }, () => nextItems(program, 256))
         .flat()
         .map(([page, word, ...counts]) => {
@@ -190,7 +191,9 @@ describe('jobs', () => {
   const jobs = { instructions: 9000, cowPages: 8, freshPages: 4 };
 
   it('that fork run at the addresses of their parent', () => {
-    const { regions, program } = make({ ...PROGRAM, jobs: { ...jobs, exec: false } }).processes[0]!;
+    const { regions, programs } = make({ ...PROGRAM, jobs: { ...jobs, exec: false } })
+      .processes[0]!;
+    const program = programs[0]!;
     const inside = (page: number) =>
       regions.some(({ start, pages }) => page >= start && page < start + pages);
     for (let child = 0; child < 3; child++) {
@@ -201,7 +204,8 @@ describe('jobs', () => {
   });
 
   it('that execute a program get a new layout each, and run in it', () => {
-    const { regions, program } = make({ ...PROGRAM, jobs }).processes[0]!;
+    const { regions, programs } = make({ ...PROGRAM, jobs }).processes[0]!;
+    const program = programs[0]!;
     const parent = regions.find(({ name }) => name === 'parent-data')!;
     const heaps = new Set<number>();
     for (let i = 0; i < 5; i++) {
@@ -214,14 +218,14 @@ describe('jobs', () => {
       }
       const image = child.exec();
       heaps.add(startsOf(image)['heap']!);
-      for (const page of runTo(image.program, Op.Exit)) {
+      for (const page of runTo(image.programs[0]!, Op.Exit)) {
         const hit = image.regions.some((r) => page >= r.start && page < r.start + r.pages);
         expect(hit, page.toString(16)).toBe(true);
       }
       runTo(program, Op.Wait);
     }
     expect(heaps.size).toBe(5);
-    const fixed = make({ ...PROGRAM, aslr: false, jobs }).processes[0]!.program;
+    const fixed = make({ ...PROGRAM, aslr: false, jobs }).processes[0]!.programs[0]!;
     runTo(fixed, Op.Fork);
     const child = fixed.fork();
     runTo(child, Op.Exec);

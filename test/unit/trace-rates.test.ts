@@ -36,7 +36,7 @@ function create(text: string, params: object, chunk?: number): Workload {
 }
 
 const programOf = (text: string, params: object, chunk?: number): Program =>
-  create(text, params, chunk).processes[0]!.program;
+  create(text, params, chunk).processes[0]!.programs[0]!;
 
 /** Items up to the end of pass `passes`. */
 function items(from: Program, passes = 1, room = 64): Item[] {
@@ -104,7 +104,8 @@ describe('rates of events for a trace', () => {
 
   it('act on pages above all of the trace, on mappings like anonymous memory', () => {
     const params = { loop: true, per1M: PER_1M };
-    const { regions, program } = create(LINES, params).processes[0]!;
+    const { regions, programs } = create(LINES, params).processes[0]!;
+    const program = programs[0]!;
     const mapping: readonly number[] = [Op.Mmap, Op.Munmap, Op.Mprotect];
     const changes = items(program, 100).filter((item) => mapping.includes(item[1]));
     expect(changes.length).toBeGreaterThan(30);

@@ -51,7 +51,7 @@ function program(text: string, params: object = {}, chunk?: number, gaps = false
     memoryPages: 1024,
     openTrace: () => feedOf(text, chunk, gaps),
   });
-  return workload.processes[0]!.program;
+  return workload.processes[0]!.programs[0]!;
 }
 
 const NAMES = Object.fromEntries(Object.entries(Op).map(([name, op]) => [op, name]));

@@ -33,6 +33,7 @@ const rate = fc.constantFrom(0, 100, 600);
 const anyGuest = fc.record({
   kind: fc.constant('synthetic'),
   processes: fc.constantFrom(1, 2, 7),
+  threads: fc.constantFrom(1, 1, 3),
   quantum: fc.constantFrom(2000, 20_000),
   regions: fc
     .tuple(fc.integer({ min: 1, max: 60 }), fc.integer({ min: 1, max: 80 }), fc.boolean())

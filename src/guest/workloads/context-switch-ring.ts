@@ -65,7 +65,7 @@ export const contextSwitchRing: WorkloadDefinition<typeof params> = {
       const { data } = microPlaces(options, deps, i);
       const region = microRegion({ name: 'data', start: data, pages: Math.max(1, pages) });
       const program = new ScriptProgram({ script: turns(data, pages, syscallInstructions) });
-      return { regions: microRegions(region), program };
+      return { regions: microRegions(region), programs: [program] };
     });
     return microWorkload(options, 'turns', processes);
   },

@@ -63,6 +63,6 @@ export const forkLoop: WorkloadDefinition<typeof params> = {
     const regions = microRegions(microRegion({ name: 'data', start: data, pages }));
     const fork = () => new ScriptProgram({ script: child(data, written) });
     const program = new ScriptProgram({ script: parent(data, pages), fork });
-    return microWorkload(options, 'iterations', [{ regions, program }]);
+    return microWorkload(options, 'iterations', [{ regions, programs: [program] }]);
   },
 };

@@ -72,6 +72,6 @@ export const mmapLoop: WorkloadDefinition<typeof params> = {
     }
     const { mapped } = microPlaces(options, deps);
     const program = new ScriptProgram({ script: loop(mapped, pages, touched, stride) });
-    return microWorkload(options, 'iterations', [{ regions, program }]);
+    return microWorkload(options, 'iterations', [{ regions, programs: [program] }]);
   },
 };

@@ -38,6 +38,6 @@ export const pageFaultLoop: WorkloadDefinition<typeof params> = {
   create(options, deps) {
     const { mapped } = microPlaces(options, deps);
     const program = new ScriptProgram({ script: loop(mapped, options.pages) });
-    return microWorkload(options, 'iterations', [{ regions: microRegions(), program }]);
+    return microWorkload(options, 'iterations', [{ regions: microRegions(), programs: [program] }]);
   },
 };

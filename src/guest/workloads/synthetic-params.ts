@@ -229,6 +229,15 @@ export const syntheticParams = z.object({
     .meta({ unit: 'processes' })
     .default(1)
     .describe('processes that run at the same time'),
+  threads: z
+    .int()
+    .min(1)
+    .max(256)
+    .meta({ unit: 'threads' })
+    .default(1)
+    .describe(
+      'threads of each process: they run the same program on the same memory, and a switch between them loads no CR3; a forked child has one',
+    ),
   aslr: aslr(),
   regions: z
     .array(region)

@@ -115,6 +115,12 @@ interface Image {
   readonly events: boolean;
 }
 
+/** A thread: its number in the process, and the name of its random streams. */
+interface Place {
+  readonly thread: number;
+  readonly path: string;
+}
+
 /** An image as one process has it, or a process and the children it forks. */
 interface Loaded {
   readonly image: Image;
@@ -143,14 +149,14 @@ class Factory {
     this.checking = deps.checking ?? false;
     this.base = `vm/${deps.vm}`;
     const regions = [...params.regions, KERNEL_EVENT_REGION];
-    const freshPages = params.jobs?.freshPages ?? 0;
+    const { jobs, threads } = params;
+    const freshPages = (jobs?.freshPages ?? 0) * (jobs?.forks ? 1 : threads);
     if (freshPages > 0) {
       const size = freshPages * 4096;
       regions.push({ ...KERNEL_EVENT_REGION, name: FRESH, size, populated: false });
     }
-    const { mmap, heapGrowth } = ratesOf(params.per1M);
-    const heap = heapGrowth.calls > 0 ? Math.max(heapGrowth.limit, heapGrowth.pages) : 0;
-    checkRoom(regions, heap, mmap.calls > 0 ? (mmap.live + 1) * mmap.pages : 0);
+    const { heap, mappings } = growthOf(params);
+    checkRoom(regions, threads * heap, threads * mappings);
     this.worker = this.image(regions, true, 'program');
     const execs = params.jobs?.forks === true && params.jobs.exec;
     if (execs) {
@@ -185,15 +191,17 @@ class Factory {
     return { image, layout: layOut(image.regions, populated, offsets) };
   }
 
-  private plan(layout: Layout): BackgroundPlan {
+  /** Each thread maps and grows in areas of its own, after those of the threads before it. */
+  private plan(layout: Layout, thread: number): BackgroundPlan {
     const { params } = this;
     const guarded = layout.regions.find((region) => region.name === KERNEL_EVENT_REGION.name)!;
+    const { heap, mappings } = growthOf(params);
     return {
       ...ratesOf(params.per1M),
       syscall: this.syscall,
       io: this.io,
-      mmapArea: layout.mmapArea,
-      heapArea: layout.heapArea,
+      mmapArea: layout.mmapArea + thread * mappings,
+      heapArea: layout.heapArea + thread * heap,
       template: MAPPING_TEMPLATE,
       protectArea: guarded.start,
       protectPages: guarded.pages,
@@ -209,17 +217,24 @@ class Factory {
   }
 
   process(index: number): ProcessImage {
-    const { jobs, requests } = this.params;
     const path = `${this.base}/process/${index}`;
     const loaded = this.load(this.parent, path, true);
-    const { regions } = loaded.layout;
-    if (jobs?.forks) return { regions, program: this.starter(path, jobs, loaded) };
+    const programs = Array.from({ length: this.params.threads }, (_, thread) => {
+      const own = thread === 0 ? path : `${path}/thread/${thread}`;
+      return this.thread({ thread, path: own }, loaded);
+    });
+    return { regions: loaded.layout.regions, programs };
+  }
+
+  private thread(place: Place, loaded: Loaded): Program {
+    const { jobs, requests } = this.params;
+    if (jobs?.forks) return this.starter(place.path, jobs, loaded);
     const script = requests
-      ? this.serve(requests, path)
+      ? this.serve(requests, place.path)
       : jobs
-        ? this.jobsInPlace(jobs, loaded.layout)
+        ? this.jobsInPlace(jobs, loaded.layout, place.thread)
         : run();
-    return { regions, program: this.working(path, script, loaded) };
+    return this.working(place, script, loaded);
   }
 
   private mixer({ image, layout }: Loaded, path: string): Mixer {
@@ -228,10 +243,11 @@ class Factory {
   }
 
   /** A program that runs an image's mix and kernel events under a script. */
-  private working(path: string, script: Iterator<Step>, loaded: Loaded): Program {
+  private working({ path, thread }: Place, script: Iterator<Step>, loaded: Loaded): Program {
     const mixer = this.mixer(loaded, path);
     if (!loaded.image.events) return new ScriptProgram({ script, mixer });
-    const background = new Background(this.plan(loaded.layout), this.seed, `${path}/events`);
+    const plan = this.plan(loaded.layout, thread);
+    const background = new Background(plan, this.seed, `${path}/events`);
     return new ScriptProgram({ script, mixer, background });
   }
 
@@ -245,11 +261,12 @@ class Factory {
   /** A fork keeps the addresses of its parent; a program it executes gets new ones. */
   private child(path: string, jobs: Jobs, parent: Loaded): Program {
     const written = parent.layout.regions.find((r) => r.kind === 'anon' && r.pages > 0)!;
-    if (!jobs.exec) return this.working(path, this.oneJob(jobs, written, parent.layout), parent);
+    const place: Place = { path, thread: 0 };
+    if (!jobs.exec) return this.working(place, this.oneJob(jobs, written, parent.layout), parent);
     const exec = (): ProcessImage => {
       const loaded = this.load(this.worker, path, false);
-      const program = this.working(path, this.job(jobs, loaded.layout), loaded);
-      return { regions: loaded.layout.regions, program };
+      const program = this.working(place, this.job(jobs, loaded.layout, 0), loaded);
+      return { regions: loaded.layout.regions, programs: [program] };
     };
     const script = (function* (): Generator<Step> {
       yield* writeTo(written, jobs.cowPages);
@@ -260,25 +277,26 @@ class Factory {
 
   private *oneJob(jobs: Jobs, written: Region, layout: Layout): Generator<Step> {
     yield* writeTo(written, jobs.cowPages);
-    yield* this.job(jobs, layout);
+    yield* this.job(jobs, layout, 0);
   }
 
   /** The body of a job: its instructions, with stores to new pages spread evenly over them. */
-  private *job({ instructions, freshPages }: Jobs, { regions }: Layout): Generator<Step> {
-    const fresh = regions.find((region) => region.name === FRESH);
-    if (!fresh) return yield instructions;
+  private *job(jobs: Jobs, layout: Layout, thread: number): Generator<Step> {
+    const { instructions, freshPages } = jobs;
+    const fresh = freshOf(layout, freshPages, thread);
+    if (fresh === undefined) return yield instructions;
     for (let i = 0; i < freshPages; i++) {
       yield instructions / freshPages;
       // A new page is usually filled: all its lines. assumed
-      yield visit(Op.Store, fresh.start + i, 64, 64, 0, 64);
+      yield visit(Op.Store, fresh + i, 64, 64, 0, 64);
     }
   }
 
-  private *jobsInPlace(jobs: Jobs, layout: Layout): Generator<Step> {
-    const fresh = layout.regions.find((region) => region.name === FRESH);
+  private *jobsInPlace(jobs: Jobs, layout: Layout, thread: number): Generator<Step> {
+    const fresh = freshOf(layout, jobs.freshPages, thread);
     for (;;) {
-      yield* this.job(jobs, layout);
-      if (fresh) yield operation(Op.Discard, fresh.start, fresh.pages);
+      yield* this.job(jobs, layout, thread);
+      if (fresh !== undefined) yield operation(Op.Discard, fresh, jobs.freshPages);
       yield operation(Op.WorkDone, 1);
     }
   }
@@ -302,6 +320,21 @@ class Factory {
       yield operation(Op.WorkDone, 1);
     }
   }
+}
+
+/** Pages that the heap of one thread grows to, and that its mappings take. */
+function growthOf(params: SyntheticParams): { heap: number; mappings: number } {
+  const { mmap, heapGrowth } = ratesOf(params.per1M);
+  return {
+    heap: heapGrowth.calls > 0 ? Math.max(heapGrowth.limit, heapGrowth.pages) : 0,
+    mappings: mmap.calls > 0 ? (mmap.live + 1) * mmap.pages : 0,
+  };
+}
+
+/** The first page of the new memory of one thread; undefined = jobs have none. */
+function freshOf({ regions }: Layout, pages: number, thread: number): number | undefined {
+  const fresh = regions.find((region) => region.name === FRESH);
+  return fresh && fresh.start + thread * pages;
 }
 
 /** A program that runs forever. */

@@ -79,6 +79,6 @@ export const tlbThrash: WorkloadDefinition<typeof params> = {
     });
     const program = new ScriptProgram({ script: touch(), mixer });
     const regions = microRegions(data);
-    return microWorkload(options, MILLION_INSTRUCTIONS, [{ regions, program }]);
+    return microWorkload(options, MILLION_INSTRUCTIONS, [{ regions, programs: [program] }]);
   },
 };

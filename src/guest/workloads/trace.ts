@@ -192,7 +192,7 @@ class TraceProgram implements Program, ReferenceLimited {
   }
 
   exec(): ProcessImage {
-    return { regions: this.regions, program: this };
+    return { regions: this.regions, programs: [this] };
   }
 
   /** Finds out what comes next, reading as little as possible; `Unknown` = the feed is starved. */
@@ -339,7 +339,7 @@ export const trace: WorkloadDefinition<typeof traceParams> = {
     const feed = deps.openTrace(options.file, options.loop);
     const program = new TraceProgram(feed, options, regions, kernel, rates);
     return {
-      processes: [{ regions, program }],
+      processes: [{ regions, programs: [program] }],
       work: options.loop ? undefined : 1,
       unit: 'passes',
       cpiQ8: Math.round(options.cpi * 256),

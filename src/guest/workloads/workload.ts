@@ -32,17 +32,23 @@ export const Op = {
   Munmap: 10,
   /** Args first page, pages, 1 = writable. */
   Mprotect: 11,
-  /** No arguments. The child runs `Program.fork()`; parent and child share pages copy-on-write. */
+  /**
+   * No arguments. The child has one thread, which runs `Program.fork()`; parent and child share
+   * pages copy-on-write.
+   */
   Fork: 12,
-  /** No arguments. The address space is replaced by the regions of `Program.exec()`. */
+  /**
+   * No arguments. The address space is replaced by the regions of `Program.exec()`; the other
+   * threads of the process end, and those of the new image begin.
+   */
   Exec: 13,
-  /** No arguments. The process ends; nothing may follow. */
+  /** No arguments. The process ends with all its threads (exit_group); nothing may follow. */
   Exit: 14,
   /** No arguments. Sleeps until a child has ended (returns at once when one already has). */
   Wait: 15,
   /** Args: bytes, device latency in microseconds. Sleeps until the device's interrupt. */
   BlockingIo: 16,
-  /** No arguments. Yields the processor to the next runnable process of this guest. */
+  /** No arguments. Yields the processor to the next runnable thread of this guest. */
   Yield: 17,
   /** Args: units of work finished. */
   WorkDone: 18,
@@ -92,12 +98,12 @@ export interface Region {
   readonly populated: boolean;
 }
 
-/** The stream of one process. */
+/** The stream of one thread. */
 export interface Program {
   /**
    * Writes up to `room` items from number `at` on (machine/items.ts); returns how many. An
    * operation is always the last item of a fill: the kernel performs it before it asks for more. 0
-   * means the same as `Exit`. HOT.
+   * ends the thread, and the process with its last one. HOT.
    */
   fill(at: number, room: number): number;
   /** What the child of the `Fork` just emitted runs, in a copy of the address space. */
@@ -108,7 +114,8 @@ export interface Program {
 
 export interface ProcessImage {
   readonly regions: readonly Region[];
-  readonly program: Program;
+  /** One for each thread, at least one. They share the address space and its tables. */
+  readonly programs: readonly Program[];
 }
 
 /**
