@@ -227,7 +227,6 @@ function buildMember(build: Build, hypervisor: Hypervisor, i: number, group: VmG
     stopAfter: duration === 'work' ? (workload.work ?? Infinity) : Infinity,
     marks: piece && (piece.vm ?? vm.name) === vm.name ? [piece.from, piece.to] : [],
     onMark,
-    requests,
     sendBytes: devices.network.sendBytes,
     diskBytes: devices.disk.requestBytes,
   };
@@ -241,7 +240,7 @@ function buildMember(build: Build, hypervisor: Hypervisor, i: number, group: VmG
   context.exposedQ8 = 256 - workload.overlapQ8;
   vcpu.guest = kernel;
   vcpu.guestRoot = kernel.root;
-  vcpu.port = new VcpuPort(hypervisor, vcpu, mmu);
+  vcpu.port = new VcpuPort(hypervisor, vcpu, mmu, requests);
   return { vm, vcpu, group, workload, guest, kernel, requests };
 }
 

@@ -1,4 +1,5 @@
 import type { Cycles } from '../../base/ids.ts';
+import { Vector } from '../../hypervisor/guest-port.ts';
 import type { LogSizes } from './log-params.ts';
 
 /** What a log entry reports: an event that the guest's own program does not determine. */
@@ -15,8 +16,31 @@ export const EntryKind = {
   Clock: 4,
   /** The guest has sent something: it leaves the host when this entry is acknowledged. */
   Output: 5,
+  /**
+   * Something that a real guest works out from what it was told before (which request its packets
+   * hold, when its disk will have answered) and a simulated one is told: no bytes, no cost.
+   */
+  Told: 6,
 } as const;
 export type EntryKind = (typeof EntryKind)[keyof typeof EntryKind];
+
+/** An interrupt comes between two steps; everything else within one. */
+export const isInterrupt = (kind: EntryKind): boolean => vectorOf(kind) !== 0;
+
+/** The interrupt that an entry reports; 0: none. */
+export function vectorOf(kind: EntryKind): number {
+  switch (kind) {
+    case EntryKind.Timer:
+      return Vector.Timer;
+    case EntryKind.Device:
+    case EntryKind.DiskRead:
+      return Vector.Device;
+    case EntryKind.Packets:
+      return Vector.Network;
+    default:
+      return 0;
+  }
+}
 
 /** An event of the primary, to be repeated by the secondary at the same point of the program. */
 export interface LogEntry {
@@ -53,5 +77,7 @@ export function entryBytes(
       return sizes.clockBytes;
     case EntryKind.Output:
       return sizes.outputBytes;
+    case EntryKind.Told:
+      return 0;
   }
 }

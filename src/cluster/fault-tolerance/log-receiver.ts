@@ -27,6 +27,8 @@ export class LogReceiver {
   arrived = 0;
   /** Last entry in the buffer. */
   taken = 0;
+  /** Its point in the program. */
+  takenPoint = 0;
   /** Last entry replayed. */
   replayed = 0;
   /** When the primary wrote that, in its own executed time. */
@@ -80,8 +82,13 @@ export class LogReceiver {
   }
 
   #drain(): void {
-    for (const entry of this.#socket.splice(0)) this.#buffer.push(entry);
-    this.taken = this.arrived;
+    for (const entry of this.#socket.splice(0)) this.#admit(entry);
+  }
+
+  #admit(entry: LogEntry): void {
+    this.#buffer.push(entry);
+    this.taken = entry.sequence;
+    this.takenPoint = entry.point;
   }
 
   #take(): void {
@@ -102,10 +109,7 @@ export class LogReceiver {
     const cycles = log.messageCycles + count * log.entryCycles + bytes / log.bytesPerCycle;
     work.post(Math.ceil(cycles), (at) => {
       this.#taking = false;
-      for (const entry of this.#socket.splice(0, count)) {
-        this.#buffer.push(entry);
-        this.taken = entry.sequence;
-      }
+      for (const entry of this.#socket.splice(0, count)) this.#admit(entry);
       if (this.#closed) this.#drain();
       else this.#deps.report(at);
       this.#deps.onEntries(at);

@@ -38,6 +38,16 @@ export class SecondarySide extends Side {
     return this.#log.taken;
   }
 
+  /** Point of the last entry in the buffer. */
+  get receivedPoint(): number {
+    return this.#log.takenPoint;
+  }
+
+  /** The primary is lost: the log ends where it ends. */
+  get final(): boolean {
+    return this.state === 'going-live' && this.#log.drained;
+  }
+
   get replayed(): number {
     return this.#log.replayed;
   }
