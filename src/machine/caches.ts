@@ -1,5 +1,6 @@
 import { Leaf as Leaf_ } from '../stats/leaves.ts';
 import type { Core } from './core.ts';
+import type { CoreCaches } from './core-caches.ts';
 import { K as K_ } from './counters.ts';
 import { heap } from './heap.ts';
 
@@ -35,16 +36,17 @@ const causeOfState = new Int32Array([0, 1, 2, 8]);
 
 /** Brings a line into the L2 as its most recent line; returns the level that had it. */
 const access = (core: Core, frame: number, line: number): number => {
+  const { caches } = core;
   const h = H;
   const tag = (frame + 1) | 0;
   const number = (frame << 6) | line;
-  const set = number & core.l2SetMask;
-  const newest = (core.l2Newest + set) | 0;
+  const set = number & caches.l2SetMask;
+  const newest = (caches.l2Newest + set) | 0;
   let previous = h[newest]!;
   if (previous === tag) return IN_L2;
   h[newest] = tag;
-  const others = core.l2Ways - 1;
-  const begin = (core.l2Others + Math.imul(set, others)) | 0;
+  const others = caches.l2Ways - 1;
+  const begin = (caches.l2Others + Math.imul(set, others)) | 0;
   const end = (begin + others) | 0;
   for (let at = begin; at < end; at = (at + 1) | 0) {
     const here = h[at]!;
@@ -54,21 +56,21 @@ const access = (core: Core, frame: number, line: number): number => {
   }
   // `previous` is the victim, 0 if the way was empty.
   let level: number = IN_DRAM;
-  if (core.l3Tags !== 0) {
-    if (takeFromL3(core, tag, number)) level = IN_L3;
+  if (caches.l3Tags !== 0) {
+    if (takeFromL3(caches, tag, number)) level = IN_L3;
     if (previous !== 0) {
-      intoL3(core, previous, (((previous - 1) << 6) & ~63) | (set & 63));
+      intoL3(caches, previous, (((previous - 1) << 6) & ~63) | (set & 63));
     }
   }
-  if (core.dataOn !== 0) noteLines(core, frame, line, previous, set & 63);
+  if (caches.dataOn !== 0) noteLines(core, frame, line, previous, set & 63);
   return level;
 };
 
 /** Removes a line from the L3; false if it was not there. */
-const takeFromL3 = (core: Core, tag: number, number: number): boolean => {
+const takeFromL3 = (caches: CoreCaches, tag: number, number: number): boolean => {
   const h = H;
-  const ways = core.l3Ways;
-  const begin = core.l3Tags + (number & core.l3SetMask) * ways;
+  const ways = caches.l3Ways;
+  const begin = caches.l3Tags + (number & caches.l3SetMask) * ways;
   const last = begin + ways - 1;
   for (let at = begin; at <= last; at++) {
     const here = h[at]!;
@@ -87,10 +89,10 @@ const takeFromL3 = (core: Core, tag: number, number: number): boolean => {
 };
 
 /** Puts a line the L2 evicted at the recent end of its L3 set. */
-const intoL3 = (core: Core, tag: number, number: number): void => {
+const intoL3 = (caches: CoreCaches, tag: number, number: number): void => {
   const h = H;
-  const ways = core.l3Ways;
-  const begin = core.l3Tags + (number & core.l3SetMask) * ways;
+  const ways = caches.l3Ways;
+  const begin = caches.l3Tags + (number & caches.l3SetMask) * ways;
   const end = begin + ways;
   let previous = h[begin]!;
   h[begin] = tag;
@@ -108,23 +110,25 @@ const intoL3 = (core: Core, tag: number, number: number): void => {
  * core.
  */
 const noteLines = (core: Core, frame: number, line: number, victim: number, low: number): void => {
-  const states = core.lineState;
+  const { caches } = core;
+  const states = caches.lineState;
   const word = (frame << 2) | (line >> 4);
   const shift = (line & 15) << 1;
   const old = states[word]!;
   const state = (old >>> shift) & 3;
-  core.lineCause = causeOfState[state]!;
+  caches.lineCause = causeOfState[state]!;
   if (state !== HELD) states[word] = (old & ~(3 << shift)) | (HELD << shift);
   if (victim !== 0) {
     const victimFrame = victim - 1;
     const victimWord = (victimFrame << 2) | (low >> 4);
     const victimShift = (low & 15) << 1;
-    const owner = core.frameOwner[victimFrame]!;
+    const owner = caches.frameOwner[victimFrame]!;
     const by = owner === core.vm ? OWN : OTHER;
-    if (core.l2Evictions !== 0) {
+    const { evictions } = core;
+    if (evictions.l2 !== 0) {
       const h = H;
       // HOST_OWNER + 1 wraps to the row of the host.
-      const at = core.l2Evictions + ((owner + 1) & 0xffff) * core.evictionRows + core.vm + 1;
+      const at = evictions.l2 + ((owner + 1) & 0xffff) * evictions.rows + core.vm + 1;
       h[at] = h[at]! + 1;
     }
     states[victimWord] = (states[victimWord]! & ~(3 << victimShift)) | (by << victimShift);
@@ -133,32 +137,34 @@ const noteLines = (core: Core, frame: number, line: number, victim: number, low:
 
 /** Reads one line of a table for the page walker; returns the cycles. */
 export function readTableLine(core: Core, frame: number, line: number): number {
+  const { caches } = core;
   const h = H;
   const counters = core.counters;
   const level = access(core, frame, line);
-  if (level === IN_L2) return core.l2Cycles;
+  if (level === IN_L2) return caches.l2Cycles;
   if (level === IN_L3) {
     h[counters + K.walk_l3_hits] = h[counters + K.walk_l3_hits]! + 1;
-    return core.l3Cycles;
+    return caches.l3Cycles;
   }
   h[counters + K.walk_dram] = h[counters + K.walk_dram]! + 1;
-  return dramCycles(core, frame);
+  return dramCycles(caches, frame);
 }
 
 /** The same for a table of the host itself: no VM's counters change. */
 export function readHostLine(core: Core, frame: number, line: number): number {
+  const { caches } = core;
   const level = access(core, frame, line);
   return level === IN_L2
-    ? core.l2Cycles
+    ? caches.l2Cycles
     : level === IN_L3
-      ? core.l3Cycles
-      : dramCycles(core, frame);
+      ? caches.l3Cycles
+      : dramCycles(caches, frame);
 }
 
-const dramCycles = (core: Core, frame: number): number => {
-  return core.nodes === 1
-    ? core.dramCycles
-    : core.dramByNode[Math.floor(frame / core.framesPerNode)]!;
+const dramCycles = (caches: CoreCaches, frame: number): number => {
+  return caches.nodes === 1
+    ? caches.dramCycles
+    : caches.dramByNode[Math.floor(frame / caches.framesPerNode)]!;
 };
 
 /**
@@ -168,6 +174,7 @@ const dramCycles = (core: Core, frame: number): number => {
  * letting them pass is up to the caller.
  */
 export function touchLines(core: Core, frame: number, line: number, lines: number): number {
+  const { caches, accounts } = core;
   const h = H;
   const of = frame | 0;
   const begin = line | 0;
@@ -182,15 +189,16 @@ export function touchLines(core: Core, frame: number, line: number, lines: numbe
     h[counters + K.data_l2_misses] = h[counters + K.data_l2_misses]! + 1;
     if (level === IN_L3) {
       h[counters + K.data_l3_hits] = h[counters + K.data_l3_hits]! + 1;
-      latency = core.l3Cycles;
+      latency = caches.l3Cycles;
     } else {
       h[counters + K.data_dram] = h[counters + K.data_dram]! + 1;
-      latency = dramCycles(core, of);
+      latency = dramCycles(caches, of);
     }
-    if (core.anyFree !== 0 && core.freeLeaves[Leaf.DataStall + core.lineCause] === 1) continue;
+    const leaf = Leaf.DataStall + caches.lineCause;
+    if (accounts.anyFree !== 0 && accounts.freeLeaves[leaf] === 1) continue;
     const stall = (latency * core.exposedQ8) >> 8;
-    const leaf = core.pending + Leaf.DataStall + core.lineCause;
-    h[leaf] = h[leaf]! + stall;
+    const pending = core.pending + leaf;
+    h[pending] = h[pending]! + stall;
     stalls = (stalls + stall) | 0;
   }
   return stalls;

@@ -23,7 +23,7 @@ export function coreNeeds(
 ): Record<keyof CoreArenas, number> {
   const { pwcEntries, nestedTlbEntries } = processor.walk;
   const parts = [
-    { words: HOT_COUNTERS + LEAVES + vcpuCount * 4 + 320, entries: 0 },
+    { words: HOT_COUNTERS + LEAVES + vcpuCount * 2 + 304, entries: 0 },
     tlbNeeds(processor),
     walkCacheNeeds(pwcEntries),
     walkCacheNeeds(nestedTlbEntries),

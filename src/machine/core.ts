@@ -1,19 +1,24 @@
-import { LEAVES, Leaf } from '../stats/leaves.ts';
+import { LEAVES } from '../stats/leaves.ts';
+import { Accounts } from './accounts.ts';
 import type { CoreArenas } from './core-arenas.ts';
-import { DRAIN_AFTER, HOT_COUNTERS, K } from './counters.ts';
+import { CoreCaches } from './core-caches.ts';
+import { DRAIN_AFTER, HOT_COUNTERS } from './counters.ts';
 import { EdgeCut } from './edge-cut.ts';
-import { ARRAYS, IN_ROWS, WAYS } from './entries.ts';
+import { ARRAYS } from './entries.ts';
+import type { Evictions } from './evictions.ts';
 import type { Fault } from './fault.ts';
 import { heap } from './heap.ts';
+import { LossRecords } from './loss.ts';
 import type { MachineState } from './machine-state.ts';
 import type { PageTables } from './page-tables.ts';
-import { makeTlbs, type TlbSide } from './tlb-build.ts';
-import { makeWalkCache, renumber, type WalkCache } from './walk-cache.ts';
+import { CoreTlbs } from './tlb-build.ts';
+import { Walker } from './walker.ts';
 
 /**
- * One core: its TLBs, walk caches and clock, and the context it executes in. The HOT code that
- * works on it is in run.ts, translate.ts, walk.ts and caches.ts, flushes are in flush.ts; this file
- * holds the state, builds it, and does what happens rarely: context changes, settling the ledger.
+ * One core: its clock, and the context it executes in; its parts (TLBs, page walker, caches, loss
+ * records, accounts) each have a record in a file of their own. The HOT code that works on them is
+ * in run.ts, translate.ts, walk.ts and caches.ts, flushes are in flush.ts. What HOT code reads for
+ * every miss of the L1 TLB lies in the core itself.
  */
 const H = heap;
 
@@ -57,6 +62,8 @@ export interface CoreContext {
 
 export class Core {
   readonly id: number;
+  /** Node whose memory is nearest. */
+  readonly node: number;
   readonly tables: PageTables;
   /**
    * Local time, settled. `time + ahead` is the time inside a slow path. Starts as NaN for a moment,
@@ -64,6 +71,10 @@ export class Core {
    * all of them.
    */
   time = Number.NaN;
+  /**
+   * What slow paths have taken and `time` lacks. 0 outside of them: `runBlock` folds it in when it
+   * ends, and whoever visits or charges outside of a block calls `settle`.
+   */
   ahead = 0;
 
   // Context.
@@ -86,184 +97,60 @@ export class Core {
   /** User instructions executed since the owner of the block last set this to 0. */
   retired = 0;
 
-  // TLBs (see tlb.ts). Number of the first array; another one is level * 6 + side * 3 + size
-  // further on.
+  // TLBs (see tlb.ts).
   /** Number of the first array; level * 6 + side * 3 + size further on is another. */
   readonly arrays: number;
-  readonly present = new Uint8Array(ARRAYS);
   readonly tlbShift: number;
-  readonly victimFill: number;
-  readonly l2HitCycles: number;
-  readonly tlbs: readonly TlbSide[];
-
+  readonly tlb: CoreTlbs;
   /**
    * Which misses may be usual ones (usual-misses.ts): 0 = none, 1 = all, 2 = those that hit the L2.
    */
   usual = 0;
   readonly #mayBeUsual: number;
+  /** Flushes of all or many translations so far. */
+  flushes = 0;
 
-  // Walker.
-  readonly walkOverhead: number;
-  /** What the last walk of `walkAndReplace` took. */
-  took = 0;
-  readonly pwc: WalkCache;
-  readonly pwcHeads: number;
-  readonly pwcShift: number;
-  readonly pwcCycles: number;
-  readonly pwcNestedLeaves: number;
-  readonly ntlb: WalkCache;
-  readonly ntlbHeads: number;
-  readonly ntlbShift: number;
-  readonly ntlbCycles: number;
-  ntlbLarge = 0; // 1: the nested TLB has held large pages
-  /** Counts uses of the walk caches. */
-  walkClock = 0;
-  /** Incremented when a walk cache gains or loses an entry: an int32 that wraps around. */
-  walkVersion = 0;
-  /**
-   * First of the remembered paths through upper tables (see ways.ts), and of those through nested
-   * tables.
-   */
-  readonly ways: number;
-  readonly nestedWays: number;
-  walkFrame = 0;
-  walkSize = 0;
-  walkFlags = 0;
-  walkSlot = 0;
-  walkGuest = 0;
-  walkNested = 0;
-  nestedSize = 0;
-  nestedSlot = 0;
-  nestedFlags = 0;
-  faultFrame = 0;
+  readonly walker: Walker;
+  readonly caches: CoreCaches;
+  readonly loss: LossRecords;
+  /** Who evicts whom. */
+  readonly evictions: Evictions;
 
-  // Caches.
-  /** The most recent tag of each set, and where the others begin. */
-  readonly l2Newest: number;
-  readonly l2Others: number;
-  readonly l2Ways: number;
-  readonly l2SetMask: number;
-  readonly l2Cycles: number;
-  readonly l3Tags: number;
-  readonly l3Ways: number;
-  readonly l3SetMask: number;
-  readonly l3Cycles: number;
-  readonly dramCycles: number;
-  readonly dramByNode: Int32Array;
-  readonly nodes: number;
-  readonly framesPerNode: number;
-  readonly node: number;
-  readonly lineState: Int32Array;
-  readonly frameOwner: Uint16Array;
-  readonly dataOn: number;
-  lineCause = 0;
-
-  // Who evicts whom (see Evictions).
-  readonly evictionRows: number;
-  readonly tlbEvictions: number;
-  readonly l2Evictions: number;
-
-  // Accounts.
-  /** 1 = some leaves are free: see `freeLeaves`. */
-  readonly anyFree: number;
-  readonly freeLeaves: Uint8Array;
+  /** First words of the accounts: of the counters, and of the cycles by leaf. */
   readonly counters: number;
-  /** First of the counters of walks by cause. */
-  readonly walkCauses: number;
   readonly pending: number;
-  #settledAt = 0;
+  readonly accounts: Accounts;
   /** Where the accounts are cut when the clock passes this time; see edge-cut.ts. */
   readonly cut = new EdgeCut<Core>();
 
-  // Loss records.
-  readonly vmOf: Int32Array;
-  readonly vcpuCount: number;
-  /** Current sequence of each vCPU: `seqs + vcpu * 2 + (global ? 1 : 0)`. */
-  readonly seqs: number;
-  /** Whether anything was filled since the sequence began. */
-  readonly filled: number;
-  lossI: Int32Array;
-  lossD: Int32Array;
-  readonly causeLog: Uint8Array[];
-  flushes = 0;
-
   constructor(
     id: number,
+    node: number,
     state: MachineState,
     arenas: CoreArenas,
-    cache: { l2Tags: number; l3Tags: number; node: number; dramByNode: Int32Array },
+    lines: { l2Tags: number; l3Tags: number; dramByNode: Int32Array },
   ) {
-    const { processor, memory } = state;
-    const { tlb, walk, caches } = processor;
+    const { processor, tables, freeLeaves } = state;
     this.time = 0;
     this.id = id;
-    this.tables = state.tables;
+    this.node = node;
+    this.tables = tables;
     const take = (words: number) => arenas.words.take(words);
     const takeEntries = (count: number) => arenas.entries.take(count);
     this.counters = take(HOT_COUNTERS);
-    this.walkCauses = this.counters + K.walks_cold;
     this.pending = take(LEAVES);
+    this.accounts = new Accounts(this.counters, this.pending, freeLeaves);
     this.arrays = arenas.arrays.take(ARRAYS);
-    this.victimFill = tlb.fill === 'victim' ? 1 : 0;
-    this.anyFree = state.freeLeaves ? 1 : 0;
-    this.freeLeaves = state.freeLeaves ?? new Uint8Array(LEAVES);
-    this.l2HitCycles = this.freeLeaves[Leaf.TlbL2Hit] === 1 ? 0 : tlb.l2HitCycles;
-    this.tlbs = makeTlbs(take, takeEntries, this.arrays, processor);
-    this.tlbShift = this.tlbs[0]!.shift;
-    for (const [side, { arrays }] of this.tlbs.entries()) {
-      for (const [i, array] of arrays.entries()) {
-        if (array !== null) this.present[(i >= 3 ? 6 : 0) + side * 3 + (i % 3)] = 1;
-      }
-    }
-
-    this.walkOverhead = walk.overheadCycles;
-    this.pwc = makeWalkCache(take, takeEntries, walk.pwcEntries);
-    this.pwcHeads = this.pwc.heads;
-    this.pwcShift = this.pwc.shift;
-    this.pwcCycles = walk.pwcHitCycles;
-    this.pwcNestedLeaves = walk.pwcNestedLeaves ? 1 : 0;
-    this.ntlb = makeWalkCache(take, takeEntries, walk.nestedTlbEntries);
-    this.ntlbHeads = this.ntlb.heads;
-    this.ntlbShift = this.ntlb.shift;
-    this.ntlbCycles = walk.nestedTlbHitCycles;
-    this.ways = arenas.ways.take(WAYS);
-    this.nestedWays = arenas.ways.take(WAYS);
-
-    this.l2Newest = cache.l2Tags;
-    this.l2Ways = caches.l2.ways;
-    this.l2SetMask = caches.l2.size / 64 / caches.l2.ways - 1;
-    this.l2Others = this.l2Newest + this.l2SetMask + 1;
-    this.l2Cycles = caches.l2.hitCycles;
-    this.l3Tags = cache.l3Tags;
-    this.l3Ways = caches.l3.ways;
-    this.l3SetMask = caches.l3.size > 0 ? caches.l3.size / 64 / caches.l3.ways - 1 : 0;
-    this.l3Cycles = caches.l3.hitCycles;
-    this.node = cache.node;
-    this.nodes = memory.nodes;
-    this.framesPerNode = memory.framesPerNode;
-    this.dramByNode = cache.dramByNode;
-    this.dramCycles = processor.memory.localCycles;
-    this.lineState = memory.lineState;
-    this.frameOwner = memory.owner;
-    this.dataOn = state.dataLines ? 1 : 0;
-    this.evictionRows = state.evictions.rows;
-    this.tlbEvictions = state.evictions.tlb;
-    this.l2Evictions = state.evictions.l2;
-
-    const inRows = [6, 9].every((a) => IN_ROWS[this.arrays + a] === 1);
-    const counted = this.anyFree !== 0 || this.tlbEvictions !== 0;
-    const stepwise = counted || this.pwcNestedLeaves !== 0;
-    this.#mayBeUsual = this.victimFill !== 0 || !inRows ? 0 : stepwise ? 2 : 1;
-
-    this.vmOf = state.vmOf;
-    this.vcpuCount = state.vcpuCount;
-    // One more owner than there are vCPUs: the host, whose entries are never recorded.
-    this.seqs = take(state.vcpuCount * 2 + 2);
-    this.filled = take(state.vcpuCount * 2 + 2);
-    H.fill(1, this.seqs, this.seqs + state.vcpuCount * 2);
-    this.lossI = new Int32Array(state.tables.entries.length);
-    this.lossD = new Int32Array(state.tables.entries.length);
-    this.causeLog = Array.from({ length: state.vcpuCount * 2 }, () => new Uint8Array(64));
+    this.tlb = new CoreTlbs(take, takeEntries, this.arrays, processor, freeLeaves);
+    this.tlbShift = this.tlb.sides[0]!.shift;
+    this.walker = new Walker(processor, take, takeEntries, arenas);
+    this.caches = new CoreCaches(state, lines);
+    this.evictions = state.evictions;
+    this.loss = new LossRecords(state, take(state.vcpuCount * 2 + 2), this.tlb.sides);
+    // Steps that take account of single leaves, entries or lines are in the general path.
+    const counted = freeLeaves !== undefined || this.evictions.tlb !== 0;
+    const stepwise = counted || this.walker.pwcNestedLeaves !== 0;
+    this.#mayBeUsual = this.tlb.mayBeUsual ? (stepwise ? 2 : 1) : 0;
   }
 
   get now(): number {
@@ -275,7 +162,7 @@ export class Core {
    * charge. Returns what it charged.
    */
   charge(leaf: number, cycles: number): number {
-    if (this.freeLeaves[leaf] === 1) return 0;
+    if (this.accounts.freeLeaves[leaf] === 1) return 0;
     const at = this.pending + leaf;
     H[at] = H[at]! + cycles;
     this.ahead += cycles;
@@ -285,7 +172,7 @@ export class Core {
 
   /** Cycles that have passed since the accounts were last drained. */
   get sinceDrain(): number {
-    return this.now - this.#settledAt;
+    return this.accounts.since(this.now);
   }
 
   /** Folds `ahead` into `time`: after a slow path that did not run inside a block. */
@@ -296,58 +183,25 @@ export class Core {
 
   /**
    * Adds what was charged and counted since the last call to `ledger` and `counts`, and resets it.
-   * Returns the cycles charged. They equal the time that passed, or the ledger does not balance.
+   * The cycles charged equal the time that passed, or the ledger does not balance: that throws.
    */
-  drain(ledger: Float64Array, ledgerAt: number, counts: Float64Array, countsAt: number): number {
-    let sum = 0;
-    for (let leaf = 0; leaf < LEAVES; leaf++) {
-      const cycles = H[this.pending + leaf]!;
-      if (cycles === 0) continue;
-      sum += cycles;
-      ledger[ledgerAt + leaf] = ledger[ledgerAt + leaf]! + cycles;
-      H[this.pending + leaf] = 0;
-    }
-    this.deriveCounters();
-    for (let k = 0; k < HOT_COUNTERS; k++) {
-      const n = H[this.counters + k]!;
-      if (n === 0) continue;
-      counts[countsAt + k] = counts[countsAt + k]! + n;
-      H[this.counters + k] = 0;
-    }
-    if (this.walkClock > DRAIN_AFTER) {
-      this.walkClock = Math.max(renumber(this.pwc), renumber(this.ntlb));
-    }
-    const elapsed = this.now - this.#settledAt;
-    this.#settledAt = this.now;
+  drain(ledger: Float64Array, ledgerAt: number, counts: Float64Array, countsAt: number): void {
+    const elapsed = this.sinceDrain;
+    const sum = this.accounts.drain(this.now, ledger, ledgerAt, counts, countsAt);
+    if (this.walker.clock > DRAIN_AFTER) this.walker.resetClock();
     if (sum !== elapsed) {
       throw new Error(`pCPU ${this.id} at cycle ${this.now}: charged ${sum} cycles in ${elapsed}`);
     }
-    return sum;
-  }
-
-  /** Computes the counters that follow from others, which HOT code does not keep. */
-  deriveCounters(): void {
-    const at = this.counters;
-    const n = (counter: number) => H[at + counter]!;
-    H[at + K.l1i_misses] = n(K.l2i_hits) + n(K.l2i_misses);
-    H[at + K.l1d_misses] = n(K.l2d_hits) + n(K.l2d_misses);
-    let walks = 0;
-    for (let cause = K.walks_cold; cause < HOT_COUNTERS; cause++) walks += n(cause);
-    H[at + K.walks] = walks;
-    let reads = 0;
-    for (let k = K.walk_reads_guest; k <= K.fault_walk_reads_nested; k++) reads += n(k);
-    H[at + K.walk_l2_hits] = reads - n(K.walk_l3_hits) - n(K.walk_dram);
   }
 
   /** True when the accounts must be drained before they outgrow an int32. */
   get full(): boolean {
-    const references = H[this.counters + K.references]!;
-    return this.now - this.#settledAt > DRAIN_AFTER || references > DRAIN_AFTER;
+    return this.accounts.isFull(this.now);
   }
 
   /** Lets time pass without charging it to the VM: the caller accounts for it. */
   skipTo(time: number): void {
-    this.#settledAt += time - this.time;
+    this.accounts.skip(time - this.time);
     this.time = time;
   }
 

@@ -3,7 +3,7 @@ import { type MetricName, walkMetric } from '../stats/metrics.ts';
 
 /**
  * What HOT code counts, by position in the core's counter area, and what follows from that
- * (Core.deriveCounters). Running totals per vCPU are kept in doubles. The area in the heap is added
+ * (Accounts.derive). Running totals per vCPU are kept in doubles. The area in the heap is added
  * to them whenever another vCPU takes the core.
  */
 export const hotCounters = [

@@ -1,9 +1,7 @@
 import type { Cause } from '../stats/leaves.ts';
 import { type Core, SIDE_I } from './core.ts';
-import { ARRAYS, FLAGS, KEY, LARGE, RESIDENT, SEQ, SLOT, TAG } from './entries.ts';
+import { ARRAYS, FLAGS, KEY, LARGE, RESIDENT, SLOT, TAG } from './entries.ts';
 import { find } from './hash.ts';
-import { heap } from './heap.ts';
-import { endSequence } from './loss.ts';
 import { Pte } from './page-tables.ts';
 import { drop } from './tlb.ts';
 import { reset } from './tlb-build.ts';
@@ -13,8 +11,6 @@ import { discard, emptyWalkCache, type WalkCache } from './walk-cache.ts';
  * Flushes of a core's TLBs and walk caches. Each says why it happens, and which vCPUs' loss records
  * it ends (loss.ts).
  */
-const H = heap;
-
 /** An ASID without the address-space number above it. */
 const ASID_MASK = 0xffff;
 /** The ASID in the tag of a TLB entry. */
@@ -34,7 +30,7 @@ const holdsAny = (core: Core, side: number): boolean =>
 /** What the TLBs of a side hold for a page under the current tag, or 0. */
 function findPage(core: Core, side: number, vpn: number, size: number): number {
   if (held(core, side, size) === 0) return 0;
-  const { heads, shift } = core.tlbs[side]!;
+  const { heads, shift } = core.tlb.sides[side]!;
   return find(heads, shift, vpn >>> (9 * size), (core.asid << 2) | size);
 }
 
@@ -44,17 +40,18 @@ function findPage(core: Core, side: number, vpn: number, size: number): number {
  */
 export function flushAll(core: Core, cause: Cause, vcpu: number, own: Cause): void {
   core.flushes++;
-  endSequence(core, vcpu, 0, own);
-  endSequence(core, vcpu, 1, own);
-  for (let side = 0; side < 2; side++) if (holdsAny(core, side)) reset(core.tlbs[side]!);
+  core.loss.end(vcpu, 0, own);
+  core.loss.end(vcpu, 1, own);
+  for (let side = 0; side < 2; side++) if (holdsAny(core, side)) reset(core.tlb.sides[side]!);
   RESIDENT.fill(0, core.arrays, core.arrays + ARRAYS);
   LARGE.fill(0, core.arrays, core.arrays + ARRAYS);
-  core.walkVersion = (core.walkVersion + 1) | 0;
-  emptyWalkCache(core.pwc);
-  emptyWalkCache(core.ntlb);
-  for (let other = 0; other < core.vcpuCount; other++) {
-    endSequence(core, other, 0, cause);
-    endSequence(core, other, 1, cause);
+  const { walker } = core;
+  walker.version = (walker.version + 1) | 0;
+  emptyWalkCache(walker.pwc);
+  emptyWalkCache(walker.ntlb);
+  for (let other = 0; other < core.loss.vcpuCount; other++) {
+    core.loss.end(other, 0, cause);
+    core.loss.end(other, 1, cause);
   }
 }
 
@@ -63,8 +60,8 @@ export function flushAll(core: Core, cause: Cause, vcpu: number, own: Cause): vo
  */
 export function abandon(core: Core, vcpu: number, cause: Cause): void {
   core.flushes++;
-  endSequence(core, vcpu, 0, cause);
-  endSequence(core, vcpu, 1, cause);
+  core.loss.end(vcpu, 0, cause);
+  core.loss.end(vcpu, 1, cause);
 }
 
 /**
@@ -83,17 +80,17 @@ export function flushAsid(
   const tag = (asid & ASID_MASK) << 2;
   for (let side = 0; side < 2; side++) {
     if (!holdsAny(core, side)) continue;
-    const { first, end } = core.tlbs[side]!;
+    const { first, end } = core.tlb.sides[side]!;
     for (let e = first; e < end; e++) {
       const own = TAG[e]!;
       if (own === -1 || (own & TAG_MASK) !== tag) continue;
-      if ((FLAGS[e]! & keep) === 0) drop(core.tlbs[side]!, e);
+      if ((FLAGS[e]! & keep) === 0) drop(core.tlb.sides[side]!, e);
     }
   }
-  flushWalkCache(core, core.pwc, asid);
-  if (!keepGlobal) flushWalkCache(core, core.ntlb, asid);
-  endSequence(core, vcpu, 0, cause);
-  if (!keepGlobal) endSequence(core, vcpu, 1, cause);
+  flushWalkCache(core, core.walker.pwc, asid);
+  if (!keepGlobal) flushWalkCache(core, core.walker.ntlb, asid);
+  core.loss.end(vcpu, 0, cause);
+  if (!keepGlobal) core.loss.end(vcpu, 1, cause);
 }
 
 /**
@@ -101,7 +98,8 @@ export function flushAsid(
  * TLB when the hypervisor has the ASID flushed: no guest can change what that holds.
  */
 function flushWalkCache(core: Core, cache: WalkCache, asid: number): void {
-  core.walkVersion = (core.walkVersion + 1) | 0;
+  const { walker } = core;
+  walker.version = (walker.version + 1) | 0;
   for (let e = cache.first; e < cache.end; e++) {
     const held = TAG[e]!;
     if (held !== -1 && ((held ^ asid) & ASID_MASK) === 0) discard(cache, e);
@@ -116,7 +114,7 @@ export function invalidatePage(core: Core, vpn: number, cause: Cause): void {
       if (e !== 0) invalidate(core, side, e, cause);
     }
   }
-  flushWalkCache(core, core.pwc, core.asid);
+  flushWalkCache(core, core.walker.pwc, core.asid);
 }
 
 /** INVLPG of every page of a range, in one pass over the TLBs. */
@@ -124,7 +122,7 @@ export function invalidateRange(core: Core, start: number, pages: number, cause:
   const last = start + pages;
   for (let side = 0; side < 2; side++) {
     if (!holdsAny(core, side)) continue;
-    const { first, end } = core.tlbs[side]!;
+    const { first, end } = core.tlb.sides[side]!;
     for (let e = first; e < end; e++) {
       const tag = TAG[e]!;
       if (tag === -1 || (tag & ~3) !== core.asid << 2) continue;
@@ -133,16 +131,14 @@ export function invalidateRange(core: Core, start: number, pages: number, cause:
       if (vpn < last && vpn + span > start) invalidate(core, side, e, cause);
     }
   }
-  flushWalkCache(core, core.pwc, core.asid);
+  flushWalkCache(core, core.walker.pwc, core.asid);
 }
 
-/** Drops one entry of the current vCPU and records why. */
+/** Drops one entry and records why, unless a flush came first. */
 function invalidate(core: Core, side: number, e: number, cause: Cause): void {
-  const global = (FLAGS[e]! & Pte.Global) !== 0 ? 1 : 0;
-  if (H[core.seqs + core.vcpu * 2 + global] === SEQ[e]) {
-    (side === SIDE_I ? core.lossI : core.lossD)[SLOT[e]!] = -cause;
-  }
-  drop(core.tlbs[side]!, e);
+  const { loss } = core;
+  if (loss.isLive(e)) (side === SIDE_I ? loss.instructions : loss.data)[SLOT[e]!] = -cause;
+  drop(core.tlb.sides[side]!, e);
 }
 
 /**
@@ -157,7 +153,7 @@ export function forget(core: Core, vpn: number): number {
       const e = findPage(core, side, vpn, size);
       if (e === 0) continue;
       slot = SLOT[e]!;
-      drop(core.tlbs[side]!, e);
+      drop(core.tlb.sides[side]!, e);
     }
   }
   return slot;

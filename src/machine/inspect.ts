@@ -1,5 +1,5 @@
 import { type Core, SIDE_D, SIDE_I } from './core.ts';
-import { FLAGS, FRAME, IN_L2, KEY, OWNER_SHIFT, SEQ, TAG } from './entries.ts';
+import { FLAGS, FRAME, IN_L2, KEY, OWNER_SHIFT, TAG } from './entries.ts';
 import { heap } from './heap.ts';
 import { Pte } from './page-tables.ts';
 import { firstFrameOf, occupied } from './walk-cache.ts';
@@ -17,21 +17,14 @@ export interface HeldTranslation {
 
 /** What a core has counted for the VM that it runs since it was drained. */
 export function undrained(core: Core, counter: number): number {
-  core.deriveCounters();
+  core.accounts.derive();
   return heap[core.counters + counter]!;
 }
 
 /** The occupied entries of the TLBs of one side. */
 function* tlbEntries(core: Core, side: number): Generator<number> {
-  const { first, end } = core.tlbs[side]!;
+  const { first, end } = core.tlb.sides[side]!;
   for (let e = first; e < end; e++) if (TAG[e] !== -1) yield e;
-}
-
-/** Not under a tag that its vCPU has given up. */
-function isLive(core: Core, entry: number): boolean {
-  const flags = FLAGS[entry]!;
-  const global = (flags & Pte.Global) >> 4;
-  return heap[core.seqs + (flags >>> OWNER_SHIFT) * 2 + global] === SEQ[entry];
 }
 
 /**
@@ -47,7 +40,7 @@ export function* heldTranslations(
     for (const e of tlbEntries(core, side)) {
       const flags = FLAGS[e]!;
       const tag = TAG[e]!;
-      if (flags >>> OWNER_SHIFT !== vcpu || tag >>> 18 !== space || !isLive(core, e)) continue;
+      if (flags >>> OWNER_SHIFT !== vcpu || tag >>> 18 !== space || !core.loss.isLive(e)) continue;
       yield {
         vpn: KEY[e]! << (9 * (tag & 3)),
         frame: FRAME[e]!,
@@ -60,13 +53,13 @@ export function* heldTranslations(
 
 /** Slots that the page-walk cache holds under the core's present tag. */
 export function* heldUpperEntries(core: Core): Generator<number> {
-  for (const e of occupied(core.pwc)) if (TAG[e] === core.asid) yield KEY[e]!;
+  for (const e of occupied(core.walker.pwc)) if (TAG[e] === core.asid) yield KEY[e]!;
 }
 
 /** What the nested TLB holds under the core's present tag: the first frames of nested pages. */
 export function* heldTableFrames(core: Core): Generator<{ gfn: number; frame: number }> {
   if (core.nestedOn === 0) return;
-  for (const e of occupied(core.ntlb)) {
+  for (const e of occupied(core.walker.ntlb)) {
     if (TAG[e] === core.asid) yield { gfn: firstFrameOf(KEY[e]!), frame: FRAME[e]! };
   }
 }
@@ -75,8 +68,8 @@ export function* heldTableFrames(core: Core): Generator<{ gfn: number; frame: nu
 export function countHeld(core: Core, byVm: Int32Array): void {
   for (const e of tlbEntries(core, SIDE_D)) {
     const flags = FLAGS[e]!;
-    if ((flags & IN_L2) === 0 || !isLive(core, e)) continue;
-    const vm = core.vmOf[flags >>> OWNER_SHIFT]!;
+    if ((flags & IN_L2) === 0 || !core.loss.isLive(e)) continue;
+    const vm = core.loss.vmOf[flags >>> OWNER_SHIFT]!;
     if (vm >= 0) byVm[vm] = byVm[vm]! + 1;
   }
 }

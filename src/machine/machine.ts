@@ -5,7 +5,6 @@ import { Evictions } from './evictions.ts';
 import { Arena, heapSpace, type Space } from './heap.ts';
 import { HOST_OWNER, HostMemory } from './host-memory.ts';
 import { itemSpace } from './items.ts';
-import { wipe } from './loss.ts';
 import type { MachineState } from './machine-state.ts';
 import { PageTables } from './page-tables.ts';
 import type { Processor } from './processor.ts';
@@ -121,10 +120,10 @@ export function buildMachine(options: MachineOptions): Machine {
       if (id % l2.sharedByCores === 0) l2Tags = arena.take(lines(l2.size));
       const node = Math.floor(id / processor.coresPerDie);
       const dramByNode = latencies(processor, nodeCount, node);
-      cores.push(new Core(id, state, arenas, { l2Tags, l3Tags: l3s[node]!, node, dramByNode }));
+      cores.push(new Core(id, node, state, arenas, { l2Tags, l3Tags: l3s[node]!, dramByNode }));
     }
     tables.onReuse = (node) => {
-      for (const core of cores) wipe(core, node);
+      for (const { loss } of cores) loss.wipe(node);
     };
     return {
       processor,

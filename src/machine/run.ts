@@ -127,7 +127,7 @@ export function runBlock(core: Core, limit: number): Stop {
   const apart = (headsOf[core.arrays + SIDE_I * 3]! - heads) | 0;
   const shift = core.tlbShift;
   const cpi = core.cpiQ8;
-  const dataOn = core.dataOn;
+  const { dataOn } = core.caches;
   const begin = core.item;
   const end = core.itemEnd;
   const carry = core.cpiCarry;
@@ -204,7 +204,7 @@ export function runBlock(core: Core, limit: number): Stop {
         (entry !== 0
           ? raise(core, side, entry, op >>> 1)
           : walkAndReplace(core, vpn, side, op >>> 1)) | 0;
-      let took = entry !== 0 ? core.l2HitCycles : core.took;
+      let took = entry !== 0 ? core.tlb.l2HitCycles : core.walker.took;
       if (usual !== 0) entry = usual;
       else {
         const instructions = (itemInstructions[(p - 1) | 0]! - before) | 0;
@@ -331,7 +331,7 @@ export function visitKernel(
   const leaf = core.pending + Leaf.GuestKernel;
   h[leaf] = h[leaf]! + cycles;
   core.ahead += cycles;
-  if (core.dataOn !== 0 && entry > 0) {
+  if (core.caches.dataOn !== 0 && entry > 0) {
     const size = tags[entry]! & 3;
     const frame = frames[entry]! + (vpn & ((1 << (9 * size)) - 1));
     core.ahead += touchLines(core, frame, line, lines);

@@ -1,4 +1,6 @@
+import { Leaf } from '../stats/leaves.ts';
 import {
+  ARRAYS,
   CHAIN,
   FREE,
   HEADS,
@@ -71,6 +73,38 @@ export function tlbNeeds(processor: Processor): { words: number; entries: number
     for (const array of levels.flatMap(arraysOf)) entries += array.entries + 16;
   }
   return { words: 2 * (headsOf(processor) + 16), entries };
+}
+
+/** The TLBs of a core. */
+export class CoreTlbs {
+  /** By level * 6 + side * 3 + size: 1 = there is an array for it. */
+  readonly present = new Uint8Array(ARRAYS);
+  /** 1 = the L2 holds what the L1 has evicted, 0 = what the L1 holds too. */
+  readonly victimFill: number;
+  readonly l2HitCycles: number;
+  readonly sides: readonly TlbSide[];
+  /** Whether usual-misses.ts knows such TLBs. */
+  readonly mayBeUsual: boolean;
+
+  constructor(
+    words: Take,
+    entries: Take,
+    arrays: number,
+    processor: Processor,
+    freeLeaves: Uint8Array | undefined,
+  ) {
+    const { tlb } = processor;
+    this.victimFill = tlb.fill === 'victim' ? 1 : 0;
+    this.l2HitCycles = freeLeaves?.[Leaf.TlbL2Hit] === 1 ? 0 : tlb.l2HitCycles;
+    this.sides = makeTlbs(words, entries, arrays, processor);
+    for (const [side, { arrays }] of this.sides.entries()) {
+      for (const [i, array] of arrays.entries()) {
+        if (array !== null) this.present[(i >= 3 ? 6 : 0) + side * 3 + (i % 3)] = 1;
+      }
+    }
+    const inRows = [6, 9].every((a) => IN_ROWS[arrays + a] === 1);
+    this.mayBeUsual = inRows && this.victimFill === 0;
+  }
 }
 
 /** Empty TLBs of both sides of the core whose arrays begin at `at`. */

@@ -24,7 +24,6 @@ import { Fault as Fault_ } from './fault.ts';
 import { forget } from './flush.ts';
 import { find as find_ } from './hash.ts';
 import { heap } from './heap.ts';
-import { causeSince, growLoss } from './loss.ts';
 import { Pte as Pte_, STORE_OK as STORE_OK_ } from './page-tables.ts';
 import {
   create as create_,
@@ -90,21 +89,23 @@ const L2_HIT = 4;
 
 /** Records that a live translation was evicted, and by whom; `side` as in `admit`. */
 const lose = (core: Core, side: number, entry: number): void => {
+  const { loss } = core;
   const flagsOf = FLAGS;
   const slots = SLOT;
   const seqs = SEQ;
   const h = H;
   const flags = flagsOf[entry]!;
   const owner = flags >>> OWNER_SHIFT;
-  const sequence = (core.seqs + (owner << 1) + ((flags & GLOBAL) >> 4)) | 0;
-  if (h[sequence] !== seqs[entry]) return;
-  const vm = core.vmOf[owner]!;
-  if (core.tlbEvictions !== 0) {
-    const at = core.tlbEvictions + (vm + 1) * core.evictionRows + core.vm + 1;
+  const open = (loss.sequences + (owner << 1) + ((flags & GLOBAL) >> 4)) | 0;
+  if (h[open] !== seqs[entry]) return;
+  const vm = loss.vmOf[owner]!;
+  const { evictions } = core;
+  if (evictions.tlb !== 0) {
+    const at = evictions.tlb + (vm + 1) * evictions.rows + core.vm + 1;
     h[at] = h[at]! + 1;
   }
   const cause = vm === core.vm ? Cause.Capacity : Cause.Interference;
-  (side === 0 ? core.lossI : core.lossD)[slots[entry]!] = -cause;
+  (side === 0 ? loss.instructions : loss.data)[slots[entry]!] = -cause;
 };
 
 /** Puts a translation into a level of a side (its first array), as the most recent of its set. */
@@ -146,10 +147,10 @@ const admit = (core: Core, level: number, side: number, entry: number): void => 
     larges[first] = larges[first]! + (size !== 0 ? 1 : 0) - (other !== 0 ? 1 : 0);
   }
   // Lost when the L2 evicts it, even if the L1 keeps it, or when the L1 does and there is no L2.
-  const last = level === IN_L2 || core.present[side + 6 + other] === 0;
+  const last = level === IN_L2 || core.tlb.present[side + 6 + other] === 0;
   if (last) lose(core, side, victim);
   if ((flags & (IN_L1 | IN_L2)) !== 0) return;
-  if (!last && core.victimFill !== 0) admit(core, IN_L2, side, victim);
+  if (!last && core.tlb.victimFill !== 0) admit(core, IN_L2, side, victim);
   else destroy(first, core.tlbShift, victim);
 };
 
@@ -206,8 +207,8 @@ export function translate(
     if (entry === 0) return walkAndFill(core, vpn, side, write, L1_MISSED);
   }
   const leaf = core.pending + Leaf.TlbL2Hit;
-  h[leaf] = h[leaf]! + core.l2HitCycles;
-  core.ahead += core.l2HitCycles;
+  h[leaf] = h[leaf]! + core.tlb.l2HitCycles;
+  core.ahead += core.tlb.l2HitCycles;
   if ((flagsOf[entry]! & right) !== right) {
     return walkAndFill(core, vpn, side, write, NEEDS_RIGHT | L1_MISSED | L2_HIT);
   }
@@ -227,7 +228,7 @@ const touchSecond = (core: Core, side: number, entry: number): void => {
   const inRows = IN_ROWS;
   const links = LINK;
   const a = (core.arrays + side + 6 + (tags[entry]! & 3)) | 0;
-  if (core.victimFill !== 0) leave((core.arrays + side) | 0, IN_L2, entry);
+  if (core.tlb.victimFill !== 0) leave((core.arrays + side) | 0, IN_L2, entry);
   else if (inRows[a] !== 0) toFront((setsOf[a]! + (keys[entry]! & masks[a]!)) | 0, entry);
   else touch((entry + links[a]!) | 0);
 };
@@ -240,6 +241,7 @@ const walkAndFill = (
   write: number,
   known: number,
 ): number => {
+  const { walker, loss } = core;
   const flagsOf = FLAGS;
   const frames = FRAME;
   const slots = SLOT;
@@ -261,31 +263,29 @@ const walkAndFill = (
     if (dropped !== 0) {
       // The guest will change the entry and flush, or the hypervisor keeps the page protected.
       const cause = verdict === Verdict.GuestFault ? Cause.Invlpg : Cause.Shootdown;
-      (side === SIDE_I ? core.lossI : core.lossD)[dropped] = -cause;
+      (side === SIDE_I ? loss.instructions : loss.data)[dropped] = -cause;
     }
     return verdict === Verdict.GuestFault ? 0 : -1;
   }
 
-  const slot = core.walkSlot;
-  if (slot >= core.lossD.length) growLoss(core);
-  const loss = side === SIDE_I ? core.lossI : core.lossD;
-  const record = loss[slot]!;
-  const flags = (core.walkFlags & 0x7f) | (core.vcpu << OWNER_SHIFT);
-  const sequence = ((core.vcpu << 1) + ((flags & GLOBAL) >> 4)) | 0;
-  const seq = h[(core.seqs + sequence) | 0]!;
-  loss[slot] = (seq << 1) | (sequence & 1);
-  h[(core.filled + sequence) | 0] = 1;
+  const slot = walker.slot;
+  if (slot >= loss.data.length) loss.grow();
+  const records = side === SIDE_I ? loss.instructions : loss.data;
+  const flags = (walker.flags & 0x7f) | (core.vcpu << OWNER_SHIFT);
+  const open = (loss.sequences + (core.vcpu << 1) + ((flags & GLOBAL) >> 4)) | 0;
+  let sequence = h[open]!;
+  if (sequence === 0) sequence = loss.begin(open);
+  const record = records[slot]!;
+  records[slot] = sequence;
 
   if (needsRight) {
     chargeWalk(core, Cause.Dirty);
     h[counters + K.dirty_walks] = h[counters + K.dirty_walks]! + 1;
   } else {
-    // Why the walk was needed: not held since the run began, still held when it was filled elsewhere, or lost.
-    let cause: number = Cause.Cold;
-    if (record < 0) cause = -record;
-    else if (record > 0) cause = causeSince(core, record);
+    // Never held, held elsewhere still, or lost since.
+    const cause = record < 0 ? -record : loss.causeOf[record]!;
     chargeWalk(core, cause);
-    const tally = core.walkCauses + cause;
+    const tally = counters + K.walks_cold + cause;
     h[tally] = h[tally]! + 1;
   }
   if ((known & L1_MISSED) !== 0) {
@@ -295,10 +295,10 @@ const walkAndFill = (
   }
 
   const first = Math.imul(side | 0, 3);
-  let size = core.walkSize;
-  let frame = core.walkFrame;
+  let size = walker.size;
+  let frame = walker.frame;
   // A side without entries of this size holds a smaller piece of the page.
-  while (size > 0 && core.present[first + size] === 0) {
+  while (size > 0 && core.tlb.present[first + size] === 0) {
     size--;
     frame += vpn & ((1 << (9 * (size + 1))) - 1) & ~((1 << (9 * size)) - 1);
   }
@@ -311,8 +311,8 @@ const walkAndFill = (
   frames[entry] = frame;
   flagsOf[entry] = flags;
   slots[entry] = slot;
-  seqs[entry] = seq;
-  if (core.victimFill === 0 && core.present[first + 6 + size] !== 0) {
+  seqs[entry] = sequence;
+  if (core.tlb.victimFill === 0 && core.tlb.present[first + 6 + size] !== 0) {
     admit(core, IN_L2, first, entry);
   }
   admit(core, IN_L1, first, entry);
@@ -335,26 +335,28 @@ const countFault = (core: Core, guestReads: number, nestedReads: number): void =
 };
 
 const chargeWalk = (core: Core, cause: number): void => {
+  const { walker } = core;
   const h = H;
-  if (core.anyFree !== 0) refundWalk(core, cause);
+  if (core.accounts.anyFree !== 0) refundWalk(core, cause);
   const guest = core.pending + Leaf.WalkGuest + cause;
-  h[guest] = h[guest]! + core.walkGuest;
+  h[guest] = h[guest]! + walker.guestCycles;
   const nested = core.pending + Leaf.WalkNested + cause;
-  h[nested] = h[nested]! + core.walkNested;
-  core.walkGuest = 0;
-  core.walkNested = 0;
+  h[nested] = h[nested]! + walker.nestedCycles;
+  walker.guestCycles = 0;
+  walker.nestedCycles = 0;
 };
 
 /** Takes back the time of those parts of a walk that are free of charge in this run. */
 const refundWalk = (core: Core, cause: number): void => {
-  const free = core.freeLeaves;
+  const { walker } = core;
+  const free = core.accounts.freeLeaves;
   if (free[Leaf.WalkGuest + cause] === 1) {
-    core.ahead -= core.walkGuest;
-    core.walkGuest = 0;
+    core.ahead -= walker.guestCycles;
+    walker.guestCycles = 0;
   }
   if (free[Leaf.WalkNested + cause] === 1) {
-    core.ahead -= core.walkNested;
-    core.walkNested = 0;
+    core.ahead -= walker.nestedCycles;
+    walker.nestedCycles = 0;
   }
 };
 
@@ -363,6 +365,7 @@ const refundWalk = (core: Core, cause: number): void => {
  * the miss, if any; they belong to the handler. Guest counters stay untouched.
  */
 export function visitHost(core: Core, key: number, side: number, tableFrame: number): number {
+  const { walker, loss } = core;
   const flagsOf = FLAGS;
   const frames = FRAME;
   const slots = SLOT;
@@ -376,15 +379,15 @@ export function visitHost(core: Core, key: number, side: number, tableFrame: num
       touch(held);
       return 0;
     }
-    if (core.victimFill === 0) touchSecond(core, first, held);
-    return core.l2HitCycles;
+    if (core.tlb.victimFill === 0) touchSecond(core, first, held);
+    return core.tlb.l2HitCycles;
   }
-  const inFirst = core.present[first + 1] !== 0;
-  const inSecond = core.victimFill === 0 && core.present[first + 7] !== 0;
+  const inFirst = core.tlb.present[first + 1] !== 0;
+  const inSecond = core.tlb.victimFill === 0 && core.tlb.present[first + 7] !== 0;
   if (inFirst || inSecond) {
     const entry = create(at, core.tlbShift, key, 1);
     frames[entry] = key << 9;
-    flagsOf[entry] = HOST_RIGHTS | (core.vcpuCount << OWNER_SHIFT);
+    flagsOf[entry] = HOST_RIGHTS | (loss.vcpuCount << OWNER_SHIFT);
     slots[entry] = 0;
     seqs[entry] = -1;
     const vm = core.vm;
@@ -393,5 +396,5 @@ export function visitHost(core: Core, key: number, side: number, tableFrame: num
     if (inSecond) admit(core, IN_L2, first, entry);
     core.vm = vm;
   }
-  return core.walkOverhead + 2 * core.pwcCycles + readHostLine(core, tableFrame, (key & 511) >> 3);
+  return walker.overhead + 2 * walker.pwcCycles + readHostLine(core, tableFrame, (key & 511) >> 3);
 }

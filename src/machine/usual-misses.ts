@@ -73,6 +73,7 @@ const COLD = Cause.Cold;
 const L2_HIT = Leaf.TlbL2Hit;
 const WALK_GUEST = Leaf.WalkGuest;
 const WALK_NESTED = Leaf.WalkNested;
+const WALKS = K.walks_cold;
 const L2_HITS = K.l2i_hits;
 const L2_MISSES = K.l2i_misses;
 const PWC_HITS = K.pwc_hits;
@@ -107,8 +108,8 @@ const replaceInList = (home: number, oldest: number, entry: number): void => {
 };
 
 /**
- * A visit to the page of `entry`, which is not in the L1: takes it from the L2. `core.l2HitCycles`
- * are to pass.
+ * A visit to the page of `entry`, which is not in the L1: takes it from the L2. The cycles of an L2
+ * hit are to pass.
  */
 export const raise = (core: Core, side: number, entry: number, write: number): number => {
   const keys = KEY;
@@ -135,24 +136,26 @@ export const raise = (core: Core, side: number, entry: number, write: number): n
   const hits = (core.counters + L2_HITS + Math.imul(side | 0, APART)) | 0;
   h[hits] = h[hits]! + 1;
   const leaf = (core.pending + L2_HIT) | 0;
-  h[leaf] = h[leaf]! + core.l2HitCycles;
+  h[leaf] = h[leaf]! + core.tlb.l2HitCycles;
   return entry;
 };
 
 /** Cycles to read a line of a table. */
 const readLine = (core: Core, frame: number, line: number): number => {
+  const { caches } = core;
   const h = H;
   const number = (frame << 6) | line;
-  return h[(core.l2Newest + (number & core.l2SetMask)) | 0] === ((frame + 1) | 0)
-    ? core.l2Cycles
+  return h[(caches.l2Newest + (number & caches.l2SetMask)) | 0] === ((frame + 1) | 0)
+    ? caches.l2Cycles
     : readTableLine(core, frame, line);
 };
 
 /**
- * A visit to a page that no level holds: walks, and fills both. `core.took` cycles are to pass.
+ * A visit to a page that no level holds: walks, and fills both. `walker.took` cycles are to pass.
  * Returns the entry.
  */
 export const walkAndReplace = (core: Core, page: number, side: number, write: number): number => {
+  const { walker, loss } = core;
   const chains = CHAIN;
   const flagsOf = FLAGS;
   const frames = FRAME;
@@ -177,7 +180,7 @@ export const walkAndReplace = (core: Core, page: number, side: number, write: nu
   // A page of this vCPU that the L1 has not.
   if ((((gone ^ own) >>> OWNER_SHIFT) | (gone & IN_L1)) !== 0) return 0;
 
-  const way = findWay(core, core.ways, core.root, vpn);
+  const way = findWay(core, walker.ways, core.root, vpn);
   if (way === 0) return 0;
   const { tables } = core;
   const { entries } = tables;
@@ -193,7 +196,7 @@ export const walkAndReplace = (core: Core, page: number, side: number, write: nu
   let underSlot = 0;
   let allowed = 0x7f;
   if (nested !== 0) {
-    under = findWay(core, core.nestedWays, core.nestedRoot, frame);
+    under = findWay(core, walker.nestedWays, core.nestedRoot, frame);
     if (under === 0) return 0;
     underSlot = (WAY_NODE[under]! << 9) | (frame & 511);
     const below = entries[underSlot]!;
@@ -204,43 +207,41 @@ export const walkAndReplace = (core: Core, page: number, side: number, write: nu
     frame = (frame + core.frameBase) | 0;
     lost = (tables.mirror[node]! << 9) | (slot & 511);
   }
-  const loss = side === SIDE_I ? core.lossI : core.lossD;
-  if (lost >= loss.length) return 0;
-  const record = loss[lost]!;
-  const global = (entry & GLOBAL) >> 4;
-  const sequence = (core.seqs + (core.vcpu << 1) + global) | 0;
-  const seq = h[sequence]!;
-  const held = (seq << 1) | global;
-  if (record > 0 && record !== held) return 0;
+  const records = side === SIDE_I ? loss.instructions : loss.data;
+  if (lost >= records.length) return 0;
+  const record = records[lost]!;
+  const sequences = (loss.sequences + (core.vcpu << 1)) | 0;
+  const sequence = h[(sequences + ((entry & GLOBAL) >> 4)) | 0]!;
+  if (sequence === 0 || (record > 0 && record !== sequence)) return 0;
 
   const counters = core.counters;
   const cause = record < 0 ? -record | 0 : COLD;
   const leaf = (core.pending + WALK_GUEST + cause) | 0;
-  const now = core.walkClock;
+  const now = walker.clock;
   let hits = 3;
   let table: number;
   if (nested === 0) {
     goWay(way, now);
-    core.walkClock = (now + 3) | 0;
+    walker.clock = (now + 3) | 0;
     table = (tables.frame[node]! + core.frameBase) | 0;
   } else {
     goWayUnder(way, now);
     goWay(under, (now + 7) | 0);
-    core.walkClock = (now + 10) | 0;
+    walker.clock = (now + 10) | 0;
     table = WAY_FRAME[way]!;
     hits = 6;
   }
   const read = readLine(core, table, (slot & 511) >> 3);
-  const guest = (core.walkOverhead + Math.imul(3, core.pwcCycles) + read) | 0;
+  const guest = (walker.overhead + Math.imul(3, walker.pwcCycles) + read) | 0;
   h[leaf] = h[leaf]! + guest;
-  core.took = guest;
+  walker.took = guest;
   if (nested !== 0) {
     const line = (underSlot & 511) >> 3;
     const took = readLine(core, tables.frame[underSlot >> 9]!, line);
-    const below = (Math.imul(4, core.ntlbCycles) + Math.imul(3, core.pwcCycles) + took) | 0;
+    const below = (Math.imul(4, walker.ntlbCycles) + Math.imul(3, walker.pwcCycles) + took) | 0;
     const nestedLeaf = (core.pending + WALK_NESTED + cause) | 0;
     h[nestedLeaf] = h[nestedLeaf]! + below;
-    core.took = (guest + below) | 0;
+    walker.took = (guest + below) | 0;
     h[(counters + NESTED_READS) | 0] = h[(counters + NESTED_READS) | 0]! + 1;
     h[(counters + NESTED_TLB_HITS) | 0] = h[(counters + NESTED_TLB_HITS) | 0]! + 4;
   }
@@ -248,14 +249,13 @@ export const walkAndReplace = (core: Core, page: number, side: number, write: nu
   h[(counters + READS) | 0] = h[(counters + READS) | 0]! + 1;
   const misses = (counters + L2_MISSES + Math.imul(side | 0, APART)) | 0;
   h[misses] = h[misses]! + 1;
-  const walks = (core.walkCauses + cause) | 0;
+  const walks = (counters + WALKS + cause) | 0;
   h[walks] = h[walks]! + 1;
-  loss[lost] = held;
+  records[lost] = sequence;
   // The replaced entry is lost, unless it was flushed already.
-  if (h[(core.seqs + (core.vcpu << 1) + ((gone & GLOBAL) >> 4)) | 0] === seqs[victim]) {
-    loss[slots[victim]!] = -CAPACITY;
+  if (h[(sequences + ((gone & GLOBAL) >> 4)) | 0] === seqs[victim]) {
+    records[slots[victim]!] = -CAPACITY;
   }
-  h[(sequence - core.seqs + core.filled) | 0] = 1;
 
   const heads = headsOf[first]!;
   unhash(heads, core.tlbShift, victim);
@@ -263,7 +263,7 @@ export const walkAndReplace = (core: Core, page: number, side: number, write: nu
   flagsOf[victim] = (entry & allowed) | own | IN_L1 | IN_L2;
   frames[victim] = frame;
   slots[victim] = lost;
-  seqs[victim] = seq;
+  seqs[victim] = sequence;
   putInRow(row, victim);
   replaceInList(home, oldest, victim);
   return victim;

@@ -29,10 +29,7 @@ import {
  * AMD's design as a unified page table cache). The nested TLB maps the frames of guest *tables* to
  * host frames, by nested page; the final guest address always takes the nested walk (Bhargava et
  * al. 2008). So a warm 4K walk is overhead + 3 hits + 1 read natively, and overhead + 4 nested-TLB
- * hits + 6 hits + 2 reads nested.
- *
- * Results are left in the core: `walkFrame`, `walkSize`, `walkFlags`, `walkSlot`; cycles are added
- * to `walkGuest` and `walkNested`.
+ * hits + 6 hits + 2 reads nested. Results are left in `core.walker`.
  */
 const H = heap;
 // Imported constants are bound to module-level ones: the compiler folds those, but loads an
@@ -74,10 +71,11 @@ const cacheMiss = (
   entry: number,
   now: number,
 ): number => {
+  const { walker } = core;
   const h = H;
-  if (core.pwc.first !== 0 && (entry & PRESENT) !== 0) {
-    core.walkVersion = (core.walkVersion + 1) | 0;
-    replaceOldest(core.pwc, slot, core.asid, 0, now);
+  if (walker.pwc.first !== 0 && (entry & PRESENT) !== 0) {
+    walker.version = (walker.version + 1) | 0;
+    replaceOldest(walker.pwc, slot, core.asid, 0, now);
   }
   const reads = core.counters + (nested !== 0 ? K.walk_reads_nested : K.walk_reads_guest);
   h[reads] = h[reads]! + 1;
@@ -89,32 +87,33 @@ const sizeOf = (low: number): number => (low * 57) >> 9;
 
 /** Books what a walk of the first table took, and what it did in the walk caches. */
 const settle = (core: Core, cycles: number, hits: number, now: number): void => {
+  const { walker } = core;
   const h = H;
   const at = core.counters + K.pwc_hits;
   h[at] = h[at]! + hits;
-  const took = cycles + hits * core.pwcCycles;
-  core.walkGuest += took;
+  const took = cycles + hits * walker.pwcCycles;
+  walker.guestCycles += took;
   core.ahead += took;
-  core.walkClock = now;
+  walker.clock = now;
 };
 
 /** Walks the table at `core.root`. */
 export function walk1d(core: Core, page: number, write: number): Fault {
+  const { walker, tables } = core;
   const uses = USED;
   const h = H;
   const vpn = page | 0;
-  const tables = core.tables;
-  const entries = tables.entries;
-  const heads = core.pwcHeads;
-  const shift = core.pwcShift;
+  const { entries } = tables;
+  const heads = walker.pwcHeads;
+  const shift = walker.pwcShift;
   const tag = core.asid;
-  let now = core.walkClock;
+  let now = walker.clock;
   let hits = 0;
-  let cycles = core.walkOverhead;
+  let cycles = walker.overhead;
   const { root } = core;
   let low = 27;
   let node = root;
-  const way = findWay(core, core.ways, root, vpn);
+  const way = findWay(core, walker.ways, root, vpn);
   if (way !== 0) {
     node = WAY_NODE[way]!;
     goWay(way, now);
@@ -148,18 +147,19 @@ export function walk1d(core: Core, page: number, write: number): Fault {
     const marked = entry | ACCESSED | (write !== 0 ? DIRTY : 0);
     if (marked !== entry) entries[slot] = marked;
     settle(core, cycles, hits, now);
-    if (hits === 3 && way === 0) rememberWay(core, core.ways, root, vpn, false);
-    core.walkFrame = (entry >>> PTE_SHIFT) + core.frameBase;
-    core.walkSize = sizeOf(low);
-    core.walkFlags = marked;
-    core.walkSlot = (tables.mirror[node]! << 9) | (slot & 511);
+    if (hits === 3 && way === 0) rememberWay(core, walker.ways, root, vpn, false);
+    walker.frame = (entry >>> PTE_SHIFT) + core.frameBase;
+    walker.size = sizeOf(low);
+    walker.flags = marked;
+    walker.slot = (tables.mirror[node]! << 9) | (slot & 511);
     return NO_FAULT;
   }
 }
 
 const stop1d = (core: Core, cycles: number, hits: number, now: number, slot: number): Fault => {
+  const { walker } = core;
   settle(core, cycles, hits, now);
-  core.walkSlot = slot;
+  walker.slot = slot;
   return TABLE_FAULT;
 };
 
@@ -168,23 +168,23 @@ const stop1d = (core: Core, cycles: number, hits: number, now: number, slot: num
  * is not there or not to be written. Leaves size, slot and flags of the nested leaf in the core.
  */
 const nestedWalk = (core: Core, frame: number, write: number): number => {
+  const { walker, tables } = core;
   const uses = USED;
   const h = H;
   const gfn = frame | 0;
-  const tables = core.tables;
-  const entries = tables.entries;
-  const heads = core.pwcHeads;
-  const shift = core.pwcShift;
+  const { entries } = tables;
+  const heads = walker.pwcHeads;
+  const shift = walker.pwcShift;
   const tag = core.asid;
-  const leaves = core.pwcNestedLeaves;
-  let now = core.walkClock;
+  const leaves = walker.pwcNestedLeaves;
+  let now = walker.clock;
   let hits = 0;
   let cycles = 0;
   const root = core.nestedRoot;
   let low = 27;
   let found = -1;
   let node = root;
-  const way = findWay(core, core.nestedWays, root, gfn);
+  const way = findWay(core, walker.nestedWays, root, gfn);
   if (way !== 0) {
     node = WAY_NODE[way]!;
     goWay(way, now);
@@ -219,21 +219,21 @@ const nestedWalk = (core: Core, frame: number, write: number): number => {
     if (write !== 0 && (entry & WRITABLE) === 0) break;
     const marked = entry | ACCESSED | (write !== 0 ? DIRTY : 0);
     if (marked !== entry) entries[slot] = marked;
-    core.nestedFlags = marked;
-    core.nestedSize = sizeOf(low);
-    core.nestedSlot = slot;
+    walker.nestedFlags = marked;
+    walker.nestedSize = sizeOf(low);
+    walker.nestedSlot = slot;
     found = ((entry >>> PTE_SHIFT) + (gfn & ((1 << low) - 1))) | 0;
     break;
   }
   const at = core.counters + K.pwc_hits;
   h[at] = h[at]! + hits;
-  cycles += hits * core.pwcCycles;
-  core.walkNested += cycles;
+  cycles += hits * walker.pwcCycles;
+  walker.nestedCycles += cycles;
   core.ahead += cycles;
-  core.walkClock = now;
-  if (found < 0) core.faultFrame = gfn;
+  walker.clock = now;
+  if (found < 0) walker.faultFrame = gfn;
   else if (low === 0 && hits === 3 && way === 0)
-    rememberWay(core, core.nestedWays, root, gfn, false);
+    rememberWay(core, walker.nestedWays, root, gfn, false);
   return found;
 };
 
@@ -242,17 +242,18 @@ const nestedWalk = (core: Core, frame: number, write: number): number => {
  * -1.
  */
 const largeTableFrame = (core: Core, gfn: number): number => {
+  const { walker } = core;
   const frames = FRAME;
   const uses = USED;
   const h = H;
   for (let size = 1; size < 3; size++) {
-    const held = find(core.ntlbHeads, core.ntlbShift, nestedTlbKey(gfn, size), core.asid);
+    const held = find(walker.ntlbHeads, walker.ntlbShift, nestedTlbKey(gfn, size), core.asid);
     if (held === 0) continue;
-    uses[held] = ++core.walkClock;
+    uses[held] = ++walker.clock;
     const hits = core.counters + K.nested_tlb_hits;
     h[hits] = h[hits]! + 1;
-    core.walkNested += core.ntlbCycles;
-    core.ahead += core.ntlbCycles;
+    walker.nestedCycles += walker.ntlbCycles;
+    core.ahead += walker.ntlbCycles;
     return frames[held]! + (gfn & ((1 << (9 * size)) - 1));
   }
   return -1;
@@ -263,8 +264,9 @@ const largeTableFrame = (core: Core, gfn: number): number => {
  * nested table has none either. An entry covers what one nested page does.
  */
 const tableFrameMiss = (core: Core, gfn: number): number => {
+  const { walker } = core;
   const h = H;
-  if (core.ntlbLarge !== 0) {
+  if (walker.ntlbLarge !== 0) {
     const frame = largeTableFrame(core, gfn);
     if (frame >= 0) return frame;
   }
@@ -272,37 +274,37 @@ const tableFrameMiss = (core: Core, gfn: number): number => {
   h[misses] = h[misses]! + 1;
   // The walker may have to set bits in the table: to the nested tables it always writes there.
   const frame = nestedWalk(core, gfn, 1);
-  if (frame >= 0 && core.ntlb.first !== 0) {
-    const size = core.nestedSize;
-    if (size > 0) core.ntlbLarge = 1;
+  if (frame >= 0 && walker.ntlb.first !== 0) {
+    const size = walker.nestedSize;
+    if (size > 0) walker.ntlbLarge = 1;
     const first = frame - (gfn & ((1 << (9 * size)) - 1));
-    core.walkVersion = (core.walkVersion + 1) | 0;
-    replaceOldest(core.ntlb, nestedTlbKey(gfn, size), core.asid, first, ++core.walkClock);
+    walker.version = (walker.version + 1) | 0;
+    replaceOldest(walker.ntlb, nestedTlbKey(gfn, size), core.asid, first, ++walker.clock);
   }
   return frame;
 };
 
 /** Walks the guest table at `core.root` through the nested table at `core.nestedRoot`. */
 export function walk2d(core: Core, page: number, write: number): Fault {
+  const { walker, tables } = core;
   const frames = FRAME;
   const uses = USED;
   const h = H;
   const vpn = page | 0;
-  const tables = core.tables;
-  const entries = tables.entries;
-  const heads = core.pwcHeads;
-  const shift = core.pwcShift;
-  const frameHeads = core.ntlbHeads;
-  const frameShift = core.ntlbShift;
+  const { entries } = tables;
+  const heads = walker.pwcHeads;
+  const shift = walker.pwcShift;
+  const frameHeads = walker.ntlbHeads;
+  const frameShift = walker.ntlbShift;
   const tag = core.asid;
-  let now = core.walkClock;
+  let now = walker.clock;
   let hits = 0;
   let frameHits = 0;
-  let cycles = core.walkOverhead;
+  let cycles = walker.overhead;
   const { root } = core;
   let node = root;
   let low = 27;
-  const way = findWay(core, core.ways, root, vpn);
+  const way = findWay(core, walker.ways, root, vpn);
   if (way !== 0) {
     node = WAY_NODE[way]!;
     goWayUnder(way, now);
@@ -322,9 +324,9 @@ export function walk2d(core: Core, page: number, write: number): Fault {
       frameHits = (frameHits + 1) | 0;
       frame = frames[held]!;
     } else {
-      core.walkClock = now;
+      walker.clock = now;
       frame = tableFrameMiss(core, table);
-      now = core.walkClock;
+      now = walker.clock;
       if (frame < 0) return stop2d(core, cycles, hits, frameHits, now, NESTED_FAULT);
     }
     const slot = (node << 9) | ((vpn >>> low) & 511);
@@ -339,7 +341,7 @@ export function walk2d(core: Core, page: number, write: number): Fault {
         cycles += cacheMiss(core, slot, frame, 0, entry, now);
       }
       if ((entry & PRESENT) === 0) {
-        core.walkSlot = slot;
+        walker.slot = slot;
         return stop2d(core, cycles, hits, frameHits, now, TABLE_FAULT);
       }
       node = entry >>> PTE_SHIFT;
@@ -350,28 +352,28 @@ export function walk2d(core: Core, page: number, write: number): Fault {
     h[reads] = h[reads]! + 1;
     cycles += readTableLine(core, frame, (slot & 511) >> 3);
     if ((entry & PRESENT) === 0 || (write !== 0 && (entry & WRITABLE) === 0)) {
-      core.walkSlot = slot;
+      walker.slot = slot;
       return stop2d(core, cycles, hits, frameHits, now, TABLE_FAULT);
     }
     const marked = entry | ACCESSED | (write !== 0 ? DIRTY : 0);
     if (marked !== entry) entries[slot] = marked;
     stop2d(core, cycles, hits, frameHits, now, NO_FAULT);
-    if (hits === 3 && frameHits === 4 && way === 0) rememberWay(core, core.ways, root, vpn, true);
+    if (hits === 3 && frameHits === 4 && way === 0) rememberWay(core, walker.ways, root, vpn, true);
     const hfn = nestedWalk(core, (entry >>> PTE_SHIFT) + (vpn & ((1 << low) - 1)), write);
     if (hfn < 0) return NESTED_FAULT;
     // A store needs the right of both.
-    core.walkFlags = marked & (core.nestedFlags | ~STORE_OK);
+    walker.flags = marked & (walker.nestedFlags | ~STORE_OK);
     // The entry covers the smaller of the two pages (splintering).
     const level = sizeOf(low);
-    const nestedSize = core.nestedSize;
+    const nestedSize = walker.nestedSize;
     if (level <= nestedSize) {
-      core.walkSize = level;
-      core.walkSlot = slot;
+      walker.size = level;
+      walker.slot = slot;
     } else {
-      core.walkSize = nestedSize;
-      core.walkSlot = core.nestedSlot;
+      walker.size = nestedSize;
+      walker.slot = walker.nestedSlot;
     }
-    core.walkFrame = hfn - (vpn & ((1 << (9 * core.walkSize)) - 1));
+    walker.frame = hfn - (vpn & ((1 << (9 * walker.size)) - 1));
     return NO_FAULT;
   }
 }
@@ -385,12 +387,13 @@ const stop2d = (
   now: number,
   fault: Fault,
 ): Fault => {
+  const { walker } = core;
   const h = H;
   settle(core, cycles, hits, now);
   const at = core.counters + K.nested_tlb_hits;
   h[at] = h[at]! + frameHits;
-  const took = frameHits * core.ntlbCycles;
-  core.walkNested += took;
+  const took = frameHits * walker.ntlbCycles;
+  walker.nestedCycles += took;
   core.ahead += took;
   return fault;
 };

@@ -54,6 +54,7 @@ const LAST_WAY = WAYS - 1;
  * nothing on it has changed: neither the entries, nor where the walk caches hold them. Otherwise 0.
  */
 export const findWay = (core: Core, ways: number, root: number, page: number): number => {
+  const { walker } = core;
   const regions = WAY_REGION;
   const roots = WAY_ROOT;
   const tags = WAY_TAG;
@@ -63,7 +64,7 @@ export const findWay = (core: Core, ways: number, root: number, page: number): n
   if (((regions[way]! ^ (page >>> 9)) | (roots[way]! ^ root) | (tags[way]! ^ core.asid)) !== 0) {
     return 0;
   }
-  const changed = (tables[way]! ^ core.tables.version) | (caches[way]! ^ core.walkVersion);
+  const changed = (tables[way]! ^ core.tables.version) | (caches[way]! ^ walker.version);
   return changed === 0 || isSame(core, way) ? way : 0;
 };
 
@@ -72,6 +73,7 @@ export const findWay = (core: Core, ways: number, root: number, page: number): n
  * present versions.
  */
 const isSame = (core: Core, way: number): boolean => {
+  const { walker } = core;
   const keys = KEY;
   const tagsOf = TAG;
   const { tables, asid } = core;
@@ -95,7 +97,7 @@ const isSame = (core: Core, way: number): boolean => {
   if (changed !== 0) return false;
   if (UNDER0[way] !== 0 && !isSameUnder(core, way)) return false;
   WAY_TABLES[way] = tables.version;
-  WAY_CACHES[way] = core.walkVersion;
+  WAY_CACHES[way] = walker.version;
   return true;
 };
 
@@ -155,22 +157,23 @@ export const rememberWay = (
   page: number,
   under: boolean,
 ): void => {
+  const { walker } = core;
   const way = ways + ((page >>> 9) & LAST_WAY);
   const { tables, asid } = core;
   const held = (node: number) =>
-    under ? find(core.ntlbHeads, core.ntlbShift, tables.frame[node]!, asid) : 0;
+    under ? find(walker.ntlbHeads, walker.ntlbShift, tables.frame[node]!, asid) : 0;
   WAY_REGION[way] = page >>> 9;
   WAY_ROOT[way] = root;
   WAY_TAG[way] = asid;
   WAY_TABLES[way] = tables.version;
-  WAY_CACHES[way] = core.walkVersion;
+  WAY_CACHES[way] = walker.version;
   let node = root;
   for (let i = 0; i < 3; i++) {
     const slot = (node << 9) | ((page >>> (27 - 9 * i)) & 511);
     const entry = tables.entries[slot]!;
     WAY_SLOT[i]![way] = slot;
     WAY_ENTRY[i]![way] = entry;
-    WAY_HELD[i]![way] = find(core.pwcHeads, core.pwcShift, slot, asid);
+    WAY_HELD[i]![way] = find(walker.pwcHeads, walker.pwcShift, slot, asid);
     WAY_UNDER[i]![way] = held(node);
     node = entry >>> PTE_SHIFT;
   }

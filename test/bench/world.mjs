@@ -4,6 +4,7 @@
  * returns the counts of the measured window, which the twin must reach too.
  */
 import { writeFileSync } from 'node:fs';
+import { hotCounters } from '../../dist/machine/counters.js';
 import {
   CHAIN,
   FLAGS,
@@ -22,32 +23,39 @@ import { readItem } from '../../dist/machine/items.js';
 import { occupied } from '../../dist/machine/walk-cache.js';
 import { buildSimulation } from '../../dist/scenario/build.js';
 import { loadScenario } from '../../dist/scenario/load.js';
-import { countersBetween, ledgerBetween, takeSnapshot } from '../../dist/scenario/snapshot.js';
 import { leafNames } from '../../dist/stats/leaves.js';
 
 export function exportWorld(yaml, file) {
   const scenario = loadScenario(yaml, { file: 'bench.yaml' });
   const simulation = buildSimulation(scenario);
-  const { engine, machine, members } = simulation;
+  const { engine, machine } = simulation;
   try {
     engine.run(scenario.warmup);
-    const start = takeSnapshot(simulation, scenario.warmup);
+    const start = accounts(simulation);
     const sections = worldOf(simulation).map((words) => Int32Array.from(words));
     engine.run(scenario.duration);
-    const end = takeSnapshot(simulation, scenario.duration);
-    const counts = countersBetween(start, end, 0);
+    const counts = accounts(simulation);
+    for (const name of Object.keys(counts)) counts[name] -= start[name];
     // Said by others of the counts, or kept by the guest kernel.
     for (const name of ['user_instructions', 'l1d_lookups', 'work']) delete counts[name];
-    for (const [leaf, { leaf: name, detail }] of leafNames.entries()) {
-      const cycles = ledgerBetween(start, end, members.length + 1, 0, 0, leaf);
-      if (cycles !== 0) counts[detail === '' ? name : `${name}.${detail}`] = cycles;
-    }
     sections[0][0] = counts.visits;
     writeFileSync(file, Buffer.concat(sections.map(sectionBytes)));
     return counts;
   } finally {
     machine.dispose();
   }
+}
+
+/** What the VM has counted and been charged so far, up to the end of the visit under way. */
+function accounts({ hypervisor, machine }) {
+  const { ledger, vms } = hypervisor;
+  ledger.drain(machine.cores[0]);
+  const names = leafNames.map(({ leaf, detail }) => (detail === '' ? leaf : `${leaf}.${detail}`));
+  return {
+    ...vms[0].counters,
+    ...Object.fromEntries(hotCounters.map((name, k) => [name, ledger.counts[k]])),
+    ...Object.fromEntries(names.map((name, leaf) => [name, ledger.of(0)[leaf]])),
+  };
 }
 
 function sectionBytes(words) {
@@ -88,7 +96,7 @@ function worldOf({ machine, scenario, members }) {
     caches.l3.size / 64 / caches.l3.ways,
     caches.l3.hitCycles,
     processor.memory.localCycles,
-    heap[core.seqs + vcpu * 2],
+    heap[core.loss.sequences + vcpu * 2],
     mixer.position,
   ];
   const visits = [];
@@ -97,19 +105,19 @@ function worldOf({ machine, scenario, members }) {
     if ((item[1] & 255) < 8) visits.push(...item);
   }
   // Data side only: the streams fetch nothing.
-  const { arrays, first, end } = core.tlbs[1];
+  const { arrays, first, end } = core.tlb.sides[1];
   return [
     parameters,
     tables.entries.slice(0, nodes << 9),
     tables.frame.slice(0, nodes),
     tables.mirror.slice(0, nodes),
-    core.lossD.slice(0, nodes << 9),
+    core.loss.data.slice(0, nodes << 9),
     arrays.map((array) => (array === null ? -1 : arrays.indexOf(array))),
     ...arrays.map((array, i) => (array === null ? [] : contents(array, i < 3 ? 0 : end - first))),
-    walkCache(core.pwc),
-    walkCache(core.ntlb),
-    heap.slice(core.l2Newest, core.l2Newest + caches.l2.size / 64),
-    heap.slice(core.l3Tags, core.l3Tags + caches.l3.size / 64),
+    walkCache(core.walker.pwc),
+    walkCache(core.walker.ntlb),
+    heap.slice(core.caches.l2Newest, core.caches.l2Newest + caches.l2.size / 64),
+    heap.slice(core.caches.l3Tags, core.caches.l3Tags + caches.l3.size / 64),
     memory.lineState,
     memory.owner,
     mixer.words,

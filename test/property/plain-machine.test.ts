@@ -9,6 +9,8 @@ import { type Change, KINDS, TwoMachines, type Visit } from '../support/two-mach
 
 const GIB = 1 << 18;
 const VMS = 3;
+/** The first VM has two. */
+const VCPUS = VMS + 1;
 
 /** Few pages by many ways: neighbours, pages of one TLB set, of other tables, the kernel's and giant ones. */
 const page = fc.oneof(
@@ -48,10 +50,10 @@ const loop = fc
   );
 const cause = fc.constantFrom(Cause.WorldSwitch, Cause.AsidExhausted, Cause.Cr3, Cause.Shootdown);
 const on = { core: fc.constantFrom(0, 0, 0, 1) };
-/** A VM keeps its tag for the most part, and finds there what it left. */
-const vmAndAsid = fc.oneof(
-  { weight: 5, arbitrary: fc.nat(VMS - 1).map((vm) => [vm, vm + 1] as const) },
-  { weight: 1, arbitrary: fc.tuple(fc.nat(VMS - 1), fc.integer({ min: 1, max: 5 })) },
+/** A vCPU keeps its tag for the most part, and finds there what it left. */
+const vcpuAndAsid = fc.oneof(
+  { weight: 5, arbitrary: fc.nat(VCPUS - 1).map((vcpu) => [vcpu, vcpu + 1] as const) },
+  { weight: 1, arbitrary: fc.tuple(fc.nat(VCPUS - 1), fc.integer({ min: 1, max: 6 })) },
 );
 const step = fc.oneof(
   { weight: 8, arbitrary: fc.record({ do: fc.constant('visit'), visits: some(visit), ...on }) },
@@ -59,7 +61,7 @@ const step = fc.oneof(
   { weight: 5, arbitrary: fc.record({ do: fc.constant('visit'), visits: loop, ...on }) },
   {
     weight: 4,
-    arbitrary: fc.record({ do: fc.constant('enter'), vmAndAsid, ...on }),
+    arbitrary: fc.record({ do: fc.constant('enter'), vcpuAndAsid, ...on }),
   },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('invlpg'), page, ...on }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('cr3'), keepGlobal: fc.boolean(), ...on }) },
@@ -88,7 +90,7 @@ type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
 function perform(machines: TwoMachines, s: Step): void {
   if ('visits' in s) machines.visit(s.core, s.visits);
   else if ('how' in s) machines.change(s.vm, s.page, s.how);
-  else if ('vmAndAsid' in s) machines.enter(s.core, s.vmAndAsid[0]!, s.vmAndAsid[1]!);
+  else if ('vcpuAndAsid' in s) machines.enter(s.core, s.vcpuAndAsid[0]!, s.vcpuAndAsid[1]!);
   else if ('page' in s) machines.invalidate(s.core, s.page, Cause.Invlpg);
   else if ('keepGlobal' in s) machines.flushAsid(s.core, s.keepGlobal, Cause.Cr3);
   else if ('own' in s) machines.flushAll(s.core, s.cause, s.own);
@@ -137,7 +139,7 @@ describe.each(GEOMETRIES)('%s', (_, name, cpu) => {
         fc.array(fc.constantFrom(...KINDS), { minLength: VMS, maxLength: VMS }),
         fc.boolean(),
         (steps, kinds, dataLines) => {
-          const machines = new TwoMachines(processor, kinds, dataLines);
+          const machines = new TwoMachines(processor, kinds, dataLines, VCPUS);
           try {
             for (const [i, s] of steps.entries()) {
               perform(machines, s);

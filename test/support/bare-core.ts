@@ -27,8 +27,11 @@ export class BareCore {
   readonly #ledger = new Float64Array(LEAVES);
   #nextFrame = 512;
 
-  /** `nested`: all VMs walk their tables through nested ones of their own. */
-  constructor(set: readonly string[], vms = 1, blockItems = 0, nested = false) {
+  /**
+   * `nested`: all VMs walk their tables through nested ones of their own. vCPUs are dealt out to the VMs in turn, one
+   * each unless there are more.
+   */
+  constructor(set: readonly string[], vms = 1, blockItems = 0, nested = false, vcpus = vms) {
     const { processor } = oracleScenario('extends: one-trace.yaml\n', set);
     this.#machine = buildMachine({
       processor,
@@ -36,26 +39,29 @@ export class BareCore {
       pcpus: 1,
       memoryBytes: 2 ** 30,
       dataLines: false,
-      vcpuCount: vms,
-      vmOf: Int32Array.from({ length: vms + 1 }, (_, i) => (i < vms ? i : -1)),
+      vcpuCount: vcpus,
+      vmOf: Int32Array.from({ length: vcpus + 1 }, (_, i) => (i < vcpus ? i % vms : -1)),
       tableNodes: 4096,
       items: blockRoom(blockItems),
     });
     this.block = takeBlock(this.#machine.items, blockItems);
     this.core = this.#machine.cores[0]!;
-    this.#contexts = Array.from({ length: vms }, (_, vm) => ({
-      vcpu: vm,
-      vm,
-      nested,
+    const roots = Array.from({ length: vms }, () => ({
       root: this.#machine.tables.alloc(this.#nextFrame++),
       nestedRoot: nested ? this.#machine.tables.alloc(this.#nextFrame++) : 0,
+    }));
+    this.#contexts = Array.from({ length: vcpus }, (_, vcpu) => ({
+      vcpu,
+      vm: vcpu % vms,
+      nested,
+      ...roots[vcpu % vms]!,
       frameBase: 0,
       cpiQ8: 0,
       exposedQ8: 0,
       port: {
         onWalkFault: (core, vpn, _, fault) =>
           fault === Fault.Nested
-            ? this.#map(core.nestedRoot, core.faultFrame)
+            ? this.#map(core.nestedRoot, core.walker.faultFrame)
             : this.#map(core.root, vpn),
       },
       space: 0,
@@ -95,6 +101,13 @@ export class BareCore {
     if (slot !== 0 && tables.entries[slot] !== 0) tables.set(slot, tables.entries[slot]! & ~bits);
   }
 
+  /** Sets bits of the entry of a page in the current address space, if it is mapped. */
+  mark(vpn: number, bits: number): void {
+    const { tables } = this.#machine;
+    const slot = this.#slotOf(this.core.root, vpn, 1);
+    if (slot !== 0 && tables.entries[slot] !== 0) tables.set(slot, tables.entries[slot]! | bits);
+  }
+
   /** Copies the last table of a page to a new one, which takes its place without any flush. */
   moveTable(vpn: number): void {
     const { tables } = this.#machine;
@@ -120,16 +133,13 @@ export class BareCore {
 
   /** Lets the core forget the ways of earlier walks, so that the next ones look at each table. */
   forgetWays(): void {
-    WAY_ROOT.fill(0, this.core.ways, this.core.ways + WAYS);
-    WAY_ROOT.fill(0, this.core.nestedWays, this.core.nestedWays + WAYS);
+    WAY_ROOT.fill(0, this.core.walker.ways, this.core.walker.ways + WAYS);
+    WAY_ROOT.fill(0, this.core.walker.nestedWays, this.core.walker.nestedWays + WAYS);
   }
 
-  /** Takes up address space `vm`, tagged by its number. */
-  enter(vm: number): void {
-    const context = this.#contexts[vm]!;
-    this.core.vm = vm;
-    this.core.vcpu = vm;
-    this.core.enter(context, vm + 1);
+  /** Takes up a vCPU, tagged by its number. */
+  enter(vcpu: number): void {
+    this.core.enter(this.#contexts[vcpu]!, vcpu + 1);
   }
 
   flush(): void {
@@ -146,7 +156,7 @@ export class BareCore {
   /** Misses of the first and of the second level, of both sides, since the last `count`. */
   get missesSoFar(): [number, number] {
     const at = this.core.counters;
-    this.core.deriveCounters();
+    this.core.accounts.derive();
     return [
       heap[at + K.l1i_misses]! + heap[at + K.l1d_misses]!,
       heap[at + K.l2i_misses]! + heap[at + K.l2d_misses]!,

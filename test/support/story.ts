@@ -30,7 +30,7 @@ export interface Story {
 
 /** The host frame that the L1 TLB has for `vpn`, as the visit just made used it; -1 = none. */
 function hostFrame(core: Core, vpn: number, side: number): number {
-  const { heads, shift } = core.tlbs[side]!;
+  const { heads, shift } = core.tlb.sides[side]!;
   for (let size = 0; size < 3; size++) {
     const entry = find(heads, shift, vpn >>> (9 * size), (core.asid << 2) | size);
     if ((FLAGS[entry]! & IN_L1) !== 0) return FRAME[entry]! + (vpn & ((1 << (9 * size)) - 1));

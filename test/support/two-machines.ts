@@ -214,10 +214,11 @@ class Trees<T> {
   }
 }
 
-interface Vm {
+type Pair = readonly [Trees<number>, Trees<Table>];
+
+interface Vcpu {
   readonly fast: CoreContext;
   readonly plain: Context;
-  readonly trees: readonly [Trees<number>, Trees<Table>];
 }
 
 export interface Visit {
@@ -243,22 +244,31 @@ const VERDICTS = {
 export class TwoMachines {
   readonly #fast: Machine;
   readonly #plain: readonly PlainCore[];
-  readonly #vms: readonly Vm[];
+  /** By VM. */
+  readonly #trees: readonly Pair[];
+  readonly #vcpus: readonly Vcpu[];
   readonly #block: number;
   /** False: nobody looks at data lines. */
   readonly #dataLines: boolean;
-  /** By core: the VM it executes. */
+  /** By core: the vCPU it executes. */
   readonly #running: number[] = [];
 
-  constructor(processor: Processor, kinds: readonly Kind[], dataLines: boolean) {
+  /** VMs of these kinds. Their vCPUs are dealt out in turn: with more of them than VMs, some VMs have two. */
+  constructor(
+    processor: Processor,
+    kinds: readonly Kind[],
+    dataLines: boolean,
+    vcpus = kinds.length,
+  ) {
+    const vmOf = Array.from({ length: vcpus }, (_, vcpu) => vcpu % kinds.length);
     this.#fast = buildMachine({
       processor,
       sockets: 2,
       pcpus: CORES,
       memoryBytes: 4 * 2 ** 30,
       dataLines,
-      vcpuCount: kinds.length,
-      vmOf: Int32Array.from([...kinds.keys(), -1]),
+      vcpuCount: vcpus,
+      vmOf: Int32Array.from([...vmOf, -1]),
       tableNodes: 256,
       items: blockRoom(BLOCK),
     });
@@ -277,17 +287,20 @@ export class TwoMachines {
     const plain = new PlainMachine({ processor, ownerOf, latency });
     this.#plain = Array.from({ length: CORES }, (_, id) => new PlainCore(plain, id));
     const giant = processor.tlb.l1d['1G'].entries > 0;
-    this.#vms = kinds.map((kind, vm) => this.#make(kind, vm, giant));
+    this.#trees = kinds.map((kind, vm) => [
+      new Trees(fastTables(this.#fast), vm, kind, giant),
+      new Trees(plainTables, vm, kind, giant),
+    ]);
+    this.#vcpus = vmOf.map((vm, vcpu) => this.#make(kinds[vm]!, vm, vcpu));
     for (let core = 0; core < CORES; core++) this.enter(core, core % kinds.length, 1 + core);
   }
 
-  #make(kind: Kind, vm: number, giant: boolean): Vm {
-    const fast = new Trees(fastTables(this.#fast), vm, kind, giant);
-    const plain = new Trees(plainTables, vm, kind, giant);
+  #make(kind: Kind, vm: number, vcpu: number): Vcpu {
+    const [fast, plain] = this.#trees[vm]!;
     const frameBase = kind === 'native' ? (vm + 1) * GIB : 0;
-    const common = { vcpu: vm, vm, frameBase, cpiQ8: 300 + vm, exposedQ8: 200 };
+    const common = { vcpu, vm, frameBase, cpiQ8: 300 + vm, exposedQ8: 200 };
     const onWalkFault = (core: Core, page: number, _write: boolean, fault: Fault) =>
-      VERDICTS[fast.mend(page, fault === Fault.Nested ? core.faultFrame : undefined)];
+      VERDICTS[fast.mend(page, fault === Fault.Nested ? core.walker.faultFrame : undefined)];
     const port = (page: number, _write: boolean, fault: PlainFault) =>
       plain.mend(page, fault.nested);
     const nestedRoot = fast.nested ?? 0;
@@ -295,18 +308,17 @@ export class TwoMachines {
     return {
       fast: { ...common, nested, root: fast.root, nestedRoot, port: { onWalkFault }, space: 0 },
       plain: { ...common, root: plain.root, nestedRoot: plain.nested, port },
-      trees: [fast, plain],
     };
   }
 
-  enter(core: number, vm: number, asid: number): void {
-    this.#running[core] = vm;
-    this.#fast.cores[core]!.enter(this.#vms[vm]!.fast, asid);
-    Object.assign(this.#plain[core]!, { context: this.#vms[vm]!.plain, tag: asid });
+  enter(core: number, vcpu: number, asid: number): void {
+    this.#running[core] = vcpu;
+    this.#fast.cores[core]!.enter(this.#vcpus[vcpu]!.fast, asid);
+    Object.assign(this.#plain[core]!, { context: this.#vcpus[vcpu]!.plain, tag: asid });
   }
 
   change(vm: number, page: number, how: Change): void {
-    for (const tree of this.#vms[vm]!.trees) tree.change(page, how);
+    for (const tree of this.#trees[vm]!) tree.change(page, how);
   }
 
   invalidate(core: number, page: number, cause: Cause): void {
@@ -323,15 +335,15 @@ export class TwoMachines {
   flushAll(core: number, cause: Cause, own: Cause): void {
     const fast = this.#fast.cores[core]!;
     flushAll(fast, cause, fast.vcpu, own);
-    this.#plain[core]!.flushAll(cause, this.#vms.length, fast.vcpu, own);
+    this.#plain[core]!.flushAll(cause, this.#vcpus.length, fast.vcpu, own);
   }
 
   /** The VM that a core executes gets another tag. */
   retag(core: number, asid: number, cause: Cause): void {
-    const vm = this.#running[core]!;
-    abandon(this.#fast.cores[core]!, vm, cause);
-    this.#plain[core]!.abandon(vm, cause);
-    this.enter(core, vm, asid);
+    const vcpu = this.#running[core]!;
+    abandon(this.#fast.cores[core]!, vcpu, cause);
+    this.#plain[core]!.abandon(vcpu, cause);
+    this.enter(core, vcpu, asid);
   }
 
   /** Executes visits, those of user code in as large blocks as there are. */
@@ -379,7 +391,7 @@ export class TwoMachines {
   differences(): string[] {
     return this.#fast.cores.flatMap((fast, id) => {
       const plain = this.#plain[id]!;
-      fast.deriveCounters();
+      fast.accounts.derive();
       const pairs: [string, number, number][] = [
         ['cycles', fast.time, plain.leaves.reduce((sum, cycles) => sum + cycles, 0)],
       ];

@@ -226,7 +226,7 @@ function onBareCore(
       writeItem(core.item + i, [i * stride * span(guest), Op.Load, 1, 1]);
     }
     expect(runBlock(core, 1 << 24)).toBe(Stop.End);
-    core.deriveCounters();
+    core.accounts.derive();
     const counts = heap.slice(core.counters, core.counters + Object.keys(K).length);
     expect(counts[K.walks]).toBe(count);
     return (counter) => counts[K[counter]]!;

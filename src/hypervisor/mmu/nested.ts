@@ -133,7 +133,7 @@ class Nested implements Mmu {
     if (fault === Fault.Table) return Verdict.GuestFault;
     const { costs } = this.#deps;
     const vcpu = this.#deps.world.vcpuOn(core);
-    const gfn = core.faultFrame;
+    const gfn = core.walker.faultFrame;
     if (gfn >= this.#vm.memoryPages)
       throw new ModelError(`nested fault beyond guest memory: ${gfn}`);
     this.#deps.world.exit(vcpu, core, ExitReason.Npf);
