@@ -48,10 +48,27 @@ export interface Guest {
   grantReferences(references: number): void;
   /** Top table of the current address space. */
   readonly root: number;
+  /**
+   * Steps of its program that it has completed: items, page faults handled, times it looked for
+   * more to do. Two guests that execute the same program do the same between two of them.
+   */
+  readonly steps: number;
+  /** `run` ends after so many steps in all, with `Time`; `Infinity` = when it ends by itself. */
+  stopAt(steps: number): void;
+}
+
+/** Requests from outside. Declared here, implemented in guest/. */
+export interface RequestSource {
+  /** The oldest request that nobody serves yet, by its arrival time; NaN = there is none. */
+  take(): Cycles;
+  /** The request that arrived at `arrival` has been answered at `now`. */
+  finish(arrival: Cycles, now: Cycles): void;
 }
 
 /**
  * A vCPU as the guest kernel uses it: privileged operations, priced by how the VM is virtualized.
+ * Whatever a guest learns that its own instructions do not decide it learns from here: what these
+ * methods return, where `until` ends its block, and which interrupts come between two items.
  */
 export interface GuestCpu {
   readonly core: Core;
@@ -91,6 +108,10 @@ export interface GuestCpu {
    * last acknowledgement arrives.
    */
   send(bytes: number): Cycles;
+  /** The oldest request that has arrived and nobody serves, by its arrival time; NaN = none. */
+  takeRequest(): Cycles;
+  /** The answer to the request that arrived at `arrival` is with the network card. */
+  endRequest(arrival: Cycles): void;
   /** End-of-interrupt write to the local APIC. */
   endOfInterrupt(): void;
   /** Arms the guest's one-shot timer. */

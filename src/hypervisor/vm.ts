@@ -85,6 +85,8 @@ export class Vm {
   readonly nodeOfFrame: Int32Array;
   /** The one host whose scheduler has it. */
   host: VmHost;
+  /** Of the packets that the network has brought. */
+  receivedBytes = 0;
   /** NUMA node its memory comes from first. */
   home = 0;
   /** When it finished its work; NaN = not yet. */
