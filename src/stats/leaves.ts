@@ -110,8 +110,10 @@ export const Leaf = {
   HostMigration: 9 + 3 * CAUSES + 2 * EXITS,
   /** The same of fault tolerance: the log's sender and receiver. */
   HostFt: 10 + 3 * CAUSES + 2 * EXITS,
+  /** A protected vCPU writes the log, or takes from it. */
+  FtLog: 11 + 3 * CAUSES + 2 * EXITS,
   /** The host has lost power. */
-  Off: 11 + 3 * CAUSES + 2 * EXITS,
+  Off: 12 + 3 * CAUSES + 2 * EXITS,
 } as const;
 export const LEAVES = Leaf.Off + 1;
 
@@ -133,5 +135,6 @@ export const leafNames: readonly { readonly leaf: string; readonly detail: strin
   { leaf: 'idle', detail: '' },
   { leaf: 'host', detail: 'migration' },
   { leaf: 'host', detail: 'ft' },
+  { leaf: 'ft', detail: 'log' },
   { leaf: 'off', detail: '' },
 ];

@@ -28,14 +28,6 @@ const vmColumns = (metrics: readonly MetricName[]): string[] => [
   ...wideLeaves.map(leafColumn),
 ];
 
-/** Of a run, with the rare metrics that it reports. */
-export const columnsFor = (
-  result: RunResult,
-): Record<keyof typeof runColumns, readonly string[]> => ({
-  ...runColumns,
-  'vms.csv': vmColumns(metricsOf(result)),
-});
-
 export const runColumns = {
   'metrics.csv': ['run', 'scope', 'id', 'metric', 'unit', 'value'],
   'vms.csv': vmColumns(metricsOf({ vms: [] })),
@@ -51,6 +43,21 @@ export const runColumns = {
   'trace.csv': ['cycle', 'pcpu', 'vcpu', 'event', 'detail', 'value'],
   'dictionary.csv': ['column', 'file', 'unit', 'definition'],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
+
+export type RunTableFile = keyof typeof runColumns;
+
+/** Of a run: with the rare metrics that it reports and, on several hosts, the host of each row. */
+export function columnsFor(
+  result: Pick<RunResult, 'hosts' | 'vms'>,
+): Record<RunTableFile, readonly string[]> {
+  const columns = { ...runColumns, 'vms.csv': vmColumns(metricsOf(result)) };
+  if (!result.hosts) return columns;
+  const withHost = (file: string, names: readonly string[]) =>
+    file === 'dictionary.csv' ? names : ['host', ...names];
+  return Object.fromEntries(
+    Object.entries(columns).map(([file, names]) => [file, withHost(file, names)]),
+  ) as Record<RunTableFile, readonly string[]>;
+}
 
 export const compareColumns = [
   'vm',

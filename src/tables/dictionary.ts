@@ -23,6 +23,10 @@ const others: Readonly<Record<string, readonly [unit: string, definition: string
     '',
     'name of the run: the scenario; in a sweep, the directory below units/ that holds its result',
   ],
+  host: [
+    '',
+    'name of the host; of a VM, the one where it is at the end of the measured window. Only where there are several',
+  ],
   scope: ['', 'what the row is about: host, pcpu, vm or vcpu'],
   id: [
     '',

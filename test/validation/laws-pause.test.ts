@@ -27,13 +27,15 @@ function at({ engine }: Simulation, time: Cycles, action: (now: Cycles) => void)
   engine.schedule(time, engine.defineEvent(0, action), 0);
 }
 
+const hostOf = ({ hosts }: Simulation) => hosts[0]!;
 const total = (states: Float64Array) => states.reduce((sum, cycles) => sum + cycles, 0);
 const kinds = schedulers.definitions.map(({ name }) => name);
 
 describe.each(kinds)('under %s', (kind) => {
   it('each vCPU is held, whatever it does, and its run states add up', () => {
     simulate(scenario({ scheduler: { kind } }), (simulation) => {
-      const { engine, hypervisor, members } = simulation;
+      const { engine, members } = simulation;
+      const { hypervisor } = hostOf(simulation);
       const from = new Set<number>();
       const held: number[] = [];
       const instructions = (vm: number) => hypervisor.ledger.countSoFar(vm, K.instructions);
@@ -82,7 +84,8 @@ describe.each(kinds)('under %s', (kind) => {
 describe('a VM that is held', () => {
   it('gets the interrupts that have come meanwhile when it is let go', () => {
     simulate({ ...scenario(), host: { pcpus: 4 } }, (simulation) => {
-      const { engine, hypervisor } = simulation;
+      const { engine } = simulation;
+      const { hypervisor } = hostOf(simulation);
       const vcpu = hypervisor.vcpus[3]!;
       let delivered = 0;
       at(simulation, MS, () => hypervisor.pause(vcpu.vm));
@@ -101,7 +104,8 @@ describe('a VM that is held', () => {
 
   it('sleeps on if nothing has come', () => {
     simulate({ ...scenario(), host: { pcpus: 4 } }, (simulation) => {
-      const { engine, hypervisor } = simulation;
+      const { engine } = simulation;
+      const { hypervisor } = hostOf(simulation);
       const vcpu = hypervisor.vcpus[3]!;
       let tried = 0;
       for (let time = MS; time < 4 * MS; time += 100_000) {
@@ -126,7 +130,8 @@ describe('a VM that is held', () => {
 
   it('may be held twice, and let go before it was held', () => {
     simulate(scenario(), (simulation) => {
-      const { engine, hypervisor } = simulation;
+      const { engine } = simulation;
+      const { hypervisor } = hostOf(simulation);
       const vcpu = hypervisor.vcpus.find(({ state }) => state !== Runstate.Blocked)!;
       const told: string[] = [];
       at(simulation, MS, (now) => {
@@ -150,7 +155,8 @@ describe('a VM that is held', () => {
     const vms = [{ name: 'capped', memory: '32MiB', cap: 20, workload: { kind: 'tlb-thrash' } }];
     for (const scheduler of [{ kind: 'credit' }, { kind: 'cfs', version: '3.2.0' }]) {
       simulate({ ...scenario({ scheduler }), host: { pcpus: 1 }, vms }, (simulation) => {
-        const { engine, hypervisor } = simulation;
+        const { engine } = simulation;
+        const { hypervisor } = hostOf(simulation);
         const [vcpu] = hypervisor.vcpus as [Vcpu];
         let seen = false;
         for (let time = 10 * MS; time < 120 * MS; time += MS) {
@@ -180,7 +186,8 @@ it.each(PAGING_MODES.map((mmu) => [modeName(mmu), mmu] as const))(
     simulate(
       scenario({ mmu, scheduler: { kind: 'round-robin', timeslice: '1ms' } }),
       (simulation) => {
-        const { engine, hypervisor } = simulation;
+        const { engine } = simulation;
+        const { hypervisor } = hostOf(simulation);
         let asked = 0;
         let answered = 0;
         for (let time = MS; time < 4 * MS; time += 77_777) {
@@ -205,8 +212,9 @@ it.each(PAGING_MODES.map((mmu) => [modeName(mmu), mmu] as const))(
 describe('a host that loses power', () => {
   it.each(kinds)('stops for good; ledger and run states balance: %s', (kind) => {
     simulate(scenario({ scheduler: { kind } }), (simulation) => {
-      const { engine, hypervisor, machine } = simulation;
-      const edges = new Edges(hypervisor);
+      const { engine } = simulation;
+      const { hypervisor, machine } = hostOf(simulation);
+      const edges = new Edges([hypervisor]);
       const death = 3 * MS + 12_345;
       for (const time of [MS, 6 * MS]) edges.add(time, false);
       at(simulation, death, (now) => hypervisor.stop(now));
@@ -215,10 +223,10 @@ describe('a host that loses power', () => {
       engine.run(6 * MS);
       const end = edges.accounts(6 * MS);
       const done = hypervisor.vms.map((_, vm) => hypervisor.ledger.countSoFar(vm, K.instructions));
-      const size = end.ledger.length / machine.cores.length;
+      const size = end.hosts[0]!.ledger.length / machine.cores.length;
       for (const { id } of machine.cores) {
-        const part = end.ledger.subarray(id * size, (id + 1) * size);
-        const before = start.ledger.subarray(id * size, (id + 1) * size);
+        const part = end.hosts[0]!.ledger.subarray(id * size, (id + 1) * size);
+        const before = start.hosts[0]!.ledger.subarray(id * size, (id + 1) * size);
         expect(total(part) - total(before)).toBe(5 * MS);
         const off = part[size - LEAVES + Leaf.Off]!;
         expect(off).toBeLessThanOrEqual(6 * MS - death);
