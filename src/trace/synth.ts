@@ -35,15 +35,15 @@ interface Process {
 }
 
 export class Synthesis {
-  private readonly writer: PageTraceWriter;
-  private readonly ready: Process[];
-  private readonly limit: number;
+  readonly #writer: PageTraceWriter;
+  readonly #ready: Process[];
+  readonly #limit: number;
   /** References written so far. */
   references = 0;
   /** Turns in a row that made no reference. */
-  private idle = 0;
-  private spaces: number;
-  private space = -1;
+  #idle = 0;
+  #spaces: number;
+  #space = -1;
 
   /** Throws what the workload throws when it does not fit the VM. */
   constructor(options: SynthOptions, writer: PageTraceWriter) {
@@ -55,15 +55,15 @@ export class Synthesis {
         throw new Error('a trace cannot be made from a trace');
       },
     });
-    this.limit = options.references;
-    this.writer = writer;
-    this.spaces = processes.length;
-    this.ready = processes.map(({ program, regions }, space) => {
+    this.#limit = options.references;
+    this.#writer = writer;
+    this.#spaces = processes.length;
+    this.#ready = processes.map(({ program, regions }, space) => {
       return { space, program, regions, parent: undefined, children: 0 };
     });
-    for (const process of this.ready) {
-      this.enter(process);
-      this.describe(process.regions, true);
+    for (const process of this.#ready) {
+      this.#enter(process);
+      this.#describe(process.regions, true);
     }
   }
 
@@ -72,70 +72,71 @@ export class Synthesis {
    * again.
    */
   step(): boolean {
-    const process = this.ready.shift();
-    if (!process || this.references >= this.limit || this.idle > MOST_IDLE) return false;
+    const process = this.#ready.shift();
+    if (!process || this.references >= this.#limit || this.#idle > MOST_IDLE) return false;
     const before = this.references;
-    this.enter(process);
-    this.turn(process);
-    this.idle = this.references === before ? this.idle + 1 : 0;
+    this.#enter(process);
+    this.#turn(process);
+    this.#idle = this.references === before ? this.#idle + 1 : 0;
     return true;
   }
 
-  private enter({ space }: Process): void {
-    if (this.space === space) return;
-    this.space = space;
-    this.writer.enter(space);
+  #enter({ space }: Process): void {
+    if (this.#space === space) return;
+    this.#space = space;
+    this.#writer.enter(space);
   }
 
   /** The mappings of an image, as events. */
-  private describe(regions: readonly Region[], running: boolean): void {
+  #describe(regions: readonly Region[], running: boolean): void {
     for (const region of regions) {
       if (region.pages === 0) continue;
       const place = `${region.start.toString(16)} ${region.pages}`;
       if (running && region.populated) {
-        this.writer.event(`resident ${place} ${region.writable ? 'w' : 'r'}`);
+        this.#writer.event(`resident ${place} ${region.writable ? 'w' : 'r'}`);
       } else {
-        this.writer.event(`mmap ${place} ${rights(region)}`);
+        this.#writer.event(`mmap ${place} ${rights(region)}`);
       }
     }
   }
 
   /** Lets a process run until it gives way, then puts it into the right queue. */
-  private turn(process: Process): void {
+  #turn(process: Process): void {
     const block = acquireBlock(BLOCK);
     try {
-      this.goOn(process, block);
+      this.#goOn(process, block);
     } finally {
       releaseBlock(block);
     }
   }
 
-  private goOn(process: Process, block: number): void {
-    const end = Math.min(this.references + TURN, this.limit);
+  #goOn(process: Process, block: number): void {
+    const end = Math.min(this.references + TURN, this.#limit);
     while (this.references < end) {
       const n = process.program.fill(block, BLOCK);
       if (n === 0) {
-        this.exit(process);
+        this.#exit(process);
         return;
       }
-      for (let i = 0; i < n && this.references < this.limit; i++) {
+      for (let i = 0; i < n && this.references < this.#limit; i++) {
         const [page, word, references, c] = readItem(block + i);
         const op = word & 255;
         if (op > Op.Store) {
-          if (this.operation(process, op, page, references, c)) return;
+          if (this.#operation(process, op, page, references, c)) return;
         } else {
-          const count = Math.min(references, this.limit - this.references);
+          const count = Math.min(references, this.#limit - this.references);
           this.references += count;
-          this.writer.touch(KINDS[op]!, page, count);
+          this.#writer.touch(KINDS[op]!, page, count);
         }
       }
     }
-    this.ready.push(process);
+    this.#ready.push(process);
   }
 
   /** One operation; true when the turn is over. */
-  private operation(process: Process, op: number, a: number, b: number, c: number): boolean {
-    const { writer, ready } = this;
+  #operation(process: Process, op: number, a: number, b: number, c: number): boolean {
+    const writer = this.#writer;
+    const ready = this.#ready;
     const page = a.toString(16);
     switch (op) {
       case Op.Mmap:
@@ -154,13 +155,13 @@ export class Synthesis {
         writer.event(`mremap ${page} ${c} ${b.toString(16)} ${c}`);
         return false;
       case Op.Fork:
-        this.fork(process);
+        this.#fork(process);
         return true;
       case Op.Exec:
-        this.exec(process);
+        this.#exec(process);
         return false;
       case Op.Exit:
-        this.exit(process);
+        this.#exit(process);
         return true;
       case Op.WorkDone:
         return false;
@@ -177,31 +178,31 @@ export class Synthesis {
     return true;
   }
 
-  private fork(process: Process): void {
+  #fork(process: Process): void {
     const child: Process = {
-      space: this.spaces++,
+      space: this.#spaces++,
       program: process.program.fork(),
       regions: process.regions,
       parent: process,
       children: 0,
     };
     process.children++;
-    this.writer.event(`fork ${child.space}`);
-    this.ready.unshift(child, process);
+    this.#writer.event(`fork ${child.space}`);
+    this.#ready.unshift(child, process);
   }
 
-  private exec(process: Process): void {
+  #exec(process: Process): void {
     const { program, regions } = process.program.exec();
-    process.space = this.spaces++;
+    process.space = this.#spaces++;
     process.program = program;
     process.regions = regions;
-    this.writer.event(`exec ${process.space}`);
-    this.enter(process);
-    this.describe(regions, false);
+    this.#writer.event(`exec ${process.space}`);
+    this.#enter(process);
+    this.#describe(regions, false);
   }
 
-  private exit(process: Process): void {
-    this.writer.event('exit');
+  #exit(process: Process): void {
+    this.#writer.event('exit');
     if (process.parent) process.parent.children--;
   }
 }

@@ -126,22 +126,22 @@ interface Loaded {
  * tree.
  */
 class Factory {
-  private readonly params: SyntheticParams;
-  private readonly seed: string;
-  private readonly lines: boolean;
-  private readonly checking: boolean;
-  private readonly base: string;
+  readonly #params: SyntheticParams;
+  readonly #seed: string;
+  readonly #lines: boolean;
+  readonly #checking: boolean;
+  readonly #base: string;
   /** The program that does the work, in a process that has long been running. */
-  private readonly worker: Image;
+  readonly #worker: Image;
   /** The small program that starts jobs which exec; else the worker itself. */
-  private readonly parent: Image;
+  readonly #parent: Image;
 
   constructor(params: SyntheticParams, deps: WorkloadDeps) {
-    this.params = params;
-    this.seed = deps.seed;
-    this.lines = deps.dataLines ?? true;
-    this.checking = deps.checking ?? false;
-    this.base = `vm/${deps.vm}`;
+    this.#params = params;
+    this.#seed = deps.seed;
+    this.#lines = deps.dataLines ?? true;
+    this.#checking = deps.checking ?? false;
+    this.#base = `vm/${deps.vm}`;
     const regions = [...params.regions, KERNEL_EVENT_REGION];
     const freshPages = params.jobs?.freshPages ?? 0;
     if (freshPages > 0) {
@@ -151,47 +151,48 @@ class Factory {
     const { mmap, heapGrowth } = ratesOf(params.per1M);
     const heap = heapGrowth.calls > 0 ? Math.max(heapGrowth.limit, heapGrowth.pages) : 0;
     checkRoom(regions, heap, mmap.calls > 0 ? (mmap.live + 1) * mmap.pages : 0);
-    this.worker = this.image(regions, true, 'program');
+    this.#worker = this.#image(regions, true, 'program');
     const execs = params.jobs?.forks === true && params.jobs.exec;
     if (execs) {
       const small = parentRegions(params.jobs!);
       checkRoom(small, 0, 0);
-      this.parent = this.image(small, false, 'parent');
-    } else this.parent = this.worker;
+      this.#parent = this.#image(small, false, 'parent');
+    } else this.#parent = this.#worker;
   }
 
-  private image(regions: readonly SyntheticRegion[], events: boolean, name: string): Image {
-    const { params, seed } = this;
+  #image(regions: readonly SyntheticRegion[], events: boolean, name: string): Image {
+    const params = this.#params;
+    const seed = this.#seed;
     const mixRegions = regions.map((region) => {
-      const path = `${this.base}/${name}/region/${region.name}`;
+      const path = `${this.#base}/${name}/region/${region.name}`;
       return {
         ...region,
         start: 0, // each process has its own
-        sampler: sampler(region.pattern, this.checking ? 1 : pagesOf(region), seed, path),
+        sampler: sampler(region.pattern, this.#checking ? 1 : pagesOf(region), seed, path),
         fetch: region.kind === 'code',
       };
     });
-    const schedule = `${this.base}/${name}/schedule`;
+    const schedule = `${this.#base}/${name}/schedule`;
     return {
       regions,
-      mix: makeMix(mixRegions, params.visit, seed, schedule, this.lines),
+      mix: makeMix(mixRegions, params.visit, seed, schedule, this.#lines),
       events,
     };
   }
 
   /** The process at `path` gets `image`, at addresses of its own. */
-  private load(image: Image, path: string, populated: boolean): Loaded {
-    const offsets = offsetsOf(this.params.aslr, this.seed, path);
+  #load(image: Image, path: string, populated: boolean): Loaded {
+    const offsets = offsetsOf(this.#params.aslr, this.#seed, path);
     return { image, layout: layOut(image.regions, populated, offsets) };
   }
 
-  private plan(layout: Layout): BackgroundPlan {
-    const { params } = this;
+  #plan(layout: Layout): BackgroundPlan {
+    const params = this.#params;
     const guarded = layout.regions.find((region) => region.name === KERNEL_EVENT_REGION.name)!;
     return {
       ...ratesOf(params.per1M),
-      syscall: this.syscall,
-      io: this.io,
+      syscall: this.#syscall,
+      io: this.#io,
       mmapArea: layout.mmapArea,
       heapArea: layout.heapArea,
       template: MAPPING_TEMPLATE,
@@ -200,55 +201,55 @@ class Factory {
     };
   }
 
-  private get syscall(): Item {
-    return operation(Op.Syscall, this.params.syscallInstructions, this.params.syscallPages);
+  get #syscall(): Item {
+    return operation(Op.Syscall, this.#params.syscallInstructions, this.#params.syscallPages);
   }
 
-  private get io(): Item {
-    return operation(Op.BlockingIo, this.params.ioBytes, Math.round(this.params.ioLatency / 1e6));
+  get #io(): Item {
+    return operation(Op.BlockingIo, this.#params.ioBytes, Math.round(this.#params.ioLatency / 1e6));
   }
 
   process(index: number): ProcessImage {
-    const { jobs, requests } = this.params;
-    const path = `${this.base}/process/${index}`;
-    const loaded = this.load(this.parent, path, true);
+    const { jobs, requests } = this.#params;
+    const path = `${this.#base}/process/${index}`;
+    const loaded = this.#load(this.#parent, path, true);
     const { regions } = loaded.layout;
-    if (jobs?.forks) return { regions, program: this.starter(path, jobs, loaded) };
+    if (jobs?.forks) return { regions, program: this.#starter(path, jobs, loaded) };
     const script = requests
-      ? this.serve(requests, path)
+      ? this.#serve(requests, path)
       : jobs
-        ? this.jobsInPlace(jobs, loaded.layout)
+        ? this.#jobsInPlace(jobs, loaded.layout)
         : run();
-    return { regions, program: this.working(path, script, loaded) };
+    return { regions, program: this.#working(path, script, loaded) };
   }
 
-  private mixer({ image, layout }: Loaded, path: string): Mixer {
+  #mixer({ image, layout }: Loaded, path: string): Mixer {
     const starts = layout.regions.slice(1).map((region) => region.start);
-    return new Mixer(image.mix, this.seed, `${path}/visits`, starts);
+    return new Mixer(image.mix, this.#seed, `${path}/visits`, starts);
   }
 
   /** A program that runs an image's mix and kernel events under a script. */
-  private working(path: string, script: Iterator<Step>, loaded: Loaded): Program {
-    const mixer = this.mixer(loaded, path);
+  #working(path: string, script: Iterator<Step>, loaded: Loaded): Program {
+    const mixer = this.#mixer(loaded, path);
     if (!loaded.image.events) return new ScriptProgram({ script, mixer });
-    const background = new Background(this.plan(loaded.layout), this.seed, `${path}/events`);
+    const background = new Background(this.#plan(loaded.layout), this.#seed, `${path}/events`);
     return new ScriptProgram({ script, mixer, background });
   }
 
   /** The parent of jobs; its n-th child is named after n. */
-  private starter(path: string, jobs: Jobs, loaded: Loaded): Program {
+  #starter(path: string, jobs: Jobs, loaded: Loaded): Program {
     let children = 0;
-    const fork = () => this.child(`${path}/child/${children++}`, jobs, loaded);
-    return new ScriptProgram({ script: start(jobs), mixer: this.mixer(loaded, path), fork });
+    const fork = () => this.#child(`${path}/child/${children++}`, jobs, loaded);
+    return new ScriptProgram({ script: start(jobs), mixer: this.#mixer(loaded, path), fork });
   }
 
   /** A fork keeps the addresses of its parent; a program it executes gets new ones. */
-  private child(path: string, jobs: Jobs, parent: Loaded): Program {
+  #child(path: string, jobs: Jobs, parent: Loaded): Program {
     const written = parent.layout.regions.find((r) => r.kind === 'anon' && r.pages > 0)!;
-    if (!jobs.exec) return this.working(path, this.oneJob(jobs, written, parent.layout), parent);
+    if (!jobs.exec) return this.#working(path, this.#oneJob(jobs, written, parent.layout), parent);
     const exec = (): ProcessImage => {
-      const loaded = this.load(this.worker, path, false);
-      const program = this.working(path, this.job(jobs, loaded.layout), loaded);
+      const loaded = this.#load(this.#worker, path, false);
+      const program = this.#working(path, this.#job(jobs, loaded.layout), loaded);
       return { regions: loaded.layout.regions, program };
     };
     const script = (function* (): Generator<Step> {
@@ -258,13 +259,13 @@ class Factory {
     return new ScriptProgram({ script, exec });
   }
 
-  private *oneJob(jobs: Jobs, written: Region, layout: Layout): Generator<Step> {
+  *#oneJob(jobs: Jobs, written: Region, layout: Layout): Generator<Step> {
     yield* writeTo(written, jobs.cowPages);
-    yield* this.job(jobs, layout);
+    yield* this.#job(jobs, layout);
   }
 
   /** The body of a job: its instructions, with stores to new pages spread evenly over them. */
-  private *job({ instructions, freshPages }: Jobs, { regions }: Layout): Generator<Step> {
+  *#job({ instructions, freshPages }: Jobs, { regions }: Layout): Generator<Step> {
     const fresh = regions.find((region) => region.name === FRESH);
     if (!fresh) return yield instructions;
     for (let i = 0; i < freshPages; i++) {
@@ -274,18 +275,18 @@ class Factory {
     }
   }
 
-  private *jobsInPlace(jobs: Jobs, layout: Layout): Generator<Step> {
+  *#jobsInPlace(jobs: Jobs, layout: Layout): Generator<Step> {
     const fresh = layout.regions.find((region) => region.name === FRESH);
     for (;;) {
-      yield* this.job(jobs, layout);
+      yield* this.#job(jobs, layout);
       if (fresh) yield operation(Op.Discard, fresh.start, fresh.pages);
       yield operation(Op.WorkDone, 1);
     }
   }
 
-  private *serve(requests: Requests, path: string): Generator<Step> {
-    const state = xoshiroState(this.seed, `${path}/requests`);
-    const random = stream(this.seed, `${path}/io`);
+  *#serve(requests: Requests, path: string): Generator<Step> {
+    const state = xoshiroState(this.#seed, `${path}/requests`);
+    const random = stream(this.#seed, `${path}/io`);
     const parts = requests.syscalls + 1;
     for (;;) {
       yield operation(Op.AwaitRequest, requests.requestBytes);
@@ -295,8 +296,8 @@ class Factory {
       const waits = random() < requests.ioProbability ? below(parts, xoshiroNext(state)) : -1;
       for (let part = 0; part < parts; part++) {
         yield instructions / parts;
-        if (part === waits) yield this.io;
-        if (part < requests.syscalls) yield this.syscall;
+        if (part === waits) yield this.#io;
+        if (part < requests.syscalls) yield this.#syscall;
       }
       yield operation(Op.RequestDone, requests.responseBytes);
       yield operation(Op.WorkDone, 1);
