@@ -161,15 +161,16 @@ describe('another kind of scheduler', () => {
   });
 
   test('leaves behind the parameters that were meant for that of the profile', () => {
-    const set = ['hypervisor.scheduler.kind=cfs', 'hypervisor.scheduler.hz=1000'];
-    const { scheduler } = load('{ timeslice: 10ms }', '', set).hypervisor;
-    expect(scheduler).toEqual({ kind: 'cfs', version: '2.6.33', hz: 1000 });
+    const set = ['hypervisor.scheduler.kind=credit', 'hypervisor.scheduler.timeslice=20ms'];
+    const { scheduler } = load('{ hz: 1000 }', '', set).hypervisor;
+    expect(scheduler).toMatchObject({ kind: 'credit', timeslice: 20e9, accounting: 'timestamp' });
+    expect(scheduler).not.toHaveProperty('hz');
   });
 
   test('keeps them when it is the same kind after all', () => {
-    const set = ['hypervisor.scheduler.kind=credit'];
-    const { scheduler } = load('{ timeslice: 10ms }', '', set).hypervisor;
-    expect(scheduler).toMatchObject({ kind: 'credit', timeslice: 10e9 });
+    const set = ['hypervisor.scheduler.kind=cfs'];
+    const { scheduler } = load('{ hz: 1000 }', '', set).hypervisor;
+    expect(scheduler).toEqual({ kind: 'cfs', version: '2.6.33', hz: 1000 });
   });
 
   test('leaves behind parameters of VMs that only the former one knows', () => {

@@ -33,6 +33,7 @@ const params = z.object({
     ),
   hz: z
     .literal([100, 250, 1000])
+    .meta({ unit: 'Hz' })
     .prefault(250) // CONFIG_HZ of most distributions; RHEL has 1000
     .describe(
       'host ticks in a second, at which turns end (costs.hostHz is what a tick costs); default 250',
@@ -58,6 +59,13 @@ export const cfs: SchedulerDefinition<typeof params> = {
   workConserving: { within: 'host', delay: 12e9 },
   idle: ({ version }) =>
     version === '3.2.0' ? {} : { cap: `Linux ${version} has no caps: they came with 3.2` },
+  shows: 'version',
+  turn({ version, hz }, pcpus, sharing) {
+    const { latency, least } = new FairRules(version, pcpus, 1e6); // in picoseconds
+    const tick = 1e12 / hz;
+    const slice = Math.max(latency / Math.max(2, sharing), least);
+    return tick * (1 + Math.floor(slice / tick));
+  },
   create: (chosen, host) => new Cfs(chosen, host),
 };
 
