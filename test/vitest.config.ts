@@ -1,9 +1,12 @@
 import { defineConfig } from 'vitest/config';
+import { boundImports } from '../bind-imports.mjs';
 
 /** Replaces a module, which nobody else may see; measures memory, in which a large parent shows. */
 const ALONE = ['test/conformance/second-mode.test.ts', 'test/cli/trace.test.ts'];
 
 export default defineConfig({
+  // As the build does it.
+  plugins: [boundImports],
   test: {
     globalSetup: ['test/support/build.ts'],
     testTimeout: 120_000,
