@@ -69,4 +69,9 @@ describe('hot modules', () => {
     expect(String(runBlock)).not.toMatch(imported);
     expect(String(walk2d)).not.toMatch(imported);
   });
+
+  it('do not bind imports by hand', () => {
+    const twice = hot.filter((file) => /^const (\w+) = \1_;$/m.test(read('src', file)));
+    expect(twice).toEqual([]);
+  });
 });
