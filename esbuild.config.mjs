@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { resolve, sep } from 'node:path';
 import { build } from 'esbuild';
 import { parseAst } from 'vitest/node';
-import { bindBuilt } from './bind-imports.mjs';
+import { bindBuilt } from './.build/bind-imports.mjs';
 
 /**
  * Makes dist/core.browser.js, which pages get in place of dist/core.js: the same code in one module,

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { bindImports, hotSources } from '../../bind-imports.mjs';
+import { bindImports, hotSources } from '../../.build/bind-imports.mjs';
 import { runBlock } from '../../src/machine/run.ts';
 import { walk2d } from '../../src/machine/walk.ts';
 import { buildSimulation } from '../../src/scenario/build.ts';

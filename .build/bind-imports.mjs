@@ -15,7 +15,7 @@ import { parseAst } from 'vitest/node';
  * `npm run build` does this to the modules in dist, and the tests to those that they load from src.
  */
 
-const src = resolve(import.meta.dirname, 'src') + sep;
+const src = resolve(import.meta.dirname, '../src') + sep;
 const HEAD = /^\/\*\*(?:\n \*)? HOT\. /m;
 
 /** Whether a source is hot: all of the machine, and what says so at its head. */
