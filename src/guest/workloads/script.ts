@@ -24,6 +24,7 @@ export interface ScriptOptions {
 }
 
 export class ScriptProgram implements Program {
+  /** The benchmark reads the mixer. */
   readonly options: ScriptOptions;
   /** Instructions left of the numeric step; below zero when the last visit ran over. */
   #left = 0;
