@@ -1,7 +1,7 @@
 import type { Cycles } from '../base/ids.ts';
 import { type Engine, type EventKind, Phase } from '../engine/engine.ts';
 import type { Core } from '../machine/core.ts';
-import type { Machine } from '../machine/machine.ts';
+import { HOST_OWNER, type Machine } from '../machine/machine.ts';
 import { type Observer, silent } from '../observe/observer.ts';
 import type { HypervisorCosts } from './costs.ts';
 import type { VirtualDevices } from './devices.ts';
@@ -129,11 +129,11 @@ export class Hypervisor implements PcpuHost {
 
   /** What the paging mode of a VM may use. */
   mmuDeps(vm: Vm): MmuDeps {
-    const { costs, engine, ledger, machine, observer, requests, world } = this;
+    const { costs, engine, machine, observer, requests, world } = this;
     const { memory, processor, tables } = machine;
     return {
       ...{ vm, world, requests, costs, memory, processor, tables, observer },
-      hostVm: ledger.host,
+      hostVm: HOST_OWNER,
       upFront: this.#upFront,
       every: (period, task) => engine.every(period, Phase.Deliver, task),
     };
