@@ -65,6 +65,14 @@ export interface RequestSource {
   finish(arrival: Cycles, now: Cycles): void;
 }
 
+/** Requests from outside. Declared here, implemented in guest/. */
+export interface RequestSource {
+  /** The oldest request that nobody serves yet, by its arrival time; NaN = there is none. */
+  take(): Cycles;
+  /** The request that arrived at `arrival` has been answered at `now`. */
+  finish(arrival: Cycles, now: Cycles): void;
+}
+
 /**
  * A vCPU as the guest kernel uses it: privileged operations, priced by how the VM is virtualized.
  * Whatever a guest learns that its own instructions do not decide it learns from here: what these
@@ -92,8 +100,6 @@ export interface GuestCpu {
   dropTranslations(vpn: number, pages: number): void;
   /** Drops one page of the current address space. */
   invlpg(vpn: number): void;
-  /** CR4.PGE off and on: drops everything, global pages included. */
-  flushGlobal(): void;
   /**
    * Stores a page-table entry: `slot` names it, the kernel's direct map of its frame is written.
    */

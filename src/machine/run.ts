@@ -1,65 +1,32 @@
-import { Leaf as Leaf_ } from '../stats/leaves.ts';
-import { touchLines as touchLines_ } from './caches.ts';
-import { type Core, SIDE_D as SIDE_D_, SIDE_I as SIDE_I_ } from './core.ts';
-import { K as K_ } from './counters.ts';
+import { Leaf } from '../stats/leaves.ts';
+import { touchLines } from './caches.ts';
+import { type Core, SIDE_D, SIDE_I } from './core.ts';
+import { K } from './counters.ts';
 import {
-  CHAIN as CHAIN_,
-  FLAGS as FLAGS_,
-  FRAME as FRAME_,
-  HEADS as HEADS_,
-  HOME as HOME_,
-  IN_L1 as IN_L1_,
-  KEY as KEY_,
-  NEXT as NEXT_,
-  PREV as PREV_,
-  TAG as TAG_,
+  CHAIN,
+  FLAGS,
+  FRAME,
+  firstArray,
+  HEADS,
+  HOME,
+  IN_L1,
+  KEY,
+  NEXT,
+  PREV,
+  TAG,
 } from './entries.ts';
-import { find as find_ } from './hash.ts';
+import { promote, walkAndReplace } from './fast-misses.ts';
+import { find } from './hash.ts';
 import { heap } from './heap.ts';
-import {
-  ITEM_INSTRUCTIONS as ITEM_INSTRUCTIONS_,
-  ITEM_OP as ITEM_OP_,
-  ITEM_PAGE as ITEM_PAGE_,
-  ITEM_REFERENCES as ITEM_REFERENCES_,
-  Visit as Visit_,
-} from './items.ts';
-import { STORE_OK as STORE_OK_ } from './page-tables.ts';
-import { touch as touch_ } from './tlb.ts';
-import { translate as translate_ } from './translate.ts';
-import { raise as raise_, walkAndReplace as walkAndReplace_ } from './usual-misses.ts';
+import { ITEM_INSTRUCTIONS, ITEM_OP, ITEM_PAGE, ITEM_REFERENCES, Visit } from './items.ts';
+import { STORE_OK } from './page-tables.ts';
+import { touch } from './tlb.ts';
+import { translate } from './translate.ts';
 
 /**
  * HOT. The loop that executes visits. A hit in the L1 TLB is handled here, in one pass over locals;
  * everything else is a call.
  */
-const H = heap;
-// Imported constants are bound to module-level ones: the compiler folds those, but loads an
-// imported binding at each use (docs/decisions/0003).
-const Leaf = Leaf_;
-const CHAIN = CHAIN_;
-const FLAGS = FLAGS_;
-const find = find_;
-const FRAME = FRAME_;
-const HOME = HOME_;
-const IN_L1 = IN_L1_;
-const HEADS = HEADS_;
-const KEY = KEY_;
-const NEXT = NEXT_;
-const PREV = PREV_;
-const TAG = TAG_;
-const touch = touch_;
-const touchLines = touchLines_;
-const ITEM_INSTRUCTIONS = ITEM_INSTRUCTIONS_;
-const ITEM_OP = ITEM_OP_;
-const ITEM_PAGE = ITEM_PAGE_;
-const ITEM_REFERENCES = ITEM_REFERENCES_;
-const SIDE_D = SIDE_D_;
-const SIDE_I = SIDE_I_;
-const K = K_;
-const STORE_OK = STORE_OK_;
-const translate = translate_;
-const raise = raise_;
-const walkAndReplace = walkAndReplace_;
 const GOLDEN = 0x9e3779b1 | 0;
 
 /** Why `runBlock` returned. */
@@ -78,7 +45,7 @@ export const Stop = {
 export type Stop = (typeof Stop)[keyof typeof Stop];
 const { Limit: LIMIT, End: END, Fault: FAULT, Operation: OPERATION } = Stop;
 
-const { Fetch: FETCH, Store: STORE } = Visit_;
+const { Fetch: FETCH, Store: STORE } = Visit;
 
 /** Why the inner loop of `runBlock` was left. */
 const NOTHING = 0;
@@ -117,14 +84,14 @@ export function runBlock(core: Core, limit: number): Stop {
   const prevs = PREV;
   const homes = HOME;
   const headsOf = HEADS;
-  const h = H;
+  const h = heap;
   const most = limit | 0;
   const itemPages = ITEM_PAGE;
   const itemOps = ITEM_OP;
   const itemInstructions = ITEM_INSTRUCTIONS;
   // Both sides have as many hash heads, so that no branch depends on the side.
-  const heads = headsOf[core.arrays + SIDE_D * 3]!;
-  const apart = (headsOf[core.arrays + SIDE_I * 3]! - heads) | 0;
+  const heads = headsOf[firstArray(core.arrays, SIDE_D)]!;
+  const apart = (headsOf[firstArray(core.arrays, SIDE_I)]! - heads) | 0;
   const shift = core.tlbShift;
   const cpi = core.cpiQ8;
   const { dataOn } = core.caches;
@@ -200,27 +167,27 @@ export function runBlock(core: Core, limit: number): Stop {
       const side = op === FETCH ? SIDE_I : SIDE_D;
       // To the compiler, a call can return every type, and so could the variable that it is
       // assigned to.
-      const usual =
+      const fast =
         (entry !== 0
-          ? raise(core, side, entry, op >>> 1)
+          ? promote(core, side, entry, op >>> 1)
           : walkAndReplace(core, vpn, side, op >>> 1)) | 0;
-      let took = entry !== 0 ? core.tlb.l2HitCycles : core.walker.took;
-      if (usual !== 0) entry = usual;
+      let passed = entry !== 0 ? core.tlb.l2HitCycles : core.walker.totalCycles;
+      if (fast !== 0) entry = fast;
       else {
         const instructions = (itemInstructions[(p - 1) | 0]! - before) | 0;
         const time = (slow + cyclesOf(instructions, carry, cpi)) | 0;
         core.ahead = time;
         entry = translate(core, vpn, side, op >>> 1, entry) | 0;
-        took = (core.ahead - time) | 0;
+        passed = (core.ahead - time) | 0;
         tag = core.asid << 2;
         mix = Math.imul(tag, 0x85ebca6b | 0);
       }
-      slow = (slow + took) | 0;
+      slow = (slow + passed) | 0;
       if (entry === 0) {
         stop = FAULT;
         break;
       }
-      check = (check - Math.imul(took, perCycle)) | 0;
+      check = (check - Math.imul(passed, perCycle)) | 0;
       if (dataOn === 0) leaveAt = check;
       fetches = (fetches + ((op - 1) >>> 31)) | 0;
       p = (p + 1) | 0;
@@ -307,13 +274,13 @@ export function visitKernel(
   const flagsOf = FLAGS;
   const frames = FRAME;
   const headsOf = HEADS;
-  const h = H;
+  const h = heap;
   const { cut } = core;
   const near = core.time + core.ahead >= cut.near;
   if (near) cut.begin(core);
   const side = op === FETCH ? SIDE_I : SIDE_D;
   const right = (op === STORE ? STORE_OK : 0) | IN_L1;
-  let entry = find(headsOf[core.arrays + side * 3]!, core.tlbShift, vpn, core.asid << 2);
+  let entry = find(headsOf[firstArray(core.arrays, side)]!, core.tlbShift, vpn, core.asid << 2);
   if (entry !== 0 && (flagsOf[entry]! & right) === right) touch(entry);
   else {
     entry = translate(core, vpn, side, op === STORE ? 1 : 0, entry);

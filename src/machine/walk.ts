@@ -1,23 +1,13 @@
-import { readTableLine as readTableLine_ } from './caches.ts';
+import { readTableLine } from './caches.ts';
 import type { Core } from './core.ts';
-import { K as K_ } from './counters.ts';
-import {
-  FRAME as FRAME_,
-  USED as USED_,
-  WAY_FRAME as WAY_FRAME_,
-  WAY_NODE as WAY_NODE_,
-} from './entries.ts';
-import { type Fault, Fault as Fault_ } from './fault.ts';
-import { find as find_ } from './hash.ts';
+import { K } from './counters.ts';
+import { FRAME, MEMO_FRAME, MEMO_NODE, USED } from './entries.ts';
+import { Fault } from './fault.ts';
+import { find } from './hash.ts';
 import { heap } from './heap.ts';
-import { PTE_SHIFT as PTE_SHIFT_, Pte as Pte_, STORE_OK as STORE_OK_ } from './page-tables.ts';
-import { nestedTlbKey as nestedTlbKey_, replaceOldest as replaceOldest_ } from './walk-cache.ts';
-import {
-  findWay as findWay_,
-  goWay as goWay_,
-  goWayUnder as goWayUnder_,
-  rememberWay as rememberWay_,
-} from './ways.ts';
+import { PTE_SHIFT, Pte, STORE_OK } from './page-tables.ts';
+import { nestedTlbKey, replaceOldest } from './walk-cache.ts';
+import { findMemo, rememberWalk, replayMemo, replayMemo2d } from './walk-memo.ts';
 
 /**
  * HOT. Page walks: one-dimensional (native and shadow tables) and two-dimensional (guest tables
@@ -31,33 +21,15 @@ import {
  * al. 2008). So a warm 4K walk is overhead + 3 hits + 1 read natively, and overhead + 4 nested-TLB
  * hits + 6 hits + 2 reads nested. Results are left in `core.walker`.
  */
-const H = heap;
-// Imported constants are bound to module-level ones: the compiler folds those, but loads an
-// imported binding at each use (docs/decisions/0003).
-const FRAME = FRAME_;
-const findWay = findWay_;
-const WAY_FRAME = WAY_FRAME_;
-const WAY_NODE = WAY_NODE_;
-const goWay = goWay_;
-const goWayUnder = goWayUnder_;
-const rememberWay = rememberWay_;
-const find = find_;
-const USED = USED_;
-const replaceOldest = replaceOldest_;
-const nestedTlbKey = nestedTlbKey_;
-const readTableLine = readTableLine_;
-const K = K_;
-const PTE_SHIFT = PTE_SHIFT_;
-const STORE_OK = STORE_OK_;
 const {
   Present: PRESENT,
   Writable: WRITABLE,
   Accessed: ACCESSED,
   Dirty: DIRTY,
   Large: LARGE,
-} = Pte_;
+} = Pte;
 
-const { None: NO_FAULT, Table: TABLE_FAULT, Nested: NESTED_FAULT } = Fault_;
+const { None: NO_FAULT, Table: TABLE_FAULT, Nested: NESTED_FAULT } = Fault;
 
 /**
  * Reads an entry that the page-walk cache lacks, and puts it there at time `now`. Returns the
@@ -72,7 +44,7 @@ const cacheMiss = (
   now: number,
 ): number => {
   const { walker } = core;
-  const h = H;
+  const h = heap;
   if (walker.pwc.first !== 0 && (entry & PRESENT) !== 0) {
     walker.version = (walker.version + 1) | 0;
     replaceOldest(walker.pwc, slot, core.asid, 0, now);
@@ -85,23 +57,24 @@ const cacheMiss = (
 /** Page size (0 = 4K) of a leaf whose index begins at bit `low` of the page number: `low / 9`. */
 const sizeOf = (low: number): number => (low * 57) >> 9;
 
-/** Books what a walk of the first table took, and what it did in the walk caches. */
-const settle = (core: Core, cycles: number, hits: number, now: number): void => {
+/** Books what a walk of the first table took and did in the walk caches; returns `fault`. */
+const settle = (core: Core, cycles: number, hits: number, now: number, fault: Fault): Fault => {
   const { walker } = core;
-  const h = H;
+  const h = heap;
   const at = core.counters + K.pwc_hits;
   h[at] = h[at]! + hits;
-  const took = cycles + hits * walker.pwcCycles;
-  walker.guestCycles += took;
-  core.ahead += took;
+  const all = cycles + hits * walker.pwcCycles;
+  walker.guestCycles += all;
+  core.ahead += all;
   walker.clock = now;
+  return fault;
 };
 
 /** Walks the table at `core.root`. */
 export function walk1d(core: Core, page: number, write: number): Fault {
   const { walker, tables } = core;
   const uses = USED;
-  const h = H;
+  const h = heap;
   const vpn = page | 0;
   const { entries } = tables;
   const heads = walker.pwcHeads;
@@ -113,10 +86,10 @@ export function walk1d(core: Core, page: number, write: number): Fault {
   const { root } = core;
   let low = 27;
   let node = root;
-  const way = findWay(core, walker.ways, root, vpn);
-  if (way !== 0) {
-    node = WAY_NODE[way]!;
-    goWay(way, now);
+  const memo = findMemo(core, walker.memos, root, vpn);
+  if (memo !== 0) {
+    node = MEMO_NODE[memo]!;
+    replayMemo(memo, now);
     now = (now + 3) | 0;
     hits = 3;
     low = 0;
@@ -133,7 +106,7 @@ export function walk1d(core: Core, page: number, write: number): Fault {
       } else {
         cycles += cacheMiss(core, slot, tables.frame[node]! + core.frameBase, 0, entry, now);
       }
-      if ((entry & PRESENT) === 0) return stop1d(core, cycles, hits, now, slot);
+      if ((entry & PRESENT) === 0) return settle(core, cycles, hits, now, TABLE_FAULT);
       node = entry >>> PTE_SHIFT;
       low = (low - 9) | 0;
       continue;
@@ -142,12 +115,12 @@ export function walk1d(core: Core, page: number, write: number): Fault {
     h[reads] = h[reads]! + 1;
     cycles += readTableLine(core, tables.frame[node]! + core.frameBase, (slot & 511) >> 3);
     if ((entry & PRESENT) === 0 || (write !== 0 && (entry & WRITABLE) === 0)) {
-      return stop1d(core, cycles, hits, now, slot);
+      return settle(core, cycles, hits, now, TABLE_FAULT);
     }
     const marked = entry | ACCESSED | (write !== 0 ? DIRTY : 0);
     if (marked !== entry) entries[slot] = marked;
-    settle(core, cycles, hits, now);
-    if (hits === 3 && way === 0) rememberWay(core, walker.ways, root, vpn, false);
+    settle(core, cycles, hits, now, NO_FAULT);
+    if (hits === 3 && memo === 0) rememberWalk(core, walker.memos, root, vpn, false);
     walker.frame = (entry >>> PTE_SHIFT) + core.frameBase;
     walker.size = sizeOf(low);
     walker.flags = marked;
@@ -156,13 +129,6 @@ export function walk1d(core: Core, page: number, write: number): Fault {
   }
 }
 
-const stop1d = (core: Core, cycles: number, hits: number, now: number, slot: number): Fault => {
-  const { walker } = core;
-  settle(core, cycles, hits, now);
-  walker.slot = slot;
-  return TABLE_FAULT;
-};
-
 /**
  * Walks the nested table for one guest frame; returns the host frame of its 4 KiB page, or -1 if it
  * is not there or not to be written. Leaves size, slot and flags of the nested leaf in the core.
@@ -170,7 +136,7 @@ const stop1d = (core: Core, cycles: number, hits: number, now: number, slot: num
 const nestedWalk = (core: Core, frame: number, write: number): number => {
   const { walker, tables } = core;
   const uses = USED;
-  const h = H;
+  const h = heap;
   const gfn = frame | 0;
   const { entries } = tables;
   const heads = walker.pwcHeads;
@@ -184,10 +150,10 @@ const nestedWalk = (core: Core, frame: number, write: number): number => {
   let low = 27;
   let found = -1;
   let node = root;
-  const way = findWay(core, walker.nestedWays, root, gfn);
-  if (way !== 0) {
-    node = WAY_NODE[way]!;
-    goWay(way, now);
+  const memo = findMemo(core, walker.nestedMemos, root, gfn);
+  if (memo !== 0) {
+    node = MEMO_NODE[memo]!;
+    replayMemo(memo, now);
     now = (now + 3) | 0;
     hits = 3;
     low = 0;
@@ -232,8 +198,8 @@ const nestedWalk = (core: Core, frame: number, write: number): number => {
   core.ahead += cycles;
   walker.clock = now;
   if (found < 0) walker.faultFrame = gfn;
-  else if (low === 0 && hits === 3 && way === 0)
-    rememberWay(core, walker.nestedWays, root, gfn, false);
+  else if (low === 0 && hits === 3 && memo === 0)
+    rememberWalk(core, walker.nestedMemos, root, gfn, false);
   return found;
 };
 
@@ -245,7 +211,7 @@ const largeTableFrame = (core: Core, gfn: number): number => {
   const { walker } = core;
   const frames = FRAME;
   const uses = USED;
-  const h = H;
+  const h = heap;
   for (let size = 1; size < 3; size++) {
     const held = find(walker.ntlbHeads, walker.ntlbShift, nestedTlbKey(gfn, size), core.asid);
     if (held === 0) continue;
@@ -265,7 +231,7 @@ const largeTableFrame = (core: Core, gfn: number): number => {
  */
 const tableFrameMiss = (core: Core, gfn: number): number => {
   const { walker } = core;
-  const h = H;
+  const h = heap;
   if (walker.ntlbLarge !== 0) {
     const frame = largeTableFrame(core, gfn);
     if (frame >= 0) return frame;
@@ -289,7 +255,7 @@ export function walk2d(core: Core, page: number, write: number): Fault {
   const { walker, tables } = core;
   const frames = FRAME;
   const uses = USED;
-  const h = H;
+  const h = heap;
   const vpn = page | 0;
   const { entries } = tables;
   const heads = walker.pwcHeads;
@@ -304,10 +270,10 @@ export function walk2d(core: Core, page: number, write: number): Fault {
   const { root } = core;
   let node = root;
   let low = 27;
-  const way = findWay(core, walker.ways, root, vpn);
-  if (way !== 0) {
-    node = WAY_NODE[way]!;
-    goWayUnder(way, now);
+  const memo = findMemo(core, walker.memos, root, vpn);
+  if (memo !== 0) {
+    node = MEMO_NODE[memo]!;
+    replayMemo2d(memo, now);
     now = (now + 7) | 0;
     hits = 3;
     frameHits = 4;
@@ -315,9 +281,9 @@ export function walk2d(core: Core, page: number, write: number): Fault {
   }
   for (;;) {
     const table = tables.frame[node]!;
-    const held = way !== 0 ? 0 : find(frameHeads, frameShift, table, tag);
+    const held = memo !== 0 ? 0 : find(frameHeads, frameShift, table, tag);
     let frame: number;
-    if (way !== 0) frame = WAY_FRAME[way]!;
+    if (memo !== 0) frame = MEMO_FRAME[memo]!;
     else if (held !== 0) {
       now = (now + 1) | 0;
       uses[held] = now;
@@ -327,7 +293,7 @@ export function walk2d(core: Core, page: number, write: number): Fault {
       walker.clock = now;
       frame = tableFrameMiss(core, table);
       now = walker.clock;
-      if (frame < 0) return stop2d(core, cycles, hits, frameHits, now, NESTED_FAULT);
+      if (frame < 0) return settle2d(core, cycles, hits, frameHits, now, NESTED_FAULT);
     }
     const slot = (node << 9) | ((vpn >>> low) & 511);
     const entry = entries[slot]!;
@@ -341,8 +307,7 @@ export function walk2d(core: Core, page: number, write: number): Fault {
         cycles += cacheMiss(core, slot, frame, 0, entry, now);
       }
       if ((entry & PRESENT) === 0) {
-        walker.slot = slot;
-        return stop2d(core, cycles, hits, frameHits, now, TABLE_FAULT);
+        return settle2d(core, cycles, hits, frameHits, now, TABLE_FAULT);
       }
       node = entry >>> PTE_SHIFT;
       low = (low - 9) | 0;
@@ -352,13 +317,13 @@ export function walk2d(core: Core, page: number, write: number): Fault {
     h[reads] = h[reads]! + 1;
     cycles += readTableLine(core, frame, (slot & 511) >> 3);
     if ((entry & PRESENT) === 0 || (write !== 0 && (entry & WRITABLE) === 0)) {
-      walker.slot = slot;
-      return stop2d(core, cycles, hits, frameHits, now, TABLE_FAULT);
+      return settle2d(core, cycles, hits, frameHits, now, TABLE_FAULT);
     }
     const marked = entry | ACCESSED | (write !== 0 ? DIRTY : 0);
     if (marked !== entry) entries[slot] = marked;
-    stop2d(core, cycles, hits, frameHits, now, NO_FAULT);
-    if (hits === 3 && frameHits === 4 && way === 0) rememberWay(core, walker.ways, root, vpn, true);
+    settle2d(core, cycles, hits, frameHits, now, NO_FAULT);
+    if (hits === 3 && frameHits === 4 && memo === 0)
+      rememberWalk(core, walker.memos, root, vpn, true);
     const hfn = nestedWalk(core, (entry >>> PTE_SHIFT) + (vpn & ((1 << low) - 1)), write);
     if (hfn < 0) return NESTED_FAULT;
     // A store needs the right of both.
@@ -378,8 +343,8 @@ export function walk2d(core: Core, page: number, write: number): Fault {
   }
 }
 
-/** Books what the walk of the guest table has taken so far. */
-const stop2d = (
+/** The same for a guest table under nested ones, whose frames were looked up too. */
+const settle2d = (
   core: Core,
   cycles: number,
   hits: number,
@@ -388,12 +353,12 @@ const stop2d = (
   fault: Fault,
 ): Fault => {
   const { walker } = core;
-  const h = H;
-  settle(core, cycles, hits, now);
+  const h = heap;
+  settle(core, cycles, hits, now, fault);
   const at = core.counters + K.nested_tlb_hits;
   h[at] = h[at]! + frameHits;
-  const took = frameHits * walker.ntlbCycles;
-  walker.nestedCycles += took;
-  core.ahead += took;
+  const nested = frameHits * walker.ntlbCycles;
+  walker.nestedCycles += nested;
+  core.ahead += nested;
   return fault;
 };

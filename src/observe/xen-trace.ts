@@ -39,13 +39,15 @@ const FIRST_DOMAIN = 1;
 const RUNNING = 0;
 const RUNNABLE = 1;
 const OFFLINE = 3;
-/** Xen's run states: a co-stopped vCPU is runnable there, one that its cap holds back is paused. */
+/** Xen's run states: a co-stopped vCPU is runnable there, one that is held back is offline. */
 const xenRunstate: Readonly<Record<string, number>> = {
   running: RUNNING,
   ready: RUNNABLE,
   'co-stopped': RUNNABLE,
   blocked: 2,
   parked: OFFLINE,
+  paused: OFFLINE,
+  off: OFFLINE,
 };
 
 /**
@@ -58,12 +60,12 @@ export const svmExitCodes = (nested: boolean): Readonly<Record<string, number>> 
   'page-fault': 0x4e,
   'pte-write': 0x4e,
   'cr3-write': 0x13,
-  'cr4-write': 0x14,
   invlpg: 0x79,
   hlt: 0x78,
   intr: 0x60,
   ioio: 0x7b,
   'apic-access': nested ? 0x400 : 0x4e,
+  'dirty-log': nested ? 0x400 : 0x4e,
 });
 
 export class XenTrace implements TraceFormat {

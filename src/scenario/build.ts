@@ -156,6 +156,10 @@ function cast({ scenario, vcpus, vms }: Site, hosts: readonly Host[]): ObservedR
     name,
     mhz: machine.mhz,
     pcpuCount: hosts.reduce((sum, { machine: { cores } }) => sum + cores.length, 0),
+    hosts:
+      hosts.length > 1
+        ? hosts.map((host) => ({ name: host.name, pcpuCount: host.machine.cores.length }))
+        : undefined,
     virtualized: mmuModes.of(hypervisor.mmu.kind).virtualized,
     vms: vms.map((vm) => vm.name),
     vcpus: vcpus.map(({ vm, index, context: { nested } }) => ({ vm: vm.id, index, nested })),

@@ -110,6 +110,9 @@ const written = {
   guest_faults: count('page faults handled by the guest kernel (true faults)'),
   hidden_faults: count('shadow page faults fixed by the hypervisor, unseen by the guest'),
   nested_faults: count('nested page faults: first touch of guest memory'),
+  dirty_log_faults: count(
+    'first stores to pages that the dirty log protects, each a fault; only of runs that have any',
+  ),
   guest_pte_writes: count('page-table entries written by the guest kernel'),
   pte_write_exits: count('guest page-table writes that trapped'),
   resyncs: count('out-of-sync shadow tables brought back in sync'),
@@ -142,6 +145,8 @@ const written = {
   costopped_cycles: cycles('run state: held back for a sibling (esxtop %CSTP)'),
   blocked_cycles: cycles('run state: halted or waiting'),
   parked_cycles: cycles('run state: held back by its cap'),
+  paused_cycles: cycles('run state: held by the hypervisor; only of runs in which a VM is'),
+  off_cycles: cycles('run state: its host has lost power; only of runs in which one has'),
   requests: count('requests served'),
   requests_arrived: count('requests that arrived'),
   requests_unfinished: count('requests that had arrived and were not finished at the end'),
@@ -169,6 +174,14 @@ const written = {
 } as const satisfies Record<string, Written>;
 
 export type MetricName = keyof typeof written;
+
+/** A run reports these only when one of its VMs has any: most runs have no such thing. */
+export const rareMetrics = [
+  'dirty_log_faults',
+  'paused_cycles',
+  'off_cycles',
+] as const satisfies readonly MetricName[];
+export const isRare = (name: string): boolean => rareMetrics.some((rare) => rare === name);
 
 /** What people call a metric of this name. */
 export const wordsOf = (name: string): string =>

@@ -1,23 +1,36 @@
 import { leafColumns } from '../stats/measures.ts';
-import { metricDictionary } from '../stats/metrics.ts';
+import { isRare, type MetricName, metricDictionary } from '../stats/metrics.ts';
+import type { RunResult } from '../stats/result.ts';
 
 /** The columns of the tables of a run, in the order in which they are written. */
 
 /** Leaves of the ledger in wide tables: VMs have no idle time. */
-export const wideLeaves: readonly string[] = leafColumns.filter((leaf) => leaf !== 'idle');
+export const wideLeaves: readonly string[] = leafColumns.filter(
+  (leaf) => leaf !== 'idle' && leaf !== 'off',
+);
 
 /** Column of a ledger leaf in a wide table: `walk.guest` -> `ledger_walk_guest_cycles`. */
 export function leafColumn(leaf: string): string {
   return `ledger_${leaf.replaceAll('.', '_')}_cycles`;
 }
 
+/** The metrics of the dictionary, rare ones only where a VM of the run reports them. */
+export function metricsOf({ vms }: Pick<RunResult, 'vms'>): MetricName[] {
+  const names = Object.keys(metricDictionary) as MetricName[];
+  return names.filter(
+    (name) => !isRare(name) || vms.some(({ metrics }) => metrics[name] !== undefined),
+  );
+}
+
+const vmColumns = (metrics: readonly MetricName[]): string[] => [
+  ...['vm', 'group', 'workload', 'work_unit'],
+  ...metrics,
+  ...wideLeaves.map(leafColumn),
+];
+
 export const runColumns = {
   'metrics.csv': ['run', 'scope', 'id', 'metric', 'unit', 'value'],
-  'vms.csv': [
-    ...['vm', 'group', 'workload', 'work_unit'],
-    ...Object.keys(metricDictionary),
-    ...wideLeaves.map(leafColumn),
-  ],
+  'vms.csv': vmColumns(metricsOf({ vms: [] })),
   'ledger.csv': ['scope', 'id', 'vm', 'leaf', 'detail', 'cycles'],
   'exits.csv': ['vm', 'vcpu', 'reason', 'count', 'transition_cycles', 'handler_cycles'],
   /** Written when evictions are counted. */
@@ -31,8 +44,20 @@ export const runColumns = {
   'dictionary.csv': ['column', 'file', 'unit', 'definition'],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 
-/** Of a run on several hosts: each row says on which. */
-export const withHost = (columns: readonly string[]): readonly string[] => ['host', ...columns];
+export type RunTableFile = keyof typeof runColumns;
+
+/** Of a run: with the rare metrics that it reports and, on several hosts, the host of each row. */
+export function columnsFor(
+  result: Pick<RunResult, 'hosts' | 'vms'>,
+): Record<RunTableFile, readonly string[]> {
+  const columns = { ...runColumns, 'vms.csv': vmColumns(metricsOf(result)) };
+  if (!result.hosts) return columns;
+  const withHost = (file: string, names: readonly string[]) =>
+    file === 'dictionary.csv' ? names : ['host', ...names];
+  return Object.fromEntries(
+    Object.entries(columns).map(([file, names]) => [file, withHost(file, names)]),
+  ) as Record<RunTableFile, readonly string[]>;
+}
 
 export const compareColumns = [
   'vm',

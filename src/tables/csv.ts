@@ -1,7 +1,7 @@
 import { stringify } from 'csv-stringify/sync';
-import { type MetricName, metricDictionary } from '../stats/metrics.ts';
+import { metricDictionary } from '../stats/metrics.ts';
 import type { OfHost, RunResult } from '../stats/result.ts';
-import { runColumns, wideLeaves, withHost } from './columns.ts';
+import { columnsFor, metricsOf, type RunTableFile, runColumns, wideLeaves } from './columns.ts';
 import { runDictionary } from './dictionary.ts';
 
 /**
@@ -36,33 +36,33 @@ export function* csv(
   if (batch.length > 0) yield text();
 }
 
-/** A cell is empty where a VM does not report the metric. */
-const metricNames = Object.keys(metricDictionary) as MetricName[];
-
 /** A table of a run. Its first column is the host of each row, where there are several. */
 function table<R extends OfHost>(
-  { hosts }: RunResult,
-  columns: readonly string[],
+  result: RunResult,
+  file: RunTableFile,
   rows: readonly R[],
   cells: (row: R) => readonly Cell[],
 ): Iterable<string> {
-  if (!hosts) return csv(columns, rows.map(cells));
+  const columns = columnsFor(result)[file];
+  if (!result.hosts) return csv(columns, rows.map(cells));
   return csv(
-    withHost(columns),
+    columns,
     rows.map((row) => [row.host, ...cells(row)]),
   );
 }
 
 /** `run`: what to call the run in rows that may be put together with those of others. */
 export function metricsCsv(result: RunResult, run: string = result.name): Iterable<string> {
-  return table(result, runColumns['metrics.csv'], result.metrics, (row) => {
+  return table(result, 'metrics.csv', result.metrics, (row) => {
     const { scope, id, metric, value } = row;
     return [run, scope, id, metric, metricDictionary[metric].unit, value];
   });
 }
 
+/** A cell is empty where a VM does not report the metric. */
 export function vmsCsv(result: RunResult): Iterable<string> {
-  return table(result, runColumns['vms.csv'], result.vms, (row) => [
+  const metricNames = metricsOf(result);
+  return table(result, 'vms.csv', result.vms, (row) => [
     ...[row.vm, row.group, row.workload, row.unit],
     ...metricNames.map((name) => row.metrics[name]),
     ...wideLeaves.map((leaf) => row.ledger[leaf] ?? 0),
@@ -70,14 +70,14 @@ export function vmsCsv(result: RunResult): Iterable<string> {
 }
 
 export function ledgerCsv(result: RunResult): Iterable<string> {
-  return table(result, runColumns['ledger.csv'], result.ledger, (row) => {
+  return table(result, 'ledger.csv', result.ledger, (row) => {
     const { pcpu, vm, leaf, detail, cycles } = row;
     return ['pcpu', pcpu, vm, leaf, detail, cycles];
   });
 }
 
 export function exitsCsv(result: RunResult): Iterable<string> {
-  return table(result, runColumns['exits.csv'], result.exits, (row) => {
+  return table(result, 'exits.csv', result.exits, (row) => {
     const { vm, vcpu, reason, count, transitionCycles, handlerCycles } = row;
     return [vm, vcpu, reason, count, transitionCycles, handlerCycles];
   });
@@ -85,20 +85,20 @@ export function exitsCsv(result: RunResult): Iterable<string> {
 
 export function evictionsCsv(result: RunResult): Iterable<string> {
   const { evictions = [] } = result;
-  return table(result, runColumns['evictions.csv'], evictions, (row) => {
+  return table(result, 'evictions.csv', evictions, (row) => {
     return [row.structure, row.victim, row.evictor, row.count];
   });
 }
 
 export function latenciesCsv(result: RunResult): Iterable<string> {
-  return table(result, runColumns['latencies.csv'], result.latencies, (row) => {
+  return table(result, 'latencies.csv', result.latencies, (row) => {
     return [row.vm, row.quantile, row.latencyNs];
   });
 }
 
 export function timeseriesCsv(result: RunResult): Iterable<string> {
   const nanoseconds = (cycle: number) => Math.round((cycle / result.mhz) * 1000);
-  return table(result, runColumns['timeseries.csv'], result.timeseries, (row) => {
+  return table(result, 'timeseries.csv', result.timeseries, (row) => {
     const { cycle, scope, id, metric, unit, value } = row;
     return [cycle, nanoseconds(cycle), scope, id, metric, unit, value];
   });
@@ -106,7 +106,7 @@ export function timeseriesCsv(result: RunResult): Iterable<string> {
 
 export function slicesCsv(result: RunResult): Iterable<string> {
   const { slices = [] } = result;
-  return table(result, runColumns['slices.csv'], slices, (row) => {
+  return table(result, 'slices.csv', slices, (row) => {
     return [row.pcpu, row.vm, row.cycle, row.cycles];
   });
 }
@@ -115,8 +115,8 @@ export function slicesCsv(result: RunResult): Iterable<string> {
  * What every column and metric of the tables of a run means, also of those that a run only has when
  * asked.
  */
-export function dictionaryCsv(result?: Pick<RunResult, 'hosts'>): Iterable<string> {
-  return csv(runColumns['dictionary.csv'], runDictionary(result?.hosts !== undefined));
+export function dictionaryCsv(result: RunResult): Iterable<string> {
+  return csv(runColumns['dictionary.csv'], runDictionary(result));
 }
 
 type RunTable = (result: RunResult, run?: string) => Iterable<string>;

@@ -1,6 +1,7 @@
 import { measures } from '../stats/measures.ts';
-import { metricDictionary, seriesDictionary, wordsOf } from '../stats/metrics.ts';
-import { leafColumn, runColumns, wideLeaves, withHost } from './columns.ts';
+import { seriesDictionary, wordsOf } from '../stats/metrics.ts';
+import type { RunResult } from '../stats/result.ts';
+import { columnsFor, leafColumn, metricsOf, wideLeaves } from './columns.ts';
 
 /**
  * What every column of every table means, each name once, whichever tables it stands in: metrics
@@ -158,16 +159,9 @@ export function* dictionaryRows(
   }
 }
 
-const hostColumns = Object.fromEntries(
-  Object.entries(runColumns).map(([file, columns]) => [
-    file,
-    file === 'dictionary.csv' ? columns : withHost(columns),
-  ]),
-);
-
-/** Rows of the dictionary of a run; `several`: hosts. */
-export const runDictionary = (several: boolean): Iterable<string[]> =>
-  dictionaryRows(several ? hostColumns : runColumns, {
-    'metrics.csv': Object.keys(metricDictionary),
+/** Rows of the dictionary of a run. */
+export const runDictionary = (result: RunResult): Iterable<string[]> =>
+  dictionaryRows(columnsFor(result), {
+    'metrics.csv': metricsOf(result),
     'timeseries.csv': [...Object.keys(seriesDictionary), 'cycles_per_instruction'],
   });

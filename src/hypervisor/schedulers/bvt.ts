@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { Cycles, PcpuId, VcpuId } from '../../base/ids.ts';
 import { duration, toCycles } from '../../base/units.ts';
-import { Placement } from './placement.ts';
+import { drop, Placement } from './placement.ts';
 import {
   type Decision,
   IDLE,
@@ -69,6 +69,8 @@ export const bvt: SchedulerDefinition<typeof params, typeof vmParams> = {
       unwarp: 'warp is 0: nothing is borrowed',
     }),
   }),
+  shows: 'allowance',
+  turn: ({ allowance }) => allowance,
   create: (chosen, host) => new Bvt(chosen, host),
 };
 
@@ -136,7 +138,8 @@ class Bvt implements Scheduler {
   }
 
   sleep(vcpu: VcpuId): void {
-    this.#current[this.#home[vcpu]!] = IDLE;
+    const home = this.#home[vcpu]!;
+    if (!drop(this.#queues[home]!, vcpu)) this.#current[home] = IDLE;
     this.#warpedAt[vcpu] = -1;
   }
 

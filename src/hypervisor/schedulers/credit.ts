@@ -2,7 +2,7 @@ import * as z from 'zod';
 import type { Cycles, PcpuId, VcpuId } from '../../base/ids.ts';
 import { duration, toCycles } from '../../base/units.ts';
 import { CreditAccounts, Priority } from './credit-accounts.ts';
-import { Placement } from './placement.ts';
+import { drop, Placement } from './placement.ts';
 import {
   type Decision,
   IDLE,
@@ -54,6 +54,8 @@ export const credit: SchedulerDefinition<typeof params> = {
   summary: 'Xen credit1: weights, caps, boost on wake-up, work stealing',
   params,
   workConserving: { within: 'host', delay: 0 },
+  shows: 'timeslice',
+  turn: ({ timeslice }) => timeslice,
   create: (chosen, host) => new Credit(chosen, host),
 };
 
@@ -141,7 +143,10 @@ class Credit implements Scheduler {
   }
 
   sleep(vcpu: VcpuId): void {
-    this.#current[this.#home[vcpu]!] = IDLE;
+    const home = this.#home[vcpu]!;
+    if (this.#state[vcpu] === State.Running) this.#current[home] = IDLE;
+    drop(this.#queues[home]!, vcpu);
+    if (this.#kept[home] === vcpu) this.#kept[home] = IDLE;
     this.#state[vcpu] = State.Blocked;
     this.#migrating[vcpu] = 0;
     this.#turn[vcpu] = 0;

@@ -41,6 +41,7 @@ export const credit2: SchedulerDefinition<typeof params> = {
   workConserving: { within: 'socket', delay: 0 },
   idle: ({ version }) =>
     VERSIONS[version].caps ? {} : { cap: 'credit2 knows caps since Xen 4.10 only' },
+  shows: 'version',
   create: (chosen, host) => new Credit2(chosen, host),
 };
 
@@ -122,7 +123,8 @@ class Credit2 implements Scheduler {
 
   sleep(vcpu: VcpuId, now: Cycles): void {
     this.#loads.change(this.#queues.ofVcpu(vcpu), vcpu, -1, now);
-    this.#stop(vcpu);
+    if (this.#state[vcpu] === State.Queued) this.#queues.remove(vcpu);
+    else this.#stop(vcpu);
     this.#state[vcpu] = State.Blocked;
     this.#turn[vcpu] = 0;
     if (this.#moveTo[vcpu]! >= 0) this.#move(vcpu, now);

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { Cycles, PcpuId, VcpuId } from '../../base/ids.ts';
 import { duration, toCycles } from '../../base/units.ts';
-import { Placement } from './placement.ts';
+import { drop, Placement } from './placement.ts';
 import {
   type Decision,
   IDLE,
@@ -45,6 +45,8 @@ export const roundRobin: SchedulerDefinition<typeof params> = {
     weight: 'round-robin knows no weights',
     cap: 'round-robin knows no caps',
   }),
+  shows: 'timeslice',
+  turn: ({ timeslice, references }) => (references > 0 ? undefined : timeslice),
   create: (chosen, host) => new RoundRobin(chosen, host),
 };
 
@@ -80,7 +82,9 @@ class RoundRobin implements Scheduler {
     else if (this.#steals) this.#placement.askFree(vcpu);
   }
 
-  sleep(): void {}
+  sleep(vcpu: VcpuId): void {
+    drop(this.#queues[this.#home[vcpu]!]!, vcpu);
+  }
 
   yield(vcpu: VcpuId): void {
     this.#join(vcpu);

@@ -24,7 +24,7 @@ export interface Scheduler {
   insert(vcpu: VcpuId, now: Cycles): void;
   /** Blocked -> runnable. */
   wake(vcpu: VcpuId, now: Cycles): void;
-  /** Running -> blocked (HLT). */
+  /** Running -> blocked (HLT); or it waits, and is held from now on. */
   sleep(vcpu: VcpuId, now: Cycles): void;
   /**
    * Still runnable, gives up the rest of its slice: a spinning guest. The simulator does not call
@@ -129,6 +129,14 @@ export interface SchedulerDefinition<
   V extends z.ZodObject = z.ZodObject,
 > extends Definition<Scheduler, SchedulerHost<z.output<V>>, P> {
   readonly workConserving: WorkConservation;
+  /** The parameter that a run's summary shows beside the name. */
+  readonly shows?: keyof z.output<P> & string;
+  /**
+   * The longest turn of a vCPU that never sleeps, in picoseconds, where `sharing` vCPUs of equal
+   * weight want each of the `pcpus`. Tells windows that are too short to show how VMs share. Left
+   * out, or undefined: nothing but what each VM was given says it.
+   */
+  turn?(params: z.output<P>, pcpus: number, sharing: number): number | undefined;
   /** Parameters of a VM that only this policy understands: `vms[].scheduler`. */
   readonly vmParams?: V;
   /**

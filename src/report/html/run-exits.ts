@@ -14,12 +14,12 @@ const reasonWords: Readonly<Record<string, string>> = {
   'page-fault': 'page fault',
   'pte-write': 'page-table write',
   'cr3-write': 'CR3 write',
-  'cr4-write': 'CR4 write',
   invlpg: 'INVLPG',
   hlt: 'halt',
   intr: 'interrupt',
   ioio: 'I/O instruction',
   'apic-access': 'APIC access',
+  'dirty-log': 'first store while the dirty log is on',
 };
 const inWords = (reason: string) => reasonWords[reason] ?? reason;
 
@@ -37,7 +37,7 @@ export function exitsByReason({ exits, ledger }: RunFiles): Drawing | undefined 
     .toSorted((a, b) => b.transition + b.handler - a.transition - a.handler);
   if (reasons.length === 0) return undefined;
   const busy = ledger
-    .filter((row) => row['leaf'] !== 'idle')
+    .filter((row) => !['idle', 'off'].includes(row['leaf']!))
     .reduce((sum, row) => sum + number(row, 'cycles'), 0);
   const share = (cycles: number) => (100 * cycles) / (busy || 1);
   const parts = reasons.flatMap(({ reason, transition, handler }) => [

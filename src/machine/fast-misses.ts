@@ -1,71 +1,47 @@
 import { Cause, Leaf } from '../stats/leaves.ts';
-import { readTableLine as readTableLine_ } from './caches.ts';
-import { type Core, SIDE_I as SIDE_I_ } from './core.ts';
+import { readTableLine } from './caches.ts';
+import { type Core, SIDE_I } from './core.ts';
 import { K } from './counters.ts';
 import {
-  CHAIN as CHAIN_,
-  FLAGS as FLAGS_,
-  FRAME as FRAME_,
-  HEADS as HEADS_,
-  HOME as HOME_,
-  IN_L1 as IN_L1_,
-  IN_L2 as IN_L2_,
-  KEY as KEY_,
-  LARGE as LARGE_,
-  NEXT as NEXT_,
-  OWNER_SHIFT as OWNER_SHIFT_,
-  PREV as PREV_,
-  SEQ as SEQ_,
-  SET_MASK as SET_MASK_,
-  SETS as SETS_,
-  SLOT as SLOT_,
-  WAY_FRAME as WAY_FRAME_,
-  WAY_NODE as WAY_NODE_,
+  CHAIN,
+  FLAGS,
+  FRAME,
+  firstArray,
+  HEADS,
+  HOME,
+  IN_L1,
+  IN_L2,
+  KEY,
+  LARGE,
+  MEMO_FRAME,
+  MEMO_NODE,
+  NEXT,
+  OWNER_SHIFT,
+  PREV,
+  ROW3,
+  SECOND_LEVEL,
+  SEQ,
+  SET_MASK,
+  SETS,
+  SLOT,
 } from './entries.ts';
-import { hash as hash_, unhash as unhash_ } from './hash.ts';
+import { hash, unhash } from './hash.ts';
 import { heap } from './heap.ts';
-import { PTE_SHIFT as PTE_SHIFT_, Pte, STORE_OK as STORE_OK_ } from './page-tables.ts';
-import { putInRow as putInRow_, toFront as toFront_ } from './tlb.ts';
-import { findWay as findWay_, goWay as goWay_, goWayUnder as goWayUnder_ } from './ways.ts';
+import { PTE_SHIFT, Pte, STORE_OK } from './page-tables.ts';
+import { putInRow, toFront } from './tlb.ts';
+import { findMemo, replayMemo, replayMemo2d } from './walk-memo.ts';
 
 /**
- * HOT. The two usual misses of the L1 TLB, each in one piece: a 4K page that the L2 has, and one
- * whose walk goes a way that the core knows (see ways.ts) and which replaces a page of its own
- * vCPU. What they do is what translate.ts and walk.ts do step by step. They look at everything
- * first, and if anything is not as usual, they do nothing and return 0.
+ * HOT. The two most frequent misses of the L1 TLB, each in one piece: a 4K page that the L2 has,
+ * and one whose walk repeats a remembered one (walk-memo.ts) and which replaces a page of its own
+ * vCPU. They look at everything first, and if anything is out of the ordinary, they do nothing and
+ * return 0.
+ *
+ * What they do is what others do step by step, and a change there is made here too: `promote`
+ * stands for `translate`, `touchInL2` and `admit` (translate.ts); `walkAndReplace` for `walk1d`,
+ * `walk2d` and `nestedWalk` (walk.ts), then `walkAndFill`, `chargeWalk`, `admit` and
+ * `recordEviction` (translate.ts).
  */
-const H = heap;
-// Imported constants are bound to module-level ones: the compiler folds those, but loads an
-// imported binding at each use (docs/decisions/0003).
-const CHAIN = CHAIN_;
-const FLAGS = FLAGS_;
-const FRAME = FRAME_;
-const HEADS = HEADS_;
-const HOME = HOME_;
-const IN_L1 = IN_L1_;
-const IN_L2 = IN_L2_;
-const KEY = KEY_;
-const LARGE = LARGE_;
-const NEXT = NEXT_;
-const OWNER_SHIFT = OWNER_SHIFT_;
-const PREV = PREV_;
-const SEQ = SEQ_;
-const SET_MASK = SET_MASK_;
-const SETS = SETS_;
-const SLOT = SLOT_;
-const PTE_SHIFT = PTE_SHIFT_;
-const STORE_OK = STORE_OK_;
-const SIDE_I = SIDE_I_;
-const hash = hash_;
-const unhash = unhash_;
-const putInRow = putInRow_;
-const toFront = toFront_;
-const findWay = findWay_;
-const goWay = goWay_;
-const goWayUnder = goWayUnder_;
-const readTableLine = readTableLine_;
-const WAY_FRAME = WAY_FRAME_;
-const WAY_NODE = WAY_NODE_;
 const { Global: GLOBAL } = Pte;
 const READABLE = Pte.Present | Pte.Accessed;
 const CAPACITY = Cause.Capacity;
@@ -111,19 +87,19 @@ const replaceInList = (home: number, oldest: number, entry: number): void => {
  * A visit to the page of `entry`, which is not in the L1: takes it from the L2. The cycles of an L2
  * hit are to pass.
  */
-export const raise = (core: Core, side: number, entry: number, write: number): number => {
+export const promote = (core: Core, side: number, entry: number, write: number): number => {
   const keys = KEY;
   const flagsOf = FLAGS;
   const setsOf = SETS;
   const masks = SET_MASK;
   const larges = LARGE;
-  const h = H;
-  const first = (core.arrays + Math.imul(side | 0, 3)) | 0;
-  const second = (first + 6) | 0;
+  const h = heap;
+  const first = firstArray(core.arrays, side);
+  const second = (first + SECOND_LEVEL) | 0;
   const flags = flagsOf[entry]!;
   const needed = Math.imul(write | 0, STORE_OK) | IN_L2;
-  // With large pages among those of the side, little is as usual.
-  if (core.usual === 0 || larges[first] !== 0) return 0;
+  // Large pages among those of the side would have to be looked up first.
+  if (core.fastMisses === 0 || larges[first] !== 0) return 0;
   if ((flags & (needed | IN_L1)) !== needed) return 0;
   const key = keys[entry]!;
   const home = (setsOf[first]! + (key & masks[first]!)) | 0;
@@ -143,7 +119,7 @@ export const raise = (core: Core, side: number, entry: number, write: number): n
 /** Cycles to read a line of a table. */
 const readLine = (core: Core, frame: number, line: number): number => {
   const { caches } = core;
-  const h = H;
+  const h = heap;
   const number = (frame << 6) | line;
   return h[(caches.l2Newest + (number & caches.l2SetMask)) | 0] === ((frame + 1) | 0)
     ? caches.l2Cycles
@@ -151,12 +127,12 @@ const readLine = (core: Core, frame: number, line: number): number => {
 };
 
 /**
- * A visit to a page that no level holds: walks, and fills both. `walker.took` cycles are to pass.
- * Returns the entry.
+ * A visit to a page that no level holds: walks, and fills both. `walker.totalCycles` cycles are to
+ * pass. Returns the entry.
  */
 export const walkAndReplace = (core: Core, page: number, side: number, write: number): number => {
   const { walker, loss } = core;
-  const chains = CHAIN;
+  const oldestOfRow = ROW3;
   const flagsOf = FLAGS;
   const frames = FRAME;
   const slots = SLOT;
@@ -165,26 +141,26 @@ export const walkAndReplace = (core: Core, page: number, side: number, write: nu
   const masks = SET_MASK;
   const larges = LARGE;
   const headsOf = HEADS;
-  const h = H;
+  const h = heap;
   const vpn = page | 0;
-  const first = (core.arrays + Math.imul(side | 0, 3)) | 0;
-  const second = (first + 6) | 0;
-  if (core.usual !== 1 || larges[first] !== 0) return 0;
+  const first = firstArray(core.arrays, side);
+  const second = (first + SECOND_LEVEL) | 0;
+  if (core.fastMisses !== 1 || larges[first] !== 0) return 0;
   const row = (setsOf[second]! + (vpn & masks[second]!)) | 0;
   const home = (setsOf[first]! + (vpn & masks[first]!)) | 0;
   const oldest = oldestOf(home);
-  const victim = chains[row]!;
+  const victim = oldestOfRow[row]!;
   if (oldest === 0 || victim === 0) return 0;
   const own = core.vcpu << OWNER_SHIFT;
   const gone = flagsOf[victim]!;
   // A page of this vCPU that the L1 has not.
   if ((((gone ^ own) >>> OWNER_SHIFT) | (gone & IN_L1)) !== 0) return 0;
 
-  const way = findWay(core, walker.ways, core.root, vpn);
-  if (way === 0) return 0;
+  const memo = findMemo(core, walker.memos, core.root, vpn);
+  if (memo === 0) return 0;
   const { tables } = core;
   const { entries } = tables;
-  const node = WAY_NODE[way]!;
+  const node = MEMO_NODE[memo]!;
   const slot = (node << 9) | (vpn & 511);
   const entry = entries[slot]!;
   const rights = READABLE | Math.imul(write | 0, STORE_OK);
@@ -196,9 +172,9 @@ export const walkAndReplace = (core: Core, page: number, side: number, write: nu
   let underSlot = 0;
   let allowed = 0x7f;
   if (nested !== 0) {
-    under = findWay(core, walker.nestedWays, core.nestedRoot, frame);
+    under = findMemo(core, walker.nestedMemos, core.nestedRoot, frame);
     if (under === 0) return 0;
-    underSlot = (WAY_NODE[under]! << 9) | (frame & 511);
+    underSlot = (MEMO_NODE[under]! << 9) | (frame & 511);
     const below = entries[underSlot]!;
     if ((below & rights) !== rights) return 0;
     allowed &= below | ~STORE_OK;
@@ -221,27 +197,27 @@ export const walkAndReplace = (core: Core, page: number, side: number, write: nu
   let hits = 3;
   let table: number;
   if (nested === 0) {
-    goWay(way, now);
+    replayMemo(memo, now);
     walker.clock = (now + 3) | 0;
     table = (tables.frame[node]! + core.frameBase) | 0;
   } else {
-    goWayUnder(way, now);
-    goWay(under, (now + 7) | 0);
+    replayMemo2d(memo, now);
+    replayMemo(under, (now + 7) | 0);
     walker.clock = (now + 10) | 0;
-    table = WAY_FRAME[way]!;
+    table = MEMO_FRAME[memo]!;
     hits = 6;
   }
   const read = readLine(core, table, (slot & 511) >> 3);
   const guest = (walker.overhead + Math.imul(3, walker.pwcCycles) + read) | 0;
   h[leaf] = h[leaf]! + guest;
-  walker.took = guest;
+  walker.totalCycles = guest;
   if (nested !== 0) {
     const line = (underSlot & 511) >> 3;
-    const took = readLine(core, tables.frame[underSlot >> 9]!, line);
-    const below = (Math.imul(4, walker.ntlbCycles) + Math.imul(3, walker.pwcCycles) + took) | 0;
+    const last = readLine(core, tables.frame[underSlot >> 9]!, line);
+    const below = (Math.imul(4, walker.ntlbCycles) + Math.imul(3, walker.pwcCycles) + last) | 0;
     const nestedLeaf = (core.pending + WALK_NESTED + cause) | 0;
     h[nestedLeaf] = h[nestedLeaf]! + below;
-    walker.took = (guest + below) | 0;
+    walker.totalCycles = (guest + below) | 0;
     h[(counters + NESTED_READS) | 0] = h[(counters + NESTED_READS) | 0]! + 1;
     h[(counters + NESTED_TLB_HITS) | 0] = h[(counters + NESTED_TLB_HITS) | 0]! + 4;
   }
