@@ -57,7 +57,18 @@ export type SoftCounters = Record<(typeof softCounters)[number], number>;
 export const zeroCounters = (): SoftCounters =>
   Object.fromEntries(softCounters.map((name) => [name, 0])) as SoftCounters;
 
-/** A virtual machine: memory, weight, counters. Its processors are `vcpus`. */
+/** Where a VM is resident, as far as the VM and its vCPUs know it. */
+export interface VmHost {
+  /** As the scenario calls it. */
+  readonly name: string;
+  /** Its place among the hosts of the simulation. */
+  readonly index: number;
+}
+
+/**
+ * A virtual machine: memory, weight, counters. Its processors are `vcpus`. Its number and theirs
+ * are those of the whole simulation, so that moving it to another host renumbers nothing.
+ */
 export class Vm {
   readonly id: VmId;
   readonly name: string;
@@ -72,6 +83,8 @@ export class Vm {
   readonly p2m: Int32Array;
   /** Guest table node that lives in each guest frame; 0 = none. Maintained by the guest kernel. */
   readonly nodeOfFrame: Int32Array;
+  /** The one host whose scheduler has it. */
+  host: VmHost;
   /** NUMA node its memory comes from first. */
   home = 0;
   /** When it finished its work; NaN = not yet. */
@@ -81,6 +94,7 @@ export class Vm {
     id: VmId,
     options: {
       name: string;
+      host: VmHost;
       memoryPages: number;
       weight: number;
       cap: number;
@@ -90,6 +104,7 @@ export class Vm {
   ) {
     this.id = id;
     this.name = options.name;
+    this.host = options.host;
     this.memoryPages = options.memoryPages;
     this.weight = options.weight;
     this.cap = options.cap;

@@ -31,6 +31,9 @@ export const runColumns = {
   'dictionary.csv': ['column', 'file', 'unit', 'definition'],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 
+/** Of a run on several hosts: each row says on which. */
+export const withHost = (columns: readonly string[]): readonly string[] => ['host', ...columns];
+
 export const compareColumns = [
   'vm',
   'leaf',

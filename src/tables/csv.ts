@@ -1,7 +1,7 @@
 import { stringify } from 'csv-stringify/sync';
 import { type MetricName, metricDictionary } from '../stats/metrics.ts';
-import type { RunResult } from '../stats/result.ts';
-import { runColumns, wideLeaves } from './columns.ts';
+import type { OfHost, RunResult } from '../stats/result.ts';
+import { runColumns, wideLeaves, withHost } from './columns.ts';
 import { runDictionary } from './dictionary.ts';
 
 /**
@@ -39,86 +39,84 @@ export function* csv(
 /** A cell is empty where a VM does not report the metric. */
 const metricNames = Object.keys(metricDictionary) as MetricName[];
 
+/** A table of a run. Its first column is the host of each row, where there are several. */
+function table<R extends OfHost>(
+  { hosts }: RunResult,
+  columns: readonly string[],
+  rows: readonly R[],
+  cells: (row: R) => readonly Cell[],
+): Iterable<string> {
+  if (!hosts) return csv(columns, rows.map(cells));
+  return csv(
+    withHost(columns),
+    rows.map((row) => [row.host, ...cells(row)]),
+  );
+}
+
 /** `run`: what to call the run in rows that may be put together with those of others. */
 export function metricsCsv(result: RunResult, run: string = result.name): Iterable<string> {
-  const rows = result.metrics.map(({ scope, id, metric, value }) => [
-    run,
-    scope,
-    id,
-    metric,
-    metricDictionary[metric].unit,
-    value,
-  ]);
-  return csv(runColumns['metrics.csv'], rows);
+  return table(result, runColumns['metrics.csv'], result.metrics, (row) => {
+    const { scope, id, metric, value } = row;
+    return [run, scope, id, metric, metricDictionary[metric].unit, value];
+  });
 }
 
 export function vmsCsv(result: RunResult): Iterable<string> {
-  const rows = result.vms.map((row) => [
+  return table(result, runColumns['vms.csv'], result.vms, (row) => [
     ...[row.vm, row.group, row.workload, row.unit],
     ...metricNames.map((name) => row.metrics[name]),
     ...wideLeaves.map((leaf) => row.ledger[leaf] ?? 0),
   ]);
-  return csv(runColumns['vms.csv'], rows);
 }
 
 export function ledgerCsv(result: RunResult): Iterable<string> {
-  const rows = result.ledger.map(({ pcpu, vm, leaf, detail, cycles }) => [
-    'pcpu',
-    pcpu,
-    vm,
-    leaf,
-    detail,
-    cycles,
-  ]);
-  return csv(runColumns['ledger.csv'], rows);
+  return table(result, runColumns['ledger.csv'], result.ledger, (row) => {
+    const { pcpu, vm, leaf, detail, cycles } = row;
+    return ['pcpu', pcpu, vm, leaf, detail, cycles];
+  });
 }
 
 export function exitsCsv(result: RunResult): Iterable<string> {
-  const rows = result.exits.map((row) => [
-    row.vm,
-    row.vcpu,
-    row.reason,
-    row.count,
-    row.transitionCycles,
-    row.handlerCycles,
-  ]);
-  return csv(runColumns['exits.csv'], rows);
+  return table(result, runColumns['exits.csv'], result.exits, (row) => {
+    const { vm, vcpu, reason, count, transitionCycles, handlerCycles } = row;
+    return [vm, vcpu, reason, count, transitionCycles, handlerCycles];
+  });
 }
 
-export function evictionsCsv({ evictions = [] }: RunResult): Iterable<string> {
-  const rows = evictions.map((row) => [row.structure, row.victim, row.evictor, row.count]);
-  return csv(runColumns['evictions.csv'], rows);
+export function evictionsCsv(result: RunResult): Iterable<string> {
+  const { evictions = [] } = result;
+  return table(result, runColumns['evictions.csv'], evictions, (row) => {
+    return [row.structure, row.victim, row.evictor, row.count];
+  });
 }
 
 export function latenciesCsv(result: RunResult): Iterable<string> {
-  const rows = result.latencies.map((row) => [row.vm, row.quantile, row.latencyNs]);
-  return csv(runColumns['latencies.csv'], rows);
+  return table(result, runColumns['latencies.csv'], result.latencies, (row) => {
+    return [row.vm, row.quantile, row.latencyNs];
+  });
 }
 
 export function timeseriesCsv(result: RunResult): Iterable<string> {
-  const rows = result.timeseries.map(({ cycle, scope, id, metric, unit, value }) => [
-    cycle,
-    Math.round((cycle / result.mhz) * 1000),
-    scope,
-    id,
-    metric,
-    unit,
-    value,
-  ]);
-  return csv(runColumns['timeseries.csv'], rows);
+  const nanoseconds = (cycle: number) => Math.round((cycle / result.mhz) * 1000);
+  return table(result, runColumns['timeseries.csv'], result.timeseries, (row) => {
+    const { cycle, scope, id, metric, unit, value } = row;
+    return [cycle, nanoseconds(cycle), scope, id, metric, unit, value];
+  });
 }
 
-export function slicesCsv({ slices = [] }: RunResult): Iterable<string> {
-  const rows = slices.map(({ pcpu, vm, cycle, cycles }) => [pcpu, vm, cycle, cycles]);
-  return csv(runColumns['slices.csv'], rows);
+export function slicesCsv(result: RunResult): Iterable<string> {
+  const { slices = [] } = result;
+  return table(result, runColumns['slices.csv'], slices, (row) => {
+    return [row.pcpu, row.vm, row.cycle, row.cycles];
+  });
 }
 
 /**
  * What every column and metric of the tables of a run means, also of those that a run only has when
  * asked.
  */
-export function dictionaryCsv(): Iterable<string> {
-  return csv(runColumns['dictionary.csv'], runDictionary());
+export function dictionaryCsv(result?: Pick<RunResult, 'hosts'>): Iterable<string> {
+  return csv(runColumns['dictionary.csv'], runDictionary(result?.hosts !== undefined));
 }
 
 type RunTable = (result: RunResult, run?: string) => Iterable<string>;

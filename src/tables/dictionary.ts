@@ -1,6 +1,6 @@
 import { measures } from '../stats/measures.ts';
 import { metricDictionary, seriesDictionary, wordsOf } from '../stats/metrics.ts';
-import { leafColumn, runColumns, wideLeaves } from './columns.ts';
+import { leafColumn, runColumns, wideLeaves, withHost } from './columns.ts';
 
 /**
  * What every column of every table means, each name once, whichever tables it stands in: metrics
@@ -21,6 +21,10 @@ const others: Readonly<Record<string, readonly [unit: string, definition: string
   run: [
     '',
     'name of the run: the scenario; in a sweep, the directory below units/ that holds its result',
+  ],
+  host: [
+    '',
+    'name of the host; of a VM, the one where it is at the end of the measured window. Only where there are several',
   ],
   scope: ['', 'what the row is about: host, pcpu, vm or vcpu'],
   id: [
@@ -154,9 +158,16 @@ export function* dictionaryRows(
   }
 }
 
-/** Rows of the dictionary of a run. */
-export const runDictionary = (): Iterable<string[]> =>
-  dictionaryRows(runColumns, {
+const hostColumns = Object.fromEntries(
+  Object.entries(runColumns).map(([file, columns]) => [
+    file,
+    file === 'dictionary.csv' ? columns : withHost(columns),
+  ]),
+);
+
+/** Rows of the dictionary of a run; `several`: hosts. */
+export const runDictionary = (several: boolean): Iterable<string[]> =>
+  dictionaryRows(several ? hostColumns : runColumns, {
     'metrics.csv': Object.keys(metricDictionary),
     'timeseries.csv': [...Object.keys(seriesDictionary), 'cycles_per_instruction'],
   });

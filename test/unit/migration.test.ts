@@ -7,7 +7,7 @@ import { PostCopy } from '../../src/cluster/migration/post-copy.ts';
 import { PreCopy } from '../../src/cluster/migration/pre-copy.ts';
 import type { MigrationRecord } from '../../src/cluster/migration/rows.ts';
 import type { HostTask } from '../../src/hypervisor/host-task.ts';
-import { buildSimulation } from '../../src/scenario/build.ts';
+import { buildSimulation, disposeOf } from '../../src/scenario/build.ts';
 import { type FakeGuest, FakeVm } from '../support/fake-vm.ts';
 import fc from '../support/property.ts';
 import { load, runs } from '../support/scenarios.ts';
@@ -53,13 +53,15 @@ function migrate({
     vms: [{ name: 'idle', memory: '16MiB', workload: { kind: 'idle', hz: 10 } }],
     checks: { translations: false },
   });
-  const { engine, machine } = buildSimulation(scenario, {
-    prepare: (hypervisor) => {
+  const simulation = buildSimulation(scenario, {
+    prepare: ([host]) => {
+      const { hypervisor } = host!;
       for (const name of ['source', 'target']) {
         tasks.push(hypervisor.tasks.add({ name, weight: 256 }));
       }
     },
   });
+  const { engine } = simulation;
   try {
     const vm = new FakeVm(engine, guest);
     const options = { name: 'wire', between: [0, 1], bandwidth, latency: 50e6 } as const;
@@ -102,7 +104,7 @@ function migrate({
       ...{ pageBytes: PAGE + header, emptyBytes: emptyPage },
     };
   } finally {
-    machine.dispose();
+    disposeOf(simulation);
   }
 }
 
