@@ -52,9 +52,9 @@ export function buildHost(site: Site, plan: HostPlan, index: number, firstPcpu: 
       vms,
       vcpus,
       virtualized: mmuModes.of(hv.mmu.kind).virtualized,
+      taskScheduling: schedulers.find(hv.scheduler.kind)?.vmParams?.parse({}),
       upFront: hv.backing === 'up-front',
       observer: onHost(observer, firstPcpu),
-      taskScheduling: schedulers.find(hv.scheduler.kind)?.vmParams?.parse({}),
     });
     for (const vm of residents) {
       hypervisor.mmuOf[vm.id] = mmuModes.create(groups[vm.id]!.mmu, hypervisor.mmuDeps(vm));

@@ -1,5 +1,5 @@
-import type { Host } from '../cluster/host.ts';
 import type { TraceFeed } from '../guest/workloads/workload.ts';
+import type { Hypervisor } from '../hypervisor/hypervisor.ts';
 import type { Observer } from '../observe/observer.ts';
 
 /** A trace that can be fed while the simulation waits. */
@@ -22,8 +22,8 @@ export interface BuildOptions {
     | undefined;
   /** Told of what happens; by default nobody is. */
   observer?: Observer | undefined;
-  /** Called with the hosts before their schedulers are made: for tasks of a host. */
-  prepare?: ((hosts: readonly Host[]) => void) | undefined;
+  /** Called with each host before its scheduler is made: for tasks of the host. */
+  prepare?: ((hypervisor: Hypervisor) => void) | undefined;
   /** Note which VM ran where and when, from the warm-up on, up to about so many stretches. */
   slices?: number | undefined;
 }

@@ -66,8 +66,10 @@ export function buildSimulation(
     const feeds: RefillableFeed[] = [];
     const build: Build = { scenario, options, onMark, engine, hosts, feeds };
     const members = vms.map((vm, i) => buildMember(build, vm, vcpus[i]!, groups[i]!));
-    options.prepare?.(hosts);
-    for (const host of hosts) addScheduler(host, scenario);
+    for (const host of hosts) {
+      options.prepare?.(host.hypervisor);
+      addScheduler(host, scenario);
+    }
     for (const member of members) powerOn(build, member);
     observer.onBegin(cast(site, hosts));
     for (const { hypervisor } of hosts) hypervisor.start();

@@ -53,15 +53,13 @@ function migrate({
     vms: [{ name: 'idle', memory: '16MiB', workload: { kind: 'idle', hz: 10 } }],
     checks: { translations: false },
   });
-  const simulation = buildSimulation(scenario, {
-    prepare: ([host]) => {
-      const { hypervisor } = host!;
+  const { engine, hosts } = buildSimulation(scenario, {
+    prepare: (hypervisor) => {
       for (const name of ['source', 'target']) {
         tasks.push(hypervisor.tasks.add({ name, weight: 256 }));
       }
     },
   });
-  const { engine } = simulation;
   try {
     const vm = new FakeVm(engine, guest);
     const options = { name: 'wire', between: [0, 1], bandwidth, latency: 50e6 } as const;
@@ -104,7 +102,7 @@ function migrate({
       ...{ pageBytes: PAGE + header, emptyBytes: emptyPage },
     };
   } finally {
-    disposeOf(simulation);
+    disposeOf({ hosts });
   }
 }
 

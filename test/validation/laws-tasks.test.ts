@@ -54,8 +54,8 @@ describe.each(names)('a task of the host under %s', (kind) => {
     const times: number[] = [];
     const weight = knows(kind, 'weight') ? 512 : 256;
     const result = await run(host(kind, 1, [256]), {
-      prepare: ([one]) => {
-        task = one!.hypervisor.tasks.add({ name: 'copy', weight });
+      prepare: (hypervisor) => {
+        task = hypervisor.tasks.add({ name: 'copy', weight });
         busy(task, 100_000, (now) => times.push(now));
       },
     });
@@ -92,8 +92,7 @@ describe('the accounts of tasks', () => {
               duration: '300ms',
             },
             {
-              prepare: ([one]) => {
-                const built = one!.hypervisor;
+              prepare: (built) => {
                 hypervisor = built;
                 tasks.push(built.tasks.add({ name: 'a', weight: 256 }));
                 tasks.push(built.tasks.add({ name: 'b', weight: 128 }));
@@ -137,7 +136,7 @@ describe('the accounts of tasks', () => {
       const plan = { ...host(kind, 2, [256, 512, 256]), duration: '200ms', warmup: '50ms' };
       const without = await run(plan);
       const beside = await run(plan, {
-        prepare: ([one]) => one!.hypervisor.tasks.add({ name: 'idle', weight: 256 }),
+        prepare: ({ tasks }) => tasks.add({ name: 'idle', weight: 256 }),
       });
       expect(beside.ledger).toEqual(without.ledger);
     }
