@@ -64,6 +64,7 @@ export const svmExitCodes = (nested: boolean): Readonly<Record<string, number>> 
   intr: 0x60,
   ioio: 0x7b,
   'apic-access': nested ? 0x400 : 0x4e,
+  'dirty-log': nested ? 0x400 : 0x4e,
 });
 
 export class XenTrace implements TraceFormat {

@@ -137,4 +137,5 @@ const handlerHelp: Readonly<Record<string, string>> = {
   intr: 'interrupts while it runs',
   ioio: 'I/O instructions',
   'apic-access': 'emulating the APIC',
+  'dirty-log': 'noting first stores to pages',
 };

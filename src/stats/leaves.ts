@@ -68,6 +68,8 @@ export const ExitReason = {
   Intr: 7,
   Ioio: 8,
   ApicAccess: 9,
+  /** A store to a page that the dirty log protects. */
+  DirtyLog: 10,
 } as const;
 export type ExitReason = (typeof ExitReason)[keyof typeof ExitReason];
 
@@ -82,6 +84,7 @@ export const exitNames = [
   'intr',
   'ioio',
   'apic-access',
+  'dirty-log',
 ] as const;
 export const EXITS = exitNames.length;
 

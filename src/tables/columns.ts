@@ -1,5 +1,6 @@
 import { leafColumns } from '../stats/measures.ts';
-import { metricDictionary } from '../stats/metrics.ts';
+import { isRare, type MetricName, metricDictionary } from '../stats/metrics.ts';
+import type { RunResult } from '../stats/result.ts';
 
 /** The columns of the tables of a run, in the order in which they are written. */
 
@@ -11,13 +12,36 @@ export function leafColumn(leaf: string): string {
   return `ledger_${leaf.replaceAll('.', '_')}_cycles`;
 }
 
+/** The metrics of the dictionary, rare ones only where a VM of the run reports them. */
+export function metricsOf({ vms }: Pick<RunResult, 'vms'>): MetricName[] {
+  const names = Object.keys(metricDictionary) as MetricName[];
+  return names.filter(
+    (name) => !isRare(name) || vms.some(({ metrics }) => metrics[name] !== undefined),
+  );
+}
+
+const vmColumns = (metrics: readonly MetricName[]): string[] => [
+  ...['vm', 'group', 'workload', 'work_unit'],
+  ...metrics,
+  ...wideLeaves.map(leafColumn),
+];
+
+type RunColumns = Record<keyof typeof runColumns, readonly string[]>;
+
+/** Of a run: with the rare metrics that it reports, and the host of each row if it has several. */
+export function columnsFor(result: Pick<RunResult, 'vms' | 'hosts'>): RunColumns {
+  const columns = { ...runColumns, 'vms.csv': vmColumns(metricsOf(result)) };
+  if (!result.hosts) return columns;
+  const several = Object.entries(columns).map(([file, names]) => [
+    file,
+    file === 'dictionary.csv' || file === 'migration.csv' ? names : withHost(names),
+  ]);
+  return Object.fromEntries(several) as RunColumns;
+}
+
 export const runColumns = {
   'metrics.csv': ['run', 'scope', 'id', 'metric', 'unit', 'value'],
-  'vms.csv': [
-    ...['vm', 'group', 'workload', 'work_unit'],
-    ...Object.keys(metricDictionary),
-    ...wideLeaves.map(leafColumn),
-  ],
+  'vms.csv': vmColumns(metricsOf({ vms: [] })),
   'ledger.csv': ['scope', 'id', 'vm', 'leaf', 'detail', 'cycles'],
   'exits.csv': ['vm', 'vcpu', 'reason', 'count', 'transition_cycles', 'handler_cycles'],
   /** Written when evictions are counted. */
@@ -26,6 +50,12 @@ export const runColumns = {
   'timeseries.csv': ['cycle', 'time_ns', 'scope', 'id', 'metric', 'unit', 'value'],
   /** The beginning of the measured window, as far as it was noted. */
   'slices.csv': ['pcpu', 'vm', 'cycle', 'slice_cycles'],
+  /** Written when the scenario has live migrations. */
+  'migration.csv': [
+    ...['vm', 'from', 'to', 'policy', 'round', 'cycle', 'duration_cycles'],
+    ...['downtime_cycles', 'pages', 'empty_pages', 'skipped_pages', 'dirtied_pages', 'bytes'],
+    ...['stunned', 'remote_faults', 'remote_wait_cycles', 'outcome', 'why'],
+  ],
   /** Written with `--trace csv`. */
   'trace.csv': ['cycle', 'pcpu', 'vcpu', 'event', 'detail', 'value'],
   'dictionary.csv': ['column', 'file', 'unit', 'definition'],

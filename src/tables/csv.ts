@@ -1,7 +1,7 @@
 import { stringify } from 'csv-stringify/sync';
-import { type MetricName, metricDictionary } from '../stats/metrics.ts';
+import { metricDictionary } from '../stats/metrics.ts';
 import type { OfHost, RunResult } from '../stats/result.ts';
-import { runColumns, wideLeaves, withHost } from './columns.ts';
+import { columnsFor, metricsOf, runColumns, wideLeaves } from './columns.ts';
 import { runDictionary } from './dictionary.ts';
 
 /**
@@ -36,33 +36,29 @@ export function* csv(
   if (batch.length > 0) yield text();
 }
 
-/** A cell is empty where a VM does not report the metric. */
-const metricNames = Object.keys(metricDictionary) as MetricName[];
-
 /** A table of a run. Its first column is the host of each row, where there are several. */
 function table<R extends OfHost>(
-  { hosts }: RunResult,
-  columns: readonly string[],
+  result: RunResult,
+  name: keyof typeof runColumns,
   rows: readonly R[],
   cells: (row: R) => readonly Cell[],
 ): Iterable<string> {
-  if (!hosts) return csv(columns, rows.map(cells));
-  return csv(
-    withHost(columns),
-    rows.map((row) => [row.host, ...cells(row)]),
-  );
+  const cellsOf = result.hosts ? (row: R) => [row.host, ...cells(row)] : cells;
+  return csv(columnsFor(result)[name], rows.map(cellsOf));
 }
 
 /** `run`: what to call the run in rows that may be put together with those of others. */
 export function metricsCsv(result: RunResult, run: string = result.name): Iterable<string> {
-  return table(result, runColumns['metrics.csv'], result.metrics, (row) => {
+  return table(result, 'metrics.csv', result.metrics, (row) => {
     const { scope, id, metric, value } = row;
     return [run, scope, id, metric, metricDictionary[metric].unit, value];
   });
 }
 
+/** A cell is empty where a VM does not report the metric. */
 export function vmsCsv(result: RunResult): Iterable<string> {
-  return table(result, runColumns['vms.csv'], result.vms, (row) => [
+  const metricNames = metricsOf(result);
+  return table(result, 'vms.csv', result.vms, (row) => [
     ...[row.vm, row.group, row.workload, row.unit],
     ...metricNames.map((name) => row.metrics[name]),
     ...wideLeaves.map((leaf) => row.ledger[leaf] ?? 0),
@@ -70,14 +66,14 @@ export function vmsCsv(result: RunResult): Iterable<string> {
 }
 
 export function ledgerCsv(result: RunResult): Iterable<string> {
-  return table(result, runColumns['ledger.csv'], result.ledger, (row) => {
+  return table(result, 'ledger.csv', result.ledger, (row) => {
     const { pcpu, vm, leaf, detail, cycles } = row;
     return ['pcpu', pcpu, vm, leaf, detail, cycles];
   });
 }
 
 export function exitsCsv(result: RunResult): Iterable<string> {
-  return table(result, runColumns['exits.csv'], result.exits, (row) => {
+  return table(result, 'exits.csv', result.exits, (row) => {
     const { vm, vcpu, reason, count, transitionCycles, handlerCycles } = row;
     return [vm, vcpu, reason, count, transitionCycles, handlerCycles];
   });
@@ -85,20 +81,20 @@ export function exitsCsv(result: RunResult): Iterable<string> {
 
 export function evictionsCsv(result: RunResult): Iterable<string> {
   const { evictions = [] } = result;
-  return table(result, runColumns['evictions.csv'], evictions, (row) => {
+  return table(result, 'evictions.csv', evictions, (row) => {
     return [row.structure, row.victim, row.evictor, row.count];
   });
 }
 
 export function latenciesCsv(result: RunResult): Iterable<string> {
-  return table(result, runColumns['latencies.csv'], result.latencies, (row) => {
+  return table(result, 'latencies.csv', result.latencies, (row) => {
     return [row.vm, row.quantile, row.latencyNs];
   });
 }
 
 export function timeseriesCsv(result: RunResult): Iterable<string> {
   const nanoseconds = (cycle: number) => Math.round((cycle / result.mhz) * 1000);
-  return table(result, runColumns['timeseries.csv'], result.timeseries, (row) => {
+  return table(result, 'timeseries.csv', result.timeseries, (row) => {
     const { cycle, scope, id, metric, unit, value } = row;
     return [cycle, nanoseconds(cycle), scope, id, metric, unit, value];
   });
@@ -106,17 +102,27 @@ export function timeseriesCsv(result: RunResult): Iterable<string> {
 
 export function slicesCsv(result: RunResult): Iterable<string> {
   const { slices = [] } = result;
-  return table(result, runColumns['slices.csv'], slices, (row) => {
+  return table(result, 'slices.csv', slices, (row) => {
     return [row.pcpu, row.vm, row.cycle, row.cycles];
   });
+}
+
+/** A row for each round, and one for the whole with `total` in the place of the round. */
+export function migrationCsv({ migrations = [] }: RunResult): Iterable<string> {
+  const rows = migrations.map((row) => [
+    ...[row.vm, row.from, row.to, row.policy, row.round ?? 'total', row.cycle, row.cycles],
+    ...[row.downtimeCycles, row.pages, row.emptyPages, row.skippedPages, row.dirtiedPages],
+    ...[row.bytes, row.stunned, row.remoteFaults, row.remoteWaitCycles, row.outcome, row.why],
+  ]);
+  return csv(runColumns['migration.csv'], rows);
 }
 
 /**
  * What every column and metric of the tables of a run means, also of those that a run only has when
  * asked.
  */
-export function dictionaryCsv(result?: Pick<RunResult, 'hosts'>): Iterable<string> {
-  return csv(runColumns['dictionary.csv'], runDictionary(result?.hosts !== undefined));
+export function dictionaryCsv(result: RunResult): Iterable<string> {
+  return csv(runColumns['dictionary.csv'], runDictionary(result));
 }
 
 type RunTable = (result: RunResult, run?: string) => Iterable<string>;
@@ -130,18 +136,21 @@ const tables: Readonly<Record<string, RunTable>> = {
   'latencies.csv': latenciesCsv,
   'timeseries.csv': timeseriesCsv,
   'slices.csv': slicesCsv,
+  'migration.csv': migrationCsv,
   'dictionary.csv': dictionaryCsv,
 };
 
 export const runTableNames: readonly string[] = Object.keys(tables);
 
 /**
- * The tables of a run by file name; evictions.csv and slices.csv only where they were asked for.
+ * The tables of a run by file name; evictions.csv and slices.csv only where they were asked for,
+ * migration.csv where there are migrations.
  */
 export function runTables(result: RunResult, run?: string): Map<string, Iterable<string>> {
   const absent = [
     ...(result.evictions ? [] : ['evictions.csv']),
     ...(result.slices ? [] : ['slices.csv']),
+    ...(result.migrations ? [] : ['migration.csv']),
   ];
   const wanted = Object.entries(tables).filter(([name]) => !absent.includes(name));
   return new Map(wanted.map(([name, table]) => [name, table(result, run)]));

@@ -20,6 +20,7 @@ const reasonWords: Readonly<Record<string, string>> = {
   intr: 'interrupt',
   ioio: 'I/O instruction',
   'apic-access': 'APIC access',
+  'dirty-log': 'first store while the dirty log is on',
 };
 const inWords = (reason: string) => reasonWords[reason] ?? reason;
 
