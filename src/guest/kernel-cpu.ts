@@ -47,8 +47,8 @@ export class KernelCpu extends VcpuLoop implements Kernel {
     if (this.#current) this.#current.quantum -= instructions;
   }
 
-  protected wakeDue(now: number): void {
-    this.#queue.wakeDue(now, this.shared.requests);
+  protected wakeDue(cpu: GuestCpu): void {
+    this.#queue.wakeDue(cpu);
   }
 
   protected refill(cpu: GuestCpu): GuestStop {

@@ -3,7 +3,6 @@ import type { PageTables } from '../machine/page-tables.ts';
 import type { GuestTables } from './frames.ts';
 import type { KernelPaths } from './kernel-paths.ts';
 import type { Milestones, Progress } from './progress.ts';
-import type { Requests } from './requests.ts';
 import type { Workload } from './workloads/workload.ts';
 
 /** Items of a visit block: one fill of a program. */
@@ -15,7 +14,6 @@ export interface GuestOptions extends Milestones {
   readonly tables: PageTables;
   readonly workload: Workload;
   readonly mhz: number;
-  readonly requests: Requests | null;
   /** Most bytes that the drivers of network and disk hand over at once. */
   readonly sendBytes: number;
   readonly diskBytes: number;

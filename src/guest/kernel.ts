@@ -10,12 +10,11 @@ import { KernelPaths } from './kernel-paths.ts';
 import { outOfLargePages } from './page-faults.ts';
 import { Process, type State, Thread } from './process.ts';
 import { Progress } from './progress.ts';
-import type { Requests } from './requests.ts';
 import { hugePagesOf } from './workloads/page-size.ts';
 import type { ProcessImage, Workload } from './workloads/workload.ts';
 
 /**
- * What the vCPUs of a guest share: its memory and tables, its processes, the requests it serves.
+ * What the vCPUs of a guest share: its memory and tables, its processes.
  * Kernel code and data are pages of the direct map, mapped large and global, and go through the
  * TLBs like any other; table entries are stored one by one through the direct map, where shadow
  * paging can trap them. `KernelCpu` is the kernel on one vCPU.
@@ -26,7 +25,6 @@ export class GuestKernel implements GuestShared {
   readonly guest: GuestTables;
   readonly paths: KernelPaths;
   readonly progress: Progress;
-  readonly requests: Requests | null;
   readonly mhz: number;
   readonly sendBytes: number;
   readonly diskBytes: number;
@@ -43,7 +41,6 @@ export class GuestKernel implements GuestShared {
     this.workload = workload;
     this.paths = new KernelPaths(vm.name);
     this.progress = new Progress(options);
-    this.requests = options.requests;
     this.mhz = options.mhz;
     this.sendBytes = options.sendBytes;
     this.diskBytes = options.diskBytes;

@@ -1,6 +1,7 @@
 import type { Cycles } from '../base/ids.ts';
 import { stream } from '../base/random.ts';
 import { type Engine, type EventKind, Phase } from '../engine/engine.ts';
+import type { RequestSource } from '../hypervisor/guest-port.ts';
 import type { Arrivals } from './workloads/workload.ts';
 
 /**
@@ -8,7 +9,7 @@ import type { Arrivals } from './workloads/workload.ts';
  * that its times are the same whatever the server does. Closed: clients that wait for an answer,
  * think, and ask again. Every request is kept: when it arrived and when it was finished.
  */
-export class Requests {
+export class Requests implements RequestSource {
   readonly #engine: Engine;
   readonly #arrivals: Arrivals;
   readonly #random: () => number;
@@ -80,10 +81,6 @@ export class Requests {
     if (arrival === undefined) return Number.NaN;
     this.#inService.push(arrival);
     return arrival;
-  }
-
-  get waiting(): number {
-    return this.#waiting.length;
   }
 
   finish(arrival: Cycles, now: Cycles): void {

@@ -1,6 +1,6 @@
 import type { Cycles } from '../base/ids.ts';
+import type { GuestCpu } from '../hypervisor/guest-port.ts';
 import { State, type Thread } from './process.ts';
-import type { Requests } from './requests.ts';
 
 /**
  * Threads of a guest that do not run: those that could, first come first served, and those that
@@ -62,18 +62,19 @@ export class RunQueue {
    * Wakes sleepers and threads whose I/O is done, then one waiting server for each waiting
    * request.
    */
-  wakeDue(now: Cycles, requests: Requests | null): void {
+  wakeDue(cpu: GuestCpu): void {
+    const now = cpu.clock();
     for (const thread of this.#blocked) {
       const { state } = thread;
       if ((state === State.Io || state === State.Sleep) && thread.due <= now) {
         this.unblock(thread);
       }
     }
-    if (!requests) return;
     for (const thread of this.#blocked) {
-      if (requests.waiting === 0) return;
       if (thread.state !== State.Request) continue;
-      thread.request = requests.take();
+      const request = cpu.takeRequest();
+      if (Number.isNaN(request)) return;
+      thread.request = request;
       this.unblock(thread);
     }
   }

@@ -18,7 +18,7 @@ export function systemCall(
   c: number,
 ): void {
   const { shared } = kernel;
-  const { mhz, paths, requests, vm, workload } = shared;
+  const { mhz, paths, vm, workload } = shared;
   const { process } = thread;
   const { space } = process;
   const { counters } = vm;
@@ -89,7 +89,7 @@ export function systemCall(
       break;
     case Op.AwaitRequest:
       paths.run(cpu, cost.idle, 13);
-      thread.request = requests?.take() ?? Number.NaN;
+      thread.request = cpu.takeRequest();
       thread.transfer = receiving(a);
       if (Number.isNaN(thread.request)) kernel.block(cpu, thread, State.Request);
       else moveOn(kernel, cpu, thread);

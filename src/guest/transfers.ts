@@ -58,7 +58,7 @@ function receive(
 }
 
 function send(kernel: Kernel, cpu: GuestCpu, thread: Thread, transfer: Transfer): void {
-  const { paths, vm, requests, sendBytes } = kernel.shared;
+  const { paths, vm, sendBytes } = kernel.shared;
   const bytes = Math.min(transfer.left, SEND_WINDOW);
   if (bytes > 0) {
     const pieces = Math.ceil(bytes / sendBytes);
@@ -75,7 +75,7 @@ function send(kernel: Kernel, cpu: GuestCpu, thread: Thread, transfer: Transfer)
   }
   thread.transfer = null;
   vm.counters.requests++;
-  if (!Number.isNaN(thread.request)) requests?.finish(thread.request, cpu.clock());
+  if (!Number.isNaN(thread.request)) cpu.endRequest(thread.request);
   thread.request = Number.NaN;
 }
 

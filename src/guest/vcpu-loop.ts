@@ -43,8 +43,8 @@ export abstract class VcpuLoop implements Guest {
   protected abstract operation(cpu: GuestCpu, op: number, a: number, b: number, c: number): void;
   /** User instructions have been executed since the last call. */
   protected abstract executed(instructions: number): void;
-  /** Whoever was to wait until `now` waits no longer. */
-  protected abstract wakeDue(now: Cycles): void;
+  /** Whoever was to wait until now waits no longer. */
+  protected abstract wakeDue(cpu: GuestCpu): void;
 
   get root(): number {
     return this.space.root;
@@ -77,7 +77,7 @@ export abstract class VcpuLoop implements Guest {
 
   #loop(cpu: GuestCpu): GuestStop {
     const { core } = cpu;
-    if (this.#tickPeriod > 0 && this.#nextTick <= core.time) this.#armTick(cpu);
+    if (this.#tickPeriod > 0 && this.#nextTick <= cpu.clock()) this.#armTick(cpu);
     for (;;) {
       core.settle();
       const { until } = cpu;
@@ -145,7 +145,7 @@ export abstract class VcpuLoop implements Guest {
     if ((vectors & Vector.Device) !== 0) paths.run(cpu, cost.interrupt, 17, 2);
     if ((vectors & Vector.Network) !== 0) paths.run(cpu, cost.networkInterrupt, 18, 2);
     cpu.endOfInterrupt();
-    this.wakeDue(cpu.clock());
+    this.wakeDue(cpu);
     cpu.leaveKernel(Entry.Exception);
   }
 

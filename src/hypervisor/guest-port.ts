@@ -50,8 +50,18 @@ export interface Guest {
   readonly root: number;
 }
 
+/** Requests from outside. Declared here, implemented in guest/. */
+export interface RequestSource {
+  /** The oldest request that nobody serves yet, by its arrival time; NaN = there is none. */
+  take(): Cycles;
+  /** The request that arrived at `arrival` has been answered at `now`. */
+  finish(arrival: Cycles, now: Cycles): void;
+}
+
 /**
  * A vCPU as the guest kernel uses it: privileged operations, priced by how the VM is virtualized.
+ * Whatever a guest learns that its own instructions do not decide it learns from here: what these
+ * methods return, where `until` ends its block, and which interrupts come between two items.
  */
 export interface GuestCpu {
   readonly core: Core;
@@ -75,8 +85,6 @@ export interface GuestCpu {
   dropTranslations(vpn: number, pages: number): void;
   /** Drops one page of the current address space. */
   invlpg(vpn: number): void;
-  /** CR4.PGE off and on: drops everything, global pages included. */
-  flushGlobal(): void;
   /**
    * Stores a page-table entry: `slot` names it, the kernel's direct map of its frame is written.
    */
@@ -91,6 +99,10 @@ export interface GuestCpu {
    * last acknowledgement arrives.
    */
   send(bytes: number): Cycles;
+  /** The oldest request that has arrived and nobody serves, by its arrival time; NaN = none. */
+  takeRequest(): Cycles;
+  /** The answer to the request that arrived at `arrival` is with the network card. */
+  endRequest(arrival: Cycles): void;
   /** End-of-interrupt write to the local APIC. */
   endOfInterrupt(): void;
   /** Arms the guest's one-shot timer. */

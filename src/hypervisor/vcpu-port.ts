@@ -2,7 +2,7 @@ import type { Cycles } from '../base/ids.ts';
 import type { Core } from '../machine/core.ts';
 import { flushAsid, invalidateRange } from '../machine/flush.ts';
 import { Cause, ExitReason, Leaf } from '../stats/leaves.ts';
-import { Entry, type GuestCpu } from './guest-port.ts';
+import { Entry, type GuestCpu, type RequestSource } from './guest-port.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import type { Mmu } from './mmu/mmu.ts';
 import { decode } from './mmu/software-walks.ts';
@@ -17,11 +17,14 @@ export class VcpuPort implements GuestCpu {
   readonly #hv: Hypervisor;
   readonly #vcpu: Vcpu;
   readonly #mmu: Mmu;
+  readonly #requests: RequestSource | null;
 
-  constructor(hypervisor: Hypervisor, vcpu: Vcpu, mmu: Mmu) {
+  /** `requests` null: nobody asks the VM for anything. */
+  constructor(hypervisor: Hypervisor, vcpu: Vcpu, mmu: Mmu, requests: RequestSource | null) {
     this.#hv = hypervisor;
     this.#vcpu = vcpu;
     this.#mmu = mmu;
+    this.#requests = requests;
   }
 
   get core(): Core {
@@ -71,10 +74,6 @@ export class VcpuPort implements GuestCpu {
     this.#mmu.onInvlpg(this.#vcpu, this.core, vpn);
   }
 
-  flushGlobal(): void {
-    this.#mmu.onGlobalFlush(this.#vcpu, this.core);
-  }
-
   storePte(slot: number, entry: number): void {
     this.#vcpu.vm.counters.guest_pte_writes++;
     this.#mmu.storePte(this.#vcpu, this.core, slot, entry);
@@ -107,6 +106,14 @@ export class VcpuPort implements GuestCpu {
     }
     this.#vcpu.vm.counters.packets_sent += packetsOf(bytes);
     return hv.network.acknowledge(this.#vcpu, bytes, core.now);
+  }
+
+  takeRequest(): Cycles {
+    return this.#requests?.take() ?? Number.NaN;
+  }
+
+  endRequest(arrival: Cycles): void {
+    this.#requests?.finish(arrival, this.core.now);
   }
 
   /**

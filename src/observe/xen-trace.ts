@@ -58,7 +58,6 @@ export const svmExitCodes = (nested: boolean): Readonly<Record<string, number>> 
   'page-fault': 0x4e,
   'pte-write': 0x4e,
   'cr3-write': 0x13,
-  'cr4-write': 0x14,
   invlpg: 0x79,
   hlt: 0x78,
   intr: 0x60,

@@ -74,7 +74,6 @@ export function buildMember(build: Build, vm: Vm, vcpu: Vcpu, group: VmGroup): M
     stopAfter: duration === 'work' ? (workload.work ?? Infinity) : Infinity,
     marks: piece && (piece.vm ?? vm.name) === vm.name ? [piece.from, piece.to] : [],
     onMark,
-    requests,
     sendBytes: devices.network.sendBytes,
     diskBytes: devices.disk.requestBytes,
   };
@@ -88,7 +87,7 @@ export function buildMember(build: Build, vm: Vm, vcpu: Vcpu, group: VmGroup): M
   context.exposedQ8 = 256 - workload.overlapQ8;
   vcpu.guest = kernel;
   vcpu.guestRoot = kernel.root;
-  vcpu.port = new VcpuPort(hypervisor, vcpu, mmu);
+  vcpu.port = new VcpuPort(hypervisor, vcpu, mmu, requests);
   return { vm, vcpu, group, workload, guest, kernel, requests };
 }
 

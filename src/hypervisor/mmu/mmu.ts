@@ -26,8 +26,6 @@ export interface Mmu extends FaultPort {
    */
   useRoot(vcpu: Vcpu, core: Core): void;
   onInvlpg(vcpu: Vcpu, core: Core, vpn: number): void;
-  /** CR4.PGE toggled: global entries go too. */
-  onGlobalFlush(vcpu: Vcpu, core: Core): void;
   /** The guest's kernel writes a table entry: the visit that does it, and what follows from it. */
   storePte(vcpu: Vcpu, core: Core, slot: number, entry: number): void;
   /**

@@ -11,13 +11,11 @@ import { DirtyLog } from './dirty-log.ts';
 import { invlpgInGuest, loadCr3InGuest, storeInGuest } from './guest-owned.ts';
 import type { Mmu, MmuDefinition, MmuDeps } from './mmu.ts';
 import { backingPages, pageSize } from './params.ts';
-import { decode } from './software-walks.ts';
 
 /**
  * Nested paging (RVI): the hardware walks the guest's tables through a nested table that the
  * hypervisor fills on the first touch of guest memory (KVM, ESX) or up front (Xen). Guest table
- * writes, CR3 writes and INVLPG do not exit; a toggle of CR4.PGE does (CR4 stays intercepted in KVM
- * 2.6.33 and Xen 4.1).
+ * writes, CR3 writes and INVLPG do not exit.
  */
 class Nested implements Mmu {
   readonly #deps: MmuDeps;
@@ -238,15 +236,6 @@ class Nested implements Mmu {
 
   onInvlpg(_vcpu: Vcpu, core: Core, vpn: number): void {
     invlpgInGuest(this.#deps, core, vpn);
-  }
-
-  onGlobalFlush(vcpu: Vcpu, core: Core): void {
-    for (let write = 0; write < 2; write++) {
-      this.#deps.world.exit(vcpu, core, ExitReason.Cr4Write);
-      decode(this.#deps, vcpu, core, ExitReason.Cr4Write);
-      this.#deps.world.loseTag(vcpu, Cause.Cr3);
-      this.#deps.world.resume(vcpu, core, ExitReason.Cr4Write);
-    }
   }
 
   storePte(_vcpu: Vcpu, core: Core, slot: number, entry: number): void {

@@ -283,24 +283,6 @@ class Shadow implements Mmu {
     deps.world.resume(vcpu, core, reason);
   }
 
-  onGlobalFlush(vcpu: Vcpu, core: Core): void {
-    const deps = this.#deps;
-    const reason = ExitReason.Cr4Write;
-    this.#reason = reason;
-    for (let write = 0; write < 2; write++) {
-      deps.world.exit(vcpu, core, reason);
-      decode(deps, vcpu, core, reason);
-      this.#pages.resetWork();
-      const root = this.#currentRoot(vcpu, core);
-      for (const page of [...this.#pages.unsync]) {
-        if (this.#pages.reaches(root, page)) this.#sync(core, reason, page);
-      }
-      this.#settleWork(vcpu, core, reason);
-      deps.world.loseTag(vcpu, Cause.Cr3);
-      deps.world.resume(vcpu, core, reason);
-    }
-  }
-
   /**
    * Brings an out-of-sync leaf shadow up to date; false if nothing was left of it and it was
    * dropped.

@@ -14,7 +14,6 @@ const reasonWords: Readonly<Record<string, string>> = {
   'page-fault': 'page fault',
   'pte-write': 'page-table write',
   'cr3-write': 'CR3 write',
-  'cr4-write': 'CR4 write',
   invlpg: 'INVLPG',
   hlt: 'halt',
   intr: 'interrupt',
