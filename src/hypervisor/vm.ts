@@ -85,11 +85,16 @@ export class Vm {
   readonly scheduling: object;
   readonly counters: SoftCounters = zeroCounters();
   /** Host frame of each guest frame; 0 = not backed yet. */
-  readonly p2m: Int32Array;
+  p2m: Int32Array;
   /** Guest table node that lives in each guest frame; 0 = none. Maintained by the guest kernel. */
   readonly nodeOfFrame: Int32Array;
   /** The one host whose scheduler has it. */
   host: VmHost;
+  /**
+   * Some of its memory is still on another host: called when a guest frame is backed on this one
+   * because it is touched. Undefined: all of it is here.
+   */
+  missed?: ((gfn: number) => void) | undefined;
   /** NUMA node its memory comes from first. */
   home = 0;
   /** When it finished its work; NaN = not yet. */

@@ -1,13 +1,27 @@
 import type { HostMemory } from '../../machine/host-memory.ts';
 import type { Vm } from '../vm.ts';
 
+/** Whose memory it is, and what backs it so far. */
+export type Backed = Pick<Vm, 'id' | 'home' | 'memoryPages' | 'p2m' | 'missed'>;
+
 /**
  * Backs the 4 KiB, 2 MiB or 1 GiB block around `gfn` with host memory, in one piece if possible:
  * the block must lie inside the VM, and no part of it may be backed yet. Returns the page shift of
  * what was allocated (12, 21 or 30), or 0 when `gfn` was already backed.
  */
-export function back(vm: Vm, memory: HostMemory, gfn: number, pageBytes: number): 0 | 12 | 21 | 30 {
+export function back(
+  vm: Backed,
+  memory: HostMemory,
+  gfn: number,
+  pageBytes: number,
+): 0 | 12 | 21 | 30 {
   if (vm.p2m[gfn] !== 0) return 0;
+  if (vm.missed) {
+    // Its content is elsewhere: page by page.
+    vm.p2m[gfn] = memory.take(vm.home, vm.id);
+    vm.missed(gfn);
+    return 12;
+  }
   for (const [shift, pages] of [
     [30, 1 << 18],
     [21, 512],
