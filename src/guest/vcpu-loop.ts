@@ -20,6 +20,11 @@ export abstract class VcpuLoop implements Guest {
   readonly #shared: GuestShared;
   #item: number;
   #itemEnd: number;
+  /** Steps completed, less the number of the item that comes next. */
+  #stepsBase: number;
+  #stopAt = Infinity;
+  /** The core while it executes this vCPU's items. */
+  #running: Core | null = null;
   readonly #tickPeriod: Cycles;
   #nextTick: Cycles = 0;
   readonly #walk = softWalk();
@@ -30,6 +35,7 @@ export abstract class VcpuLoop implements Guest {
     this.firstItem = block;
     this.#item = block;
     this.#itemEnd = block;
+    this.#stepsBase = -block;
     this.#tickPeriod = workload.hz > 0 ? Math.round((mhz * 1e6) / workload.hz) : 0;
   }
 
@@ -65,27 +71,44 @@ export abstract class VcpuLoop implements Guest {
   run(cpu: GuestCpu): GuestStop {
     const { core } = cpu;
     core.item = this.#item;
-    core.itemEnd = this.#itemEnd;
+    this.#running = core;
+    this.#bound(core);
     core.retired = 0;
     const stop = this.#loop(cpu);
     this.#account(core);
     core.settle();
     this.#item = core.item;
-    this.#itemEnd = core.itemEnd;
+    this.#running = null;
     return stop;
+  }
+
+  get steps(): number {
+    return this.#stepsBase + (this.#running?.item ?? this.#item);
+  }
+
+  stopAt(steps: number): void {
+    this.#stopAt = steps;
+  }
+
+  /** Ends the block where the steps end that may be made. */
+  #bound(core: Core): void {
+    const left = this.#stopAt - this.steps;
+    core.itemEnd = left < this.#itemEnd - core.item ? core.item + Math.max(0, left) : this.#itemEnd;
   }
 
   #loop(cpu: GuestCpu): GuestStop {
     const { core } = cpu;
-    if (this.#tickPeriod > 0 && this.#nextTick <= cpu.clock()) this.#armTick(cpu);
+    if (this.#tickPeriod > 0 && this.#nextTick === 0) this.#armTick(cpu);
     for (;;) {
       core.settle();
       const { until } = cpu;
       if (core.time >= until) return GuestStop.Time;
       if (core.item === core.itemEnd) {
-        if (core.full) return GuestStop.Time;
+        if (core.full || this.steps >= this.#stopAt) return GuestStop.Time;
         this.#account(core);
+        this.#stepsBase++;
         const stop = this.refill(cpu);
+        this.#bound(core);
         if (stop !== GuestStop.Time) return stop;
         continue;
       }
@@ -96,11 +119,13 @@ export abstract class VcpuLoop implements Guest {
       if (stop === Stop.Fault) {
         const store = (ITEM_OP[core.item]! & 255) === Op.Store;
         this.pageFault(cpu, ITEM_PAGE[core.item]!, store);
+        this.#stepsBase++;
+        this.#bound(core);
       } else if (stop === Stop.Operation) {
         const [a, word, b, c] = readItem(core.item);
         const op = word & 255;
         if (op === Op.Starved) {
-          core.item = core.itemEnd;
+          core.item = this.#itemEnd;
           return GuestStop.Starved;
         }
         core.item++;
@@ -128,8 +153,9 @@ export abstract class VcpuLoop implements Guest {
 
   /** The block holds `count` items to execute. */
   protected filled(core: Core, count: number): void {
+    this.#stepsBase += core.item - this.firstItem;
     core.item = this.firstItem;
-    core.itemEnd = this.firstItem + count;
+    this.#itemEnd = this.firstItem + count;
   }
 
   // Interrupts.

@@ -48,6 +48,21 @@ export interface Guest {
   grantReferences(references: number): void;
   /** Top table of the current address space. */
   readonly root: number;
+  /**
+   * Steps of its program that it has completed: items, page faults handled, times it looked for
+   * more to do. Two guests that execute the same program do the same between two of them.
+   */
+  readonly steps: number;
+  /** `run` ends after so many steps in all, with `Time`; `Infinity` = when it ends by itself. */
+  stopAt(steps: number): void;
+}
+
+/** Requests from outside. Declared here, implemented in guest/. */
+export interface RequestSource {
+  /** The oldest request that nobody serves yet, by its arrival time; NaN = there is none. */
+  take(): Cycles;
+  /** The request that arrived at `arrival` has been answered at `now`. */
+  finish(arrival: Cycles, now: Cycles): void;
 }
 
 /** Requests from outside. Declared here, implemented in guest/. */

@@ -59,9 +59,16 @@ export class Network {
     const acks = acksOf(packets);
     const gap = this.#cycles(wireTime(packets, bytes) / acks);
     const id = this.#add({ vcpu, left: acks * ACK_BYTES, size: ACK_BYTES, gap });
-    const first = now + this.#cycles(ROUND_TRIP);
-    this.#schedule(id, first);
-    return first + acks * gap;
+    this.#schedule(id, now + this.#cycles(ROUND_TRIP));
+    return now + this.acknowledged(bytes);
+  }
+
+  /** From the last byte sent to the last acknowledgement of so many. */
+  acknowledged(bytes: number): Cycles {
+    const packets = packetsOf(bytes);
+    const acks = acksOf(packets);
+    const gap = this.#cycles(wireTime(packets, bytes) / acks);
+    return this.#cycles(ROUND_TRIP) + acks * gap;
   }
 
   #cycles(microseconds: number): Cycles {
@@ -91,6 +98,7 @@ export class Network {
     const bytes = Math.min(train.left, packets * train.size);
     train.left = vcpu.done ? 0 : train.left - bytes;
     vcpu.vm.counters.packets_received += packets;
+    vcpu.vm.receivedBytes += bytes;
     const { receivePacket, receiveLine } = this.#deps.device;
     vcpu.hostWork += packets * receivePacket + linesOf(bytes) * receiveLine;
     this.#deps.raise(vcpu, Vector.Network, now);

@@ -14,21 +14,21 @@ import type { Vcpu } from './vm.ts';
  * of hardware.
  */
 export class VcpuPort implements GuestCpu {
+  protected readonly vcpu: Vcpu;
+  protected readonly requests: RequestSource | null;
   readonly #hv: Hypervisor;
-  readonly #vcpu: Vcpu;
   readonly #mmu: Mmu;
-  readonly #requests: RequestSource | null;
 
   /** `requests` null: nobody asks the VM for anything. */
   constructor(hypervisor: Hypervisor, vcpu: Vcpu, mmu: Mmu, requests: RequestSource | null) {
     this.#hv = hypervisor;
-    this.#vcpu = vcpu;
+    this.vcpu = vcpu;
+    this.requests = requests;
     this.#mmu = mmu;
-    this.#requests = requests;
   }
 
   get core(): Core {
-    return this.#hv.machine.cores[this.#vcpu.pcpu]!;
+    return this.#hv.machine.cores[this.vcpu.pcpu]!;
   }
 
   get until(): Cycles {
@@ -50,7 +50,7 @@ export class VcpuPort implements GuestCpu {
   }
 
   loadCr3(root: number): void {
-    const vcpu = this.#vcpu;
+    const vcpu = this.vcpu;
     const same = vcpu.guestRoot === root;
     vcpu.guestRoot = root;
     this.#mmu.onCr3Write(vcpu, this.core, root, same);
@@ -58,9 +58,9 @@ export class VcpuPort implements GuestCpu {
 
   loadTagged(root: number, space: number): void {
     const { core } = this;
-    this.#vcpu.guestRoot = root;
-    this.#vcpu.context.space = space;
-    this.#mmu.useRoot(this.#vcpu, core);
+    this.vcpu.guestRoot = root;
+    this.vcpu.context.space = space;
+    this.#mmu.useRoot(this.vcpu, core);
     core.asid = (core.asid & 0xffff) | (space << 16);
   }
 
@@ -71,12 +71,12 @@ export class VcpuPort implements GuestCpu {
   }
 
   invlpg(vpn: number): void {
-    this.#mmu.onInvlpg(this.#vcpu, this.core, vpn);
+    this.#mmu.onInvlpg(this.vcpu, this.core, vpn);
   }
 
   storePte(slot: number, entry: number): void {
-    this.#vcpu.vm.counters.guest_pte_writes++;
-    this.#mmu.storePte(this.#vcpu, this.core, slot, entry);
+    this.vcpu.vm.counters.guest_pte_writes++;
+    this.#mmu.storePte(this.vcpu, this.core, slot, entry);
   }
 
   startIo(bytes: number, latency: Cycles): Cycles {
@@ -84,15 +84,20 @@ export class VcpuPort implements GuestCpu {
     const { core } = this;
     const { requestBytes, requestLine } = hv.devices.disk;
     const requests = Math.max(1, Math.ceil(bytes / requestBytes));
-    this.#vcpu.vm.counters.disk_requests += requests;
+    this.vcpu.vm.counters.disk_requests += requests;
     let due = core.now;
     for (let i = 0; i < requests; i++) {
       const size = Math.min(requestBytes, bytes - i * requestBytes);
       this.#doorbell(core, linesOf(size) * requestLine);
       due = core.now + Math.round((latency * (i + 1)) / requests);
-      hv.interrupts.completeIo(this.#vcpu, due);
+      this.answerIo(size, due);
     }
     return due;
+  }
+
+  /** The disk answers a request of `bytes` at `due`. */
+  protected answerIo(_bytes: number, due: Cycles): void {
+    this.#hv.interrupts.completeIo(this.vcpu, due);
   }
 
   send(bytes: number): Cycles {
@@ -104,16 +109,21 @@ export class VcpuPort implements GuestCpu {
       const pieces = Math.ceil(size / sendBytes);
       this.#doorbell(core, pieces * sendPiece + linesOf(size) * sendLine);
     }
-    this.#vcpu.vm.counters.packets_sent += packetsOf(bytes);
-    return hv.network.acknowledge(this.#vcpu, bytes, core.now);
+    this.vcpu.vm.counters.packets_sent += packetsOf(bytes);
+    return this.transmit(bytes);
+  }
+
+  /** The card puts what was sent on the wire. Returns when the last acknowledgement arrives. */
+  protected transmit(bytes: number): Cycles {
+    return this.#hv.network.acknowledge(this.vcpu, bytes, this.core.now);
   }
 
   takeRequest(): Cycles {
-    return this.#requests?.take() ?? Number.NaN;
+    return this.requests?.take() ?? Number.NaN;
   }
 
   endRequest(arrival: Cycles): void {
-    this.#requests?.finish(arrival, this.core.now);
+    this.requests?.finish(arrival, this.core.now);
   }
 
   /**
@@ -122,7 +132,7 @@ export class VcpuPort implements GuestCpu {
    */
   #doorbell(core: Core, work: Cycles): void {
     const hv = this.#hv;
-    const vcpu = this.#vcpu;
+    const vcpu = this.vcpu;
     vcpu.vm.counters.doorbells++;
     if (!hv.world.virtualized) {
       core.charge(Leaf.GuestKernel, hv.machine.processor.instructions.io);
@@ -137,7 +147,7 @@ export class VcpuPort implements GuestCpu {
   endOfInterrupt(): void {
     const hv = this.#hv;
     if (!hv.world.virtualized || !hv.costs.eoiExits) return;
-    const vcpu = this.#vcpu;
+    const vcpu = this.vcpu;
     const { core } = this;
     hv.world.exit(vcpu, core, ExitReason.ApicAccess);
     const { tables } = hv.machine;
@@ -147,10 +157,10 @@ export class VcpuPort implements GuestCpu {
   }
 
   setTimer(cyclesFromNow: Cycles): void {
-    this.#hv.interrupts.armTimer(this.#vcpu, this.core.now + cyclesFromNow);
+    this.#hv.interrupts.armTimer(this.vcpu, this.core.now + cyclesFromNow);
   }
 
   clearTimer(): void {
-    this.#hv.interrupts.disarmTimer(this.#vcpu);
+    this.#hv.interrupts.disarmTimer(this.vcpu);
   }
 }

@@ -95,6 +95,8 @@ export class Vm {
    * because it is touched. Undefined: all of it is here.
    */
   missed?: ((gfn: number) => void) | undefined;
+  /** Of the packets that the network has brought. */
+  receivedBytes = 0;
   /** NUMA node its memory comes from first. */
   home = 0;
   /** When it finished its work; NaN = not yet. */

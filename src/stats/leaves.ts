@@ -110,8 +110,10 @@ export const Leaf = {
   HostMigration: 9 + 3 * CAUSES + 2 * EXITS,
   /** The same of fault tolerance: the log's sender and receiver. */
   HostFt: 10 + 3 * CAUSES + 2 * EXITS,
+  /** A protected vCPU writes the log, or takes from it. */
+  FtLog: 11 + 3 * CAUSES + 2 * EXITS,
 } as const;
-export const LEAVES = Leaf.HostFt + 1;
+export const LEAVES = Leaf.FtLog + 1;
 
 /** Name and detail of every leaf, by number. */
 export const leafNames: readonly { readonly leaf: string; readonly detail: string }[] = [
@@ -131,4 +133,5 @@ export const leafNames: readonly { readonly leaf: string; readonly detail: strin
   { leaf: 'idle', detail: '' },
   { leaf: 'host', detail: 'migration' },
   { leaf: 'host', detail: 'ft' },
+  { leaf: 'ft', detail: 'log' },
 ];

@@ -75,6 +75,8 @@ function listen(simulation: Simulation, { vcpu, kernel, vm }: Member, steps: num
   let unchecked = 0;
   vcpu.guest = {
     root: kernel.root,
+    steps: 0,
+    stopAt: () => {},
     grantReferences: (references) => kernel.grantReferences(references),
     interrupt: (cpu, vectors) => kernel.interrupt(cpu, vectors),
     run(cpu: GuestCpu) {

@@ -1,0 +1,34 @@
+import type { LogEntry } from './log-entry.ts';
+
+/** Entries in order, with their bytes. */
+export class LogBuffer {
+  #entries: LogEntry[] = [];
+  #first = 0;
+  /** Bytes in the buffer. */
+  bytes = 0;
+
+  get length(): number {
+    return this.#entries.length - this.#first;
+  }
+
+  push(entry: LogEntry): void {
+    this.#entries.push(entry);
+    this.bytes += entry.bytes;
+  }
+
+  peek(): LogEntry | undefined {
+    return this.#entries[this.#first];
+  }
+
+  shift(): LogEntry | undefined {
+    const entry = this.#entries[this.#first];
+    if (!entry) return undefined;
+    this.bytes -= entry.bytes;
+    this.#first++;
+    if (this.#first > 1024 && 2 * this.#first > this.#entries.length) {
+      this.#entries = this.#entries.slice(this.#first);
+      this.#first = 0;
+    }
+    return entry;
+  }
+}

@@ -1,0 +1,88 @@
+import type { Cycles } from '../../base/ids.ts';
+import type { Hypervisor } from '../../hypervisor/hypervisor.ts';
+import type { Vcpu } from '../../hypervisor/vm.ts';
+import { ExitReason, Leaf } from '../../stats/leaves.ts';
+import { EntryKind, entryBytes } from './log-entry.ts';
+import type { LogParams } from './log-params.ts';
+import type { Recorded } from './primary-side.ts';
+
+/** Where a recording vCPU writes: a pair's primary side. */
+export interface LogTarget {
+  /** False: it runs alone, and nothing need be told. */
+  readonly recording: boolean;
+  record(event: Recorded, now: Cycles): void;
+  output(event: Recorded, now: Cycles, release: (now: Cycles) => void): void;
+}
+
+/** What a recording vCPU has in common over its port and its guest: the log, and its price. */
+export class Recorder {
+  readonly hypervisor: Hypervisor;
+  readonly vcpu: Vcpu;
+  readonly log: LogParams;
+  readonly #target: () => LogTarget | null;
+  /** How long the last output that left was held. */
+  held: Cycles = 0;
+
+  constructor(hypervisor: Hypervisor, vcpu: Vcpu, log: LogParams, target: () => LogTarget | null) {
+    this.hypervisor = hypervisor;
+    this.vcpu = vcpu;
+    this.log = log;
+    this.#target = target;
+  }
+
+  get recording(): boolean {
+    return this.#target()?.recording ?? false;
+  }
+
+  /** Writes an entry and charges it. `pieces`: packets or disk requests; `payload`: their bytes. */
+  record(kind: EntryKind, value: number, pieces: number, payload: number): void {
+    const { core } = this;
+    const bytes = entryBytes(this.log, kind, pieces, payload);
+    this.#charge(kind, payload);
+    this.#target()!.record(this.#event(kind, value, bytes), core.now);
+  }
+
+  /**
+   * Something leaves the guest; `release` is called when it may leave the host. `Told`: it leaves
+   * with what has been sent before.
+   */
+  output(kind: EntryKind, release: (now: Cycles) => void): void {
+    const since = this.core.now;
+    this.#charge(kind, 0);
+    const event = this.#event(kind, 0, entryBytes(this.log, kind, 1, 0));
+    this.#target()!.output(event, since, (now) => {
+      this.held = Math.max(0, now - since);
+      release(now);
+    });
+  }
+
+  /** The exit that lets the log see a clock read. */
+  exitForClock(): void {
+    const { hypervisor, vcpu, core } = this;
+    hypervisor.world.exit(vcpu, core, ExitReason.Ioio);
+    hypervisor.world.resume(vcpu, core, ExitReason.Ioio);
+  }
+
+  get core() {
+    return this.hypervisor.machine.cores[this.vcpu.pcpu]!;
+  }
+
+  /** How long the vCPU has executed: what it is to replay, too. */
+  get executed(): Cycles {
+    const { core, vcpu } = this;
+    return vcpu.statesAt(Math.max(core.now, vcpu.since))[0]!;
+  }
+
+  #event(kind: EntryKind, value: number, bytes: number): Recorded {
+    return { point: this.vcpu.guest.steps, kind, value, bytes, stamp: this.executed };
+  }
+
+  /** What follows from earlier entries is no entry of a real log, and costs nothing. */
+  #charge(kind: EntryKind, payload: number): void {
+    if (kind === EntryKind.Told) return;
+    const { entryCycles, bytesPerCycle } = this.log;
+    // Data takes another way through a buffer of the monitor's, from which the guest gets it.
+    const copies = Math.ceil((2 * payload) / bytesPerCycle);
+    this.core.charge(Leaf.FtLog, entryCycles + copies);
+  }
+}
