@@ -5,7 +5,9 @@ import type { RunResult } from '../stats/result.ts';
 /** The columns of the tables of a run, in the order in which they are written. */
 
 /** Leaves of the ledger in wide tables: VMs have no idle time. */
-export const wideLeaves: readonly string[] = leafColumns.filter((leaf) => leaf !== 'idle');
+export const wideLeaves: readonly string[] = leafColumns.filter(
+  (leaf) => leaf !== 'idle' && leaf !== 'off',
+);
 
 /** Column of a ledger leaf in a wide table: `walk.guest` -> `ledger_walk_guest_cycles`. */
 export function leafColumn(leaf: string): string {
@@ -25,19 +27,6 @@ const vmColumns = (metrics: readonly MetricName[]): string[] => [
   ...metrics,
   ...wideLeaves.map(leafColumn),
 ];
-
-type RunColumns = Record<keyof typeof runColumns, readonly string[]>;
-
-/** Of a run: with the rare metrics that it reports, and the host of each row if it has several. */
-export function columnsFor(result: Pick<RunResult, 'vms' | 'hosts'>): RunColumns {
-  const columns = { ...runColumns, 'vms.csv': vmColumns(metricsOf(result)) };
-  if (!result.hosts) return columns;
-  const several = Object.entries(columns).map(([file, names]) => [
-    file,
-    file === 'dictionary.csv' || file === 'migration.csv' ? names : withHost(names),
-  ]);
-  return Object.fromEntries(several) as RunColumns;
-}
 
 export const runColumns = {
   'metrics.csv': ['run', 'scope', 'id', 'metric', 'unit', 'value'],
@@ -61,8 +50,20 @@ export const runColumns = {
   'dictionary.csv': ['column', 'file', 'unit', 'definition'],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
 
-/** Of a run on several hosts: each row says on which. */
-export const withHost = (columns: readonly string[]): readonly string[] => ['host', ...columns];
+export type RunTableFile = keyof typeof runColumns;
+
+/** Of a run: with the rare metrics that it reports and, on several hosts, the host of each row. */
+export function columnsFor(
+  result: Pick<RunResult, 'hosts' | 'vms'>,
+): Record<RunTableFile, readonly string[]> {
+  const columns = { ...runColumns, 'vms.csv': vmColumns(metricsOf(result)) };
+  if (!result.hosts) return columns;
+  const withHost = (file: string, names: readonly string[]) =>
+    file === 'dictionary.csv' || file === 'migration.csv' ? names : ['host', ...names];
+  return Object.fromEntries(
+    Object.entries(columns).map(([file, names]) => [file, withHost(file, names)]),
+  ) as Record<RunTableFile, readonly string[]>;
+}
 
 export const compareColumns = [
   'vm',

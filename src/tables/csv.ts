@@ -1,7 +1,7 @@
 import { stringify } from 'csv-stringify/sync';
 import { metricDictionary } from '../stats/metrics.ts';
 import type { OfHost, RunResult } from '../stats/result.ts';
-import { columnsFor, metricsOf, runColumns, wideLeaves } from './columns.ts';
+import { columnsFor, metricsOf, type RunTableFile, runColumns, wideLeaves } from './columns.ts';
 import { runDictionary } from './dictionary.ts';
 
 /**
@@ -39,12 +39,16 @@ export function* csv(
 /** A table of a run. Its first column is the host of each row, where there are several. */
 function table<R extends OfHost>(
   result: RunResult,
-  name: keyof typeof runColumns,
+  file: RunTableFile,
   rows: readonly R[],
   cells: (row: R) => readonly Cell[],
 ): Iterable<string> {
-  const cellsOf = result.hosts ? (row: R) => [row.host, ...cells(row)] : cells;
-  return csv(columnsFor(result)[name], rows.map(cellsOf));
+  const columns = columnsFor(result)[file];
+  if (!result.hosts) return csv(columns, rows.map(cells));
+  return csv(
+    columns,
+    rows.map((row) => [row.host, ...cells(row)]),
+  );
 }
 
 /** `run`: what to call the run in rows that may be put together with those of others. */

@@ -127,6 +127,14 @@ export class Recorder extends Wrapped implements Guest {
     return this.#guest.root;
   }
 
+  get steps(): number {
+    return this.#guest.steps;
+  }
+
+  stopAt(steps: number): void {
+    this.#guest.stopAt(steps);
+  }
+
   grantReferences(references: number): void {
     this.#guest.grantReferences(references);
   }
@@ -192,6 +200,14 @@ export class Replayer extends Wrapped implements Guest {
 
   get root(): number {
     return this.#guest.root;
+  }
+
+  get steps(): number {
+    return this.#guest.steps;
+  }
+
+  stopAt(steps: number): void {
+    this.#guest.stopAt(steps);
   }
 
   grantReferences(): void {}
