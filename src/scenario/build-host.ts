@@ -29,7 +29,7 @@ export interface Site {
 
 /** A host with the VMs that are on it; it has no scheduler yet. */
 export function buildHost(site: Site, plan: HostPlan, index: number, firstPcpu: number): Host {
-  const { engine, groups, observer, scenario, vcpus, vms } = site;
+  const { engine, observer, scenario, vcpus, vms } = site;
   const { hypervisor: hv } = scenario;
   const { asids, flushByAsid, erratum170 } = plan.cpu.svm;
   const machine = buildHardware(site, plan);
@@ -56,9 +56,6 @@ export function buildHost(site: Site, plan: HostPlan, index: number, firstPcpu: 
       upFront: hv.backing === 'up-front',
       observer: onHost(observer, firstPcpu),
     });
-    for (const vm of residents) {
-      hypervisor.mmuOf[vm.id] = mmuModes.create(groups[vm.id]!.mmu, hypervisor.mmuDeps(vm));
-    }
     return { name: plan.name, index, machine, hypervisor, alive: true };
   } catch (error) {
     machine.dispose();
