@@ -47,7 +47,7 @@ const whole = (result: RunResult, i = 0) =>
   result.migrations!.filter(({ round }) => round === undefined)[i]!;
 
 const POLICIES: readonly Overrides[] = [
-  { kind: 'xen-3' },
+  { kind: 'xen-3', rounds: 4 },
   { kind: 'qemu-0.12', rate: 800, tick: '2ms', downtime: '2ms' },
   { kind: 'vmotion-4', goal: '2ms' },
   { kind: 'vmotion-5', goal: '1ms' },
@@ -78,3 +78,79 @@ describe.each([{ kind: 'nested' }, { kind: 'nested', pageSize: '2MiB' }, { kind:
     });
   },
 );
+
+describe('a migration', () => {
+  const mmu = { kind: 'nested' };
+  const xen = { kind: 'xen-3', rounds: 4 };
+
+  it('balances its bytes, and stands still for at least what its last round takes', async () => {
+    const result = await run(two(mmu, [move({ ...xen, rounds: 3 })]));
+    const rounds = result.migrations!.filter(({ round }) => round !== undefined);
+    const row = whole(result);
+    const sum = (pick: (one: (typeof rounds)[number]) => number) =>
+      rounds.reduce((total, one) => total + pick(one), 0);
+    // Xen: 4096 bytes and 8 of header for each page, empty ones too; and the state.
+    expect(row.bytes).toBe(sum(({ bytes }) => bytes));
+    expect(row.bytes).toBe(row.pages * (4096 + 8) + 12288);
+    expect(row.cycles).toBeGreaterThanOrEqual(sum(({ cycles }) => cycles));
+    const last = rounds.at(-1)!;
+    const wire = ((last.pages * 4096 * 8) / 10e9) * result.mhz * 1e6;
+    expect(last.downtimeCycles).toBe(row.downtimeCycles);
+    expect(row.downtimeCycles).toBeGreaterThan(wire);
+    // The hot pages, at least: each is stored to many times in a round.
+    expect(last.pages).toBeGreaterThanOrEqual(64);
+    const paused = metric(result, 'paused_cycles', 'vm-0');
+    expect(Math.abs(paused - row.downtimeCycles)).toBeLessThan(20_000);
+  });
+
+  it('is the same twice, and can go there and back', async () => {
+    const quick = { kind: 'vmotion-5', goal: '2ms' };
+    const events = [move(quick, { at: '1ms' }), move(quick, { at: '20ms', to: 'a' })];
+    const [once, twice] = [await run(two(mmu, events)), await run(two(mmu, events))];
+    expect(once).toEqual(twice);
+    expect([whole(once).outcome, whole(once, 1).outcome]).toEqual(['moved', 'moved']);
+    expect([whole(once, 1).from, whole(once, 1).to]).toEqual(['b', 'a']);
+    expect(executed(once, 'vm-0')).toEqual(executed(await run(two(mmu, [])), 'vm-0'));
+  });
+
+  it('is undone by a cut of its link, and one without a link does not begin', async () => {
+    const cut = { at: '4ms', kind: 'cut', link: 'wire' };
+    const result = await run(two(mmu, [move(xen), cut]));
+    const row = whole(result);
+    expect([row.outcome, row.why]).toEqual(['aborted', 'the link wire was cut']);
+    expect(row.cycles).toBe(2 * 2200 * 1000);
+    expect(executed(result, 'vm-0')).toEqual(executed(await run(two(mmu, [])), 'vm-0'));
+    const onB = result.ledger.filter(({ host, vm }) => host === 'b' && vm === 'vm-0');
+    expect(onB).toEqual([]);
+  });
+
+  it('that never ends is unfinished at the end of the run', async () => {
+    const policy = { kind: 'qemu-0.12', rate: 1, tick: '1ms', downtime: '1us' };
+    const result = await run(two(mmu, [move(policy)]));
+    expect(whole(result)).toMatchObject({ outcome: 'unfinished', downtimeCycles: 0 });
+    expect(result.migrations!.length).toBeGreaterThan(10);
+  });
+
+  it('brings the clients of a server along: requests wait for the switch and are served', async () => {
+    const server = {
+      ...{ kind: 'synthetic', hz: 250 },
+      regions: [
+        { name: 'text', kind: 'code', size: '64KiB', share: 1 },
+        { name: 'heap', kind: 'anon', size: '256KiB', share: 1, stores: 0.4 },
+      ],
+      requests: { arrivals: { kind: 'open', rate: '2000/s' }, instructions: 100_000 },
+    };
+    const result = await run(
+      two(mmu, [move({ kind: 'vmotion-5', goal: '2ms' })], {
+        ...{ duration: '30ms', warmup: '1ms' },
+        vms: [{ name: 'vm', host: 'a', memory: '16MiB', workload: server }],
+      }),
+    );
+    const row = whole(result);
+    expect(row.outcome).toBe('moved');
+    const { latency_max_ns, requests, requests_unfinished } = result.vms[0]!.metrics;
+    expect(requests).toBeGreaterThan(40);
+    expect(requests_unfinished).toBeLessThan(10);
+    expect(latency_max_ns).toBeGreaterThan((row.downtimeCycles / 2200) * 1000 * 0.5);
+  });
+});

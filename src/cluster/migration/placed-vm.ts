@@ -85,10 +85,7 @@ export class PlacedVm implements MovingVm {
   store(gfn: number): void {
     const { pageBytes, vm } = this.#member;
     if (this.#moved) {
-      const { missed } = vm;
-      vm.missed = undefined;
-      this.#to.hypervisor.mmuOf[vm.id]!.populate(gfn);
-      vm.missed = missed;
+      if (vm.p2m[gfn] === 0) vm.p2m[gfn] = this.#to.machine.memory.take(vm.home, vm.id);
       return;
     }
     const { hypervisor, machine } = this.#to;
