@@ -41,3 +41,17 @@ export function back(
 export function backAll(vm: Vm, memory: HostMemory, pageBytes: number): void {
   for (let gfn = 0; gfn < vm.memoryPages; gfn++) back(vm, memory, gfn, pageBytes);
 }
+
+/** Gives all that backs a VM back to the host, pieces that lie together as such. */
+export function giveBack(p2m: Int32Array, memory: HostMemory): void {
+  for (let gfn = 0; gfn < p2m.length; ) {
+    let count = 1;
+    const frame = p2m[gfn]!;
+    if (frame !== 0) {
+      while (gfn + count < p2m.length && p2m[gfn + count] === frame + count) count++;
+      memory.giveRange(frame, count);
+    }
+    gfn += count;
+  }
+  p2m.fill(0);
+}
