@@ -74,13 +74,8 @@ const KEPT: Readonly<Record<string, string>> = {
   'Leaf.ShootdownHypervisor': SEVERAL_VCPUS,
   'Leaf.HostFt': REQUESTS,
   'Mmu.writeProtect': REQUESTS,
-  'Mmu.startLog': REQUESTS,
-  'Mmu.takeLog': REQUESTS,
-  'Mmu.stopLog': REQUESTS,
-  'Mmu.logCycles': REQUESTS,
   'Guest.stopAt': REQUESTS,
   'MmuDeps.requests': REQUESTS,
-  'VcpuRequests.ask': REQUESTS,
 };
 const kept = (prefix: string) =>
   Object.keys(KEPT)

@@ -43,22 +43,22 @@ export class PlacedVm implements MovingVm {
   }
 
   startLog(forgotten: (now: Cycles) => void): void {
-    this.#mmu.startLog!();
+    this.#mmu.startLog?.();
     this.#forget(forgotten);
   }
 
   isLogged(gfn: number): boolean {
-    return this.#mmu.isLogged!(gfn);
+    return this.#mmu.isLogged?.(gfn) ?? false;
   }
 
   takeLog(out: Int32Array, forgotten: (now: Cycles) => void): number {
-    const count = this.#mmu.takeLog!(out);
+    const count = this.#mmu.takeLog?.(out) ?? 0;
     this.#forget(forgotten);
     return count;
   }
 
   stopLog(): void {
-    if (!this.#moved) this.#mmu.stopLog!();
+    if (!this.#moved) this.#mmu.stopLog?.();
   }
 
   /** A vCPU that does not run forgets before it enters. */
@@ -93,6 +93,12 @@ export class PlacedVm implements MovingVm {
     const bytes = hypervisor.upFront ? 4096 : pageBytes;
     const { id, memoryPages } = vm;
     back({ id, memoryPages, home: this.#home, p2m: this.#backing }, machine.memory, gfn, bytes);
+  }
+
+  drop(gfn: number): void {
+    const frame = this.#backing[gfn]!;
+    if (frame !== 0) this.#to.machine.memory.give(frame);
+    this.#backing[gfn] = 0;
   }
 
   get #home(): number {

@@ -59,6 +59,7 @@ export class PostCopy {
       if (missing ? !missing.has(gfn) : vm.isEmpty(gfn)) continue;
       this.#unsent.add(gfn);
       this.#absent.add(gfn);
+      vm.drop(gfn);
     }
   }
 

@@ -6,8 +6,8 @@ export type Backed = Pick<Vm, 'id' | 'home' | 'memoryPages' | 'p2m' | 'missed'>;
 
 /**
  * Backs the 4 KiB, 2 MiB or 1 GiB block around `gfn` with host memory, in one piece if possible:
- * the block must lie inside the VM, and no part of it may be backed yet. Returns the page shift of
- * what was allocated (12, 21 or 30), or 0 when `gfn` was already backed.
+ * the block must lie inside the VM, and no part of it be backed yet. Returns the page shift of what
+ * was allocated (12, 21 or 30), or 0 when `gfn` was already backed.
  */
 export function back(
   vm: Backed,
@@ -29,6 +29,8 @@ export function back(
     if (pageBytes < 2 ** shift) continue;
     const first = gfn & ~(pages - 1);
     if (first + pages > vm.memoryPages || vm.p2m[first] !== 0) continue;
+    // After a post-copy migration, single pages of a block may be backed.
+    if (vm.p2m.subarray(first, first + pages).some((frame) => frame !== 0)) continue;
     const frame = memory.takeRange(vm.home, vm.id, pages, pages);
     for (let i = 0; i < pages; i++) vm.p2m[first + i] = frame + i;
     return shift;
