@@ -124,6 +124,21 @@ describe('a migration', () => {
     expect(onB).toEqual([]);
   });
 
+  it('is undone by the loss of its target, and lost with its source', async () => {
+    const at = (host: string) => ({ at: '4ms', kind: 'fail', host });
+    const vm = (name: string, host: string) => ({ name, host, memory: '16MiB', workload: WRITER });
+    const vms = [vm('vm', 'a'), vm('other', 'b')];
+    const short = { duration: '12ms', warmup: '1ms', vms };
+    const still = await run(two(mmu, [at('b')], short));
+    const aborted = await run(two(mmu, [move(xen), at('b')], short));
+    expect(whole(aborted)).toMatchObject({ outcome: 'aborted', why: 'b failed' });
+    const slowed = executed(aborted, 'vm-0')[0]! / executed(still, 'vm-0')[0]!;
+    expect(slowed).toBeGreaterThan(0.8);
+    const lost = await run(two(mmu, [move(xen), at('a')], short));
+    expect(whole(lost)).toMatchObject({ outcome: 'lost', why: 'a failed', downtimeCycles: 0 });
+    expect(executed(lost, 'vm-0')[0]).toBeLessThan(executed(still, 'vm-0')[0]! / 2);
+  });
+
   it('that never ends is unfinished at the end of the run', async () => {
     const policy = { kind: 'qemu-0.12', rate: 1, tick: '1ms', downtime: '1us' };
     const result = await run(two(mmu, [move(policy)]));
