@@ -84,6 +84,8 @@ export class Hypervisor implements PcpuHost {
   readonly pcpus: readonly Pcpu[];
   /** What the scheduler may see and ask for. */
   readonly dispatch: Dispatch;
+  /** Memory of a new VM is backed at once, not when it is touched. */
+  readonly upFront: boolean;
   scheduler!: Scheduler;
   /** By number of the VM, of those that are resident. */
   readonly mmuOf: Mmu[] = [];
@@ -94,7 +96,6 @@ export class Hypervisor implements PcpuHost {
   closing = false;
   /** Called when a VM has finished its work; the run may end with the last one. */
   onVmDone: (vm: Vm) => void = () => {};
-  readonly #upFront: boolean;
   readonly #slice: EventKind;
 
   constructor(options: HypervisorOptions) {
@@ -108,7 +109,7 @@ export class Hypervisor implements PcpuHost {
     this.vms = vms;
     this.vcpus = vcpus;
     this.observer = observer;
-    this.#upFront = options.upFront;
+    this.upFront = options.upFront;
     this.ledger = new Ledger(machine.cores, vms.length);
     this.requests = new VcpuRequests({
       engine,
@@ -160,7 +161,7 @@ export class Hypervisor implements PcpuHost {
     return {
       ...{ vm, world, requests, costs, memory, processor, tables, observer },
       hostVm: HOST_OWNER,
-      upFront: this.#upFront,
+      upFront: this.upFront,
       every: (period, task) => engine.every(period, Phase.Deliver, task),
     };
   }

@@ -114,6 +114,11 @@ export class Vm {
   readonly nodeOfFrame: Int32Array;
   /** The one host whose scheduler has it. */
   host: VmHost;
+  /**
+   * Some of its memory is still on another host: called when a guest frame is backed on this one
+   * because it is touched. Undefined: all of it is here.
+   */
+  missed?: ((gfn: number) => void) | undefined;
   /** Of the packets that the network has brought. */
   receivedBytes = 0;
   /** NUMA node its memory comes from first. */

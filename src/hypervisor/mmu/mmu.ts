@@ -57,6 +57,8 @@ export interface Mmu extends FaultPort {
    * has room for all frames of the VM. They are noted no longer, and protected again.
    */
   takeLog?(out: Int32Array): number;
+  /** Whether a frame has been noted since the log was last taken. Changes nothing. */
+  isLogged?(gfn: number): boolean;
   /**
    * Ends the log. What it has protected stays so until it is next stored to, which is then a fault
    * like any other.
