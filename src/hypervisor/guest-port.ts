@@ -65,6 +65,14 @@ export interface RequestSource {
   finish(arrival: Cycles, now: Cycles): void;
 }
 
+/** Requests from outside. Declared here, implemented in guest/. */
+export interface RequestSource {
+  /** The oldest request that nobody serves yet, by its arrival time; NaN = there is none. */
+  take(): Cycles;
+  /** The request that arrived at `arrival` has been answered at `now`. */
+  finish(arrival: Cycles, now: Cycles): void;
+}
+
 /**
  * A vCPU as the guest kernel uses it: privileged operations, priced by how the VM is virtualized.
  * Whatever a guest learns that its own instructions do not decide it learns from here: what these
