@@ -1,3 +1,4 @@
+import { ModelError } from '../base/errors.ts';
 import type { Cycles } from '../base/ids.ts';
 import { type EventHandle, EventQueue, Phase } from './event-queue.ts';
 
@@ -52,10 +53,18 @@ export class Engine {
     return this.#handlers.length - 1;
   }
 
-  /** Schedules an event. An event in the past of the queue happens as soon as possible. */
+  /** Schedules an event, not before `now`. Throws ModelError if it is: see `scheduleSoon`. */
   schedule(at: Cycles, kind: EventKind, target: number): EventHandle {
+    if (!(at >= this.now)) {
+      throw new ModelError(`an event at cycle ${at} would lie before the last one, at ${this.now}`);
+    }
     if (at < this.horizon) this.horizon = at;
-    return this.queue.push(at < this.now ? this.now : at, this.#phases[kind]!, kind, target);
+    return this.queue.push(at, this.#phases[kind]!, kind, target);
+  }
+
+  /** As `schedule`; an event whose time has passed happens as soon as possible. */
+  scheduleSoon(at: Cycles, kind: EventKind, target: number): EventHandle {
+    return this.schedule(Math.max(at, this.now), kind, target);
   }
 
   /** Local time of whatever is acting: the runner that advances, or the event being handled. */

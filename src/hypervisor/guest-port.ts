@@ -100,8 +100,6 @@ export interface GuestCpu {
   dropTranslations(vpn: number, pages: number): void;
   /** Drops one page of the current address space. */
   invlpg(vpn: number): void;
-  /** CR4.PGE off and on: drops everything, global pages included. */
-  flushGlobal(): void;
   /**
    * Stores a page-table entry: `slot` names it, the kernel's direct map of its frame is written.
    */

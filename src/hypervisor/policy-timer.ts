@@ -17,7 +17,7 @@ export function policyTimer(engine: Engine, task: (now: Cycles) => void): Policy
     disarm,
     arm: (at) => {
       disarm();
-      handle = engine.schedule(Math.ceil(at), kind, 0);
+      handle = engine.scheduleSoon(Math.ceil(at), kind, 0);
     },
   };
 }

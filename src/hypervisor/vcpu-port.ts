@@ -74,10 +74,6 @@ export class VcpuPort implements GuestCpu {
     this.#mmu.onInvlpg(this.vcpu, this.core, vpn);
   }
 
-  flushGlobal(): void {
-    this.#mmu.onGlobalFlush(this.vcpu, this.core);
-  }
-
   storePte(slot: number, entry: number): void {
     this.vcpu.vm.counters.guest_pte_writes++;
     this.#mmu.storePte(this.vcpu, this.core, slot, entry);

@@ -52,10 +52,15 @@ export const softCounters = [
   'requests_arrived',
   'work',
 ] as const satisfies readonly MetricName[];
-export type SoftCounters = Record<(typeof softCounters)[number], number>;
+/** More of them, which a run reports only when there were any. */
+export const rareCounters = ['dirty_log_faults'] as const satisfies readonly MetricName[];
+export type SoftCounters = Record<
+  (typeof softCounters)[number] | (typeof rareCounters)[number],
+  number
+>;
 
 export const zeroCounters = (): SoftCounters =>
-  Object.fromEntries(softCounters.map((name) => [name, 0])) as SoftCounters;
+  Object.fromEntries([...softCounters, ...rareCounters].map((name) => [name, 0])) as SoftCounters;
 
 /** A virtual machine: memory, weight, counters. Its processors are `vcpus`. */
 export class Vm {

@@ -24,11 +24,7 @@ export interface WorldSwitchDeps {
 }
 
 /** Exits with which decode assists report the operand. */
-const OPERAND_REPORTED: ReadonlySet<ExitReason> = new Set([
-  ExitReason.Cr3Write,
-  ExitReason.Cr4Write,
-  ExitReason.Invlpg,
-]);
+const OPERAND_REPORTED: ReadonlySet<ExitReason> = new Set([ExitReason.Cr3Write, ExitReason.Invlpg]);
 
 /**
  * From the guest to the hypervisor and back: #VMEXIT, what a handler does, VMRUN with the tag that

@@ -1,6 +1,6 @@
 import { LEAVES } from '../stats/leaves.ts';
 import { HOT_COUNTERS } from './counters.ts';
-import { ARRAYS, WAYS } from './entries.ts';
+import { ARRAYS, MEMOS } from './entries.ts';
 import type { Arena } from './heap.ts';
 import type { Processor } from './processor.ts';
 import { tlbNeeds } from './tlb-build.ts';
@@ -13,7 +13,7 @@ export interface CoreArenas {
   readonly words: Arena;
   readonly entries: Arena;
   readonly arrays: Arena;
-  readonly ways: Arena;
+  readonly memos: Arena;
 }
 
 /** What a core needs of each space, without its cache tags. */
@@ -32,6 +32,6 @@ export function coreNeeds(
     words: parts.reduce((sum, { words }) => sum + words, 0),
     entries: parts.reduce((sum, { entries }) => sum + entries, 0),
     arrays: ARRAYS + 4,
-    ways: 2 * WAYS,
+    memos: 2 * MEMOS,
   };
 }

@@ -22,6 +22,10 @@ export class CoreCaches {
   readonly dataOn: number;
   readonly lineState: Int32Array;
   readonly frameOwner: Uint16Array;
+  /**
+   * Why the line that `access` (caches.ts) brought in last was missing from the L2: valid if it
+   * was, until the next call.
+   */
   lineCause = 0;
 
   constructor(state: MachineState, at: { l2Tags: number; l3Tags: number; dramByNode: Int32Array }) {

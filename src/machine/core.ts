@@ -98,15 +98,13 @@ export class Core {
   retired = 0;
 
   // TLBs (see tlb.ts).
-  /** Number of the first array; level * 6 + side * 3 + size further on is another. */
+  /** First of its arrays (see `firstArray`). */
   readonly arrays: number;
   readonly tlbShift: number;
   readonly tlb: CoreTlbs;
-  /**
-   * Which misses may be usual ones (usual-misses.ts): 0 = none, 1 = all, 2 = those that hit the L2.
-   */
-  usual = 0;
-  readonly #mayBeUsual: number;
+  /** Which misses fast-misses.ts may handle: 0 = none, 1 = all, 2 = those that hit the L2. */
+  fastMisses = 0;
+  readonly #fastMisses: number;
   /** Flushes of all or many translations so far. */
   flushes = 0;
 
@@ -150,7 +148,7 @@ export class Core {
     // Steps that take account of single leaves, entries or lines are in the general path.
     const counted = freeLeaves !== undefined || this.evictions.tlb !== 0;
     const stepwise = counted || this.walker.pwcNestedLeaves !== 0;
-    this.#mayBeUsual = this.tlb.mayBeUsual ? (stepwise ? 2 : 1) : 0;
+    this.#fastMisses = this.tlb.suitFastMisses ? (stepwise ? 2 : 1) : 0;
   }
 
   get now(): number {
@@ -216,6 +214,6 @@ export class Core {
     this.exposedQ8 = context.exposedQ8;
     this.port = context.port;
     this.asid = asid | (context.space << 16);
-    this.usual = this.#mayBeUsual;
+    this.fastMisses = this.#fastMisses;
   }
 }

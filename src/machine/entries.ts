@@ -39,6 +39,11 @@ export const SEQ = words();
 export const NEXT = words();
 export const PREV = words();
 export const HOME = words();
+/** The same words of a set that is a row: its entries, most recent first. */
+export const ROW0 = NEXT;
+export const ROW1 = PREV;
+export const ROW2 = HOME;
+export const ROW3 = CHAIN;
 /** When an entry of a walk cache was last used. */
 export const USED = words();
 
@@ -47,15 +52,32 @@ export const entrySpace = new Space('entries of TLBs and walk caches', [
 ]);
 
 /** Levels in `FLAGS`, above the bits of the page-table entry. */
-export const IN_L1 = 1 << 7;
+const L1 = 1 << 7;
+export const IN_L1 = L1;
 export const IN_L2 = 1 << 8;
 export const OWNER_SHIFT = 9;
 
-// TLB arrays of all cores: the first of a core, plus level * 6 + side * 3 + size.
+// TLB arrays of all cores. One of a core is for a level, a side and a page size.
+
+const APART = 6;
+/** The array of the L2 comes this much after that of the L1 for the same side and page size. */
+export const SECOND_LEVEL = APART;
+/** Arrays of a core. */
+export const ARRAYS = 12;
+
+/** The first array (L1, 4K) of a side, among those of a core that begin with `arrays`. */
+export const firstArray = (arrays: number, side: number): number =>
+  (arrays + Math.imul(side | 0, 3)) | 0;
+
+/**
+ * The array of `level` (IN_L1, IN_L2) for pages of `size` (0 = 4K) of the side that begins there.
+ */
+export const arrayOf = (first: number, level: number, size: number): number =>
+  (first + (level === L1 ? 0 : APART) + size) | 0;
 
 const of = arrays(1 << 16, 8);
 
-/** First set, and their number less one. */
+/** First set (0 = there is no such array), and their number less one. */
 export const SETS = of();
 export const SET_MASK = of();
 /** 1 = the sets are rows, 0 = lists. */
@@ -75,39 +97,37 @@ export const LARGE = of();
 export const arraySpace = new Space('TLB arrays', [
   ...[SETS, SET_MASK, IN_ROWS, LINK, RESIDENT, HEADS, FREE, LARGE],
 ]);
-/** Arrays of a core. */
-export const ARRAYS = 12;
 
-// Paths of walks through the three upper tables, some for each core (see ways.ts).
+// Memos: paths of walks through the three upper tables, some for each core (see walk-memo.ts).
 
-const way = arrays(1 << 16, 20);
+const memo = arrays(1 << 16, 20);
 
 /** Whose path: number of the 2 MiB region, root of the tables (0 = none), ASID. */
-export const WAY_REGION = way();
-export const WAY_ROOT = way();
-export const WAY_TAG = way();
+export const MEMO_REGION = memo();
+export const MEMO_ROOT = memo();
+export const MEMO_TAG = memo();
 /** Version of the page tables, and of the core's walk caches, when the path was last checked. */
-export const WAY_TABLES = way();
-export const WAY_CACHES = way();
+export const MEMO_TABLES = memo();
+export const MEMO_CACHES = memo();
 /** Where it leads: the last table, and the host frame of that. */
-export const WAY_NODE = way();
-export const WAY_FRAME = way();
+export const MEMO_NODE = memo();
+export const MEMO_FRAME = memo();
 /**
  * Slots of the three entries from the root on, what they say, and which entries of the page-walk
  * cache hold them.
  */
-export const WAY_SLOT = [way(), way(), way()] as const;
-export const WAY_ENTRY = [way(), way(), way()] as const;
-export const WAY_HELD = [way(), way(), way()] as const;
+export const MEMO_SLOT = [memo(), memo(), memo()] as const;
+export const MEMO_ENTRY = [memo(), memo(), memo()] as const;
+export const MEMO_HELD = [memo(), memo(), memo()] as const;
 /**
  * Entries of the nested TLB that hold the frames of the four tables, from the root on; 0 where
  * guest frames are not walked.
  */
-export const WAY_UNDER = [way(), way(), way(), way()] as const;
+export const MEMO_UNDER = [memo(), memo(), memo(), memo()] as const;
 
-export const waySpace = new Space('ways through page tables', [
-  ...[WAY_REGION, WAY_ROOT, WAY_TAG, WAY_TABLES, WAY_CACHES, WAY_NODE, WAY_FRAME],
-  ...[...WAY_SLOT, ...WAY_ENTRY, ...WAY_HELD, ...WAY_UNDER],
+export const memoSpace = new Space('remembered walks', [
+  ...[MEMO_REGION, MEMO_ROOT, MEMO_TAG, MEMO_TABLES, MEMO_CACHES, MEMO_NODE, MEMO_FRAME],
+  ...[...MEMO_SLOT, ...MEMO_ENTRY, ...MEMO_HELD, ...MEMO_UNDER],
 ]);
-/** Paths of a core through one kind of tables, a power of two. */
-export const WAYS = 64;
+/** Memos of a core for one kind of tables, a power of two. */
+export const MEMOS = 64;

@@ -1,6 +1,16 @@
 import type { Cause } from '../stats/leaves.ts';
 import { type Core, SIDE_I } from './core.ts';
-import { ARRAYS, FLAGS, KEY, LARGE, RESIDENT, SLOT, TAG } from './entries.ts';
+import {
+  ARRAYS,
+  FLAGS,
+  firstArray,
+  KEY,
+  LARGE,
+  RESIDENT,
+  SECOND_LEVEL,
+  SLOT,
+  TAG,
+} from './entries.ts';
 import { find } from './hash.ts';
 import { Pte } from './page-tables.ts';
 import { drop } from './tlb.ts';
@@ -20,8 +30,8 @@ const TAG_MASK = ASID_MASK << 2;
  * How many entries of a page size the TLBs of a side hold; one held by both levels counts twice.
  */
 function held(core: Core, side: number, size: number): number {
-  const first = core.arrays + side * 3 + size;
-  return RESIDENT[first]! + RESIDENT[first + 6]!;
+  const a = firstArray(core.arrays, side) + size;
+  return RESIDENT[a]! + RESIDENT[a + SECOND_LEVEL]!;
 }
 
 const holdsAny = (core: Core, side: number): boolean =>

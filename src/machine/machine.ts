@@ -1,6 +1,6 @@
 import { Core } from './core.ts';
 import { coreNeeds } from './core-arenas.ts';
-import { arraySpace, entrySpace, waySpace } from './entries.ts';
+import { arraySpace, entrySpace, memoSpace } from './entries.ts';
 import { Evictions } from './evictions.ts';
 import { Arena, heapSpace, type Space } from './heap.ts';
 import { HOST_OWNER, HostMemory } from './host-memory.ts';
@@ -96,7 +96,7 @@ export function buildMachine(options: MachineOptions): Machine {
       words: arena,
       entries: arenaOf(entrySpace, coreCount * needs.entries),
       arrays: arenaOf(arraySpace, coreCount * needs.arrays),
-      ways: arenaOf(waySpace, coreCount * needs.ways),
+      memos: arenaOf(memoSpace, coreCount * needs.memos),
     };
     const tables = new PageTables(options.tableNodes);
     const memory = new HostMemory(options.memoryBytes, nodeCount, options.dataLines);

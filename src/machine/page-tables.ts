@@ -44,7 +44,7 @@ export class PageTables {
   onReuse: (node: number) => void = () => {};
   /**
    * Incremented by every `set`, the only function that writes upper entries: an int32 that wraps
-   * around (see ways.ts).
+   * around (see walk-memo.ts).
    */
   version = 0;
   readonly #free: number[] = [];

@@ -6,6 +6,7 @@ import {
   CHAIN as CHAIN_,
   FLAGS as FLAGS_,
   FRAME as FRAME_,
+  firstArray as firstArray_,
   HEADS as HEADS_,
   HOME as HOME_,
   IN_L1 as IN_L1_,
@@ -14,6 +15,7 @@ import {
   PREV as PREV_,
   TAG as TAG_,
 } from './entries.ts';
+import { promote as promote_, walkAndReplace as walkAndReplace_ } from './fast-misses.ts';
 import { find as find_ } from './hash.ts';
 import { heap } from './heap.ts';
 import {
@@ -26,7 +28,6 @@ import {
 import { STORE_OK as STORE_OK_ } from './page-tables.ts';
 import { touch as touch_ } from './tlb.ts';
 import { translate as translate_ } from './translate.ts';
-import { raise as raise_, walkAndReplace as walkAndReplace_ } from './usual-misses.ts';
 
 /**
  * HOT. The loop that executes visits. A hit in the L1 TLB is handled here, in one pass over locals;
@@ -39,6 +40,7 @@ const Leaf = Leaf_;
 const CHAIN = CHAIN_;
 const FLAGS = FLAGS_;
 const find = find_;
+const firstArray = firstArray_;
 const FRAME = FRAME_;
 const HOME = HOME_;
 const IN_L1 = IN_L1_;
@@ -58,7 +60,7 @@ const SIDE_I = SIDE_I_;
 const K = K_;
 const STORE_OK = STORE_OK_;
 const translate = translate_;
-const raise = raise_;
+const promote = promote_;
 const walkAndReplace = walkAndReplace_;
 const GOLDEN = 0x9e3779b1 | 0;
 
@@ -123,8 +125,8 @@ export function runBlock(core: Core, limit: number): Stop {
   const itemOps = ITEM_OP;
   const itemInstructions = ITEM_INSTRUCTIONS;
   // Both sides have as many hash heads, so that no branch depends on the side.
-  const heads = headsOf[core.arrays + SIDE_D * 3]!;
-  const apart = (headsOf[core.arrays + SIDE_I * 3]! - heads) | 0;
+  const heads = headsOf[firstArray(core.arrays, SIDE_D)]!;
+  const apart = (headsOf[firstArray(core.arrays, SIDE_I)]! - heads) | 0;
   const shift = core.tlbShift;
   const cpi = core.cpiQ8;
   const { dataOn } = core.caches;
@@ -200,27 +202,27 @@ export function runBlock(core: Core, limit: number): Stop {
       const side = op === FETCH ? SIDE_I : SIDE_D;
       // To the compiler, a call can return every type, and so could the variable that it is
       // assigned to.
-      const usual =
+      const fast =
         (entry !== 0
-          ? raise(core, side, entry, op >>> 1)
+          ? promote(core, side, entry, op >>> 1)
           : walkAndReplace(core, vpn, side, op >>> 1)) | 0;
-      let took = entry !== 0 ? core.tlb.l2HitCycles : core.walker.took;
-      if (usual !== 0) entry = usual;
+      let passed = entry !== 0 ? core.tlb.l2HitCycles : core.walker.totalCycles;
+      if (fast !== 0) entry = fast;
       else {
         const instructions = (itemInstructions[(p - 1) | 0]! - before) | 0;
         const time = (slow + cyclesOf(instructions, carry, cpi)) | 0;
         core.ahead = time;
         entry = translate(core, vpn, side, op >>> 1, entry) | 0;
-        took = (core.ahead - time) | 0;
+        passed = (core.ahead - time) | 0;
         tag = core.asid << 2;
         mix = Math.imul(tag, 0x85ebca6b | 0);
       }
-      slow = (slow + took) | 0;
+      slow = (slow + passed) | 0;
       if (entry === 0) {
         stop = FAULT;
         break;
       }
-      check = (check - Math.imul(took, perCycle)) | 0;
+      check = (check - Math.imul(passed, perCycle)) | 0;
       if (dataOn === 0) leaveAt = check;
       fetches = (fetches + ((op - 1) >>> 31)) | 0;
       p = (p + 1) | 0;
@@ -313,7 +315,7 @@ export function visitKernel(
   if (near) cut.begin(core);
   const side = op === FETCH ? SIDE_I : SIDE_D;
   const right = (op === STORE ? STORE_OK : 0) | IN_L1;
-  let entry = find(headsOf[core.arrays + side * 3]!, core.tlbShift, vpn, core.asid << 2);
+  let entry = find(headsOf[firstArray(core.arrays, side)]!, core.tlbShift, vpn, core.asid << 2);
   if (entry !== 0 && (flagsOf[entry]! & right) === right) touch(entry);
   else {
     entry = translate(core, vpn, side, op === STORE ? 1 : 0, entry);

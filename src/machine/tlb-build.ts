@@ -1,10 +1,13 @@
 import { Leaf } from '../stats/leaves.ts';
 import {
-  ARRAYS,
+  arrayOf,
   CHAIN,
   FREE,
+  firstArray,
   HEADS,
   HOME,
+  IN_L1,
+  IN_L2,
   IN_ROWS,
   LINK,
   NEXT,
@@ -77,14 +80,12 @@ export function tlbNeeds(processor: Processor): { words: number; entries: number
 
 /** The TLBs of a core. */
 export class CoreTlbs {
-  /** By level * 6 + side * 3 + size: 1 = there is an array for it. */
-  readonly present = new Uint8Array(ARRAYS);
   /** 1 = the L2 holds what the L1 has evicted, 0 = what the L1 holds too. */
   readonly victimFill: number;
   readonly l2HitCycles: number;
   readonly sides: readonly TlbSide[];
-  /** Whether usual-misses.ts knows such TLBs. */
-  readonly mayBeUsual: boolean;
+  /** Whether fast-misses.ts knows such TLBs. */
+  readonly suitFastMisses: boolean;
 
   constructor(
     words: Take,
@@ -97,13 +98,10 @@ export class CoreTlbs {
     this.victimFill = tlb.fill === 'victim' ? 1 : 0;
     this.l2HitCycles = freeLeaves?.[Leaf.TlbL2Hit] === 1 ? 0 : tlb.l2HitCycles;
     this.sides = makeTlbs(words, entries, arrays, processor);
-    for (const [side, { arrays }] of this.sides.entries()) {
-      for (const [i, array] of arrays.entries()) {
-        if (array !== null) this.present[(i >= 3 ? 6 : 0) + side * 3 + (i % 3)] = 1;
-      }
-    }
-    const inRows = [6, 9].every((a) => IN_ROWS[arrays + a] === 1);
-    this.mayBeUsual = inRows && this.victimFill === 0;
+    const inRows = [0, 1].every(
+      (side) => IN_ROWS[arrayOf(firstArray(arrays, side), IN_L2, 0)] === 1,
+    );
+    this.suitFastMisses = inRows && this.victimFill === 0;
   }
 }
 
@@ -119,10 +117,10 @@ export function makeTlbs(
   const inRows = IN_ROWS;
   const links = LINK;
   return levelsOf(processor).map((levels, side) => {
-    const made = makeTlbSide(words, entries, at + side * 3, levels, headsOf(processor));
+    const made = makeTlbSide(words, entries, firstArray(at, side), levels, headsOf(processor));
     for (const [i, array] of made.arrays.entries()) {
       if (array === null) continue;
-      const a = at + (i >= 3 ? 6 : 0) + side * 3 + (i % 3);
+      const a = arrayOf(firstArray(at, side), i >= 3 ? IN_L2 : IN_L1, i % 3);
       setsOf[a] = array.at;
       masks[a] = array.sets - 1;
       inRows[a] = array.inRows ? 1 : 0;
@@ -170,6 +168,7 @@ export function reset({ at, heads, shift, first, end, arrays }: TlbSide): void {
   for (let e = first; e < end; e++) CHAIN[e] = e + 1;
   CHAIN[end - 1] = 0;
   FREE[at] = first;
+  // The four words of a row are its entries.
   for (const array of arrays) {
     if (array === null) continue;
     const { entries, sets, at: begin, inRows } = array;

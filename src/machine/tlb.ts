@@ -1,4 +1,5 @@
 import {
+  arrayOf,
   CHAIN as CHAIN_,
   FLAGS as FLAGS_,
   FREE as FREE_,
@@ -13,6 +14,10 @@ import {
   NEXT as NEXT_,
   PREV as PREV_,
   RESIDENT,
+  ROW0 as ROW0_,
+  ROW1 as ROW1_,
+  ROW2 as ROW2_,
+  ROW3 as ROW3_,
   SET_MASK,
   SETS,
   TAG as TAG_,
@@ -28,11 +33,12 @@ import { hash as hash_, unhash as unhash_ } from './hash.ts';
  * comes up from the second is not copied. An array (one level, one page size or several that share
  * it) is sets of entries, and a set is in one of two forms:
  *
- * - A list through `NEXT` and `PREV`, both ways and back to the set itself, which is its home and
- *   counts in `CHAIN` the ways that are empty. It costs the same for any number of ways. What links
- *   an entry of the second level are the words of another number, as far on as the array says.
- * - A row, for a second level of four ways, the usual one: its entries, most recent first, are
- *   `NEXT`, `PREV`, `HOME` and `CHAIN` of the set, empty ways last. It leaves alone the entries
+ * - A list through `NEXT` and `PREV`, in both directions and back to the set itself, which is its
+ *   home and counts in `CHAIN` the ways that are empty. It costs the same for any number of ways.
+ *   What links an entry of the second level are the words of another number, as far on as the array
+ *   says.
+ * - A row, for a second level of four ways, the most common one: its entries, most recent first,
+ *   are the words `ROW0` to `ROW3` of the set, empty ways last. It leaves alone the entries
  *   themselves, most of which are cold.
  */
 // Imported constants are bound to module-level ones: the compiler folds those, but loads an
@@ -43,6 +49,10 @@ const HOME = HOME_;
 const KEY = KEY_;
 const NEXT = NEXT_;
 const PREV = PREV_;
+const ROW0 = ROW0_;
+const ROW1 = ROW1_;
+const ROW2 = ROW2_;
+const ROW3 = ROW3_;
 const TAG = TAG_;
 const HEADS = HEADS_;
 const FREE = FREE_;
@@ -135,43 +145,43 @@ const ifAny = (word: number): number => (word | -word) >> 31;
  * cannot be predicted.
  */
 export const toFront = (row: number, e: number): void => {
-  const chains = CHAIN;
-  const nexts = NEXT;
-  const prevs = PREV;
-  const homes = HOME;
-  const a = nexts[row]!;
-  const b = prevs[row]!;
-  const c = homes[row]!;
-  const d = chains[row]!;
+  const row0 = ROW0;
+  const row1 = ROW1;
+  const row2 = ROW2;
+  const row3 = ROW3;
+  const a = row0[row]!;
+  const b = row1[row]!;
+  const c = row2[row]!;
+  const d = row3[row]!;
   const afterA = ifAny(a ^ e);
   const afterB = afterA & ifAny(b ^ e);
   const afterC = afterB & ifAny(c ^ e);
-  nexts[row] = e;
-  prevs[row] = b ^ ((a ^ b) & afterA);
-  homes[row] = c ^ ((b ^ c) & afterB);
-  chains[row] = d ^ ((c ^ d) & afterC);
+  row0[row] = e;
+  row1[row] = b ^ ((a ^ b) & afterA);
+  row2[row] = c ^ ((b ^ c) & afterB);
+  row3[row] = d ^ ((c ^ d) & afterC);
 };
 
 /**
  * Puts `e` at the head of a row that lacks it; returns the entry that drops out of the row, or 0.
  */
 export const putInRow = (row: number, e: number): number => {
-  const chains = CHAIN;
-  const nexts = NEXT;
-  const prevs = PREV;
-  const homes = HOME;
-  const victim = chains[row]!;
-  chains[row] = homes[row]!;
-  homes[row] = prevs[row]!;
-  prevs[row] = nexts[row]!;
-  nexts[row] = e;
+  const row0 = ROW0;
+  const row1 = ROW1;
+  const row2 = ROW2;
+  const row3 = ROW3;
+  const victim = row3[row]!;
+  row3[row] = row2[row]!;
+  row2[row] = row1[row]!;
+  row1[row] = row0[row]!;
+  row0[row] = e;
   return victim;
 };
 
-/** Removes an entry of the side whose first array is `side` from a level that holds it. */
-export function leave(side: number, level: number, e: number): void {
+/** Removes an entry of the side whose first array is `first` from a level that holds it. */
+export function removeFrom(level: number, first: number, e: number): void {
   const size = TAG[e]! & 3;
-  const a = side + (level === IN_L1 ? 0 : 6) + size;
+  const a = arrayOf(first, level, size);
   if (IN_ROWS[a] === 1) takeFromRow(SETS[a]! + (KEY[e]! & SET_MASK[a]!), e);
   else {
     const link = e + LINK[a]!;
@@ -184,23 +194,23 @@ export function leave(side: number, level: number, e: number): void {
   }
   FLAGS[e] = FLAGS[e]! & ~level;
   RESIDENT[a] = RESIDENT[a]! - 1;
-  if (size !== 0) LARGE[side] = LARGE[side]! - 1;
+  if (size !== 0) LARGE[first] = LARGE[first]! - 1;
 }
 
 function takeFromRow(row: number, e: number): void {
-  const a = NEXT[row]!;
-  const b = PREV[row]!;
-  const c = HOME[row]!;
-  const d = CHAIN[row]!;
-  NEXT[row] = a === e ? b : a;
-  PREV[row] = a === e || b === e ? c : b;
-  HOME[row] = d === e ? c : d;
-  CHAIN[row] = 0;
+  const a = ROW0[row]!;
+  const b = ROW1[row]!;
+  const c = ROW2[row]!;
+  const d = ROW3[row]!;
+  ROW0[row] = a === e ? b : a;
+  ROW1[row] = a === e || b === e ? c : b;
+  ROW2[row] = d === e ? c : d;
+  ROW3[row] = 0;
 }
 
 /** Drops an entry of a side from all levels. */
 export function drop({ at, shift }: TlbPlace, e: number): void {
-  if ((FLAGS[e]! & IN_L1) !== 0) leave(at, IN_L1, e);
-  if ((FLAGS[e]! & IN_L2) !== 0) leave(at, IN_L2, e);
+  if ((FLAGS[e]! & IN_L1) !== 0) removeFrom(IN_L1, at, e);
+  if ((FLAGS[e]! & IN_L2) !== 0) removeFrom(IN_L2, at, e);
   destroy(at, shift, e);
 }

@@ -3,8 +3,10 @@ import { readHostLine } from './caches.ts';
 import { type Core, SIDE_I as SIDE_I_, Verdict as Verdict_ } from './core.ts';
 import { K as K_ } from './counters.ts';
 import {
+  arrayOf as arrayOf_,
   FLAGS as FLAGS_,
   FRAME as FRAME_,
+  firstArray as firstArray_,
   HEADS as HEADS_,
   IN_L1 as IN_L1_,
   IN_L2 as IN_L2_,
@@ -14,6 +16,7 @@ import {
   LINK as LINK_,
   OWNER_SHIFT as OWNER_SHIFT_,
   RESIDENT as RESIDENT_,
+  SECOND_LEVEL as SECOND_LEVEL_,
   SEQ as SEQ_,
   SET_MASK as SET_MASK_,
   SETS as SETS_,
@@ -28,24 +31,27 @@ import { Pte as Pte_, STORE_OK as STORE_OK_ } from './page-tables.ts';
 import {
   create as create_,
   destroy as destroy_,
-  leave,
   putInList as putInList_,
   putInRow as putInRow_,
+  removeFrom,
   toFront as toFront_,
   touch as touch_,
 } from './tlb.ts';
 import { walk1d as walk1d_, walk2d as walk2d_ } from './walk.ts';
 
 /**
- * HOT. What happens after the 4K look-up in the L1 TLB failed or found an entry without the right to
- * store: larger sizes in the L1, the L2, the walk, the fill, and the record of why the translation was
- * missing.
+ * HOT. What happens after the 4K look-up in the L1 TLB failed or found an entry without the right
+ * to store: larger sizes in the L1, the L2, the walk, the fill, and the record of why the
+ * translation was missing.
  */
 const H = heap;
-// Imported constants are bound to module-level ones: the compiler folds those, but loads an imported
-// binding at each use (docs/decisions/0003).
+// Imported constants are bound to module-level ones: the compiler folds those, but loads an
+// imported binding at each use (docs/decisions/0003).
 const Cause = Cause_;
 const Leaf = Leaf_;
+const arrayOf = arrayOf_;
+const firstArray = firstArray_;
+const SECOND_LEVEL = SECOND_LEVEL_;
 const FLAGS = FLAGS_;
 const FRAME = FRAME_;
 const HEADS = HEADS_;
@@ -87,8 +93,8 @@ const NEEDS_RIGHT = 1;
 const L1_MISSED = 2;
 const L2_HIT = 4;
 
-/** Records that a live translation was evicted, and by whom; `side` as in `admit`. */
-const lose = (core: Core, side: number, entry: number): void => {
+/** Records that a translation was evicted, and by whom, if it was live. */
+const recordEviction = (core: Core, side: number, entry: number): void => {
   const { loss } = core;
   const flagsOf = FLAGS;
   const slots = SLOT;
@@ -105,10 +111,10 @@ const lose = (core: Core, side: number, entry: number): void => {
     h[at] = h[at]! + 1;
   }
   const cause = vm === core.vm ? Cause.Capacity : Cause.Interference;
-  (side === 0 ? loss.instructions : loss.data)[slots[entry]!] = -cause;
+  (side === SIDE_I ? loss.instructions : loss.data)[slots[entry]!] = -cause;
 };
 
-/** Puts a translation into a level of a side (its first array), as the most recent of its set. */
+/** Puts a translation into a level of a side, as the most recent of its set. */
 const admit = (core: Core, level: number, side: number, entry: number): void => {
   const keys = KEY;
   const tags = TAG;
@@ -119,9 +125,9 @@ const admit = (core: Core, level: number, side: number, entry: number): void => 
   const links = LINK;
   const residents = RESIDENT;
   const larges = LARGE;
-  const first = (core.arrays + side) | 0;
+  const first = firstArray(core.arrays, side);
   const size = tags[entry]! & 3;
-  const a = (first + (level === IN_L1 ? 0 : 6) + size) | 0;
+  const a = arrayOf(first, level, size);
   const set = (setsOf[a]! + (keys[entry]! & masks[a]!)) | 0;
   flagsOf[entry] = flagsOf[entry]! | level;
   let victim: number;
@@ -147,20 +153,19 @@ const admit = (core: Core, level: number, side: number, entry: number): void => 
     larges[first] = larges[first]! + (size !== 0 ? 1 : 0) - (other !== 0 ? 1 : 0);
   }
   // Lost when the L2 evicts it, even if the L1 keeps it, or when the L1 does and there is no L2.
-  const last = level === IN_L2 || core.tlb.present[side + 6 + other] === 0;
-  if (last) lose(core, side, victim);
+  const last = level === IN_L2 || setsOf[(first + SECOND_LEVEL + other) | 0] === 0;
+  if (last) recordEviction(core, side, victim);
   if ((flags & (IN_L1 | IN_L2)) !== 0) return;
   if (!last && core.tlb.victimFill !== 0) admit(core, IN_L2, side, victim);
   else destroy(first, core.tlbShift, victim);
 };
 
 /** The entry above 4K for this page in a level, or 0. */
-const findLarge = (core: Core, level: number, side: number, vpn: number): number => {
+const findLarge = (core: Core, level: number, first: number, vpn: number): number => {
   const flagsOf = FLAGS;
   const residents = RESIDENT;
   const headsOf = HEADS;
-  const first = core.arrays + side;
-  const of = level === IN_L1 ? first : first + 6;
+  const of = arrayOf(first, level, 0);
   for (let size = 1; size < 3; size++) {
     if (residents[of + size] === 0) continue;
     const tag = (core.asid << 2) | size;
@@ -171,10 +176,10 @@ const findLarge = (core: Core, level: number, side: number, vpn: number): number
 };
 
 /**
- * Translates one visit that the 4K look-up could not serve. `held` is the 4K entry of the page, which lacks the right
- * to store or is in the L2 only, or 0. Returns the entry, now in the L1, 0 when the guest kernel must handle a fault, or
- * -1 when the hypervisor has emulated the access. Time passes in
- * `core.ahead`; leaves and counters are charged here.
+ * Translates one visit that the 4K look-up could not serve. `held` is the 4K entry of the page,
+ * which lacks the right to store or is in the L2 only, or 0. Returns the entry, now in the L1, 0
+ * when the guest kernel must handle a fault, or -1 when the hypervisor has emulated the access.
+ * Time passes in `core.ahead`; leaves and counters are charged here.
  */
 export function translate(
   core: Core,
@@ -189,11 +194,9 @@ export function translate(
   if (held !== 0 && (flagsOf[held]! & IN_L1) !== 0) {
     return walkAndFill(core, vpn, side, write, NEEDS_RIGHT);
   }
-  // Number of the side's first array among the core's.
-  const first = Math.imul(side | 0, 3);
-  const a = (core.arrays + first) | 0;
+  const first = firstArray(core.arrays, side);
   const right = Math.imul(write | 0, STORE_OK);
-  if (larges[a] !== 0) {
+  if (larges[first] !== 0) {
     const entry = findLarge(core, IN_L1, first, vpn);
     if (entry !== 0) {
       touch(entry);
@@ -203,7 +206,7 @@ export function translate(
   }
   let entry = held | 0;
   if (entry === 0) {
-    if (larges[a] !== 0) entry = findLarge(core, IN_L2, first, vpn);
+    if (larges[first] !== 0) entry = findLarge(core, IN_L2, first, vpn);
     if (entry === 0) return walkAndFill(core, vpn, side, write, L1_MISSED);
   }
   const leaf = core.pending + Leaf.TlbL2Hit;
@@ -214,26 +217,26 @@ export function translate(
   }
   const hits = (core.counters + K.l2i_hits + Math.imul(side | 0, APART)) | 0;
   h[hits] = h[hits]! + 1;
-  touchSecond(core, first, entry);
-  admit(core, IN_L1, first, entry);
+  touchInL2(core, first, entry);
+  admit(core, IN_L1, side, entry);
   return entry;
 }
 
 /** An L2 entry was hit: it becomes the most recent of its set, or moves up to the L1. */
-const touchSecond = (core: Core, side: number, entry: number): void => {
+const touchInL2 = (core: Core, first: number, entry: number): void => {
   const keys = KEY;
   const tags = TAG;
   const setsOf = SETS;
   const masks = SET_MASK;
   const inRows = IN_ROWS;
   const links = LINK;
-  const a = (core.arrays + side + 6 + (tags[entry]! & 3)) | 0;
-  if (core.tlb.victimFill !== 0) leave((core.arrays + side) | 0, IN_L2, entry);
+  const a = (first + SECOND_LEVEL + (tags[entry]! & 3)) | 0;
+  if (core.tlb.victimFill !== 0) removeFrom(IN_L2, first, entry);
   else if (inRows[a] !== 0) toFront((setsOf[a]! + (keys[entry]! & masks[a]!)) | 0, entry);
   else touch((entry + links[a]!) | 0);
 };
 
-/** Walks until the page is mapped, and fills the TLBs from the walk's result. Returns what `translate` does. */
+/** Walks until the page is mapped, and fills the TLBs. Returns what `translate` does. */
 const walkAndFill = (
   core: Core,
   vpn: number,
@@ -246,6 +249,7 @@ const walkAndFill = (
   const frames = FRAME;
   const slots = SLOT;
   const seqs = SEQ;
+  const setsOf = SETS;
   const h = H;
   const needsRight = (known & NEEDS_RIGHT) !== 0;
   const dropped = needsRight ? forget(core, vpn) : 0;
@@ -294,28 +298,23 @@ const walkAndFill = (
     h[at] = h[at]! + 1;
   }
 
-  const first = Math.imul(side | 0, 3);
+  const first = firstArray(core.arrays, side);
   let size = walker.size;
   let frame = walker.frame;
   // A side without entries of this size holds a smaller piece of the page.
-  while (size > 0 && core.tlb.present[first + size] === 0) {
+  while (size > 0 && setsOf[(first + size) | 0] === 0) {
     size--;
     frame += vpn & ((1 << (9 * (size + 1))) - 1) & ~((1 << (9 * size)) - 1);
   }
-  const entry = create(
-    (core.arrays + first) | 0,
-    core.tlbShift,
-    vpn >>> Math.imul(9, size),
-    (core.asid << 2) | size,
-  );
+  const entry = create(first, core.tlbShift, vpn >>> Math.imul(9, size), (core.asid << 2) | size);
   frames[entry] = frame;
   flagsOf[entry] = flags;
   slots[entry] = slot;
   seqs[entry] = sequence;
-  if (core.tlb.victimFill === 0 && core.tlb.present[first + 6 + size] !== 0) {
-    admit(core, IN_L2, first, entry);
+  if (core.tlb.victimFill === 0 && setsOf[(first + SECOND_LEVEL + size) | 0] !== 0) {
+    admit(core, IN_L2, side, entry);
   }
-  admit(core, IN_L1, first, entry);
+  admit(core, IN_L1, side, entry);
   return entry;
 };
 
@@ -361,8 +360,8 @@ const refundWalk = (core: Core, cause: number): void => {
 };
 
 /**
- * The host touches one of its own 2 MB pages (`key`) in a handler, under ASID 0. Returns the cycles of
- * the miss, if any; they belong to the handler. Guest counters stay untouched.
+ * The host touches one of its own 2 MB pages (`key`) in a handler, under ASID 0. Returns the cycles
+ * of the miss, if any; they belong to the handler. Guest counters stay untouched.
  */
 export function visitHost(core: Core, key: number, side: number, tableFrame: number): number {
   const { walker, loss } = core;
@@ -371,29 +370,29 @@ export function visitHost(core: Core, key: number, side: number, tableFrame: num
   const slots = SLOT;
   const seqs = SEQ;
   const headsOf = HEADS;
-  const first = side * 3;
-  const at = core.arrays + first;
-  const held = find(headsOf[at]!, core.tlbShift, key, 1);
+  const setsOf = SETS;
+  const first = firstArray(core.arrays, side);
+  const held = find(headsOf[first]!, core.tlbShift, key, 1);
   if (held !== 0) {
     if ((flagsOf[held]! & IN_L1) !== 0) {
       touch(held);
       return 0;
     }
-    if (core.tlb.victimFill === 0) touchSecond(core, first, held);
+    if (core.tlb.victimFill === 0) touchInL2(core, first, held);
     return core.tlb.l2HitCycles;
   }
-  const inFirst = core.tlb.present[first + 1] !== 0;
-  const inSecond = core.tlb.victimFill === 0 && core.tlb.present[first + 7] !== 0;
+  const inFirst = setsOf[first + 1] !== 0;
+  const inSecond = core.tlb.victimFill === 0 && setsOf[first + SECOND_LEVEL + 1] !== 0;
   if (inFirst || inSecond) {
-    const entry = create(at, core.tlbShift, key, 1);
+    const entry = create(first, core.tlbShift, key, 1);
     frames[entry] = key << 9;
     flagsOf[entry] = HOST_RIGHTS | (loss.vcpuCount << OWNER_SHIFT);
     slots[entry] = 0;
     seqs[entry] = -1;
     const vm = core.vm;
     core.vm = -1;
-    if (inFirst) admit(core, IN_L1, first, entry);
-    if (inSecond) admit(core, IN_L2, first, entry);
+    if (inFirst) admit(core, IN_L1, side, entry);
+    if (inSecond) admit(core, IN_L2, side, entry);
     core.vm = vm;
   }
   return walker.overhead + 2 * walker.pwcCycles + readHostLine(core, tableFrame, (key & 511) >> 3);

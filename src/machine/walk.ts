@@ -3,9 +3,9 @@ import type { Core } from './core.ts';
 import { K as K_ } from './counters.ts';
 import {
   FRAME as FRAME_,
+  MEMO_FRAME as MEMO_FRAME_,
+  MEMO_NODE as MEMO_NODE_,
   USED as USED_,
-  WAY_FRAME as WAY_FRAME_,
-  WAY_NODE as WAY_NODE_,
 } from './entries.ts';
 import { type Fault, Fault as Fault_ } from './fault.ts';
 import { find as find_ } from './hash.ts';
@@ -13,11 +13,11 @@ import { heap } from './heap.ts';
 import { PTE_SHIFT as PTE_SHIFT_, Pte as Pte_, STORE_OK as STORE_OK_ } from './page-tables.ts';
 import { nestedTlbKey as nestedTlbKey_, replaceOldest as replaceOldest_ } from './walk-cache.ts';
 import {
-  findWay as findWay_,
-  goWay as goWay_,
-  goWayUnder as goWayUnder_,
-  rememberWay as rememberWay_,
-} from './ways.ts';
+  findMemo as findMemo_,
+  rememberWalk as rememberWalk_,
+  replayMemo as replayMemo_,
+  replayMemo2d as replayMemo2d_,
+} from './walk-memo.ts';
 
 /**
  * HOT. Page walks: one-dimensional (native and shadow tables) and two-dimensional (guest tables
@@ -35,12 +35,12 @@ const H = heap;
 // Imported constants are bound to module-level ones: the compiler folds those, but loads an
 // imported binding at each use (docs/decisions/0003).
 const FRAME = FRAME_;
-const findWay = findWay_;
-const WAY_FRAME = WAY_FRAME_;
-const WAY_NODE = WAY_NODE_;
-const goWay = goWay_;
-const goWayUnder = goWayUnder_;
-const rememberWay = rememberWay_;
+const findMemo = findMemo_;
+const MEMO_FRAME = MEMO_FRAME_;
+const MEMO_NODE = MEMO_NODE_;
+const replayMemo = replayMemo_;
+const replayMemo2d = replayMemo2d_;
+const rememberWalk = rememberWalk_;
 const find = find_;
 const USED = USED_;
 const replaceOldest = replaceOldest_;
@@ -85,16 +85,17 @@ const cacheMiss = (
 /** Page size (0 = 4K) of a leaf whose index begins at bit `low` of the page number: `low / 9`. */
 const sizeOf = (low: number): number => (low * 57) >> 9;
 
-/** Books what a walk of the first table took, and what it did in the walk caches. */
-const settle = (core: Core, cycles: number, hits: number, now: number): void => {
+/** Books what a walk of the first table took and did in the walk caches; returns `fault`. */
+const settle = (core: Core, cycles: number, hits: number, now: number, fault: Fault): Fault => {
   const { walker } = core;
   const h = H;
   const at = core.counters + K.pwc_hits;
   h[at] = h[at]! + hits;
-  const took = cycles + hits * walker.pwcCycles;
-  walker.guestCycles += took;
-  core.ahead += took;
+  const all = cycles + hits * walker.pwcCycles;
+  walker.guestCycles += all;
+  core.ahead += all;
   walker.clock = now;
+  return fault;
 };
 
 /** Walks the table at `core.root`. */
@@ -113,10 +114,10 @@ export function walk1d(core: Core, page: number, write: number): Fault {
   const { root } = core;
   let low = 27;
   let node = root;
-  const way = findWay(core, walker.ways, root, vpn);
-  if (way !== 0) {
-    node = WAY_NODE[way]!;
-    goWay(way, now);
+  const memo = findMemo(core, walker.memos, root, vpn);
+  if (memo !== 0) {
+    node = MEMO_NODE[memo]!;
+    replayMemo(memo, now);
     now = (now + 3) | 0;
     hits = 3;
     low = 0;
@@ -133,7 +134,7 @@ export function walk1d(core: Core, page: number, write: number): Fault {
       } else {
         cycles += cacheMiss(core, slot, tables.frame[node]! + core.frameBase, 0, entry, now);
       }
-      if ((entry & PRESENT) === 0) return stop1d(core, cycles, hits, now, slot);
+      if ((entry & PRESENT) === 0) return settle(core, cycles, hits, now, TABLE_FAULT);
       node = entry >>> PTE_SHIFT;
       low = (low - 9) | 0;
       continue;
@@ -142,12 +143,12 @@ export function walk1d(core: Core, page: number, write: number): Fault {
     h[reads] = h[reads]! + 1;
     cycles += readTableLine(core, tables.frame[node]! + core.frameBase, (slot & 511) >> 3);
     if ((entry & PRESENT) === 0 || (write !== 0 && (entry & WRITABLE) === 0)) {
-      return stop1d(core, cycles, hits, now, slot);
+      return settle(core, cycles, hits, now, TABLE_FAULT);
     }
     const marked = entry | ACCESSED | (write !== 0 ? DIRTY : 0);
     if (marked !== entry) entries[slot] = marked;
-    settle(core, cycles, hits, now);
-    if (hits === 3 && way === 0) rememberWay(core, walker.ways, root, vpn, false);
+    settle(core, cycles, hits, now, NO_FAULT);
+    if (hits === 3 && memo === 0) rememberWalk(core, walker.memos, root, vpn, false);
     walker.frame = (entry >>> PTE_SHIFT) + core.frameBase;
     walker.size = sizeOf(low);
     walker.flags = marked;
@@ -155,13 +156,6 @@ export function walk1d(core: Core, page: number, write: number): Fault {
     return NO_FAULT;
   }
 }
-
-const stop1d = (core: Core, cycles: number, hits: number, now: number, slot: number): Fault => {
-  const { walker } = core;
-  settle(core, cycles, hits, now);
-  walker.slot = slot;
-  return TABLE_FAULT;
-};
 
 /**
  * Walks the nested table for one guest frame; returns the host frame of its 4 KiB page, or -1 if it
@@ -184,10 +178,10 @@ const nestedWalk = (core: Core, frame: number, write: number): number => {
   let low = 27;
   let found = -1;
   let node = root;
-  const way = findWay(core, walker.nestedWays, root, gfn);
-  if (way !== 0) {
-    node = WAY_NODE[way]!;
-    goWay(way, now);
+  const memo = findMemo(core, walker.nestedMemos, root, gfn);
+  if (memo !== 0) {
+    node = MEMO_NODE[memo]!;
+    replayMemo(memo, now);
     now = (now + 3) | 0;
     hits = 3;
     low = 0;
@@ -232,8 +226,8 @@ const nestedWalk = (core: Core, frame: number, write: number): number => {
   core.ahead += cycles;
   walker.clock = now;
   if (found < 0) walker.faultFrame = gfn;
-  else if (low === 0 && hits === 3 && way === 0)
-    rememberWay(core, walker.nestedWays, root, gfn, false);
+  else if (low === 0 && hits === 3 && memo === 0)
+    rememberWalk(core, walker.nestedMemos, root, gfn, false);
   return found;
 };
 
@@ -304,10 +298,10 @@ export function walk2d(core: Core, page: number, write: number): Fault {
   const { root } = core;
   let node = root;
   let low = 27;
-  const way = findWay(core, walker.ways, root, vpn);
-  if (way !== 0) {
-    node = WAY_NODE[way]!;
-    goWayUnder(way, now);
+  const memo = findMemo(core, walker.memos, root, vpn);
+  if (memo !== 0) {
+    node = MEMO_NODE[memo]!;
+    replayMemo2d(memo, now);
     now = (now + 7) | 0;
     hits = 3;
     frameHits = 4;
@@ -315,9 +309,9 @@ export function walk2d(core: Core, page: number, write: number): Fault {
   }
   for (;;) {
     const table = tables.frame[node]!;
-    const held = way !== 0 ? 0 : find(frameHeads, frameShift, table, tag);
+    const held = memo !== 0 ? 0 : find(frameHeads, frameShift, table, tag);
     let frame: number;
-    if (way !== 0) frame = WAY_FRAME[way]!;
+    if (memo !== 0) frame = MEMO_FRAME[memo]!;
     else if (held !== 0) {
       now = (now + 1) | 0;
       uses[held] = now;
@@ -341,7 +335,6 @@ export function walk2d(core: Core, page: number, write: number): Fault {
         cycles += cacheMiss(core, slot, frame, 0, entry, now);
       }
       if ((entry & PRESENT) === 0) {
-        walker.slot = slot;
         return stop2d(core, cycles, hits, frameHits, now, TABLE_FAULT);
       }
       node = entry >>> PTE_SHIFT;
@@ -352,13 +345,13 @@ export function walk2d(core: Core, page: number, write: number): Fault {
     h[reads] = h[reads]! + 1;
     cycles += readTableLine(core, frame, (slot & 511) >> 3);
     if ((entry & PRESENT) === 0 || (write !== 0 && (entry & WRITABLE) === 0)) {
-      walker.slot = slot;
       return stop2d(core, cycles, hits, frameHits, now, TABLE_FAULT);
     }
     const marked = entry | ACCESSED | (write !== 0 ? DIRTY : 0);
     if (marked !== entry) entries[slot] = marked;
     stop2d(core, cycles, hits, frameHits, now, NO_FAULT);
-    if (hits === 3 && frameHits === 4 && way === 0) rememberWay(core, walker.ways, root, vpn, true);
+    if (hits === 3 && frameHits === 4 && memo === 0)
+      rememberWalk(core, walker.memos, root, vpn, true);
     const hfn = nestedWalk(core, (entry >>> PTE_SHIFT) + (vpn & ((1 << low) - 1)), write);
     if (hfn < 0) return NESTED_FAULT;
     // A store needs the right of both.
@@ -389,11 +382,11 @@ const stop2d = (
 ): Fault => {
   const { walker } = core;
   const h = H;
-  settle(core, cycles, hits, now);
+  settle(core, cycles, hits, now, fault);
   const at = core.counters + K.nested_tlb_hits;
   h[at] = h[at]! + frameHits;
-  const took = frameHits * walker.ntlbCycles;
-  walker.nestedCycles += took;
-  core.ahead += took;
+  const nested = frameHits * walker.ntlbCycles;
+  walker.nestedCycles += nested;
+  core.ahead += nested;
   return fault;
 };

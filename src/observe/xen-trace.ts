@@ -58,12 +58,12 @@ export const svmExitCodes = (nested: boolean): Readonly<Record<string, number>> 
   'page-fault': 0x4e,
   'pte-write': 0x4e,
   'cr3-write': 0x13,
-  'cr4-write': 0x14,
   invlpg: 0x79,
   hlt: 0x78,
   intr: 0x60,
   ioio: 0x7b,
   'apic-access': nested ? 0x400 : 0x4e,
+  'dirty-log': nested ? 0x400 : 0x4e,
 });
 
 export class XenTrace implements TraceFormat {

@@ -57,7 +57,7 @@ export const kindWords = {
 } as const;
 export type CostKind = keyof typeof kindWords;
 
-const shadowExits = ['page-fault', 'pte-write', 'cr3-write', 'cr4-write', 'invlpg'];
+const shadowExits = ['page-fault', 'pte-write', 'cr3-write', 'invlpg'];
 const kindOfCause: Readonly<Record<string, CostKind>> = {
   interference: 'neighbours',
   migration: 'migrations',
@@ -131,10 +131,10 @@ const handlerHelp: Readonly<Record<string, string>> = {
   'page-fault': 'shadow page faults',
   'pte-write': 'emulating page-table writes',
   'cr3-write': 'switching shadow tables, resync',
-  'cr4-write': 'global TLB flushes of the guest',
   invlpg: 'resync of a page',
   hlt: 'putting a halted vCPU to sleep',
   intr: 'interrupts while it runs',
   ioio: 'I/O instructions',
   'apic-access': 'emulating the APIC',
+  'dirty-log': 'noting first stores to pages',
 };

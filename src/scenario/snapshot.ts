@@ -1,5 +1,5 @@
 import type { Accounts, Edges } from '../hypervisor/edges.ts';
-import { softCounters } from '../hypervisor/vm.ts';
+import { rareCounters, softCounters } from '../hypervisor/vm.ts';
 import { HOT_COUNTERS, hotCounters } from '../machine/counters.ts';
 import type { Evicted } from '../machine/evictions.ts';
 import { LEAVES } from '../stats/leaves.ts';
@@ -44,7 +44,9 @@ export function countersBetween(a: Snapshot, b: Snapshot, vm: number): Record<st
   for (const [k, name] of hotCounters.entries()) {
     out[name] = b.counts[vm * HOT_COUNTERS + k]! - a.counts[vm * HOT_COUNTERS + k]!;
   }
-  for (const name of softCounters) out[name] = b.soft[vm]![name] - a.soft[vm]![name];
+  const { soft } = b;
+  const rare = rareCounters.filter((name) => soft.some((counters) => counters[name] > 0));
+  for (const name of [...softCounters, ...rare]) out[name] = soft[vm]![name] - a.soft[vm]![name];
   return out;
 }
 

@@ -62,12 +62,13 @@ export const ExitReason = {
   PageFault: 1,
   PteWrite: 2,
   Cr3Write: 3,
-  Cr4Write: 4,
-  Invlpg: 5,
-  Hlt: 6,
-  Intr: 7,
-  Ioio: 8,
-  ApicAccess: 9,
+  Invlpg: 4,
+  Hlt: 5,
+  Intr: 6,
+  Ioio: 7,
+  ApicAccess: 8,
+  /** A store to a page that the dirty log protects. */
+  DirtyLog: 9,
 } as const;
 export type ExitReason = (typeof ExitReason)[keyof typeof ExitReason];
 
@@ -76,12 +77,12 @@ export const exitNames = [
   'page-fault',
   'pte-write',
   'cr3-write',
-  'cr4-write',
   'invlpg',
   'hlt',
   'intr',
   'ioio',
   'apic-access',
+  'dirty-log',
 ] as const;
 export const EXITS = exitNames.length;
 

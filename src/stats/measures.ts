@@ -1,5 +1,5 @@
 import { leafNames } from './leaves.ts';
-import { type Metric, type MetricName, metricDictionary, wordsOf } from './metrics.ts';
+import { isRare, type Metric, type MetricName, metricDictionary, wordsOf } from './metrics.ts';
 import type { RunResult, VmRow } from './result.ts';
 import { servedNone, starved } from './window.ts';
 
@@ -160,6 +160,8 @@ export const measures = Object.fromEntries([
 
 export const measureNames = Object.keys(measures) as readonly MeasureName[];
 export const groupMeasureNames = measureNames.filter((name) => measures[name].scope === 'group');
+/** Those that tables have a column for. */
+export const tabulatedNames = groupMeasureNames.filter((name) => !isRare(name));
 export const hostMeasureNames = measureNames.filter((name) => measures[name].scope === 'host');
 /** Measures that are worth keeping for each VM: what an objective for every VM can be about. */
 export const vmMeasureNames = groupMeasureNames.filter(

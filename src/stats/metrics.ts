@@ -110,6 +110,9 @@ const written = {
   guest_faults: count('page faults handled by the guest kernel (true faults)'),
   hidden_faults: count('shadow page faults fixed by the hypervisor, unseen by the guest'),
   nested_faults: count('nested page faults: first touch of guest memory'),
+  dirty_log_faults: count(
+    'first stores to pages that the dirty log protects, each a fault; only of runs that have any',
+  ),
   guest_pte_writes: count('page-table entries written by the guest kernel'),
   pte_write_exits: count('guest page-table writes that trapped'),
   resyncs: count('out-of-sync shadow tables brought back in sync'),
@@ -169,6 +172,10 @@ const written = {
 } as const satisfies Record<string, Written>;
 
 export type MetricName = keyof typeof written;
+
+/** A run reports these only when one of its VMs has any: most runs have no such thing. */
+export const rareMetrics = ['dirty_log_faults'] as const satisfies readonly MetricName[];
+export const isRare = (name: string): boolean => rareMetrics.some((rare) => rare === name);
 
 /** What people call a metric of this name. */
 export const wordsOf = (name: string): string =>

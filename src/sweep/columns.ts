@@ -1,4 +1,4 @@
-import { groupMeasureNames, hostMeasureNames } from '../stats/measures.ts';
+import { hostMeasureNames, tabulatedNames } from '../stats/measures.ts';
 import { leafColumn, wideLeaves } from '../tables/columns.ts';
 
 /** The columns of the tables of a sweep; those of the axes stand between. */
@@ -7,7 +7,7 @@ export const POINTS = {
   before: ['point', 'replication', 'seed', 'run'],
   after: [
     ...['group', 'vms', 'workload', 'work_unit', 'clock_mhz', 'window_cycles'],
-    ...groupMeasureNames,
+    ...tabulatedNames,
     ...wideLeaves.map(leafColumn),
     ...hostMeasureNames,
   ],

@@ -1,9 +1,4 @@
-import {
-  groupMeasureNames,
-  hostMeasureNames,
-  type MeasureName,
-  measures,
-} from '../stats/measures.ts';
+import { hostMeasureNames, type MeasureName, measures, tabulatedNames } from '../stats/measures.ts';
 import { type Estimate, estimate } from '../stats/replications.ts';
 import { wideLeaves as leaves, runColumns } from '../tables/columns.ts';
 import { csv } from '../tables/csv.ts';
@@ -88,7 +83,7 @@ function* pointRows(plan: Plan, source: UnitSource): Generator<Cell[]> {
           work,
           result.mhz,
           result.windowCycles,
-          ...groupMeasureNames.map((name) => cellOf(values[name])),
+          ...tabulatedNames.map((name) => cellOf(values[name])),
           ...leaves.map((leaf) => leafTotal(ledger, leaf)),
           ...hostMeasureNames.map((name) => result.host[name]),
         ];

@@ -1,5 +1,6 @@
 import { leafColumns } from '../stats/measures.ts';
-import { metricDictionary } from '../stats/metrics.ts';
+import { isRare, type MetricName, metricDictionary } from '../stats/metrics.ts';
+import type { RunResult } from '../stats/result.ts';
 
 /** The columns of the tables of a run, in the order in which they are written. */
 
@@ -11,13 +12,31 @@ export function leafColumn(leaf: string): string {
   return `ledger_${leaf.replaceAll('.', '_')}_cycles`;
 }
 
+/** The metrics of the dictionary, rare ones only where a VM of the run reports them. */
+export function metricsOf({ vms }: Pick<RunResult, 'vms'>): MetricName[] {
+  const names = Object.keys(metricDictionary) as MetricName[];
+  return names.filter(
+    (name) => !isRare(name) || vms.some(({ metrics }) => metrics[name] !== undefined),
+  );
+}
+
+const vmColumns = (metrics: readonly MetricName[]): string[] => [
+  ...['vm', 'group', 'workload', 'work_unit'],
+  ...metrics,
+  ...wideLeaves.map(leafColumn),
+];
+
+/** Of a run, with the rare metrics that it reports. */
+export const columnsFor = (
+  result: RunResult,
+): Record<keyof typeof runColumns, readonly string[]> => ({
+  ...runColumns,
+  'vms.csv': vmColumns(metricsOf(result)),
+});
+
 export const runColumns = {
   'metrics.csv': ['run', 'scope', 'id', 'metric', 'unit', 'value'],
-  'vms.csv': [
-    ...['vm', 'group', 'workload', 'work_unit'],
-    ...Object.keys(metricDictionary),
-    ...wideLeaves.map(leafColumn),
-  ],
+  'vms.csv': vmColumns(metricsOf({ vms: [] })),
   'ledger.csv': ['scope', 'id', 'vm', 'leaf', 'detail', 'cycles'],
   'exits.csv': ['vm', 'vcpu', 'reason', 'count', 'transition_cycles', 'handler_cycles'],
   /** Written when evictions are counted. */

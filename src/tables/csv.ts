@@ -1,7 +1,7 @@
 import { stringify } from 'csv-stringify/sync';
-import { type MetricName, metricDictionary } from '../stats/metrics.ts';
+import { metricDictionary } from '../stats/metrics.ts';
 import type { RunResult } from '../stats/result.ts';
-import { runColumns, wideLeaves } from './columns.ts';
+import { columnsFor, metricsOf, runColumns, wideLeaves } from './columns.ts';
 import { runDictionary } from './dictionary.ts';
 
 /**
@@ -36,9 +36,6 @@ export function* csv(
   if (batch.length > 0) yield text();
 }
 
-/** A cell is empty where a VM does not report the metric. */
-const metricNames = Object.keys(metricDictionary) as MetricName[];
-
 /** `run`: what to call the run in rows that may be put together with those of others. */
 export function metricsCsv(result: RunResult, run: string = result.name): Iterable<string> {
   const rows = result.metrics.map(({ scope, id, metric, value }) => [
@@ -52,13 +49,15 @@ export function metricsCsv(result: RunResult, run: string = result.name): Iterab
   return csv(runColumns['metrics.csv'], rows);
 }
 
+/** A cell is empty where a VM does not report the metric. */
 export function vmsCsv(result: RunResult): Iterable<string> {
+  const metricNames = metricsOf(result);
   const rows = result.vms.map((row) => [
     ...[row.vm, row.group, row.workload, row.unit],
     ...metricNames.map((name) => row.metrics[name]),
     ...wideLeaves.map((leaf) => row.ledger[leaf] ?? 0),
   ]);
-  return csv(runColumns['vms.csv'], rows);
+  return csv(columnsFor(result)['vms.csv'], rows);
 }
 
 export function ledgerCsv(result: RunResult): Iterable<string> {
@@ -117,8 +116,8 @@ export function slicesCsv({ slices = [] }: RunResult): Iterable<string> {
  * What every column and metric of the tables of a run means, also of those that a run only has when
  * asked.
  */
-export function dictionaryCsv(): Iterable<string> {
-  return csv(runColumns['dictionary.csv'], runDictionary());
+export function dictionaryCsv(result: RunResult): Iterable<string> {
+  return csv(runColumns['dictionary.csv'], runDictionary(result));
 }
 
 type RunTable = (result: RunResult, run?: string) => Iterable<string>;

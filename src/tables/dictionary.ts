@@ -1,6 +1,7 @@
 import { measures } from '../stats/measures.ts';
-import { metricDictionary, seriesDictionary, wordsOf } from '../stats/metrics.ts';
-import { leafColumn, runColumns, wideLeaves } from './columns.ts';
+import { seriesDictionary, wordsOf } from '../stats/metrics.ts';
+import type { RunResult } from '../stats/result.ts';
+import { columnsFor, leafColumn, metricsOf, wideLeaves } from './columns.ts';
 
 /**
  * What every column of every table means, each name once, whichever tables it stands in: metrics
@@ -155,8 +156,8 @@ export function* dictionaryRows(
 }
 
 /** Rows of the dictionary of a run. */
-export const runDictionary = (): Iterable<string[]> =>
-  dictionaryRows(runColumns, {
-    'metrics.csv': Object.keys(metricDictionary),
+export const runDictionary = (result: RunResult): Iterable<string[]> =>
+  dictionaryRows(columnsFor(result), {
+    'metrics.csv': metricsOf(result),
     'timeseries.csv': [...Object.keys(seriesDictionary), 'cycles_per_instruction'],
   });

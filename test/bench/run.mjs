@@ -176,7 +176,7 @@ function againstCachegrind() {
   }
 }
 
-/** The same simulation twice in one process, and after others that take other ways through the code. */
+/** The same simulation twice in one process, and after others that take other paths through the code. */
 function secondSimulation() {
   for (const stream of Object.keys(streams)) {
     const c = { stream, mode: 'nested', data: 'off' };

@@ -347,68 +347,68 @@ static void loadWalkCache(Table &t) {
 
 static inline i32 indexOf(i32 page, i32 level) { return ((u32)page >> (9 * level)) & 511; }
 
-// Ways through the three upper tables that are known, by region, those through nested tables apart (src/machine/ways.ts).
-struct Way {
+// Memos of paths through the three upper tables, by region, those through nested tables apart (src/machine/walk-memo.ts).
+struct Memo {
   i32 region, root, version, node, frame, slot[3], entry[3], held[3], under[4];
 };
-static Way ways[2][64];
+static Memo memos[2][64];
 
-// The way to the last table for a page, if one is known and still holds, or null.
-static inline Way *findWay(Way *of, i32 root, i32 page) {
-  Way &way = of[((u32)page >> 9) & 63];
-  if (way.region != (i32)((u32)page >> 9) || way.root != root) return nullptr;
-  if (way.version == walkVersion) return &way;
+// The path to the last table for a page, if one is remembered and still holds, or null.
+static inline Memo *findMemo(Memo *of, i32 root, i32 page) {
+  Memo &memo = of[((u32)page >> 9) & 63];
+  if (memo.region != (i32)((u32)page >> 9) || memo.root != root) return nullptr;
+  if (memo.version == walkVersion) return &memo;
   for (i32 i = 0; i < 3; i++) {
-    const Entry &held = pool[way.held[i]];
-    if (entries[way.slot[i]] != way.entry[i] || held.key != way.slot[i] || held.tag != asid) return nullptr;
+    const Entry &held = pool[memo.held[i]];
+    if (entries[memo.slot[i]] != memo.entry[i] || held.key != memo.slot[i] || held.tag != asid) return nullptr;
   }
-  if (way.under[3] != 0) {
+  if (memo.under[3] != 0) {
     for (i32 i = 0; i < 4; i++) {
-      const Entry &held = pool[way.under[i]];
-      i32 node = i < 3 ? way.slot[i] >> 9 : way.node;
+      const Entry &held = pool[memo.under[i]];
+      i32 node = i < 3 ? memo.slot[i] >> 9 : memo.node;
       if (held.key != frames[node] || held.tag != asid) return nullptr;
     }
-    if (pool[way.under[3]].frame != way.frame) return nullptr;
+    if (pool[memo.under[3]].frame != memo.frame) return nullptr;
   }
-  way.version = walkVersion;
-  return &way;
+  memo.version = walkVersion;
+  return &memo;
 }
 
-static inline void goWay(const Way &way, bool under) {
+static inline void replayMemo(const Memo &memo, bool under) {
   for (i32 i = 0; i < 3; i++) {
-    if (under) pool[way.under[i]].next = ++now;
-    pool[way.held[i]].next = ++now;
+    if (under) pool[memo.under[i]].next = ++now;
+    pool[memo.held[i]].next = ++now;
   }
   n.pwc_hits += 3;
   if (!under) return;
-  pool[way.under[3]].next = ++now;
+  pool[memo.under[3]].next = ++now;
   n.nested_tlb_hits += 4;
 }
 
-static void rememberWay(Way *of, i32 root, i32 page, bool under) {
-  Way &way = of[((u32)page >> 9) & 63];
-  way.region = (u32)page >> 9;
-  way.root = root;
-  way.version = walkVersion;
+static void rememberWalk(Memo *of, i32 root, i32 page, bool under) {
+  Memo &memo = of[((u32)page >> 9) & 63];
+  memo.region = (u32)page >> 9;
+  memo.root = root;
+  memo.version = walkVersion;
   i32 node = root;
   for (i32 i = 0; i < 4; i++) {
-    way.under[i] = under ? find(ntlb, frames[node], asid) : 0;
+    memo.under[i] = under ? find(ntlb, frames[node], asid) : 0;
     if (i == 3) break;
-    way.slot[i] = (node << 9) | indexOf(page, 3 - i);
-    way.entry[i] = entries[way.slot[i]];
-    way.held[i] = find(pwc, way.slot[i], asid);
-    node = (u32)way.entry[i] >> PTE_SHIFT;
+    memo.slot[i] = (node << 9) | indexOf(page, 3 - i);
+    memo.entry[i] = entries[memo.slot[i]];
+    memo.held[i] = find(pwc, memo.slot[i], asid);
+    node = (u32)memo.entry[i] >> PTE_SHIFT;
   }
-  way.node = node;
-  way.frame = under ? pool[way.under[3]].frame : frames[node];
+  memo.node = node;
+  memo.frame = under ? pool[memo.under[3]].frame : frames[node];
 }
 
 static i32 nestedWalk(i32 gfn) {
   i32 node = nestedRoot, level = 3;
-  const Way *known = findWay(ways[1], nestedRoot, gfn);
+  const Memo *known = findMemo(memos[1], nestedRoot, gfn);
   const i64 reads = n.walk_reads_nested;
   if (known) {
-    goWay(*known, false);
+    replayMemo(*known, false);
     walkNested += 3 * pwcCycles;
     node = known->node;
     level = 0;
@@ -421,7 +421,7 @@ static i32 nestedWalk(i32 gfn) {
       node = (u32)entry >> PTE_SHIFT;
       continue;
     }
-    if (level == 0 && !known && n.walk_reads_nested == reads) rememberWay(ways[1], nestedRoot, gfn, false);
+    if (level == 0 && !known && n.walk_reads_nested == reads) rememberWalk(memos[1], nestedRoot, gfn, false);
     n.walk_reads_nested++;
     walkNested += readTableLine(frames[node], (slot & 511) >> 3);
     nestedSize = level;
@@ -446,12 +446,12 @@ static inline i32 tableFrame(i32 gfn) {
 
 static void walk(i32 vpn, bool write) {
   i32 node = root, level = 3;
-  const Way *known = findWay(ways[0], root, vpn);
+  const Memo *known = findMemo(memos[0], root, vpn);
   const i64 reads = n.walk_reads_guest, misses = n.nested_tlb_misses;
   walkGuest = overheadCycles;
   walkNested = 0;
   if (known) {
-    goWay(*known, nestedOn);
+    replayMemo(*known, nestedOn);
     walkGuest += 3 * pwcCycles;
     if (nestedOn) walkNested += 4 * ntlbCycles;
     node = known->node;
@@ -467,7 +467,7 @@ static void walk(i32 vpn, bool write) {
       continue;
     }
     if (level == 0 && !known && n.walk_reads_guest == reads && n.nested_tlb_misses == misses) {
-      rememberWay(ways[0], root, vpn, nestedOn);
+      rememberWalk(memos[0], root, vpn, nestedOn);
     }
     n.walk_reads_guest++;
     walkGuest += readTableLine(frame, (slot & 511) >> 3);

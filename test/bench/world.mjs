@@ -6,14 +6,15 @@
 import { writeFileSync } from 'node:fs';
 import { hotCounters } from '../../dist/machine/counters.js';
 import {
-  CHAIN,
   FLAGS,
   FRAME,
-  HOME,
   KEY,
-  NEXT,
   OWNER_SHIFT,
   PREV,
+  ROW0,
+  ROW1,
+  ROW2,
+  ROW3,
   SEQ,
   SLOT,
   TAG,
@@ -145,7 +146,7 @@ function contents({ entries, sets, at, inRows }, link) {
 }
 
 function inRow(row) {
-  return [CHAIN, HOME, PREV, NEXT].map((word) => word[row]).filter((e) => e !== 0);
+  return [ROW3, ROW2, ROW1, ROW0].map((word) => word[row]).filter((e) => e !== 0);
 }
 
 function inList(home, link) {

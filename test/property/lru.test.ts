@@ -1,19 +1,22 @@
 import { afterAll, describe, expect, it } from 'vitest';
 import {
+  arrayOf,
   arraySpace,
-  CHAIN,
   entrySpace,
   FLAGS,
   FRAME,
+  firstArray,
   HEADS,
-  HOME,
   IN_L1,
   IN_L2,
   IN_ROWS,
   KEY,
   LINK,
   NEXT,
-  PREV,
+  ROW0,
+  ROW1,
+  ROW2,
+  ROW3,
   SET_MASK,
   SETS,
   TAG,
@@ -128,7 +131,7 @@ class OneArray {
     expect(tlbNeeds(processor).entries).toBeLessThan(1 << 12);
     const [takeWords, takeEntries] = takes();
     this.#side = makeTlbs(takeWords, takeEntries, first, processor)[1]!;
-    this.#a = first + 3 + (second ? 6 : 0);
+    this.#a = arrayOf(firstArray(first, 1), second ? IN_L2 : IN_L1, 0);
     this.#level = second ? IN_L2 : IN_L1;
   }
 
@@ -178,7 +181,7 @@ class OneArray {
     const set = this.#set(index);
     const found: number[] = [];
     if (this.inRows) {
-      for (const word of [NEXT, PREV, HOME, CHAIN]) if (word[set] !== 0) found.push(word[set]!);
+      for (const word of [ROW0, ROW1, ROW2, ROW3]) if (word[set] !== 0) found.push(word[set]!);
     } else {
       const link = LINK[this.#a]!;
       for (let at = NEXT[set]!; at !== set; at = NEXT[at]!) found.push(at - link);

@@ -1,7 +1,7 @@
 import type { CoreContext } from '../../src/machine/core.ts';
 import { type Core, Verdict } from '../../src/machine/core.ts';
 import { HOT_COUNTERS, type HotCounter, K } from '../../src/machine/counters.ts';
-import { WAY_ROOT, WAYS } from '../../src/machine/entries.ts';
+import { MEMO_ROOT, MEMOS } from '../../src/machine/entries.ts';
 import { Fault } from '../../src/machine/fault.ts';
 import { flushAll } from '../../src/machine/flush.ts';
 import { heap } from '../../src/machine/heap.ts';
@@ -131,10 +131,10 @@ export class BareCore {
     this.flush();
   }
 
-  /** Lets the core forget the ways of earlier walks, so that the next ones look at each table. */
-  forgetWays(): void {
-    WAY_ROOT.fill(0, this.core.walker.ways, this.core.walker.ways + WAYS);
-    WAY_ROOT.fill(0, this.core.walker.nestedWays, this.core.walker.nestedWays + WAYS);
+  /** Lets the core forget earlier walks, so that the next ones look at each table. */
+  forgetWalks(): void {
+    MEMO_ROOT.fill(0, this.core.walker.memos, this.core.walker.memos + MEMOS);
+    MEMO_ROOT.fill(0, this.core.walker.nestedMemos, this.core.walker.nestedMemos + MEMOS);
   }
 
   /** Takes up a vCPU, tagged by its number. */

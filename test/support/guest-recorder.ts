@@ -97,7 +97,6 @@ abstract class Wrapped implements GuestCpu {
   clearTimer = () => this.#effect('clearTimer');
   loadTagged = (): never => unexpected('loadTagged');
   dropTranslations = (): never => unexpected('dropTranslations');
-  flushGlobal = (): never => unexpected('flushGlobal');
 }
 
 function unexpected(what: string): never {

@@ -22,7 +22,6 @@ if (!hasXenalyze) {
 /** xenalyze's name of each exit code that the model can write. */
 const codeNames: Readonly<Record<number, string>> = {
   19: 'VMEXIT_CR3_WRITE',
-  20: 'VMEXIT_CR4_WRITE',
   78: 'VMEXIT_EXCEPTION_PF',
   96: 'VMEXIT_INTR',
   120: 'VMEXIT_HLT',

@@ -26,8 +26,6 @@ export interface Mmu extends FaultPort {
    */
   useRoot(vcpu: Vcpu, core: Core): void;
   onInvlpg(vcpu: Vcpu, core: Core, vpn: number): void;
-  /** CR4.PGE toggled: global entries go too. */
-  onGlobalFlush(vcpu: Vcpu, core: Core): void;
   /** The guest's kernel writes a table entry: the visit that does it, and what follows from it. */
   storePte(vcpu: Vcpu, core: Core, slot: number, entry: number): void;
   /**
@@ -41,7 +39,32 @@ export interface Mmu extends FaultPort {
    * (Request.FlushTags). Only where the hypervisor has tables of its own for guest frames.
    */
   writeProtect?(gfn: number, level: number): void;
-  /** A guest frame is about to be touched by a device or by set-up code. */
+  /**
+   * Dirty log: from now on each guest frame that is stored to is noted. All frames are protected
+   * from stores; the first store to one faults (ExitReason.DirtyLog), is noted, and gets the right
+   * back. Stores by devices, by the emulator and by the hardware or the hypervisor to the guest's
+   * tables are noted too. Large nested leaves are split when they are first stored to, as KVM and
+   * Xen do it, and stay small.
+   *
+   * Three rules. After `startLog` and each `takeLog`, ask the vCPUs of the VM to forget what they
+   * may store through (Request.FlushTags). What a frame of the log contains must be read after
+   * those that were running have served that request; those that were not serve it before they
+   * enter. `logCycles` is for the account of whoever called.
+   */
+  startLog?(): void;
+  /**
+   * The frames noted since the last call, in rising order, each once; returns their number. `out`
+   * has room for all frames of the VM. They are noted no longer, and protected again.
+   */
+  takeLog?(out: Int32Array): number;
+  /**
+   * Ends the log. What it has protected stays so until it is next stored to, which is then a fault
+   * like any other.
+   */
+  stopLog?(): void;
+  /** Cycles of software that the last `startLog` or `takeLog` has taken. */
+  readonly logCycles?: Cycles;
+  /** A guest frame is about to be touched, or stored to, by a device or by set-up code. */
   populate(gfn: number): void;
   /**
    * Builds, at no cost, what a long-running process (given by its top table) would have built up:

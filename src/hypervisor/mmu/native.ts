@@ -1,8 +1,6 @@
 import * as z from 'zod';
 import type { Core } from '../../machine/core.ts';
 import { Verdict } from '../../machine/core.ts';
-import { flushAsid } from '../../machine/flush.ts';
-import { Cause, Leaf } from '../../stats/leaves.ts';
 import type { Vcpu, Vm } from '../vm.ts';
 import { invlpgInGuest, loadCr3InGuest, storeInGuest } from './guest-owned.ts';
 import type { Mmu, MmuDefinition, MmuDeps } from './mmu.ts';
@@ -49,11 +47,6 @@ class Native implements Mmu {
 
   onInvlpg(_vcpu: Vcpu, core: Core, vpn: number): void {
     invlpgInGuest(this.#deps, core, vpn);
-  }
-
-  onGlobalFlush(vcpu: Vcpu, core: Core): void {
-    core.charge(Leaf.GuestKernel, 2 * this.#deps.processor.instructions.movCr3);
-    flushAsid(core, core.asid, vcpu.id, false, Cause.Cr3);
   }
 
   storePte(_vcpu: Vcpu, core: Core, slot: number, entry: number): void {

@@ -2,27 +2,28 @@ import * as z from 'zod';
 import { ModelError } from '../../base/errors.ts';
 import { type Core, Verdict } from '../../machine/core.ts';
 import { Fault } from '../../machine/fault.ts';
-import { indexAt, PTE_SHIFT, Pte, target } from '../../machine/page-tables.ts';
+import { indexAt, PTE_SHIFT, Pte, STORE_OK, target } from '../../machine/page-tables.ts';
 import { Cause, ExitReason } from '../../stats/leaves.ts';
 import type { Lack, PolicyHost } from '../requirements.ts';
 import type { Vcpu, Vm } from '../vm.ts';
 import { back, backAll } from './backing.ts';
+import { DirtyLog } from './dirty-log.ts';
 import { invlpgInGuest, loadCr3InGuest, storeInGuest } from './guest-owned.ts';
 import type { Mmu, MmuDefinition, MmuDeps } from './mmu.ts';
 import { backingPages, pageSize } from './params.ts';
-import { decode } from './software-walks.ts';
 
 /**
  * Nested paging (RVI): the hardware walks the guest's tables through a nested table that the
  * hypervisor fills on the first touch of guest memory (KVM, ESX) or up front (Xen). Guest table
- * writes, CR3 writes and INVLPG do not exit; a toggle of CR4.PGE does (CR4 stays intercepted in KVM
- * 2.6.33 and Xen 4.1).
+ * writes, CR3 writes and INVLPG do not exit.
  */
 class Nested implements Mmu {
   readonly #deps: MmuDeps;
   readonly #vm: Vm;
   readonly #pageBytes: number;
   #root = 0;
+  #log: DirtyLog | null = null;
+  logCycles = 0;
 
   constructor(deps: MmuDeps, pageBytes: number) {
     this.#deps = deps;
@@ -51,7 +52,8 @@ class Nested implements Mmu {
   }
 
   /**
-   * Installs the nested entry for `gfn`, as large as its backing allows; returns its page shift.
+   * Installs the nested entry for `gfn`, as large as its backing allows, or small while the dirty
+   * log is on; returns its page shift.
    */
   #map(gfn: number): number {
     const { tables } = this.#deps;
@@ -61,7 +63,7 @@ class Nested implements Mmu {
       [30, 1 << 18],
       [21, 512],
     ] as const) {
-      if (this.#pageBytes < 2 ** candidate) continue;
+      if (this.#log || this.#pageBytes < 2 ** candidate) continue;
       const first = gfn & ~(pages - 1);
       const frame = p2m[first]!;
       const whole = first + pages <= memoryPages && frame !== 0 && (frame & (pages - 1)) === 0;
@@ -70,23 +72,28 @@ class Nested implements Mmu {
         break;
       }
     }
-    const leafLevel = (shift - 12) / 9 + 1;
     let node = this.#root;
-    for (let level = 4; level > leafLevel; level--) {
-      const slot = (node << 9) | indexAt(gfn, level);
+    let level = 4;
+    let slot = (node << 9) | indexAt(gfn, level);
+    // What was split stays so: a table is not replaced by a leaf.
+    for (;;) {
       let entry = tables.entries[slot]!;
+      const free = (entry & Pte.Present) === 0 && 12 + 9 * (level - 1) <= shift;
+      if (level === 1 || free) break;
       if ((entry & Pte.Present) === 0) {
         const child = tables.alloc(this.#tableFrame());
         entry = (child << PTE_SHIFT) | Pte.Present | Pte.Writable | Pte.Accessed;
         tables.set(slot, entry);
       }
       node = target(entry);
+      level--;
+      slot = (node << 9) | indexAt(gfn, level);
     }
-    const slot = (node << 9) | indexAt(gfn, leafLevel);
-    const frame = p2m[gfn & ~((1 << (shift - 12)) - 1)]!;
-    const flags = Pte.Present | Pte.Writable | Pte.Accessed | Pte.Dirty;
-    tables.set(slot, (frame << PTE_SHIFT) | flags | (shift > 12 ? Pte.Large : 0));
-    return shift;
+    const pages = 512 ** (level - 1);
+    const storable = !this.#log || this.#log.has(gfn) ? STORE_OK : 0;
+    const flags = Pte.Present | Pte.Accessed | storable | (level > 1 ? Pte.Large : 0);
+    tables.set(slot, (p2m[gfn - (gfn % pages)]! << PTE_SHIFT) | flags);
+    return 12 + 9 * (level - 1);
   }
 
   /** The leaf for a guest frame: its slot, or 0 if there is none, and its level. */
@@ -107,7 +114,7 @@ class Nested implements Mmu {
     let leaf = this.#find(gfn);
     for (; leaf.slot !== 0 && leaf.level > level; leaf = this.#find(gfn)) this.#split(leaf);
     if (leaf.slot === 0) return;
-    tables.set(leaf.slot, tables.entries[leaf.slot]! & ~(Pte.Writable | Pte.Dirty));
+    tables.set(leaf.slot, tables.entries[leaf.slot]! & ~STORE_OK);
   }
 
   /** Replaces a large leaf by a table of leaves of the next size, with the same rights. */
@@ -123,24 +130,66 @@ class Nested implements Mmu {
     tables.set(slot, (table << PTE_SHIFT) | Pte.Present | Pte.Writable | Pte.Accessed);
   }
 
+  startLog(): void {
+    this.#log = new DirtyLog(this.#vm.memoryPages);
+    this.logCycles = this.#protectAll(this.#root, 4) * this.#deps.costs.rmapEntry;
+  }
+
+  takeLog(out: Int32Array): number {
+    const { costs } = this.#deps;
+    const log = this.#log!;
+    const count = log.take(out);
+    for (let i = 0; i < count; i++) this.writeProtect(out[i]!, 1);
+    this.logCycles = log.lines * costs.zeroPageLine + count * costs.rmapEntry;
+    return count;
+  }
+
+  stopLog(): void {
+    this.#log = null;
+  }
+
+  /** Protects every leaf, of whatever size, from stores. Returns how many there are. */
+  #protectAll(node: number, level: number): number {
+    const { entries } = this.#deps.tables;
+    let leaves = 0;
+    for (let slot = node << 9; slot < (node + 1) << 9; slot++) {
+      const entry = entries[slot]!;
+      if ((entry & Pte.Present) === 0) continue;
+      if (level > 1 && (entry & Pte.Large) === 0) {
+        leaves += this.#protectAll(target(entry), level - 1);
+      } else {
+        entries[slot] = entry & ~STORE_OK;
+        leaves++;
+      }
+    }
+    return leaves;
+  }
+
   populate(gfn: number): void {
+    this.#log?.mark(gfn);
     if (back(this.#vm, this.#deps.memory, gfn, this.#pageBytes) !== 0) this.#map(gfn);
   }
 
   warm(): void {}
 
-  onWalkFault(core: Core, _vpn: number, _write: boolean, fault: Fault): Verdict {
+  onWalkFault(core: Core, _vpn: number, write: boolean, fault: Fault): Verdict {
     if (fault === Fault.Table) return Verdict.GuestFault;
     const { costs } = this.#deps;
     const vcpu = this.#deps.world.vcpuOn(core);
     const gfn = core.walker.faultFrame;
     if (gfn >= this.#vm.memoryPages)
       throw new ModelError(`nested fault beyond guest memory: ${gfn}`);
+    const { slot } = this.#find(gfn);
+    if (this.#log && slot !== 0) {
+      this.#logged(vcpu, core, gfn);
+      return Verdict.Retry;
+    }
     this.#deps.world.exit(vcpu, core, ExitReason.Npf);
     this.#vm.counters.nested_faults++;
+    // The walker stores to the guest's tables, whatever the access is.
+    if (write || this.#vm.nodeOfFrame[gfn] !== 0) this.#log?.mark(gfn);
     const shift = back(this.#vm, this.#deps.memory, gfn, this.#pageBytes);
     const lines = shift === 0 ? 0 : 64 * (1 << (shift - 12));
-    const { slot } = this.#find(gfn);
     // What is there was protected from stores, and has been stored to.
     if (slot !== 0) this.#deps.tables.set(slot, this.#deps.tables.entries[slot]! | Pte.Writable);
     else this.#map(gfn);
@@ -155,6 +204,28 @@ class Nested implements Mmu {
     return Verdict.Retry;
   }
 
+  /** A store to what the dirty log protects. */
+  #logged(vcpu: Vcpu, core: Core, gfn: number): void {
+    const { costs, tables, world } = this.#deps;
+    const reason = ExitReason.DirtyLog;
+    world.exit(vcpu, core, reason);
+    this.#vm.counters.dirty_log_faults++;
+    this.#log!.mark(gfn);
+    let cycles = costs.faultPath + costs.nestedFill;
+    let leaf = this.#find(gfn);
+    if (leaf.level > 1) {
+      // All translations of the VM through the large page are dropped with it.
+      world.loseTag(vcpu, Cause.Shootdown);
+    }
+    for (; leaf.level > 1; leaf = this.#find(gfn)) {
+      this.#split(leaf);
+      cycles += costs.shadowPageAlloc + 64 * costs.zeroPageLine;
+    }
+    tables.set(leaf.slot, tables.entries[leaf.slot]! | Pte.Writable);
+    world.handle(core, reason, cycles);
+    world.resume(vcpu, core, reason);
+  }
+
   onCr3Write(vcpu: Vcpu, core: Core, root: number): void {
     loadCr3InGuest(this.#deps, vcpu, core, root);
   }
@@ -165,15 +236,6 @@ class Nested implements Mmu {
 
   onInvlpg(_vcpu: Vcpu, core: Core, vpn: number): void {
     invlpgInGuest(this.#deps, core, vpn);
-  }
-
-  onGlobalFlush(vcpu: Vcpu, core: Core): void {
-    for (let write = 0; write < 2; write++) {
-      this.#deps.world.exit(vcpu, core, ExitReason.Cr4Write);
-      decode(this.#deps, vcpu, core, ExitReason.Cr4Write);
-      this.#deps.world.loseTag(vcpu, Cause.Cr3);
-      this.#deps.world.resume(vcpu, core, ExitReason.Cr4Write);
-    }
   }
 
   storePte(_vcpu: Vcpu, core: Core, slot: number, entry: number): void {

@@ -1,5 +1,6 @@
 import { type PageTables, PTE_SHIFT, Pte, target } from '../../machine/page-tables.ts';
 import type { Vm } from '../vm.ts';
+import type { DirtyLog } from './dirty-log.ts';
 
 /**
  * What a shadow page translates: one guest table page, or a piece of guest memory that the guest
@@ -56,6 +57,8 @@ export class ShadowPages {
   /** Leaf slots that map each guest frame. */
   readonly #rmap: (number[] | undefined)[];
   readonly work: ShadowWork = { rmap: 0, zapped: 0, flush: false };
+  /** While it is on, frames that it has not noted are kept from stores. */
+  log: DirtyLog | null = null;
 
   constructor(
     tables: PageTables,
@@ -108,6 +111,7 @@ export class ShadowPages {
   leafFlags(guestEntry: number, gfn: number): number {
     const flags = Pte.Present | Pte.Accessed | (guestEntry & Pte.Global);
     const writable = isStorable(guestEntry) && (!this.isTable(gfn) || this.isWritableTable(gfn));
+    if (this.log?.has(gfn) === false) return flags;
     return writable ? flags | Pte.Writable | Pte.Dirty : flags;
   }
 

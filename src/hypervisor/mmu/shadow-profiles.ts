@@ -1,3 +1,5 @@
+import * as z from 'zod';
+
 /** How a shadow pager tracks the guest's writes to its tables. */
 export interface ShadowProfile {
   /** One line, printed by `worldswitch list shadow-profiles`. */
@@ -63,3 +65,25 @@ export const shadowProfileNames = Object.keys(shadowProfiles) as [
   keyof typeof shadowProfiles,
   ...(keyof typeof shadowProfiles)[],
 ];
+
+/** What a scenario says of shadow paging. */
+export const shadowParams = z.object({
+  profile: z
+    .enum(shadowProfileNames)
+    .prefault('kvm-2.6.33')
+    .describe('how writes to guest tables are followed'),
+  pageBudget: z
+    .int()
+    .min(64)
+    .max(1 << 22)
+    .meta({ unit: 'pages', usual: '2 % of the memory pages of the VM, at least 64' })
+    .optional()
+    .describe('shadow pages per VM; default 2 % of its memory pages, at least 64'),
+  floodLimit: z
+    .int()
+    .min(0)
+    .max(1 << 20)
+    .meta({ unit: 'writes', usual: 'from the profile' })
+    .optional()
+    .describe('emulated writes in a row to one table after which it is unshadowed; 0 = never'),
+});

@@ -1,4 +1,4 @@
-import * as z from 'zod';
+import type { Cycles } from '../../base/ids.ts';
 import { type Core, Verdict } from '../../machine/core.ts';
 import { indexAt, Pte, target } from '../../machine/page-tables.ts';
 import { Cause, ExitReason } from '../../stats/leaves.ts';
@@ -7,8 +7,14 @@ import { back, backAll } from './backing.ts';
 import { frameOf, softWalk, visitEntry, walkSoftly } from './guest-tables.ts';
 import type { Mmu, MmuDefinition, MmuDeps } from './mmu.ts';
 import { inspectShadows } from './shadow-inspect.ts';
+import { ShadowLog } from './shadow-log.ts';
 import { isStorable, Role, type ShadowPage, ShadowPages } from './shadow-pages.ts';
-import { type ShadowProfile, shadowProfileNames, shadowProfiles } from './shadow-profiles.ts';
+import {
+  type ShadowProfile,
+  shadowParams,
+  shadowProfileNames,
+  shadowProfiles,
+} from './shadow-profiles.ts';
 import { warmShadows } from './shadow-warm.ts';
 import { TableWrites } from './shadow-writes.ts';
 import { decode, readGuestTables } from './software-walks.ts';
@@ -33,6 +39,7 @@ class Shadow implements Mmu {
   readonly #vm: Vm;
   readonly #pages: ShadowPages;
   readonly #writes: TableWrites;
+  readonly #log: ShadowLog;
   readonly #budget: number;
   readonly #walk = softWalk();
   /** Reason of the exit being handled. */
@@ -48,6 +55,7 @@ class Shadow implements Mmu {
       (frame) => deps.memory.give(frame),
     );
     this.#writes = new TableWrites(deps, this.#pages, profile);
+    this.#log = new ShadowLog(deps, this.#pages);
     // KVM: 2 % of the guest's pages, at least 64.
     this.#budget = budget ?? Math.max(64, Math.floor(deps.vm.memoryPages / 50));
   }
@@ -60,7 +68,16 @@ class Shadow implements Mmu {
     this.#pages.resetWork();
   }
 
+  readonly startLog = (): void => this.#log.start();
+  readonly takeLog = (out: Int32Array): number => this.#log.take(out);
+  readonly stopLog = (): void => this.#log.stop();
+
+  get logCycles(): Cycles {
+    return this.#log.cycles;
+  }
+
   populate(gfn: number): void {
+    this.#log.mark(gfn);
     back(this.#vm, this.#deps.memory, gfn, 4096);
   }
 
@@ -77,9 +94,7 @@ class Shadow implements Mmu {
   onWalkFault(core: Core, vpn: number, write: boolean): Verdict {
     const deps = this.#deps;
     const vcpu = deps.world.vcpuOn(core);
-    // The hardware reason is #PF either way; table writes are told apart because they are what
-    // shadowing costs.
-    const reason = this.#hitsTable(vcpu, vpn, write) ? ExitReason.PteWrite : ExitReason.PageFault;
+    const reason = write ? this.#storeReason(vcpu, vpn) : ExitReason.PageFault;
     this.#reason = reason;
     deps.world.exit(vcpu, core, reason);
     deps.world.handle(core, reason, deps.costs.faultPath);
@@ -92,12 +107,21 @@ class Shadow implements Mmu {
     return verdict;
   }
 
-  /** True if the access is a store to a write-protected table that the guest's tables allow. */
-  #hitsTable(vcpu: Vcpu, vpn: number, write: boolean): boolean {
-    if (!write) return false;
+  /**
+   * Why a store has failed. The hardware reason is #PF in any case; stores to write-protected
+   * tables that the guest's tables allow are told apart because they are what shadowing costs, and
+   * those to frames that the dirty log protects.
+   */
+  #storeReason(vcpu: Vcpu, vpn: number): ExitReason {
     const walk = walkSoftly(this.#deps.tables, vcpu.guestRoot, vpn, this.#walk);
-    if (walk.level === 0 || (walk.entry & Pte.Writable) === 0) return false;
-    const gfn = frameOf(walk, vpn);
+    if (walk.level === 0 || (walk.entry & Pte.Writable) === 0) return ExitReason.PageFault;
+    if (this.#trapsStores(frameOf(walk, vpn))) return ExitReason.PteWrite;
+    const logged = this.#log.stops(vcpu.context.root, vpn, walk.entry);
+    return logged ? ExitReason.DirtyLog : ExitReason.PageFault;
+  }
+
+  /** True for a synced table. */
+  #trapsStores(gfn: number): boolean {
     return this.#pages.isTable(gfn) && !this.#pages.isWritableTable(gfn);
   }
 
@@ -116,14 +140,17 @@ class Shadow implements Mmu {
     // The walk sets A on the leaf, and D for a write, in the guest's own table.
     const marked = entry | Pte.Accessed | (write ? Pte.Dirty : 0);
     deps.tables.entries[slot] = marked;
+    if (marked !== entry) this.#log.mark(deps.tables.frame[slot >> 9]!);
     this.#walk.entry = marked;
     const gfn = frameOf(this.#walk, vpn);
     this.#touchBacking(core, gfn);
-    if (write && this.#pages.isTable(gfn) && !this.#pages.isWritableTable(gfn)) {
+    if (write) this.#log.mark(gfn);
+    if (write && this.#trapsStores(gfn)) {
       const verdict = this.#writes.trapped(vcpu, core, reason, gfn);
       if (verdict === Verdict.Emulated) return verdict;
     } else {
-      counters.hidden_faults++;
+      if (reason === ExitReason.DirtyLog) counters.dirty_log_faults++;
+      else counters.hidden_faults++;
       this.#writes.calm();
     }
     this.#fill(vcpu, core, vpn, level, marked);
@@ -256,24 +283,6 @@ class Shadow implements Mmu {
     deps.world.resume(vcpu, core, reason);
   }
 
-  onGlobalFlush(vcpu: Vcpu, core: Core): void {
-    const deps = this.#deps;
-    const reason = ExitReason.Cr4Write;
-    this.#reason = reason;
-    for (let write = 0; write < 2; write++) {
-      deps.world.exit(vcpu, core, reason);
-      decode(deps, vcpu, core, reason);
-      this.#pages.resetWork();
-      const root = this.#currentRoot(vcpu, core);
-      for (const page of [...this.#pages.unsync]) {
-        if (this.#pages.reaches(root, page)) this.#sync(core, reason, page);
-      }
-      this.#settleWork(vcpu, core, reason);
-      deps.world.loseTag(vcpu, Cause.Cr3);
-      deps.world.resume(vcpu, core, reason);
-    }
-  }
-
   /**
    * Brings an out-of-sync leaf shadow up to date; false if nothing was left of it and it was
    * dropped.
@@ -347,31 +356,10 @@ class Shadow implements Mmu {
   }
 }
 
-const params = z.object({
-  profile: z
-    .enum(shadowProfileNames)
-    .prefault('kvm-2.6.33')
-    .describe('how writes to guest tables are followed'),
-  pageBudget: z
-    .int()
-    .min(64)
-    .max(1 << 22)
-    .meta({ unit: 'pages', usual: '2 % of the memory pages of the VM, at least 64' })
-    .optional()
-    .describe('shadow pages per VM; default 2 % of its memory pages, at least 64'),
-  floodLimit: z
-    .int()
-    .min(0)
-    .max(1 << 20)
-    .meta({ unit: 'writes', usual: 'from the profile' })
-    .optional()
-    .describe('emulated writes in a row to one table after which it is unshadowed; 0 = never'),
-});
-
-export const shadow: MmuDefinition<typeof params> = {
+export const shadow: MmuDefinition<typeof shadowParams> = {
   name: 'shadow',
   summary: 'shadow paging: the hardware walks tables the hypervisor derives from the guest’s',
-  params,
+  params: shadowParams,
   walk: 'one',
   virtualized: true,
   largestPage: () => 4096,

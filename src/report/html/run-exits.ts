@@ -14,12 +14,12 @@ const reasonWords: Readonly<Record<string, string>> = {
   'page-fault': 'page fault',
   'pte-write': 'page-table write',
   'cr3-write': 'CR3 write',
-  'cr4-write': 'CR4 write',
   invlpg: 'INVLPG',
   hlt: 'halt',
   intr: 'interrupt',
   ioio: 'I/O instruction',
   'apic-access': 'APIC access',
+  'dirty-log': 'first store while the dirty log is on',
 };
 const inWords = (reason: string) => reasonWords[reason] ?? reason;
 

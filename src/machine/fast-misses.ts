@@ -6,33 +6,40 @@ import {
   CHAIN as CHAIN_,
   FLAGS as FLAGS_,
   FRAME as FRAME_,
+  firstArray as firstArray_,
   HEADS as HEADS_,
   HOME as HOME_,
   IN_L1 as IN_L1_,
   IN_L2 as IN_L2_,
   KEY as KEY_,
   LARGE as LARGE_,
+  MEMO_FRAME as MEMO_FRAME_,
+  MEMO_NODE as MEMO_NODE_,
   NEXT as NEXT_,
   OWNER_SHIFT as OWNER_SHIFT_,
   PREV as PREV_,
+  ROW3 as ROW3_,
+  SECOND_LEVEL as SECOND_LEVEL_,
   SEQ as SEQ_,
   SET_MASK as SET_MASK_,
   SETS as SETS_,
   SLOT as SLOT_,
-  WAY_FRAME as WAY_FRAME_,
-  WAY_NODE as WAY_NODE_,
 } from './entries.ts';
 import { hash as hash_, unhash as unhash_ } from './hash.ts';
 import { heap } from './heap.ts';
 import { PTE_SHIFT as PTE_SHIFT_, Pte, STORE_OK as STORE_OK_ } from './page-tables.ts';
 import { putInRow as putInRow_, toFront as toFront_ } from './tlb.ts';
-import { findWay as findWay_, goWay as goWay_, goWayUnder as goWayUnder_ } from './ways.ts';
+import {
+  findMemo as findMemo_,
+  replayMemo as replayMemo_,
+  replayMemo2d as replayMemo2d_,
+} from './walk-memo.ts';
 
 /**
- * HOT. The two usual misses of the L1 TLB, each in one piece: a 4K page that the L2 has, and one
- * whose walk goes a way that the core knows (see ways.ts) and which replaces a page of its own
+ * HOT. The two most frequent misses of the L1 TLB, each in one piece: a 4K page that the L2 has,
+ * and one whose walk repeats a remembered one (walk-memo.ts) and which replaces a page of its own
  * vCPU. What they do is what translate.ts and walk.ts do step by step. They look at everything
- * first, and if anything is not as usual, they do nothing and return 0.
+ * first, and if anything is out of the ordinary, they do nothing and return 0.
  */
 const H = heap;
 // Imported constants are bound to module-level ones: the compiler folds those, but loads an
@@ -40,6 +47,8 @@ const H = heap;
 const CHAIN = CHAIN_;
 const FLAGS = FLAGS_;
 const FRAME = FRAME_;
+const firstArray = firstArray_;
+const SECOND_LEVEL = SECOND_LEVEL_;
 const HEADS = HEADS_;
 const HOME = HOME_;
 const IN_L1 = IN_L1_;
@@ -49,6 +58,7 @@ const LARGE = LARGE_;
 const NEXT = NEXT_;
 const OWNER_SHIFT = OWNER_SHIFT_;
 const PREV = PREV_;
+const ROW3 = ROW3_;
 const SEQ = SEQ_;
 const SET_MASK = SET_MASK_;
 const SETS = SETS_;
@@ -60,12 +70,12 @@ const hash = hash_;
 const unhash = unhash_;
 const putInRow = putInRow_;
 const toFront = toFront_;
-const findWay = findWay_;
-const goWay = goWay_;
-const goWayUnder = goWayUnder_;
+const findMemo = findMemo_;
+const replayMemo = replayMemo_;
+const replayMemo2d = replayMemo2d_;
 const readTableLine = readTableLine_;
-const WAY_FRAME = WAY_FRAME_;
-const WAY_NODE = WAY_NODE_;
+const MEMO_FRAME = MEMO_FRAME_;
+const MEMO_NODE = MEMO_NODE_;
 const { Global: GLOBAL } = Pte;
 const READABLE = Pte.Present | Pte.Accessed;
 const CAPACITY = Cause.Capacity;
@@ -111,19 +121,19 @@ const replaceInList = (home: number, oldest: number, entry: number): void => {
  * A visit to the page of `entry`, which is not in the L1: takes it from the L2. The cycles of an L2
  * hit are to pass.
  */
-export const raise = (core: Core, side: number, entry: number, write: number): number => {
+export const promote = (core: Core, side: number, entry: number, write: number): number => {
   const keys = KEY;
   const flagsOf = FLAGS;
   const setsOf = SETS;
   const masks = SET_MASK;
   const larges = LARGE;
   const h = H;
-  const first = (core.arrays + Math.imul(side | 0, 3)) | 0;
-  const second = (first + 6) | 0;
+  const first = firstArray(core.arrays, side);
+  const second = (first + SECOND_LEVEL) | 0;
   const flags = flagsOf[entry]!;
   const needed = Math.imul(write | 0, STORE_OK) | IN_L2;
-  // With large pages among those of the side, little is as usual.
-  if (core.usual === 0 || larges[first] !== 0) return 0;
+  // Large pages among those of the side would have to be looked up first.
+  if (core.fastMisses === 0 || larges[first] !== 0) return 0;
   if ((flags & (needed | IN_L1)) !== needed) return 0;
   const key = keys[entry]!;
   const home = (setsOf[first]! + (key & masks[first]!)) | 0;
@@ -151,12 +161,12 @@ const readLine = (core: Core, frame: number, line: number): number => {
 };
 
 /**
- * A visit to a page that no level holds: walks, and fills both. `walker.took` cycles are to pass.
- * Returns the entry.
+ * A visit to a page that no level holds: walks, and fills both. `walker.totalCycles` cycles are to
+ * pass. Returns the entry.
  */
 export const walkAndReplace = (core: Core, page: number, side: number, write: number): number => {
   const { walker, loss } = core;
-  const chains = CHAIN;
+  const oldestOfRow = ROW3;
   const flagsOf = FLAGS;
   const frames = FRAME;
   const slots = SLOT;
@@ -167,24 +177,24 @@ export const walkAndReplace = (core: Core, page: number, side: number, write: nu
   const headsOf = HEADS;
   const h = H;
   const vpn = page | 0;
-  const first = (core.arrays + Math.imul(side | 0, 3)) | 0;
-  const second = (first + 6) | 0;
-  if (core.usual !== 1 || larges[first] !== 0) return 0;
+  const first = firstArray(core.arrays, side);
+  const second = (first + SECOND_LEVEL) | 0;
+  if (core.fastMisses !== 1 || larges[first] !== 0) return 0;
   const row = (setsOf[second]! + (vpn & masks[second]!)) | 0;
   const home = (setsOf[first]! + (vpn & masks[first]!)) | 0;
   const oldest = oldestOf(home);
-  const victim = chains[row]!;
+  const victim = oldestOfRow[row]!;
   if (oldest === 0 || victim === 0) return 0;
   const own = core.vcpu << OWNER_SHIFT;
   const gone = flagsOf[victim]!;
   // A page of this vCPU that the L1 has not.
   if ((((gone ^ own) >>> OWNER_SHIFT) | (gone & IN_L1)) !== 0) return 0;
 
-  const way = findWay(core, walker.ways, core.root, vpn);
-  if (way === 0) return 0;
+  const memo = findMemo(core, walker.memos, core.root, vpn);
+  if (memo === 0) return 0;
   const { tables } = core;
   const { entries } = tables;
-  const node = WAY_NODE[way]!;
+  const node = MEMO_NODE[memo]!;
   const slot = (node << 9) | (vpn & 511);
   const entry = entries[slot]!;
   const rights = READABLE | Math.imul(write | 0, STORE_OK);
@@ -196,9 +206,9 @@ export const walkAndReplace = (core: Core, page: number, side: number, write: nu
   let underSlot = 0;
   let allowed = 0x7f;
   if (nested !== 0) {
-    under = findWay(core, walker.nestedWays, core.nestedRoot, frame);
+    under = findMemo(core, walker.nestedMemos, core.nestedRoot, frame);
     if (under === 0) return 0;
-    underSlot = (WAY_NODE[under]! << 9) | (frame & 511);
+    underSlot = (MEMO_NODE[under]! << 9) | (frame & 511);
     const below = entries[underSlot]!;
     if ((below & rights) !== rights) return 0;
     allowed &= below | ~STORE_OK;
@@ -221,27 +231,27 @@ export const walkAndReplace = (core: Core, page: number, side: number, write: nu
   let hits = 3;
   let table: number;
   if (nested === 0) {
-    goWay(way, now);
+    replayMemo(memo, now);
     walker.clock = (now + 3) | 0;
     table = (tables.frame[node]! + core.frameBase) | 0;
   } else {
-    goWayUnder(way, now);
-    goWay(under, (now + 7) | 0);
+    replayMemo2d(memo, now);
+    replayMemo(under, (now + 7) | 0);
     walker.clock = (now + 10) | 0;
-    table = WAY_FRAME[way]!;
+    table = MEMO_FRAME[memo]!;
     hits = 6;
   }
   const read = readLine(core, table, (slot & 511) >> 3);
   const guest = (walker.overhead + Math.imul(3, walker.pwcCycles) + read) | 0;
   h[leaf] = h[leaf]! + guest;
-  walker.took = guest;
+  walker.totalCycles = guest;
   if (nested !== 0) {
     const line = (underSlot & 511) >> 3;
-    const took = readLine(core, tables.frame[underSlot >> 9]!, line);
-    const below = (Math.imul(4, walker.ntlbCycles) + Math.imul(3, walker.pwcCycles) + took) | 0;
+    const last = readLine(core, tables.frame[underSlot >> 9]!, line);
+    const below = (Math.imul(4, walker.ntlbCycles) + Math.imul(3, walker.pwcCycles) + last) | 0;
     const nestedLeaf = (core.pending + WALK_NESTED + cause) | 0;
     h[nestedLeaf] = h[nestedLeaf]! + below;
-    walker.took = (guest + below) | 0;
+    walker.totalCycles = (guest + below) | 0;
     h[(counters + NESTED_READS) | 0] = h[(counters + NESTED_READS) | 0]! + 1;
     h[(counters + NESTED_TLB_HITS) | 0] = h[(counters + NESTED_TLB_HITS) | 0]! + 4;
   }

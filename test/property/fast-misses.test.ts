@@ -69,14 +69,14 @@ function run(bare: BareCore, visits: readonly (readonly [number, number])[], who
     bare.run(bare.block, bare.block + visits.length);
     return;
   }
-  bare.core.usual = 0;
+  bare.core.fastMisses = 0;
   for (let i = 0; i < visits.length; i++) {
-    bare.forgetWays();
+    bare.forgetWalks();
     bare.run(bare.block + i, bare.block + i + 1);
   }
 }
 
-describe('usual misses', () => {
+describe('frequent misses', () => {
   it.each([
     ['native', false, 5],
     ['nested', true, 9],
@@ -106,7 +106,7 @@ describe('usual misses', () => {
             }
             expect(stateOf(whole)).toEqual(stateOf(single));
           }
-          expect(whole.core.usual).toBe(1);
+          expect(whole.core.fastMisses).toBe(1);
         } finally {
           whole.dispose();
           single.dispose();

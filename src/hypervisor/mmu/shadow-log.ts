@@ -1,0 +1,61 @@
+import type { Cycles } from '../../base/ids.ts';
+import { Pte } from '../../machine/page-tables.ts';
+import { DirtyLog } from './dirty-log.ts';
+import { softWalk, walkSoftly } from './guest-tables.ts';
+import type { MmuDeps } from './mmu.ts';
+import { isStorable, type ShadowPages } from './shadow-pages.ts';
+
+/**
+ * The dirty log of a VM with shadow tables: leaves of frames that it has not noted are kept from
+ * stores, through their reverse mappings (KVM 2.6.33: kvm_mmu_slot_remove_write_access).
+ */
+export class ShadowLog {
+  /** Cycles of software that the last start or take has taken. */
+  cycles: Cycles = 0;
+  readonly #deps: MmuDeps;
+  readonly #pages: ShadowPages;
+  readonly #walk = softWalk();
+
+  constructor(deps: MmuDeps, pages: ShadowPages) {
+    this.#deps = deps;
+    this.#pages = pages;
+  }
+
+  start(): void {
+    const { memoryPages } = this.#deps.vm;
+    this.#pages.log = new DirtyLog(memoryPages);
+    this.#pages.resetWork();
+    for (let gfn = 0; gfn < memoryPages; gfn++) this.#pages.writeProtect(gfn);
+    this.#settle(0);
+  }
+
+  take(out: Int32Array): number {
+    const log = this.#pages.log!;
+    const count = log.take(out);
+    this.#pages.resetWork();
+    for (let i = 0; i < count; i++) this.#pages.writeProtect(out[i]!);
+    this.#settle(log.lines);
+    return count;
+  }
+
+  stop(): void {
+    this.#pages.log = null;
+  }
+
+  mark(gfn: number): void {
+    this.#pages.log?.mark(gfn);
+  }
+
+  /** True if a store through `guestEntry` fails for no other reason than the log. */
+  stops(root: number, vpn: number, guestEntry: number): boolean {
+    if (!this.#pages.log || !isStorable(guestEntry)) return false;
+    const { level, entry } = walkSoftly(this.#deps.tables, root, vpn, this.#walk);
+    return level !== 0 && (entry & Pte.Writable) === 0;
+  }
+
+  #settle(lines: number): void {
+    const { rmapEntry, zeroPageLine } = this.#deps.costs;
+    this.cycles = lines * zeroPageLine + this.#pages.work.rmap * rmapEntry;
+    this.#pages.resetWork();
+  }
+}
