@@ -40,16 +40,18 @@ export class ModelError extends Error {
 
 /**
  * Simulated memory ran out while running: the scenario asks for more than its machine has. `vm` is
- * the name of the VM whose memory it was; undefined: the host's. With the place of the value it
- * becomes a ConfigError.
+ * the name of the VM whose memory it was; undefined: that of `host`. With the place of the value
+ * it becomes a ConfigError.
  */
 export class MemoryError extends Error {
   override readonly name = 'MemoryError';
   readonly vm: string | undefined;
+  readonly host: string | undefined;
 
-  constructor(message: string, vm?: string) {
+  constructor(message: string, of: { readonly vm?: string; readonly host?: string } = {}) {
     super(message);
-    this.vm = vm;
+    this.vm = of.vm;
+    this.host = of.host;
   }
 }
 

@@ -10,6 +10,7 @@ import { openScenario } from '../files/scenario-file.ts';
 import { scenarioIn, traceOpener } from '../files/trace-files.ts';
 import { summary } from '../report/summary.ts';
 import { runBaseline } from '../scenario/baseline.ts';
+import { clockOf } from '../scenario/hosts.ts';
 import { placed } from '../scenario/load.ts';
 import { scenarioYaml } from '../scenario/resolve.ts';
 import { runScenario } from '../scenario/run.ts';
@@ -65,7 +66,7 @@ export async function run(file: string, options: RunCommandOptions): Promise<voi
   const interrupt = onInterrupt();
   await settle(interrupt);
   const bar = new ProgressBar(scenario.name, { quiet: options.quiet ?? false });
-  const mhz = scenario.processor.clock / 1e6;
+  const mhz = clockOf(scenario) / 1e6;
   const hooks = {
     openTrace: traceOpener(loaded),
     signal: interrupt.signal,

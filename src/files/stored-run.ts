@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { allPcpus, clockOf } from '../scenario/hosts.ts';
 import type { LoadedScenario } from '../scenario/load.ts';
 import type { MetricName } from '../stats/metrics.ts';
 import type {
@@ -95,9 +96,9 @@ export async function readRun(directory: string): Promise<StoredRun> {
     result: {
       name: scenario.name,
       seed: scenario.seed,
-      mhz: scenario.processor.clock / 1e6,
+      mhz: clockOf(scenario) / 1e6,
       windowCycles: elapsed?.value ?? 0,
-      pcpuCount: scenario.host.pcpus,
+      pcpuCount: allPcpus(scenario),
       metrics,
       ledger,
       exits,

@@ -54,10 +54,9 @@ export class GuestMemory {
     for (const segment of this.#segments) if (segment.next < segment.end) return segment.next++;
     const block = this.#freeBlocks.pop();
     if (block === undefined) {
-      throw new MemoryError(
-        `VM ${this.#name} is out of memory (${this.pages / 256} MiB)`,
-        this.#name,
-      );
+      throw new MemoryError(`VM ${this.#name} is out of memory (${this.pages / 256} MiB)`, {
+        vm: this.#name,
+      });
     }
     for (let i = 511; i > 0; i--) this.#free.push(block + i);
     return block;

@@ -47,5 +47,5 @@ export function grantAccess(
 }
 
 export function outOfLargePages(vm: string, what: string): never {
-  throw new MemoryError(`VM ${vm} has no large pages left for ${what}`, vm);
+  throw new MemoryError(`VM ${vm} has no large pages left for ${what}`, { vm });
 }

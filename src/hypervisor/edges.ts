@@ -5,25 +5,32 @@ import { LEAVES } from '../stats/leaves.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import type { SoftCounters, Vcpu } from './vm.ts';
 
-/** Running totals from the start of the run. */
-export interface Accounts {
+/** What the pCPUs of one host have done from the start of the run. */
+export interface HostAccounts {
   /** Cycles by pCPU, VM and leaf. */
   readonly ledger: Float64Array;
+  /** Flushes by pCPU. */
+  readonly flushes: Float64Array;
+}
+
+/** Running totals from the start of the run. */
+export interface Accounts {
+  /** By host. */
+  readonly hosts: readonly HostAccounts[];
   /** Cycles by vCPU and run state. */
   readonly states: readonly Float64Array[];
   /** By VM. */
   readonly soft: readonly SoftCounters[];
   /** Exits by vCPU and reason. */
   readonly exits: readonly Float64Array[];
-  /** Flushes by pCPU. */
-  readonly flushes: Float64Array;
 }
 
 /**
  * What had been counted when a pCPU passed an edge inside a step, and its part of the ledger at the
  * edge.
  */
-interface Passed extends Omit<Accounts, 'states' | 'flushes'> {
+interface Passed extends Pick<Accounts, 'soft' | 'exits'> {
+  readonly ledger: Float64Array;
   readonly flushes: number;
 }
 
@@ -35,29 +42,38 @@ interface Passed extends Omit<Accounts, 'states' | 'flushes'> {
  * caches count of them, where the step began that they belong to.
  */
 export class Edges {
-  readonly #hv: Hypervisor;
+  /** One per host, all with the same VMs and vCPUs. */
+  readonly #hypervisors: readonly Hypervisor[];
+  readonly #vms: Hypervisor['vms'];
+  readonly #vcpus: Hypervisor['vcpus'];
   readonly #times: Cycles[] = [];
   /** Whether observers are told about the edge. */
   readonly #told: boolean[] = [];
-  /** By edge and pCPU: what the pCPU had done, if it has passed the edge inside a step. */
-  readonly #passed: (Passed | undefined)[][] = [];
+  /** By edge, host and pCPU: what the pCPU had done, if it has passed the edge inside a step. */
+  readonly #passed: (Passed | undefined)[][][] = [];
   /** By edge: the run states of each vCPU that has passed it. */
   readonly #states: (Float64Array | undefined)[][] = [];
-  /** The next edge of each pCPU and vCPU. */
-  readonly #nextOfCore: number[];
+  /** The next edge of each pCPU, by host, and of each vCPU. */
+  readonly #nextOfCore: number[][];
   readonly #nextOfVcpu: number[];
 
-  constructor(hypervisor: Hypervisor) {
-    this.#hv = hypervisor;
-    this.#nextOfCore = hypervisor.pcpus.map(() => 0);
-    this.#nextOfVcpu = hypervisor.vcpus.map(() => 0);
-    for (const vcpu of hypervisor.vcpus) vcpu.onEdge = () => this.#passVcpu(vcpu);
+  constructor(hypervisors: readonly Hypervisor[]) {
+    const { vms, vcpus } = hypervisors[0]!;
+    this.#hypervisors = hypervisors;
+    this.#vms = vms;
+    this.#vcpus = vcpus;
+    this.#nextOfCore = hypervisors.map(({ pcpus }) => pcpus.map(() => 0));
+    this.#nextOfVcpu = vcpus.map(() => 0);
+    for (const vcpu of vcpus) vcpu.onEdge = () => this.#passVcpu(vcpu);
   }
 
   /** The earliest time that no pCPU has passed. */
   get reachable(): Cycles {
-    const { pcpus, engine } = this.#hv;
-    return pcpus.reduce((last, { core }) => Math.max(last, core.now), engine.now);
+    return this.#hypervisors.reduce(
+      (last, { engine, pcpus }) =>
+        pcpus.reduce((latest, { core }) => Math.max(latest, core.now), Math.max(last, engine.now)),
+      0,
+    );
   }
 
   /**
@@ -67,74 +83,70 @@ export class Edges {
   add(time: Cycles, told: boolean): void {
     this.#times.push(time);
     this.#told.push(told);
-    this.#passed.push([]);
+    this.#passed.push(this.#hypervisors.map(() => []));
     this.#states.push([]);
-    for (const { core } of this.#hv.pcpus) this.#aimCore(core);
-    for (const vcpu of this.#hv.vcpus) this.#aimVcpu(vcpu);
+    for (const hypervisor of this.#hypervisors) {
+      for (const { core } of hypervisor.pcpus) this.#aimCore(hypervisor, core);
+    }
+    for (const vcpu of this.#vcpus) this.#aimVcpu(vcpu);
   }
 
   /** The accounts at an edge that every pCPU has reached. Settles what is under way. */
   accounts(time: Cycles): Accounts {
-    const { pcpus, vcpus, vms, ledger } = this.#hv;
     const edge = this.#times.indexOf(time);
     const passed = this.#passed[edge] ?? [];
-    for (const pcpu of pcpus) {
-      pcpu.accountIdle(time);
-      this.#hv.ledger.drain(pcpu.core);
-    }
-    const cut = ledger.cycles.slice();
-    for (const { core } of pcpus) {
-      const part = passed[core.id]?.ledger;
-      if (part) cut.set(part, core.id * part.length);
-      else if (core.time !== time) {
-        throw new ModelError(`pCPU ${core.id} stands at cycle ${core.time}, the edge is ${time}`);
-      }
-    }
-    const states = vcpus.map((vcpu) => {
+    const hosts = this.#hypervisors.map((hypervisor, h) =>
+      hostAccounts(hypervisor, passed[h] ?? [], time),
+    );
+    const states = this.#vcpus.map((vcpu) => {
       const atEdge = this.#states[edge]?.[vcpu.id];
       if (atEdge) return atEdge;
       if (this.#told[edge]) this.#tell(vcpu, time);
       return vcpu.statesAt(time);
     });
     // Past the edge, a vCPU can only have run on the pCPU that still has it.
+    const holder = ({ vm, pcpu }: Vcpu) => passed[vm.host.index]?.[pcpu];
     return {
-      ledger: cut,
+      hosts,
       states,
-      soft: vms.map(({ counters }, i) => {
-        const atEdge = passed[vcpus[i]!.pcpu]?.soft[i] ?? counters;
+      soft: this.#vms.map(({ counters }, i) => {
+        const atEdge = holder(this.#vcpus[i]!)?.soft[i] ?? counters;
         // Requests arrive by events, which wait for every pCPU.
         return { ...atEdge, requests_arrived: counters.requests_arrived };
       }),
-      exits: vcpus.map(({ id, pcpu, exitCounts }) => passed[pcpu]?.exits[id] ?? exitCounts.slice()),
-      flushes: Float64Array.from(pcpus, ({ core }) => passed[core.id]?.flushes ?? core.flushes),
+      exits: this.#vcpus.map((vcpu) => holder(vcpu)?.exits[vcpu.id] ?? vcpu.exitCounts.slice()),
     };
   }
 
-  #tell({ id, pcpu, state }: Vcpu, time: Cycles): void {
-    this.#hv.observer.onRunstate(time, pcpu, id, state, state);
+  #tell({ id, pcpu, state, observer }: Vcpu, time: Cycles): void {
+    observer.onRunstate(time, pcpu, id, state, state);
   }
 
-  #aimCore(core: Core): void {
-    const edge = this.#times[this.#nextOfCore[core.id]!] ?? Infinity;
-    core.cut.set(edge, (passing, leaves) => this.#passCore(passing, leaves));
+  #aimCore(hypervisor: Hypervisor, core: Core): void {
+    const next = this.#nextOfCore[hypervisor.host.index]![core.id]!;
+    core.cut.set(this.#times[next] ?? Infinity, (passing, leaves) =>
+      this.#passCore(hypervisor, passing, leaves),
+    );
   }
 
   #aimVcpu(vcpu: Vcpu): void {
     vcpu.edge = this.#times[this.#nextOfVcpu[vcpu.id]!] ?? Infinity;
   }
 
-  #passCore(core: Core, leaves: Float64Array): void {
-    const { vms, vcpus, ledger } = this.#hv;
+  #passCore(hypervisor: Hypervisor, core: Core, leaves: Float64Array): void {
+    const { host, ledger } = hypervisor;
+    const next = this.#nextOfCore[host.index]!;
     const part = ledger.of(core.id).slice();
     const row = (core.vm < 0 ? ledger.host : core.vm) * LEAVES;
     for (const [leaf, cycles] of leaves.entries()) part[row + leaf] = part[row + leaf]! + cycles;
-    this.#passed[this.#nextOfCore[core.id]!++]![core.id] = {
+    this.#passed[next[core.id]!]![host.index]![core.id] = {
       ledger: part,
-      soft: vms.map(({ counters }) => ({ ...counters })),
-      exits: vcpus.map(({ exitCounts }) => exitCounts.slice()),
+      soft: this.#vms.map(({ counters }) => ({ ...counters })),
+      exits: this.#vcpus.map(({ exitCounts }) => exitCounts.slice()),
       flushes: core.flushes,
     };
-    this.#aimCore(core);
+    next[core.id]!++;
+    this.#aimCore(hypervisor, core);
   }
 
   #passVcpu(vcpu: Vcpu): void {
@@ -143,4 +155,27 @@ export class Edges {
     this.#states[edge]![vcpu.id] = vcpu.statesAt(vcpu.edge);
     this.#aimVcpu(vcpu);
   }
+}
+
+function hostAccounts(
+  { ledger, pcpus }: Hypervisor,
+  passed: readonly (Passed | undefined)[],
+  time: Cycles,
+): HostAccounts {
+  for (const pcpu of pcpus) {
+    pcpu.accountIdle(time);
+    ledger.drain(pcpu.core);
+  }
+  const cut = ledger.cycles.slice();
+  for (const { core } of pcpus) {
+    const part = passed[core.id]?.ledger;
+    if (part) cut.set(part, core.id * part.length);
+    else if (core.time !== time) {
+      throw new ModelError(`pCPU ${core.id} stands at cycle ${core.time}, the edge is ${time}`);
+    }
+  }
+  return {
+    ledger: cut,
+    flushes: Float64Array.from(pcpus, ({ core }) => passed[core.id]?.flushes ?? core.flushes),
+  };
 }

@@ -15,15 +15,18 @@ import { Pcpu, type PcpuHost } from './pcpu.ts';
 import type { Scheduler } from './schedulers/scheduler.ts';
 import type { TagPolicy } from './tags/tag-policy.ts';
 import { VcpuRequests } from './vcpu-requests.ts';
-import type { Vcpu, Vm } from './vm.ts';
+import type { Vcpu, Vm, VmHost } from './vm.ts';
 import { WorldSwitch } from './world-switch.ts';
 
 export interface HypervisorOptions {
+  /** The host that it runs on. */
+  readonly host: VmHost;
   readonly machine: Machine;
   readonly engine: Engine;
   readonly costs: HypervisorCosts;
   readonly devices: VirtualDevices;
   readonly tags: TagPolicy;
+  /** All VMs of the simulation by number, those of other hosts included; so the vCPUs. */
   readonly vms: readonly Vm[];
   readonly vcpus: readonly Vcpu[];
   /** False: native, there is no hypervisor and exits do not happen. */
@@ -40,6 +43,7 @@ export interface HypervisorOptions {
  * charge, so that all policies pay the same prices.
  */
 export class Hypervisor implements PcpuHost {
+  readonly host: VmHost;
   readonly machine: Machine;
   readonly engine: Engine;
   readonly costs: HypervisorCosts;
@@ -59,7 +63,8 @@ export class Hypervisor implements PcpuHost {
   /** What the scheduler may see and ask for. */
   readonly dispatch: Dispatch;
   scheduler!: Scheduler;
-  mmuOf: readonly Mmu[] = [];
+  /** By number of the VM, of those that are resident. */
+  readonly mmuOf: Mmu[] = [];
   /**
    * The last VM has finished its work: no new turn begins while the others reach the end of the
    * window.
@@ -71,8 +76,9 @@ export class Hypervisor implements PcpuHost {
   readonly #slice: EventKind;
 
   constructor(options: HypervisorOptions) {
-    const { machine, engine, costs, devices, tags, vcpus, virtualized, vms } = options;
+    const { host, machine, engine, costs, devices, tags, vcpus, virtualized, vms } = options;
     const observer = options.observer ?? silent;
+    this.host = host;
     this.machine = machine;
     this.engine = engine;
     this.costs = costs;
@@ -81,7 +87,6 @@ export class Hypervisor implements PcpuHost {
     this.vcpus = vcpus;
     this.observer = observer;
     this.#upFront = options.upFront;
-    for (const vcpu of vcpus) vcpu.observer = observer;
     this.ledger = new Ledger(machine.cores, vms.length);
     this.requests = new VcpuRequests({
       engine,
@@ -102,7 +107,7 @@ export class Hypervisor implements PcpuHost {
     });
     this.pcpus = machine.cores.map((core) => new Pcpu(core, this));
     for (const pcpu of this.pcpus) engine.attach(pcpu);
-    this.interrupts = new Interrupts(engine, vcpus, () => this.scheduler);
+    this.interrupts = new Interrupts(engine, vcpus, host, () => this.scheduler);
     this.network = new Network({
       engine,
       device: devices.network,
@@ -138,10 +143,11 @@ export class Hypervisor implements PcpuHost {
     return this.engine.schedule(at, this.#slice, pcpu.core.id);
   }
 
-  /** Hands every vCPU to the scheduler and wakes it: power-on. */
+  /** Hands every vCPU of its VMs to the scheduler and wakes it: power-on. */
   start(): void {
-    for (const vcpu of this.vcpus) this.scheduler.insert(vcpu.id, 0);
+    const residents = this.vcpus.filter(({ vm }) => vm.host.index === this.host.index);
+    for (const vcpu of residents) this.scheduler.insert(vcpu.id, 0);
     this.tasks.start();
-    for (const vcpu of this.vcpus) this.interrupts.wake(vcpu, 0);
+    for (const vcpu of residents) this.interrupts.wake(vcpu, 0);
   }
 }

@@ -2,12 +2,13 @@ import type { Cycles } from '../base/ids.ts';
 import { type Engine, type EventKind, Phase } from '../engine/engine.ts';
 import { Vector } from './guest-port.ts';
 import type { Scheduler } from './schedulers/scheduler.ts';
-import { Runstate, type Vcpu } from './vm.ts';
+import { Runstate, type Vcpu, type VmHost } from './vm.ts';
 
 /** Interrupts of vCPUs, and the wake-ups that they cause: timers, devices, the network. */
 export class Interrupts {
   readonly #engine: Engine;
   readonly #vcpus: readonly Vcpu[];
+  readonly #host: VmHost;
   readonly #scheduler: () => Scheduler;
   readonly #timer: EventKind;
   readonly #device: EventKind;
@@ -15,9 +16,10 @@ export class Interrupts {
   readonly #timers: number[];
 
   /** `scheduler`: asked for at each use, since it is made last. */
-  constructor(engine: Engine, vcpus: readonly Vcpu[], scheduler: () => Scheduler) {
+  constructor(engine: Engine, vcpus: readonly Vcpu[], host: VmHost, scheduler: () => Scheduler) {
     this.#engine = engine;
     this.#vcpus = vcpus;
+    this.#host = host;
     this.#scheduler = scheduler;
     this.#timers = vcpus.map(() => -1);
     this.#timer = engine.defineEvent(Phase.Deliver, (now, id) => {
@@ -48,6 +50,7 @@ export class Interrupts {
   refreshParked(now: Cycles): void {
     const scheduler = this.#scheduler();
     for (const vcpu of this.#vcpus) {
+      if (vcpu.vm.host.index !== this.#host.index) continue;
       if (vcpu.state !== Runstate.Ready && vcpu.state !== Runstate.Parked) continue;
       const parked = scheduler.isParked(vcpu.id);
       if (parked !== (vcpu.state === Runstate.Parked)) {

@@ -62,7 +62,18 @@ export type SoftCounters = Record<
 export const zeroCounters = (): SoftCounters =>
   Object.fromEntries([...softCounters, ...rareCounters].map((name) => [name, 0])) as SoftCounters;
 
-/** A virtual machine: memory, weight, counters. Its processors are `vcpus`. */
+/** Where a VM is resident, as far as the VM and its vCPUs know it. */
+export interface VmHost {
+  /** As the scenario calls it. */
+  readonly name: string;
+  /** Its place among the hosts of the simulation. */
+  readonly index: number;
+}
+
+/**
+ * A virtual machine: memory, weight, counters. Its processors are `vcpus`. Its number and theirs
+ * are those of the whole simulation, so that moving it to another host renumbers nothing.
+ */
 export class Vm {
   readonly id: VmId;
   readonly name: string;
@@ -79,6 +90,8 @@ export class Vm {
   readonly nodeOfFrame: Int32Array;
   /** Of the packets that the network has brought. */
   receivedBytes = 0;
+  /** The one host whose scheduler has it. */
+  host: VmHost;
   /** NUMA node its memory comes from first. */
   home = 0;
   /** When it finished its work; NaN = not yet. */
@@ -88,6 +101,7 @@ export class Vm {
     id: VmId,
     options: {
       name: string;
+      host: VmHost;
       memoryPages: number;
       weight: number;
       cap: number;
@@ -97,6 +111,7 @@ export class Vm {
   ) {
     this.id = id;
     this.name = options.name;
+    this.host = options.host;
     this.memoryPages = options.memoryPages;
     this.weight = options.weight;
     this.cap = options.cap;

@@ -19,12 +19,16 @@ export class HostMemory {
    * own VM, 2 evicted by another, 3 in some core's L2. Empty when data lines are off.
    */
   readonly lineState: Int32Array;
+  /** For errors. */
+  readonly #of: { readonly host: string };
   readonly #next: number[];
   readonly #free: number[][];
   /** Aligned 2 MB blocks handed back, by node. */
   readonly #freeBlocks: number[][];
 
-  constructor(bytes: number, nodes: number, trackLines: boolean) {
+  /** `host`: what errors call the host. */
+  constructor(bytes: number, nodes: number, trackLines: boolean, host = '') {
+    this.#of = { host };
     this.nodes = nodes;
     this.framesPerNode = Math.floor(bytes / 4096 / nodes / 512) * 512;
     this.frames = this.framesPerNode * nodes;
@@ -54,7 +58,7 @@ export class HostMemory {
         return frame;
       }
     }
-    throw new MemoryError(`host memory is full (${this.frames / 256} MiB)`);
+    throw new MemoryError(`host memory is full (${this.frames / 256} MiB)`, this.#of);
   }
 
   /** `count` consecutive frames aligned to `align`. */
@@ -70,7 +74,7 @@ export class HostMemory {
         return frame;
       }
     }
-    throw new MemoryError(`host memory has no ${count} consecutive frames left`);
+    throw new MemoryError(`host memory has no ${count} consecutive frames left`, this.#of);
   }
 
   /**
@@ -95,7 +99,7 @@ export class HostMemory {
       this.owner.fill(vm, at, end);
       return at;
     }
-    throw new MemoryError(`host memory has no ${count} consecutive frames left`);
+    throw new MemoryError(`host memory has no ${count} consecutive frames left`, this.#of);
   }
 
   give(frame: number): void {

@@ -6,12 +6,14 @@ import { Arena, heapSpace, type Space } from './heap.ts';
 import { HOST_OWNER, HostMemory } from './host-memory.ts';
 import { itemSpace } from './items.ts';
 import type { MachineState } from './machine-state.ts';
-import { PageTables } from './page-tables.ts';
+import type { PageTables } from './page-tables.ts';
 import type { Processor } from './processor.ts';
 
 export { HOST_OWNER };
 
 export interface MachineOptions {
+  /** Of the host, for errors. */
+  readonly name?: string | undefined;
   readonly processor: Processor;
   readonly sockets: number;
   /** Use only this many pCPUs, from the first on; undefined = all. */
@@ -20,8 +22,8 @@ export interface MachineOptions {
   readonly dataLines: boolean;
   readonly vcpuCount: number;
   readonly vmOf: Int32Array;
-  /** Expected number of page-table nodes; the pool grows when it was too low. */
-  readonly tableNodes: number;
+  /** The pool of all page tables, which the machines of a simulation share. */
+  readonly tables: PageTables;
   /**
    * Count who evicts whose entries, which takes some per cent of the time of a run that misses all
    * the time.
@@ -33,7 +35,7 @@ export interface MachineOptions {
   readonly items: number;
 }
 
-/** The host's hardware: cores, caches, memory, and the pool of all page tables. */
+/** A host's hardware: cores, caches and memory, and the pool of page tables that it shares. */
 export interface Machine {
   readonly processor: Processor;
   readonly mhz: number;
@@ -98,8 +100,8 @@ export function buildMachine(options: MachineOptions): Machine {
       arrays: arenaOf(arraySpace, coreCount * needs.arrays),
       memos: arenaOf(memoSpace, coreCount * needs.memos),
     };
-    const tables = new PageTables(options.tableNodes);
-    const memory = new HostMemory(options.memoryBytes, nodeCount, options.dataLines);
+    const { tables } = options;
+    const memory = new HostMemory(options.memoryBytes, nodeCount, options.dataLines, options.name);
     const evictions = new Evictions(rows, options.countEvictions === true, arena);
     const state: MachineState = {
       processor,
@@ -122,9 +124,9 @@ export function buildMachine(options: MachineOptions): Machine {
       const dramByNode = latencies(processor, nodeCount, node);
       cores.push(new Core(id, node, state, arenas, { l2Tags, l3Tags: l3s[node]!, dramByNode }));
     }
-    tables.onReuse = (node) => {
+    tables.onReuse.push((node) => {
       for (const { loss } of cores) loss.wipe(node);
-    };
+    });
     return {
       processor,
       mhz: processor.clock / 1e6,

@@ -1,5 +1,5 @@
 /**
- * Every radix table of the simulated host in one pool: guest, nested and shadow tables alike. A
+ * Every radix table of the simulation in one pool, whichever host it is on: guest, nested and shadow tables alike. A
  * node is 512 entries; entry i of node n is the *slot* `n << 9 | i`, a number that names it
  * everywhere (walk caches, loss records). Node 0 is never used.
  *
@@ -41,7 +41,7 @@ export class PageTables {
   /** Present entries of each node. */
   used: Uint16Array;
   /** Called when a node gets a new meaning, so that records about its old slots can be wiped. */
-  onReuse: (node: number) => void = () => {};
+  readonly onReuse: ((node: number) => void)[] = [];
   /**
    * Incremented by every `set`, the only function that writes upper entries: an int32 that wraps
    * around (see walk-memo.ts).
@@ -70,7 +70,7 @@ export class PageTables {
       node = this.#next++;
     } else {
       this.entries.fill(0, node << 9, (node + 1) << 9);
-      this.onReuse(node);
+      for (const told of this.onReuse) told(node);
     }
     this.frame[node] = frame;
     this.mirror[node] = node;

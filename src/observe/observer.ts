@@ -11,10 +11,13 @@ export interface ObservedRun {
   readonly pcpuCount: number;
   /** False: native, there is no hypervisor and no exit. */
   readonly virtualized: boolean;
-  /** Nested paging. */
-  readonly nested: boolean;
   readonly vms: readonly string[];
-  readonly vcpus: readonly { readonly vm: number; readonly index: number }[];
+  readonly vcpus: readonly {
+    readonly vm: number;
+    readonly index: number;
+    /** Nested paging. */
+    readonly nested: boolean;
+  }[];
   readonly runstates: readonly string[];
   readonly exits: readonly string[];
   /** Why translations are lost. */

@@ -72,7 +72,7 @@ export class XenTrace implements TraceFormat {
   #streams: ByteBuffer[] = [];
   #run!: ObservedRun;
   #states: number[] = [];
-  #codes: number[] = [];
+  #codes: number[][] = [];
   /** Per vCPU: its run state in Xen's numbers. */
   #state: number[] = [];
   /** Per vCPU: domain and number in Xen's record. */
@@ -88,8 +88,10 @@ export class XenTrace implements TraceFormat {
   begin(run: ObservedRun): void {
     this.#run = run;
     this.#states = run.runstates.map((name) => known(xenRunstate, name));
-    const codes = svmExitCodes(run.nested);
-    this.#codes = run.exits.map((name) => known(codes, name));
+    this.#codes = run.vcpus.map(({ nested }) => {
+      const codes = svmExitCodes(nested);
+      return run.exits.map((name) => known(codes, name));
+    });
     this.#state = run.vcpus.map(() => known(xenRunstate, 'blocked'));
     this.#id = run.vcpus.map(({ vm, index }) => idOf(vm + FIRST_DOMAIN, index));
     this.#streams = Array.from({ length: run.pcpuCount }, () => new ByteBuffer());
@@ -119,7 +121,7 @@ export class XenTrace implements TraceFormat {
         return;
       case Kind.Vmexit:
         this.#record(now, pcpu, VMEXIT64, 3);
-        this.#streams[pcpu]!.u32(this.#codes[a]!);
+        this.#streams[pcpu]!.u32(this.#codes[vcpu]![a]!);
         // The model has no instruction pointer.
         this.#streams[pcpu]!.u32(0);
         this.#streams[pcpu]!.u32(0);

@@ -1,5 +1,6 @@
 import { showBytes, showCycles } from '../base/units.ts';
 import { mmuModes } from '../hypervisor/mmu/index.ts';
+import type { HostPlan } from '../scenario/hosts.ts';
 import type { Scenario } from '../scenario/resolve.ts';
 import type { RunResult } from '../stats/result.ts';
 import { runAnswer } from './answer.ts';
@@ -90,11 +91,8 @@ function answerLines(scenario: Scenario, result: RunResult, style: Style): strin
 }
 
 function hostLines(scenario: Scenario, result: RunResult): string[] {
-  const { host, hypervisor, processor } = scenario;
+  const { hosts, hypervisor } = scenario;
   const { mmu, tags, scheduler } = hypervisor;
-  const sockets = host.sockets > 1 ? `${host.sockets} × ` : '';
-  const pcpus = `${result.pcpuCount} pCPU${result.pcpuCount === 1 ? '' : 's'}`;
-  const ghz = `${Number((processor.clock / 1e9).toFixed(2))} GHz`;
   const written = { ...(scenario.input['hypervisor'] as Record<string, Record<string, unknown>>) };
   const detail = (choice: { kind: string }, role: string, key: string) => {
     const value = written[role]?.[key];
@@ -109,7 +107,7 @@ function hostLines(scenario: Scenario, result: RunResult): string[] {
   const warmup = scenario.duration === 'work' ? 0 : scenario.warmup;
   const after = warmup > 0 ? ` after ${showCycles(warmup, result.mhz)} of warm-up` : '';
   return [
-    ['host', `${sockets}${host.processor}, ${pcpus} at ${ghz}, ${showBytes(host.memory)}`],
+    ...hosts.map((plan) => [hosts.length > 1 ? `host ${plan.name}` : 'host', hostText(plan)]),
     ['hypervisor', policies.join(', ')],
     ['measured', `${showCycles(result.windowCycles, result.mhz)}${after}, seed ${result.seed}`],
     ['pCPUs', pcpuText(result)],
@@ -117,6 +115,14 @@ function hostLines(scenario: Scenario, result: RunResult): string[] {
     wrapped(text!, WIDTH - 14).map((line, i) => `  ${(i === 0 ? label! : '').padEnd(12)}${line}`),
   );
 }
+
+function hostText({ sockets, processor, pcpus, cpu, memory }: HostPlan): string {
+  const packages = sockets > 1 ? `${sockets} × ` : '';
+  const ghz = `${Number((cpu.clock / 1e9).toFixed(2))} GHz`;
+  return `${packages}${processor}, ${counted(pcpus, 'pCPU')} at ${ghz}, ${showBytes(memory)}`;
+}
+
+const counted = (n: number, noun: string) => `${n} ${noun}${n === 1 ? '' : 's'}`;
 
 function firstLine(text: string): string {
   const line = text.trim().split('\n')[0]!;
@@ -127,11 +133,14 @@ const HYPERVISOR = ['exit.transition', 'exit.handler', 'switch', 'shootdown', 'h
 
 /** What the pCPUs did with their time: the mean of all, and the least and the most of one. */
 function pcpuText({ ledger, pcpuCount }: RunResult): string {
-  const use = Array.from({ length: pcpuCount }, () => ({ VMs: 0, hypervisor: 0, idle: 0 }));
-  for (const { pcpu, leaf, cycles } of ledger) {
+  const used = new Map<string, { VMs: number; hypervisor: number; idle: number }>();
+  for (const { host, pcpu, leaf, cycles } of ledger) {
     const part = leaf === 'idle' ? 'idle' : HYPERVISOR.includes(leaf) ? 'hypervisor' : 'VMs';
-    use[pcpu]![part] += cycles;
+    const one = used.get(`${host} ${pcpu}`) ?? { VMs: 0, hypervisor: 0, idle: 0 };
+    used.set(`${host} ${pcpu}`, one);
+    one[part] += cycles;
   }
+  const use = [...used.values()];
   const parts = (['VMs', 'hypervisor', 'idle'] as const).map((part) => {
     const shares = use.map((one) => one[part] / (one.VMs + one.hypervisor + one.idle || 1));
     const mean = shares.reduce((sum, share) => sum + share, 0) / pcpuCount;

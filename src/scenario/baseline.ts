@@ -69,18 +69,21 @@ export function runNative(
   });
 }
 
+const NATIVE = { kind: 'native' };
+
 /** The same VM on the same host, alone and without a hypervisor. */
 function nativeTwin(scenario: Scenario, group: VmGroup, vm: string): Scenario {
   const index = Number(vm.slice(group.name.length + 1));
   return {
     ...scenario,
+    hosts: scenario.hosts.filter(({ name }) => name === group.host),
     hypervisor: {
       ...scenario.hypervisor,
-      mmu: { kind: 'native' },
+      mmu: NATIVE,
       tags: { kind: 'none', flush: 'vm-switch' },
       scheduler: { kind: 'round-robin', timeslice: 1e12, references: 0, steal: true },
     },
     free: [],
-    vms: [{ ...group, count: 1, firstIndex: index }],
+    vms: [{ ...group, mmu: NATIVE, count: 1, firstIndex: index }],
   };
 }

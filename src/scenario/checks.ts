@@ -1,3 +1,4 @@
+import type { Choice } from '../base/registry.ts';
 import { showBytes } from '../base/units.ts';
 import { mmuModes } from '../hypervisor/mmu/index.ts';
 import type { PolicyHost } from '../hypervisor/requirements.ts';
@@ -5,10 +6,11 @@ import { schedulers } from '../hypervisor/schedulers/index.ts';
 import { tagPolicies } from '../hypervisor/tags/index.ts';
 import type { CheckContext } from './check-context.ts';
 import { plannedVm } from './effects.ts';
+import { hostOfGroup, hostsOf, isOn, pcpuCount, type WrittenHost } from './hosts.ts';
 import type { Path } from './located.ts';
 import { checkPageSizes } from './page-size-checks.ts';
+import { checkPlacement } from './placement-checks.ts';
 import { processorFaults } from './processor-checks.ts';
-import type { ParsedScenario } from './schema.ts';
 
 /** Rules that tie several keys of a scenario together; single values were checked by the schema. */
 
@@ -21,16 +23,14 @@ const MIN_HOST = 64 * 2 ** 20;
  * shadow pages 2 %).
  */
 const RESERVED = 1 / 32;
+/** Bytes of a host's memory that VMs can have. */
+export const roomFor = (memory: number): number => Math.floor(memory * (1 - RESERVED));
 const MAX_SAMPLES = 100_000;
-
-export function pcpuCount({ host }: ParsedScenario): number {
-  const all = host.sockets * host.cpu.diesPerSocket * host.cpu.coresPerDie;
-  return Math.min(host.pcpus ?? all, all);
-}
 
 export function checkScenario(context: CheckContext): void {
   checkTimes(context);
-  checkHost(context);
+  checkHosts(context);
+  checkPlacement(context);
   checkPolicies(context);
   checkVms(context);
   checkScheduling(context);
@@ -61,54 +61,83 @@ function checkTimes({ scenario, sound, written, fault }: CheckContext): void {
 
 const ms = (picoseconds: number) => `${picoseconds / 1e9}ms`;
 
-function checkHost({ scenario, sound, fault }: CheckContext): void {
-  const { host } = scenario;
-  if (sound(['host', 'memory']) && host.memory > MAX_HOST) {
-    fault(['host', 'memory'], `at most ${showBytes(MAX_HOST)} of host memory can be simulated`);
+function checkHosts(context: CheckContext): void {
+  for (const written of hostsOf(context.scenario)) checkHost(context, written);
+}
+
+function checkHost({ sound, fault }: CheckContext, { host, path }: WrittenHost): void {
+  const at = (...keys: Path): Path => [...path, ...keys];
+  if (sound(at('memory')) && host.memory > MAX_HOST) {
+    fault(at('memory'), `at most ${showBytes(MAX_HOST)} of host memory can be simulated`);
   }
-  if (sound(['host', 'memory']) && host.memory < MIN_HOST) {
-    fault(['host', 'memory'], `a host needs at least ${showBytes(MIN_HOST)} of memory`);
+  if (sound(at('memory')) && host.memory < MIN_HOST) {
+    fault(at('memory'), `a host needs at least ${showBytes(MIN_HOST)} of memory`);
   }
-  if (!sound(['host'])) return;
+  if (!sound(path)) return;
   const all = host.sockets * host.cpu.diesPerSocket * host.cpu.coresPerDie;
   if (host.pcpus !== undefined && host.pcpus > all) {
-    fault(['host', 'pcpus'], `the host has only ${all} pCPUs, got ${host.pcpus}`);
+    fault(at('pcpus'), `the host has only ${all} pCPUs, got ${host.pcpus}`);
   }
-  for (const { path, message } of processorFaults(host.cpu, all)) {
-    fault(['host', 'cpu', ...path], message);
+  for (const { path: inside, message } of processorFaults(host.cpu, all)) {
+    fault(at('cpu', ...inside), message);
   }
 }
 
-/** What the chosen policies say that they need of processor and hypervisor. */
-function checkPolicies({ scenario, sound, fault }: CheckContext): void {
-  if (!sound(['host'], ['hypervisor', 'profile'], ['hypervisor', 'costs'])) return;
-  const { host, hypervisor } = scenario;
+/** What the chosen policies say that they need of processor and hypervisor, on every host. */
+function checkPolicies(context: CheckContext): void {
+  const { scenario, sound } = context;
+  if (!sound(['hypervisor', 'profile'], ['hypervisor', 'costs'])) return;
+  const { hypervisor, vms } = scenario;
+  const hosts = hostsOf(scenario).filter(({ path }) => sound(path));
+  for (const written of hosts) {
+    // Every VM may have its own: then nobody has that of the hypervisor.
+    const users = vms.filter((group) => group.count > 0 && isOn(hosts, group, written));
+    const own = users.length > 0 && users.every(({ mmu }) => mmu !== undefined);
+    const needed: readonly Choosing[] = [
+      ...(own ? [] : [{ path: ['hypervisor', 'mmu'], policies: mmuModes, choice: hypervisor.mmu }]),
+      { path: ['hypervisor', 'tags'], policies: tagPolicies, choice: hypervisor.tags },
+      ...vms.flatMap((group, i) =>
+        group.mmu && isOn(hosts, group, written)
+          ? [{ path: ['vms', i, 'mmu'], policies: mmuModes, choice: group.mmu }]
+          : [],
+      ),
+    ];
+    for (const choosing of needed) checkChoice(context, written, choosing);
+  }
+}
+
+interface Choosing {
+  readonly path: Path;
+  readonly policies: typeof mmuModes | typeof tagPolicies;
+  readonly choice: Choice;
+}
+
+function checkChoice(
+  { scenario: { hypervisor }, sound, fault }: CheckContext,
+  { host }: WrittenHost,
+  { path, policies, choice }: Choosing,
+): void {
+  if (!sound(path)) return;
   const place: PolicyHost = {
     processorName: host.processor,
     processor: host.cpu,
     profile: hypervisor.profile,
     costs: hypervisor.costs,
   };
-  for (const [role, policies] of [
-    ['mmu', mmuModes],
-    ['tags', tagPolicies],
-  ] as const) {
-    if (!sound(['hypervisor', role])) continue;
-    const { kind, ...params } = hypervisor[role];
-    for (const { param, message, suggestion } of policies.of(kind).requires?.(params, place) ??
-      []) {
-      fault(['hypervisor', role, param ?? 'kind'], message, suggestion);
-    }
+  const { kind, ...params } = choice;
+  for (const { param, message, suggestion } of policies.of(kind).requires?.(params, place) ?? []) {
+    fault([...path, param ?? 'kind'], message, suggestion);
   }
 }
 
+const numberOfPcpus = (host: Path): Path[] => [
+  ...['processor', 'sockets'].map((key) => [...host, key]),
+  ...['diesPerSocket', 'coresPerDie'].map((key) => [...host, 'cpu', key]),
+];
+
 function checkVms({ scenario, sound, fault }: CheckContext): void {
   const names: string[] = [];
-  const pcpus = pcpuCount(scenario);
-  const numberOfPcpus: Path[] = [
-    ...['processor', 'sockets'].map((key) => ['host', key]),
-    ...['diesPerSocket', 'coresPerDie'].map((key) => ['host', 'cpu', key]),
-  ];
+  const hosts = hostsOf(scenario);
   for (const [i, vm] of scenario.vms.entries()) {
     const at = (key: string) => ['vms', i, key];
     if (sound(at('name')) && names.includes(vm.name)) {
@@ -125,7 +154,9 @@ function checkVms({ scenario, sound, fault }: CheckContext): void {
     if (sound(at('memory')) && vm.memory < MIN_VM) {
       fault(at('memory'), `a VM needs at least ${showBytes(MIN_VM)}, got ${showBytes(vm.memory)}`);
     }
-    if (!sound(...numberOfPcpus, at('pin'))) continue;
+    const on = hostOfGroup(hosts, vm);
+    if (!on || !sound(...numberOfPcpus(on.path), at('pin'))) continue;
+    const pcpus = pcpuCount(on.host);
     for (const [j, pcpu] of (vm.pin ?? []).entries()) {
       if (pcpu < pcpus) continue;
       const range = pcpus === 1 ? 'the only one is 0' : `they are numbered 0 to ${pcpus - 1}`;
@@ -142,33 +173,56 @@ function checkVms({ scenario, sound, fault }: CheckContext): void {
 function checkScheduling({ scenario, sound, fault }: CheckContext): void {
   const definition = schedulers.find(scenario.hypervisor.scheduler.kind);
   const own = scenario.vms.map((_, i): Path => ['vms', i, 'scheduler']);
-  if (!definition?.check || !sound(['host'], ['hypervisor', 'scheduler'], ...own)) return;
-  const plan = { pcpus: pcpuCount(scenario), vms: scenario.vms.map(plannedVm) };
-  for (const [i, vm] of plan.vms.entries()) {
-    const found = vm.count > 0 ? definition.check(vm, plan) : undefined;
-    if (found) fault([...own[i]!, found.key], found.message, found.suggestion);
+  if (!definition?.check || !sound(['hypervisor', 'scheduler'], ...own)) return;
+  const hosts = hostsOf(scenario);
+  for (const written of hosts) {
+    if (!sound(written.path)) continue;
+    const groups = [...scenario.vms.entries()].filter(([, vm]) => isOn(hosts, vm, written));
+    const vms = groups.map(([, vm]) => plannedVm(vm));
+    const plan = { pcpus: pcpuCount(written.host), vms };
+    for (const [n, [i]] of groups.entries()) {
+      const vm = vms[n]!;
+      const found = vm.count > 0 ? definition.check(vm, plan) : undefined;
+      if (found) fault([...own[i]!, found.key], found.message, found.suggestion);
+    }
   }
 }
 
-function checkMemory({ scenario, sound, written, fault }: CheckContext): void {
-  const { host, vms } = scenario;
-  const inputs = vms.flatMap((_, i) => [
+/** The VMs of each host have room there. */
+function checkMemory(context: CheckContext): void {
+  const { scenario, sound } = context;
+  const inputs = scenario.vms.flatMap((_, i) => [
     ['vms', i, 'memory'],
     ['vms', i, 'count'],
   ]);
-  if (!sound(['host', 'memory'], ...inputs)) return;
-  const room = Math.floor(host.memory * (1 - RESERVED));
-  const asked = vms.reduce((sum, vm) => sum + vm.memory * vm.count, 0);
+  if (!sound(...inputs)) return;
+  const hosts = hostsOf(scenario);
+  for (const written of hosts) {
+    if (sound([...written.path, 'memory'])) checkRoom(context, hosts, written);
+  }
+}
+
+function checkRoom(
+  { scenario, written, fault }: CheckContext,
+  hosts: readonly WrittenHost[],
+  on: WrittenHost,
+): void {
+  const groups = [...scenario.vms.entries()].filter(([, vm]) => isOn(hosts, vm, on));
+  const room = roomFor(on.host.memory);
+  const asked = groups.reduce((sum, [, vm]) => sum + vm.memory * vm.count, 0);
   if (asked <= room) return;
   let sum = 0;
-  const tipping = vms.findIndex((vm) => (sum += vm.memory * vm.count) > room);
-  const { memory, count } = vms[tipping]!;
+  const [tipping, { memory, count }] = groups.find(
+    ([, vm]) => (sum += vm.memory * vm.count) > room,
+  )!;
   const key =
     memory <= room && count > 1 && written(['vms', tipping, 'count']) ? 'count' : 'memory';
+  const [who, whose] =
+    hosts.length > 1 ? [`the VMs on ${on.name} ask`, on.name] : ['the VMs ask', 'the host'];
   fault(
     ['vms', tipping, key],
-    `the VMs ask for ${showBytes(asked)} together, the host has ${showBytes(host.memory)} ` +
+    `${who} for ${showBytes(asked)} together, ${whose} has ${showBytes(on.host.memory)} ` +
       `and ${showBytes(room)} of it for VMs`,
-    'use fewer or smaller VMs, or more host.memory',
+    `use fewer or smaller VMs, or more ${on.path.join('.')}.memory`,
   );
 }

@@ -4,7 +4,7 @@ import { HOT_COUNTERS, hotCounters, K } from '../machine/counters.ts';
 import { requestsNeeded } from '../stats/findings.ts';
 import { type MetricName, MILLION_INSTRUCTIONS, percentiles } from '../stats/metrics.ts';
 import type { LatencyRow, LedgerRow, MetricRow, VmRow } from '../stats/result.ts';
-import type { Member } from './build.ts';
+import type { Member } from './build-guest.ts';
 import type { Measured } from './snapshot.ts';
 import { countersBetween } from './snapshot.ts';
 
@@ -16,14 +16,15 @@ export interface CollectedVm {
   readonly latencies: readonly LatencyRow[];
 }
 
-/** What the `i`-th VM did in the window. */
+/** What a VM did in the window. `of`: the host where it is at its end, where there are several. */
 export function collectVm(
   member: Member,
-  i: number,
+  of: { readonly host?: string },
   { start, end }: Measured,
   ledger: readonly LedgerRow[],
 ): CollectedVm {
   const { vm, vcpu, group, workload, guest, requests } = member;
+  const i = vm.id;
   const windowCycles = end.time - start.time;
   const counters = countersBetween(start, end, i);
   checkTlb(vm.name, counters);
@@ -64,6 +65,7 @@ export function collectVm(
   const id = `${vm.name}/${vcpu.index}`;
   return {
     row: {
+      ...of,
       vm: vm.name,
       group: group.name,
       workload: group.preset ?? group.workload.kind,
@@ -74,16 +76,19 @@ export function collectVm(
       ...(measured ? { requests: measured } : {}),
     },
     metrics: [
-      ...states.map(([metric, value]) => ({ scope: 'vcpu' as const, id, metric, value })),
-      { scope: 'vcpu', id, metric: 'elapsed_cycles', value: windowCycles },
+      ...states.map(([metric, value]) => ({ ...of, scope: 'vcpu' as const, id, metric, value })),
+      { ...of, scope: 'vcpu', id, metric: 'elapsed_cycles', value: windowCycles },
       ...Object.entries(own).map(([metric, value]) => ({
+        ...of,
         scope: 'vm' as const,
         id: vm.name,
         metric: metric as MetricName,
         value,
       })),
     ],
-    latencies: measured ? distribution(vm.name, merged(measured.served, measured.unfinished)) : [],
+    latencies: measured
+      ? distribution(vm.name, of, merged(measured.served, measured.unfinished))
+      : [],
   };
 }
 
@@ -146,10 +151,14 @@ function quantile(sorted: Float64Array, share: number): number {
 const POINTS = 200;
 
 /** Every latency when they are few, else as many quantiles. */
-function distribution(vm: string, sorted: Float64Array): LatencyRow[] {
+function distribution(
+  vm: string,
+  of: { readonly host?: string },
+  sorted: Float64Array,
+): LatencyRow[] {
   const points = Math.min(POINTS, sorted.length);
   return Array.from({ length: points }, (_, i) => {
     const share = (i + 1) / points;
-    return { vm, quantile: share, latencyNs: quantile(sorted, share) };
+    return { ...of, vm, quantile: share, latencyNs: quantile(sorted, share) };
   });
 }

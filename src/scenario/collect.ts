@@ -1,4 +1,5 @@
 import { ModelError } from '../base/errors.ts';
+import type { Host } from '../cluster/host.ts';
 import { HOT_COUNTERS, K } from '../machine/counters.ts';
 import { exitNames, LEAVES, Leaf, leafNames } from '../stats/leaves.ts';
 import type {
@@ -8,10 +9,12 @@ import type {
   MetricRow,
   RunResult,
   SampleRow,
+  SliceRow,
 } from '../stats/result.ts';
 import { windowFindings } from '../stats/window.ts';
 import type { Simulation } from './build.ts';
 import { collectVm } from './collect-vm.ts';
+import { firstPcpus, hostColumn } from './hosts.ts';
 import { roundOf } from './rounds.ts';
 import { ledgerBetween, type Measured, type Snapshot } from './snapshot.ts';
 
@@ -21,48 +24,38 @@ export function collect(
   measured: Measured,
   timeseries: readonly SampleRow[],
 ): RunResult {
-  const { scenario, hypervisor, machine, members } = simulation;
+  const { scenario, hosts, members } = simulation;
   const { start, end } = measured;
   const windowCycles = end.time - start.time;
   const ledger = ledgerRows(simulation, measured);
   checkPcpus(simulation, ledger, windowCycles);
-  const collected = members.map((member, i) => collectVm(member, i, measured, ledger));
-  const metrics: MetricRow[] = [
-    { scope: 'host', id: '0', metric: 'elapsed_cycles', value: windowCycles },
-  ];
-  for (const { id } of machine.cores) {
-    const flushes = end.flushes[id]! - start.flushes[id]!;
-    metrics.push({ scope: 'pcpu', id: `${id}`, metric: 'elapsed_cycles', value: windowCycles });
-    metrics.push({ scope: 'pcpu', id: `${id}`, metric: 'tlb_flushes', value: flushes });
-  }
+  const collected = members.map((member) =>
+    collectVm(member, hostColumn(hosts, member.vm.host), measured, ledger),
+  );
+  const metrics: MetricRow[] = hosts.flatMap((host) => hostMetrics(simulation, measured, host));
   metrics.push(...collected.flatMap((vm) => vm.metrics));
   const vms = collected.map(({ row }) => row);
   return {
     name: scenario.name,
     seed: scenario.seed,
-    mhz: machine.mhz,
+    mhz: hosts[0]!.machine.mhz,
     windowCycles,
-    pcpuCount: machine.cores.length,
+    pcpuCount: hosts.reduce((sum, { machine: { cores } }) => sum + cores.length, 0),
+    ...severalHosts(simulation),
     metrics,
     ledger,
     exits: exitRows(simulation, measured),
     evictions: scenario.output.evictions
-      ? evictionRows(
-          hypervisor.vms.map(({ name }) => name),
-          measured,
-        )
+      ? hosts.flatMap((host) => evictionRows(simulation, measured, host))
       : undefined,
     vms,
     latencies: collected.flatMap(({ latencies }) => latencies),
     timeseries,
-    slices: simulation.slices?.upTo(end.time).map(({ pcpu, vcpu, start: cycle, cycles }) => {
-      const { vm } = hypervisor.vcpus[vcpu]!;
-      return { pcpu, vm: vm.name, cycle, cycles };
-    }),
+    slices: sliceRows(simulation, end.time),
     findings: windowFindings({
       windowCycles,
       startCycle: start.time,
-      mhz: machine.mhz,
+      mhz: hosts[0]!.machine.mhz,
       vms: members.map(({ vm, group, requests }, i) => {
         const at = (snapshot: Snapshot) => ({
           instructions: snapshot.counts[i * HOT_COUNTERS + K.instructions]!,
@@ -84,61 +77,121 @@ export function collect(
   };
 }
 
-/** Every leaf that is not zero, by pCPU and VM. */
-function ledgerRows({ hypervisor, machine }: Simulation, { start, end }: Measured): LedgerRow[] {
-  const names = [...hypervisor.vms.map((vm) => vm.name), 'host'];
+/** What a result says of its hosts, where there are several. */
+function severalHosts({ hosts }: Simulation): Pick<RunResult, 'hosts'> {
+  if (hosts.length === 1) return {};
+  return {
+    hosts: hosts.map(({ name, machine }) => ({
+      name,
+      mhz: machine.mhz,
+      pcpuCount: machine.cores.length,
+    })),
+  };
+}
+
+function hostMetrics({ hosts }: Simulation, { start, end }: Measured, host: Host): MetricRow[] {
+  const of = hostColumn(hosts, host);
+  const elapsed = { metric: 'elapsed_cycles', value: end.time - start.time } as const;
+  const flushes = (pcpu: number) =>
+    end.hosts[host.index]!.flushes[pcpu]! - start.hosts[host.index]!.flushes[pcpu]!;
+  return [
+    { ...of, scope: 'host', id: hosts.length > 1 ? host.name : '0', ...elapsed },
+    ...host.machine.cores.flatMap(({ id }): MetricRow[] => [
+      { ...of, scope: 'pcpu', id: `${id}`, ...elapsed },
+      { ...of, scope: 'pcpu', id: `${id}`, metric: 'tlb_flushes', value: flushes(id) },
+    ]),
+  ];
+}
+
+/** Every leaf that is not zero, by host, pCPU and VM. */
+function ledgerRows({ hosts, members }: Simulation, { start, end }: Measured): LedgerRow[] {
+  const names = [...members.map(({ vm }) => vm.name), 'host'];
   const ledger: LedgerRow[] = [];
-  for (const { id } of machine.cores) {
-    for (const [row, vm] of names.entries()) {
-      for (let leaf = 0; leaf < LEAVES; leaf++) {
-        const cycles = ledgerBetween(start, end, names.length, id, row, leaf);
-        if (cycles !== 0) ledger.push({ pcpu: id, vm, ...leafNames[leaf]!, cycles });
+  for (const host of hosts) {
+    const of = hostColumn(hosts, host);
+    for (const { id: pcpu } of host.machine.cores) {
+      for (const [row, vm] of names.entries()) {
+        for (let leaf = 0; leaf < LEAVES; leaf++) {
+          const cell = { host: host.index, pcpu, row, leaf };
+          const cycles = ledgerBetween(start, end, names.length, cell);
+          if (cycles !== 0) ledger.push({ ...of, pcpu, vm, ...leafNames[leaf]!, cycles });
+        }
       }
     }
   }
   return ledger;
 }
 
-/** Every pCPU accounts for exactly the cycles of the window. */
+/** Every pCPU of every host accounts for exactly the cycles of the window. */
 function checkPcpus(
-  { machine }: Simulation,
+  { hosts }: Simulation,
   ledger: readonly LedgerRow[],
   windowCycles: number,
 ): void {
-  const sums = new Float64Array(machine.cores.length);
-  for (const { pcpu, cycles } of ledger) sums[pcpu] = sums[pcpu]! + cycles;
-  for (const [pcpu, sum] of sums.entries()) {
-    if (sum === windowCycles) continue;
-    throw new ModelError(
-      `ledger of pCPU ${pcpu}: ${sum} cycles in leaves, ${windowCycles} in the window`,
-    );
+  for (const { machine, name } of hosts) {
+    const sums = new Float64Array(machine.cores.length);
+    for (const { host = name, pcpu, cycles } of ledger) {
+      if (host === name) sums[pcpu] = sums[pcpu]! + cycles;
+    }
+    for (const [pcpu, sum] of sums.entries()) {
+      if (sum === windowCycles) continue;
+      const where = hosts.length > 1 ? ` of ${name}` : '';
+      throw new ModelError(
+        `ledger of pCPU ${pcpu}${where}: ${sum} cycles in leaves, ${windowCycles} in the window`,
+      );
+    }
   }
 }
 
-/** Exits by VM and reason; their cycles are those of the ledger. */
-function exitRows({ hypervisor, machine }: Simulation, { start, end }: Measured): ExitRow[] {
-  const rows = hypervisor.vms.length + 1;
-  const sum = (vm: number, leaf: number) =>
-    machine.cores.reduce((n, { id }) => n + ledgerBetween(start, end, rows, id, vm, leaf), 0);
-  return hypervisor.vcpus.flatMap(({ id, index, vm }) =>
+/** Exits by VM and reason, on the host where it is at the end; their cycles are the ledger's. */
+function exitRows({ hosts, members }: Simulation, { start, end }: Measured): ExitRow[] {
+  const rows = members.length + 1;
+  const sum = (row: number, leaf: number) =>
+    hosts.reduce(
+      (all, { index: host, machine }) =>
+        machine.cores.reduce(
+          (n, { id: pcpu }) => n + ledgerBetween(start, end, rows, { host, pcpu, row, leaf }),
+          all,
+        ),
+      0,
+    );
+  return members.flatMap(({ vm, vcpu: { id, index } }) =>
     exitNames.flatMap((reason, r): ExitRow[] => {
       const count = end.exits[id]![r]! - start.exits[id]![r]!;
       const transitionCycles = sum(vm.id, Leaf.ExitTransition + r);
       const handlerCycles = sum(vm.id, Leaf.ExitHandler + r);
       if (count + transitionCycles + handlerCycles === 0) return [];
-      return [{ vm: vm.name, vcpu: index, reason, count, transitionCycles, handlerCycles }];
+      const cycles = { transitionCycles, handlerCycles };
+      const of = hostColumn(hosts, vm.host);
+      return [{ ...of, vm: vm.name, vcpu: index, reason, count, ...cycles }];
     }),
   );
 }
 
-function evictionRows(vms: readonly string[], { start, end }: Measured): EvictionRow[] {
-  const owners = ['host', ...vms];
+function evictionRows(
+  { hosts, members }: Simulation,
+  { start, end }: Measured,
+  host: Host,
+): EvictionRow[] {
+  const owners = ['host', ...members.map(({ vm }) => vm.name)];
+  const of = hostColumn(hosts, host);
+  const [before, after] = [start.evicted[host.index]!, end.evicted[host.index]!];
   return (['tlb', 'l2'] as const).flatMap((structure) =>
-    [...end.evicted[structure]].flatMap((total, at): EvictionRow[] => {
-      const count = total - start.evicted[structure][at]!;
+    [...after[structure]].flatMap((total, at): EvictionRow[] => {
+      const count = total - before[structure][at]!;
       const victim = owners[Math.floor(at / owners.length)]!;
       const evictor = owners[at % owners.length]!;
-      return count > 0 ? [{ structure, victim, evictor, count }] : [];
+      return count > 0 ? [{ ...of, structure, victim, evictor, count }] : [];
     }),
   );
+}
+
+/** When VMs ran, with the pCPU as its host numbers it. */
+function sliceRows({ hosts, members, scenario, slices }: Simulation, end: number) {
+  const firsts = firstPcpus(scenario.hosts);
+  return slices?.upTo(end).map(({ pcpu, vcpu, start: cycle, cycles }): SliceRow => {
+    const index = firsts.findLastIndex((first) => first <= pcpu);
+    const of = hostColumn(hosts, hosts[index]!);
+    return { ...of, pcpu: pcpu - firsts[index]!, vm: members[vcpu]!.vm.name, cycle, cycles };
+  });
 }

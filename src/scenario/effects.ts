@@ -4,6 +4,7 @@ import type { PlannedVm } from '../hypervisor/schedulers/scheduler.ts';
 import { vmKeysOf, whoKnows } from '../hypervisor/schedulers/vm-params.ts';
 import type { CheckContext } from './check-context.ts';
 import { listed } from './findings.ts';
+import { hostOfGroup, hostsOf } from './hosts.ts';
 import type { Path } from './located.ts';
 import type { ParsedScenario } from './schema.ts';
 
@@ -121,6 +122,11 @@ const MMAP_LOOP: readonly Rule<{ readonly touched: number }>[] = [
   [['stride'], (of) => of.touched < 2, 'no two pages are stored to'],
 ];
 
+/** Data lines cost something on the host of a group. */
+function usesLines(scenario: ParsedScenario, group: ParsedScenario['vms'][number]): boolean {
+  return hostOfGroup(hostsOf(scenario), group)?.host.caches.data !== 'off';
+}
+
 const NO_LINES = 'host.caches.data is off: data lines cost nothing';
 
 /** All keys of the scenario that can have no effect, written or not. */
@@ -140,12 +146,11 @@ export function idleKeys(scenario: ParsedScenario): Idle[] {
   idle(policy('references'), references > 0 && !traces, 'only traces count their references');
   for (const [i, group] of scenario.vms.entries()) {
     if (group.count === 0) continue;
-    const { workload } = group;
     const path = ['vms', i, 'workload'];
     found.push(...idleInScheduler(scenario, i));
     idle([...path, 'work'], scenario.duration !== 'work', 'it counts with duration: work only');
-    idle([...path, 'overlap'], scenario.host.caches.data === 'off', NO_LINES);
-    found.push(...idleInWorkload(scenario, path, workload));
+    idle([...path, 'overlap'], !usesLines(scenario, group), NO_LINES);
+    found.push(...idleInWorkload(scenario, path, group));
   }
   return found;
 }
@@ -185,8 +190,9 @@ function idleInScheduler({ vms, hypervisor }: ParsedScenario, i: number): Idle[]
 function idleInWorkload(
   scenario: ParsedScenario,
   path: Path,
-  workload: ParsedScenario['vms'][number]['workload'],
+  group: ParsedScenario['vms'][number],
 ): Idle[] {
+  const { workload } = group;
   const params = workload as unknown;
   if (workload.kind === 'mmap-loop') return applied(MMAP_LOOP, params as never, path);
   if (workload.kind === 'trace') {
@@ -198,7 +204,7 @@ function idleInWorkload(
   const synthetic = params as SyntheticParams;
   const { regions, jobs, per1M } = synthetic;
   const lines: readonly Rule<unknown>[] = [
-    [['lines', 'hotLines'], () => scenario.host.caches.data === 'off', NO_LINES],
+    [['lines', 'hotLines'], () => !usesLines(scenario, group), NO_LINES],
   ];
   return [
     ...applied(SYNTHETIC, synthetic, path),

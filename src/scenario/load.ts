@@ -1,5 +1,6 @@
 import { ConfigError, type Diagnostic, MemoryError, type Place } from '../base/errors.ts';
 import { type ExplainYaml, Findings } from './findings.ts';
+import { SINGLE } from './hosts.ts';
 import {
   child,
   follow,
@@ -65,11 +66,14 @@ export interface LoadedScenario {
  */
 export function placed(error: unknown, { scenario, diagnose }: LoadedScenario): unknown {
   if (!(error instanceof MemoryError)) return error;
-  const { vm, message } = error;
+  const { vm, host = '', message } = error;
   const group = scenario.vms.findIndex(({ name }) => vm?.replace(/-\d+$/, '') === name);
-  const path = group < 0 ? ['host', 'memory'] : ['vms', group, 'memory'];
+  const place = host === SINGLE || host === '' ? ['host'] : ['hosts', host];
+  const path = group < 0 ? [...place, 'memory'] : ['vms', group, 'memory'];
   const advice =
-    group < 0 ? 'more host.memory, or fewer VMs' : 'more memory, or a workload that needs less';
+    group < 0
+      ? `more ${place.join('.')}.memory, or fewer VMs`
+      : 'more memory, or a workload that needs less';
   return new ConfigError([diagnose(path, message, advice)]);
 }
 

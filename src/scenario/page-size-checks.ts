@@ -2,6 +2,7 @@ import { showBytes } from '../base/units.ts';
 import { hugePagesIn, hugePagesOf } from '../guest/workloads/page-size.ts';
 import type { ProcessImage } from '../guest/workloads/workload.ts';
 import type { CheckContext } from './check-context.ts';
+import { hostOfGroup, hostsOf } from './hosts.ts';
 import type { Path } from './located.ts';
 
 /**
@@ -13,9 +14,12 @@ const GIB = 2 ** 30;
 
 /** Refuses guest pages of 1 GiB on a processor without TLB entries for them. */
 export function checkPageSizes({ scenario, sound, fault }: CheckContext): void {
-  const { cpu, processor } = scenario.host;
-  if (!sound(['host']) || cpu.tlb.l1d['1G'].entries > 0) return;
-  for (const [i, { workload }] of scenario.vms.entries()) {
+  const hosts = hostsOf(scenario);
+  for (const [i, group] of scenario.vms.entries()) {
+    const { workload } = group;
+    const on = hostOfGroup(hosts, group);
+    if (!on || !sound(on.path) || on.host.cpu.tlb.l1d['1G'].entries > 0) continue;
+    const { processor } = on.host;
     for (const path of pageSizes(workload, ['vms', i, 'workload'])) {
       fault(
         path,

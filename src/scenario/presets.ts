@@ -65,9 +65,13 @@ export class PresetReader {
 export function expandPresets(root: LocatedMap, reader: PresetReader): LocatedMap {
   let expanded = root;
   const host = child(root, 'host');
-  if (host?.form === 'map') {
-    const preset = reader.readOrStandIn('processors', textOf(host, 'processor'));
-    if (preset) expanded = withEntry(expanded, 'host', fillHost(host, preset));
+  if (host) expanded = withEntry(expanded, 'host', fillHost(host, reader));
+  const hosts = child(root, 'hosts');
+  if (hosts?.form === 'map') {
+    const filled = [...hosts.entries].map(
+      ([name, { key, value }]) => [name, { key, value: fillHost(value, reader) }] as const,
+    );
+    expanded = withEntry(expanded, 'hosts', { ...hosts, entries: new Map(filled) });
   }
   const hypervisor = child(root, 'hypervisor');
   if (hypervisor?.form === 'map') {
@@ -78,17 +82,28 @@ export function expandPresets(root: LocatedMap, reader: PresetReader): LocatedMa
   }
   const vms = child(root, 'vms');
   if (vms?.form === 'list') {
-    const items = vms.items.map((vm) => fillVm(vm, reader));
+    const mmu = child(child(expanded, 'hypervisor'), 'mmu');
+    const items = vms.items.map((vm) => withMmu(fillVm(vm, reader), mmu));
     expanded = withEntry(expanded, 'vms', { ...vms, items });
   }
   return expanded;
 }
 
-function fillHost(host: LocatedMap, preset: LocatedMap): LocatedMap {
+function fillHost(host: Located, reader: PresetReader): Located {
+  if (host.form !== 'map') return host;
+  const preset = reader.readOrStandIn('processors', textOf(host, 'processor'));
+  if (!preset) return host;
   const override = host.entries.get('cpu');
   const filled = without(preset, 'description');
   if (!override) return withEntry(host, 'cpu', { ...filled, place: host.place });
   return withEntry(host, 'cpu', merge(filled, override.value));
+}
+
+/** What a VM says of its paging replaces what the hypervisor says, key by key. */
+function withMmu(vm: Located, base: Located | undefined): Located {
+  const own = child(vm, 'mmu');
+  if (vm.form !== 'map' || own?.form !== 'map') return vm;
+  return withEntry(vm, 'mmu', merge(base, own));
 }
 
 function fillVm(vm: Located, reader: PresetReader): Located {

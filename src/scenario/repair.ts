@@ -38,14 +38,25 @@ export function repaired(
 /** By another value where one is needed; else the value goes. */
 function replace(root: Values, path: Path, reader: PresetReader): void {
   const [first, second, third] = path;
-  if (first === 'host' || first === 'hypervisor') replaceIn(root, first, path.slice(1), reader);
-  else if (first === 'sweep' || first === 'find') Reflect.deleteProperty(root, first);
+  if (first === 'hosts') replaceHosts(root, path, reader);
+  else if (first === 'host' || first === 'hypervisor') {
+    replaceIn(root, first, first, path.slice(1), reader);
+  } else if (first === 'sweep' || first === 'find') Reflect.deleteProperty(root, first);
   else if (first === 'name') root['name'] = 'scenario';
   else if (first !== 'vms') remove(root, path);
   else if (second === undefined) root['vms'] = [standIn(0)];
   else if (third === undefined) (root['vms'] as unknown[])[Number(second)] = standIn(second);
   else if (third !== 'workload' && third !== 'name') remove(root, path);
   else (root['vms'] as Values[])[Number(second)]![third] = standIn(second)[third];
+}
+
+function replaceHosts(root: Values, [, name, ...inside]: Path, reader: PresetReader): void {
+  const { hosts } = root;
+  if (name !== undefined && isMap(hosts)) replaceIn(hosts, String(name), 'host', inside, reader);
+  else {
+    const preset = reader.nameOrStandIn('processors', undefined);
+    root['hosts'] = { host: structuredClone(whole('host', preset, reader)) };
+  }
 }
 
 const standIn = (index: number | string) => ({ name: `vm-${index}`, workload: { kind: 'idle' } });
@@ -57,19 +68,24 @@ const sources: Readonly<Record<Part, readonly [PresetFolder, nameKey: string]>> 
   hypervisor: ['hypervisors', 'profile'],
 };
 
-/** Takes the value from a preset: as much of it as the path and both trees have in common. */
-function replaceIn(root: Values, part: Part, path: Path, reader: PresetReader): void {
+/**
+ * Takes the value from a preset: as much of it as the path and both trees have in common. `key`:
+ * where the part stands in `root`.
+ */
+function replaceIn(root: Values, key: string, part: Part, path: Path, reader: PresetReader): void {
   const [folder, nameKey] = sources[part];
-  const given = isMap(root[part]) ? root[part][nameKey] : undefined;
+  const own = root[key];
+  const given = isMap(own) ? own[nameKey] : undefined;
   const name = reader.nameOrStandIn(folder, typeof given === 'string' ? given : undefined);
-  if (!isMap(root[part])) root[part] = structuredClone(whole(part, name, reader));
-  if (path[0] === nameKey) (root[part] as Values)[nameKey] = name;
+  const values = isMap(own) ? own : structuredClone(whole(part, name, reader));
+  root[key] = values;
+  if (path[0] === nameKey) values[nameKey] = name;
   if (path.length === 0 || path[0] === nameKey) return;
   let from: unknown = whole(part, name, reader);
-  let to = root[part] as Values;
+  let to = values;
   for (const [depth, step] of path.entries()) {
     if (!isMap(from) || !Object.hasOwn(from, step)) {
-      remove(root, [part, ...path]);
+      remove(root, [key, ...path]);
       return;
     }
     from = from[step];

@@ -9,11 +9,12 @@ import { schedulers } from '../hypervisor/schedulers/index.ts';
 import { type VmScheduling, vmKeysOf } from '../hypervisor/schedulers/vm-params.ts';
 import type { Processor } from '../machine/processor.ts';
 import type { CheckContext } from './check-context.ts';
-import { checkScenario, pcpuCount } from './checks.ts';
+import { checkScenario } from './checks.ts';
 import { checkEffects, idleKeys } from './effects.ts';
 import type { FindInput, SweepInput } from './experiments.ts';
 import type { Findings } from './findings.ts';
 import type { MechanismName } from './free.ts';
+import { type HostPlan, hostOfGroup, hostsOf, pcpuCount } from './hosts.ts';
 import { type IssueContext, reportIssue } from './issues.ts';
 import {
   child,
@@ -23,17 +24,20 @@ import {
   type Path,
   textOf,
   toValue,
+  without,
 } from './located.ts';
 import { type Authors, isChosen, isMeant, valueAt, withoutPath } from './meant.ts';
 import type { PresetTexts } from './presets.ts';
 import { repaired } from './repair.ts';
-import { type ParsedScenario, scenarioSchema } from './schema.ts';
+import { type HostForm, type ParsedScenario, scenarioSchema } from './schema.ts';
 import { allowedKeys, withDefaults } from './schema-walk.ts';
 import { checkWorkloads } from './workload-checks.ts';
 
 /** A group of identical VMs; they are called `name-0`, `name-1`, … */
 export interface VmGroup {
   readonly name: string;
+  /** Name of the host that they are on at the start. */
+  readonly host: string;
   readonly count: number;
   readonly vcpus: number;
   /** Bytes of each VM. */
@@ -42,6 +46,8 @@ export interface VmGroup {
   /** Per cent of one pCPU; 0 = none. */
   readonly cap: number;
   readonly pin?: readonly number[] | undefined;
+  /** How their memory is virtualized. */
+  readonly mmu: Choice;
   /** What only the chosen scheduler understands, with its defaults; undefined when nothing is. */
   readonly scheduler?: VmScheduling | undefined;
   /** Name of the workload preset, if it was one. */
@@ -61,19 +67,9 @@ export interface Scenario {
   readonly duration: Cycles | 'work';
   /** When the measured window starts. */
   readonly warmup: Cycles;
-  readonly host: {
-    /** Name of the preset. */
-    readonly processor: string;
-    readonly sockets: number;
-    /** Bytes. */
-    readonly memory: number;
-    /** Number of pCPUs in use. */
-    readonly pcpus: number;
-    /** False: data lines cost nothing. */
-    readonly dataLines: boolean;
-    /** Undefined: exact. */
-    readonly lookahead: Cycles | undefined;
-  };
+  /** One or more. */
+  readonly hosts: readonly HostPlan[];
+  /** That of the first host. */
   readonly processor: Processor;
   readonly hypervisor: {
     /** Name of the preset. */
@@ -127,7 +123,9 @@ export function resolveScenario(
   { reader, isPreset, files, instead }: ResolveOptions,
 ): Resolved | undefined {
   const kind = textOf(child(child(root, 'hypervisor'), 'scheduler'), 'kind');
-  const schema = schemaFor(texts, kind);
+  const form = child(root, 'hosts') ? 'hosts' : 'host';
+  if (form === 'hosts') root = withoutHost(root, findings);
+  const schema = schemaFor(texts, kind, form);
   const value = toValue(root);
   const parsed = schema.safeParse(value);
   const extraKinds = (path: Path) =>
@@ -163,6 +161,18 @@ export function resolveScenario(
   return { scenario: deepFreeze(inInternalUnits(scenario, input as Scenario['input'])), written };
 }
 
+/** `host` is the short form of a single one: beside `hosts` it means nothing. */
+function withoutHost(root: LocatedMap, findings: Findings): LocatedMap {
+  const single = root.entries.get('host');
+  if (!single) return root;
+  findings.add(
+    single.key,
+    '"host" and "hosts" cannot both be there: "host" is the short form of a single one',
+    'give it a name below "hosts"',
+  );
+  return without(root, 'host');
+}
+
 /**
  * Without what `--set` or an axis has deprived of its effect, so that the complete scenario can be
  * run again.
@@ -172,7 +182,7 @@ function withoutIdle(authors: Authors): Located {
   return idle.reduce<Located>((tree, { path }) => withoutPath(tree, path), authors.root);
 }
 
-type Schemas = Map<string | undefined, ReturnType<typeof scenarioSchema>>;
+type Schemas = Map<string, ReturnType<typeof scenarioSchema>>;
 const schemas = new WeakMap<PresetTexts, Schemas>();
 
 /**
@@ -181,11 +191,13 @@ const schemas = new WeakMap<PresetTexts, Schemas>();
 function schemaFor(
   texts: PresetTexts,
   scheduler: string | undefined,
+  form: HostForm,
 ): ReturnType<typeof scenarioSchema> {
   const known: Schemas = schemas.get(texts) ?? new Map();
   const kind = schedulers.find(scheduler)?.name;
-  const schema = known.get(kind) ?? scenarioSchema(texts, kind);
-  schemas.set(texts, known.set(kind, schema));
+  const key = `${form} ${kind}`;
+  const schema = known.get(key) ?? scenarioSchema(texts, kind, form);
+  schemas.set(texts, known.set(key, schema));
   return schema;
 }
 
@@ -220,8 +232,9 @@ function overlap(bad: Path, path: Path): boolean {
 }
 
 function inInternalUnits(parsed: ParsedScenario, input: Scenario['input']): Scenario {
-  const { host, hypervisor } = parsed;
-  const mhz = host.cpu.clock / 1e6;
+  const { hypervisor } = parsed;
+  const written = hostsOf(parsed);
+  const mhz = written[0]!.host.cpu.clock / 1e6;
   const cycles = (picoseconds: number) => toCycles(picoseconds, mhz);
   return {
     name: parsed.name,
@@ -229,15 +242,17 @@ function inInternalUnits(parsed: ParsedScenario, input: Scenario['input']): Scen
     seed: parsed.seed,
     duration: parsed.duration === 'work' ? 'work' : cycles(parsed.duration),
     warmup: cycles(parsed.warmup),
-    host: {
+    hosts: written.map(({ name, host }) => ({
+      name,
       processor: host.processor,
+      cpu: host.cpu,
       sockets: host.sockets,
       memory: host.memory,
-      pcpus: pcpuCount(parsed),
+      pcpus: pcpuCount(host),
       dataLines: host.caches.data === 'on',
       lookahead: host.lookahead === undefined ? undefined : cycles(host.lookahead),
-    },
-    processor: host.cpu,
+    })),
+    processor: written[0]!.host.cpu,
     hypervisor: {
       profile: hypervisor.profile,
       mmu: hypervisor.mmu,
@@ -247,7 +262,11 @@ function inInternalUnits(parsed: ParsedScenario, input: Scenario['input']): Scen
     },
     costs: hypervisor.costs,
     devices: hypervisor.devices,
-    vms: parsed.vms,
+    vms: parsed.vms.map((group) => ({
+      ...group,
+      host: hostOfGroup(written, group)!.name,
+      mmu: group.mmu ?? hypervisor.mmu,
+    })),
     output: {
       timeseries: cycles(parsed.output.timeseries),
       evictions: parsed.output.evictions,

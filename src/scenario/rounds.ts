@@ -7,18 +7,20 @@ import type { Simulation } from './build.ts';
  * others. Undefined when the scheduler has no slices.
  */
 export function roundOf(
-  { scenario, hypervisor, machine }: Simulation,
+  { scenario, hosts, members }: Simulation,
   rows: readonly VmRow[],
   i: number,
   windowCycles: number,
 ): number | undefined {
   const { timeslice } = scenario.hypervisor.scheduler as { timeslice?: number };
   if (timeslice === undefined) return undefined;
+  const { machine, index } = hosts[members[i]!.vm.host.index]!;
   const slice = (timeslice / 1e6) * machine.mhz;
   const all = machine.cores.map(({ id }) => id);
-  const allowed = (vm: number) => hypervisor.vms[vm]!.pin ?? all;
+  const allowed = (vm: number) => members[vm]!.vm.pin ?? all;
   const own = allowed(i);
   const cycles = rows.reduce((sum, { metrics }, vm) => {
+    if (members[vm]!.vm.host.index !== index) return sum;
     const theirs = allowed(vm);
     const share = theirs.filter((pcpu) => own.includes(pcpu)).length / theirs.length;
     const { turns = 0, running_cycles: running = 0, ready_cycles: ready = 0 } = metrics;

@@ -6,7 +6,8 @@ import { Edges } from '../hypervisor/edges.ts';
 import { countHeld } from '../machine/inspect.ts';
 import { silent } from '../observe/observer.ts';
 import type { RunProgress, RunResult, SampleRow } from '../stats/result.ts';
-import { type BuildOptions, buildSimulation, type Simulation } from './build.ts';
+import { buildSimulation, disposeOf, type Simulation } from './build.ts';
+import type { BuildOptions } from './build-options.ts';
 import { collect } from './collect.ts';
 import type { Scenario } from './resolve.ts';
 import { Sampler } from './sampler.ts';
@@ -62,7 +63,7 @@ export async function runScenario(
     return await drive(simulation, window, options);
   } finally {
     for (const feed of simulation.feeds) feed.close?.();
-    simulation.machine.dispose();
+    disposeOf(simulation);
   }
 }
 
@@ -78,11 +79,11 @@ class Window {
   #end: Snapshot | undefined;
 
   constructor(simulation: Simulation, byWork: boolean) {
-    const { engine, scenario, hypervisor } = simulation;
+    const { engine, scenario, hosts, observer } = simulation;
     this.#simulation = simulation;
-    this.#edges = new Edges(hypervisor);
+    this.#edges = new Edges(hosts.map(({ hypervisor }) => hypervisor));
     this.#open = engine.defineEvent(Phase.Stop, (now) => {
-      hypervisor.observer.onWindow(now);
+      observer.onWindow(now);
       this.#start = takeSnapshot(simulation, this.#edges, now);
     });
     this.#halve = engine.defineEvent(Phase.Stop, (now) => {
@@ -90,7 +91,7 @@ class Window {
     });
     this.#close = engine.defineEvent(Phase.Stop, (now) => {
       this.#end = takeSnapshot(simulation, this.#edges, now);
-      hypervisor.observer.onEnd(now);
+      observer.onEnd(now);
       engine.stop();
     });
     if (byWork) return;
@@ -116,7 +117,7 @@ class Window {
 
   /** All work is done. */
   finish(): void {
-    this.#simulation.hypervisor.closing = true;
+    for (const { hypervisor } of this.#simulation.hosts) hypervisor.closing = true;
     this.#at(this.#edges.reachable, this.#close);
   }
 
@@ -131,8 +132,8 @@ async function drive(
   window: Window,
   options: RunOptions,
 ): Promise<RunResult> {
-  const { scenario, engine, hypervisor, machine, members } = simulation;
-  const { mhz } = machine;
+  const { scenario, engine, hosts, members } = simulation;
+  const { mhz } = hosts[0]!.machine;
   const byWork = options.piece !== undefined;
   const untilWork = scenario.duration === 'work' || byWork;
   const endCycle = untilWork ? Infinity : (scenario.duration as number);
@@ -147,10 +148,12 @@ async function drive(
     if (waiting.size === 0) {
       throw new ModelError('duration: work, but no VM has an amount of work to finish');
     }
-    hypervisor.onVmDone = (vm) => {
-      waiting.delete(vm);
-      if (waiting.size === 0) window.finish();
-    };
+    for (const { hypervisor } of hosts) {
+      hypervisor.onVmDone = (vm) => {
+        waiting.delete(vm);
+        if (waiting.size === 0) window.finish();
+      };
+    }
   }
 
   const slice = toCycles(SLICE, mhz);
@@ -171,7 +174,9 @@ async function drive(
     if (outcome === Outcome.Stopped) break;
     if (scenario.checks.translations) checkTranslations(simulation);
     next += slice;
-    if (++slices % FOLD === 0) machine.evictions.fold();
+    if (++slices % FOLD === 0) {
+      for (const { machine } of hosts) machine.evictions.fold();
+    }
     reportReached(simulation);
     const fraction = untilWork ? workDone(simulation) : engine.now / endCycle;
     options.onProgress?.({ fraction, cycle: engine.now });
@@ -192,10 +197,10 @@ function waiter(feeds: Simulation['feeds'], signal: RunOptions['signal']): () =>
 }
 
 /** Tells the observer how far the run has come and, once per slice, who holds the TLBs. */
-function reportReached({ engine, machine, hypervisor: { observer, vms } }: Simulation): void {
+function reportReached({ engine, hosts, members, observer }: Simulation): void {
   if (observer === silent) return;
-  const held = new Int32Array(vms.length);
-  for (const core of machine.cores) countHeld(core, held);
+  const held = new Int32Array(members.length);
+  for (const { machine } of hosts) for (const core of machine.cores) countHeld(core, held);
   for (const [vm, entries] of held.entries()) observer.onTlbOccupancy(engine.now, vm, entries);
   observer.onReached(engine.now);
 }

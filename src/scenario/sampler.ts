@@ -1,7 +1,9 @@
 import { hotCounters, K } from '../machine/counters.ts';
 import { countHeld } from '../machine/inspect.ts';
 import type { SampleRow } from '../stats/result.ts';
-import type { Member, Simulation } from './build.ts';
+import type { Simulation } from './build.ts';
+import type { Member } from './build-guest.ts';
+import { hostColumn } from './hosts.ts';
 
 /** Walks by cause: recorded where they are not zero. */
 const causes = hotCounters.filter((name) => name.startsWith('walks_'));
@@ -26,16 +28,18 @@ export class Sampler {
   }
 
   sample(now: number): void {
-    const { members, machine } = this.#simulation;
+    const { hosts, members } = this.#simulation;
     const held = new Int32Array(members.length);
-    for (const core of machine.cores) countHeld(core, held);
+    for (const { machine } of hosts) for (const core of machine.cores) countHeld(core, held);
     for (const [i, member] of members.entries()) {
       const totals = this.#totals(member, i, now);
       const last = this.#last[i]!;
       this.#last[i] = totals;
       const since = (name: string) => totals[name]! - (last[name] ?? 0);
+      const { name: id } = member.vm;
+      const host = hostColumn(hosts, member.vm.host);
       const row = (metric: string, unit: string, value: number) =>
-        this.#rows.push({ cycle: now, scope: 'vm', id: member.vm.name, metric, unit, value });
+        this.#rows.push({ cycle: now, ...host, scope: 'vm', id, metric, unit, value });
       row('running_cycles', 'cycles', since('running_cycles'));
       row('ready_cycles', 'cycles', since('ready_cycles'));
       row('instructions', 'count', since('instructions'));
@@ -56,12 +60,11 @@ export class Sampler {
   }
 
   #totals({ vm, vcpu, requests }: Member, i: number, now: number): Totals {
-    const { hypervisor } = this.#simulation;
+    const { hosts } = this.#simulation;
     const [running, ready] = vcpu.statesAt(now);
-    const counted = (['instructions', ...causes] as const).map((name) => [
-      name,
-      hypervisor.ledger.countSoFar(i, K[name]),
-    ]);
+    const soFar = (counter: number) =>
+      hosts.reduce((sum, { hypervisor }) => sum + hypervisor.ledger.countSoFar(i, counter), 0);
+    const counted = (['instructions', ...causes] as const).map((name) => [name, soFar(K[name])]);
     return {
       running_cycles: running!,
       ready_cycles: ready!,

@@ -53,10 +53,10 @@ export function allowedKeys(
 ): string[] {
   const member = memberFor(peel(schema), value);
   if (!member) return [];
-  const { shape, element } = definition(member);
+  const { shape, element, valueType } = definition(member);
   const [step, ...rest] = path;
   if (step === undefined) return Object.keys(shape ?? {});
-  const next = element ?? shape?.[String(step)];
+  const next = element ?? valueType ?? shape?.[String(step)];
   const inside = (value as Record<PropertyKey, unknown> | undefined)?.[step];
   return next ? allowedKeys(next, inside, rest) : [];
 }
@@ -72,8 +72,8 @@ export function schemaAt(
   if (step === undefined) return peeled;
   const member = memberFor(peeled, value);
   if (!member) return undefined;
-  const { shape, element } = definition(member);
-  const next = element ?? shape?.[String(step)];
+  const { shape, element, valueType } = definition(member);
+  const next = element ?? valueType ?? shape?.[String(step)];
   const inside = (value as Record<PropertyKey, unknown> | undefined)?.[step];
   return next && schemaAt(next, inside, rest);
 }
@@ -100,8 +100,12 @@ export function withDefaults(schema: Schema, value: unknown): unknown {
   }
   const member = memberFor(schema, value);
   if (!member || value === undefined) return value;
-  const { shape, element } = definition(member);
+  const { shape, element, valueType } = definition(member);
   if (element && Array.isArray(value)) return value.map((item) => withDefaults(element, item));
+  if (valueType && isMap(value)) {
+    const entries = Object.entries(value).map(([key, one]) => [key, withDefaults(valueType, one)]);
+    return Object.fromEntries(entries);
+  }
   if (!shape || !isMap(value)) return value;
   const entries = Object.keys(shape).map((key) => [key, withDefaults(shape[key]!, value[key])]);
   return Object.fromEntries(entries.filter(([, filled]) => filled !== undefined));

@@ -41,6 +41,11 @@ const SEED = 'a whole number, or one line of text that does not begin with =, +,
 const SEED_TEXT =
   '^(?![=+@\\-\\s\uff1d\uff0b\uff0d\uff20])[^\\t\\n]{1,200}$|^[+-]?\\d+(\\.\\d+)?([eE][+-]?\\d+)?$';
 
+const hostName = () =>
+  identifier('host name')
+    .max(40)
+    .meta({ takes: `${WORD}; at most 40 characters` });
+
 const vmSchema = (workloadPresets: readonly string[], scheduler: unknown) =>
   z
     .strictObject({
@@ -48,6 +53,10 @@ const vmSchema = (workloadPresets: readonly string[], scheduler: unknown) =>
         .max(40)
         .meta({ takes: `${WORD}; at most 40 characters` })
         .describe('name of the VMs: they are called name-0, name-1, …'),
+      host: hostName()
+        .meta({ usual: 'the only host' })
+        .optional()
+        .describe('name of the host that it is on at the start, one of `hosts`'),
       count: z
         .int()
         .min(0)
@@ -86,6 +95,10 @@ const vmSchema = (workloadPresets: readonly string[], scheduler: unknown) =>
         .meta({ unit: 'numbers of pCPUs', usual: 'all pCPUs' })
         .optional()
         .describe('numbers of the pCPUs it may run on; all when left out'),
+      mmu: mmuModes.schema
+        .meta({ usual: 'that of the hypervisor' })
+        .optional()
+        .describe('how the memory of these VMs is virtualized, instead of `hypervisor.mmu`'),
       scheduler: vmParamsSchema(schedulers, scheduler),
       preset: z
         .enum(workloadPresets)
@@ -95,17 +108,10 @@ const vmSchema = (workloadPresets: readonly string[], scheduler: unknown) =>
     })
     .describe('a group of identical VMs');
 
-/**
- * `presets` only supplies the names that may be used. `scheduler`: the kind that is chosen, whose
- * parameters VMs may have and are given; without it any may stand there.
- */
-export function scenarioSchema(
-  { processors, hypervisors, workloads: presetWorkloads }: PresetTexts = presets,
-  scheduler?: string,
-) {
-  const host = z
+const hostSchema = (processors: readonly string[]) =>
+  z
     .strictObject({
-      processor: z.enum(Object.keys(processors)).describe('processor preset'),
+      processor: z.enum(processors).describe('processor preset'),
       sockets: z
         .int()
         .min(1)
@@ -141,6 +147,37 @@ export function scenarioSchema(
     })
     .describe('the machine');
 
+/**
+ * Whether a scenario has one host, under `host`, or some by name, under `hosts`. `any`: what may be
+ * written at all, for editors.
+ */
+export type HostForm = 'host' | 'hosts' | 'any';
+
+function hostKeys(form: HostForm, processors: readonly string[]) {
+  const host = hostSchema(processors);
+  const hosts = z
+    .record(hostName(), host)
+    .refine((map) => Object.keys(map).length > 0, { error: 'there is no host' })
+    .refine((map) => Object.keys(map).length <= MAX_HOSTS, {
+      error: `at most ${MAX_HOSTS} hosts`,
+    })
+    .describe('several machines by name, instead of `host`');
+  const keys = { host: host.optional(), hosts: hosts.optional() };
+  if (form === 'any') return keys;
+  return (form === 'host' ? { host } : { hosts }) as unknown as typeof keys;
+}
+
+const MAX_HOSTS = 8;
+
+/**
+ * `presets` only supplies the names that may be used. `scheduler`: the kind that is chosen, whose
+ * parameters VMs may have and are given; without it any may stand there.
+ */
+export function scenarioSchema(
+  { processors, hypervisors, workloads: presetWorkloads }: PresetTexts = presets,
+  scheduler?: string,
+  form: HostForm = 'any',
+) {
   const hypervisor = z
     .strictObject({
       profile: z
@@ -195,7 +232,7 @@ export function scenarioSchema(
       warmup: duration()
         .prefault('20ms')
         .describe('simulated time before the measured window starts'),
-      host,
+      ...hostKeys(form, Object.keys(processors)),
       hypervisor,
       vms: z
         .array(vmSchema(Object.keys(presetWorkloads), scheduler))
@@ -234,3 +271,4 @@ export function scenarioSchema(
 }
 
 export type ParsedScenario = z.output<ReturnType<typeof scenarioSchema>>;
+export type ParsedHost = NonNullable<ParsedScenario['host']>;

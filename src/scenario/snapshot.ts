@@ -8,34 +8,43 @@ import type { Simulation } from './build.ts';
 /** All running totals at one moment. The measured window is the difference of two. */
 export interface Snapshot extends Accounts {
   readonly time: number;
+  /** Of all hosts together: hot counters by VM. */
   readonly counts: Float64Array;
-  readonly evicted: Evicted;
+  /** By host. */
+  readonly evicted: readonly Evicted[];
 }
 
 /** All accounts at an edge of the window, which everybody has reached. */
-export function takeSnapshot(simulation: Simulation, edges: Edges, time: number): Snapshot {
-  const { hypervisor, machine } = simulation;
+export function takeSnapshot({ hosts }: Simulation, edges: Edges, time: number): Snapshot {
+  const accounts = edges.accounts(time);
   return {
     time,
-    ...edges.accounts(time),
-    counts: hypervisor.ledger.counts.slice(),
-    evicted: copyOf(machine.evictions.fold()),
+    ...accounts,
+    counts: sumOf(hosts.map(({ hypervisor }) => hypervisor.ledger.counts)),
+    evicted: hosts.map(({ machine }) => copyOf(machine.evictions.fold())),
   };
+}
+
+function sumOf(counts: readonly Float64Array[]): Float64Array {
+  const sum = counts[0]!.slice();
+  for (const more of counts.slice(1)) for (const [i, n] of more.entries()) sum[i] = sum[i]! + n;
+  return sum;
 }
 
 const copyOf = ({ tlb, l2 }: Evicted): Evicted => ({ tlb: tlb.slice(), l2: l2.slice() });
 
-/** Cycles of (pCPU, row, leaf) between two snapshots; the last row is the host. */
-export function ledgerBetween(
-  a: Snapshot,
-  b: Snapshot,
-  rows: number,
-  pcpu: number,
-  row: number,
-  leaf: number,
-): number {
-  const at = (pcpu * rows + row) * LEAVES + leaf;
-  return b.ledger[at]! - a.ledger[at]!;
+/** Where a cell of a ledger is: on a host and its pCPU, in the row of a VM; the last is the host. */
+export interface Cell {
+  readonly host: number;
+  readonly pcpu: number;
+  readonly row: number;
+  readonly leaf: number;
+}
+
+/** Cycles of a cell between two snapshots; `rows` of each pCPU. */
+export function ledgerBetween(a: Snapshot, b: Snapshot, rows: number, cell: Cell): number {
+  const at = (cell.pcpu * rows + cell.row) * LEAVES + cell.leaf;
+  return b.hosts[cell.host]!.ledger[at]! - a.hosts[cell.host]!.ledger[at]!;
 }
 
 /** Every counter of a VM between two snapshots, by metric name. */

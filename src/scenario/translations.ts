@@ -3,7 +3,8 @@ import type { Vcpu } from '../hypervisor/vm.ts';
 import type { Core } from '../machine/core.ts';
 import { heldTableFrames, heldTranslations, heldUpperEntries } from '../machine/inspect.ts';
 import { type PageTables, Pte, target } from '../machine/page-tables.ts';
-import type { Member, Simulation } from './build.ts';
+import type { Simulation } from './build.ts';
+import type { Member } from './build-guest.ts';
 
 /**
  * Equivalence law: whatever the hardware may use for a vCPU is what its guest tables say, composed
@@ -13,17 +14,18 @@ import type { Member, Simulation } from './build.ts';
  * moved to another core do not count: it takes a new tag when it comes back.
  */
 export function checkTranslations(simulation: Simulation): void {
-  const { hypervisor, machine, members } = simulation;
-  for (const core of machine.cores) {
-    for (const member of members) {
-      if (member.vcpu.pcpu === core.id) checkTlbs(core, member);
+  const { hosts, members } = simulation;
+  for (const { hypervisor, machine } of hosts) {
+    const residents = members.filter(({ vm }) => vm.host.index === hypervisor.host.index);
+    for (const core of machine.cores) {
+      for (const member of residents) if (member.vcpu.pcpu === core.id) checkTlbs(core, member);
+      const { current } = hypervisor.pcpus[core.id]!;
+      if (current) checkWalkCaches(core, current, machine.tables, members[current.vm.id]!);
     }
-    const { current } = hypervisor.pcpus[core.id]!;
-    if (current) checkWalkCaches(core, current, machine.tables, members[current.vm.id]!);
-  }
-  for (const [i, { vm, kernel }] of members.entries()) {
-    const wrong = hypervisor.mmuOf[i]!.inspect(kernel.root);
-    if (wrong !== undefined) throw new ModelError(`${vm.name}: ${wrong}`);
+    for (const { vm, kernel } of residents) {
+      const wrong = hypervisor.mmuOf[vm.id]!.inspect(kernel.root);
+      if (wrong !== undefined) throw new ModelError(`${vm.name}: ${wrong}`);
+    }
   }
 }
 

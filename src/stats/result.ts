@@ -7,15 +7,24 @@ import type { MetricName } from './metrics.ts';
 
 export type Scope = 'host' | 'pcpu' | 'vm' | 'vcpu';
 
-export interface MetricRow {
+/** What every row says where there are several hosts. */
+export interface OfHost {
+  /** Name of the host; of a VM, the one where it is at the end of the window. */
+  readonly host?: string | undefined;
+}
+
+export interface MetricRow extends OfHost {
   readonly scope: Scope;
-  /** `0` for the host, the number of the pCPU, the VM's name (`web-0`), or `web-0/0` for a vCPU. */
+  /**
+   * `0` for the only host or the name of one of several, the number of the pCPU on its host,
+   * the VM's name (`web-0`), or `web-0/0` for a vCPU.
+   */
   readonly id: string;
   readonly metric: MetricName;
   readonly value: number;
 }
 
-export interface LedgerRow {
+export interface LedgerRow extends OfHost {
   readonly pcpu: number;
   /** VM name, or `host`. */
   readonly vm: string;
@@ -25,7 +34,7 @@ export interface LedgerRow {
   readonly cycles: number;
 }
 
-export interface ExitRow {
+export interface ExitRow extends OfHost {
   readonly vm: string;
   readonly vcpu: number;
   readonly reason: string;
@@ -35,7 +44,7 @@ export interface ExitRow {
 }
 
 /** Live entries of `victim` that fills of `evictor` pushed out; both are VM names, or `host`. */
-export interface EvictionRow {
+export interface EvictionRow extends OfHost {
   /** `tlb`: last copies of translations; `l2`: lines of an L2 cache. */
   readonly structure: 'tlb' | 'l2';
   readonly victim: string;
@@ -44,7 +53,7 @@ export interface EvictionRow {
 }
 
 /** One row per VM: everything wide, for a quick look in a spreadsheet. */
-export interface VmRow {
+export interface VmRow extends OfHost {
   readonly vm: string;
   /** The `name` in the scenario; several VMs share it when `count` > 1. */
   readonly group: string;
@@ -65,7 +74,7 @@ export interface VmRow {
   };
 }
 
-export interface SampleRow {
+export interface SampleRow extends OfHost {
   readonly cycle: number;
   readonly scope: Scope;
   readonly id: string;
@@ -75,7 +84,7 @@ export interface SampleRow {
 }
 
 /** A point of the distribution of the latencies of a VM's requests. */
-export interface LatencyRow {
+export interface LatencyRow extends OfHost {
   readonly vm: string;
   /** Share of the requests whose latency is at most that of this point, 0 to 1. */
   readonly quantile: number;
@@ -83,12 +92,49 @@ export interface LatencyRow {
 }
 
 /** A stretch of time in which a vCPU of a VM ran on a pCPU without a break. */
-export interface SliceRow {
+export interface SliceRow extends OfHost {
   readonly pcpu: number;
   readonly vm: string;
   /** From the start of the run. */
   readonly cycle: number;
   readonly cycles: number;
+}
+
+/** A round of a live migration, or the whole of one. Times are from the start of the run. */
+export interface MigrationRow {
+  readonly vm: string;
+  readonly from: string;
+  readonly to: string;
+  readonly policy: string;
+  /** From 1; undefined in the row of the whole migration. */
+  readonly round: number | undefined;
+  readonly cycle: number;
+  readonly cycles: number;
+  /** How long the VM stood still at the switch, of this row; time in which it is slowed apart. */
+  readonly downtimeCycles: number;
+  /** Pages of 4 KiB: sent, of these named only, passed over, stored to meanwhile. */
+  readonly pages: number;
+  readonly emptyPages: number;
+  readonly skippedPages: number;
+  /** Undefined: the log was not read after that round. */
+  readonly dirtiedPages: number | undefined;
+  /** Of messages, without the headers of packets. */
+  readonly bytes: number;
+  /** Share of the time in which the guest was held so that it dirties less. */
+  readonly stunned: number;
+  /** Pages that a fault at the target asked for, and how long the VM waited for them. */
+  readonly remoteFaults: number;
+  readonly remoteWaitCycles: number;
+  /** How it ended, in the row of the whole: moved, failed, aborted, lost or unfinished; and why. */
+  readonly outcome: string | undefined;
+  readonly why: string | undefined;
+}
+
+/** One of several hosts. */
+export interface HostOfRun {
+  readonly name: string;
+  readonly mhz: number;
+  readonly pcpuCount: number;
 }
 
 export interface RunResult {
@@ -97,7 +143,10 @@ export interface RunResult {
   readonly mhz: number;
   /** Measured window, in cycles. */
   readonly windowCycles: number;
+  /** Of all hosts together. */
   readonly pcpuCount: number;
+  /** Where there are several, in the order of the scenario. */
+  readonly hosts?: readonly HostOfRun[] | undefined;
   readonly metrics: readonly MetricRow[];
   readonly ledger: readonly LedgerRow[];
   readonly exits: readonly ExitRow[];
@@ -108,6 +157,8 @@ export interface RunResult {
   readonly timeseries: readonly SampleRow[];
   /** From the start of the window on, as many as were asked for; undefined: not noted. */
   readonly slices?: readonly SliceRow[] | undefined;
+  /** Of all live migrations in the order of their beginning; undefined: the scenario has none. */
+  readonly migrations?: readonly MigrationRow[] | undefined;
   /** What the window was too short for. */
   readonly findings: readonly WindowFinding[];
 }

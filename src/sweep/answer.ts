@@ -1,3 +1,4 @@
+import { allPcpus } from '../scenario/hosts.ts';
 import type { Scenario } from '../scenario/resolve.ts';
 import type { GroupResult, UnitResult } from './unit.ts';
 
@@ -55,6 +56,6 @@ function addGroup({ ledger, values }: GroupResult, add: (leaf: string, n: number
 }
 
 /** VMs per pCPU. */
-export function vmsPerCore({ vms, host }: Scenario): number {
-  return vms.reduce((sum, { count }) => sum + count, 0) / host.pcpus;
+export function vmsPerCore(scenario: Scenario): number {
+  return scenario.vms.reduce((sum, { count }) => sum + count, 0) / allPcpus(scenario);
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { packageVersion } from '../files/package-files.ts';
 import { checkTraces, tracePaths } from '../files/trace-files.ts';
+import { allPcpus, clockOf } from '../scenario/hosts.ts';
 import type { LoadedScenario } from '../scenario/load.ts';
 import type { PlacedValue } from '../scenario/overrides.ts';
 import type { Scenario } from '../scenario/resolve.ts';
@@ -130,12 +131,13 @@ function meaningOf({ input }: Scenario): string {
   return JSON.stringify(rest);
 }
 
-function weightOf({ duration, vms, host, processor }: Scenario, native: boolean): number {
+function weightOf(scenario: Scenario, native: boolean): number {
+  const { duration, vms } = scenario;
   const count = vms.reduce((sum, group) => sum + group.count, 0);
   // How long finishing the work takes is not known beforehand; only the order of the points matters
   // then.
-  const cycles = duration === 'work' ? processor.clock : duration;
-  return cycles * Math.min(count, host.pcpus) * (native ? 2 : 1);
+  const cycles = duration === 'work' ? clockOf(scenario) : duration;
+  return cycles * Math.min(count, allPcpus(scenario)) * (native ? 2 : 1);
 }
 
 class TraceHashes {

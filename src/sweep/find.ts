@@ -1,3 +1,4 @@
+import { clockOf } from '../scenario/hosts.ts';
 import { type Growth, growths, vmsPerCore } from './answer.ts';
 import type { Campaign, Variant } from './campaign.ts';
 import { type Compared, comparisons, type Ran } from './pairs.ts';
@@ -144,9 +145,10 @@ class Search {
 
   /** Undefined when the end is not given by a time. */
   #ownWindow(point: number): Window | undefined {
-    const { duration, warmup, processor } = this.#campaign.plan.point(point).load().scenario;
+    const { scenario } = this.#campaign.plan.point(point).load();
+    const { duration, warmup } = scenario;
     if (duration === 'work') return undefined;
-    const picoseconds = (cycles: number) => (cycles * 1e12) / processor.clock;
+    const picoseconds = (cycles: number) => (cycles * 1e12) / clockOf(scenario);
     return { warmup: picoseconds(warmup), length: picoseconds(duration - warmup) };
   }
 

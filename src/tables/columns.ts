@@ -26,13 +26,18 @@ const vmColumns = (metrics: readonly MetricName[]): string[] => [
   ...wideLeaves.map(leafColumn),
 ];
 
-/** Of a run, with the rare metrics that it reports. */
-export const columnsFor = (
-  result: RunResult,
-): Record<keyof typeof runColumns, readonly string[]> => ({
-  ...runColumns,
-  'vms.csv': vmColumns(metricsOf(result)),
-});
+type RunColumns = Record<keyof typeof runColumns, readonly string[]>;
+
+/** Of a run: with the rare metrics that it reports, and the host of each row if it has several. */
+export function columnsFor(result: Pick<RunResult, 'vms' | 'hosts'>): RunColumns {
+  const columns = { ...runColumns, 'vms.csv': vmColumns(metricsOf(result)) };
+  if (!result.hosts) return columns;
+  const several = Object.entries(columns).map(([file, names]) => [
+    file,
+    file === 'dictionary.csv' || file === 'migration.csv' ? names : withHost(names),
+  ]);
+  return Object.fromEntries(several) as RunColumns;
+}
 
 export const runColumns = {
   'metrics.csv': ['run', 'scope', 'id', 'metric', 'unit', 'value'],
@@ -45,10 +50,19 @@ export const runColumns = {
   'timeseries.csv': ['cycle', 'time_ns', 'scope', 'id', 'metric', 'unit', 'value'],
   /** The beginning of the measured window, as far as it was noted. */
   'slices.csv': ['pcpu', 'vm', 'cycle', 'slice_cycles'],
+  /** Written when the scenario has live migrations. */
+  'migration.csv': [
+    ...['vm', 'from', 'to', 'policy', 'round', 'cycle', 'duration_cycles'],
+    ...['downtime_cycles', 'pages', 'empty_pages', 'skipped_pages', 'dirtied_pages', 'bytes'],
+    ...['stunned', 'remote_faults', 'remote_wait_cycles', 'outcome', 'why'],
+  ],
   /** Written with `--trace csv`. */
   'trace.csv': ['cycle', 'pcpu', 'vcpu', 'event', 'detail', 'value'],
   'dictionary.csv': ['column', 'file', 'unit', 'definition'],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
+
+/** Of a run on several hosts: each row says on which. */
+export const withHost = (columns: readonly string[]): readonly string[] => ['host', ...columns];
 
 export const compareColumns = [
   'vm',

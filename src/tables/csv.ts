@@ -1,6 +1,6 @@
 import { stringify } from 'csv-stringify/sync';
 import { metricDictionary } from '../stats/metrics.ts';
-import type { RunResult } from '../stats/result.ts';
+import type { OfHost, RunResult } from '../stats/result.ts';
 import { columnsFor, metricsOf, runColumns, wideLeaves } from './columns.ts';
 import { runDictionary } from './dictionary.ts';
 
@@ -36,80 +36,85 @@ export function* csv(
   if (batch.length > 0) yield text();
 }
 
+/** A table of a run. Its first column is the host of each row, where there are several. */
+function table<R extends OfHost>(
+  result: RunResult,
+  name: keyof typeof runColumns,
+  rows: readonly R[],
+  cells: (row: R) => readonly Cell[],
+): Iterable<string> {
+  const cellsOf = result.hosts ? (row: R) => [row.host, ...cells(row)] : cells;
+  return csv(columnsFor(result)[name], rows.map(cellsOf));
+}
+
 /** `run`: what to call the run in rows that may be put together with those of others. */
 export function metricsCsv(result: RunResult, run: string = result.name): Iterable<string> {
-  const rows = result.metrics.map(({ scope, id, metric, value }) => [
-    run,
-    scope,
-    id,
-    metric,
-    metricDictionary[metric].unit,
-    value,
-  ]);
-  return csv(runColumns['metrics.csv'], rows);
+  return table(result, 'metrics.csv', result.metrics, (row) => {
+    const { scope, id, metric, value } = row;
+    return [run, scope, id, metric, metricDictionary[metric].unit, value];
+  });
 }
 
 /** A cell is empty where a VM does not report the metric. */
 export function vmsCsv(result: RunResult): Iterable<string> {
   const metricNames = metricsOf(result);
-  const rows = result.vms.map((row) => [
+  return table(result, 'vms.csv', result.vms, (row) => [
     ...[row.vm, row.group, row.workload, row.unit],
     ...metricNames.map((name) => row.metrics[name]),
     ...wideLeaves.map((leaf) => row.ledger[leaf] ?? 0),
   ]);
-  return csv(columnsFor(result)['vms.csv'], rows);
 }
 
 export function ledgerCsv(result: RunResult): Iterable<string> {
-  const rows = result.ledger.map(({ pcpu, vm, leaf, detail, cycles }) => [
-    'pcpu',
-    pcpu,
-    vm,
-    leaf,
-    detail,
-    cycles,
-  ]);
-  return csv(runColumns['ledger.csv'], rows);
+  return table(result, 'ledger.csv', result.ledger, (row) => {
+    const { pcpu, vm, leaf, detail, cycles } = row;
+    return ['pcpu', pcpu, vm, leaf, detail, cycles];
+  });
 }
 
 export function exitsCsv(result: RunResult): Iterable<string> {
-  const rows = result.exits.map((row) => [
-    row.vm,
-    row.vcpu,
-    row.reason,
-    row.count,
-    row.transitionCycles,
-    row.handlerCycles,
-  ]);
-  return csv(runColumns['exits.csv'], rows);
+  return table(result, 'exits.csv', result.exits, (row) => {
+    const { vm, vcpu, reason, count, transitionCycles, handlerCycles } = row;
+    return [vm, vcpu, reason, count, transitionCycles, handlerCycles];
+  });
 }
 
-export function evictionsCsv({ evictions = [] }: RunResult): Iterable<string> {
-  const rows = evictions.map((row) => [row.structure, row.victim, row.evictor, row.count]);
-  return csv(runColumns['evictions.csv'], rows);
+export function evictionsCsv(result: RunResult): Iterable<string> {
+  const { evictions = [] } = result;
+  return table(result, 'evictions.csv', evictions, (row) => {
+    return [row.structure, row.victim, row.evictor, row.count];
+  });
 }
 
 export function latenciesCsv(result: RunResult): Iterable<string> {
-  const rows = result.latencies.map((row) => [row.vm, row.quantile, row.latencyNs]);
-  return csv(runColumns['latencies.csv'], rows);
+  return table(result, 'latencies.csv', result.latencies, (row) => {
+    return [row.vm, row.quantile, row.latencyNs];
+  });
 }
 
 export function timeseriesCsv(result: RunResult): Iterable<string> {
-  const rows = result.timeseries.map(({ cycle, scope, id, metric, unit, value }) => [
-    cycle,
-    Math.round((cycle / result.mhz) * 1000),
-    scope,
-    id,
-    metric,
-    unit,
-    value,
-  ]);
-  return csv(runColumns['timeseries.csv'], rows);
+  const nanoseconds = (cycle: number) => Math.round((cycle / result.mhz) * 1000);
+  return table(result, 'timeseries.csv', result.timeseries, (row) => {
+    const { cycle, scope, id, metric, unit, value } = row;
+    return [cycle, nanoseconds(cycle), scope, id, metric, unit, value];
+  });
 }
 
-export function slicesCsv({ slices = [] }: RunResult): Iterable<string> {
-  const rows = slices.map(({ pcpu, vm, cycle, cycles }) => [pcpu, vm, cycle, cycles]);
-  return csv(runColumns['slices.csv'], rows);
+export function slicesCsv(result: RunResult): Iterable<string> {
+  const { slices = [] } = result;
+  return table(result, 'slices.csv', slices, (row) => {
+    return [row.pcpu, row.vm, row.cycle, row.cycles];
+  });
+}
+
+/** A row for each round, and one for the whole with `total` in the place of the round. */
+export function migrationCsv({ migrations = [] }: RunResult): Iterable<string> {
+  const rows = migrations.map((row) => [
+    ...[row.vm, row.from, row.to, row.policy, row.round ?? 'total', row.cycle, row.cycles],
+    ...[row.downtimeCycles, row.pages, row.emptyPages, row.skippedPages, row.dirtiedPages],
+    ...[row.bytes, row.stunned, row.remoteFaults, row.remoteWaitCycles, row.outcome, row.why],
+  ]);
+  return csv(runColumns['migration.csv'], rows);
 }
 
 /**
@@ -131,18 +136,21 @@ const tables: Readonly<Record<string, RunTable>> = {
   'latencies.csv': latenciesCsv,
   'timeseries.csv': timeseriesCsv,
   'slices.csv': slicesCsv,
+  'migration.csv': migrationCsv,
   'dictionary.csv': dictionaryCsv,
 };
 
 export const runTableNames: readonly string[] = Object.keys(tables);
 
 /**
- * The tables of a run by file name; evictions.csv and slices.csv only where they were asked for.
+ * The tables of a run by file name; evictions.csv and slices.csv only where they were asked for,
+ * migration.csv where there are migrations.
  */
 export function runTables(result: RunResult, run?: string): Map<string, Iterable<string>> {
   const absent = [
     ...(result.evictions ? [] : ['evictions.csv']),
     ...(result.slices ? [] : ['slices.csv']),
+    ...(result.migrations ? [] : ['migration.csv']),
   ];
   const wanted = Object.entries(tables).filter(([name]) => !absent.includes(name));
   return new Map(wanted.map(([name, table]) => [name, table(result, run)]));

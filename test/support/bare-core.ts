@@ -7,7 +7,7 @@ import { flushAll } from '../../src/machine/flush.ts';
 import { heap } from '../../src/machine/heap.ts';
 import { blockRoom, takeBlock } from '../../src/machine/items.ts';
 import { buildMachine, type Machine } from '../../src/machine/machine.ts';
-import { indexAt, PTE_SHIFT, Pte, target } from '../../src/machine/page-tables.ts';
+import { indexAt, PageTables, PTE_SHIFT, Pte, target } from '../../src/machine/page-tables.ts';
 import { runBlock } from '../../src/machine/run.ts';
 import { Cause, LEAVES } from '../../src/stats/leaves.ts';
 import { oracleScenario } from './oracle.ts';
@@ -41,7 +41,7 @@ export class BareCore {
       dataLines: false,
       vcpuCount: vcpus,
       vmOf: Int32Array.from({ length: vcpus + 1 }, (_, i) => (i < vcpus ? i % vms : -1)),
-      tableNodes: 4096,
+      tables: new PageTables(4096),
       items: blockRoom(blockItems),
     });
     this.block = takeBlock(this.#machine.items, blockItems);

@@ -1,5 +1,5 @@
 import type { MovingVm } from '../../src/cluster/migration/moving-vm.ts';
-import { type Engine, Phase } from '../../src/engine/engine.ts';
+import { type Engine, type EventKind, Phase } from '../../src/engine/engine.ts';
 
 export interface FakeGuest {
   readonly pages: number;
@@ -34,6 +34,8 @@ export class FakeVm implements MovingVm {
   #logging = false;
   readonly #sent: number[][];
   #heldSince = 0;
+  readonly #forgotten: EventKind;
+  #wait: (now: number) => void = () => {};
   #missed: ((gfn: number, now: number) => void) | undefined;
   readonly #present: Uint8Array;
 
@@ -46,6 +48,7 @@ export class FakeVm implements MovingVm {
     this.#logged = new Uint8Array(guest.pages);
     this.#present = new Uint8Array(guest.pages);
     this.#sent = Array.from({ length: guest.pages }, () => []);
+    this.#forgotten = engine.defineEvent(Phase.Deliver, (now) => this.#wait(now));
     if (guest.hot > 0) engine.every(guest.period, Phase.Deliver, (now) => this.#step(now));
   }
 
@@ -71,19 +74,27 @@ export class FakeVm implements MovingVm {
     return this.source[gfn] === 0;
   }
 
-  startLog(): void {
+  logCycles = 0;
+
+  startLog(forgotten: (now: number) => void): void {
     this.#logging = true;
     this.#logged.fill(0);
+    this.logCycles = this.memoryPages * 30;
+    this.#engine.schedule(this.#engine.here + 1500, this.#forgotten, 0);
+    this.#wait = forgotten;
   }
 
   isLogged(gfn: number): boolean {
     return this.#logged[gfn] === 1;
   }
 
-  takeLog(out: Int32Array): number {
+  takeLog(out: Int32Array, forgotten: (now: number) => void): number {
     let count = 0;
     for (const [gfn, is] of this.#logged.entries()) if (is === 1) out[count++] = gfn;
     this.#logged.fill(0);
+    this.logCycles = count * 30 + this.memoryPages / 64;
+    this.#engine.schedule(this.#engine.here + 1500, this.#forgotten, 0);
+    this.#wait = forgotten;
     return count;
   }
 

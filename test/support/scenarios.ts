@@ -1,7 +1,7 @@
 import { stringify } from 'yaml';
 import { mmuModes } from '../../src/hypervisor/mmu/index.ts';
 import type { MmuDefinition } from '../../src/hypervisor/mmu/mmu.ts';
-import { buildSimulation, type Simulation } from '../../src/scenario/build.ts';
+import { buildSimulation, disposeOf, type Simulation } from '../../src/scenario/build.ts';
 import { loadScenario } from '../../src/scenario/load.ts';
 import type { Scenario } from '../../src/scenario/resolve.ts';
 import { type RunOptions, runScenario } from '../../src/scenario/run.ts';
@@ -60,7 +60,7 @@ export function simulate<T>(overrides: Overrides, use: (simulation: Simulation) 
   try {
     return use(simulation);
   } finally {
-    simulation.machine.dispose();
+    disposeOf(simulation);
   }
 }
 

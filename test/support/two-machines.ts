@@ -15,7 +15,7 @@ import { abandon, flushAll, flushAsid, invalidatePage } from '../../src/machine/
 import { heap } from '../../src/machine/heap.ts';
 import { blockRoom, takeBlock, writeItem } from '../../src/machine/items.ts';
 import { buildMachine, type Machine } from '../../src/machine/machine.ts';
-import { PTE_SHIFT, Pte, target } from '../../src/machine/page-tables.ts';
+import { PageTables, PTE_SHIFT, Pte, target } from '../../src/machine/page-tables.ts';
 import type { Processor } from '../../src/machine/processor.ts';
 import { runBlock, Stop, visitKernel } from '../../src/machine/run.ts';
 import { type Cause, LEAVES, leafNames, lossCauses } from '../../src/stats/leaves.ts';
@@ -269,7 +269,7 @@ export class TwoMachines {
       dataLines,
       vcpuCount: vcpus,
       vmOf: Int32Array.from([...vmOf, -1]),
-      tableNodes: 256,
+      tables: new PageTables(256),
       items: blockRoom(BLOCK),
     });
     this.#block = takeBlock(this.#fast.items, BLOCK);

@@ -7,7 +7,7 @@ import { PostCopy } from '../../src/cluster/migration/post-copy.ts';
 import { PreCopy } from '../../src/cluster/migration/pre-copy.ts';
 import type { MigrationRecord } from '../../src/cluster/migration/rows.ts';
 import type { HostTask } from '../../src/hypervisor/host-task.ts';
-import { buildSimulation } from '../../src/scenario/build.ts';
+import { buildSimulation, disposeOf } from '../../src/scenario/build.ts';
 import { type FakeGuest, FakeVm } from '../support/fake-vm.ts';
 import fc from '../support/property.ts';
 import { load, runs } from '../support/scenarios.ts';
@@ -53,7 +53,7 @@ function migrate({
     vms: [{ name: 'idle', memory: '16MiB', workload: { kind: 'idle', hz: 10 } }],
     checks: { translations: false },
   });
-  const { engine, machine } = buildSimulation(scenario, {
+  const { engine, hosts } = buildSimulation(scenario, {
     prepare: (hypervisor) => {
       for (const name of ['source', 'target']) {
         tasks.push(hypervisor.tasks.add({ name, weight: 256 }));
@@ -77,8 +77,8 @@ function migrate({
     if (policy.preCopy) {
       current = new PreCopy({
         ...{ ...common, mhz: MHZ },
-        early: (missing, held) => {
-          current = new PostCopy({ ...common, hold: held, missing });
+        early: (missing, held, since) => {
+          current = new PostCopy({ ...common, hold: held, missing, since });
           current.start();
         },
       });
@@ -102,7 +102,7 @@ function migrate({
       ...{ pageBytes: PAGE + header, emptyBytes: emptyPage },
     };
   } finally {
-    machine.dispose();
+    disposeOf({ hosts });
   }
 }
 

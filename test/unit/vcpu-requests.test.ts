@@ -20,7 +20,8 @@ function at({ engine }: Simulation, time: number, action: () => void): void {
 
 it('a request to a running vCPU forces an exit within an IPI, and is served before the next entry', () => {
   simulate(scenario, (simulation) => {
-    const { engine, hypervisor } = simulation;
+    const { engine, hosts } = simulation;
+    const { hypervisor } = hosts[0]!;
     const vcpu = hypervisor.vcpus[1]!;
     const seen: number[] = [];
     at(simulation, 1_000_000, () => {
@@ -48,7 +49,8 @@ it('a request to a running vCPU forces an exit within an IPI, and is served befo
 
 it('a sleeping vCPU is left asleep and serves its requests, all at once, when it enters', () => {
   simulate({ ...scenario, host: { pcpus: 3 } }, (simulation) => {
-    const { engine, hypervisor } = simulation;
+    const { engine, hosts } = simulation;
+    const { hypervisor } = hosts[0]!;
     const vcpu = hypervisor.vcpus[2]!;
     const seen: string[] = [];
     hypervisor.mmuOf[2]!.onRequest = (asked, core) => {
@@ -76,7 +78,8 @@ it('a sleeping vCPU is left asleep and serves its requests, all at once, when it
 it('a request is served where the vCPU enters next, when it stops running before the IPI arrives', () => {
   const hypervisor = { scheduler: { kind: 'round-robin', timeslice: '1ms' } };
   simulate({ ...scenario, host: { pcpus: 1 }, hypervisor }, (simulation) => {
-    const { engine, hypervisor: host } = simulation;
+    const { engine, hosts } = simulation;
+    const { hypervisor: host } = hosts[0]!;
     const served: number[] = [];
     let asked = 0;
     for (let time = 500_000; time < 10_000_000; time += 777_777) {
@@ -94,7 +97,8 @@ it('a request is served where the vCPU enters next, when it stops running before
 });
 
 it('a paging mode can do something at regular times', () => {
-  simulate(scenario, ({ engine, hypervisor }) => {
+  simulate(scenario, ({ engine, hosts }) => {
+    const { hypervisor } = hosts[0]!;
     const times: number[] = [];
     hypervisor.mmuDeps(hypervisor.vms[0]!).every(300_000, (now) => times.push(now));
     engine.run(1_000_000);

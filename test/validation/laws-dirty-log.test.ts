@@ -62,7 +62,7 @@ const scenario = (mmu: Overrides, workload: Overrides, backing: string): Overrid
 });
 
 /** The guest's frames that hold tables, with a digest of what is in each. */
-function tablesOf({ members, machine: { tables } }: Simulation): Map<number, string> {
+function tablesOf({ members, tables }: Simulation): Map<number, string> {
   const { nodeOfFrame } = members[0]!.vm;
   const held = new Map<number, string>();
   for (const [gfn, node] of nodeOfFrame.entries()) {
@@ -85,7 +85,8 @@ interface Round {
 
 /** Lets a guest run and takes the log again and again. */
 function roundsOf(simulation: Simulation, random: () => number): Round[] {
-  const { engine, hypervisor, members } = simulation;
+  const { engine, hosts, members } = simulation;
+  const { hypervisor } = hosts[0]!;
   const { vm, vcpu, kernel } = members[0]!;
   const mmu = hypervisor.mmuOf[0]!;
   let early = new Set<number>();
@@ -176,12 +177,13 @@ describe.each(VIRTUALIZED_MODES.map((mmu) => [modeName(mmu), mmu] as const))('%s
   const busy = { kind: 'tlb-thrash', pages: 30, stores: 0.5, instructions: 40, hz: 0 };
 
   it('notes what devices store to, and costs and counts nothing once it has ended', () => {
-    simulate(scenario(mmu, busy, 'up-front'), ({ engine, hypervisor, members, ...rest }) => {
-      const simulation = { engine, hypervisor, members, ...rest };
+    simulate(scenario(mmu, busy, 'up-front'), (simulation) => {
+      const { engine, hosts, members } = simulation;
+      const { hypervisor } = hosts[0]!;
       const { vcpu, vm } = members[0]!;
       const log = hypervisor.mmuOf[0]!;
       const out = new Int32Array(vm.memoryPages);
-      const edges = new Edges(hypervisor);
+      const edges = new Edges([hypervisor]);
       const snapshots = [1e6, 2e6, 3e6, 4e6, 5e6].map((time) => {
         edges.add(time, false);
         engine.run(time);

@@ -50,7 +50,7 @@ function host<T>(
   });
   return simulate(overrides, (simulation) => {
     const made = replace(simulation, listener);
-    simulation.engine.run(4e-3 * simulation.machine.mhz * 1e6);
+    simulation.engine.run(4e-3 * simulation.hosts[0]!.machine.mhz * 1e6);
     vi.restoreAllMocks();
     return { made, listener };
   });
@@ -64,9 +64,9 @@ const TURNS = { kind: 'round-robin', timeslice: '150us' };
 const record = (workload: Overrides, mmu: Overrides) =>
   host(
     { vms: [vm(workload), NEIGHBOUR], hypervisor: { mmu, scheduler: TURNS } },
-    ({ members, machine }, listener) => {
+    ({ members, tables }, listener) => {
       const { vcpu } = members[0]!;
-      const recorder = new Recorder(vcpu.guest, listener, machine.tables);
+      const recorder = new Recorder(vcpu.guest, listener, tables);
       vcpu.guest = recorder;
       return recorder;
     },
@@ -76,9 +76,9 @@ const record = (workload: Overrides, mmu: Overrides) =>
 const replay = (workload: Overrides, mmu: Overrides, { log }: Recorder) =>
   host(
     { vms: [vm(workload)], hypervisor: { mmu }, host: { cpu: { memory: { localCycles: 400 } } } },
-    ({ members, machine }, listener) => {
+    ({ members, tables }, listener) => {
       const { vcpu } = members[0]!;
-      const replayer = new Replayer(log, vcpu.guest, listener, machine.tables);
+      const replayer = new Replayer(log, vcpu.guest, listener, tables);
       vcpu.guest = replayer;
       return replayer;
     },

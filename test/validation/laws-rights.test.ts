@@ -49,7 +49,8 @@ const faultsOf = ({ members }: Simulation) => members[0]!.vm.counters.nested_fau
 /** Protects frames, lets the vCPU forget what it has, and returns the faults of each of some spans of time after that. */
 function afterProtecting(setup: Setup, tables: boolean, level: number): number[] {
   return simulate(scenario(setup), (simulation) => {
-    const { engine, hypervisor, members } = simulation;
+    const { engine, hosts, members } = simulation;
+    const { hypervisor, machine } = hosts[0]!;
     engine.run(STEP);
     expect(faultsOf(simulation)).toBe(0);
     const mmu = hypervisor.mmuOf[0]!;
@@ -63,7 +64,7 @@ function afterProtecting(setup: Setup, tables: boolean, level: number): number[]
     checkTranslations(simulation);
     const { vcpu } = members[0]!;
     expect(vcpu.exitCounts[ExitReason.Npf]).toBe(faults.reduce((sum, n) => sum + n, 0));
-    expect(undrained(simulation.machine.cores[0]!, K.l1d_lookups)).toBeGreaterThan(1000);
+    expect(undrained(machine.cores[0]!, K.l1d_lookups)).toBeGreaterThan(1000);
     return faults;
   });
 }

@@ -2,7 +2,7 @@ import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openScenario } from '../../src/files/scenario-file.ts';
 import { runBaseline } from '../../src/scenario/baseline.ts';
-import { buildSimulation } from '../../src/scenario/build.ts';
+import { buildSimulation, disposeOf } from '../../src/scenario/build.ts';
 import { runScenario } from '../../src/scenario/run.ts';
 import type { VmRow } from '../../src/stats/result.ts';
 
@@ -70,13 +70,13 @@ describe('asid-vs-flush', () => {
       const { scenario } = await openScenario(join(configs, 'asid-vs-flush.yaml'), {
         set: [...crowd, ...set],
       });
-      const { machine, members } = buildSimulation(scenario);
+      const { hosts, members } = buildSimulation(scenario);
       const inSet = new Array<number>(128).fill(0);
       for (const { workload } of members) {
         const data = workload.processes[0]!.regions.find(({ name }) => name === 'data')!;
         for (let page = 0; page < data.pages; page++) inSet[(data.start + page) & 127]!++;
       }
-      machine.dispose();
+      disposeOf({ hosts });
       // Taken in turns, more pages than ways push each other out before any is used again.
       const lost = inSet.reduce((sum, pages) => sum + (pages > 4 ? pages : 0), 0);
       const { vms } = await runScenario(scenario);

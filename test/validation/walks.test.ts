@@ -5,7 +5,7 @@ import { K } from '../../src/machine/counters.ts';
 import { heap } from '../../src/machine/heap.ts';
 import { blockRoom, takeBlock, writeItem } from '../../src/machine/items.ts';
 import { buildMachine } from '../../src/machine/machine.ts';
-import { indexAt, type PageTables, PTE_SHIFT, Pte, target } from '../../src/machine/page-tables.ts';
+import { indexAt, PageTables, PTE_SHIFT, Pte, target } from '../../src/machine/page-tables.ts';
 import { runBlock, Stop } from '../../src/machine/run.ts';
 import type { RunResult } from '../../src/stats/result.ts';
 import { load, metric, type Overrides, run } from '../support/scenarios.ts';
@@ -190,7 +190,7 @@ function onBareCore(
     dataLines: false,
     vcpuCount: 1,
     vmOf: new Int32Array(1),
-    tableNodes: 4096,
+    tables: new PageTables(4096),
     items: blockRoom(count),
   });
   try {

@@ -109,8 +109,8 @@ function expected({ scenario, result }: TracedRun, outside: Outside) {
     svm.vmrunCycles +
     (costs.vmsaveEveryExit ? svm.vmloadCycles : 0) +
     (costs.guestInterruptFlag ? svm.clgiCycles : 0);
-  const codes = svmExitCodes(run.nested);
-  return run.vcpus.map(({ vm, index }, i) => {
+  return run.vcpus.map(({ vm, index, nested }, i) => {
+    const codes = svmExitCodes(nested);
     const name = run.vms[vm]!;
     const id = `${name}/${index}`;
     const states = {

@@ -7,12 +7,20 @@ export interface MovingVm {
   readonly memoryPages: number;
   /** The page has never been stored to. */
   isEmpty(gfn: number): boolean;
-  /** From now on the first store to each page is noted. */
-  startLog(): void;
+  /**
+   * From now on the first store to each page is noted. `forgotten` is called when no vCPU can store
+   * to a page without that any longer.
+   */
+  startLog(forgotten: (now: Cycles) => void): void;
   /** Has been stored to since the log was read. */
   isLogged(gfn: number): boolean;
-  /** Reads and clears the log: pages stored to, into `out`; returns how many. */
-  takeLog(out: Int32Array): number;
+  /**
+   * Reads and clears the log: pages stored to, into `out`; returns how many. What they contain may
+   * be read once `forgotten` has been called.
+   */
+  takeLog(out: Int32Array, forgotten: (now: Cycles) => void): number;
+  /** Cycles that the last `startLog` or `takeLog` takes whoever called it. */
+  readonly logCycles: Cycles;
   stopLog(): void;
   /** Holds all vCPUs; `held` is called when the last one has left its pCPU. */
   pause(held: (now: Cycles) => void): void;

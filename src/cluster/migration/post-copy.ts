@@ -21,6 +21,8 @@ export interface PostCopyDeps {
   readonly hold: Hold;
   /** Pages that the target has not got; all of them if absent. */
   readonly missing?: PageSet | undefined;
+  /** Since when it has been held; if absent it is not. */
+  readonly since?: Cycles | undefined;
   readonly onEnd: (now: Cycles) => void;
 }
 
@@ -60,7 +62,7 @@ export class PostCopy {
   }
 
   start(): void {
-    const { hold, policy, record, vm } = this.#deps;
+    const { hold, policy, record, since, vm } = this.#deps;
     hold.take((held) => {
       if (this.#over) return;
       const bytes = policy.wire.stateBytes;
@@ -68,7 +70,7 @@ export class PostCopy {
         { bytes, pages: [] },
         () => {},
         (now) => {
-          record.downtime = now - held;
+          record.downtime = now - (since ?? held);
           this.#moved = true;
           this.#from = now;
           vm.onMiss((gfn, at) => this.#miss(gfn, at));

@@ -15,11 +15,8 @@ import {
 import type { MigrationRecord, Outcome } from './rows.ts';
 import { type Ends, Transfer } from './transfer.ts';
 
-/** Reading the log: a call, each line of its bitmap, and protecting each page in it again. */
-const READ_CALL = 3000; // assumed (1500-8000): hypercall or ioctl, lock, flush of the tags asked for
-const READ_LINE = 40; // assumed (20-100): 512 bits copied and cleared
-const PROTECT_PAGE = 100; // assumed (40-300): one entry found and written
-const PAGES_PER_LINE = 512;
+/** Asking for the log, beside what reading it and protecting its pages again takes. */
+const READ_CALL = 3000; // assumed (1500-8000): hypercall or ioctl, lock
 /** The target tells the network where the VM is now. assumed (2000-20000): an ARP packet */
 export const ANNOUNCE = 5000;
 
@@ -36,7 +33,7 @@ export interface PreCopyDeps {
    * The VM is held, and goes on at the target although pages are missing; undefined: no policy
    * asks for that.
    */
-  readonly early?: ((missing: PageSet, held: Hold, now: Cycles) => void) | undefined;
+  readonly early?: ((missing: PageSet, hold: Hold, since: Cycles) => void) | undefined;
 }
 
 /** A round under way. */
@@ -94,10 +91,9 @@ export class PreCopy {
   }
 
   start(now: Cycles): void {
-    this.#deps.vm.startLog();
     this.#pending.fill();
-    this.#readCost(this.#deps.vm.memoryPages, (at) => this.#begin(at, false));
     this.#deps.record.end = now;
+    this.#deps.vm.startLog(() => this.#payLog((at) => this.#begin(at, false)));
   }
 
   /**
@@ -238,16 +234,15 @@ export class PreCopy {
     this.#hold.take((held) => {
       if (this.#over) return;
       this.#stoppedAt = held;
-      const count = this.#takeLog();
       const { early } = this.#deps;
-      if (next.what === 'early' && early) {
-        this.#over = true;
-        this.#transfer.close();
-        this.#deps.vm.stopLog();
-        early(this.#pending, this.#hold, held);
-        return;
-      }
-      this.#readCost(count, (at) => {
+      this.#readLog((at) => {
+        if (next.what === 'early' && early) {
+          this.#over = true;
+          this.#transfer.close();
+          this.#deps.vm.stopLog();
+          early(this.#pending, this.#hold, held);
+          return;
+        }
         this.#waiting = false;
         this.#cursor = 0;
         this.#begin(at, true);
@@ -281,21 +276,16 @@ export class PreCopy {
     );
   }
 
+  /** `read` is called when no vCPU stores to what was read without the log, and the work is done. */
   #readLog(read: (now: Cycles, dirtied: number) => void): void {
-    const count = this.#takeLog();
-    this.#readCost(count, (now) => read(now, count));
-  }
-
-  #takeLog(): number {
-    const count = this.#deps.vm.takeLog(this.#log);
+    const count = this.#deps.vm.takeLog(this.#log, () => this.#payLog((now) => read(now, count)));
     for (let i = 0; i < count; i++) this.#pending.add(this.#log[i]!);
-    return count;
   }
 
-  #readCost(protect: number, then: (now: Cycles) => void): void {
-    const lines = Math.ceil(this.#deps.vm.memoryPages / PAGES_PER_LINE);
-    const cycles = READ_CALL + lines * READ_LINE + protect * PROTECT_PAGE;
-    this.#deps.ends.source.post(cycles, Leaf.HostMigration, (now) => {
+  #payLog(then: (now: Cycles) => void): void {
+    if (this.#over) return;
+    const { ends, vm } = this.#deps;
+    ends.source.post(READ_CALL + Math.round(vm.logCycles), Leaf.HostMigration, (now) => {
       if (!this.#over) then(now);
     });
   }

@@ -1,4 +1,5 @@
 import type { Cycles } from '../../base/ids.ts';
+import type { MigrationRow } from '../../stats/result.ts';
 
 /** How a migration ended, or that it has not. */
 export type Outcome = 'moved' | 'failed' | 'aborted' | 'lost' | 'unfinished';
@@ -41,4 +42,33 @@ export interface MigrationRecord {
   /** Pages that came because a fault asked for them, and how long those waited. */
   faults: number;
   waited: Cycles;
+}
+
+/** Rows of a migration at `now`: one for each round that is over, and one for the whole. */
+export function rowsOf(record: MigrationRecord, now: Cycles): MigrationRow[] {
+  const { downtime, faults, from, outcome, policy, rounds, start, to, vm, waited } = record;
+  const end = outcome === 'unfinished' ? now : record.end;
+  const sum = (pick: (round: RoundRecord) => number) =>
+    rounds.reduce((total, round) => total + pick(round), 0);
+  const dirtied = rounds.filter((round) => round.dirtied !== undefined);
+  const common = { vm, from, to, policy };
+  return [
+    ...rounds.map(
+      (round): MigrationRow => ({
+        ...{ ...common, round: round.round, cycle: round.at, cycles: round.cycles },
+        ...{ downtimeCycles: round.stopped ? downtime : 0, pages: round.pages },
+        ...{ emptyPages: round.emptyPages, skippedPages: round.skipped },
+        ...{ dirtiedPages: round.dirtied, bytes: round.bytes, stunned: round.stun },
+        ...{ remoteFaults: 0, remoteWaitCycles: 0, outcome: undefined, why: undefined },
+      }),
+    ),
+    {
+      ...{ ...common, round: undefined, cycle: start, cycles: end - start },
+      ...{ downtimeCycles: downtime, pages: sum(({ pages }) => pages) },
+      ...{ emptyPages: sum(({ emptyPages }) => emptyPages), skippedPages: sum((r) => r.skipped) },
+      dirtiedPages: dirtied.length > 0 ? sum((round) => round.dirtied ?? 0) : undefined,
+      ...{ bytes: record.bytes, stunned: Math.max(0, ...rounds.map(({ stun }) => stun)) },
+      ...{ remoteFaults: faults, remoteWaitCycles: waited, outcome, why: record.why },
+    },
+  ];
 }

@@ -1,0 +1,46 @@
+import type { Cycles } from '../base/ids.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { GuestSoftware } from '../guest/guest.ts';
+import type { Requests } from '../guest/requests.ts';
+import type { VcpuLoop } from '../guest/vcpu-loop.ts';
+import type { Vcpu, Vm } from '../hypervisor/vm.ts';
+import type { Host } from './host.ts';
+import type { Link } from './link.ts';
+
+/** A VM with the software in it, which goes with it wherever it moves. */
+export interface Resident {
+  readonly vm: Vm;
+  readonly vcpu: Vcpu;
+  readonly guest: GuestSoftware;
+  /** What runs on its vCPU. */
+  readonly kernel: VcpuLoop;
+  readonly requests: Requests | null;
+}
+
+/** All hosts of a simulation, what connects them, and the VMs on them. */
+export interface Cluster {
+  readonly engine: Engine;
+  /** Cycles of the engine in a microsecond. */
+  readonly mhz: number;
+  readonly hosts: readonly Host[];
+  readonly links: readonly Link[];
+  /** By number of the VM. */
+  readonly members: readonly Resident[];
+}
+
+/** What a scenario names, a simulation has. */
+function named<T>(things: readonly T[], name: string, nameOf: (thing: T) => string): T {
+  const found = things.find((thing) => nameOf(thing) === name);
+  if (!found) throw new Error(`there is no ${name} in this simulation`);
+  return found;
+}
+
+export const hostNamed = ({ hosts }: Cluster, name: string): Host =>
+  named(hosts, name, (host) => host.name);
+export const linkNamed = ({ links }: Cluster, name: string): Link =>
+  named(links, name, (link) => link.name);
+export const memberNamed = ({ members }: Cluster, name: string): Resident =>
+  named(members, name, ({ vm }) => vm.name);
+
+/** Something that happens to a cluster at a given time. */
+export type Happening = (cluster: Cluster, now: Cycles) => void;

@@ -1,0 +1,117 @@
+import type { Host } from '../cluster/host.ts';
+import type { Engine } from '../engine/engine.ts';
+import { grantedPort } from '../guest/granted-port.ts';
+import { bootGuest, type GuestSoftware } from '../guest/guest.ts';
+import { BLOCK_ITEMS } from '../guest/kernel-options.ts';
+import { Requests } from '../guest/requests.ts';
+import type { VcpuLoop } from '../guest/vcpu-loop.ts';
+import { workloads } from '../guest/workloads/index.ts';
+import type { TraceFeed, Workload } from '../guest/workloads/workload.ts';
+import { mmuModes } from '../hypervisor/mmu/index.ts';
+import { observedPort } from '../hypervisor/observed-port.ts';
+import { VcpuPort } from '../hypervisor/vcpu-port.ts';
+import type { Vcpu, Vm } from '../hypervisor/vm.ts';
+import { takeBlock } from '../machine/items.ts';
+import { silent } from '../observe/observer.ts';
+import type { BuildOptions, RefillableFeed } from './build-options.ts';
+import type { Scenario, VmGroup } from './resolve.ts';
+
+/** One VM of the run with what belongs to it. */
+export interface Member {
+  readonly vm: Vm;
+  readonly vcpu: Vcpu;
+  readonly group: VmGroup;
+  readonly workload: Workload;
+  readonly guest: GuestSoftware;
+  /** What runs on its vCPU. */
+  readonly kernel: VcpuLoop;
+  readonly requests: Requests | null;
+}
+
+/** What the builders of members share. */
+export interface Build {
+  readonly scenario: Scenario;
+  readonly options: BuildOptions;
+  readonly onMark: (index: number) => void;
+  readonly engine: Engine;
+  readonly hosts: readonly Host[];
+  /** Filled as traces are opened. */
+  readonly feeds: RefillableFeed[];
+}
+
+/** Boots the software of a VM, on the host where the VM is. */
+export function buildMember(build: Build, vm: Vm, vcpu: Vcpu, group: VmGroup): Member {
+  const { engine, hosts, onMark, options, scenario } = build;
+  const { devices, duration, seed } = scenario;
+  const { hypervisor, machine } = hosts[vm.host.index]!;
+  const { mhz } = machine;
+  const mmu = hypervisor.mmuOf[vm.id]!;
+  const workload = workloads.create(group.workload, {
+    seed,
+    vm: vm.name,
+    memoryPages: vm.memoryPages,
+    dataLines: scenario.hosts[vm.host.index]!.dataLines,
+    openTrace: (file, again) => openTrace(build, file, again),
+  });
+  const requests = workload.arrivals
+    ? new Requests(engine, workload.arrivals, {
+        seed,
+        path: `vm/${vm.name}`,
+        mhz,
+        deliver: (now) => {
+          vm.counters.requests_arrived++;
+          const { network } = hosts[vm.host.index]!.hypervisor;
+          return network.receive(vcpu, workload.requestBytes ?? 1, now);
+        },
+      })
+    : null;
+  const { piece } = options;
+  const software = {
+    vm,
+    tables: machine.tables,
+    workload,
+    mhz,
+    stopAfter: duration === 'work' ? (workload.work ?? Infinity) : Infinity,
+    marks: piece && (piece.vm ?? vm.name) === vm.name ? [piece.from, piece.to] : [],
+    onMark,
+    sendBytes: devices.network.sendBytes,
+    diskBytes: devices.disk.requestBytes,
+  };
+  const guest = bootGuest(software, [takeBlock(machine.items, BLOCK_ITEMS)]);
+  const kernel = guest.cpus[0]!;
+  const { observer } = hypervisor;
+  const port = observer === silent ? mmu : observedPort(mmu, observer);
+  const { context } = vcpu;
+  context.port = workload.kernel ? port : grantedPort(port, mmu, () => kernel.space);
+  context.cpiQ8 = workload.cpiQ8;
+  context.exposedQ8 = 256 - workload.overlapQ8;
+  vcpu.guest = kernel;
+  vcpu.guestRoot = kernel.root;
+  vcpu.port = new VcpuPort(hypervisor, vcpu, mmu, requests);
+  return { vm, vcpu, group, workload, guest, kernel, requests };
+}
+
+function openTrace({ feeds, options }: Build, file: string, again: boolean): TraceFeed {
+  if (!options.openTrace) throw new Error(`no way to open the trace ${file}`);
+  const feed = options.openTrace(file, again);
+  feeds.push(feed);
+  return feed;
+}
+
+/** A program that has been running for long has its memory backed already. */
+export function powerOn({ hosts }: Build, { group, guest, vcpu }: Member): void {
+  const { id, host } = vcpu.vm;
+  const mmu = hosts[host.index]!.hypervisor.mmuOf[id]!;
+  mmu.start(vcpu);
+  const { kind } = group.mmu;
+  const { walk } = mmuModes.of(kind);
+  const { nestedRoot } = vcpu.context;
+  if ((walk === 'two') !== (nestedRoot !== 0)) {
+    throw new Error(
+      `the paging mode ${kind} walks ${walk === 'two' ? 'two dimensions' : 'one dimension'}, ` +
+        `and its vCPUs have ${nestedRoot === 0 ? 'no' : 'a'} nested root`,
+    );
+  }
+  guest.memory.eachUsed((gfn) => mmu.populate(gfn));
+  for (const root of guest.roots) mmu.warm(root);
+}

@@ -1,0 +1,97 @@
+import type { Host } from '../cluster/host.ts';
+import type { Engine } from '../engine/engine.ts';
+import { BLOCK_ITEMS } from '../guest/kernel-options.ts';
+import { Hypervisor } from '../hypervisor/hypervisor.ts';
+import { mmuModes } from '../hypervisor/mmu/index.ts';
+import { schedulers } from '../hypervisor/schedulers/index.ts';
+import { tagPolicies } from '../hypervisor/tags/index.ts';
+import type { Vcpu, Vm } from '../hypervisor/vm.ts';
+import { blockRoom } from '../machine/items.ts';
+import { buildMachine, type Machine } from '../machine/machine.ts';
+import type { PageTables } from '../machine/page-tables.ts';
+import { onHost } from '../observe/hosts.ts';
+import type { Observer } from '../observe/observer.ts';
+import { freeLeaves } from './free.ts';
+import type { HostPlan } from './hosts.ts';
+import type { Scenario, VmGroup } from './resolve.ts';
+
+/** What all hosts of a simulation have in common. */
+export interface Site {
+  readonly scenario: Scenario;
+  readonly engine: Engine;
+  readonly tables: PageTables;
+  readonly vms: readonly Vm[];
+  readonly vcpus: readonly Vcpu[];
+  /** By VM. */
+  readonly groups: readonly VmGroup[];
+  readonly observer: Observer;
+}
+
+/** A host with the VMs that are on it; it has no scheduler yet. */
+export function buildHost(site: Site, plan: HostPlan, index: number, firstPcpu: number): Host {
+  const { engine, groups, observer, scenario, vcpus, vms } = site;
+  const { hypervisor: hv } = scenario;
+  const { asids, flushByAsid, erratum170 } = plan.cpu.svm;
+  const machine = buildHardware(site, plan);
+  try {
+    const residents = vms.filter(({ host }) => host.index === index);
+    for (const [i, vm] of residents.entries()) vm.home = homeNode(vm, machine, i);
+    const hypervisor = new Hypervisor({
+      host: { name: plan.name, index },
+      machine,
+      engine,
+      costs: scenario.costs,
+      devices: scenario.devices,
+      tags: tagPolicies.create(hv.tags, {
+        pcpuCount: machine.cores.length,
+        vcpuCount: vcpus.length,
+        asids,
+        flushByAsid,
+        erratum170,
+      }),
+      vms,
+      vcpus,
+      virtualized: mmuModes.of(hv.mmu.kind).virtualized,
+      taskScheduling: schedulers.find(hv.scheduler.kind)?.vmParams?.parse({}),
+      upFront: hv.backing === 'up-front',
+      observer: onHost(observer, firstPcpu),
+    });
+    for (const vm of residents) {
+      hypervisor.mmuOf[vm.id] = mmuModes.create(groups[vm.id]!.mmu, hypervisor.mmuDeps(vm));
+    }
+    return { name: plan.name, index, machine, hypervisor, alive: true };
+  } catch (error) {
+    machine.dispose();
+    throw error;
+  }
+}
+
+/** The scheduler sees what its VMs are like, so it comes after them. */
+export function addScheduler({ hypervisor }: Host, { hypervisor: hv }: Scenario): void {
+  hypervisor.scheduler = schedulers.create(hv.scheduler, hypervisor.dispatch);
+}
+
+function buildHardware({ scenario, tables, vms }: Site, plan: HostPlan): Machine {
+  const { output, free } = scenario;
+  return buildMachine({
+    name: plan.name,
+    processor: plan.cpu,
+    sockets: plan.sockets,
+    pcpus: plan.pcpus,
+    memoryBytes: plan.memory,
+    dataLines: plan.dataLines,
+    vcpuCount: vms.length,
+    vmOf: Int32Array.from([...vms.map((vm) => vm.id), -1]),
+    tables,
+    countEvictions: output.evictions,
+    freeLeaves: freeLeaves(free),
+    items: vms.length * blockRoom(BLOCK_ITEMS),
+  });
+}
+
+/** VMs are spread over the NUMA nodes round robin; a pinned VM gets memory near its pCPUs. */
+function homeNode(vm: Vm, machine: Machine, index: number): number {
+  const pinned = vm.pin?.[0];
+  if (pinned !== undefined && machine.cores[pinned]) return machine.cores[pinned].node;
+  return index % machine.nodeCount;
+}

@@ -1,0 +1,91 @@
+import type { Cycles } from '../base/ids.ts';
+import type { Processor } from '../machine/processor.ts';
+import type { Path } from './located.ts';
+import type { ParsedHost, ParsedScenario } from './schema.ts';
+
+/** One machine of a scenario: complete, checked, in cycles and bytes. */
+export interface HostPlan {
+  /** As the scenario calls it; of a single one without a name, `SINGLE`. */
+  readonly name: string;
+  /** Name of the preset. */
+  readonly processor: string;
+  readonly cpu: Processor;
+  readonly sockets: number;
+  /** Bytes. */
+  readonly memory: number;
+  /** Number of pCPUs in use. */
+  readonly pcpus: number;
+  /** False: data lines cost nothing. */
+  readonly dataLines: boolean;
+  /** Undefined: exact. */
+  readonly lookahead: Cycles | undefined;
+}
+
+/** What the host under `host:` is called. */
+export const SINGLE = 'host';
+
+/** A host as it stands in a scenario. */
+export interface WrittenHost {
+  readonly name: string;
+  readonly host: ParsedHost;
+  /** Where it stands: `host`, or `hosts.a`. */
+  readonly path: Path;
+}
+
+/** All hosts of a scenario: those under `hosts:` by name, or the one under `host:`. */
+export function hostsOf({ host, hosts }: Pick<ParsedScenario, 'host' | 'hosts'>): WrittenHost[] {
+  if (host) return [{ name: SINGLE, host, path: ['host'] }];
+  return Object.entries(hosts ?? {}).map(([name, one]) => ({
+    name,
+    host: one,
+    path: ['hosts', name],
+  }));
+}
+
+/** The host that a group of VMs is on; undefined when it says none and has to, or names no host. */
+export function hostOfGroup(
+  hosts: readonly WrittenHost[],
+  group: { readonly host?: string | undefined },
+): WrittenHost | undefined {
+  if (group.host === undefined) return hosts.length === 1 ? hosts[0] : undefined;
+  return hosts.find(({ name }) => name === group.host);
+}
+
+/** Whether a group of VMs is on a host at the start. */
+export const isOn = (
+  hosts: readonly WrittenHost[],
+  group: { readonly host?: string | undefined },
+  on: WrittenHost,
+): boolean => hostOfGroup(hosts, group)?.name === on.name;
+
+export function pcpuCount(host: ParsedHost): number {
+  const all = host.sockets * host.cpu.diesPerSocket * host.cpu.coresPerDie;
+  return Math.min(host.pcpus ?? all, all);
+}
+
+/** By host, the number of its first pCPU when those of all hosts are numbered on. */
+export function firstPcpus(hosts: readonly { readonly pcpus: number }[]): number[] {
+  let next = 0;
+  return hosts.map(({ pcpus }) => {
+    const first = next;
+    next += pcpus;
+    return first;
+  });
+}
+
+/** The host of a row of results, where there are several. */
+export const hostColumn = (
+  hosts: readonly unknown[],
+  { name }: { readonly name: string },
+): { readonly host?: string } => (hosts.length > 1 ? { host: name } : {});
+
+interface Planned {
+  readonly hosts: readonly HostPlan[];
+}
+
+/** Of all hosts together. */
+export const allPcpus = ({ hosts }: Planned): number =>
+  hosts.reduce((sum, { pcpus }) => sum + pcpus, 0);
+
+/** The clock that times of a scenario are cycles of: that of its first host, in Hz. */
+export const clockOf = ({ hosts }: Planned): number => hosts[0]!.cpu.clock;
