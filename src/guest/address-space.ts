@@ -1,4 +1,4 @@
-import type { GuestCpu } from '../hypervisor/guest-port.ts';
+import { DIRECT_MAP, type GuestCpu } from '../hypervisor/guest-port.ts';
 import { indexAt, PTE_SHIFT, Pte, target } from '../machine/page-tables.ts';
 import { clearFrames, type GuestTables, giveTable, takeTable } from './frames.ts';
 import { type Mapping, Mappings } from './mappings.ts';
@@ -378,7 +378,7 @@ export class AddressSpace {
 
   /** exit: everything is freed, the top table included. Returns how many entries were cleared. */
   destroy(cpu: GuestCpu | null): number {
-    const cleared = this.unmap(cpu, 0, 15 << 27);
+    const cleared = this.unmap(cpu, 0, DIRECT_MAP);
     giveTable(this.guest, this.root);
     return cleared;
   }

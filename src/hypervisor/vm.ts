@@ -88,10 +88,10 @@ export class Vm {
   readonly p2m: Int32Array;
   /** Guest table node that lives in each guest frame; 0 = none. Maintained by the guest kernel. */
   readonly nodeOfFrame: Int32Array;
-  /** Of the packets that the network has brought. */
-  receivedBytes = 0;
   /** The one host whose scheduler has it. */
   host: VmHost;
+  /** Of the packets that the network has brought. */
+  receivedBytes = 0;
   /** NUMA node its memory comes from first. */
   home = 0;
   /** When it finished its work; NaN = not yet. */

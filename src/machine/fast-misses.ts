@@ -38,8 +38,13 @@ import {
 /**
  * HOT. The two most frequent misses of the L1 TLB, each in one piece: a 4K page that the L2 has,
  * and one whose walk repeats a remembered one (walk-memo.ts) and which replaces a page of its own
- * vCPU. What they do is what translate.ts and walk.ts do step by step. They look at everything
- * first, and if anything is out of the ordinary, they do nothing and return 0.
+ * vCPU. They look at everything first, and if anything is out of the ordinary, they do nothing and
+ * return 0.
+ *
+ * What they do is what others do step by step, and a change there is made here too: `promote`
+ * stands for `translate`, `touchInL2` and `admit` (translate.ts); `walkAndReplace` for `walk1d`,
+ * `walk2d` and `nestedWalk` (walk.ts), then `walkAndFill`, `chargeWalk`, `admit` and
+ * `recordEviction` (translate.ts).
  */
 const H = heap;
 // Imported constants are bound to module-level ones: the compiler folds those, but loads an

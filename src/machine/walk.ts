@@ -321,7 +321,7 @@ export function walk2d(core: Core, page: number, write: number): Fault {
       walker.clock = now;
       frame = tableFrameMiss(core, table);
       now = walker.clock;
-      if (frame < 0) return stop2d(core, cycles, hits, frameHits, now, NESTED_FAULT);
+      if (frame < 0) return settle2d(core, cycles, hits, frameHits, now, NESTED_FAULT);
     }
     const slot = (node << 9) | ((vpn >>> low) & 511);
     const entry = entries[slot]!;
@@ -335,7 +335,7 @@ export function walk2d(core: Core, page: number, write: number): Fault {
         cycles += cacheMiss(core, slot, frame, 0, entry, now);
       }
       if ((entry & PRESENT) === 0) {
-        return stop2d(core, cycles, hits, frameHits, now, TABLE_FAULT);
+        return settle2d(core, cycles, hits, frameHits, now, TABLE_FAULT);
       }
       node = entry >>> PTE_SHIFT;
       low = (low - 9) | 0;
@@ -345,11 +345,11 @@ export function walk2d(core: Core, page: number, write: number): Fault {
     h[reads] = h[reads]! + 1;
     cycles += readTableLine(core, frame, (slot & 511) >> 3);
     if ((entry & PRESENT) === 0 || (write !== 0 && (entry & WRITABLE) === 0)) {
-      return stop2d(core, cycles, hits, frameHits, now, TABLE_FAULT);
+      return settle2d(core, cycles, hits, frameHits, now, TABLE_FAULT);
     }
     const marked = entry | ACCESSED | (write !== 0 ? DIRTY : 0);
     if (marked !== entry) entries[slot] = marked;
-    stop2d(core, cycles, hits, frameHits, now, NO_FAULT);
+    settle2d(core, cycles, hits, frameHits, now, NO_FAULT);
     if (hits === 3 && frameHits === 4 && memo === 0)
       rememberWalk(core, walker.memos, root, vpn, true);
     const hfn = nestedWalk(core, (entry >>> PTE_SHIFT) + (vpn & ((1 << low) - 1)), write);
@@ -371,8 +371,8 @@ export function walk2d(core: Core, page: number, write: number): Fault {
   }
 }
 
-/** Books what the walk of the guest table has taken so far. */
-const stop2d = (
+/** The same for a guest table under nested ones, whose frames were looked up too. */
+const settle2d = (
   core: Core,
   cycles: number,
   hits: number,

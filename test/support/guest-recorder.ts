@@ -45,9 +45,6 @@ const EFFECTS = ['invlpg', 'enterKernel', 'leaveKernel', 'endOfInterrupt', 'setT
 const OUTPUTS: ReadonlySet<string> = new Set(['endRequest', 'setTimer', 'clearTimer']);
 
 abstract class Wrapped implements GuestCpu {
-  /** Not of the port: as `Guest`, these end their runs as the real port says. */
-  readonly steps = 0;
-  stopAt(): void {}
   readonly #listener: Listener;
   readonly #tables: PageTables;
   real!: GuestCpu;
@@ -130,6 +127,14 @@ export class Recorder extends Wrapped implements Guest {
     return this.#guest.root;
   }
 
+  get steps(): number {
+    return this.#guest.steps;
+  }
+
+  stopAt(steps: number): void {
+    this.#guest.stopAt(steps);
+  }
+
   grantReferences(references: number): void {
     this.#guest.grantReferences(references);
   }
@@ -195,6 +200,14 @@ export class Replayer extends Wrapped implements Guest {
 
   get root(): number {
     return this.#guest.root;
+  }
+
+  get steps(): number {
+    return this.#guest.steps;
+  }
+
+  stopAt(steps: number): void {
+    this.#guest.stopAt(steps);
   }
 
   grantReferences(): void {}

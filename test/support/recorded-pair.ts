@@ -14,7 +14,6 @@ import {
   ReplayPort,
 } from '../../src/cluster/fault-tolerance/replay-port.ts';
 import { Timers } from '../../src/cluster/fault-tolerance/timers.ts';
-import type { Host } from '../../src/cluster/host.ts';
 import { Runstate } from '../../src/hypervisor/vm.ts';
 import { Verdict } from '../../src/machine/core.ts';
 import type { Simulation } from '../../src/scenario/build.ts';
@@ -45,8 +44,8 @@ export interface Side {
 const log = logParams.parse({});
 
 function observe(simulation: Simulation) {
-  const { members } = simulation;
-  const [{ hypervisor, machine }] = simulation.hosts as [Host];
+  const { hosts, members } = simulation;
+  const { hypervisor, machine } = hosts[0]!;
   const { vcpu, kernel } = members[0]!;
   const marks: Mark[] = [];
   const faults: number[] = [];
@@ -92,8 +91,8 @@ function observe(simulation: Simulation) {
 /** Records the first VM of a scenario for as long as the scenario lasts. */
 export function record(overrides: Overrides): Side {
   return simulate(overrides, (simulation) => {
-    const { engine, members, scenario } = simulation;
-    const [{ hypervisor }] = simulation.hosts as [Host];
+    const { engine, hosts, members, scenario } = simulation;
+    const { hypervisor } = hosts[0]!;
     const { vcpu, requests, kernel } = members[0]!;
     const { mark, side } = observe(simulation);
     const entries: (LogEntry & { at: number })[] = [];
@@ -122,8 +121,8 @@ export function record(overrides: Overrides): Side {
 /** Replays what was recorded in a scenario with the same VM; `latency` in cycles. */
 export function replay(overrides: Overrides, recorded: Side, latency: (i: number) => number): Side {
   return simulate(overrides, (simulation) => {
-    const { engine, members, scenario } = simulation;
-    const [{ hypervisor }] = simulation.hosts as [Host];
+    const { engine, hosts, members, scenario } = simulation;
+    const { hypervisor } = hosts[0]!;
     const { vcpu, kernel } = members[0]!;
     const { mark, side } = observe(simulation);
     const timers = new Timers(engine);

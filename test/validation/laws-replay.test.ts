@@ -64,9 +64,9 @@ const TURNS = { kind: 'round-robin', timeslice: '150us' };
 const record = (workload: Overrides, mmu: Overrides) =>
   host(
     { vms: [vm(workload), NEIGHBOUR], hypervisor: { mmu, scheduler: TURNS } },
-    ({ members, tables }, listener) => {
+    ({ hosts, members }, listener) => {
       const { vcpu } = members[0]!;
-      const recorder = new Recorder(vcpu.guest, listener, tables);
+      const recorder = new Recorder(vcpu.guest, listener, hosts[0]!.machine.tables);
       vcpu.guest = recorder;
       return recorder;
     },
@@ -76,9 +76,9 @@ const record = (workload: Overrides, mmu: Overrides) =>
 const replay = (workload: Overrides, mmu: Overrides, { log }: Recorder) =>
   host(
     { vms: [vm(workload)], hypervisor: { mmu }, host: { cpu: { memory: { localCycles: 400 } } } },
-    ({ members, tables }, listener) => {
+    ({ hosts, members }, listener) => {
       const { vcpu } = members[0]!;
-      const replayer = new Replayer(log, vcpu.guest, listener, tables);
+      const replayer = new Replayer(log, vcpu.guest, listener, hosts[0]!.machine.tables);
       vcpu.guest = replayer;
       return replayer;
     },

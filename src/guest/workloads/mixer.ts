@@ -99,10 +99,10 @@ const wrap = (index: number, pages: number): number => {
 export class Mixer {
   /** Instructions of the visits of the last fill. */
   spent = 0;
-  private readonly words: Int32Array;
-  private readonly mix: Mix;
-  private readonly random: Int32Array;
-  private position: number;
+  readonly words: Int32Array;
+  readonly mix: Mix;
+  readonly random: Int32Array;
+  position: number;
 
   /** `starts`: first pages of the regions in this process, if not those of the mix. */
   constructor(mix: Mix, seed: string, path: string, starts?: readonly number[]) {

@@ -1,6 +1,6 @@
 import type { Cycles } from '../../base/ids.ts';
 import { type Core, Verdict } from '../../machine/core.ts';
-import { indexAt, Pte, target } from '../../machine/page-tables.ts';
+import { indexAt, PTE_SHIFT, Pte, target } from '../../machine/page-tables.ts';
 import { Cause, ExitReason } from '../../stats/leaves.ts';
 import type { Vcpu, Vm } from '../vm.ts';
 import { back, backAll } from './backing.ts';
@@ -319,7 +319,7 @@ class Shadow implements Mmu {
       }
       kept++;
       const flags = this.#pages.leafFlags(entry, target(entry));
-      tables.entries[first + index] = (p2m[target(entry)]! << 7) | flags;
+      tables.entries[first + index] = (p2m[target(entry)]! << PTE_SHIFT) | flags;
     }
     counters.resync_entries += compared;
     deps.world.handle(core, reason, compared * costs.syncEntry);

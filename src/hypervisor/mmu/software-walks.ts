@@ -1,6 +1,7 @@
 import type { Core } from '../../machine/core.ts';
 import { indexAt } from '../../machine/page-tables.ts';
 import type { ExitReason } from '../../stats/leaves.ts';
+import { DIRECT_MAP } from '../guest-port.ts';
 import type { Vcpu } from '../vm.ts';
 import { type SoftWalk, softWalk, walkSoftly } from './guest-tables.ts';
 import type { MmuDeps } from './mmu.ts';
@@ -8,7 +9,7 @@ import type { MmuDeps } from './mmu.ts';
 type Deps = Pick<MmuDeps, 'tables' | 'vm' | 'world'>;
 
 /** First page of the kernel text the emulator fetches from: every decode walks to it. */
-const KERNEL_TEXT = (15 << 27) + 256;
+const KERNEL_TEXT = DIRECT_MAP + 256;
 
 /** The hypervisor walks the guest's tables for `page`: one line read per level. */
 export function readGuestTables(
