@@ -1,4 +1,6 @@
 import type { VcpuId, VmId } from '../base/ids.ts';
+import type { Cluster } from '../cluster/cluster.ts';
+import type { Protection } from '../cluster/fault-tolerance/protection.ts';
 import type { Host } from '../cluster/host.ts';
 import { Engine } from '../engine/engine.ts';
 import { mmuModes } from '../hypervisor/mmu/index.ts';
@@ -12,18 +14,17 @@ import { causeNames, exitNames } from '../stats/leaves.ts';
 import { type Build, buildMember, type Member, powerOn } from './build-guest.ts';
 import { addScheduler, buildHost, type Site } from './build-host.ts';
 import type { BuildOptions, RefillableFeed } from './build-options.ts';
+import { buildProtections, secondariesOf } from './build-pairs.ts';
 import { firstPcpus } from './hosts.ts';
 import type { Scenario, VmGroup } from './resolve.ts';
 
 export type { BuildOptions, Member, RefillableFeed };
 
-export interface Simulation {
+export interface Simulation extends Cluster {
   readonly scenario: Scenario;
-  readonly engine: Engine;
+  readonly protections: readonly Protection[];
   /** Page tables of all hosts. */
   readonly tables: PageTables;
-  /** One or more, in the order of the scenario. */
-  readonly hosts: readonly Host[];
   /** All VMs by number, whichever host they are on. */
   readonly members: readonly Member[];
   /** Knows the pCPUs of all hosts by one row of numbers. */
@@ -44,6 +45,10 @@ export function buildSimulation(
 ): Simulation {
   const groups = scenario.vms.flatMap((group) => new Array<VmGroup>(group.count).fill(group));
   const vms = buildVms(scenario);
+  for (const { vm, group } of secondariesOf(scenario, vms, groups)) {
+    vms.push(vm);
+    groups.push(group);
+  }
   const vcpus = vms.map((vm, i) => {
     const { walk } = mmuModes.of(groups[i]!.mmu.kind);
     return new Vcpu(i as VcpuId, vm, 0, walk === 'two', nowhere);
@@ -66,6 +71,9 @@ export function buildSimulation(
     const feeds: RefillableFeed[] = [];
     const build: Build = { scenario, options, onMark, engine, hosts, feeds };
     const members = vms.map((vm, i) => buildMember(build, vm, vcpus[i]!, groups[i]!));
+    const links = options.links?.(engine) ?? [];
+    const cluster: Cluster = { engine, mhz: hosts[0]!.machine.mhz, hosts, links, members };
+    const protections = buildProtections(cluster, groups);
     for (const host of hosts) {
       options.prepare?.(host.hypervisor);
       addScheduler(host, scenario);
@@ -73,7 +81,8 @@ export function buildSimulation(
     for (const member of members) powerOn(build, member);
     observer.onBegin(cast(site, hosts));
     for (const { hypervisor } of hosts) hypervisor.start();
-    return { scenario, engine, tables, hosts, members, observer, feeds, slices };
+    for (const protection of protections) protection.protect(0);
+    return { ...cluster, scenario, tables, members, protections, observer, feeds, slices };
   } catch (error) {
     for (const { machine } of hosts) machine.dispose();
     throw error;

@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import type { Cycles } from '../base/ids.ts';
 import type { Choice } from '../base/registry.ts';
 import { toCycles } from '../base/units.ts';
+import type { ProtectionChoice } from '../cluster/fault-tolerance/protection.ts';
 import type { HypervisorCosts } from '../hypervisor/costs.ts';
 import type { VirtualDevices } from '../hypervisor/devices.ts';
 import { schedulers } from '../hypervisor/schedulers/index.ts';
@@ -48,6 +49,8 @@ export interface VmGroup {
   readonly pin?: readonly number[] | undefined;
   /** How their memory is virtualized. */
   readonly mmu: Choice;
+  /** How it is protected; undefined: it is not. */
+  readonly faultTolerance?: ProtectionChoice | undefined;
   /** What only the chosen scheduler understands, with its defaults; undefined when nothing is. */
   readonly scheduler?: VmScheduling | undefined;
   /** Name of the workload preset, if it was one. */

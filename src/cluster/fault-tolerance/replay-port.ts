@@ -71,6 +71,9 @@ export class Replayer {
  */
 export class ReplayPort extends VcpuPort {
   readonly #replayer: Replayer;
+  /** Requests that the guest serves, and those whose answers it has sent, by arrival time. */
+  readonly taken = new Set<Cycles>();
+  readonly answered = new Set<Cycles>();
   /** What a guest that goes live still waits for. */
   readonly #open = { io: [] as Cycles[], timer: Number.NaN };
   #lastClock: Cycles = 0;
@@ -92,12 +95,18 @@ export class ReplayPort extends VcpuPort {
 
   override takeRequest(): Cycles {
     if (this.#replayer.live) return super.takeRequest();
-    return this.#told(() => super.takeRequest());
+    const arrival = this.#told(() => super.takeRequest());
+    if (!Number.isNaN(arrival)) this.taken.add(arrival);
+    return arrival;
   }
 
   override endRequest(arrival: Cycles): void {
-    if (this.#replayer.live) super.endRequest(arrival);
-    else if (!this.#replayer.take(EntryKind.Told)) super.endRequest(arrival);
+    if (this.#replayer.live || !this.#replayer.take(EntryKind.Told)) {
+      super.endRequest(arrival);
+      return;
+    }
+    this.taken.delete(arrival);
+    this.answered.add(arrival);
   }
 
   override startIo(bytes: number, latency: Cycles): Cycles {
