@@ -1,7 +1,11 @@
 import { defineConfig } from 'vitest/config';
 
 /** Replaces a module, which nobody else may see; measures memory, in which a large parent shows. */
-const ALONE = ['test/conformance/second-mode.test.ts', 'test/cli/trace.test.ts'];
+const ALONE = [
+  'test/conformance/second-mode.test.ts',
+  'test/validation/laws-dirty-log.test.ts',
+  'test/cli/trace.test.ts',
+];
 
 export default defineConfig({
   test: {

@@ -161,6 +161,14 @@ export class HostTasks {
     for (const task of this.all) if (task.backlog > 0) this.#awaken(task, 0);
   }
 
+  /** The host loses power: nothing of what they had to do is done. */
+  stop(now: Cycles): void {
+    for (const task of this.all) {
+      task.clear();
+      if (task.state !== Runstate.Off) task.enter(Runstate.Off, now);
+    }
+  }
+
   /** After an accounting pass: tasks that the scheduler holds back are parked, not ready. */
   refreshParked(now: Cycles): void {
     const scheduler = this.#deps.scheduler();

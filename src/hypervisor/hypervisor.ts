@@ -6,16 +6,18 @@ import { type Observer, silent } from '../observe/observer.ts';
 import type { HypervisorCosts } from './costs.ts';
 import type { VirtualDevices } from './devices.ts';
 import { Dispatch } from './dispatch.ts';
+import { Holding } from './holding.ts';
 import { HostTasks } from './host-task.ts';
 import { Interrupts } from './interrupts.ts';
 import { Ledger } from './ledger.ts';
 import type { Mmu, MmuDeps } from './mmu/mmu.ts';
 import { Network } from './network.ts';
-import { Pcpu, type PcpuHost } from './pcpu.ts';
+import { Pcpu } from './pcpu.ts';
+import type { PcpuHost } from './pcpu-host.ts';
 import type { Scheduler } from './schedulers/scheduler.ts';
 import type { TagPolicy } from './tags/tag-policy.ts';
 import { VcpuRequests } from './vcpu-requests.ts';
-import type { Vcpu, Vm, VmHost } from './vm.ts';
+import { Runstate, type Vcpu, type Vm, type VmHost } from './vm.ts';
 import { WorldSwitch } from './world-switch.ts';
 
 export interface HypervisorOptions {
@@ -56,6 +58,7 @@ export class Hypervisor implements PcpuHost {
   readonly ledger: Ledger;
   readonly requests: VcpuRequests;
   readonly interrupts: Interrupts;
+  readonly holding: Holding;
   readonly network: Network;
   /** The host's own threads; all of them are added before the scheduler is made. */
   readonly tasks: HostTasks;
@@ -114,7 +117,11 @@ export class Hypervisor implements PcpuHost {
       mhz: machine.mhz,
       raise: (vcpu, vectors, now) => this.interrupts.raise(vcpu, vectors, now),
     });
-    const { interrupts, pcpus, tasks } = this;
+    const { interrupts, pcpus, requests, tasks } = this;
+    this.holding = new Holding({
+      ...{ engine, vms, vcpus, requests, interrupts },
+      scheduler: () => this.scheduler,
+    });
     this.dispatch = new Dispatch({
       ...{ machine, engine, virtualized, vms, vcpus, pcpus, tasks, interrupts },
     });
@@ -139,15 +146,43 @@ export class Hypervisor implements PcpuHost {
     };
   }
 
-  scheduleSlice(pcpu: Pcpu, at: Cycles): number {
-    return this.engine.schedule(at, this.#slice, pcpu.core.id);
+  scheduleSlice(pcpu: number, at: Cycles): number {
+    return this.engine.schedule(at, this.#slice, pcpu);
+  }
+
+  /** Holds a VM, and lets it go: see Holding. */
+  pause(vm: Vm, held?: (now: Cycles) => void): void {
+    this.holding.pause(vm, held);
+  }
+
+  unpause(vm: Vm, now: Cycles): void {
+    this.holding.unpause(vm, now);
+  }
+
+  /**
+   * The host loses power at `now`, which is the time of the event that does it: its pCPUs stop for
+   * good, and their time is `off` from then on, as is that of its vCPUs and tasks. What they did
+   * until then stays in the ledger.
+   */
+  stop(now: Cycles): void {
+    for (const pcpu of this.pcpus) pcpu.stop(now);
+    for (const vcpu of this.#residents()) {
+      this.interrupts.disarmTimer(vcpu);
+      vcpu.requests = 0;
+      if (vcpu.state !== Runstate.Off) vcpu.enter(Runstate.Off, now);
+    }
+    this.tasks.stop(now);
   }
 
   /** Hands every vCPU of its VMs to the scheduler and wakes it: power-on. */
   start(): void {
-    const residents = this.vcpus.filter(({ vm }) => vm.host.index === this.host.index);
+    const residents = this.#residents();
     for (const vcpu of residents) this.scheduler.insert(vcpu.id, 0);
     this.tasks.start();
     for (const vcpu of residents) this.interrupts.wake(vcpu, 0);
+  }
+
+  #residents(): readonly Vcpu[] {
+    return this.vcpus.filter(({ vm }) => vm.host.index === this.host.index);
   }
 }

@@ -33,7 +33,7 @@ export class Interrupts {
 
   /** Makes vectors pending on a vCPU: an INTR exit if it runs, a wake-up if it sleeps. */
   raise(vcpu: Vcpu, vectors: number, now: Cycles): void {
-    if (vcpu.done) return;
+    if (vcpu.done || vcpu.state === Runstate.Off) return;
     vcpu.pending |= vectors;
     if (vcpu.state === Runstate.Blocked) this.wake(vcpu, now);
   }

@@ -1,36 +1,14 @@
 import type { Cycles, PcpuId } from '../base/ids.ts';
-import type { Engine, Runner } from '../engine/engine.ts';
+import type { Runner } from '../engine/engine.ts';
 import type { Core } from '../machine/core.ts';
 import { DRAIN_AFTER } from '../machine/counters.ts';
-import type { Observer } from '../observe/observer.ts';
 import { Cause, ExitReason, Leaf } from '../stats/leaves.ts';
-import type { HypervisorCosts } from './costs.ts';
 import { GuestStop } from './guest-port.ts';
-import type { HostTask, HostTasks } from './host-task.ts';
-import type { Interrupts } from './interrupts.ts';
-import type { Ledger } from './ledger.ts';
-import { type Decision, IDLE, type Scheduler } from './schedulers/scheduler.ts';
-import type { TagPolicy } from './tags/tag-policy.ts';
-import { Runstate, type Scheduled, type Vcpu, type Vm } from './vm.ts';
-import type { WorldSwitch } from './world-switch.ts';
-
-/** What a pCPU uses of its host. */
-export interface PcpuHost {
-  readonly engine: Engine;
-  readonly observer: Observer;
-  readonly costs: HypervisorCosts;
-  readonly tags: TagPolicy;
-  readonly vcpus: readonly Vcpu[];
-  readonly tasks: HostTasks;
-  readonly world: WorldSwitch;
-  readonly ledger: Ledger;
-  readonly interrupts: Interrupts;
-  readonly scheduler: Scheduler;
-  /** No new turn begins. */
-  readonly closing: boolean;
-  onVmDone(vm: Vm): void;
-  scheduleSlice(pcpu: Pcpu, at: Cycles): number;
-}
+import type { HostTask } from './host-task.ts';
+import type { PcpuHost } from './pcpu-host.ts';
+import { type Decision, IDLE } from './schedulers/scheduler.ts';
+import { Request } from './vcpu-requests.ts';
+import { Runstate, type Scheduled, type Vcpu } from './vm.ts';
 
 /**
  * One pCPU: runs the vCPU or the task of the host that the scheduler picked until something else
@@ -58,6 +36,8 @@ export class Pcpu implements Runner {
   #tick = false;
   #request = false;
   #idle = true;
+  /** Its host has lost power. */
+  #off = false;
   #chargedAt: Cycles = 0;
   #sliceEvent = -1;
 
@@ -87,6 +67,7 @@ export class Pcpu implements Runner {
   /** A reschedule IPI arrives. */
   kick(now: Cycles): void {
     this.#kicked = false;
+    if (this.#off) return;
     this.#resched = true;
     this.#wakeUp(now);
   }
@@ -118,10 +99,25 @@ export class Pcpu implements Runner {
     const { core } = this;
     while (core.time < now) {
       const next = core.time <= core.cut.edge ? Math.min(now, core.cut.edge) : now;
-      this.#host.ledger.chargeHost(core, Leaf.Idle, next - core.time);
+      const leaf = this.#off ? Leaf.Off : Leaf.Idle;
+      this.#host.ledger.chargeHost(core, leaf, next - core.time);
       core.skipTo(next);
       if (next < now) core.cut.here(core);
     }
+  }
+
+  /**
+   * Loses power at `now`: it stops for good where it stands, a step later at most, and what it runs.
+   */
+  stop(now: Cycles): void {
+    const { core } = this;
+    this.accountIdle(now);
+    core.settle();
+    this.#running?.enter(Runstate.Off, core.time);
+    this.#endSlice();
+    this.current = null;
+    this.#task = null;
+    this.#off = this.#idle = true;
   }
 
   #wakeUp(now: Cycles): void {
@@ -162,8 +158,10 @@ export class Pcpu implements Runner {
       if (this.#request) {
         this.#request = false;
         host.world.exit(vcpu, core, ExitReason.Intr);
-        host.world.resume(vcpu, core, ExitReason.Intr);
+        const held = (vcpu.requests & Request.Pause) !== 0;
+        if (!held) host.world.resume(vcpu, core, ExitReason.Intr);
         core.settle();
+        if (held) this.#sleep(vcpu, false);
         continue;
       }
       if (vcpu.pending !== 0) {
@@ -238,10 +236,21 @@ export class Pcpu implements Runner {
       host.world.handle(core, ExitReason.Hlt, host.world.virtualized ? host.costs.halt : 0);
       core.settle();
     }
-    this.#leave(vcpu, Runstate.Blocked);
-    host.scheduler.sleep(vcpu.id, core.time);
+    this.#sleep(vcpu, true);
+  }
+
+  /** The vCPU leaves the pCPU and sleeps, or is held if that was asked for. */
+  #sleep(vcpu: Vcpu, halted: boolean): void {
+    const host = this.#host;
+    const { time } = this.core;
+    const held = (vcpu.requests & Request.Pause) !== 0;
+    vcpu.halted = halted;
+    this.#leave(vcpu, held ? Runstate.Paused : Runstate.Blocked);
+    host.scheduler.sleep(vcpu.id, time);
     this.current = null;
     this.#resched = true;
+    if (held) host.holding.stopped(vcpu, time);
+    else host.requests.left(vcpu, time);
   }
 
   /** The host's own work: no guest, no exit, until the queue of the task is empty. */
@@ -269,10 +278,12 @@ export class Pcpu implements Runner {
     host.scheduler.charge(vcpu.id, this.core.id as PcpuId, now - this.#chargedAt, now);
     this.#chargedAt = now;
     vcpu.enter(state, now);
-    if (this.#sliceEvent >= 0) {
-      host.engine.cancel(this.#sliceEvent);
-      this.#sliceEvent = -1;
-    }
+    this.#endSlice();
+  }
+
+  #endSlice(): void {
+    if (this.#sliceEvent >= 0) this.#host.engine.cancel(this.#sliceEvent);
+    this.#sliceEvent = -1;
   }
 
   /** A scheduling pass: who runs next, and the switch to it. */
@@ -283,11 +294,18 @@ export class Pcpu implements Runner {
     this.#resched = false;
     const before = this.#running;
     if (before) {
-      if (this.current) host.world.exit(this.current, core, ExitReason.Intr);
+      const vcpu = this.current;
+      if (vcpu) host.world.exit(vcpu, core, ExitReason.Intr);
       core.settle();
-      this.#leave(before, Runstate.Ready);
-      host.scheduler.preempted(before.id, core.time);
-      if (host.scheduler.isParked(before.id)) before.enter(Runstate.Parked, core.time);
+      if (vcpu && (vcpu.requests & Request.Pause) !== 0) {
+        this.#sleep(vcpu, false);
+        this.#resched = false;
+      } else {
+        this.#leave(before, Runstate.Ready);
+        host.scheduler.preempted(before.id, core.time);
+        if (host.scheduler.isParked(before.id)) before.enter(Runstate.Parked, core.time);
+        if (vcpu) host.requests.left(vcpu, core.time);
+      }
       this.current = null;
       this.#task = null;
     }
@@ -315,7 +333,7 @@ export class Pcpu implements Runner {
     if (vcpu) this.#enter(vcpu);
     else this.#enterTask(task);
     const { slice } = decision;
-    if (slice !== Infinity) this.#sliceEvent = host.scheduleSlice(this, core.time + slice);
+    if (slice !== Infinity) this.#sliceEvent = host.scheduleSlice(core.id, core.time + slice);
   }
 
   /** A task comes in: a switch between threads, without what belongs to a guest. */

@@ -10,6 +10,8 @@ export const Request = {
   FlushTags: 1,
   /** Its VM's paging mode has changed something under it: `Mmu.onRequest`. */
   Mmu: 2,
+  /** It is held: it leaves its pCPU at its next exit (Runstate.Paused). See Holding. */
+  Pause: 4,
 } as const;
 
 export interface VcpuRequestsDeps {
@@ -34,6 +36,8 @@ export class VcpuRequests {
   readonly #ipi: EventKind;
   /** By vCPU: who waits for its requests to be served. */
   readonly #waiting: ((now: Cycles) => void)[][] = [];
+  /** By vCPU: who waits for it to be out of the guest. */
+  readonly #inside: ((now: Cycles) => void)[][] = [];
 
   constructor(deps: VcpuRequestsDeps) {
     this.#deps = deps;
@@ -49,13 +53,35 @@ export class VcpuRequests {
     engine.schedule(engine.here + ipi, this.#ipi, vcpu.pcpu);
   }
 
+  /**
+   * All translations of these vCPUs are stale. `forgotten` is called when none of them can use one
+   * any longer: each has left the guest, and enters with a new tag. That may be at once.
+   */
+  forget(vcpus: readonly Vcpu[], forgotten: (now: Cycles) => void): void {
+    const running = vcpus.filter((vcpu) => vcpu.state === Runstate.Running);
+    let inside = running.length;
+    for (const vcpu of running) {
+      (this.#inside[vcpu.id] ??= []).push((now) => {
+        if (--inside === 0) forgotten(now);
+      });
+    }
+    for (const vcpu of vcpus) this.ask(vcpu, Request.FlushTags);
+    if (inside === 0) forgotten(this.#deps.engine.here);
+  }
+
+  /** The vCPU is out of the guest. */
+  left(vcpu: Vcpu, now: Cycles): void {
+    for (const told of this.#inside[vcpu.id]?.splice(0) ?? []) told(now);
+  }
+
   /** Before the vCPU enters on `core`. */
   serve(vcpu: Vcpu, core: Core): void {
-    const bits = vcpu.requests;
+    const bits = vcpu.requests & ~Request.Pause;
     if (bits === 0) return;
-    vcpu.requests = 0;
+    vcpu.requests &= Request.Pause;
     if ((bits & Request.FlushTags) !== 0) this.#deps.loseTag(vcpu, Cause.Shootdown);
     if ((bits & Request.Mmu) !== 0) this.#deps.onMmu(vcpu, core);
     for (const acked of this.#waiting[vcpu.id]?.splice(0) ?? []) acked(core.now);
+    this.left(vcpu, core.now);
   }
 }

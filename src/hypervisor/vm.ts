@@ -6,7 +6,17 @@ import type { MetricName } from '../stats/metrics.ts';
 import type { Guest, GuestCpu } from './guest-port.ts';
 
 /** vCPU run states, in esxtop's and Xen's words. Their times add up to the elapsed time. */
-export const Runstate = { Running: 0, Ready: 1, Costopped: 2, Blocked: 3, Parked: 4 } as const;
+export const Runstate = {
+  Running: 0,
+  Ready: 1,
+  Costopped: 2,
+  Blocked: 3,
+  Parked: 4,
+  /** Held by the hypervisor, until it lets it go. */
+  Paused: 5,
+  /** Its host has lost power. */
+  Off: 6,
+} as const;
 export type Runstate = (typeof Runstate)[keyof typeof Runstate];
 export const runstateMetrics: readonly MetricName[] = [
   'running_cycles',
@@ -14,8 +24,18 @@ export const runstateMetrics: readonly MetricName[] = [
   'costopped_cycles',
   'blocked_cycles',
   'parked_cycles',
+  'paused_cycles',
+  'off_cycles',
 ];
-export const runstateNames = ['running', 'ready', 'co-stopped', 'blocked', 'parked'] as const;
+export const runstateNames = [
+  'running',
+  'ready',
+  'co-stopped',
+  'blocked',
+  'parked',
+  'paused',
+  'off',
+] as const;
 
 /** Things counted per VM by the layers above the hardware. */
 export const softCounters = [
@@ -182,6 +202,8 @@ export class Vcpu extends Scheduled {
   /** What it has been asked and has not served yet, as Request bits. */
   requests = 0;
   done = false;
+  /** It has halted: when it is let go it sleeps on, if nothing has come meanwhile. */
+  halted = false;
   /** Reason of its last exit: the next entry is charged to it. */
   lastExit: ExitReason = ExitReason.Hlt;
   /** It has just been entered: a pending event is injected by that entry. */

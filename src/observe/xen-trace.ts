@@ -39,13 +39,15 @@ const FIRST_DOMAIN = 1;
 const RUNNING = 0;
 const RUNNABLE = 1;
 const OFFLINE = 3;
-/** Xen's run states: a co-stopped vCPU is runnable there, one that its cap holds back is paused. */
+/** Xen's run states: a co-stopped vCPU is runnable there, one that is held back is offline. */
 const xenRunstate: Readonly<Record<string, number>> = {
   running: RUNNING,
   ready: RUNNABLE,
   'co-stopped': RUNNABLE,
   blocked: 2,
   parked: OFFLINE,
+  paused: OFFLINE,
+  off: OFFLINE,
 };
 
 /**

@@ -50,7 +50,7 @@ const DEVIATIONS = 4;
 export function runAnswer(facts: AnswerFacts): RunAnswer {
   const { ledger, vms } = facts;
   const all = total(ledger);
-  const busy = ledger.filter(({ leaf }) => leaf !== 'idle');
+  const busy = ledger.filter(({ leaf }) => leaf !== 'idle' && leaf !== 'off');
   const busyCycles = total(busy);
   const reason = facts.virtualized === false ? 'Sharing the host' : 'Virtualization';
   const crowd = crowding(facts, all > 0 ? busyCycles / all : 0);

@@ -38,7 +38,8 @@ export function virtualizationCosts(ledger: readonly LedgerRow[]): Cost[] {
 }
 
 function isVirtualization({ leaf, detail }: Pick<LedgerRow, 'leaf' | 'detail'>): boolean {
-  if (leaf === 'idle' || leaf.startsWith('guest.') || leaf === 'tlb.l2hit') return false;
+  if (leaf === 'idle' || leaf === 'off' || leaf.startsWith('guest.') || leaf === 'tlb.l2hit')
+    return false;
   if (leaf === 'walk.guest' || leaf === 'data.stall') return foreign.includes(detail);
   return leaf !== 'shootdown' || detail === 'hypervisor';
 }

@@ -14,7 +14,11 @@ const MOST_COSTS = 3;
 const LONGEST_NAME = 16;
 
 export function costTable(result: RunResult): Section | undefined {
-  const busy = sum(result.ledger.filter(({ leaf }) => leaf !== 'idle').map(({ cycles }) => cycles));
+  const busy = sum(
+    result.ledger
+      .filter(({ leaf }) => leaf !== 'idle' && leaf !== 'off')
+      .map(({ cycles }) => cycles),
+  );
   const costs = virtualizationCosts(result.ledger)
     .filter(({ cycles }) => cycles >= SMALLEST * busy)
     .slice(0, MOST_COSTS);

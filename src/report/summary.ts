@@ -135,7 +135,8 @@ const HYPERVISOR = ['exit.transition', 'exit.handler', 'switch', 'shootdown', 'h
 function pcpuText({ ledger, pcpuCount }: RunResult): string {
   const used = new Map<string, { VMs: number; hypervisor: number; idle: number }>();
   for (const { host, pcpu, leaf, cycles } of ledger) {
-    const part = leaf === 'idle' ? 'idle' : HYPERVISOR.includes(leaf) ? 'hypervisor' : 'VMs';
+    const part =
+      leaf === 'idle' || leaf === 'off' ? 'idle' : HYPERVISOR.includes(leaf) ? 'hypervisor' : 'VMs';
     const one = used.get(`${host} ${pcpu}`) ?? { VMs: 0, hypervisor: 0, idle: 0 };
     used.set(`${host} ${pcpu}`, one);
     one[part] += cycles;

@@ -2,7 +2,7 @@ import { ModelError } from '../base/errors.ts';
 import { runstateMetrics } from '../hypervisor/vm.ts';
 import { HOT_COUNTERS, hotCounters, K } from '../machine/counters.ts';
 import { requestsNeeded } from '../stats/findings.ts';
-import { type MetricName, MILLION_INSTRUCTIONS, percentiles } from '../stats/metrics.ts';
+import { isRare, type MetricName, MILLION_INSTRUCTIONS, percentiles } from '../stats/metrics.ts';
 import type { LatencyRow, LedgerRow, MetricRow, VmRow } from '../stats/result.ts';
 import type { Member } from './build-guest.ts';
 import type { Measured } from './snapshot.ts';
@@ -34,9 +34,13 @@ export function collectVm(
   }
   const exits = end.exits[i]!.reduce((sum, n, reason) => sum + n - start.exits[i]![reason]!, 0);
   const own: Metrics = { ...counters, exits };
-  const states = runstateMetrics.map(
-    (metric, state) => [metric, end.states[i]![state]! - start.states[i]![state]!] as const,
-  );
+  const seen = (state: number) => end.states.some((states) => states[state]! > 0);
+  const states = runstateMetrics
+    .map((metric, state) => ({ metric, state }))
+    .filter(({ metric, state }) => !isRare(metric) || seen(state))
+    .map(({ metric, state }) => {
+      return [metric, end.states[i]![state]! - start.states[i]![state]!] as const;
+    });
   Object.assign(own, Object.fromEntries(states));
   const inStates = states.reduce((sum, [, cycles]) => sum + cycles, 0);
   if (inStates !== windowCycles) {

@@ -112,8 +112,10 @@ export const Leaf = {
   HostFt: 10 + 3 * CAUSES + 2 * EXITS,
   /** A protected vCPU writes the log, or takes from it. */
   FtLog: 11 + 3 * CAUSES + 2 * EXITS,
+  /** The host has lost power. */
+  Off: 12 + 3 * CAUSES + 2 * EXITS,
 } as const;
-export const LEAVES = Leaf.FtLog + 1;
+export const LEAVES = Leaf.Off + 1;
 
 /** Name and detail of every leaf, by number. */
 export const leafNames: readonly { readonly leaf: string; readonly detail: string }[] = [
@@ -134,4 +136,5 @@ export const leafNames: readonly { readonly leaf: string; readonly detail: strin
   { leaf: 'host', detail: 'migration' },
   { leaf: 'host', detail: 'ft' },
   { leaf: 'ft', detail: 'log' },
+  { leaf: 'off', detail: '' },
 ];

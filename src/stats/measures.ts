@@ -208,6 +208,7 @@ export function measureHost(result: RunResult): Partial<Record<MeasureName, numb
   let overhead = 0;
   let walks = 0;
   for (const { leaf, cycles } of result.ledger) {
+    if (leaf === 'off') continue;
     all += cycles;
     if (leaf === 'idle') idle += cycles;
     if (leaf === 'walk.nested' || HYPERVISOR.includes(leaf)) overhead += cycles;

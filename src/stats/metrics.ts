@@ -145,6 +145,8 @@ const written = {
   costopped_cycles: cycles('run state: held back for a sibling (esxtop %CSTP)'),
   blocked_cycles: cycles('run state: halted or waiting'),
   parked_cycles: cycles('run state: held back by its cap'),
+  paused_cycles: cycles('run state: held by the hypervisor; only of runs in which a VM is'),
+  off_cycles: cycles('run state: its host has lost power; only of runs in which one has'),
   requests: count('requests served'),
   requests_arrived: count('requests that arrived'),
   requests_unfinished: count('requests that had arrived and were not finished at the end'),
@@ -174,7 +176,11 @@ const written = {
 export type MetricName = keyof typeof written;
 
 /** A run reports these only when one of its VMs has any: most runs have no such thing. */
-export const rareMetrics = ['dirty_log_faults'] as const satisfies readonly MetricName[];
+export const rareMetrics = [
+  'dirty_log_faults',
+  'paused_cycles',
+  'off_cycles',
+] as const satisfies readonly MetricName[];
 export const isRare = (name: string): boolean => rareMetrics.some((rare) => rare === name);
 
 /** What people call a metric of this name. */

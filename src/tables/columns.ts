@@ -5,7 +5,9 @@ import type { RunResult } from '../stats/result.ts';
 /** The columns of the tables of a run, in the order in which they are written. */
 
 /** Leaves of the ledger in wide tables: VMs have no idle time. */
-export const wideLeaves: readonly string[] = leafColumns.filter((leaf) => leaf !== 'idle');
+export const wideLeaves: readonly string[] = leafColumns.filter(
+  (leaf) => leaf !== 'idle' && leaf !== 'off',
+);
 
 /** Column of a ledger leaf in a wide table: `walk.guest` -> `ledger_walk_guest_cycles`. */
 export function leafColumn(leaf: string): string {

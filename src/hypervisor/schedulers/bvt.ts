@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { Cycles, PcpuId, VcpuId } from '../../base/ids.ts';
 import { duration, toCycles } from '../../base/units.ts';
-import { Placement } from './placement.ts';
+import { drop, Placement } from './placement.ts';
 import {
   type Decision,
   IDLE,
@@ -136,7 +136,8 @@ class Bvt implements Scheduler {
   }
 
   sleep(vcpu: VcpuId): void {
-    this.#current[this.#home[vcpu]!] = IDLE;
+    const home = this.#home[vcpu]!;
+    if (!drop(this.#queues[home]!, vcpu)) this.#current[home] = IDLE;
     this.#warpedAt[vcpu] = -1;
   }
 

@@ -124,14 +124,22 @@ class Cfs implements Scheduler {
   }
 
   sleep(vcpu: VcpuId, now: Cycles): void {
-    this.#current[this.#home[vcpu]!] = IDLE;
+    const home = this.#home[vcpu]!;
+    const group = this.#groupOf(vcpu, home);
+    if (this.#current[home] !== vcpu) {
+      // It waits: others of its VM may run there.
+      this.#deactivate(vcpu);
+      if (group.own.active === 0) this.#closeGroup(group);
+      return;
+    }
+    this.#current[home] = IDLE;
     this.#stoppedAt[vcpu] = now;
     // The kernel asks how long a thread runs before it wakes another; a vCPU wakes the thread that
     // does its input and output before it sleeps (assumed).
     this.#average[vcpu]! += (this.#burst[vcpu]! - this.#average[vcpu]!) / 8;
     this.#burst[vcpu] = 0;
     this.#deactivate(vcpu);
-    this.#closeGroup(this.#groupOf(vcpu, this.#home[vcpu]!));
+    this.#closeGroup(group);
   }
 
   /** sched_yield: as if its turn were over. */

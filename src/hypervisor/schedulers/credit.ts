@@ -2,7 +2,7 @@ import * as z from 'zod';
 import type { Cycles, PcpuId, VcpuId } from '../../base/ids.ts';
 import { duration, toCycles } from '../../base/units.ts';
 import { CreditAccounts, Priority } from './credit-accounts.ts';
-import { Placement } from './placement.ts';
+import { drop, Placement } from './placement.ts';
 import {
   type Decision,
   IDLE,
@@ -141,7 +141,10 @@ class Credit implements Scheduler {
   }
 
   sleep(vcpu: VcpuId): void {
-    this.#current[this.#home[vcpu]!] = IDLE;
+    const home = this.#home[vcpu]!;
+    if (this.#state[vcpu] === State.Running) this.#current[home] = IDLE;
+    drop(this.#queues[home]!, vcpu);
+    if (this.#kept[home] === vcpu) this.#kept[home] = IDLE;
     this.#state[vcpu] = State.Blocked;
     this.#migrating[vcpu] = 0;
     this.#turn[vcpu] = 0;

@@ -122,7 +122,8 @@ class Credit2 implements Scheduler {
 
   sleep(vcpu: VcpuId, now: Cycles): void {
     this.#loads.change(this.#queues.ofVcpu(vcpu), vcpu, -1, now);
-    this.#stop(vcpu);
+    if (this.#state[vcpu] === State.Queued) this.#queues.remove(vcpu);
+    else this.#stop(vcpu);
     this.#state[vcpu] = State.Blocked;
     this.#turn[vcpu] = 0;
     if (this.#moveTo[vcpu]! >= 0) this.#move(vcpu, now);

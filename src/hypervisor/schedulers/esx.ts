@@ -2,7 +2,7 @@ import type { Cycles, PcpuId, VcpuId } from '../../base/ids.ts';
 import { toCycles } from '../../base/units.ts';
 import { type Claim, entitlements } from './esx-entitlements.ts';
 import { checkReservation, type Params, params, type VmParams, vmParams } from './esx-params.ts';
-import { Placement } from './placement.ts';
+import { drop, Placement } from './placement.ts';
 import {
   type Decision,
   IDLE,
@@ -151,7 +151,8 @@ class Esx implements Scheduler {
   }
 
   sleep(vcpu: VcpuId): void {
-    this.#current[this.#home[vcpu]!] = IDLE;
+    const home = this.#home[vcpu]!;
+    if (!drop(this.#queues[home]!, vcpu)) this.#current[home] = IDLE;
     this.#state[vcpu] = State.Blocked;
     this.#parked[vcpu] = 0;
     this.#changed = true;

@@ -1,6 +1,13 @@
 import type { PcpuId, VcpuId } from '../../base/ids.ts';
 import type { SchedulerHost } from './scheduler.ts';
 
+/** Takes `vcpu` out of a queue; false if it is not there. */
+export function drop(queue: VcpuId[], vcpu: VcpuId): boolean {
+  const at = queue.indexOf(vcpu);
+  if (at >= 0) queue.splice(at, 1);
+  return at >= 0;
+}
+
 const Pass = { Busy: 0, Idle: 1, Asked: 2 } as const;
 
 /**

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { Cycles, PcpuId, VcpuId } from '../../base/ids.ts';
 import { duration, toCycles } from '../../base/units.ts';
-import { Placement } from './placement.ts';
+import { drop, Placement } from './placement.ts';
 import {
   type Decision,
   IDLE,
@@ -80,7 +80,9 @@ class RoundRobin implements Scheduler {
     else if (this.#steals) this.#placement.askFree(vcpu);
   }
 
-  sleep(): void {}
+  sleep(vcpu: VcpuId): void {
+    drop(this.#queues[this.#home[vcpu]!]!, vcpu);
+  }
 
   yield(vcpu: VcpuId): void {
     this.#join(vcpu);

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { Cycles, PcpuId, VcpuId } from '../../base/ids.ts';
 import { duration, toCycles } from '../../base/units.ts';
-import { Placement } from './placement.ts';
+import { drop, Placement } from './placement.ts';
 import {
   type Decision,
   IDLE,
@@ -123,7 +123,8 @@ class Rtds implements Scheduler {
   }
 
   sleep(vcpu: VcpuId): void {
-    this.#stop(vcpu);
+    if (this.#state[vcpu] === State.Running) this.#stop(vcpu);
+    else drop(this.#queue, vcpu);
     this.#state[vcpu] = State.Blocked;
   }
 

@@ -24,7 +24,7 @@ export interface Scheduler {
   insert(vcpu: VcpuId, now: Cycles): void;
   /** Blocked -> runnable. */
   wake(vcpu: VcpuId, now: Cycles): void;
-  /** Running -> blocked (HLT). */
+  /** Running -> blocked (HLT); or it waits, and is held from now on. */
   sleep(vcpu: VcpuId, now: Cycles): void;
   /**
    * Still runnable, gives up the rest of its slice: a spinning guest. The simulator does not call

@@ -1,4 +1,5 @@
 import type { Cycles, VcpuId } from '../../base/ids.ts';
+import { drop } from './placement.ts';
 import { IDLE } from './scheduler.ts';
 
 /** Parts of a score: 10 bits, xen/common/sched_sedf.c. */
@@ -89,12 +90,6 @@ export class ExtraQueues {
     // Behind those that stand at the same place.
     if (drop(this.#util, vcpu)) this.#util.push(vcpu);
   }
-}
-
-function drop(list: VcpuId[], vcpu: VcpuId): boolean {
-  const at = list.indexOf(vcpu);
-  if (at >= 0) list.splice(at, 1);
-  return at >= 0;
 }
 
 function least(list: readonly VcpuId[], by: Float64Array): VcpuId {

@@ -163,7 +163,7 @@ class Sedf implements Scheduler {
   }
 
   sleep(vcpu: VcpuId, now: Cycles): void {
-    this.#stop(vcpu, now);
+    if (this.#current[this.#home[vcpu]!] === vcpu) this.#stop(vcpu, now);
     this.#state[vcpu] = State.Blocked;
     this.#extras[this.#home[vcpu]!]!.leave(vcpu);
   }

@@ -37,7 +37,7 @@ export function exitsByReason({ exits, ledger }: RunFiles): Drawing | undefined 
     .toSorted((a, b) => b.transition + b.handler - a.transition - a.handler);
   if (reasons.length === 0) return undefined;
   const busy = ledger
-    .filter((row) => row['leaf'] !== 'idle')
+    .filter((row) => !['idle', 'off'].includes(row['leaf']!))
     .reduce((sum, row) => sum + number(row, 'cycles'), 0);
   const share = (cycles: number) => (100 * cycles) / (busy || 1);
   const parts = reasons.flatMap(({ reason, transition, handler }) => [

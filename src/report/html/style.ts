@@ -116,6 +116,7 @@ export const leaves: Readonly<Record<string, Leaf>> = {
     colour: '#B8A27A',
   },
   idle: { words: 'idle', meaning: 'nothing to run', colour: 'var(--idle, #E3E6EA)' },
+  off: { words: 'off', meaning: 'the host has lost power', colour: 'var(--idle, #C4C9CF)' },
 };
 
 /** Black or white, whichever is easier to read on a colour `#RRGGBB`. */
