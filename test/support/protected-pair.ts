@@ -1,5 +1,5 @@
-import type { RecordReplay } from '../../src/cluster/fault-tolerance/record-replay-pair.ts';
 import { recordReplayParams } from '../../src/cluster/fault-tolerance/params.ts';
+import type { RecordReplay } from '../../src/cluster/fault-tolerance/record-replay-pair.ts';
 import { Link } from '../../src/cluster/link.ts';
 import { buildSimulation, disposeOf, type Simulation } from '../../src/scenario/build.ts';
 import type { Scenario } from '../../src/scenario/resolve.ts';
@@ -17,7 +17,15 @@ export interface PairOptions {
 }
 
 export function protectedPair<T>(
-  { workload, params = {}, bandwidth = 1e9, latency = 75e6, vms = [], pcpus = 2, memory = '256MiB' }: PairOptions,
+  {
+    workload,
+    params = {},
+    bandwidth = 1e9,
+    latency = 75e6,
+    vms = [],
+    pcpus = 2,
+    memory = '256MiB',
+  }: PairOptions,
   use: (simulation: Simulation, pair: RecordReplay) => T,
 ): T {
   const host = { processor: 'opteron-1354', pcpus, memory: '2GiB' };
@@ -38,7 +46,9 @@ export function protectedPair<T>(
   };
   const scenario: Scenario = { ...plain, vms: [{ ...group!, faultTolerance }, ...others] };
   const simulation = buildSimulation(scenario, {
-    links: (engine) => [new Link(engine, 2200, { name: 'log', between: [0, 1], bandwidth, latency })],
+    links: (engine) => [
+      new Link(engine, 2200, { name: 'log', between: [0, 1], bandwidth, latency }),
+    ],
   });
   try {
     return use(simulation, simulation.protections[0] as RecordReplay);

@@ -85,8 +85,8 @@ export class RecordReplay implements Protection {
     this.#hold = new Hold(
       engine,
       {
-        pause: (held) => (ours as any).pause(primary.vm, held),
-        unpause: (now) => (ours as any).unpause(primary.vm, now),
+        pause: (held) => ours.pause(primary.vm, held),
+        unpause: (now) => ours.unpause(primary.vm, now),
       },
       mhz,
     );
@@ -183,7 +183,7 @@ export class RecordReplay implements Protection {
       goLive: this.#goLive,
       halt: () => {
         this.#halted = true;
-        if (this.#theirs.alive) (theirs as any).pause(this.secondary.vm);
+        if (this.#theirs.alive) theirs.pause(this.secondary.vm);
       },
     };
     return {
