@@ -4,6 +4,7 @@ import type { GuestSoftware } from '../guest/guest.ts';
 import type { Requests } from '../guest/requests.ts';
 import type { VcpuLoop } from '../guest/vcpu-loop.ts';
 import type { Vcpu, Vm } from '../hypervisor/vm.ts';
+import type { FaultToleranceRow } from '../stats/result.ts';
 import type { Host } from './host.ts';
 import type { Link } from './link.ts';
 
@@ -17,6 +18,19 @@ export interface Resident {
   readonly requests: Requests | null;
 }
 
+/** A VM with its second copy, while the simulation runs. */
+export interface Protection {
+  readonly vm: Vm;
+  /** Rows of results so far. */
+  readonly rows: readonly FaultToleranceRow[];
+  /** From the start of the run on, or from when a lost secondary is replaced. */
+  protect(now: Cycles): void;
+  /** Ends the primary, so that the secondary takes over. */
+  failover(now: Cycles): void;
+  /** A host has lost its power. */
+  hostLost(host: string, now: Cycles): void;
+}
+
 /** All hosts of a simulation, what connects them, and the VMs on them. */
 export interface Cluster {
   readonly engine: Engine;
@@ -26,6 +40,7 @@ export interface Cluster {
   readonly links: readonly Link[];
   /** By number of the VM. */
   readonly members: readonly Resident[];
+  readonly protections: readonly Protection[];
 }
 
 /** What a scenario names, a simulation has. */

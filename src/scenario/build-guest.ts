@@ -1,10 +1,10 @@
+import type { Resident } from '../cluster/cluster.ts';
 import type { Host } from '../cluster/host.ts';
 import type { Engine } from '../engine/engine.ts';
 import { grantedPort } from '../guest/granted-port.ts';
-import { bootGuest, type GuestSoftware } from '../guest/guest.ts';
+import { bootGuest } from '../guest/guest.ts';
 import { BLOCK_ITEMS } from '../guest/kernel-options.ts';
 import { Requests } from '../guest/requests.ts';
-import type { VcpuLoop } from '../guest/vcpu-loop.ts';
 import { workloads } from '../guest/workloads/index.ts';
 import type { TraceFeed, Workload } from '../guest/workloads/workload.ts';
 import { mmuModes } from '../hypervisor/mmu/index.ts';
@@ -17,15 +17,9 @@ import type { BuildOptions, RefillableFeed } from './build-options.ts';
 import type { Scenario, VmGroup } from './resolve.ts';
 
 /** One VM of the run with what belongs to it. */
-export interface Member {
-  readonly vm: Vm;
-  readonly vcpu: Vcpu;
+export interface Member extends Resident {
   readonly group: VmGroup;
   readonly workload: Workload;
-  readonly guest: GuestSoftware;
-  /** What runs on its vCPU. */
-  readonly kernel: VcpuLoop;
-  readonly requests: Requests | null;
 }
 
 /** What the builders of members share. */

@@ -1,5 +1,3 @@
-import type { Link } from '../cluster/link.ts';
-import type { Engine } from '../engine/engine.ts';
 import type { TraceFeed } from '../guest/workloads/workload.ts';
 import type { Hypervisor } from '../hypervisor/hypervisor.ts';
 import type { Observer } from '../observe/observer.ts';
@@ -26,7 +24,6 @@ export interface BuildOptions {
   observer?: Observer | undefined;
   /** Called with each host before its scheduler is made: for tasks of the host. */
   prepare?: ((hypervisor: Hypervisor) => void) | undefined;
-  links?: ((engine: Engine) => readonly Link[]) | undefined;
   /** Note which VM ran where and when, from the warm-up on, up to about so many stretches. */
   slices?: number | undefined;
 }

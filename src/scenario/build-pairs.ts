@@ -1,7 +1,6 @@
 import type { VmId } from '../base/ids.ts';
-import type { Cluster } from '../cluster/cluster.ts';
-import type { Protection } from '../cluster/fault-tolerance/protection.ts';
-import { recordReplay } from '../cluster/fault-tolerance/record-replay.ts';
+import type { Cluster, Protection } from '../cluster/cluster.ts';
+import { protections } from '../cluster/fault-tolerance/index.ts';
 import { Vm } from '../hypervisor/vm.ts';
 import type { Scenario, VmGroup } from './resolve.ts';
 
@@ -41,10 +40,9 @@ export function buildProtections(cluster: Cluster, groups: readonly VmGroup[]): 
     const { faultTolerance } = groups[i]!;
     if (!faultTolerance || primary.vm.program !== primary.vm.name) return [];
     const { kind, link, secondary: host, ...params } = faultTolerance;
-    const secondary = members.find(
-      ({ vm }) => vm !== primary.vm && vm.program === primary.vm.name,
-    )!;
-    void kind;
-    return [recordReplay.create!(params as never, { cluster, primary, secondary, host, link })];
+    const secondary = members.find(({ vm }) => vm !== primary.vm && vm.program === primary.vm.name);
+    const { create } = protections.of(kind);
+    if (!create || !secondary) throw new Error(`protection by ${kind} cannot be simulated`);
+    return [create(params, { cluster, primary, secondary, host, link })];
   });
 }

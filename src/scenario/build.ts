@@ -1,8 +1,9 @@
 import type { VcpuId, VmId } from '../base/ids.ts';
-import type { Cluster } from '../cluster/cluster.ts';
-import type { Protection } from '../cluster/fault-tolerance/protection.ts';
+import type { Cluster, Protection } from '../cluster/cluster.ts';
+import { eventKinds } from '../cluster/events/index.ts';
 import type { Host } from '../cluster/host.ts';
-import { Engine } from '../engine/engine.ts';
+import { Link } from '../cluster/link.ts';
+import { Engine, Phase } from '../engine/engine.ts';
 import { mmuModes } from '../hypervisor/mmu/index.ts';
 import { runstateNames, Vcpu, Vm } from '../hypervisor/vm.ts';
 import { type FaultPort, Verdict } from '../machine/core.ts';
@@ -15,14 +16,13 @@ import { type Build, buildMember, type Member, powerOn } from './build-guest.ts'
 import { addScheduler, buildHost, type Site } from './build-host.ts';
 import type { BuildOptions, RefillableFeed } from './build-options.ts';
 import { buildProtections, secondariesOf } from './build-pairs.ts';
-import { firstPcpus } from './hosts.ts';
+import { clockOf, firstPcpus } from './hosts.ts';
 import type { Scenario, VmGroup } from './resolve.ts';
 
 export type { BuildOptions, Member, RefillableFeed };
 
 export interface Simulation extends Cluster {
   readonly scenario: Scenario;
-  readonly protections: readonly Protection[];
   /** Page tables of all hosts. */
   readonly tables: PageTables;
   /** All VMs by number, whichever host they are on. */
@@ -68,12 +68,14 @@ export function buildSimulation(
     const told = slices ?? observer;
     const byHost = wherever(told, (i) => firsts[vcpus[i]!.vm.host.index]!);
     for (const vcpu of vcpus) vcpu.observer = hosts.length > 1 ? byHost : told;
+    const links = buildLinks(site);
     const feeds: RefillableFeed[] = [];
     const build: Build = { scenario, options, onMark, engine, hosts, feeds };
     const members = vms.map((vm, i) => buildMember(build, vm, vcpus[i]!, groups[i]!));
-    const links = options.links?.(engine) ?? [];
-    const cluster: Cluster = { engine, mhz: hosts[0]!.machine.mhz, hosts, links, members };
-    const protections = buildProtections(cluster, groups);
+    const mhz = clockOf(scenario) / 1e6;
+    const protections: Protection[] = [];
+    const cluster: Cluster = { engine, mhz, hosts, links, members, protections };
+    protections.push(...buildProtections(cluster, groups));
     for (const host of hosts) {
       options.prepare?.(host.hypervisor);
       addScheduler(host, scenario);
@@ -82,11 +84,34 @@ export function buildSimulation(
     observer.onBegin(cast(site, hosts));
     for (const { hypervisor } of hosts) hypervisor.start();
     for (const protection of protections) protection.protect(0);
-    return { ...cluster, scenario, tables, members, protections, observer, feeds, slices };
+    arrange(cluster, scenario);
+    return { ...cluster, scenario, tables, members, observer, feeds, slices };
   } catch (error) {
     for (const { machine } of hosts) machine.dispose();
     throw error;
   }
+}
+
+function buildLinks({ engine, scenario }: Site): Link[] {
+  const { hosts, links } = scenario;
+  const indexOf = (name: string) => hosts.findIndex((plan) => plan.name === name);
+  return links.map(({ between: [a, b], ...link }) => {
+    const between = [indexOf(a), indexOf(b)] as const;
+    return new Link(engine, clockOf(scenario) / 1e6, { ...link, between });
+  });
+}
+
+/** Has what is to happen at given times happen then. */
+function arrange(cluster: Cluster, { events }: Scenario): void {
+  if (events.length === 0) return;
+  const happenings = events.map(({ choice: { kind, ...params } }) => {
+    const { create } = eventKinds.of(kind);
+    if (!create) throw new Error(`an event of the kind ${kind} cannot be simulated`);
+    return create(params);
+  });
+  const { engine } = cluster;
+  const happen = engine.defineEvent(Phase.Deliver, (now, i) => happenings[i]!(cluster, now));
+  for (const [i, { at }] of events.entries()) engine.schedule(at, happen, i);
 }
 
 /** Takes the machines of a simulation down. It must not be used afterwards. */

@@ -28,6 +28,7 @@ import {
   without,
 } from './located.ts';
 import { type Authors, isChosen, isMeant, valueAt, withoutPath } from './meant.ts';
+import { pagingOf } from './paging.ts';
 import type { PresetTexts } from './presets.ts';
 import { repaired } from './repair.ts';
 import { type HostForm, type ParsedScenario, scenarioSchema } from './schema.ts';
@@ -84,7 +85,10 @@ export interface Scenario {
   };
   readonly costs: HypervisorCosts;
   readonly devices: VirtualDevices;
+  readonly links: readonly LinkPlan[];
   readonly vms: readonly VmGroup[];
+  /** In the order of their times. */
+  readonly events: readonly EventPlan[];
   readonly output: {
     /** Interval between samples; 0 = none. */
     readonly timeseries: Cycles;
@@ -104,6 +108,24 @@ export interface Scenario {
 /** The scenario as YAML: loading it again gives the same run. */
 export function scenarioYaml(scenario: Scenario): string {
   return stringify(scenario.input, { aliasDuplicateObjects: false, lineWidth: 100 });
+}
+
+/** A wire between two hosts. */
+export interface LinkPlan {
+  readonly name: string;
+  /** Names of the hosts. */
+  readonly between: readonly [string, string];
+  /** Bits per second, each way. */
+  readonly bandwidth: number;
+  /** Picoseconds. */
+  readonly latency: number;
+}
+
+/** Something that happens at a given time. */
+export interface EventPlan {
+  readonly at: Cycles;
+  /** A registered kind with all its parameters. */
+  readonly choice: Choice;
 }
 
 /** A complete scenario, and as much of it as files, presets and options say. */
@@ -265,10 +287,17 @@ function inInternalUnits(parsed: ParsedScenario, input: Scenario['input']): Scen
     },
     costs: hypervisor.costs,
     devices: hypervisor.devices,
+    links: (parsed.links ?? []).map(({ between, ...link }) => ({
+      ...link,
+      between: between as [string, string],
+    })),
+    events: (parsed.events ?? [])
+      .map(({ at, kind, ...params }) => ({ at: cycles(at), choice: { kind, ...params } }))
+      .toSorted((a, b) => a.at - b.at),
     vms: parsed.vms.map((group) => ({
       ...group,
       host: hostOfGroup(written, group)!.name,
-      mmu: group.mmu ?? hypervisor.mmu,
+      mmu: pagingOf(parsed, group),
     })),
     output: {
       timeseries: cycles(parsed.output.timeseries),

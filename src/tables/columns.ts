@@ -58,6 +58,12 @@ export const runColumns = {
     ...['downtime_cycles', 'pages', 'empty_pages', 'skipped_pages', 'dirtied_pages', 'bytes'],
     ...['stunned', 'remote_faults', 'remote_wait_cycles', 'outcome', 'why'],
   ],
+  /** Written when VMs are protected. */
+  'ft.csv': [
+    ...['pair', 'cycle', 'state', 'duration_cycles', 'lag_cycles', 'log_bytes', 'log_mbit_s'],
+    ...['held_outputs', 'released_outputs', 'held_cycles'],
+    ...['primary_buffer_bytes', 'secondary_buffer_bytes', 'cpu_limit'],
+  ],
   /** Written with `--trace csv`. */
   'trace.csv': ['cycle', 'pcpu', 'vcpu', 'event', 'detail', 'value'],
   'dictionary.csv': ['column', 'file', 'unit', 'definition'],

@@ -117,6 +117,17 @@ export function migrationCsv({ migrations = [] }: RunResult): Iterable<string> {
   return csv(runColumns['migration.csv'], rows);
 }
 
+/** A row every 5 ms, and one at each change of a pair's state. */
+export function ftCsv({ faultTolerance = [], mhz }: RunResult): Iterable<string> {
+  const rows = faultTolerance.map((row) => [
+    ...[row.pair, row.cycle, row.state, row.cycles, row.lagCycles, row.logBytes],
+    row.cycles > 0 ? (8 * row.logBytes * mhz) / row.cycles : 0,
+    ...[row.heldOutputs, row.releasedOutputs, row.heldCycles],
+    ...[row.primaryBufferBytes, row.secondaryBufferBytes, row.limit],
+  ]);
+  return csv(runColumns['ft.csv'], rows);
+}
+
 /**
  * What every column and metric of the tables of a run means, also of those that a run only has when
  * asked.
@@ -137,6 +148,7 @@ const tables: Readonly<Record<string, RunTable>> = {
   'timeseries.csv': timeseriesCsv,
   'slices.csv': slicesCsv,
   'migration.csv': migrationCsv,
+  'ft.csv': ftCsv,
   'dictionary.csv': dictionaryCsv,
 };
 
@@ -144,13 +156,14 @@ export const runTableNames: readonly string[] = Object.keys(tables);
 
 /**
  * The tables of a run by file name; evictions.csv and slices.csv only where they were asked for,
- * migration.csv where there are migrations.
+ * migration.csv where there are migrations, ft.csv where VMs are protected.
  */
 export function runTables(result: RunResult, run?: string): Map<string, Iterable<string>> {
   const absent = [
     ...(result.evictions ? [] : ['evictions.csv']),
     ...(result.slices ? [] : ['slices.csv']),
     ...(result.migrations ? [] : ['migration.csv']),
+    ...(result.faultTolerance ? [] : ['ft.csv']),
   ];
   const wanted = Object.entries(tables).filter(([name]) => !absent.includes(name));
   return new Map(wanted.map(([name, table]) => [name, table(result, run)]));

@@ -63,7 +63,7 @@ describe('a protected web server', () => {
       engine.run(70 * MS);
       expect(pair.pair.state).toBe('alone');
       const [goLive, alone] = ['go-live', 'alone'].map(
-        (state) => pair.rows.rows.find((row) => row.state === state)!.cycle / MS,
+        (state) => pair.rows.find((row) => row.state === state)!.cycle / MS,
       );
       // Silence of 10 ms, the disk's word; replay of the rest and 10 ms of work.
       expect(goLive).toBeGreaterThan(29);
@@ -115,7 +115,7 @@ describe('a log that comes too slowly', () => {
     const options = {
       workload: { kind: 'web-server' },
       params: { log: { buffer: '4KiB', window: '2KiB' } },
-      bandwidth: 1e6,
+      bandwidth: '1Mb/s',
     };
     protectedPair(options, ({ engine, members }, { pair }) => {
       engine.run(60 * MS);

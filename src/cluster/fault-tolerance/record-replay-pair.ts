@@ -3,13 +3,12 @@ import { Vector } from '../../hypervisor/guest-port.ts';
 import type { HostTask } from '../../hypervisor/host-task.ts';
 import { Runstate } from '../../hypervisor/vm.ts';
 import { Leaf } from '../../stats/leaves.ts';
-import type { Resident } from '../cluster.ts';
-import { hostNamed, linkNamed } from '../cluster.ts';
+import { hostNamed, linkNamed, type Protection, type Resident } from '../cluster.ts';
 import type { Host } from '../host.ts';
 import { Hold } from '../migration/hold.ts';
 import { Pair } from './pair.ts';
 import type { RecordReplayParams } from './params.ts';
-import type { Protection, ProtectionDeps } from './protection.ts';
+import type { ProtectionDeps } from './protection.ts';
 import { RecordedGuest, RecordPort } from './record-port.ts';
 import { Recorder } from './recorder.ts';
 import { ReplayedGuest, Replayer, ReplayPort } from './replay-port.ts';
@@ -20,6 +19,8 @@ import { Timers } from './timers.ts';
 
 /** Microseconds to the shared disk, and back. assumed (1-10 ms) */
 const DISK_LATENCY = 2000;
+/** Microseconds from one row of results to the next. */
+const LOOK = 5000;
 
 /**
  * Protection by record and replay in a simulation: two VMs that boot the same program, the log
@@ -31,7 +32,8 @@ export class RecordReplay implements Protection {
   readonly disk: SharedDisk;
   readonly primary: Resident;
   readonly secondary: Resident;
-  readonly rows: PairRows;
+  readonly #rows: PairRows;
+  readonly #mhz: number;
   readonly #ours: Host;
   readonly #theirs: Host;
   readonly #recorder: Recorder;
@@ -43,6 +45,7 @@ export class RecordReplay implements Protection {
     const { engine, mhz } = cluster;
     const { log } = params;
     const toCycles = (picoseconds: number) => Math.round((picoseconds / 1e6) * mhz);
+    this.#mhz = mhz;
     this.primary = primary;
     this.secondary = secondary;
     this.timers = new Timers(engine);
@@ -72,9 +75,9 @@ export class RecordReplay implements Protection {
         post: (cycles, done) => threads.get(host)!.post(cycles, Leaf.HostFt, done),
       }),
       arbiter: () => this.disk,
-      onState: (_state, now) => this.rows.look(now),
+      onState: (_state, now) => this.#rows.look(now),
     });
-    this.rows = new PairRows(primary.vm.name, this.pair);
+    this.#rows = new PairRows(primary.vm.name, this.pair);
 
     const { hypervisor: ours } = this.#ours;
     const { hypervisor: theirs } = this.#theirs;
@@ -127,11 +130,24 @@ export class RecordReplay implements Protection {
 
   readonly #goLive: (now: Cycles) => void;
 
+  get vm() {
+    return this.primary.vm;
+  }
+
+  get rows() {
+    return this.#rows.rows;
+  }
+
   /** Both have just been powered on, and neither has executed anything. */
   protect(now: Cycles): void {
     const { primary, secondary } = this.#replicas();
     this.pair.protect(primary, secondary, 0, now);
-    this.rows.look(now);
+    this.#look(now);
+  }
+
+  #look(now: Cycles): void {
+    this.#rows.look(now);
+    this.timers.at(now + Math.round(LOOK * this.#mhz), (at) => this.#look(at));
   }
 
   /** The primary's VM is stopped, as a test of what follows. */
