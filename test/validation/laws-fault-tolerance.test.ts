@@ -147,3 +147,24 @@ describe('a second copy without time', () => {
     });
   });
 });
+
+describe('the disk of a pair', () => {
+  const oltp = { kind: 'oltp', hz: 100 };
+  const bytesOf = (disk: string) =>
+    protectedPair({ workload: oltp, params: { disk } }, ({ engine, members }, { pair }) => {
+      engine.run(60 * MS);
+      expect(pair.state).toBe('running');
+      // Both have executed about the same, whoever reads.
+      const [a, b] = members.map(({ vm }) => vm.counters.syscalls);
+      expect(b).toBeGreaterThan(0.5 * a!);
+      return pair.primary!.bytesLogged;
+    });
+
+  it('is read once for both when the primary ships what it reads, and twice otherwise', () => {
+    const shared = bytesOf('shared');
+    const backup = bytesOf('backup-reads');
+    // Reads of 8 KiB are most of this log.
+    expect(backup).toBeLessThan(0.5 * shared);
+    expect(bytesOf('non-shared')).toBeLessThanOrEqual(backup);
+  });
+});

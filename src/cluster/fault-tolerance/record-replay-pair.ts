@@ -11,7 +11,7 @@ import type { RecordReplayParams } from './params.ts';
 import type { ProtectionDeps } from './protection.ts';
 import { RecordedGuest, RecordPort } from './record-port.ts';
 import { Recorder } from './recorder.ts';
-import { ReplayedGuest, Replayer, ReplayPort } from './replay-port.ts';
+import { type LogSource, ReplayedGuest, Replayer, ReplayPort } from './replay-port.ts';
 import type { Replica } from './replica.ts';
 import { PairRows } from './rows.ts';
 import { SharedDisk } from './shared-disk.ts';
@@ -81,7 +81,7 @@ export class RecordReplay implements Protection {
 
     const { hypervisor: ours } = this.#ours;
     const { hypervisor: theirs } = this.#theirs;
-    this.#recorder = new Recorder(ours, primary.vcpu, log, () => this.pair.primary);
+    this.#recorder = new Recorder(ours, primary.vcpu, log, () => this.pair.primary, params.disk);
     const port = new RecordPort(this.#recorder, ours.mmuOf[primary.vm.id]!, primary.requests);
     primary.vcpu.port = port;
     primary.vcpu.guest = new RecordedGuest(primary.kernel, this.#recorder, port);
@@ -95,7 +95,7 @@ export class RecordReplay implements Protection {
     );
 
     const side = () => this.pair.secondary;
-    const replayer = new Replayer(theirs, secondary.vcpu, log, {
+    const source: LogSource = {
       next: () => side()?.next(),
       consume: (now) => side()!.consume(now),
       get receivedPoint() {
@@ -104,7 +104,9 @@ export class RecordReplay implements Protection {
       get final() {
         return side()?.final ?? false;
       },
-    });
+    };
+    const wakeAt = (time: Cycles) => this.#wake(time);
+    const replayer = new Replayer(theirs, secondary.vcpu, log, source, params.disk, wakeAt);
     const replay = new ReplayPort(replayer, theirs.mmuOf[secondary.vm.id]!, primary.requests);
     secondary.vcpu.port = replay;
     secondary.vcpu.guest = new ReplayedGuest(secondary.kernel, replayer);
@@ -161,7 +163,6 @@ export class RecordReplay implements Protection {
   }
 
   #replicas() {
-    const { vcpu } = this.secondary;
     const { hypervisor: theirs } = this.#theirs;
     let stalled = false;
     let share = 1;
@@ -187,14 +188,7 @@ export class RecordReplay implements Protection {
     };
     const secondary: Replica = {
       stall: () => {},
-      // It may be told so by a thread of its host, which is ahead of the other pCPUs.
-      go: (at) => {
-        this.timers.at(at, (now) => {
-          if (vcpu.state === Runstate.Blocked && this.#theirs.alive && !this.#halted) {
-            theirs.interrupts.wake(vcpu, now);
-          }
-        });
-      },
+      go: (now) => this.#wake(now),
       limit: () => {},
       goLive: this.#goLive,
       halt: () => {
@@ -209,4 +203,14 @@ export class RecordReplay implements Protection {
   }
 
   #halted = false;
+
+  /** Wakes the second copy at `time` if it sleeps. */
+  #wake(time: Cycles): void {
+    const { vcpu } = this.secondary;
+    const { hypervisor } = this.#theirs;
+    this.timers.at(time, (now) => {
+      const sleeps = vcpu.state === Runstate.Blocked && this.#theirs.alive && !this.#halted;
+      if (sleeps) hypervisor.interrupts.wake(vcpu, now);
+    });
+  }
 }
