@@ -3,7 +3,9 @@ import type { RecordReplay } from '../../src/cluster/fault-tolerance/record-repl
 import { Runstate } from '../../src/hypervisor/vm.ts';
 import type { Simulation } from '../../src/scenario/build.ts';
 import { LEAVES, Leaf } from '../../src/stats/leaves.ts';
-import { protectedPair } from '../support/protected-pair.ts';
+import { pairScenario, protectedPair } from '../support/protected-pair.ts';
+import { type Overrides, run } from '../support/scenarios.ts';
+import { cyclesPerInstruction } from './published/ledger.ts';
 
 /** A protected VM and its second copy on two simulated hosts. */
 const MS = 2_200_000;
@@ -75,7 +77,8 @@ describe('a protected web server', () => {
       expect(Math.max(0, ...unfinished)).toBeLessThan(20e6);
       expect(requests.finishedBy(70 * MS)).toBeGreaterThan(before + 8);
       expect(primary.vcpu.state).toBe(Runstate.Off);
-      expect(secondary.vm.counters.requests_arrived).toBeGreaterThan(0);
+      expect(secondary.vm.counters.packets_received).toBeGreaterThan(0);
+      expect(primary.vm.counters.requests_arrived).toBe(requests.arrived);
     });
   });
 
@@ -145,6 +148,26 @@ describe('a second copy without time', () => {
       const paused = members[0]!.vcpu.statesAt(100 * MS)[Runstate.Paused]!;
       expect(paused).toBeGreaterThan(10 * MS);
     });
+  });
+});
+
+describe('protection', () => {
+  it('costs at least what shadow paging costs against nested paging', async () => {
+    const base = pairScenario({ workload: { kind: 'kernel-compile' } });
+    const [vm] = base['vms'] as [Overrides];
+    const { faultTolerance: _, ...plain } = vm;
+    const shadow = { kind: 'shadow', profile: 'vmware-trace' };
+    const arms = [{ ...plain, mmu: { kind: 'nested' } }, { ...plain, mmu: shadow }, vm];
+    // Cycles of an instruction: the same program in all three.
+    const [nested, traced, guarded] = await Promise.all(
+      arms.map(async (one) => {
+        const window = { duration: '40ms', warmup: '10ms' };
+        const result = await run({ ...base, ...window, vms: [one] });
+        return cyclesPerInstruction(result, 'db-0');
+      }),
+    );
+    expect(traced!).toBeGreaterThan(nested!);
+    expect(guarded!).toBeGreaterThanOrEqual(traced!);
   });
 });
 

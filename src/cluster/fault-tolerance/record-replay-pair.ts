@@ -113,13 +113,14 @@ export class RecordReplay implements Protection {
     this.#goLive = (now) => {
       replayer.live = true;
       const { network, interrupts } = theirs;
-      const { vcpu, vm } = secondary;
+      const { vcpu } = secondary;
       primary.requests?.moveTo(
         {
           taken: replay.taken,
           answered: replay.answered,
           deliver: (at) => {
-            vm.counters.requests_arrived++;
+            // Clients ask for the VM by its name, wherever it runs.
+            primary.vm.counters.requests_arrived++;
             return network.receive(vcpu, primary.requests!.bytes, at);
           },
         },
