@@ -18,7 +18,7 @@ import type { AnySetting } from '../scenario/settings.ts';
 import { runTableNames, runTables } from '../tables/csv.ts';
 import { mechanismsOf } from './free-option.ts';
 import { onInterrupt, settle } from './interrupt.ts';
-import { sayEmptyGroups } from './notes.ts';
+import { sayDeprived, sayEmptyGroups } from './notes.ts';
 import { ProgressBar } from './progress.ts';
 import { print, style } from './terminal.ts';
 
@@ -56,7 +56,10 @@ export async function run(file: string, options: RunCommandOptions): Promise<voi
   const { scenario } = loaded;
   const out = options.out ?? join('results', scenario.name);
   checkOutput(out, '--out', { files: filesOf(options) });
-  if (!options.quiet) sayEmptyGroups(loaded);
+  if (!options.quiet) {
+    sayEmptyGroups(loaded);
+    sayDeprived(loaded);
+  }
   if (scenario.sweep && !options.quiet) {
     process.stderr.write(
       'worldswitch: this runs the scenario alone; `worldswitch sweep` runs the points of its `sweep:`\n',

@@ -80,7 +80,7 @@ const KEPT: Readonly<Record<string, string>> = {
   'Mmu.logCycles': REQUESTS,
   'Guest.stopAt': REQUESTS,
   'MmuDeps.requests': REQUESTS,
-  'VcpuRequests.ask': REQUESTS,
+  'VcpuRequests.forget': REQUESTS,
 };
 const kept = (prefix: string) =>
   Object.keys(KEPT)

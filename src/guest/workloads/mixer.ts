@@ -1,13 +1,13 @@
 import { xoshiroNext, xoshiroState } from '../../base/random.ts';
 import {
   acquireBlock,
-  ITEM_INSTRUCTIONS as ITEM_INSTRUCTIONS_,
-  ITEM_OP as ITEM_OP_,
-  ITEM_PAGE as ITEM_PAGE_,
-  ITEM_REFERENCES as ITEM_REFERENCES_,
+  ITEM_INSTRUCTIONS,
+  ITEM_OP,
+  ITEM_PAGE,
+  ITEM_REFERENCES,
   releaseBlock,
 } from '../../machine/items.ts';
-import { ENTRIES as ENTRIES_, type Mix, makeMix, REGION, type Schedule, SLOTS } from './mix.ts';
+import { ENTRIES, type Mix, makeMix, REGION, type Schedule, SLOTS } from './mix.ts';
 import { below, Kind } from './patterns.ts';
 
 /**
@@ -18,16 +18,10 @@ import { below, Kind } from './patterns.ts';
 
 const CURSOR = 6;
 const COUNT = 7;
-// The compiler folds constants of this module, but loads imported ones at each use.
-const ENTRIES = ENTRIES_;
 const UNIFORM = Kind.Uniform;
 const ZIPF = Kind.Zipf;
 const STRIDE = Kind.Stride;
 const WORKING_SET = Kind.WorkingSet;
-const ITEM_INSTRUCTIONS = ITEM_INSTRUCTIONS_;
-const ITEM_OP = ITEM_OP_;
-const ITEM_PAGE = ITEM_PAGE_;
-const ITEM_REFERENCES = ITEM_REFERENCES_;
 const GOLDEN = 0x9e3779b1 | 0;
 const MASK = ENTRIES - 1;
 const UNIT = 2 ** -32;
