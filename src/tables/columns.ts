@@ -4,10 +4,16 @@ import type { RunResult } from '../stats/result.ts';
 
 /** The columns of the tables of a run, in the order in which they are written. */
 
-/** Leaves of the ledger in wide tables: VMs have no idle time. */
+/** Leaves of the ledger in wide tables: VMs have no idle time, and few are protected. */
 export const wideLeaves: readonly string[] = leafColumns.filter(
-  (leaf) => leaf !== 'idle' && leaf !== 'off',
+  (leaf) => leaf !== 'idle' && leaf !== 'off' && leaf !== 'ft',
 );
+
+/** The same of a run: with the log of protected VMs, where there are any. */
+export const leavesOf = ({
+  faultTolerance,
+}: Pick<RunResult, 'faultTolerance'>): readonly string[] =>
+  faultTolerance ? [...wideLeaves, 'ft'] : wideLeaves;
 
 /** Column of a ledger leaf in a wide table: `walk.guest` -> `ledger_walk_guest_cycles`. */
 export function leafColumn(leaf: string): string {
@@ -22,21 +28,25 @@ export function metricsOf({ vms }: Pick<RunResult, 'vms'>): MetricName[] {
   );
 }
 
-const vmColumns = (metrics: readonly MetricName[]): string[] => [
-  ...['vm', 'group', 'workload', 'work_unit'],
-  ...metrics,
-  ...wideLeaves.map(leafColumn),
-];
+const vmColumns = (
+  metrics: readonly MetricName[],
+  leaves: readonly string[] = wideLeaves,
+): string[] => [...['vm', 'group', 'workload', 'work_unit'], ...metrics, ...leaves.map(leafColumn)];
 
 type RunColumns = Record<keyof typeof runColumns, readonly string[]>;
 
+/** Tables whose rows are not about one host. */
+const OF_NO_HOST: ReadonlySet<string> = new Set(['dictionary.csv', 'migration.csv', 'ft.csv']);
+
 /** Of a run: with the rare metrics that it reports, and the host of each row if it has several. */
-export function columnsFor(result: Pick<RunResult, 'vms' | 'hosts'>): RunColumns {
-  const columns = { ...runColumns, 'vms.csv': vmColumns(metricsOf(result)) };
+export function columnsFor(
+  result: Pick<RunResult, 'vms' | 'hosts' | 'faultTolerance'>,
+): RunColumns {
+  const columns = { ...runColumns, 'vms.csv': vmColumns(metricsOf(result), leavesOf(result)) };
   if (!result.hosts) return columns;
   const several = Object.entries(columns).map(([file, names]) => [
     file,
-    file === 'dictionary.csv' || file === 'migration.csv' ? names : withHost(names),
+    OF_NO_HOST.has(file) ? names : withHost(names),
   ]);
   return Object.fromEntries(several) as RunColumns;
 }

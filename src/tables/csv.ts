@@ -1,7 +1,7 @@
 import { stringify } from 'csv-stringify/sync';
 import { metricDictionary } from '../stats/metrics.ts';
 import type { OfHost, RunResult } from '../stats/result.ts';
-import { columnsFor, metricsOf, runColumns, wideLeaves } from './columns.ts';
+import { columnsFor, leavesOf, metricsOf, runColumns } from './columns.ts';
 import { runDictionary } from './dictionary.ts';
 
 /**
@@ -61,7 +61,7 @@ export function vmsCsv(result: RunResult): Iterable<string> {
   return table(result, 'vms.csv', result.vms, (row) => [
     ...[row.vm, row.group, row.workload, row.unit],
     ...metricNames.map((name) => row.metrics[name]),
-    ...wideLeaves.map((leaf) => row.ledger[leaf] ?? 0),
+    ...leavesOf(result).map((leaf) => row.ledger[leaf] ?? 0),
   ]);
 }
 

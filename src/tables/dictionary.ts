@@ -143,7 +143,7 @@ const others: Readonly<Record<string, readonly [unit: string, definition: string
   ],
 };
 
-const leafEntries: readonly Entry[] = wideLeaves.map((leaf) => ({
+const leafEntries: readonly Entry[] = [...wideLeaves, 'ft'].map((leaf) => ({
   name: leafColumn(leaf),
   unit: 'cycles',
   words: `cycles in ${leaf}`,

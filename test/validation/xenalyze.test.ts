@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { type ObservedRun, type Observer, silent } from '../../src/observe/observer.ts';
 import { svmExitCodes } from '../../src/observe/xen-trace.ts';
@@ -202,7 +202,9 @@ const profiles = readdirSync('configs/hypervisors').map((name) => name.replace('
 
 describe.skipIf(!hasXenalyze)('xenalyze finds the ledger in the trace', () => {
   it.each(files)('of configs/%s', async (name) => {
-    const { result } = await judge(await fromFile(`configs/${name}`, SHORT));
+    // Nothing happens in so short a run that is to happen later.
+    const events = /^events:/m.test(readFileSync(`configs/${name}`, 'utf8')) ? ['events=[]'] : [];
+    const { result } = await judge(await fromFile(`configs/${name}`, [...SHORT, ...events]));
     expect(result.windowCycles).toBeGreaterThan(0);
   });
 
