@@ -100,6 +100,42 @@ const RATE: Dimension = {
   },
 };
 
+const BANDWIDTH: Dimension = {
+  noun: 'bandwidth',
+  example: '1Gb/s',
+  units: {
+    'b/s': 1,
+    'kb/s': 1e3,
+    'Mb/s': 1e6,
+    'Gb/s': 1e9,
+    'B/s': 8,
+    'kB/s': 8e3,
+    'MB/s': 8e6,
+    'GB/s': 8e9,
+    'MiB/s': 8 * 2 ** 20,
+  },
+  shown: ['Gb/s', 'Mb/s', 'kb/s', 'b/s'],
+  slips: {
+    bps: ['b/s'],
+    kbps: ['kb/s'],
+    mbps: ['Mb/s', 'MB/s'],
+    gbps: ['Gb/s', 'GB/s'],
+    'kbit/s': ['kb/s'],
+    'mbit/s': ['Mb/s'],
+    'gbit/s': ['Gb/s'],
+    kbit: ['kb/s'],
+    mbit: ['Mb/s'],
+    gbit: ['Gb/s'],
+    kb: ['kb/s', 'kB/s'],
+    mb: ['Mb/s', 'MB/s'],
+    gb: ['Gb/s', 'GB/s'],
+    k: ['kb/s'],
+    m: ['Mb/s'],
+    g: ['Gb/s'],
+    'mib/s': ['MiB/s'],
+  },
+};
+
 const PATTERN = /^([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*(\D.*)$/i;
 /** Longer texts are not parsed: the pattern tries every way to divide their digits. */
 const MAX_TEXT = 60;
@@ -206,6 +242,9 @@ export const size = () => quantity(SIZE, true);
 export const frequency = () => quantity(FREQUENCY, true);
 /** `200/s` in YAML, events per second in code. */
 export const rate = () => quantity(RATE, false);
+
+/** `1Gb/s` in YAML, bits per second in code. */
+export const bandwidth = () => quantity(BANDWIDTH, false);
 
 /** Picoseconds -> whole cycles of a clock given in MHz. */
 export function toCycles(picoseconds: number, mhz: number): number {

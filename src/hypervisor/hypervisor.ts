@@ -2,7 +2,7 @@ import { ModelError } from '../base/errors.ts';
 import type { Cycles } from '../base/ids.ts';
 import { type Engine, type EventKind, Phase } from '../engine/engine.ts';
 import type { Core, FaultPort } from '../machine/core.ts';
-import type { Machine } from '../machine/machine.ts';
+import { HOST_OWNER, type Machine } from '../machine/machine.ts';
 import { type Observer, silent } from '../observe/observer.ts';
 import { Cause } from '../stats/leaves.ts';
 import type { HypervisorCosts } from './costs.ts';
@@ -84,6 +84,8 @@ export class Hypervisor implements PcpuHost {
   readonly pcpus: readonly Pcpu[];
   /** What the scheduler may see and ask for. */
   readonly dispatch: Dispatch;
+  /** Memory of a new VM is backed at once, not when it is touched. */
+  readonly upFront: boolean;
   scheduler!: Scheduler;
   /** By number of the VM, of those that are resident. */
   readonly mmuOf: Mmu[] = [];
@@ -94,7 +96,6 @@ export class Hypervisor implements PcpuHost {
   closing = false;
   /** Called when a VM has finished its work; the run may end with the last one. */
   onVmDone: (vm: Vm) => void = () => {};
-  readonly #upFront: boolean;
   readonly #slice: EventKind;
 
   constructor(options: HypervisorOptions) {
@@ -108,7 +109,7 @@ export class Hypervisor implements PcpuHost {
     this.vms = vms;
     this.vcpus = vcpus;
     this.observer = observer;
-    this.#upFront = options.upFront;
+    this.upFront = options.upFront;
     this.ledger = new Ledger(machine.cores, vms.length);
     this.requests = new VcpuRequests({
       engine,
@@ -155,12 +156,12 @@ export class Hypervisor implements PcpuHost {
 
   /** What the paging mode of a VM may use. */
   mmuDeps(vm: Vm): MmuDeps {
-    const { costs, engine, ledger, machine, observer, requests, world } = this;
+    const { costs, engine, machine, observer, requests, world } = this;
     const { memory, processor, tables } = machine;
     return {
       ...{ vm, world, requests, costs, memory, processor, tables, observer },
-      hostVm: ledger.host,
-      upFront: this.#upFront,
+      hostVm: HOST_OWNER,
+      upFront: this.upFront,
       every: (period, task) => engine.every(period, Phase.Deliver, task),
     };
   }

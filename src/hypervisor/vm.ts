@@ -101,6 +101,8 @@ export interface VmHost {
 export class Vm {
   readonly id: VmId;
   readonly name: string;
+  /** The VM whose program it executes: itself, or the one it is a second copy of. */
+  readonly program: string;
   readonly memoryPages: number;
   readonly weight: number;
   readonly cap: number;
@@ -114,6 +116,11 @@ export class Vm {
   readonly nodeOfFrame: Int32Array;
   /** The one host whose scheduler has it. */
   host: VmHost;
+  /**
+   * Some of its memory is still on another host: called when a guest frame is backed on this one
+   * because it is touched. Undefined: all of it is here.
+   */
+  missed?: ((gfn: number) => void) | undefined;
   /** Of the packets that the network has brought. */
   receivedBytes = 0;
   /** NUMA node its memory comes from first. */
@@ -125,6 +132,7 @@ export class Vm {
     id: VmId,
     options: {
       name: string;
+      program?: string;
       host: VmHost;
       memoryPages: number;
       weight: number;
@@ -135,6 +143,7 @@ export class Vm {
   ) {
     this.id = id;
     this.name = options.name;
+    this.program = options.program ?? options.name;
     this.host = options.host;
     this.memoryPages = options.memoryPages;
     this.weight = options.weight;

@@ -1,6 +1,9 @@
 import type { VcpuId, VmId } from '../base/ids.ts';
+import type { Cluster, Protection } from '../cluster/cluster.ts';
+import { eventKinds } from '../cluster/events/index.ts';
 import type { Host } from '../cluster/host.ts';
-import { Engine } from '../engine/engine.ts';
+import { Link } from '../cluster/link.ts';
+import { Phase } from '../engine/engine.ts';
 import { mmuModes } from '../hypervisor/mmu/index.ts';
 import { runstateNames, Vcpu, Vm } from '../hypervisor/vm.ts';
 import { type FaultPort, Verdict } from '../machine/core.ts';
@@ -10,20 +13,18 @@ import { type ObservedRun, type Observer, silent } from '../observe/observer.ts'
 import { RunSlices } from '../observe/run-slices.ts';
 import { causeNames, exitNames } from '../stats/leaves.ts';
 import { type Build, buildMember, type Member, powerOn } from './build-guest.ts';
-import { addScheduler, buildHost, type Site } from './build-host.ts';
+import { addScheduler, buildHost, commonEngine, type Site } from './build-host.ts';
 import type { BuildOptions, RefillableFeed } from './build-options.ts';
-import { firstPcpus } from './hosts.ts';
+import { buildProtections, secondariesOf } from './build-pairs.ts';
+import { clockOf, firstPcpus } from './hosts.ts';
 import type { Scenario, VmGroup } from './resolve.ts';
 
 export type { BuildOptions, Member, RefillableFeed };
 
-export interface Simulation {
+export interface Simulation extends Cluster {
   readonly scenario: Scenario;
-  readonly engine: Engine;
   /** Page tables of all hosts. */
   readonly tables: PageTables;
-  /** One or more, in the order of the scenario. */
-  readonly hosts: readonly Host[];
   /** All VMs by number, whichever host they are on. */
   readonly members: readonly Member[];
   /** Knows the pCPUs of all hosts by one row of numbers. */
@@ -44,11 +45,15 @@ export function buildSimulation(
 ): Simulation {
   const groups = scenario.vms.flatMap((group) => new Array<VmGroup>(group.count).fill(group));
   const vms = buildVms(scenario);
+  for (const { vm, group } of secondariesOf(scenario, vms, groups)) {
+    vms.push(vm);
+    groups.push(group);
+  }
   const vcpus = vms.map((vm, i) => {
     const { walk } = mmuModes.of(groups[i]!.mmu.kind);
     return new Vcpu(i as VcpuId, vm, 0, walk === 'two', nowhere);
   });
-  const engine = new Engine(lookahead(scenario));
+  const engine = commonEngine(scenario);
   const tables = new PageTables(expectedNodes(vms));
   const observer = options.observer ?? silent;
   const site: Site = { scenario, engine, tables, vms, vcpus, groups, observer };
@@ -63,9 +68,19 @@ export function buildSimulation(
     const told = slices ?? observer;
     const byHost = wherever(told, (i) => firsts[vcpus[i]!.vm.host.index]!);
     for (const vcpu of vcpus) vcpu.observer = hosts.length > 1 ? byHost : told;
+    const links = buildLinks(site);
     const feeds: RefillableFeed[] = [];
-    const build: Build = { scenario, options, onMark, engine, hosts, feeds };
+    const build: Build = { scenario, options, onMark, hosts, feeds };
     const members = vms.map((vm, i) => buildMember(build, vm, vcpus[i]!, groups[i]!));
+    for (const { choice } of scenario.events) {
+      eventKinds.of(choice.kind).prepare?.(choice, { hosts, links });
+    }
+    const protections: Protection[] = [];
+    const cluster: Cluster = {
+      ...{ engine, mhz: clockOf(scenario) / 1e6, hosts, links, members, migrations: [] },
+      ...{ profile: scenario.hypervisor.profile, protections },
+    };
+    protections.push(...buildProtections(cluster, groups));
     for (const host of hosts) {
       options.prepare?.(host.hypervisor);
       addScheduler(host, scenario);
@@ -73,21 +88,41 @@ export function buildSimulation(
     for (const member of members) powerOn(build, member);
     observer.onBegin(cast(site, hosts));
     for (const { hypervisor } of hosts) hypervisor.start();
-    return { scenario, engine, tables, hosts, members, observer, feeds, slices };
+    for (const protection of protections) protection.protect(0);
+    arrange(cluster, scenario);
+    return { ...cluster, scenario, tables, members, observer, feeds, slices };
   } catch (error) {
     for (const { machine } of hosts) machine.dispose();
     throw error;
   }
 }
 
+function buildLinks({ engine, scenario }: Site): Link[] {
+  const { hosts, links } = scenario;
+  const indexOf = (name: string) => hosts.findIndex((plan) => plan.name === name);
+  return links.map(({ between: [a, b], ...link }) => {
+    const between = [indexOf(a), indexOf(b)] as const;
+    return new Link(engine, clockOf(scenario) / 1e6, { ...link, between });
+  });
+}
+
+/** Has what is to happen at given times happen then. */
+function arrange(cluster: Cluster, { events }: Scenario): void {
+  if (events.length === 0) return;
+  const happenings = events.map(({ choice: { kind, ...params } }) => {
+    const { create } = eventKinds.of(kind);
+    if (!create) throw new Error(`an event of the kind ${kind} cannot be simulated`);
+    return create(params);
+  });
+  const { engine } = cluster;
+  const happen = engine.defineEvent(Phase.Deliver, (now, i) => happenings[i]!(cluster, now));
+  for (const [i, { at }] of events.entries()) engine.schedule(at, happen, i);
+}
+
 /** Takes the machines of a simulation down. It must not be used afterwards. */
 export function disposeOf({ hosts }: Pick<Simulation, 'hosts'>): void {
   for (const { machine } of hosts) machine.dispose();
 }
-
-/** No pCPU runs ahead of another by more than the fastest IPI takes. */
-const lookahead = ({ hosts }: Scenario): number =>
-  Math.min(...hosts.map((plan) => plan.lookahead ?? plan.cpu.instructions.ipiDeliver));
 
 const expectedNodes = (vms: readonly Vm[]): number => {
   const pages = vms.reduce((sum, vm) => sum + vm.memoryPages, 0);
@@ -135,6 +170,10 @@ function cast({ scenario, vcpus, vms }: Site, hosts: readonly Host[]): ObservedR
     name,
     mhz: machine.mhz,
     pcpuCount: hosts.reduce((sum, { machine: { cores } }) => sum + cores.length, 0),
+    hosts:
+      hosts.length > 1
+        ? hosts.map((host) => ({ name: host.name, pcpuCount: host.machine.cores.length }))
+        : undefined,
     virtualized: mmuModes.of(hypervisor.mmu.kind).virtualized,
     vms: vms.map((vm) => vm.name),
     vcpus: vcpus.map(({ vm, index, context: { nested } }) => ({ vm: vm.id, index, nested })),

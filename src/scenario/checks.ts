@@ -5,12 +5,15 @@ import type { PolicyHost } from '../hypervisor/requirements.ts';
 import { schedulers } from '../hypervisor/schedulers/index.ts';
 import { tagPolicies } from '../hypervisor/tags/index.ts';
 import type { CheckContext } from './check-context.ts';
+import { checkCluster } from './cluster-checks.ts';
 import { plannedVm } from './effects.ts';
-import { hostOfGroup, hostsOf, isOn, pcpuCount, type WrittenHost } from './hosts.ts';
+import { hostOfGroup, hostsOf, isOn, pcpuCount, roomFor, type WrittenHost } from './hosts.ts';
 import type { Path } from './located.ts';
 import { checkPageSizes } from './page-size-checks.ts';
+import { pagingOf } from './paging.ts';
 import { checkPlacement } from './placement-checks.ts';
 import { processorFaults } from './processor-checks.ts';
+import type { ParsedScenario } from './schema.ts';
 
 /** Rules that tie several keys of a scenario together; single values were checked by the schema. */
 
@@ -18,13 +21,6 @@ const MIN_VM = 16 * 2 ** 20;
 /** The frame tables of the model hold 64 GiB without a second thought. */
 const MAX_HOST = 64 * 2 ** 30;
 const MIN_HOST = 64 * 2 ** 20;
-/**
- * Share of host memory kept for the hypervisor and its tables: assumed, 2 to 5 % (KVM alone allows
- * shadow pages 2 %).
- */
-const RESERVED = 1 / 32;
-/** Bytes of a host's memory that VMs can have. */
-export const roomFor = (memory: number): number => Math.floor(memory * (1 - RESERVED));
 const MAX_SAMPLES = 100_000;
 
 export function checkScenario(context: CheckContext): void {
@@ -36,6 +32,7 @@ export function checkScenario(context: CheckContext): void {
   checkScheduling(context);
   checkPageSizes(context);
   checkMemory(context);
+  checkCluster(context);
 }
 
 function checkTimes({ scenario, sound, written, fault }: CheckContext): void {
@@ -92,19 +89,23 @@ function checkPolicies(context: CheckContext): void {
   for (const written of hosts) {
     // Every VM may have its own: then nobody has that of the hypervisor.
     const users = vms.filter((group) => group.count > 0 && isOn(hosts, group, written));
-    const own = users.length > 0 && users.every(({ mmu }) => mmu !== undefined);
+    const all = users.every(ownPaging) && (users.length > 0 || hosts.length > 1);
     const needed: readonly Choosing[] = [
-      ...(own ? [] : [{ path: ['hypervisor', 'mmu'], policies: mmuModes, choice: hypervisor.mmu }]),
+      ...(all ? [] : [{ path: ['hypervisor', 'mmu'], policies: mmuModes, choice: hypervisor.mmu }]),
       { path: ['hypervisor', 'tags'], policies: tagPolicies, choice: hypervisor.tags },
       ...vms.flatMap((group, i) =>
-        group.mmu && isOn(hosts, group, written)
-          ? [{ path: ['vms', i, 'mmu'], policies: mmuModes, choice: group.mmu }]
+        ownPaging(group) && isOn(hosts, group, written)
+          ? [{ path: ['vms', i, 'mmu'], policies: mmuModes, choice: pagingOf(scenario, group) }]
           : [],
       ),
     ];
     for (const choosing of needed) checkChoice(context, written, choosing);
   }
 }
+
+/** A group whose paging is not that of the hypervisor. */
+const ownPaging = ({ faultTolerance, mmu }: ParsedScenario['vms'][number]) =>
+  mmu !== undefined || faultTolerance !== undefined;
 
 interface Choosing {
   readonly path: Path;

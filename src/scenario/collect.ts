@@ -1,5 +1,6 @@
 import { ModelError } from '../base/errors.ts';
 import type { Host } from '../cluster/host.ts';
+import { rowsOf } from '../cluster/migration/rows.ts';
 import { HOT_COUNTERS, K } from '../machine/counters.ts';
 import { exitNames, LEAVES, Leaf, leafNames } from '../stats/leaves.ts';
 import type {
@@ -17,6 +18,12 @@ import { collectVm } from './collect-vm.ts';
 import { firstPcpus, hostColumn } from './hosts.ts';
 import { roundOf } from './rounds.ts';
 import { ledgerBetween, type Measured, type Snapshot } from './snapshot.ts';
+
+/** Looks at the pairs, in the order of their times. */
+function ftRows({ protections }: Simulation): RunResult['faultTolerance'] {
+  if (protections.length === 0) return undefined;
+  return protections.flatMap(({ rows }) => rows).toSorted((a, b) => a.cycle - b.cycle);
+}
 
 /** Makes the result of the window between two snapshots, and checks that every account balances. */
 export function collect(
@@ -51,7 +58,11 @@ export function collect(
     vms,
     latencies: collected.flatMap(({ latencies }) => latencies),
     timeseries,
+    faultTolerance: ftRows(simulation),
     slices: sliceRows(simulation, end.time),
+    migrations: scenario.events.some(({ choice }) => choice.kind === 'migrate')
+      ? simulation.migrations.flatMap(({ record }) => rowsOf(record, end.time))
+      : undefined,
     findings: windowFindings({
       windowCycles,
       startCycle: start.time,

@@ -63,6 +63,14 @@ export function pcpuCount(host: ParsedHost): number {
   return Math.min(host.pcpus ?? all, all);
 }
 
+/**
+ * Share of host memory kept for the hypervisor and its tables: assumed, 2 to 5 % (KVM alone allows
+ * shadow pages 2 %).
+ */
+const RESERVED = 1 / 32;
+/** Bytes of a host's memory that VMs can have. */
+export const roomFor = (memory: number): number => Math.floor(memory * (1 - RESERVED));
+
 /** By host, the number of its first pCPU when those of all hosts are numbered on. */
 export function firstPcpus(hosts: readonly { readonly pcpus: number }[]): number[] {
   let next = 0;

@@ -182,6 +182,10 @@ function sentence(issue: Issue, subject: Subject): Said {
     case 'too_small':
     case 'too_big':
       return { message: beyond(issue, subject) };
+    case 'invalid_key': {
+      const [first] = issue.issues;
+      return { message: first ? first.message : `${name} is no name` };
+    }
     case 'invalid_union': {
       const inner = issue.errors.flat();
       const custom = inner.find((error) => error.code === 'custom');

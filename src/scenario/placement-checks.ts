@@ -8,6 +8,7 @@ export function checkPlacement(context: CheckContext): void {
   const hosts = hostsOf(context.scenario);
   checkNames(context, hosts);
   checkDataLines(context, hosts);
+  checkClocks(context, hosts);
   checkModes(context);
 }
 
@@ -51,6 +52,22 @@ function checkDataLines(
       at,
       `caches.data of ${name} is ${host.caches.data}, and that of ${first!.name} is ` +
         `${first!.host.caches.data}: hosts of one scenario have the same`,
+    );
+  }
+}
+
+/** All pCPUs of a simulation count the same cycles. */
+function checkClocks(
+  { sound, fault }: CheckContext,
+  [first, ...others]: readonly WrittenHost[],
+): void {
+  for (const { host, path, name } of others) {
+    if (!sound(path, first!.path) || host.cpu.clock === first!.host.cpu.clock) continue;
+    const [own, reference] = [host.cpu.clock / 1e9, first!.host.cpu.clock / 1e9];
+    fault(
+      [...path, 'processor'],
+      `${name} has a clock of ${own} GHz and ${first!.name} one of ${reference} GHz: hosts of unlike clocks cannot be simulated together yet`,
+      `write cpu: { clock: ${reference}GHz } to make them equal`,
     );
   }
 }

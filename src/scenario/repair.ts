@@ -35,17 +35,21 @@ export function repaired(
   return undefined;
 }
 
+/** What a scenario can do without, which goes whole: nothing stands in for a part of it. */
+const WHOLE: readonly (string | number)[] = ['sweep', 'find', 'links', 'events'];
+
 /** By another value where one is needed; else the value goes. */
 function replace(root: Values, path: Path, reader: PresetReader): void {
   const [first, second, third] = path;
   if (first === 'hosts') replaceHosts(root, path, reader);
   else if (first === 'host' || first === 'hypervisor') {
     replaceIn(root, first, first, path.slice(1), reader);
-  } else if (first === 'sweep' || first === 'find') Reflect.deleteProperty(root, first);
+  } else if (WHOLE.includes(first!)) Reflect.deleteProperty(root, first!);
   else if (first === 'name') root['name'] = 'scenario';
   else if (first !== 'vms') remove(root, path);
   else if (second === undefined) root['vms'] = [standIn(0)];
   else if (third === undefined) (root['vms'] as unknown[])[Number(second)] = standIn(second);
+  else if (third === 'faultTolerance' || third === 'mmu') remove(root, path.slice(0, 3));
   else if (third !== 'workload' && third !== 'name') remove(root, path);
   else (root['vms'] as Values[])[Number(second)]![third] = standIn(second)[third];
 }

@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import type { Cycles } from '../base/ids.ts';
 import type { Choice } from '../base/registry.ts';
 import { toCycles } from '../base/units.ts';
+import type { ProtectionChoice } from '../cluster/fault-tolerance/protection.ts';
 import type { HypervisorCosts } from '../hypervisor/costs.ts';
 import type { VirtualDevices } from '../hypervisor/devices.ts';
 import { schedulers } from '../hypervisor/schedulers/index.ts';
@@ -10,7 +11,7 @@ import { type VmScheduling, vmKeysOf } from '../hypervisor/schedulers/vm-params.
 import type { Processor } from '../machine/processor.ts';
 import type { CheckContext } from './check-context.ts';
 import { checkScenario } from './checks.ts';
-import { checkEffects, idleKeys } from './effects.ts';
+import { checkEffects, type Idle, idleKeys } from './effects.ts';
 import type { FindInput, SweepInput } from './experiments.ts';
 import type { Findings } from './findings.ts';
 import type { MechanismName } from './free.ts';
@@ -26,7 +27,8 @@ import {
   toValue,
   without,
 } from './located.ts';
-import { type Authors, isChosen, isMeant, valueAt, withoutPath } from './meant.ts';
+import { type Authors, isChosen, isDeprived, isMeant, valueAt, withoutPath } from './meant.ts';
+import { pagingOf } from './paging.ts';
 import type { PresetTexts } from './presets.ts';
 import { repaired } from './repair.ts';
 import { type HostForm, type ParsedScenario, scenarioSchema } from './schema.ts';
@@ -48,6 +50,8 @@ export interface VmGroup {
   readonly pin?: readonly number[] | undefined;
   /** How their memory is virtualized. */
   readonly mmu: Choice;
+  /** How it is protected; undefined: it is not. */
+  readonly faultTolerance?: ProtectionChoice | undefined;
   /** What only the chosen scheduler understands, with its defaults; undefined when nothing is. */
   readonly scheduler?: VmScheduling | undefined;
   /** Name of the workload preset, if it was one. */
@@ -81,7 +85,10 @@ export interface Scenario {
   };
   readonly costs: HypervisorCosts;
   readonly devices: VirtualDevices;
+  readonly links: readonly LinkPlan[];
   readonly vms: readonly VmGroup[];
+  /** In the order of their times. */
+  readonly events: readonly EventPlan[];
   readonly output: {
     /** Interval between samples; 0 = none. */
     readonly timeseries: Cycles;
@@ -103,10 +110,30 @@ export function scenarioYaml(scenario: Scenario): string {
   return stringify(scenario.input, { aliasDuplicateObjects: false, lineWidth: 100 });
 }
 
+/** A wire between two hosts. */
+export interface LinkPlan {
+  readonly name: string;
+  /** Names of the hosts. */
+  readonly between: readonly [string, string];
+  /** Bits per second, each way. */
+  readonly bandwidth: number;
+  /** Picoseconds. */
+  readonly latency: number;
+}
+
+/** Something that happens at a given time. */
+export interface EventPlan {
+  readonly at: Cycles;
+  /** A registered kind with all its parameters. */
+  readonly choice: Choice;
+}
+
 /** A complete scenario, and as much of it as files, presets and options say. */
 export interface Resolved {
   readonly scenario: Scenario;
   readonly written: Located;
+  /** Keys of the files that `--set` has deprived of their effect, and why. */
+  readonly deprived: readonly Idle[];
 }
 
 /** Where the values come from, and `instead`: see `LoadOptions`. */
@@ -156,9 +183,14 @@ export function resolveScenario(
   checkWorkloads(context);
   if (!findings.any) checkEffects(context);
   if (findings.any) return undefined;
-  const written = withoutIdle(authors);
-  const input = withDefaults(schema, toValue(written));
-  return { scenario: deepFreeze(inInternalUnits(scenario, input as Scenario['input'])), written };
+  const idle = idleKeys(scenario).filter(({ path }) => isChosen(authors, path));
+  const written = withoutIdle(root, idle);
+  const input = withDefaults(schema, toValue(written)) as Scenario['input'];
+  return {
+    scenario: deepFreeze(inInternalUnits(scenario, input)),
+    written,
+    deprived: idle.filter(({ path }) => isDeprived(authors, path)),
+  };
 }
 
 /** `host` is the short form of a single one: beside `hosts` it means nothing. */
@@ -175,11 +207,15 @@ function withoutHost(root: LocatedMap, findings: Findings): LocatedMap {
 
 /**
  * Without what `--set` or an axis has deprived of its effect, so that the complete scenario can be
- * run again.
+ * run again. A map of which nothing is left goes too.
  */
-function withoutIdle(authors: Authors): Located {
-  const idle = idleKeys(authors.scenario).filter(({ path }) => isChosen(authors, path));
-  return idle.reduce<Located>((tree, { path }) => withoutPath(tree, path), authors.root);
+function withoutIdle(root: Located, idle: readonly Idle[]): Located {
+  return idle.reduce((tree, { path }) => {
+    const left = withoutPath(tree, path);
+    const map = path.slice(0, -1);
+    const { node } = follow(left, map);
+    return node.form === 'map' && node.entries.size === 0 ? withoutPath(left, map) : left;
+  }, root);
 }
 
 type Schemas = Map<string, ReturnType<typeof scenarioSchema>>;
@@ -262,10 +298,17 @@ function inInternalUnits(parsed: ParsedScenario, input: Scenario['input']): Scen
     },
     costs: hypervisor.costs,
     devices: hypervisor.devices,
+    links: (parsed.links ?? []).map(({ between, ...link }) => ({
+      ...link,
+      between: between as [string, string],
+    })),
+    events: (parsed.events ?? [])
+      .map(({ at, kind, ...params }) => ({ at: cycles(at), choice: { kind, ...params } }))
+      .toSorted((a, b) => a.at - b.at),
     vms: parsed.vms.map((group) => ({
       ...group,
       host: hostOfGroup(written, group)!.name,
-      mmu: group.mmu ?? hypervisor.mmu,
+      mmu: pagingOf(parsed, group),
     })),
     output: {
       timeseries: cycles(parsed.output.timeseries),

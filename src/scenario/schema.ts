@@ -1,6 +1,8 @@
 import * as z from 'zod';
 import { isFormula } from '../base/text.ts';
-import { duration, size } from '../base/units.ts';
+import { bandwidth, duration, size } from '../base/units.ts';
+import { eventKinds } from '../cluster/events/index.ts';
+import { protections } from '../cluster/fault-tolerance/index.ts';
 import { workloads } from '../guest/workloads/index.ts';
 import { costsSchema } from '../hypervisor/costs.ts';
 import { devicesSchema } from '../hypervisor/devices.ts';
@@ -25,6 +27,33 @@ const identifier = (noun: string) =>
       `a ${noun} is made of lower-case letters, digits and single dashes, and starts with a letter: got ${JSON.stringify(issue.input)}`,
   });
 const WORD = 'lower-case letters, digits and single dashes, starting with a letter';
+
+/** Links between hosts. */
+const linksSchema = (name: () => z.ZodString, own: z.ZodString) =>
+  z
+    .array(
+      z
+        .strictObject({
+          name: own.describe('name of the link'),
+          between: z
+            .array(name())
+            .length(2)
+            .meta({ takes: 'a list of two names of hosts' })
+            .describe('names of the two hosts'),
+          bandwidth: bandwidth()
+            .pipe(z.number().positive())
+            .meta({ range: 'of more than 0' })
+            .prefault('1Gb/s')
+            .describe('bits per second, each way'),
+          latency: duration()
+            .prefault('50us')
+            .describe('from the last bit sent to the last bit received'),
+        })
+        .describe('a link'),
+    )
+    .max(64)
+    .optional()
+    .describe('links between hosts');
 
 /** A seed stands in tables, where a spreadsheet must not take it for a formula. */
 const seedText = () =>
@@ -95,6 +124,9 @@ const vmSchema = (workloadPresets: readonly string[], scheduler: unknown) =>
         .meta({ unit: 'numbers of pCPUs', usual: 'all pCPUs' })
         .optional()
         .describe('numbers of the pCPUs it may run on; all when left out'),
+      faultTolerance: protections.schema
+        .optional()
+        .describe('a second copy on another host takes over when this one is lost'),
       mmu: mmuModes.schema
         .meta({ usual: 'that of the hypervisor' })
         .optional()
@@ -234,11 +266,22 @@ export function scenarioSchema(
         .describe('simulated time before the measured window starts'),
       ...hostKeys(form, Object.keys(processors)),
       hypervisor,
+      links: linksSchema(
+        hostName,
+        identifier('link name')
+          .max(40)
+          .meta({ takes: `${WORD}; at most 40 characters` }),
+      ),
       vms: z
         .array(vmSchema(Object.keys(presetWorkloads), scheduler))
         .min(1)
         .max(512)
         .describe('the VMs, by group'),
+      events: z
+        .array(eventKinds.schema)
+        .max(1000)
+        .optional()
+        .describe('what happens to hosts, links and VMs at given times'),
       output: z
         .strictObject({
           timeseries: duration().prefault('10ms').describe('interval between samples'),

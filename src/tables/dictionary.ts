@@ -64,6 +64,28 @@ const others: Readonly<Record<string, readonly [unit: string, definition: string
     'cycles',
     'how long the VM ran on the pCPU from this cycle on without a break; slices.csv has the beginning of the measured window, 8000 of them or a few more',
   ],
+  from: ['', 'host that the VM leaves'],
+  to: ['', 'host that the VM moves to'],
+  policy: ['', 'how it is moved: the migration policy'],
+  round: ['', 'number of the round, from 1; total: the migration as a whole'],
+  duration_cycles: ['cycles', 'how long the round, or the migration, took'],
+  downtime_cycles: [
+    'cycles',
+    'how long the VM stood still at the switch from one host to the other',
+  ],
+  pages: ['count', 'pages of 4 KiB sent'],
+  empty_pages: ['count', 'of the pages sent, those that were never stored to and are named only'],
+  skipped_pages: ['count', 'pages passed over because they were dirty again when their turn came'],
+  dirtied_pages: ['count', 'pages stored to during the round; blank where the log was not read'],
+  bytes: ['bytes', 'bytes of the messages sent, without the headers of packets'],
+  stunned: ['ratio', 'share of the time in which the guest was held so that it dirties less'],
+  remote_faults: ['count', 'accesses at the target to pages that had not come yet'],
+  remote_wait_cycles: ['cycles', 'how long the VM stood still for these pages'],
+  outcome: [
+    '',
+    'moved, failed (the policy gave up), aborted (something broke, the VM stays), lost (with its VM), unfinished (at the end of the run)',
+  ],
+  why: ['', 'why the last round began, or the migration ended otherwise'],
   time_ns: ['ns', 'time from the start of the run, warm-up included'],
   event: ['', 'kind of the event'],
   file: ['', 'table in which the column or the metric stands'],
@@ -101,13 +123,27 @@ const others: Readonly<Record<string, readonly [unit: string, definition: string
     'cycles',
     'of A: cycles per unit of work, with as many user instructions in a unit as A and B have on average',
   ],
+  pair: ['', 'name of the VM that is protected'],
+  state: [
+    '',
+    'of the pair: running; lagging: the secondary is too far behind; go-live: it takes over; alone: one runs, unprotected; lost: none',
+  ],
+  lag_cycles: ['cycles', 'executed time of the primary that the secondary has still to repeat'],
+  log_bytes: ['bytes', 'of the log, sent over the link since the row before'],
+  log_mbit_s: ['Mbit/s', 'speed of the log since the row before'],
+  held_outputs: ['outputs', 'outputs of the VM that wait for the acknowledgement of the log'],
+  released_outputs: ['outputs', 'outputs that have left since the pair was protected'],
+  held_cycles: ['cycles', 'how long the outputs that have left waited in all'],
+  primary_buffer_bytes: ['bytes', 'of the log, not sent yet'],
+  secondary_buffer_bytes: ['bytes', 'of the log, received and not replayed yet'],
+  cpu_limit: ['of a pCPU', 'share that the control of the lag leaves to the primary'],
   b_cycles_per_unit: [
     'cycles',
     'of B: cycles per unit of work, with as many user instructions in a unit as A and B have on average',
   ],
 };
 
-const leafEntries: readonly Entry[] = wideLeaves.map((leaf) => ({
+const leafEntries: readonly Entry[] = [...wideLeaves, 'ft'].map((leaf) => ({
   name: leafColumn(leaf),
   unit: 'cycles',
   words: `cycles in ${leaf}`,
@@ -160,8 +196,15 @@ export function* dictionaryRows(
 }
 
 /** Rows of the dictionary of a run. */
-export const runDictionary = (result: RunResult): Iterable<string[]> =>
-  dictionaryRows(columnsFor(result), {
+export function runDictionary(result: RunResult): Iterable<string[]> {
+  const { 'migration.csv': migration, 'ft.csv': ft, ...tables } = columnsFor(result);
+  const all = {
+    ...tables,
+    ...(result.migrations && { 'migration.csv': migration }),
+    ...(result.faultTolerance && { 'ft.csv': ft }),
+  };
+  return dictionaryRows(all, {
     'metrics.csv': metricsOf(result),
     'timeseries.csv': [...Object.keys(seriesDictionary), 'cycles_per_instruction'],
   });
+}

@@ -57,6 +57,8 @@ export interface Mmu extends FaultPort {
    * has room for all frames of the VM. They are noted no longer, and protected again.
    */
   takeLog?(out: Int32Array): number;
+  /** Whether a frame has been noted since the log was last taken. Changes nothing. */
+  isLogged?(gfn: number): boolean;
   /**
    * Ends the log. What it has protected stays so until it is next stored to, which is then a fault
    * like any other.
@@ -93,7 +95,7 @@ export interface MmuDeps {
   readonly costs: HypervisorCosts;
   readonly tables: PageTables;
   readonly memory: HostMemory;
-  /** Where the host's own frames (tables) are accounted. */
+  /** As whose the host's own frames (tables) count. */
   readonly hostVm: number;
   readonly upFront: boolean;
   readonly observer: Observer;

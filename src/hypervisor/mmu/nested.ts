@@ -144,6 +144,10 @@ class Nested implements Mmu {
     return count;
   }
 
+  isLogged(gfn: number): boolean {
+    return this.#log?.has(gfn) ?? false;
+  }
+
   stopLog(): void {
     this.#log = null;
   }

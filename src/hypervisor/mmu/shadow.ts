@@ -70,6 +70,7 @@ class Shadow implements Mmu {
 
   readonly startLog = (): void => this.#log.start();
   readonly takeLog = (out: Int32Array): number => this.#log.take(out);
+  readonly isLogged = (gfn: number): boolean => this.#log.has(gfn);
   readonly stopLog = (): void => this.#log.stop();
 
   get logCycles(): Cycles {

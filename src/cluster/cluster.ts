@@ -1,0 +1,78 @@
+import type { Cycles } from '../base/ids.ts';
+import type { Engine } from '../engine/engine.ts';
+import type { GuestSoftware } from '../guest/guest.ts';
+import type { Requests } from '../guest/requests.ts';
+import type { VcpuLoop } from '../guest/vcpu-loop.ts';
+import type { Arrival } from '../hypervisor/hypervisor.ts';
+import type { Vcpu, Vm } from '../hypervisor/vm.ts';
+import type { FaultToleranceRow } from '../stats/result.ts';
+import type { Host } from './host.ts';
+import type { Link } from './link.ts';
+import type { MigrationRecord } from './migration/rows.ts';
+
+/** A VM with the software in it, which goes with it wherever it moves. */
+export interface Resident {
+  readonly vm: Vm;
+  readonly vcpu: Vcpu;
+  readonly guest: GuestSoftware;
+  /** What runs on its vCPU. */
+  readonly kernel: VcpuLoop;
+  readonly requests: Requests | null;
+  /** Largest pages that back its memory, in bytes. */
+  readonly pageBytes: number;
+  /** Makes what it needs of a host to run there: its paging, and the ports of its vCPU. */
+  arriveAt(host: Host): Pick<Arrival, 'mmu' | 'nested' | 'wire'>;
+}
+
+/** A VM with its second copy, while the simulation runs. */
+export interface Protection {
+  readonly vm: Vm;
+  /** Rows of results so far. */
+  readonly rows: readonly FaultToleranceRow[];
+  /** From the start of the run on, or from when a lost secondary is replaced. */
+  protect(now: Cycles): void;
+  /** Ends the primary, so that the secondary takes over. */
+  failover(now: Cycles): void;
+  /** A host has lost its power. */
+  hostLost(host: string, now: Cycles): void;
+}
+
+/** All hosts of a simulation, what connects them, and the VMs on them. */
+export interface Cluster {
+  readonly engine: Engine;
+  /** Cycles of the engine in a microsecond. */
+  readonly mhz: number;
+  readonly hosts: readonly Host[];
+  readonly links: readonly Link[];
+  /** By number of the VM. */
+  readonly members: readonly Resident[];
+  /** Name of the hypervisor profile. */
+  readonly profile: string;
+  /** All migrations so far, in the order of their beginning. */
+  readonly migrations: Migration[];
+  readonly protections: readonly Protection[];
+}
+
+/** A migration, over or under way. */
+export interface Migration {
+  readonly record: MigrationRecord;
+  /** A host has lost power. */
+  hostFailed(host: Host, now: Cycles): void;
+}
+
+/** What a scenario names, a simulation has. */
+function named<T>(things: readonly T[], name: string, nameOf: (thing: T) => string): T {
+  const found = things.find((thing) => nameOf(thing) === name);
+  if (!found) throw new Error(`there is no ${name} in this simulation`);
+  return found;
+}
+
+export const hostNamed = ({ hosts }: Pick<Cluster, 'hosts'>, name: string): Host =>
+  named(hosts, name, (host) => host.name);
+export const linkNamed = ({ links }: Pick<Cluster, 'links'>, name: string): Link =>
+  named(links, name, (link) => link.name);
+export const memberNamed = ({ members }: Cluster, name: string): Resident =>
+  named(members, name, ({ vm }) => vm.name);
+
+/** Something that happens to a cluster at a given time. */
+export type Happening = (cluster: Cluster, now: Cycles) => void;

@@ -1,0 +1,51 @@
+import * as z from 'zod';
+import { checkProtection } from '../fault-tolerance/plan.ts';
+import type { PlannedCluster, PlannedVm } from '../planned.ts';
+import { absent, type EventDefinition, hostName, linkName, vmName } from './event.ts';
+
+const params = z.object({
+  vm: vmName(),
+  secondary: hostName('host of the new secondary')
+    .meta({ usual: 'that of `faultTolerance`, or the host of the primary that has failed over' })
+    .optional(),
+  link: linkName().meta({ usual: 'that of `faultTolerance`' }).optional(),
+});
+
+export const protect: EventDefinition<typeof params> = {
+  name: 'protect',
+  summary: 'a VM that has lost its secondary gets a new one',
+  params,
+  plan({ vm: name, secondary, link }, cluster) {
+    const missing = absent(cluster, 'vm', name);
+    if (missing) return missing;
+    const vm = cluster.vm(name)!;
+    const { protection } = vm;
+    if (!protection) {
+      return {
+        key: 'vm',
+        message: `${name} has no faultTolerance, which says how it is to be protected`,
+        suggestion: 'add faultTolerance: { kind: … } to its group',
+      };
+    }
+    if (vm.unsure || vm.host === undefined) return undefined;
+    if (vm.secondary !== undefined) {
+      return { key: 'vm', message: `${name} is protected at that time, on ${vm.secondary}` };
+    }
+    const where = secondary ?? otherEnd(cluster, vm);
+    const fault = checkProtection(cluster, vm, { secondary: where, link: link ?? protection.link });
+    if (fault) {
+      const key = fault.key in { secondary, link } ? fault.key : 'vm';
+      return { ...fault, key };
+    }
+    vm.secondary = where;
+    return undefined;
+  },
+};
+
+/** The host that its protection names, or where it was when that is where it is now. */
+function otherEnd(cluster: PlannedCluster, { host, protection }: PlannedVm): string {
+  const { link: name, secondary } = protection!;
+  if (host !== secondary) return secondary;
+  const link = cluster.link(name);
+  return link?.between.find((end) => end !== host) ?? secondary;
+}

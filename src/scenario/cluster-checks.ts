@@ -1,0 +1,156 @@
+import { eventKinds } from '../cluster/events/index.ts';
+import { protections } from '../cluster/fault-tolerance/index.ts';
+import { checkProtection } from '../cluster/fault-tolerance/plan.ts';
+import type { ProtectionChoice } from '../cluster/fault-tolerance/protection.ts';
+import { PlannedCluster, type PlannedVm } from '../cluster/planned.ts';
+import { mmuModes } from '../hypervisor/mmu/index.ts';
+import type { CheckContext } from './check-context.ts';
+import { didYouMean, listed } from './findings.ts';
+import { hostOfGroup, hostsOf, roomFor } from './hosts.ts';
+import type { Path } from './located.ts';
+import { pagingOf } from './paging.ts';
+
+/** Links between hosts, protection of VMs, and what happens at given times. */
+export function checkCluster(context: CheckContext): void {
+  const { scenario, sound } = context;
+  checkLinks(context);
+  checkPaging(context);
+  const inputs = ['host', 'hosts', 'links', 'vms', 'events'].map((key): Path => [key]);
+  if (!sound(...inputs)) return;
+  const cluster = plannedCluster(context);
+  for (const [i, group] of scenario.vms.entries()) {
+    const { faultTolerance: choice } = group;
+    if (!choice) continue;
+    for (const vm of vmsOf(cluster, group)) {
+      const fault = checkProtection(cluster, vm, choice);
+      if (fault) {
+        context.fault(['vms', i, 'faultTolerance', fault.key], fault.message, fault.suggestion);
+        break;
+      }
+      vm.secondary = choice.secondary;
+    }
+    checkReady(context, i, choice);
+  }
+  checkEvents(context, cluster);
+}
+
+function checkLinks({ scenario, sound, fault }: CheckContext): void {
+  if (!sound(['host'], ['hosts'])) return;
+  const hosts = hostsOf(scenario).map(({ name }) => name);
+  const seen: string[] = [];
+  for (const [i, { between, name }] of (scenario.links ?? []).entries()) {
+    const at = (...keys: Path): Path => ['links', i, ...keys];
+    if (sound(at('name')) && seen.includes(name)) {
+      fault(at('name'), `two links are called "${name}"`);
+    }
+    seen.push(name);
+    if (!sound(at('between'))) continue;
+    if (scenario.host) {
+      fault(
+        at('between'),
+        'a link takes two hosts, and the scenario has one',
+        'write hosts: { … }',
+      );
+      continue;
+    }
+    for (const [end, host] of between.entries()) {
+      if (hosts.includes(host)) continue;
+      const which = `the hosts are ${listed(hosts)}`;
+      const hint = didYouMean(host, hosts);
+      fault(at('between', end), `there is no host "${host}"`, hint ? `${hint} ${which}` : which);
+    }
+    if (between[0] === between[1]) {
+      fault(at('between', 1), `a link is between two hosts, and both ends are ${between[0]}`);
+    }
+  }
+}
+
+/** What a protection says of the paging and the vCPUs of a VM. */
+function checkPaging({ scenario, sound, fault }: CheckContext): void {
+  for (const [i, group] of scenario.vms.entries()) {
+    const { faultTolerance, vcpus } = group;
+    const at = (...keys: Path): Path => ['vms', i, ...keys];
+    if (!faultTolerance || !sound(at('faultTolerance'), at('mmu'), ['hypervisor', 'mmu'])) continue;
+    const { maxVcpus, name, notNested } = protections.of(faultTolerance.kind);
+    const { kind } = pagingOf(scenario, group);
+    if (notNested !== undefined && mmuModes.of(kind).walk === 'two') {
+      fault(
+        at('mmu', 'kind'),
+        `a VM that is protected by ${name} cannot have ${kind} paging: ${notNested}`,
+        'write mmu: { kind: shadow, profile: vmware-trace }, or leave mmu out',
+      );
+    }
+    if (!mmuModes.of(kind).virtualized) {
+      fault(at('faultTolerance'), 'without a hypervisor nothing can be protected');
+    }
+    if (sound(at('vcpus')) && vcpus > maxVcpus) {
+      fault(
+        at('vcpus'),
+        `a VM that is protected by ${name} has one vCPU: the order in which several touch memory is not in the log`,
+        'write vcpus: 1',
+      );
+    }
+  }
+}
+
+function checkReady({ fault }: CheckContext, i: number, { kind }: ProtectionChoice): void {
+  if (protections.of(kind).create) return;
+  fault(['vms', i, 'faultTolerance', 'kind'], `protection by ${kind} cannot be simulated yet`);
+}
+
+/** The cluster at the start of the run; nobody is protected yet. */
+function plannedCluster({ scenario }: CheckContext): PlannedCluster {
+  const hosts = hostsOf(scenario);
+  return new PlannedCluster({
+    profile: scenario.hypervisor.profile,
+    hosts: hosts.map(({ name, host }) => ({
+      name,
+      processor: host.cpu,
+      room: roomFor(host.memory),
+    })),
+    links: (scenario.links ?? []).map(({ name, between }) => ({
+      name,
+      between: between as [string, string],
+      up: true,
+    })),
+    vms: scenario.vms.flatMap((group) =>
+      Array.from({ length: group.count }, (_, n): PlannedVm => {
+        return {
+          name: `${group.name}-${n}`,
+          memory: group.memory,
+          nested: mmuModes.of(pagingOf(scenario, group).kind).walk === 'two',
+          host: hostOfGroup(hosts, group)?.name,
+          unsure: false,
+          protection: group.faultTolerance,
+          secondary: undefined,
+        };
+      }),
+    ),
+  });
+}
+
+const vmsOf = (cluster: PlannedCluster, { name, count }: { name: string; count: number }) =>
+  Array.from({ length: count }, (_, n) => cluster.vm(`${name}-${n}`)!);
+
+/** Events in the order of their times: each is judged by what has happened before it. */
+function checkEvents({ scenario, sound, fault }: CheckContext, cluster: PlannedCluster): void {
+  const { duration, events = [] } = scenario;
+  const order = [...events.entries()].toSorted(([, a], [, b]) => a.at - b.at);
+  for (const [i, event] of order) {
+    const { at, kind, ...params } = event;
+    if (sound(['duration']) && duration !== 'work' && at >= duration) {
+      fault(
+        ['events', i, 'at'],
+        `the run is over at ${duration / 1e9}ms, and this would be at ${at / 1e9}ms`,
+        'make the duration longer, or the time earlier',
+      );
+      continue;
+    }
+    const definition = eventKinds.of(kind);
+    const found = definition.plan(params, cluster, at);
+    if (found) fault(['events', i, found.key], found.message, found.suggestion);
+    else if (!definition.create) {
+      fault(['events', i, 'kind'], `an event of the kind ${kind} cannot be simulated yet`);
+    }
+  }
+}
