@@ -3,10 +3,12 @@ import { type Engine, type EventKind, Phase } from '../engine/engine.ts';
 import type { Interrupts } from './interrupts.ts';
 import type { Scheduler } from './schedulers/scheduler.ts';
 import { Request, type VcpuRequests } from './vcpu-requests.ts';
-import { Runstate, type Vcpu, type Vm } from './vm.ts';
+import { Runstate, type Vcpu, type Vm, type VmHost } from './vm.ts';
 
 export interface HoldingDeps {
   readonly engine: Engine;
+  /** A VM that has left it meanwhile is left alone. */
+  readonly host: VmHost;
   readonly vms: readonly Vm[];
   readonly vcpus: readonly Vcpu[];
   readonly requests: VcpuRequests;
@@ -36,7 +38,8 @@ export class Holding {
 
   /**
    * Holds all vCPUs of a VM from now on. `held` is called when the last one has left its pCPU,
-   * with the time of that: later than this call returns.
+   * with the time of that: after this call has returned, and as much later as the step takes that a
+   * vCPU is in (a system call of the guest is one).
    */
   pause(vm: Vm, held: (now: Cycles) => void = () => {}): void {
     const { engine } = this.#deps;
@@ -57,6 +60,7 @@ export class Holding {
   }
 
   #of(vm: Vm): readonly Vcpu[] {
+    if (vm.host.index !== this.#deps.host.index) return [];
     return this.#deps.vcpus.filter((vcpu) => vcpu.vm === vm);
   }
 
@@ -79,7 +83,7 @@ export class Holding {
 
   #tell(vm: Vm, now: Cycles): void {
     const vcpus = this.#of(vm);
-    if (!vcpus.every(({ state }) => state === Runstate.Paused)) return;
+    if (vcpus.length === 0 || !vcpus.every(({ state }) => state === Runstate.Paused)) return;
     const since = vcpus.reduce((last, vcpu) => Math.max(last, vcpu.since), now);
     for (const held of this.#told[vm.id]?.splice(0) ?? []) held(since);
   }

@@ -139,7 +139,7 @@ export class Hypervisor implements PcpuHost {
     });
     const { interrupts, pcpus, requests, tasks } = this;
     this.holding = new Holding({
-      ...{ engine, vms, vcpus, requests, interrupts },
+      ...{ engine, host, vms, vcpus, requests, interrupts },
       scheduler: () => this.scheduler,
     });
     this.dispatch = new Dispatch({

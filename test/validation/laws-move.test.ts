@@ -82,7 +82,9 @@ function move(simulation: Simulation, member: Member, to: number, choice: Choice
     port: new VcpuPort(hypervisor, vcpu, mmu, requests),
     faults: mmu,
   });
-  hypervisor.attach(vm, { host: target, mmu, nested, home: 0, wire }, engine.now);
+  // Clocks of hosts without a link run apart: it is there when both have come so far.
+  const now = Math.max(engine.now, hypervisor.engine.now);
+  hypervisor.attach(vm, { host: target, mmu, nested, home: 0, wire }, now);
   return release;
 }
 
@@ -92,7 +94,10 @@ function travel(over: Overrides, modes: readonly Overrides[], moves: number) {
     const { engine, hosts, members, tables } = simulation;
     const member = members[0]!;
     const { vm, vcpu } = member;
+    let moving = false;
     const act = engine.defineEvent(0, () => {
+      if (moving) return;
+      moving = true;
       const { hypervisor } = hosts[vm.host.index]!;
       hypervisor.pause(vm, (held) => engine.schedule(Math.ceil(held), leave, 0));
     });
@@ -104,10 +109,13 @@ function travel(over: Overrides, modes: readonly Overrides[], moves: number) {
         // Nothing of it is left, but what the host needs for itself.
         expect(from.machine.memory.free).toBe(empty[from.index]);
       }
-      hosts[vm.host.index]!.hypervisor.unpause(vm, now + STEP / 10);
+      const { hypervisor } = hosts[vm.host.index]!;
+      hypervisor.unpause(vm, Math.max(now, hypervisor.engine.now) + STEP / 10);
+      moving = false;
     });
     const footprint = hosts[1]!.machine.memory.free;
     const empty = [footprint, footprint];
+    // A step of the guest can be long: a fork, say. Then moves are fewer.
     for (let n = 1; n <= moves; n++) engine.schedule(n * STEP, act, 0);
     for (let time = STEP; !vcpu.done && time < LONG; time += STEP) {
       engine.run(time);
@@ -119,6 +127,7 @@ function travel(over: Overrides, modes: readonly Overrides[], moves: number) {
     if (moves > 0) expect(states[Runstate.Paused]).toBeGreaterThan(0);
     if (moves > 0 && members.length === 1) {
       // In the end it leaves for nowhere: the pool has its own tables and no others.
+      engine.run(engine.now + (moves + 1) * STEP);
       const { hypervisor } = hosts[vm.host.index]!;
       hypervisor.pause(vm);
       engine.run(engine.now + STEP);
@@ -134,7 +143,7 @@ function compare(over: Overrides, modes: readonly Overrides[], moves: number): v
   const { moved: none, cycles: own, ...atHome } = travel(over, modes, 0);
   const { moved, cycles, ...away } = travel(over, modes, moves);
   expect(none).toBe(0);
-  expect(moved).toBeGreaterThan(1);
+  expect(moved).toBeGreaterThan(0);
   expect(away).toEqual(atHome);
   // Each core carries a part of a cycle over.
   expect(Math.abs(cycles - own)).toBeLessThanOrEqual(moved + 1);
