@@ -30,7 +30,7 @@ export interface Site {
 
 /** A host with the VMs that are on it; it has no scheduler yet. */
 export function buildHost(site: Site, plan: HostPlan, index: number, firstPcpu: number): Host {
-  const { groups, observer, scenario, vcpus, vms } = site;
+  const { observer, scenario, vcpus, vms } = site;
   const engine = engineOf(site, plan);
   const { hypervisor: hv } = scenario;
   const { asids, flushByAsid, erratum170 } = plan.cpu.svm;
@@ -58,9 +58,6 @@ export function buildHost(site: Site, plan: HostPlan, index: number, firstPcpu: 
       upFront: hv.backing === 'up-front',
       observer: onHost(observer, firstPcpu),
     });
-    for (const vm of residents) {
-      hypervisor.mmuOf[vm.id] = mmuModes.create(groups[vm.id]!.mmu, hypervisor.mmuDeps(vm));
-    }
     return { name: plan.name, index, machine, hypervisor, alive: true };
   } catch (error) {
     machine.dispose();

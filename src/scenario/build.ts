@@ -67,6 +67,9 @@ export function buildSimulation(
     const feeds: RefillableFeed[] = [];
     const build: Build = { scenario, options, onMark, hosts, feeds };
     const members = vms.map((vm, i) => buildMember(build, vm, vcpus[i]!, groups[i]!));
+    for (const { choice } of scenario.events) {
+      eventKinds.of(choice.kind).prepare?.(choice, { hosts, links });
+    }
     for (const host of hosts) {
       options.prepare?.(host.hypervisor);
       addScheduler(host, scenario);
@@ -74,7 +77,10 @@ export function buildSimulation(
     for (const member of members) powerOn(build, member);
     observer.onBegin(cast(site, hosts));
     for (const { hypervisor } of hosts) hypervisor.start();
-    const cluster: Cluster = { engine, mhz: clockOf(scenario) / 1e6, hosts, links, members };
+    const cluster: Cluster = {
+      ...{ engine, mhz: clockOf(scenario) / 1e6, hosts, links, members, migrations: [] },
+      profile: scenario.hypervisor.profile,
+    };
     arrange(cluster, scenario);
     return { ...cluster, scenario, tables, members, observer, feeds, slices };
   } catch (error) {

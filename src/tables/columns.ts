@@ -39,6 +39,12 @@ export const runColumns = {
   'timeseries.csv': ['cycle', 'time_ns', 'scope', 'id', 'metric', 'unit', 'value'],
   /** The beginning of the measured window, as far as it was noted. */
   'slices.csv': ['pcpu', 'vm', 'cycle', 'slice_cycles'],
+  /** Written when the scenario has live migrations. */
+  'migration.csv': [
+    ...['vm', 'from', 'to', 'policy', 'round', 'cycle', 'duration_cycles'],
+    ...['downtime_cycles', 'pages', 'empty_pages', 'skipped_pages', 'dirtied_pages', 'bytes'],
+    ...['stunned', 'remote_faults', 'remote_wait_cycles', 'outcome', 'why'],
+  ],
   /** Written with `--trace csv`. */
   'trace.csv': ['cycle', 'pcpu', 'vcpu', 'event', 'detail', 'value'],
   'dictionary.csv': ['column', 'file', 'unit', 'definition'],
@@ -53,7 +59,7 @@ export function columnsFor(
   const columns = { ...runColumns, 'vms.csv': vmColumns(metricsOf(result)) };
   if (!result.hosts) return columns;
   const withHost = (file: string, names: readonly string[]) =>
-    file === 'dictionary.csv' ? names : ['host', ...names];
+    file === 'dictionary.csv' || file === 'migration.csv' ? names : ['host', ...names];
   return Object.fromEntries(
     Object.entries(columns).map(([file, names]) => [file, withHost(file, names)]),
   ) as Record<RunTableFile, readonly string[]>;

@@ -111,6 +111,16 @@ export function slicesCsv(result: RunResult): Iterable<string> {
   });
 }
 
+/** A row for each round, and one for the whole with `total` in the place of the round. */
+export function migrationCsv({ migrations = [] }: RunResult): Iterable<string> {
+  const rows = migrations.map((row) => [
+    ...[row.vm, row.from, row.to, row.policy, row.round ?? 'total', row.cycle, row.cycles],
+    ...[row.downtimeCycles, row.pages, row.emptyPages, row.skippedPages, row.dirtiedPages],
+    ...[row.bytes, row.stunned, row.remoteFaults, row.remoteWaitCycles, row.outcome, row.why],
+  ]);
+  return csv(runColumns['migration.csv'], rows);
+}
+
 /**
  * What every column and metric of the tables of a run means, also of those that a run only has when
  * asked.
@@ -130,18 +140,21 @@ const tables: Readonly<Record<string, RunTable>> = {
   'latencies.csv': latenciesCsv,
   'timeseries.csv': timeseriesCsv,
   'slices.csv': slicesCsv,
+  'migration.csv': migrationCsv,
   'dictionary.csv': dictionaryCsv,
 };
 
 export const runTableNames: readonly string[] = Object.keys(tables);
 
 /**
- * The tables of a run by file name; evictions.csv and slices.csv only where they were asked for.
+ * The tables of a run by file name; evictions.csv and slices.csv only where they were asked for,
+ * migration.csv where there are migrations.
  */
 export function runTables(result: RunResult, run?: string): Map<string, Iterable<string>> {
   const absent = [
     ...(result.evictions ? [] : ['evictions.csv']),
     ...(result.slices ? [] : ['slices.csv']),
+    ...(result.migrations ? [] : ['migration.csv']),
   ];
   const wanted = Object.entries(tables).filter(([name]) => !absent.includes(name));
   return new Map(wanted.map(([name, table]) => [name, table(result, run)]));

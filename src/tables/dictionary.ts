@@ -64,6 +64,28 @@ const others: Readonly<Record<string, readonly [unit: string, definition: string
     'cycles',
     'how long the VM ran on the pCPU from this cycle on without a break; slices.csv has the beginning of the measured window, 8000 of them or a few more',
   ],
+  from: ['', 'host that the VM leaves'],
+  to: ['', 'host that the VM moves to'],
+  policy: ['', 'how it is moved: the migration policy'],
+  round: ['', 'number of the round, from 1; total: the migration as a whole'],
+  duration_cycles: ['cycles', 'how long the round, or the migration, took'],
+  downtime_cycles: [
+    'cycles',
+    'how long the VM stood still at the switch from one host to the other',
+  ],
+  pages: ['count', 'pages of 4 KiB sent'],
+  empty_pages: ['count', 'of the pages sent, those that were never stored to and are named only'],
+  skipped_pages: ['count', 'pages passed over because they were dirty again when their turn came'],
+  dirtied_pages: ['count', 'pages stored to during the round; blank where the log was not read'],
+  bytes: ['bytes', 'bytes of the messages sent, without the headers of packets'],
+  stunned: ['ratio', 'share of the time in which the guest was held so that it dirties less'],
+  remote_faults: ['count', 'accesses at the target to pages that had not come yet'],
+  remote_wait_cycles: ['cycles', 'how long the VM stood still for these pages'],
+  outcome: [
+    '',
+    'moved, failed (the policy gave up), aborted (something broke, the VM stays), lost (with its VM), unfinished (at the end of the run)',
+  ],
+  why: ['', 'why the last round began, or the migration ended otherwise'],
   time_ns: ['ns', 'time from the start of the run, warm-up included'],
   event: ['', 'kind of the event'],
   file: ['', 'table in which the column or the metric stands'],
@@ -160,8 +182,11 @@ export function* dictionaryRows(
 }
 
 /** Rows of the dictionary of a run. */
-export const runDictionary = (result: RunResult): Iterable<string[]> =>
-  dictionaryRows(columnsFor(result), {
+export function runDictionary(result: RunResult): Iterable<string[]> {
+  const { 'migration.csv': migration, ...tables } = columnsFor(result);
+  const all = result.migrations ? { ...tables, 'migration.csv': migration } : tables;
+  return dictionaryRows(all, {
     'metrics.csv': metricsOf(result),
     'timeseries.csv': [...Object.keys(seriesDictionary), 'cycles_per_instruction'],
   });
+}

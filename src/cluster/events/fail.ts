@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { hostNamed } from '../cluster.ts';
 import type { PlannedVm } from '../planned.ts';
 import { type EventDefinition, hostName, unavailable } from './event.ts';
 
@@ -23,6 +24,14 @@ export const fail: EventDefinition<typeof params> = {
     for (const vm of cluster.vms) lose(vm, name);
     return undefined;
   },
+  create:
+    ({ host: name }) =>
+    (cluster, now) => {
+      const host = hostNamed(cluster, name);
+      host.alive = false;
+      host.hypervisor.stop(now);
+      for (const migration of cluster.migrations) migration.hostFailed(host, now);
+    },
 };
 
 /** What becomes of a VM when a host fails. */
