@@ -39,23 +39,26 @@ export function buildMember(build: Build, vm: Vm, vcpu: Vcpu, group: VmGroup): M
   const { mhz } = machine;
   const workload = workloads.create(group.workload, {
     seed,
-    vm: vm.name,
+    vm: vm.program,
     memoryPages: vm.memoryPages,
     dataLines: scenario.hosts[vm.host.index]!.dataLines,
     openTrace: (file, again) => openTrace(build, file, again),
   });
-  const requests = workload.arrivals
-    ? new Requests(first.engine, workload.arrivals, {
-        seed,
-        path: `vm/${vm.name}`,
-        mhz,
-        deliver: (now) => {
-          vm.counters.requests_arrived++;
-          const { network } = hosts[vm.host.index]!.hypervisor;
-          return network.receive(vcpu, workload.requestBytes ?? 1, now);
-        },
-      })
-    : null;
+  // A second copy is asked nothing until it takes over.
+  const requests =
+    workload.arrivals && vm.program === vm.name
+      ? new Requests(first.engine, workload.arrivals, {
+          seed,
+          path: `vm/${vm.name}`,
+          mhz,
+          bytes: workload.requestBytes ?? 1,
+          deliver: (now) => {
+            vm.counters.requests_arrived++;
+            const { network } = hosts[vm.host.index]!.hypervisor;
+            return network.receive(vcpu, workload.requestBytes ?? 1, now);
+          },
+        })
+      : null;
   const { piece } = options;
   const software = {
     vm,
