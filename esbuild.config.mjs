@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { resolve, sep } from 'node:path';
 import { build } from 'esbuild';
 import { parseAst } from 'vitest/node';
+import { bindBuilt } from './.build/bind-imports.mjs';
 
 /**
  * Makes dist/core.browser.js, which pages get in place of dist/core.js: the same code in one module,
@@ -123,3 +124,6 @@ await build({
   plugins: [lean],
   logLevel: 'warning',
 });
+
+// After the module for pages, which is one scope as it is and would only be larger.
+bindBuilt('dist');

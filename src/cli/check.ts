@@ -3,7 +3,7 @@ import { checkTraces } from '../files/trace-files.ts';
 import { scenarioYaml } from '../scenario/resolve.ts';
 import { checkPointsPausing, makePlan } from '../sweep/plan.ts';
 import { readQuestion } from '../sweep/question.ts';
-import { sayEmptyGroups } from './notes.ts';
+import { sayDeprived, sayEmptyGroups } from './notes.ts';
 import { originsOf, originsYaml } from './origins.ts';
 import { print } from './terminal.ts';
 
@@ -24,6 +24,7 @@ export async function check(file: string, options: CheckOptions): Promise<void> 
   if (scenario.find) await checkPointsPausing(readQuestion(tree).plan, () => {});
   if (options.quiet) return;
   sayEmptyGroups(loaded);
+  sayDeprived(loaded);
   if (options.origins) {
     const rows = originsOf(loaded);
     print(options.json ? `${JSON.stringify(rows, null, 2)}\n` : originsYaml(loaded));

@@ -16,6 +16,7 @@ import { type Question, readQuestion } from '../sweep/question.ts';
 import { showTime } from '../sweep/windows.ts';
 import { asJson, asText } from './find-text.ts';
 import type { Interrupt } from './interrupt.ts';
+import { sayDeprived } from './notes.ts';
 import { ProgressBar } from './progress.ts';
 import { resumable, say, sayDoubted } from './sweep.ts';
 import { print } from './terminal.ts';
@@ -56,6 +57,7 @@ export async function find(file: string, options: FindCommandOptions): Promise<v
   const { plan } = question;
   const directory = resolve(options.out ?? join('results', `${plan.base.name}-find`));
   checkOutput(directory, '--out', { folders: ['units'] });
+  if (!options.quiet) sayDeprived(tree.load());
   const campaign = await Campaign.open(plan, directory);
   const answers = await resumable((interrupt) =>
     answer(tree, { question, campaign }, interrupt, options),

@@ -110,7 +110,7 @@ hypervisor:
   profile: kvm-2.6.33 # costs and policies of a real hypervisor, any of which can be replaced below
   mmu: { kind: nested, pageSize: 4KiB } # or { kind: shadow }: worldswitch list mmu
   # tags: { kind: none } # without tags the TLBs are flushed at each VM switch: worldswitch list tags
-  # scheduler: { kind: credit, timeslice: 10ms } # worldswitch list schedulers
+  # scheduler: { kind: credit } # instead of CFS, which KVM has: worldswitch list schedulers
 
 vms: # groups of identical VMs, called web-0, web-1, build-0
   - name: web

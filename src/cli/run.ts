@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { ConfigError } from '../base/errors.ts';
 import { toCycles } from '../base/units.ts';
 import { visible } from '../base/visible.ts';
 import { checkOutput } from '../files/check-output.ts';
@@ -18,7 +19,7 @@ import type { AnySetting } from '../scenario/settings.ts';
 import { runTableNames, runTables } from '../tables/csv.ts';
 import { mechanismsOf } from './free-option.ts';
 import { onInterrupt, settle } from './interrupt.ts';
-import { sayEmptyGroups } from './notes.ts';
+import { sayDeprived, sayEmptyGroups } from './notes.ts';
 import { ProgressBar } from './progress.ts';
 import { print, style } from './terminal.ts';
 
@@ -56,7 +57,14 @@ export async function run(file: string, options: RunCommandOptions): Promise<voi
   const { scenario } = loaded;
   const out = options.out ?? join('results', scenario.name);
   checkOutput(out, '--out', { files: filesOf(options) });
-  if (!options.quiet) sayEmptyGroups(loaded);
+  if (scenario.hosts.length > 1 && options.trace?.includes('xen')) {
+    const message = '--trace xen has the pCPUs of one host, and this scenario has several';
+    throw new ConfigError([loaded.diagnose(['hosts'], message, 'use --trace perfetto or csv')]);
+  }
+  if (!options.quiet) {
+    sayEmptyGroups(loaded);
+    sayDeprived(loaded);
+  }
   if (scenario.sweep && !options.quiet) {
     process.stderr.write(
       'worldswitch: this runs the scenario alone; `worldswitch sweep` runs the points of its `sweep:`\n',

@@ -8,6 +8,7 @@ import type { RunOptions } from '../scenario/run.ts';
 import { runScenario } from '../scenario/run.ts';
 import type { RunResult, VmRow } from '../stats/result.ts';
 import type { Interrupt } from './interrupt.ts';
+import { sayDeprived } from './notes.ts';
 import { ProgressBar } from './progress.ts';
 
 /** A run to be explained: read from its directory, or done now. */
@@ -40,6 +41,7 @@ export class Runner {
 
   result(side: Side): Promise<RunResult> {
     if (side.stored) return Promise.resolve(side.stored);
+    if (!this.#quiet) sayDeprived(side.loaded);
     return this.run(side.loaded, side.loaded.scenario.name, (options) =>
       runScenario(side.loaded.scenario, options),
     );

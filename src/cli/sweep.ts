@@ -20,6 +20,7 @@ import { shortWindows } from '../sweep/short-windows.ts';
 import { summaryRows } from '../sweep/tables.ts';
 import { ExitCode } from './fail.ts';
 import { type Interrupt, onInterrupt } from './interrupt.ts';
+import { sayDeprived } from './notes.ts';
 import { ProgressBar } from './progress.ts';
 import { MOST_ROWS, metricsShown, sweepText } from './sweep-text.ts';
 import { print, style } from './terminal.ts';
@@ -43,6 +44,7 @@ export interface SweepOptions {
 export async function sweep(file: string, options: SweepOptions): Promise<void> {
   const start = performance.now();
   const { campaign, recipe, directory } = await openSweep(file, options);
+  if (!options.quiet) sayDeprived(campaign.plan.point(0).load());
   if (options.dryRun) {
     await printPlan(campaign, directory, options);
     return;

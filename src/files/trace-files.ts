@@ -197,33 +197,33 @@ async function* chunksOf(path: string, compressed: boolean): AsyncGenerator<Buff
 
 /** The text of looped traces, whole, by path. */
 class KeptTraces {
-  private readonly whole = new Map<string, readonly Buffer[]>();
-  private readonly begun = new Set<string>();
-  private room = KEPT_TOGETHER;
+  readonly #whole = new Map<string, readonly Buffer[]>();
+  readonly #begun = new Set<string>();
+  #room = KEPT_TOGETHER;
 
   /** The trace, if it is kept. */
   get(path: string): readonly Buffer[] | undefined {
-    return this.whole.get(path);
+    return this.#whole.get(path);
   }
 
   /** Whoever asks first keeps the trace; undefined for the others. */
   begin(path: string): TraceCopy | undefined {
-    if (this.begun.has(path)) return undefined;
-    this.begun.add(path);
+    if (this.#begun.has(path)) return undefined;
+    this.#begun.add(path);
     const chunks: Buffer[] = [];
     let bytes = 0;
     return {
       add: (chunk) => {
         bytes += chunk.length;
-        this.room -= chunk.length;
-        if (bytes <= KEPT_MOST && this.room >= 0) {
+        this.#room -= chunk.length;
+        if (bytes <= KEPT_MOST && this.#room >= 0) {
           chunks.push(chunk);
           return true;
         }
-        this.room += bytes;
+        this.#room += bytes;
         return false;
       },
-      end: () => void this.whole.set(path, chunks),
+      end: () => void this.#whole.set(path, chunks),
     };
   }
 }

@@ -2,7 +2,7 @@ import { ModelError } from '../base/errors.ts';
 import type { Cycles } from '../base/ids.ts';
 import { type Engine, type EventKind, Phase } from '../engine/engine.ts';
 import type { Core, FaultPort } from '../machine/core.ts';
-import type { Machine } from '../machine/machine.ts';
+import { HOST_OWNER, type Machine } from '../machine/machine.ts';
 import { type Observer, silent } from '../observe/observer.ts';
 import { Cause } from '../stats/leaves.ts';
 import type { HypervisorCosts } from './costs.ts';
@@ -156,11 +156,11 @@ export class Hypervisor implements PcpuHost {
 
   /** What the paging mode of a VM may use. */
   mmuDeps(vm: Vm): MmuDeps {
-    const { costs, engine, ledger, machine, observer, requests, world } = this;
+    const { costs, engine, machine, observer, requests, world } = this;
     const { memory, processor, tables } = machine;
     return {
       ...{ vm, world, requests, costs, memory, processor, tables, observer },
-      hostVm: ledger.host,
+      hostVm: HOST_OWNER,
       upFront: this.upFront,
       every: (period, task) => engine.every(period, Phase.Deliver, task),
     };

@@ -3,7 +3,6 @@ import { DRAIN_AFTER, HOT_COUNTERS, K } from './counters.ts';
 import { heap } from './heap.ts';
 
 /** What a core has charged and counted since its accounts were drained last. */
-const H = heap;
 
 export class Accounts {
   /** First of the counters (counters.ts), and of the cycles by leaf. */
@@ -46,18 +45,18 @@ export class Accounts {
   ): number {
     let sum = 0;
     for (let leaf = 0; leaf < LEAVES; leaf++) {
-      const cycles = H[this.pending + leaf]!;
+      const cycles = heap[this.pending + leaf]!;
       if (cycles === 0) continue;
       sum += cycles;
       ledger[ledgerAt + leaf] = ledger[ledgerAt + leaf]! + cycles;
-      H[this.pending + leaf] = 0;
+      heap[this.pending + leaf] = 0;
     }
     this.derive();
     for (let k = 0; k < HOT_COUNTERS; k++) {
-      const n = H[this.counters + k]!;
+      const n = heap[this.counters + k]!;
       if (n === 0) continue;
       counts[countsAt + k] = counts[countsAt + k]! + n;
-      H[this.counters + k] = 0;
+      heap[this.counters + k] = 0;
     }
     this.#settledAt = now;
     return sum;
@@ -66,19 +65,19 @@ export class Accounts {
   /** Computes the counters that follow from others, which HOT code does not keep. */
   derive(): void {
     const at = this.counters;
-    const n = (counter: number) => H[at + counter]!;
-    H[at + K.l1i_misses] = n(K.l2i_hits) + n(K.l2i_misses);
-    H[at + K.l1d_misses] = n(K.l2d_hits) + n(K.l2d_misses);
+    const n = (counter: number) => heap[at + counter]!;
+    heap[at + K.l1i_misses] = n(K.l2i_hits) + n(K.l2i_misses);
+    heap[at + K.l1d_misses] = n(K.l2d_hits) + n(K.l2d_misses);
     let walks = 0;
     for (let cause = K.walks_cold; cause < HOT_COUNTERS; cause++) walks += n(cause);
-    H[at + K.walks] = walks;
+    heap[at + K.walks] = walks;
     let reads = 0;
     for (let k = K.walk_reads_guest; k <= K.fault_walk_reads_nested; k++) reads += n(k);
-    H[at + K.walk_l2_hits] = reads - n(K.walk_l3_hits) - n(K.walk_dram);
+    heap[at + K.walk_l2_hits] = reads - n(K.walk_l3_hits) - n(K.walk_dram);
   }
 
   /** Whether they must be drained before they outgrow an int32. */
   isFull(now: number): boolean {
-    return this.since(now) > DRAIN_AFTER || H[this.counters + K.references]! > DRAIN_AFTER;
+    return this.since(now) > DRAIN_AFTER || heap[this.counters + K.references]! > DRAIN_AFTER;
   }
 }

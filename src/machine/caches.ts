@@ -1,7 +1,7 @@
-import { Leaf as Leaf_ } from '../stats/leaves.ts';
+import { Leaf } from '../stats/leaves.ts';
 import type { Core } from './core.ts';
 import type { CoreCaches } from './core-caches.ts';
-import { K as K_ } from './counters.ts';
+import { K } from './counters.ts';
 import { heap } from './heap.ts';
 
 /**
@@ -16,11 +16,6 @@ import { heap } from './heap.ts';
  * the host's own caches. A tag is `frame + 1`; the set index is the low bits of the line number
  * `frame << 6 | line`, at least 6 of them, so that tag and set name the line.
  */
-const H = heap;
-// Imported constants are bound to module-level ones: the compiler folds those, but loads an
-// imported binding at each use (docs/decisions/0003).
-const Leaf = Leaf_;
-const K = K_;
 
 /** Where a line was found. */
 const IN_L2 = 0;
@@ -37,7 +32,7 @@ const causeOfState = new Int32Array([0, 1, 2, 8]);
 /** Brings a line into the L2 as its most recent line; returns the level that had it. */
 const access = (core: Core, frame: number, line: number): number => {
   const { caches } = core;
-  const h = H;
+  const h = heap;
   const tag = (frame + 1) | 0;
   const number = (frame << 6) | line;
   const set = number & caches.l2SetMask;
@@ -68,7 +63,7 @@ const access = (core: Core, frame: number, line: number): number => {
 
 /** Removes a line from the L3; false if it was not there. */
 const takeFromL3 = (caches: CoreCaches, tag: number, number: number): boolean => {
-  const h = H;
+  const h = heap;
   const ways = caches.l3Ways;
   const begin = caches.l3Tags + (number & caches.l3SetMask) * ways;
   const last = begin + ways - 1;
@@ -90,7 +85,7 @@ const takeFromL3 = (caches: CoreCaches, tag: number, number: number): boolean =>
 
 /** Puts a line the L2 evicted at the recent end of its L3 set. */
 const intoL3 = (caches: CoreCaches, tag: number, number: number): void => {
-  const h = H;
+  const h = heap;
   const ways = caches.l3Ways;
   const begin = caches.l3Tags + (number & caches.l3SetMask) * ways;
   const end = begin + ways;
@@ -126,7 +121,7 @@ const noteLines = (core: Core, frame: number, line: number, victim: number, low:
     const by = owner === core.vm ? OWN : OTHER;
     const { evictions } = core;
     if (evictions.l2 !== 0) {
-      const h = H;
+      const h = heap;
       // HOST_OWNER + 1 wraps to the row of the host.
       const at = evictions.l2 + ((owner + 1) & 0xffff) * evictions.rows + core.vm + 1;
       h[at] = h[at]! + 1;
@@ -138,7 +133,7 @@ const noteLines = (core: Core, frame: number, line: number, victim: number, low:
 /** Reads one line of a table for the page walker; returns the cycles. */
 export function readTableLine(core: Core, frame: number, line: number): number {
   const { caches } = core;
-  const h = H;
+  const h = heap;
   const counters = core.counters;
   const level = access(core, frame, line);
   if (level === IN_L2) return caches.l2Cycles;
@@ -175,7 +170,7 @@ const dramCycles = (caches: CoreCaches, frame: number): number => {
  */
 export function touchLines(core: Core, frame: number, line: number, lines: number): number {
   const { caches, accounts } = core;
-  const h = H;
+  const h = heap;
   const of = frame | 0;
   const begin = line | 0;
   const end = (begin + lines) | 0;

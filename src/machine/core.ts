@@ -20,7 +20,6 @@ import { Walker } from './walker.ts';
  * in run.ts, translate.ts, walk.ts and caches.ts, flushes are in flush.ts. What HOT code reads for
  * every miss of the L1 TLB lies in the core itself.
  */
-const H = heap;
 
 export const SIDE_I = 0;
 export const SIDE_D = 1;
@@ -162,7 +161,7 @@ export class Core {
   charge(leaf: number, cycles: number): number {
     if (this.accounts.freeLeaves[leaf] === 1) return 0;
     const at = this.pending + leaf;
-    H[at] = H[at]! + cycles;
+    heap[at] = heap[at]! + cycles;
     this.ahead += cycles;
     if (this.time + this.ahead > this.cut.edge) this.cut.inCharge(this, leaf, cycles);
     return cycles;

@@ -23,7 +23,7 @@ const FAR = 2 ** 21;
  * Receives what a core had charged, by leaf, since it was last drained, when the clock stood at the
  * edge.
  */
-export type OnEdge<C> = (core: C, leaves: Float64Array) => void;
+type OnEdge<C> = (core: C, leaves: Float64Array) => void;
 
 /** What the cut has to know of a core. */
 interface Clocked {

@@ -1,81 +1,47 @@
 import { Cause, Leaf } from '../stats/leaves.ts';
-import { readTableLine as readTableLine_ } from './caches.ts';
-import { type Core, SIDE_I as SIDE_I_ } from './core.ts';
+import { readTableLine } from './caches.ts';
+import { type Core, SIDE_I } from './core.ts';
 import { K } from './counters.ts';
 import {
-  CHAIN as CHAIN_,
-  FLAGS as FLAGS_,
-  FRAME as FRAME_,
-  firstArray as firstArray_,
-  HEADS as HEADS_,
-  HOME as HOME_,
-  IN_L1 as IN_L1_,
-  IN_L2 as IN_L2_,
-  KEY as KEY_,
-  LARGE as LARGE_,
-  MEMO_FRAME as MEMO_FRAME_,
-  MEMO_NODE as MEMO_NODE_,
-  NEXT as NEXT_,
-  OWNER_SHIFT as OWNER_SHIFT_,
-  PREV as PREV_,
-  ROW3 as ROW3_,
-  SECOND_LEVEL as SECOND_LEVEL_,
-  SEQ as SEQ_,
-  SET_MASK as SET_MASK_,
-  SETS as SETS_,
-  SLOT as SLOT_,
+  CHAIN,
+  FLAGS,
+  FRAME,
+  firstArray,
+  HEADS,
+  HOME,
+  IN_L1,
+  IN_L2,
+  KEY,
+  LARGE,
+  MEMO_FRAME,
+  MEMO_NODE,
+  NEXT,
+  OWNER_SHIFT,
+  PREV,
+  ROW3,
+  SECOND_LEVEL,
+  SEQ,
+  SET_MASK,
+  SETS,
+  SLOT,
 } from './entries.ts';
-import { hash as hash_, unhash as unhash_ } from './hash.ts';
+import { hash, unhash } from './hash.ts';
 import { heap } from './heap.ts';
-import { PTE_SHIFT as PTE_SHIFT_, Pte, STORE_OK as STORE_OK_ } from './page-tables.ts';
-import { putInRow as putInRow_, toFront as toFront_ } from './tlb.ts';
-import {
-  findMemo as findMemo_,
-  replayMemo as replayMemo_,
-  replayMemo2d as replayMemo2d_,
-} from './walk-memo.ts';
+import { PTE_SHIFT, Pte, STORE_OK } from './page-tables.ts';
+import { putInRow, toFront } from './tlb.ts';
+import { findMemo, replayMemo, replayMemo2d } from './walk-memo.ts';
 
 /**
  * HOT. The two most frequent misses of the L1 TLB, each in one piece: a 4K page that the L2 has,
  * and one whose walk repeats a remembered one (walk-memo.ts) and which replaces a page of its own
- * vCPU. What they do is what translate.ts and walk.ts do step by step. They look at everything
- * first, and if anything is out of the ordinary, they do nothing and return 0.
+ * vCPU. They look at everything first, and if anything is out of the ordinary, they do nothing and
+ * return 0.
+ *
+ * What they do is what others do step by step, and a change there is made here too: `promote`
+ * stands for `translate`, `touchInL2` and `admit` (translate.ts); `walkAndReplace` for `walk1d`,
+ * `walk2d` and `nestedWalk` (walk.ts), then `walkAndFill`, `chargeWalk`, `admit` and
+ * `recordEviction` (translate.ts).
  */
-const H = heap;
-// Imported constants are bound to module-level ones: the compiler folds those, but loads an
-// imported binding at each use (docs/decisions/0003).
-const CHAIN = CHAIN_;
-const FLAGS = FLAGS_;
-const FRAME = FRAME_;
-const firstArray = firstArray_;
-const SECOND_LEVEL = SECOND_LEVEL_;
-const HEADS = HEADS_;
-const HOME = HOME_;
-const IN_L1 = IN_L1_;
-const IN_L2 = IN_L2_;
-const KEY = KEY_;
-const LARGE = LARGE_;
-const NEXT = NEXT_;
-const OWNER_SHIFT = OWNER_SHIFT_;
-const PREV = PREV_;
-const ROW3 = ROW3_;
-const SEQ = SEQ_;
-const SET_MASK = SET_MASK_;
-const SETS = SETS_;
-const SLOT = SLOT_;
-const PTE_SHIFT = PTE_SHIFT_;
-const STORE_OK = STORE_OK_;
-const SIDE_I = SIDE_I_;
-const hash = hash_;
-const unhash = unhash_;
-const putInRow = putInRow_;
-const toFront = toFront_;
-const findMemo = findMemo_;
-const replayMemo = replayMemo_;
-const replayMemo2d = replayMemo2d_;
-const readTableLine = readTableLine_;
-const MEMO_FRAME = MEMO_FRAME_;
-const MEMO_NODE = MEMO_NODE_;
 const { Global: GLOBAL } = Pte;
 const READABLE = Pte.Present | Pte.Accessed;
 const CAPACITY = Cause.Capacity;
@@ -127,7 +93,7 @@ export const promote = (core: Core, side: number, entry: number, write: number):
   const setsOf = SETS;
   const masks = SET_MASK;
   const larges = LARGE;
-  const h = H;
+  const h = heap;
   const first = firstArray(core.arrays, side);
   const second = (first + SECOND_LEVEL) | 0;
   const flags = flagsOf[entry]!;
@@ -153,7 +119,7 @@ export const promote = (core: Core, side: number, entry: number, write: number):
 /** Cycles to read a line of a table. */
 const readLine = (core: Core, frame: number, line: number): number => {
   const { caches } = core;
-  const h = H;
+  const h = heap;
   const number = (frame << 6) | line;
   return h[(caches.l2Newest + (number & caches.l2SetMask)) | 0] === ((frame + 1) | 0)
     ? caches.l2Cycles
@@ -175,7 +141,7 @@ export const walkAndReplace = (core: Core, page: number, side: number, write: nu
   const masks = SET_MASK;
   const larges = LARGE;
   const headsOf = HEADS;
-  const h = H;
+  const h = heap;
   const vpn = page | 0;
   const first = firstArray(core.arrays, side);
   const second = (first + SECOND_LEVEL) | 0;

@@ -1,16 +1,10 @@
-import { CHAIN as CHAIN_, KEY as KEY_, TAG as TAG_ } from './entries.ts';
+import { CHAIN, KEY, TAG } from './entries.ts';
 import { heap } from './heap.ts';
 
 /**
  * HOT. The hash tables behind TLBs and walk caches: entries by key and tag. The heads are words of
  * the heap.
  */
-const H = heap;
-// Imported constants are bound to module-level ones: the compiler folds those, but loads an
-// imported (or exported) binding at each use (docs/decisions/0003).
-const CHAIN = CHAIN_;
-const KEY = KEY_;
-const TAG = TAG_;
 const MIX = 0x85ebca6b | 0;
 const GOLDEN = 0x9e3779b1 | 0;
 
@@ -27,7 +21,7 @@ export const headsFor = (entries: number, each: number): number => {
 
 /** The entry for (key, tag), or 0. */
 export const find = (heads: number, shift: number, key: number, tag: number): number => {
-  const h = H;
+  const h = heap;
   const keys = KEY;
   const tags = TAG;
   const chains = CHAIN;
@@ -41,7 +35,7 @@ export const find = (heads: number, shift: number, key: number, tag: number): nu
 
 /** Gives the entry `e` its name (key, tag), under which it is found from now on. */
 export const hash = (heads: number, shift: number, e: number, key: number, tag: number): void => {
-  const h = H;
+  const h = heap;
   const keys = KEY;
   const tags = TAG;
   const chains = CHAIN;
@@ -54,7 +48,7 @@ export const hash = (heads: number, shift: number, e: number, key: number, tag: 
 
 /** Takes an entry out of its hash chain. */
 export const unhash = (heads: number, shift: number, e: number): void => {
-  const h = H;
+  const h = heap;
   const keys = KEY;
   const tags = TAG;
   const chains = CHAIN;

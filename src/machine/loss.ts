@@ -17,7 +17,6 @@ import { type PageTables, Pte } from './page-tables.ts';
  * The core keeps a byte for each number, 256 KiB at most. When numbers run out, records of
  * sequences that have ended become plain causes, and the sequences still open are numbered anew.
  */
-const H = heap;
 
 /** No sequence: nothing was filled since the last flush. */
 const NONE = 0;
@@ -66,7 +65,7 @@ export class LossRecords {
   begin(at: number): number {
     if (this.count + 1 === this.causeOf.length) this.#makeRoom();
     this.count++;
-    H[at] = this.count;
+    heap[at] = this.count;
     return this.count;
   }
 
@@ -76,17 +75,17 @@ export class LossRecords {
    */
   end(vcpu: number, global: number, cause: Cause): void {
     const at = this.sequences + vcpu * 2 + global;
-    const sequence = H[at]!;
+    const sequence = heap[at]!;
     if (sequence === NONE) return;
     this.causeOf[sequence] = cause;
-    H[at] = NONE;
+    heap[at] = NONE;
   }
 
   /** Whether nothing has flushed the vCPU that an entry is of since it was filled. */
   isLive(e: number): boolean {
     const flags = FLAGS[e]!;
     const global = (flags & Pte.Global) >> 4;
-    return H[this.sequences + (flags >>> OWNER_SHIFT) * 2 + global] === SEQ[e];
+    return heap[this.sequences + (flags >>> OWNER_SHIFT) * 2 + global] === SEQ[e];
   }
 
   #makeRoom(): void {
@@ -103,9 +102,9 @@ export class LossRecords {
     const { causeOf, sequences } = this;
     const fresh = new Map<number, number>();
     for (let at = sequences; at < sequences + this.vcpuCount * 2; at++) {
-      if (H[at] === NONE) continue;
-      fresh.set(H[at]!, fresh.size + 1);
-      H[at] = fresh.size;
+      if (heap[at] === NONE) continue;
+      fresh.set(heap[at]!, fresh.size + 1);
+      heap[at] = fresh.size;
     }
     for (const records of [this.instructions, this.data]) {
       for (let slot = 0; slot < records.length; slot++) {

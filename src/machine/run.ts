@@ -1,67 +1,32 @@
-import { Leaf as Leaf_ } from '../stats/leaves.ts';
-import { touchLines as touchLines_ } from './caches.ts';
-import { type Core, SIDE_D as SIDE_D_, SIDE_I as SIDE_I_ } from './core.ts';
-import { K as K_ } from './counters.ts';
+import { Leaf } from '../stats/leaves.ts';
+import { touchLines } from './caches.ts';
+import { type Core, SIDE_D, SIDE_I } from './core.ts';
+import { K } from './counters.ts';
 import {
-  CHAIN as CHAIN_,
-  FLAGS as FLAGS_,
-  FRAME as FRAME_,
-  firstArray as firstArray_,
-  HEADS as HEADS_,
-  HOME as HOME_,
-  IN_L1 as IN_L1_,
-  KEY as KEY_,
-  NEXT as NEXT_,
-  PREV as PREV_,
-  TAG as TAG_,
+  CHAIN,
+  FLAGS,
+  FRAME,
+  firstArray,
+  HEADS,
+  HOME,
+  IN_L1,
+  KEY,
+  NEXT,
+  PREV,
+  TAG,
 } from './entries.ts';
-import { promote as promote_, walkAndReplace as walkAndReplace_ } from './fast-misses.ts';
-import { find as find_ } from './hash.ts';
+import { promote, walkAndReplace } from './fast-misses.ts';
+import { find } from './hash.ts';
 import { heap } from './heap.ts';
-import {
-  ITEM_INSTRUCTIONS as ITEM_INSTRUCTIONS_,
-  ITEM_OP as ITEM_OP_,
-  ITEM_PAGE as ITEM_PAGE_,
-  ITEM_REFERENCES as ITEM_REFERENCES_,
-  Visit as Visit_,
-} from './items.ts';
-import { STORE_OK as STORE_OK_ } from './page-tables.ts';
-import { touch as touch_ } from './tlb.ts';
-import { translate as translate_ } from './translate.ts';
+import { ITEM_INSTRUCTIONS, ITEM_OP, ITEM_PAGE, ITEM_REFERENCES, Visit } from './items.ts';
+import { STORE_OK } from './page-tables.ts';
+import { touch } from './tlb.ts';
+import { translate } from './translate.ts';
 
 /**
  * HOT. The loop that executes visits. A hit in the L1 TLB is handled here, in one pass over locals;
  * everything else is a call.
  */
-const H = heap;
-// Imported constants are bound to module-level ones: the compiler folds those, but loads an
-// imported binding at each use (docs/decisions/0003).
-const Leaf = Leaf_;
-const CHAIN = CHAIN_;
-const FLAGS = FLAGS_;
-const find = find_;
-const firstArray = firstArray_;
-const FRAME = FRAME_;
-const HOME = HOME_;
-const IN_L1 = IN_L1_;
-const HEADS = HEADS_;
-const KEY = KEY_;
-const NEXT = NEXT_;
-const PREV = PREV_;
-const TAG = TAG_;
-const touch = touch_;
-const touchLines = touchLines_;
-const ITEM_INSTRUCTIONS = ITEM_INSTRUCTIONS_;
-const ITEM_OP = ITEM_OP_;
-const ITEM_PAGE = ITEM_PAGE_;
-const ITEM_REFERENCES = ITEM_REFERENCES_;
-const SIDE_D = SIDE_D_;
-const SIDE_I = SIDE_I_;
-const K = K_;
-const STORE_OK = STORE_OK_;
-const translate = translate_;
-const promote = promote_;
-const walkAndReplace = walkAndReplace_;
 const GOLDEN = 0x9e3779b1 | 0;
 
 /** Why `runBlock` returned. */
@@ -80,7 +45,7 @@ export const Stop = {
 export type Stop = (typeof Stop)[keyof typeof Stop];
 const { Limit: LIMIT, End: END, Fault: FAULT, Operation: OPERATION } = Stop;
 
-const { Fetch: FETCH, Store: STORE } = Visit_;
+const { Fetch: FETCH, Store: STORE } = Visit;
 
 /** Why the inner loop of `runBlock` was left. */
 const NOTHING = 0;
@@ -119,7 +84,7 @@ export function runBlock(core: Core, limit: number): Stop {
   const prevs = PREV;
   const homes = HOME;
   const headsOf = HEADS;
-  const h = H;
+  const h = heap;
   const most = limit | 0;
   const itemPages = ITEM_PAGE;
   const itemOps = ITEM_OP;
@@ -309,7 +274,7 @@ export function visitKernel(
   const flagsOf = FLAGS;
   const frames = FRAME;
   const headsOf = HEADS;
-  const h = H;
+  const h = heap;
   const { cut } = core;
   const near = core.time + core.ahead >= cut.near;
   if (near) cut.begin(core);

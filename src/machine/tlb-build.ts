@@ -35,7 +35,7 @@ export interface TlbSide extends TlbPlace {
 }
 
 /** Geometry of one array. */
-export interface TlbArray {
+interface TlbArray {
   readonly entries: number;
   readonly sets: number;
   /** First set. */
@@ -131,7 +131,7 @@ export function makeTlbs(
 }
 
 /** Empty TLBs of one side, with `hashed` hash heads. */
-export function makeTlbSide(
+function makeTlbSide(
   words: Take,
   take: Take,
   at: number,

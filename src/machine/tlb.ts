@@ -1,28 +1,28 @@
 import {
   arrayOf,
-  CHAIN as CHAIN_,
-  FLAGS as FLAGS_,
-  FREE as FREE_,
-  HEADS as HEADS_,
-  HOME as HOME_,
+  CHAIN,
+  FLAGS,
+  FREE,
+  HEADS,
+  HOME,
   IN_L1,
   IN_L2,
   IN_ROWS,
-  KEY as KEY_,
+  KEY,
   LARGE,
   LINK,
-  NEXT as NEXT_,
-  PREV as PREV_,
+  NEXT,
+  PREV,
   RESIDENT,
-  ROW0 as ROW0_,
-  ROW1 as ROW1_,
-  ROW2 as ROW2_,
-  ROW3 as ROW3_,
+  ROW0,
+  ROW1,
+  ROW2,
+  ROW3,
   SET_MASK,
   SETS,
-  TAG as TAG_,
+  TAG,
 } from './entries.ts';
-import { hash as hash_, unhash as unhash_ } from './hash.ts';
+import { hash, unhash } from './hash.ts';
 
 /**
  * HOT. The TLBs of a core: both sides (instructions, data), both levels and all page sizes, exact
@@ -41,23 +41,6 @@ import { hash as hash_, unhash as unhash_ } from './hash.ts';
  *   are the words `ROW0` to `ROW3` of the set, empty ways last. It leaves alone the entries
  *   themselves, most of which are cold.
  */
-// Imported constants are bound to module-level ones: the compiler folds those, but loads an
-// imported binding at each use (docs/decisions/0003).
-const CHAIN = CHAIN_;
-const FLAGS = FLAGS_;
-const HOME = HOME_;
-const KEY = KEY_;
-const NEXT = NEXT_;
-const PREV = PREV_;
-const ROW0 = ROW0_;
-const ROW1 = ROW1_;
-const ROW2 = ROW2_;
-const ROW3 = ROW3_;
-const TAG = TAG_;
-const HEADS = HEADS_;
-const FREE = FREE_;
-const hash = hash_;
-const unhash = unhash_;
 
 /**
  * What it takes to drop an entry of a side: the number of its first array, and 32 - log2(number of

@@ -1,89 +1,43 @@
-import { Cause as Cause_, Leaf as Leaf_ } from '../stats/leaves.ts';
+import { Cause, Leaf } from '../stats/leaves.ts';
 import { readHostLine } from './caches.ts';
-import { type Core, SIDE_I as SIDE_I_, Verdict as Verdict_ } from './core.ts';
-import { K as K_ } from './counters.ts';
+import { type Core, SIDE_I, Verdict } from './core.ts';
+import { K } from './counters.ts';
 import {
-  arrayOf as arrayOf_,
-  FLAGS as FLAGS_,
-  FRAME as FRAME_,
-  firstArray as firstArray_,
-  HEADS as HEADS_,
-  IN_L1 as IN_L1_,
-  IN_L2 as IN_L2_,
-  IN_ROWS as IN_ROWS_,
-  KEY as KEY_,
-  LARGE as LARGE_,
-  LINK as LINK_,
-  OWNER_SHIFT as OWNER_SHIFT_,
-  RESIDENT as RESIDENT_,
-  SECOND_LEVEL as SECOND_LEVEL_,
-  SEQ as SEQ_,
-  SET_MASK as SET_MASK_,
-  SETS as SETS_,
-  SLOT as SLOT_,
-  TAG as TAG_,
+  arrayOf,
+  FLAGS,
+  FRAME,
+  firstArray,
+  HEADS,
+  IN_L1,
+  IN_L2,
+  IN_ROWS,
+  KEY,
+  LARGE,
+  LINK,
+  OWNER_SHIFT,
+  RESIDENT,
+  SECOND_LEVEL,
+  SEQ,
+  SET_MASK,
+  SETS,
+  SLOT,
+  TAG,
 } from './entries.ts';
-import { Fault as Fault_ } from './fault.ts';
+import { Fault } from './fault.ts';
 import { forget } from './flush.ts';
-import { find as find_ } from './hash.ts';
+import { find } from './hash.ts';
 import { heap } from './heap.ts';
-import { Pte as Pte_, STORE_OK as STORE_OK_ } from './page-tables.ts';
-import {
-  create as create_,
-  destroy as destroy_,
-  putInList as putInList_,
-  putInRow as putInRow_,
-  removeFrom,
-  toFront as toFront_,
-  touch as touch_,
-} from './tlb.ts';
-import { walk1d as walk1d_, walk2d as walk2d_ } from './walk.ts';
+import { Pte, STORE_OK } from './page-tables.ts';
+import { create, destroy, putInList, putInRow, removeFrom, toFront, touch } from './tlb.ts';
+import { walk1d, walk2d } from './walk.ts';
 
 /**
  * HOT. What happens after the 4K look-up in the L1 TLB failed or found an entry without the right
  * to store: larger sizes in the L1, the L2, the walk, the fill, and the record of why the
  * translation was missing.
  */
-const H = heap;
-// Imported constants are bound to module-level ones: the compiler folds those, but loads an
-// imported binding at each use (docs/decisions/0003).
-const Cause = Cause_;
-const Leaf = Leaf_;
-const arrayOf = arrayOf_;
-const firstArray = firstArray_;
-const SECOND_LEVEL = SECOND_LEVEL_;
-const FLAGS = FLAGS_;
-const FRAME = FRAME_;
-const HEADS = HEADS_;
-const IN_L1 = IN_L1_;
-const IN_L2 = IN_L2_;
-const IN_ROWS = IN_ROWS_;
-const KEY = KEY_;
-const LARGE = LARGE_;
-const LINK = LINK_;
-const OWNER_SHIFT = OWNER_SHIFT_;
-const RESIDENT = RESIDENT_;
-const SEQ = SEQ_;
-const SETS = SETS_;
-const SET_MASK = SET_MASK_;
-const SLOT = SLOT_;
-const TAG = TAG_;
-const create = create_;
-const destroy = destroy_;
-const find = find_;
-const putInList = putInList_;
-const putInRow = putInRow_;
-const toFront = toFront_;
-const touch = touch_;
-const SIDE_I = SIDE_I_;
-const Verdict = Verdict_;
-const K = K_;
-const { Global: GLOBAL } = Pte_;
-const HOST_RIGHTS = Pte_.Present | Pte_.Writable | Pte_.Dirty | GLOBAL;
-const STORE_OK = STORE_OK_;
-const Fault = Fault_;
-const walk1d = walk1d_;
-const walk2d = walk2d_;
+const { Global: GLOBAL } = Pte;
+const HOST_RIGHTS = Pte.Present | Pte.Writable | Pte.Dirty | GLOBAL;
 
 /** Distance between the counters of the two sides. */
 const APART = K.l2d_hits - K.l2i_hits;
@@ -99,7 +53,7 @@ const recordEviction = (core: Core, side: number, entry: number): void => {
   const flagsOf = FLAGS;
   const slots = SLOT;
   const seqs = SEQ;
-  const h = H;
+  const h = heap;
   const flags = flagsOf[entry]!;
   const owner = flags >>> OWNER_SHIFT;
   const open = (loss.sequences + (owner << 1) + ((flags & GLOBAL) >> 4)) | 0;
@@ -190,7 +144,7 @@ export function translate(
 ): number {
   const flagsOf = FLAGS;
   const larges = LARGE;
-  const h = H;
+  const h = heap;
   if (held !== 0 && (flagsOf[held]! & IN_L1) !== 0) {
     return walkAndFill(core, vpn, side, write, NEEDS_RIGHT);
   }
@@ -250,7 +204,7 @@ const walkAndFill = (
   const slots = SLOT;
   const seqs = SEQ;
   const setsOf = SETS;
-  const h = H;
+  const h = heap;
   const needsRight = (known & NEEDS_RIGHT) !== 0;
   const dropped = needsRight ? forget(core, vpn) : 0;
   const counters = core.counters;
@@ -320,7 +274,7 @@ const walkAndFill = (
 
 /** Books what a walk that faulted has read, beyond the given counts, as reads of such walks. */
 const countFault = (core: Core, guestReads: number, nestedReads: number): void => {
-  const h = H;
+  const h = heap;
   const counters = core.counters;
   const guest = counters + K.walk_reads_guest;
   const nested = counters + K.walk_reads_nested;
@@ -335,7 +289,7 @@ const countFault = (core: Core, guestReads: number, nestedReads: number): void =
 
 const chargeWalk = (core: Core, cause: number): void => {
   const { walker } = core;
-  const h = H;
+  const h = heap;
   if (core.accounts.anyFree !== 0) refundWalk(core, cause);
   const guest = core.pending + Leaf.WalkGuest + cause;
   h[guest] = h[guest]! + walker.guestCycles;

@@ -1,5 +1,5 @@
-import { FRAME as FRAME_, TAG as TAG_, USED as USED_ } from './entries.ts';
-import { hash as hash_, headsFor, unhash as unhash_ } from './hash.ts';
+import { FRAME, TAG, USED } from './entries.ts';
+import { hash, headsFor, unhash } from './hash.ts';
 import { heap, type Take } from './heap.ts';
 
 /**
@@ -11,14 +11,6 @@ import { heap, type Take } from './heap.ts';
  * Entries are those of entries.ts, found as those of a TLB are; one that is empty is not hashed and
  * was never used. Times are counted by the core (`Core.walkClock`), from 1.
  */
-const H = heap;
-// Imported constants are bound to module-level ones: the compiler folds those, but loads an
-// imported binding at each use (docs/decisions/0003).
-const FRAME = FRAME_;
-const TAG = TAG_;
-const USED = USED_;
-const hash = hash_;
-const unhash = unhash_;
 
 /** Geometry of one cache. One without entries has heads that lead nowhere, and `first` is 0. */
 export interface WalkCache {
@@ -48,7 +40,7 @@ export function makeWalkCache(words: Take, take: Take, entries: number): WalkCac
 
 /** Empties the cache. */
 export function emptyWalkCache({ heads, shift, first, end }: WalkCache): void {
-  H.fill(0, heads, heads + 2 ** (32 - shift));
+  heap.fill(0, heads, heads + 2 ** (32 - shift));
   TAG.fill(-1, first, end);
   USED.fill(0, first, end);
 }

@@ -1,21 +1,21 @@
 import type { Core } from './core.ts';
 import {
-  FRAME as FRAME_,
-  KEY as KEY_,
-  MEMO_CACHES as MEMO_CACHES_,
+  FRAME,
+  KEY,
+  MEMO_CACHES,
   MEMO_ENTRY,
-  MEMO_FRAME as MEMO_FRAME_,
+  MEMO_FRAME,
   MEMO_HELD,
-  MEMO_NODE as MEMO_NODE_,
-  MEMO_REGION as MEMO_REGION_,
-  MEMO_ROOT as MEMO_ROOT_,
+  MEMO_NODE,
+  MEMO_REGION,
+  MEMO_ROOT,
   MEMO_SLOT,
-  MEMO_TABLES as MEMO_TABLES_,
-  MEMO_TAG as MEMO_TAG_,
+  MEMO_TABLES,
+  MEMO_TAG,
   MEMO_UNDER,
   MEMOS,
-  TAG as TAG_,
-  USED as USED_,
+  TAG,
+  USED,
 } from './entries.ts';
 import { find } from './hash.ts';
 import { PTE_SHIFT } from './page-tables.ts';
@@ -28,19 +28,6 @@ import { PTE_SHIFT } from './page-tables.ts';
  * effect, as long as neither the tables nor the walk caches have changed. Every change increments a
  * version; a check of each entry then shows whether the memo still holds.
  */
-// Imported constants are bound to module-level ones: the compiler folds those, but loads an
-// imported binding at each use (docs/decisions/0003).
-const FRAME = FRAME_;
-const KEY = KEY_;
-const TAG = TAG_;
-const USED = USED_;
-const MEMO_CACHES = MEMO_CACHES_;
-const MEMO_FRAME = MEMO_FRAME_;
-const MEMO_NODE = MEMO_NODE_;
-const MEMO_REGION = MEMO_REGION_;
-const MEMO_ROOT = MEMO_ROOT_;
-const MEMO_TABLES = MEMO_TABLES_;
-const MEMO_TAG = MEMO_TAG_;
 const [SLOT3, SLOT2, SLOT1] = MEMO_SLOT;
 const [ENTRY3, ENTRY2, ENTRY1] = MEMO_ENTRY;
 const [HELD3, HELD2, HELD1] = MEMO_HELD;

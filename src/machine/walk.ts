@@ -1,23 +1,13 @@
-import { readTableLine as readTableLine_ } from './caches.ts';
+import { readTableLine } from './caches.ts';
 import type { Core } from './core.ts';
-import { K as K_ } from './counters.ts';
-import {
-  FRAME as FRAME_,
-  MEMO_FRAME as MEMO_FRAME_,
-  MEMO_NODE as MEMO_NODE_,
-  USED as USED_,
-} from './entries.ts';
-import { type Fault, Fault as Fault_ } from './fault.ts';
-import { find as find_ } from './hash.ts';
+import { K } from './counters.ts';
+import { FRAME, MEMO_FRAME, MEMO_NODE, USED } from './entries.ts';
+import { Fault } from './fault.ts';
+import { find } from './hash.ts';
 import { heap } from './heap.ts';
-import { PTE_SHIFT as PTE_SHIFT_, Pte as Pte_, STORE_OK as STORE_OK_ } from './page-tables.ts';
-import { nestedTlbKey as nestedTlbKey_, replaceOldest as replaceOldest_ } from './walk-cache.ts';
-import {
-  findMemo as findMemo_,
-  rememberWalk as rememberWalk_,
-  replayMemo as replayMemo_,
-  replayMemo2d as replayMemo2d_,
-} from './walk-memo.ts';
+import { PTE_SHIFT, Pte, STORE_OK } from './page-tables.ts';
+import { nestedTlbKey, replaceOldest } from './walk-cache.ts';
+import { findMemo, rememberWalk, replayMemo, replayMemo2d } from './walk-memo.ts';
 
 /**
  * HOT. Page walks: one-dimensional (native and shadow tables) and two-dimensional (guest tables
@@ -31,33 +21,15 @@ import {
  * al. 2008). So a warm 4K walk is overhead + 3 hits + 1 read natively, and overhead + 4 nested-TLB
  * hits + 6 hits + 2 reads nested. Results are left in `core.walker`.
  */
-const H = heap;
-// Imported constants are bound to module-level ones: the compiler folds those, but loads an
-// imported binding at each use (docs/decisions/0003).
-const FRAME = FRAME_;
-const findMemo = findMemo_;
-const MEMO_FRAME = MEMO_FRAME_;
-const MEMO_NODE = MEMO_NODE_;
-const replayMemo = replayMemo_;
-const replayMemo2d = replayMemo2d_;
-const rememberWalk = rememberWalk_;
-const find = find_;
-const USED = USED_;
-const replaceOldest = replaceOldest_;
-const nestedTlbKey = nestedTlbKey_;
-const readTableLine = readTableLine_;
-const K = K_;
-const PTE_SHIFT = PTE_SHIFT_;
-const STORE_OK = STORE_OK_;
 const {
   Present: PRESENT,
   Writable: WRITABLE,
   Accessed: ACCESSED,
   Dirty: DIRTY,
   Large: LARGE,
-} = Pte_;
+} = Pte;
 
-const { None: NO_FAULT, Table: TABLE_FAULT, Nested: NESTED_FAULT } = Fault_;
+const { None: NO_FAULT, Table: TABLE_FAULT, Nested: NESTED_FAULT } = Fault;
 
 /**
  * Reads an entry that the page-walk cache lacks, and puts it there at time `now`. Returns the
@@ -72,7 +44,7 @@ const cacheMiss = (
   now: number,
 ): number => {
   const { walker } = core;
-  const h = H;
+  const h = heap;
   if (walker.pwc.first !== 0 && (entry & PRESENT) !== 0) {
     walker.version = (walker.version + 1) | 0;
     replaceOldest(walker.pwc, slot, core.asid, 0, now);
@@ -88,7 +60,7 @@ const sizeOf = (low: number): number => (low * 57) >> 9;
 /** Books what a walk of the first table took and did in the walk caches; returns `fault`. */
 const settle = (core: Core, cycles: number, hits: number, now: number, fault: Fault): Fault => {
   const { walker } = core;
-  const h = H;
+  const h = heap;
   const at = core.counters + K.pwc_hits;
   h[at] = h[at]! + hits;
   const all = cycles + hits * walker.pwcCycles;
@@ -102,7 +74,7 @@ const settle = (core: Core, cycles: number, hits: number, now: number, fault: Fa
 export function walk1d(core: Core, page: number, write: number): Fault {
   const { walker, tables } = core;
   const uses = USED;
-  const h = H;
+  const h = heap;
   const vpn = page | 0;
   const { entries } = tables;
   const heads = walker.pwcHeads;
@@ -164,7 +136,7 @@ export function walk1d(core: Core, page: number, write: number): Fault {
 const nestedWalk = (core: Core, frame: number, write: number): number => {
   const { walker, tables } = core;
   const uses = USED;
-  const h = H;
+  const h = heap;
   const gfn = frame | 0;
   const { entries } = tables;
   const heads = walker.pwcHeads;
@@ -239,7 +211,7 @@ const largeTableFrame = (core: Core, gfn: number): number => {
   const { walker } = core;
   const frames = FRAME;
   const uses = USED;
-  const h = H;
+  const h = heap;
   for (let size = 1; size < 3; size++) {
     const held = find(walker.ntlbHeads, walker.ntlbShift, nestedTlbKey(gfn, size), core.asid);
     if (held === 0) continue;
@@ -259,7 +231,7 @@ const largeTableFrame = (core: Core, gfn: number): number => {
  */
 const tableFrameMiss = (core: Core, gfn: number): number => {
   const { walker } = core;
-  const h = H;
+  const h = heap;
   if (walker.ntlbLarge !== 0) {
     const frame = largeTableFrame(core, gfn);
     if (frame >= 0) return frame;
@@ -283,7 +255,7 @@ export function walk2d(core: Core, page: number, write: number): Fault {
   const { walker, tables } = core;
   const frames = FRAME;
   const uses = USED;
-  const h = H;
+  const h = heap;
   const vpn = page | 0;
   const { entries } = tables;
   const heads = walker.pwcHeads;
@@ -321,7 +293,7 @@ export function walk2d(core: Core, page: number, write: number): Fault {
       walker.clock = now;
       frame = tableFrameMiss(core, table);
       now = walker.clock;
-      if (frame < 0) return stop2d(core, cycles, hits, frameHits, now, NESTED_FAULT);
+      if (frame < 0) return settle2d(core, cycles, hits, frameHits, now, NESTED_FAULT);
     }
     const slot = (node << 9) | ((vpn >>> low) & 511);
     const entry = entries[slot]!;
@@ -335,7 +307,7 @@ export function walk2d(core: Core, page: number, write: number): Fault {
         cycles += cacheMiss(core, slot, frame, 0, entry, now);
       }
       if ((entry & PRESENT) === 0) {
-        return stop2d(core, cycles, hits, frameHits, now, TABLE_FAULT);
+        return settle2d(core, cycles, hits, frameHits, now, TABLE_FAULT);
       }
       node = entry >>> PTE_SHIFT;
       low = (low - 9) | 0;
@@ -345,11 +317,11 @@ export function walk2d(core: Core, page: number, write: number): Fault {
     h[reads] = h[reads]! + 1;
     cycles += readTableLine(core, frame, (slot & 511) >> 3);
     if ((entry & PRESENT) === 0 || (write !== 0 && (entry & WRITABLE) === 0)) {
-      return stop2d(core, cycles, hits, frameHits, now, TABLE_FAULT);
+      return settle2d(core, cycles, hits, frameHits, now, TABLE_FAULT);
     }
     const marked = entry | ACCESSED | (write !== 0 ? DIRTY : 0);
     if (marked !== entry) entries[slot] = marked;
-    stop2d(core, cycles, hits, frameHits, now, NO_FAULT);
+    settle2d(core, cycles, hits, frameHits, now, NO_FAULT);
     if (hits === 3 && frameHits === 4 && memo === 0)
       rememberWalk(core, walker.memos, root, vpn, true);
     const hfn = nestedWalk(core, (entry >>> PTE_SHIFT) + (vpn & ((1 << low) - 1)), write);
@@ -371,8 +343,8 @@ export function walk2d(core: Core, page: number, write: number): Fault {
   }
 }
 
-/** Books what the walk of the guest table has taken so far. */
-const stop2d = (
+/** The same for a guest table under nested ones, whose frames were looked up too. */
+const settle2d = (
   core: Core,
   cycles: number,
   hits: number,
@@ -381,7 +353,7 @@ const stop2d = (
   fault: Fault,
 ): Fault => {
   const { walker } = core;
-  const h = H;
+  const h = heap;
   settle(core, cycles, hits, now, fault);
   const at = core.counters + K.nested_tlb_hits;
   h[at] = h[at]! + frameHits;

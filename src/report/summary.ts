@@ -1,5 +1,6 @@
 import { showBytes, showCycles } from '../base/units.ts';
 import { mmuModes } from '../hypervisor/mmu/index.ts';
+import { schedulers } from '../hypervisor/schedulers/index.ts';
 import type { HostPlan } from '../scenario/hosts.ts';
 import type { Scenario } from '../scenario/resolve.ts';
 import type { RunResult } from '../stats/result.ts';
@@ -102,7 +103,7 @@ function hostLines(scenario: Scenario, result: RunResult): string[] {
     hypervisor.profile,
     `${detail(mmu, 'mmu', mmuModes.of(mmu.kind).shows ?? '')} paging`,
     `tags ${detail(tags, 'tags', 'flush')}`,
-    `scheduler ${detail(scheduler, 'scheduler', 'timeslice')}`,
+    `scheduler ${detail(scheduler, 'scheduler', schedulers.find(scheduler.kind)?.shows ?? '')}`,
   ];
   const warmup = scenario.duration === 'work' ? 0 : scenario.warmup;
   const after = warmup > 0 ? ` after ${showCycles(warmup, result.mhz)} of warm-up` : '';

@@ -1,6 +1,5 @@
 import type { Resident } from '../cluster/cluster.ts';
 import type { Host } from '../cluster/host.ts';
-import type { Engine } from '../engine/engine.ts';
 import { grantedPort } from '../guest/granted-port.ts';
 import { bootGuest } from '../guest/guest.ts';
 import { BLOCK_ITEMS } from '../guest/kernel-options.ts';
@@ -27,7 +26,6 @@ export interface Build {
   readonly scenario: Scenario;
   readonly options: BuildOptions;
   readonly onMark: (index: number) => void;
-  readonly engine: Engine;
   readonly hosts: readonly Host[];
   /** Filled as traces are opened. */
   readonly feeds: RefillableFeed[];
@@ -35,7 +33,7 @@ export interface Build {
 
 /** Boots the software of a VM, on the host where the VM is. */
 export function buildMember(build: Build, vm: Vm, vcpu: Vcpu, group: VmGroup): Member {
-  const { engine, hosts, onMark, options, scenario } = build;
+  const { hosts, onMark, options, scenario } = build;
   const { devices, duration, seed } = scenario;
   const { machine } = hosts[vm.host.index]!;
   const { mhz } = machine;
@@ -47,7 +45,7 @@ export function buildMember(build: Build, vm: Vm, vcpu: Vcpu, group: VmGroup): M
     openTrace: (file, again) => openTrace(build, file, again),
   });
   const requests = workload.arrivals
-    ? new Requests(engine, workload.arrivals, {
+    ? new Requests(hypervisor.engine, workload.arrivals, {
         seed,
         path: `vm/${vm.name}`,
         mhz,

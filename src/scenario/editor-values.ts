@@ -115,8 +115,9 @@ function bareForm(value: Value): Form | undefined {
   if (dimension) return quantityForm(value, dimension);
   switch (def.type) {
     case 'enum':
+      return wordForm(Object.values(def.entries!));
     case 'literal':
-      return wordForm(def.type === 'enum' ? Object.values(def.entries!) : def.values!);
+      return literalForm(def.values!);
     case 'boolean':
       return { types: ['boolean'], raw: { type: 'boolean' }, takes: 'true or false', ...NONE };
     case 'string': {
@@ -189,6 +190,12 @@ function quantityForm({ schema, notes }: Value, dimension: Dimension): Form {
 export function wordForm(values: readonly unknown[]): Form {
   const words = values.map(String);
   return { types: ['string'], raw: { enum: words }, takes: oneOf(words), words, spelt: words };
+}
+
+/** Some words, or some numbers. */
+function literalForm(values: readonly unknown[]): Form {
+  if (values.some((value) => typeof value !== 'number')) return wordForm(values);
+  return { types: ['number'], raw: { enum: values }, takes: oneOf(values.map(String)), ...NONE };
 }
 
 const oneOf = (words: readonly string[]) =>

@@ -1,4 +1,5 @@
 import { ConfigError, type Diagnostic, MemoryError, type Place } from '../base/errors.ts';
+import type { Idle } from './effects.ts';
 import { type ExplainYaml, Findings } from './findings.ts';
 import { SINGLE } from './hosts.ts';
 import {
@@ -52,6 +53,8 @@ export interface Origin {
 /** A scenario that still knows where its values were written. */
 export interface LoadedScenario {
   readonly scenario: Scenario;
+  /** Keys of the files that `--set` has deprived of their effect, and why: to be told. */
+  readonly deprived: readonly Idle[];
   /** A problem found later (a file that cannot be read), at the place of the value at `path`. */
   diagnose(path: Path, message: string, suggestion?: string): Diagnostic;
   /** Where exactly the value at `path` was written; undefined: it is a default. */
@@ -142,6 +145,7 @@ export class ScenarioTree {
     this.#findings.throwIfAny();
     return {
       scenario: resolved!.scenario,
+      deprived: resolved!.deprived,
       diagnose: (path, message, suggestion) =>
         findings.diagnostic(placeOf(expanded, path, this.#isPreset), message, suggestion),
       originOf: (path) => {

@@ -59,6 +59,15 @@ function isUsual({ root, schema, scenario, reader }: Authors, path: Path): boole
 }
 
 /**
+ * What the files say at `path`, an idle key, has an effect there; `--set` takes it away, and no
+ * experiment that would vary what it depends on is under way.
+ */
+export function isDeprived(authors: Authors, path: Path): boolean {
+  const { root, files } = authors;
+  return files !== undefined && !isVaried(root, path) && !isMeant(authors, path);
+}
+
+/**
  * The files alone leave the key without effect, and no experiment in them varies what that depends
  * on.
  */

@@ -11,7 +11,7 @@ import { type VmScheduling, vmKeysOf } from '../hypervisor/schedulers/vm-params.
 import type { Processor } from '../machine/processor.ts';
 import type { CheckContext } from './check-context.ts';
 import { checkScenario } from './checks.ts';
-import { checkEffects, idleKeys } from './effects.ts';
+import { checkEffects, type Idle, idleKeys } from './effects.ts';
 import type { FindInput, SweepInput } from './experiments.ts';
 import type { Findings } from './findings.ts';
 import type { MechanismName } from './free.ts';
@@ -27,7 +27,7 @@ import {
   toValue,
   without,
 } from './located.ts';
-import { type Authors, isChosen, isMeant, valueAt, withoutPath } from './meant.ts';
+import { type Authors, isChosen, isDeprived, isMeant, valueAt, withoutPath } from './meant.ts';
 import { pagingOf } from './paging.ts';
 import type { PresetTexts } from './presets.ts';
 import { repaired } from './repair.ts';
@@ -132,6 +132,8 @@ export interface EventPlan {
 export interface Resolved {
   readonly scenario: Scenario;
   readonly written: Located;
+  /** Keys of the files that `--set` has deprived of their effect, and why. */
+  readonly deprived: readonly Idle[];
 }
 
 /** Where the values come from, and `instead`: see `LoadOptions`. */
@@ -181,9 +183,14 @@ export function resolveScenario(
   checkWorkloads(context);
   if (!findings.any) checkEffects(context);
   if (findings.any) return undefined;
-  const written = withoutIdle(authors);
-  const input = withDefaults(schema, toValue(written));
-  return { scenario: deepFreeze(inInternalUnits(scenario, input as Scenario['input'])), written };
+  const idle = idleKeys(scenario).filter(({ path }) => isChosen(authors, path));
+  const written = withoutIdle(root, idle);
+  const input = withDefaults(schema, toValue(written)) as Scenario['input'];
+  return {
+    scenario: deepFreeze(inInternalUnits(scenario, input)),
+    written,
+    deprived: idle.filter(({ path }) => isDeprived(authors, path)),
+  };
 }
 
 /** `host` is the short form of a single one: beside `hosts` it means nothing. */
@@ -200,11 +207,15 @@ function withoutHost(root: LocatedMap, findings: Findings): LocatedMap {
 
 /**
  * Without what `--set` or an axis has deprived of its effect, so that the complete scenario can be
- * run again.
+ * run again. A map of which nothing is left goes too.
  */
-function withoutIdle(authors: Authors): Located {
-  const idle = idleKeys(authors.scenario).filter(({ path }) => isChosen(authors, path));
-  return idle.reduce<Located>((tree, { path }) => withoutPath(tree, path), authors.root);
+function withoutIdle(root: Located, idle: readonly Idle[]): Located {
+  return idle.reduce((tree, { path }) => {
+    const left = withoutPath(tree, path);
+    const map = path.slice(0, -1);
+    const { node } = follow(left, map);
+    return node.form === 'map' && node.entries.size === 0 ? withoutPath(left, map) : left;
+  }, root);
 }
 
 type Schemas = Map<string, ReturnType<typeof scenarioSchema>>;

@@ -23,51 +23,53 @@ export class Footprint {
   /** References per window. */
   width = FIRST_WIDTH;
   /** Touches that opened a window for their page, by window and by level. */
-  private readonly entered = new Float64Array(WINDOWS);
-  private readonly again = new Float64Array(WINDOWS * (LEVELS + 1));
-  private readonly fresh = new Float64Array(WINDOWS);
+  readonly #entered = new Float64Array(WINDOWS);
+  readonly #again = new Float64Array(WINDOWS * (LEVELS + 1));
+  readonly #fresh = new Float64Array(WINDOWS);
   /**
    * For each page: the window it was touched in last, as of `epoch` joins; and that number of
    * joins.
    */
-  private last = new Int32Array(1024).fill(-1);
-  private epochs = new Uint8Array(1024);
-  private epoch = 0;
+  #last = new Int32Array(1024).fill(-1);
+  #epochs = new Uint8Array(1024);
+  #epoch = 0;
 
   /** References `from` to `from + count - 1` of the trace touch page number `page`. */
   touch(page: number, from: number, count: number): void {
     const end = from + count - 1;
-    while (end >= this.width * WINDOWS) this.join();
+    while (end >= this.width * WINDOWS) this.#join();
     const lastWindow = Math.floor(end / this.width);
-    if (page >= this.last.length) this.grow(page);
-    const known = this.last[page]!;
-    const before = known < 0 ? -1 : known >> (this.epoch - this.epochs[page]!);
+    if (page >= this.#last.length) this.#grow(page);
+    const known = this.#last[page]!;
+    const before = known < 0 ? -1 : known >> (this.#epoch - this.#epochs[page]!);
     if (before === lastWindow) return;
     let previous = before;
     for (let window = Math.max(previous + 1, Math.floor(from / this.width)); ; window++) {
-      this.entered[window]!++;
-      if (previous < 0) this.fresh[window]!++;
-      else this.again[window * (LEVELS + 1) + 32 - Math.clz32(window ^ previous)]!++;
+      this.#entered[window]!++;
+      if (previous < 0) this.#fresh[window]!++;
+      else this.#again[window * (LEVELS + 1) + 32 - Math.clz32(window ^ previous)]!++;
       previous = window;
       if (window === lastWindow) break;
     }
-    this.last[page] = lastWindow;
-    this.epochs[page] = this.epoch;
+    this.#last[page] = lastWindow;
+    this.#epochs[page] = this.#epoch;
   }
 
   /** The windows of a trace of this many references; the last windows may have no touches. */
   windows(references: number): FootprintWindow[] {
-    while (references > this.width * WINDOWS) this.join();
+    while (references > this.width * WINDOWS) this.#join();
     const count = Math.ceil(references / this.width);
     let total = 0;
     return Array.from({ length: count }, (_, i) => {
-      total += this.fresh[i]!;
-      return { from: i * this.width, touched: this.entered[i]!, total };
+      total += this.#fresh[i]!;
+      return { from: i * this.width, touched: this.#entered[i]!, total };
     });
   }
 
-  private join(): void {
-    const { entered, fresh, again } = this;
+  #join(): void {
+    const entered = this.#entered;
+    const fresh = this.#fresh;
+    const again = this.#again;
     for (let to = 0; to < WINDOWS; to++) {
       const a = 2 * to;
       const b = a + 1;
@@ -82,16 +84,16 @@ export class Footprint {
       }
     }
     this.width *= 2;
-    this.epoch++;
+    this.#epoch++;
   }
 
-  private grow(page: number): void {
-    const length = Math.max(2 * this.last.length, page + 1);
+  #grow(page: number): void {
+    const length = Math.max(2 * this.#last.length, page + 1);
     const last = new Int32Array(length).fill(-1);
-    last.set(this.last);
-    this.last = last;
+    last.set(this.#last);
+    this.#last = last;
     const epochs = new Uint8Array(length);
-    epochs.set(this.epochs);
-    this.epochs = epochs;
+    epochs.set(this.#epochs);
+    this.#epochs = epochs;
   }
 }

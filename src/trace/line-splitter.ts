@@ -17,56 +17,56 @@ export class LineSplitter {
    * True while the last line is handled and it has no line end: the file may have been cut there.
    */
   unended = false;
-  private readonly name: string;
-  private readonly handle: (bytes: Uint8Array, start: number, end: number) => void;
-  private readonly carry = new Uint8Array(MAX_LINE);
-  private carried = 0;
+  readonly #name: string;
+  readonly #handle: (bytes: Uint8Array, start: number, end: number) => void;
+  readonly #carry = new Uint8Array(MAX_LINE);
+  #carried = 0;
 
   constructor(name: string, handle: (bytes: Uint8Array, start: number, end: number) => void) {
-    this.name = name;
-    this.handle = handle;
+    this.#name = name;
+    this.#handle = handle;
   }
 
   push(chunk: Uint8Array): void {
     let at = 0;
-    if (this.carried > 0) {
+    if (this.#carried > 0) {
       const newline = chunk.indexOf(NEWLINE);
-      this.keep(chunk, 0, newline < 0 ? chunk.length : newline);
+      this.#keep(chunk, 0, newline < 0 ? chunk.length : newline);
       if (newline < 0) return;
-      const length = this.carried;
-      this.carried = 0;
-      this.emit(this.carry, 0, length);
+      const length = this.#carried;
+      this.#carried = 0;
+      this.#emit(this.#carry, 0, length);
       at = newline + 1;
     }
     for (;;) {
       const newline = chunk.indexOf(NEWLINE, at);
       if (newline < 0) break;
-      this.emit(chunk, at, newline);
+      this.#emit(chunk, at, newline);
       at = newline + 1;
     }
-    this.keep(chunk, at, chunk.length);
+    this.#keep(chunk, at, chunk.length);
   }
 
   /** The input has ended. */
   finish(): void {
-    if (this.carried === 0) return;
+    if (this.#carried === 0) return;
     this.unended = true;
-    const length = this.carried;
-    this.carried = 0;
-    this.emit(this.carry, 0, length);
+    const length = this.#carried;
+    this.#carried = 0;
+    this.#emit(this.#carry, 0, length);
   }
 
-  private emit(bytes: Uint8Array, start: number, end: number): void {
+  #emit(bytes: Uint8Array, start: number, end: number): void {
     this.line++;
     const from = this.line === 1 ? Math.min(textStart(bytes, start), end) : start;
-    this.handle(bytes, from, end > from && bytes[end - 1] === RETURN ? end - 1 : end);
+    this.#handle(bytes, from, end > from && bytes[end - 1] === RETURN ? end - 1 : end);
   }
 
-  private keep(chunk: Uint8Array, from: number, to: number): void {
-    if (this.carried + to - from > MAX_LINE) {
-      throw new TraceError(this.name, this.line + 1, `the line is longer than ${MAX_LINE} bytes`);
+  #keep(chunk: Uint8Array, from: number, to: number): void {
+    if (this.#carried + to - from > MAX_LINE) {
+      throw new TraceError(this.#name, this.line + 1, `the line is longer than ${MAX_LINE} bytes`);
     }
-    this.carry.set(chunk.subarray(from, to), this.carried);
-    this.carried += to - from;
+    this.#carry.set(chunk.subarray(from, to), this.#carried);
+    this.#carried += to - from;
   }
 }

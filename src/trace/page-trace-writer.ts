@@ -31,18 +31,18 @@ export class PageTraceWriter {
   /** Lines of touches, and of events. */
   lines = 0;
   events = 0;
-  private readonly sink: (bytes: Uint8Array) => void;
-  private buffer = new Uint8Array(BUFFER);
-  private at = 0;
-  private readonly counts = new Float64Array(4);
-  private readonly order = new Uint8Array(4);
-  private kinds = 0;
+  readonly #sink: (bytes: Uint8Array) => void;
+  #buffer = new Uint8Array(BUFFER);
+  #at = 0;
+  readonly #counts = new Float64Array(4);
+  readonly #order = new Uint8Array(4);
+  #kinds = 0;
   /** Page of the segment, and the page last named, of the instruction and of the data stream. */
-  private readonly current = new Float64Array(2).fill(NONE);
-  private readonly named = new Float64Array(2).fill(NONE);
-  private readonly pages = new PageIndex();
-  private readonly recent = new Float64Array(RECENT).fill(NONE);
-  private space = 0;
+  readonly #current = new Float64Array(2).fill(NONE);
+  readonly #named = new Float64Array(2).fill(NONE);
+  readonly #pages = new PageIndex();
+  readonly #recent = new Float64Array(RECENT).fill(NONE);
+  #space = 0;
 
   /**
    * `sink` gets the text in pieces, which are its own to keep. `provenance` becomes `# key: value`
@@ -52,15 +52,15 @@ export class PageTraceWriter {
     sink: (bytes: Uint8Array) => void,
     provenance: Readonly<Record<string, string>> = {},
   ) {
-    this.sink = sink;
-    this.text('# page trace 1\n');
+    this.#sink = sink;
+    this.#text('# page trace 1\n');
     for (const [key, value] of Object.entries(provenance)) this.comment(key, value);
   }
 
   /** A line `# key: value`. */
   comment(key: string, value: string): void {
-    this.endSegment();
-    this.text(`# ${key}: ${value.replace(/[^ -~]+/g, ' ').slice(0, 1000)}\n`);
+    this.#endSegment();
+    this.#text(`# ${key}: ${value.replace(/[^ -~]+/g, ' ').slice(0, 1000)}\n`);
   }
 
   /**
@@ -69,26 +69,26 @@ export class PageTraceWriter {
    */
   touch(kind: Kind, page: number, count = 1): void {
     const stream = kind === Kind.Fetch ? 0 : 1;
-    const current = this.current[stream]!;
+    const current = this.#current[stream]!;
     if (page !== current) {
-      if (current !== NONE) this.endSegment();
-      this.current[stream] = page;
+      if (current !== NONE) this.#endSegment();
+      this.#current[stream] = page;
       const slot = page & (RECENT - 1);
-      if (this.recent[slot] !== page) {
-        this.recent[slot] = page;
-        this.pages.numberOf(this.space * 2 ** 36 + page);
+      if (this.#recent[slot] !== page) {
+        this.#recent[slot] = page;
+        this.#pages.numberOf(this.#space * 2 ** 36 + page);
       }
     }
-    const before = this.counts[kind]!;
-    if (before === 0) this.order[this.kinds++] = kind;
-    this.counts[kind] = before + count;
+    const before = this.#counts[kind]!;
+    if (before === 0) this.#order[this.#kinds++] = kind;
+    this.#counts[kind] = before + count;
   }
 
   /** An `X` line: its name and arguments. */
   event(text: string): void {
-    this.endSegment();
+    this.#endSegment();
     this.events++;
-    this.text(`X ${text}\n`);
+    this.#text(`X ${text}\n`);
   }
 
   /**
@@ -96,17 +96,17 @@ export class PageTraceWriter {
    * touch.
    */
   enter(space: number): void {
-    this.endSegment();
-    this.space = space;
-    this.current.fill(NONE);
-    this.named.fill(NONE);
-    this.recent.fill(NONE);
-    this.text(`P ${space}\n`);
+    this.#endSegment();
+    this.#space = space;
+    this.#current.fill(NONE);
+    this.#named.fill(NONE);
+    this.#recent.fill(NONE);
+    this.#text(`P ${space}\n`);
   }
 
   /** Different pages touched so far. */
   get distinctPages(): number {
-    return this.pages.size;
+    return this.#pages.size;
   }
 
   /**
@@ -114,48 +114,48 @@ export class PageTraceWriter {
    * boundary.
    */
   finish(straddles = 0): void {
-    this.endSegment();
+    this.#endSegment();
     const sums = [...LETTERS].map((letter, kind) => `${letter} ${this.totals[kind]}`).join(' ');
-    this.text(
+    this.#text(
       `# totals ${sums} straddles ${straddles} distinct-pages ${this.distinctPages} events ${this.events} lines ${this.lines}\n`,
     );
-    this.flush();
+    this.#flush();
   }
 
-  private endSegment(): void {
-    if (this.at > BUFFER - 4 * ROOM) this.flush();
-    const { buffer } = this;
-    let at = this.at;
-    for (let i = 0; i < this.kinds; i++) {
-      const kind = this.order[i]!;
-      const count = this.counts[kind]!;
-      this.counts[kind] = 0;
+  #endSegment(): void {
+    if (this.#at > BUFFER - 4 * ROOM) this.#flush();
+    const buffer = this.#buffer;
+    let at = this.#at;
+    for (let i = 0; i < this.#kinds; i++) {
+      const kind = this.#order[i]!;
+      const count = this.#counts[kind]!;
+      this.#counts[kind] = 0;
       this.totals[kind] = this.totals[kind]! + count;
       buffer[at++] = CODES[kind]!;
       buffer[at++] = BLANK;
       at = decimal(buffer, at, count);
       const stream = kind === Kind.Fetch ? 0 : 1;
-      const page = this.current[stream]!;
-      if (this.named[stream] !== page) {
-        this.named[stream] = page;
+      const page = this.#current[stream]!;
+      if (this.#named[stream] !== page) {
+        this.#named[stream] = page;
         buffer[at++] = BLANK;
         at = hexadecimal(buffer, at, page);
       }
       buffer[at++] = NEWLINE;
     }
-    this.lines += this.kinds;
-    this.kinds = 0;
-    this.at = at;
+    this.lines += this.#kinds;
+    this.#kinds = 0;
+    this.#at = at;
   }
 
-  private text(line: string): void {
-    if (this.at + line.length > BUFFER) this.flush();
-    for (let i = 0; i < line.length; i++) this.buffer[this.at++] = line.charCodeAt(i);
+  #text(line: string): void {
+    if (this.#at + line.length > BUFFER) this.#flush();
+    for (let i = 0; i < line.length; i++) this.#buffer[this.#at++] = line.charCodeAt(i);
   }
 
-  private flush(): void {
-    if (this.at > 0) this.sink(this.buffer.slice(0, this.at));
-    this.at = 0;
+  #flush(): void {
+    if (this.#at > 0) this.#sink(this.#buffer.slice(0, this.#at));
+    this.#at = 0;
   }
 }
 

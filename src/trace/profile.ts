@@ -53,19 +53,19 @@ export interface Prediction {
 class Chunks implements TraceFeed {
   readonly name: string;
   ended = false;
-  private next: Uint8Array | undefined;
+  #next: Uint8Array | undefined;
 
   constructor(name: string) {
     this.name = name;
   }
 
   give(chunk: Uint8Array): void {
-    this.next = chunk;
+    this.#next = chunk;
   }
 
   take(): Uint8Array | undefined {
-    const chunk = this.next;
-    this.next = undefined;
+    const chunk = this.#next;
+    this.#next = undefined;
     return chunk;
   }
 
@@ -117,40 +117,40 @@ class Stream {
  * malformed.
  */
 export class TraceProfiler {
-  private readonly feed: Chunks;
-  private readonly reader: TraceReader;
-  private readonly kinds = new Float64Array(4);
-  private readonly streams = [new Stream(), new Stream()] as const;
-  private readonly spaces = new Set<number>();
-  private readonly events: Record<string, number> = {};
-  private references = 0;
-  private visits = 0;
-  private readonly limit: number;
+  readonly #feed: Chunks;
+  readonly #reader: TraceReader;
+  readonly #kinds = new Float64Array(4);
+  readonly #streams = [new Stream(), new Stream()] as const;
+  readonly #spaces = new Set<number>();
+  readonly #events: Record<string, number> = {};
+  #references = 0;
+  #visits = 0;
+  readonly #limit: number;
 
   /**
    * `limit`: only this many references are counted, from the first on; the rest is still checked.
    */
   constructor(name: string, limit = Infinity) {
-    this.feed = new Chunks(name);
-    this.reader = new TraceReader(this.feed, false);
-    this.limit = limit;
+    this.#feed = new Chunks(name);
+    this.#reader = new TraceReader(this.#feed, false);
+    this.#limit = limit;
   }
 
   /** Lines read so far. */
   get line(): number {
-    return this.reader.line;
+    return this.#reader.line;
   }
 
   push(chunk: Uint8Array): void {
-    this.feed.give(chunk);
-    this.read();
+    this.#feed.give(chunk);
+    this.#read();
   }
 
   /** The input has ended. `entries`: the TLB sizes to predict for. */
   finish(entries: readonly number[]): TraceProfile {
-    this.feed.ended = true;
-    this.read();
-    const [fetches, loads, stores, modifies] = this.kinds as unknown as [
+    this.#feed.ended = true;
+    this.#read();
+    const [fetches, loads, stores, modifies] = this.#kinds as unknown as [
       number,
       number,
       number,
@@ -158,42 +158,42 @@ export class TraceProfiler {
     ];
     return {
       references: { fetches, loads, stores, modifies },
-      visits: this.visits,
-      addressSpaces: this.spaces.size,
-      events: this.events,
-      instruction: this.streams[0].profile(entries, this.references),
-      data: this.streams[1].profile(entries, this.references),
+      visits: this.#visits,
+      addressSpaces: this.#spaces.size,
+      events: this.#events,
+      instruction: this.#streams[0].profile(entries, this.#references),
+      data: this.#streams[1].profile(entries, this.#references),
     };
   }
 
-  private read(): void {
-    const { reader } = this;
+  #read(): void {
+    const reader = this.#reader;
     for (;;) {
       const line = reader.next();
       if (line === Line.Starved || line === Line.End) return;
       if (line === Line.Event) {
         const { name } = reader.event!;
-        if (this.references < this.limit) this.events[name] = (this.events[name] ?? 0) + 1;
+        if (this.#references < this.#limit) this.#events[name] = (this.#events[name] ?? 0) + 1;
       } else if (line !== Line.Space) {
-        this.visit(line);
+        this.#visit(line);
       }
     }
   }
 
-  private visit(line: Line): void {
-    const { reader } = this;
-    const count = Math.min(reader.count, this.limit - this.references);
+  #visit(line: Line): void {
+    const reader = this.#reader;
+    const count = Math.min(reader.count, this.#limit - this.#references);
     if (count <= 0) return;
     const kind = reader.modify ? 3 : line;
-    this.kinds[kind] = this.kinds[kind]! + count;
-    this.spaces.add(reader.space);
-    this.visits++;
-    this.streams[line === Line.Fetch ? 0 : 1].touch(
+    this.#kinds[kind] = this.#kinds[kind]! + count;
+    this.#spaces.add(reader.space);
+    this.#visits++;
+    this.#streams[line === Line.Fetch ? 0 : 1].touch(
       reader.space,
       reader.page,
-      this.references,
+      this.#references,
       count,
     );
-    this.references += count;
+    this.#references += count;
   }
 }

@@ -5,19 +5,19 @@ import { TraceError } from '../guest/workloads/trace-reader.ts';
  * programs, so a trace of several is read for one of them, which must be chosen.
  */
 export class Programs {
-  private readonly file: string;
-  private readonly chosen: string | undefined;
-  private readonly counts = new Map<string, number>();
-  private current = '';
-  private run = 0;
-  private kept = false;
+  readonly #file: string;
+  readonly #chosen: string | undefined;
+  readonly #counts = new Map<string, number>();
+  #current = '';
+  #run = 0;
+  #kept = false;
   /** Where the second program was first seen. */
-  private line = 0;
+  #line = 0;
 
   /** `chosen`: the name of the program to keep. */
   constructor(file: string, chosen: string | undefined) {
-    this.file = file;
-    this.chosen = chosen;
+    this.#file = file;
+    this.#chosen = chosen;
   }
 
   /**
@@ -25,24 +25,27 @@ export class Programs {
    * they are kept.
    */
   enter(name: string, line: number): boolean {
-    if (name === this.current) return this.kept;
-    this.settle();
-    this.current = name;
-    if (!this.counts.has(name)) this.counts.set(name, 0);
-    if (this.counts.size === 2 && this.line === 0) this.line = line;
-    this.kept = this.chosen === undefined ? this.counts.size === 1 : isCalled(name, this.chosen);
-    return this.kept;
+    if (name === this.#current) return this.#kept;
+    this.#settle();
+    this.#current = name;
+    if (!this.#counts.has(name)) this.#counts.set(name, 0);
+    if (this.#counts.size === 2 && this.#line === 0) this.#line = line;
+    this.#kept =
+      this.#chosen === undefined ? this.#counts.size === 1 : isCalled(name, this.#chosen);
+    return this.#kept;
   }
 
   /** One more access of the current program. */
   count(): void {
-    this.run++;
+    this.#run++;
   }
 
   /** Throws TraceError when a program must be chosen, or when the chosen one is missing. */
   check(): void {
-    this.settle();
-    const { chosen, counts, file } = this;
+    this.#settle();
+    const chosen = this.#chosen;
+    const counts = this.#counts;
+    const file = this.#file;
     const names = [...counts].map(([name, n]) => `${name} (${n} access${n === 1 ? '' : 'es'})`);
     if (chosen === undefined) {
       if (counts.size < 2) return;
@@ -50,7 +53,7 @@ export class Programs {
       const which = `${names.slice(0, 20).join(', ')}${names.length > 20 ? ', …' : ''}`;
       throw new TraceError(
         file,
-        this.line,
+        this.#line,
         `there are ${counts.size} programs in it: ${which}; ` +
           `choose one, for example --program ${first}`,
       );
@@ -60,12 +63,12 @@ export class Programs {
     throw new TraceError(file, 1, `there is no program ${chosen} in it: ${which}`);
   }
 
-  private settle(): void {
-    if (this.run === 0) return;
+  #settle(): void {
+    if (this.#run === 0) return;
     // Accesses before the first name belong to no program in particular.
-    const count = this.counts.get(this.current);
-    if (count !== undefined) this.counts.set(this.current, count + this.run);
-    this.run = 0;
+    const count = this.#counts.get(this.#current);
+    if (count !== undefined) this.#counts.set(this.#current, count + this.#run);
+    this.#run = 0;
   }
 }
 

@@ -28,25 +28,25 @@ export class TraceRecorder {
   position = 0;
   /** Accesses left out because they are the kernel's. */
   leftOut = 0;
-  private readonly writer: PageTraceWriter;
-  private readonly skip: number;
-  private readonly end: number;
-  private readonly pages: number;
-  private straddles = 0;
-  private opened = false;
-  private readonly before = new PageIndex();
-  private states = new Uint8Array(1024);
+  readonly #writer: PageTraceWriter;
+  readonly #skip: number;
+  readonly #end: number;
+  readonly #pages: number;
+  #straddles = 0;
+  #opened = false;
+  readonly #before = new PageIndex();
+  #states = new Uint8Array(1024);
 
   constructor(writer: PageTraceWriter, window: TraceWindow = { skip: 0, count: Infinity }) {
-    this.writer = writer;
-    this.skip = window.skip;
-    this.end = window.skip + window.count;
-    this.pages = window.userOnly ? HALF_PAGES : Infinity;
+    this.#writer = writer;
+    this.#skip = window.skip;
+    this.#end = window.skip + window.count;
+    this.#pages = window.userOnly ? HALF_PAGES : Infinity;
   }
 
   /** The window is complete: nothing that follows is needed. */
   get full(): boolean {
-    return this.position >= this.end;
+    return this.position >= this.#end;
   }
 
   /** Nothing was found that could be kept or skipped. */
@@ -59,65 +59,65 @@ export class TraceRecorder {
    * too.
    */
   access(kind: Kind, page: number, offset: number, size: number): void {
-    if (page >= this.pages) {
+    if (page >= this.#pages) {
       this.leftOut++;
       return;
     }
-    this.touch(kind, page, false);
+    this.#touch(kind, page, false);
     for (let rest = offset + size - PAGE, next = page + 1; rest > 0; rest -= PAGE, next++) {
-      this.touch(kind, next, true);
+      this.#touch(kind, next, true);
     }
   }
 
-  private touch(kind: Kind, page: number, straddle: boolean): void {
+  #touch(kind: Kind, page: number, straddle: boolean): void {
     const position = this.position++;
-    if (position < this.skip) {
-      this.remember(kind, page);
-    } else if (position < this.end) {
-      if (!this.opened) this.open();
-      if (straddle) this.straddles++;
-      this.writer.touch(kind, page);
+    if (position < this.#skip) {
+      this.#remember(kind, page);
+    } else if (position < this.#end) {
+      if (!this.#opened) this.#open();
+      if (straddle) this.#straddles++;
+      this.#writer.touch(kind, page);
     }
   }
 
   /** An operating-system event; after it, `gone` pages from `page` on are no longer resident. */
   event(text: string, page = 0, gone = 0): void {
-    if (this.position < this.skip) {
-      if (gone > 0) this.forget(page, gone);
-    } else if (this.position < this.end) {
-      if (!this.opened) this.open();
-      this.writer.event(text);
+    if (this.position < this.#skip) {
+      if (gone > 0) this.#forget(page, gone);
+    } else if (this.position < this.#end) {
+      if (!this.#opened) this.#open();
+      this.#writer.event(text);
     }
   }
 
   /** The input has ended. */
   finish(): void {
-    if (this.leftOut > 0) this.writer.comment('kernel accesses left out', String(this.leftOut));
-    this.writer.finish(this.straddles);
+    if (this.leftOut > 0) this.#writer.comment('kernel accesses left out', String(this.leftOut));
+    this.#writer.finish(this.#straddles);
   }
 
-  private remember(kind: Kind, page: number): void {
-    const number = this.before.numberOf(page);
-    if (number === this.states.length) {
+  #remember(kind: Kind, page: number): void {
+    const number = this.#before.numberOf(page);
+    if (number === this.#states.length) {
       const grown = new Uint8Array(2 * number);
-      grown.set(this.states);
-      this.states = grown;
+      grown.set(this.#states);
+      this.#states = grown;
     }
-    if (kind >= Kind.Store) this.states[number] = Touched.Written;
-    else if (this.states[number] === Touched.No) this.states[number] = Touched.Read;
+    if (kind >= Kind.Store) this.#states[number] = Touched.Written;
+    else if (this.#states[number] === Touched.No) this.#states[number] = Touched.Read;
   }
 
-  private forget(page: number, pages: number): void {
-    this.before.forEach((key, number) => {
-      if (key >= page && key < page + pages) this.states[number] = Touched.No;
+  #forget(page: number, pages: number): void {
+    this.#before.forEach((key, number) => {
+      if (key >= page && key < page + pages) this.#states[number] = Touched.No;
     });
   }
 
-  private open(): void {
-    this.opened = true;
+  #open(): void {
+    this.#opened = true;
     const resident: { page: number; state: number }[] = [];
-    this.before.forEach((page, number) => {
-      const state = this.states[number]!;
+    this.#before.forEach((page, number) => {
+      const state = this.#states[number]!;
       if (state !== Touched.No) resident.push({ page, state });
     });
     resident.sort((a, b) => a.page - b.page);
@@ -126,7 +126,7 @@ export class TraceRecorder {
       let n = 1;
       while (resident[i + n]?.page === page + n && resident[i + n]!.state === state) n++;
       const written = state === Touched.Written ? 'w' : 'r';
-      this.writer.event(`resident ${page.toString(16)} ${n} ${written}`);
+      this.#writer.event(`resident ${page.toString(16)} ${n} ${written}`);
       i += n;
     }
   }

@@ -18,17 +18,17 @@ export class StackDistances {
   /** Pages seen, numbered from 0. */
   readonly pages = new PageIndex();
   /** `hits[d]`: touches of distance d. */
-  private hits = new Float64Array(1024);
-  private capacity = 1024;
-  private tree = new Int32Array(this.capacity + 1);
+  #hits = new Float64Array(1024);
+  #capacity = 1024;
+  #tree = new Int32Array(this.#capacity + 1);
   /** Which page was touched at a time, and when each page was touched last. Times count from 1. */
-  private pageAt = new Int32Array(this.capacity + 1);
-  private last = new Int32Array(1024);
-  private now = 0;
+  #pageAt = new Int32Array(this.#capacity + 1);
+  #last = new Int32Array(1024);
+  #now = 0;
 
   /** `count` touches of one page, one after the other; returns its number. */
   touch(key: number, count: number): number {
-    if (this.now === this.capacity) this.compact();
+    if (this.#now === this.#capacity) this.#compact();
     const { pages } = this;
     const known = pages.size;
     const page = pages.numberOf(key);
@@ -36,19 +36,19 @@ export class StackDistances {
     let distance = 0;
     if (page === known) {
       this.cold++;
-      if (page === this.last.length) this.last = enlarged(this.last);
+      if (page === this.#last.length) this.#last = enlarged(this.#last);
     } else {
-      const time = this.last[page]!;
-      distance = time === this.now ? 1 : known - this.marksUpTo(time) + 1;
-      if (distance > 1) this.add(time, -1);
-      this.hit(distance, 1);
+      const time = this.#last[page]!;
+      distance = time === this.#now ? 1 : known - this.#marksUpTo(time) + 1;
+      if (distance > 1) this.#add(time, -1);
+      this.#hit(distance, 1);
     }
-    if (count > 1) this.hit(1, count - 1);
+    if (count > 1) this.#hit(1, count - 1);
     if (distance !== 1) {
-      this.now++;
-      this.last[page] = this.now;
-      this.pageAt[this.now] = page;
-      this.add(this.now, 1);
+      this.#now++;
+      this.#last[page] = this.#now;
+      this.#pageAt[this.#now] = page;
+      this.#add(this.#now, 1);
     }
     return page;
   }
@@ -62,59 +62,61 @@ export class StackDistances {
   get farthest(): number {
     return Math.max(
       0,
-      this.hits.findLastIndex((touches) => touches > 0),
+      this.#hits.findLastIndex((touches) => touches > 0),
     );
   }
 
   /** Touches of distances `from` to `to`, both included. */
   between(from: number, to: number): number {
-    return this.hits.subarray(from, to + 1).reduce((sum, touches) => sum + touches, 0);
+    return this.#hits.subarray(from, to + 1).reduce((sum, touches) => sum + touches, 0);
   }
 
-  private hit(distance: number, count: number): void {
-    while (distance >= this.hits.length) {
-      const grown = new Float64Array(2 * this.hits.length);
-      grown.set(this.hits);
-      this.hits = grown;
+  #hit(distance: number, count: number): void {
+    while (distance >= this.#hits.length) {
+      const grown = new Float64Array(2 * this.#hits.length);
+      grown.set(this.#hits);
+      this.#hits = grown;
     }
-    this.hits[distance] = this.hits[distance]! + count;
+    this.#hits[distance] = this.#hits[distance]! + count;
   }
 
-  private add(time: number, mark: number): void {
-    const { tree, capacity } = this;
+  #add(time: number, mark: number): void {
+    const tree = this.#tree;
+    const capacity = this.#capacity;
     for (let i = time; i <= capacity; i += i & -i) tree[i] = tree[i]! + mark;
   }
 
-  private marksUpTo(time: number): number {
-    const { tree } = this;
+  #marksUpTo(time: number): number {
+    const tree = this.#tree;
     let marks = 0;
     for (let i = time; i > 0; i -= i & -i) marks += tree[i]!;
     return marks;
   }
 
   /** Gives the pages the times 1, 2, … in the order of their last touches. */
-  private compact(): void {
-    const { last, pageAt } = this;
+  #compact(): void {
+    const last = this.#last;
+    const pageAt = this.#pageAt;
     let time = 0;
-    for (let t = 1; t <= this.now; t++) {
+    for (let t = 1; t <= this.#now; t++) {
       const page = pageAt[t]!;
       if (last[page] !== t) continue;
       time++;
       last[page] = time;
       pageAt[time] = page;
     }
-    this.now = time;
-    if (time * 2 > this.capacity) {
-      this.capacity *= 2;
-      this.pageAt = enlarged(this.pageAt, this.capacity + 1);
-      this.tree = new Int32Array(this.capacity + 1);
+    this.#now = time;
+    if (time * 2 > this.#capacity) {
+      this.#capacity *= 2;
+      this.#pageAt = enlarged(this.#pageAt, this.#capacity + 1);
+      this.#tree = new Int32Array(this.#capacity + 1);
     } else {
-      this.tree.fill(0);
+      this.#tree.fill(0);
     }
-    for (let t = 1; t <= time; t++) this.tree[t] = 1;
-    for (let i = 1; i <= this.capacity; i++) {
+    for (let t = 1; t <= time; t++) this.#tree[t] = 1;
+    for (let i = 1; i <= this.#capacity; i++) {
       const parent = i + (i & -i);
-      if (parent <= this.capacity) this.tree[parent] = this.tree[parent]! + this.tree[i]!;
+      if (parent <= this.#capacity) this.#tree[parent] = this.#tree[parent]! + this.#tree[i]!;
     }
   }
 }

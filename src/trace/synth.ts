@@ -41,15 +41,15 @@ interface Thread {
 }
 
 export class Synthesis {
-  private readonly writer: PageTraceWriter;
-  private ready: Thread[];
-  private readonly limit: number;
+  readonly #writer: PageTraceWriter;
+  #ready: Thread[];
+  readonly #limit: number;
   /** References written so far. */
   references = 0;
   /** Turns in a row that made no reference. */
-  private idle = 0;
-  private spaces: number;
-  private space = -1;
+  #idle = 0;
+  #spaces: number;
+  #space = -1;
 
   /** Throws what the workload throws when it does not fit the VM. */
   constructor(options: SynthOptions, writer: PageTraceWriter) {
@@ -61,16 +61,16 @@ export class Synthesis {
         throw new Error('a trace cannot be made from a trace');
       },
     });
-    this.limit = options.references;
-    this.writer = writer;
-    this.spaces = processes.length;
-    this.ready = [];
+    this.#limit = options.references;
+    this.#writer = writer;
+    this.#spaces = processes.length;
+    this.#ready = [];
     for (const [space, { programs, regions }] of processes.entries()) {
       const threads = programs.length;
       const process: Process = { space, regions, parent: undefined, children: 0, threads };
-      this.ready.push(...programs.map((program) => ({ process, program })));
-      this.enter(process);
-      this.describe(regions, true);
+      this.#ready.push(...programs.map((program) => ({ process, program })));
+      this.#enter(process);
+      this.#describe(regions, true);
     }
   }
 
@@ -79,70 +79,70 @@ export class Synthesis {
    * again.
    */
   step(): boolean {
-    const thread = this.ready.shift();
-    if (!thread || this.references >= this.limit || this.idle > MOST_IDLE) return false;
+    const thread = this.#ready.shift();
+    if (!thread || this.references >= this.#limit || this.#idle > MOST_IDLE) return false;
     const before = this.references;
-    this.enter(thread.process);
-    this.turn(thread);
-    this.idle = this.references === before ? this.idle + 1 : 0;
+    this.#enter(thread.process);
+    this.#turn(thread);
+    this.#idle = this.references === before ? this.#idle + 1 : 0;
     return true;
   }
 
-  private enter({ space }: Process): void {
-    if (this.space === space) return;
-    this.space = space;
-    this.writer.enter(space);
+  #enter({ space }: Process): void {
+    if (this.#space === space) return;
+    this.#space = space;
+    this.#writer.enter(space);
   }
 
   /** The mappings of an image, as events. */
-  private describe(regions: readonly Region[], running: boolean): void {
+  #describe(regions: readonly Region[], running: boolean): void {
     for (const region of regions) {
       if (region.pages === 0) continue;
       const place = `${region.start.toString(16)} ${region.pages}`;
       if (running && region.populated) {
-        this.writer.event(`resident ${place} ${region.writable ? 'w' : 'r'}`);
+        this.#writer.event(`resident ${place} ${region.writable ? 'w' : 'r'}`);
       } else {
-        this.writer.event(`mmap ${place} ${rights(region)}`);
+        this.#writer.event(`mmap ${place} ${rights(region)}`);
       }
     }
   }
 
   /** Lets a thread run until it gives way, then puts it into the right queue. */
-  private turn(thread: Thread): void {
+  #turn(thread: Thread): void {
     const block = acquireBlock(BLOCK);
     try {
-      this.goOn(thread, block);
+      this.#goOn(thread, block);
     } finally {
       releaseBlock(block);
     }
   }
 
-  private goOn(thread: Thread, block: number): void {
-    const end = Math.min(this.references + TURN, this.limit);
+  #goOn(thread: Thread, block: number): void {
+    const end = Math.min(this.references + TURN, this.#limit);
     while (this.references < end) {
       const n = thread.program.fill(block, BLOCK);
       if (n === 0) {
-        if (--thread.process.threads === 0) this.exit(thread.process);
+        if (--thread.process.threads === 0) this.#exit(thread.process);
         return;
       }
-      for (let i = 0; i < n && this.references < this.limit; i++) {
+      for (let i = 0; i < n && this.references < this.#limit; i++) {
         const [page, word, references, c] = readItem(block + i);
         const op = word & 255;
         if (op > Op.Store) {
-          if (this.operation(thread, op, page, references, c)) return;
+          if (this.#operation(thread, op, page, references, c)) return;
         } else {
-          const count = Math.min(references, this.limit - this.references);
+          const count = Math.min(references, this.#limit - this.references);
           this.references += count;
-          this.writer.touch(KINDS[op]!, page, count);
+          this.#writer.touch(KINDS[op]!, page, count);
         }
       }
     }
-    this.ready.push(thread);
+    this.#ready.push(thread);
   }
 
   /** One operation; true when the turn is over. */
-  private operation(thread: Thread, op: number, a: number, b: number, c: number): boolean {
-    const { writer } = this;
+  #operation(thread: Thread, op: number, a: number, b: number, c: number): boolean {
+    const writer = this.#writer;
     const { process } = thread;
     const page = a.toString(16);
     switch (op) {
@@ -162,13 +162,13 @@ export class Synthesis {
         writer.event(`mremap ${page} ${c} ${b.toString(16)} ${c}`);
         return false;
       case Op.Fork:
-        this.fork(thread);
+        this.#fork(thread);
         return true;
       case Op.Exec:
-        this.exec(thread);
+        this.#exec(thread);
         return false;
       case Op.Exit:
-        this.exit(process);
+        this.#exit(process);
         return true;
       case Op.WorkDone:
         return false;
@@ -181,41 +181,41 @@ export class Synthesis {
         writer.event(`sys ${CALLS[op] ?? 'syscall'}`);
         if (!BLOCKING.has(op)) return false;
     }
-    this.ready.push(thread);
+    this.#ready.push(thread);
     return true;
   }
 
-  private fork(thread: Thread): void {
+  #fork(thread: Thread): void {
     const { process: parent, program } = thread;
     const { regions } = parent;
-    const process: Process = { space: this.spaces++, regions, parent, children: 0, threads: 1 };
+    const process: Process = { space: this.#spaces++, regions, parent, children: 0, threads: 1 };
     parent.children++;
-    this.writer.event(`fork ${process.space}`);
-    this.ready.unshift({ process, program: program.fork() }, thread);
+    this.#writer.event(`fork ${process.space}`);
+    this.#ready.unshift({ process, program: program.fork() }, thread);
   }
 
-  private exec(thread: Thread): void {
+  #exec(thread: Thread): void {
     const { process } = thread;
     const { programs, regions } = thread.program.exec();
-    this.end(process, thread);
-    process.space = this.spaces++;
+    this.#end(process, thread);
+    process.space = this.#spaces++;
     process.regions = regions;
     process.threads = programs.length;
     thread.program = programs[0]!;
-    this.ready.push(...programs.slice(1).map((program) => ({ process, program })));
-    this.writer.event(`exec ${process.space}`);
-    this.enter(process);
-    this.describe(regions, false);
+    this.#ready.push(...programs.slice(1).map((program) => ({ process, program })));
+    this.#writer.event(`exec ${process.space}`);
+    this.#enter(process);
+    this.#describe(regions, false);
   }
 
   /** The threads of a process end, `but` one excepted. */
-  private end(process: Process, but?: Thread): void {
-    this.ready = this.ready.filter((thread) => thread.process !== process || thread === but);
+  #end(process: Process, but?: Thread): void {
+    this.#ready = this.#ready.filter((thread) => thread.process !== process || thread === but);
   }
 
-  private exit(process: Process): void {
-    this.end(process);
-    this.writer.event('exit');
+  #exit(process: Process): void {
+    this.#end(process);
+    this.#writer.event('exit');
     if (process.parent) process.parent.children--;
   }
 }

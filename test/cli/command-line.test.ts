@@ -179,6 +179,17 @@ it('says which groups of VMs a file leaves empty, unless an option did', async (
     'none.yaml:6:27: note: there is no VM of the group "web": its count is 0\n',
   ]);
   expect((await worldswitchHere(dir, 'check', '-q', 'none.yaml')).stderr).toBe('');
+  writeFileSync(
+    join(dir, 'cap.yaml'),
+    smallYaml({
+      hypervisor: '{ profile: xen-4.1 }',
+      vms: '[{ name: x, cap: 40, workload: { kind: idle } }]',
+    }),
+  );
+  const kind = ['--set', 'hypervisor.scheduler.kind=cfs'];
+  const { stderr: said } = await worldswitchHere(dir, 'check', 'cap.yaml', ...kind);
+  expect(said).toMatch(/^cap\.yaml:6:\d+: note: "cap" has no effect now, and is left out: Linux 2/);
+  expect((await worldswitchHere(dir, 'check', 'cap.yaml')).stderr).toBe('');
   const all = await worldswitchHere(dir, 'check', 'none.yaml', '--set', 'vms.x.count=0');
   expect([all.status, all.stderr.split('\n')[0]]).toEqual([
     2,

@@ -191,6 +191,24 @@ describe('cfs', () => {
     expect(waits('2.6.31')).toBeGreaterThan(waits('2.6.33'));
   });
 
+  test.each([
+    [3, 2],
+    [4, 3],
+    [5, 4],
+    [5, 2],
+    [7, 4],
+  ])('does not leave one of %i hogs a pCPU of its own on %i', (hogs, pcpus) => {
+    for (const version of ['2.6.31', '2.6.33']) {
+      const vms = Array.from({ length: hogs }, () => hog);
+      const shares = drive({ kind: 'cfs', version }, vms, 10 * SECOND, pcpus).shares();
+      // Nobody counts who runs where for how long: vCPUs change places at each balance.
+      for (const share of shares) {
+        expect(share * hogs).toBeGreaterThan(0.7);
+        expect(share * hogs).toBeLessThan(1.2);
+      }
+    }
+  });
+
   test('takes over half of what waits on a full pCPU', () => {
     const vms = [hog, hog, hog, { ...hog, pin: [0] }, { ...hog, pin: [0] }, { ...hog, pin: [0] }];
     const driver = drive({ kind: 'cfs' }, vms, 5 * SECOND, 2);

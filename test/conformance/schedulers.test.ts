@@ -46,6 +46,18 @@ describe.each(choices)('%s', (_, choice) => {
   const run = (plan: HostPlan, until: number) =>
     new SchedulerDriver(choice, { ...plan, vms: fitting(kind, plan.vms) }).runTo(until);
 
+  test.each([2, 3, 7])('gives %i hogs on one of two pCPUs no longer turns than it says', (hogs) => {
+    const says = definition.turn?.(definition.params.parse(choice), 2, hogs);
+    if (says === undefined) return;
+    const vms = Array.from({ length: hogs }, () => ({ pin: [0] }));
+    // Those of the beginning are shaped by the first tick, or by a history that is still short.
+    const { vcpus } = run({ pcpus: 2, vms }, 2 * SECOND);
+    const turns = vcpus.flatMap(({ turnCycles }) => turnCycles.slice(2));
+    const longest = (Math.max(...turns) / MS) * 1e9;
+    expect(longest).toBeLessThanOrEqual(1.01 * says);
+    expect(longest).toBeGreaterThan(0.5 * says);
+  });
+
   // The driver throws when a vCPU runs twice, runs asleep, parked or off its pCPUs, or is ready beside a pCPU that
   // idles for longer than the policy says it may.
   test.each([1, 2, 4, 8])('keeps its promises on %i pCPUs with a changing load', (pcpus) => {

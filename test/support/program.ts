@@ -99,7 +99,7 @@ export function reportedYaml(): string {
   const loop = '{ name: loop, memory: 32MiB, workload: { kind: page-fault-loop, pages: 64 } }';
   return smallYaml({
     vms: `[${web}, ${loop}]`,
-    hypervisor: '{ profile: kvm-2.6.33, scheduler: { timeslice: 1ms } }',
+    hypervisor: '{ profile: kvm-2.6.33, scheduler: { kind: credit, timeslice: 1ms } }',
     output: '{ timeseries: 500us }',
   });
 }

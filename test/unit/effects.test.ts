@@ -165,7 +165,12 @@ describe('a key without effect is refused', () => {
       { hypervisor: `${TURNS}, timeslice: 1ms }` },
     ],
     ['weight', { hypervisor: `${TURNS} }`, vm: '    weight: 512' }, { vm: '    weight: 512' }],
-    ['cap', { hypervisor: `${TURNS} }`, vm: '    cap: 50' }, { vm: '    cap: 50' }],
+    [
+      'cap',
+      { hypervisor: `${TURNS} }`, vm: '    cap: 50' },
+      { hypervisor: ', scheduler: { kind: credit }', vm: '    cap: 50' },
+    ],
+    ['cap', { vm: '    cap: 50' }, { hypervisor: ', scheduler: { kind: esx }', vm: '    cap: 50' }],
     [
       'stride',
       { workload: 'kind: mmap-loop, touched: 1, stride: 9' },

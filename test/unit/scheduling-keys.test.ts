@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { ConfigError } from '../../src/base/errors.ts';
 import { schedulers } from '../../src/hypervisor/schedulers/index.ts';
-import { loadScenario } from '../../src/scenario/load.ts';
+import { loadScenario, loadWithPlaces, ScenarioTree } from '../../src/scenario/load.ts';
+import { applySets } from '../../src/scenario/overrides.ts';
 import { presets } from '../../src/scenario/presets.ts';
 import { scenarioYaml } from '../../src/scenario/resolve.ts';
 
@@ -161,15 +162,16 @@ describe('another kind of scheduler', () => {
   });
 
   test('leaves behind the parameters that were meant for that of the profile', () => {
-    const set = ['hypervisor.scheduler.kind=cfs', 'hypervisor.scheduler.hz=1000'];
-    const { scheduler } = load('{ timeslice: 10ms }', '', set).hypervisor;
-    expect(scheduler).toEqual({ kind: 'cfs', version: '2.6.33', hz: 1000 });
+    const set = ['hypervisor.scheduler.kind=credit', 'hypervisor.scheduler.timeslice=20ms'];
+    const { scheduler } = load('{ hz: 1000 }', '', set).hypervisor;
+    expect(scheduler).toMatchObject({ kind: 'credit', timeslice: 20e9, accounting: 'timestamp' });
+    expect(scheduler).not.toHaveProperty('hz');
   });
 
   test('keeps them when it is the same kind after all', () => {
-    const set = ['hypervisor.scheduler.kind=credit'];
-    const { scheduler } = load('{ timeslice: 10ms }', '', set).hypervisor;
-    expect(scheduler).toMatchObject({ kind: 'credit', timeslice: 10e9 });
+    const set = ['hypervisor.scheduler.kind=cfs'];
+    const { scheduler } = load('{ hz: 1000 }', '', set).hypervisor;
+    expect(scheduler).toEqual({ kind: 'cfs', version: '2.6.33', hz: 1000 });
   });
 
   test('leaves behind parameters of VMs that only the former one knows', () => {
@@ -177,6 +179,64 @@ describe('another kind of scheduler', () => {
     expect(paramsOf('{ kind: bvt }', 'scheduler: { warp: 3ms }', set)).toEqual({ warp: 3e9 });
     const scenario = load('{ kind: bvt }', 'scheduler: { warp: 3ms }', set);
     expect(parse(scenarioYaml(scenario)).vms[0]).not.toHaveProperty('scheduler.warp');
+  });
+
+  test('leaves no map behind of which nothing is left', () => {
+    const resolved = (set: string, keys: string) =>
+      parse(scenarioYaml(load('{ kind: bvt }', keys, [`hypervisor.scheduler.kind=${set}`]))).vms[0];
+    expect(resolved('credit', 'scheduler: { warp: 3ms }')).not.toHaveProperty('scheduler');
+    const two = 'scheduler: { warp: 3ms, warpLimit: 1s }';
+    expect(resolved('cfs', two)).not.toHaveProperty('scheduler');
+    expect(resolved('esx', two).scheduler).toEqual({ reservation: 0 });
+    expect(resolved('sedf', two).scheduler).toHaveProperty('period');
+    // The same where a workload loses what it said.
+    const io =
+      'workload: { kind: synthetic, regions: [{ name: a, kind: anon, size: 64KiB, share: 1 }], per1M: { mmap: { calls: 1, pages: 3 } } }';
+    const text = TEXT('{ kind: cfs }', '').replace('workload: { kind: idle }', io);
+    const set = ['vms.web.workload.per1M.mmap={ pages: 3 }'];
+    expect(() => loadScenario(text, { file: 'x.yaml', set })).toThrow('"pages" has no effect');
+  });
+
+  test.each<[string, string, string, string[]]>([
+    ['cap: 50', 'credit', 'cfs', ['10:10 cap: Linux 2.6.33 has no caps: they came with 3.2']],
+    [
+      'cap: 50',
+      'esx',
+      'bvt',
+      ['10:10 cap: bvt knows no caps: who is awake shares all of the pCPU'],
+    ],
+    [
+      'weight: 512',
+      'cfs',
+      'rtds',
+      [expect.stringContaining('10:13 weight: rtds knows no weights')],
+    ],
+    [
+      'scheduler: { warp: 1ms }',
+      'bvt',
+      'cfs',
+      [expect.stringContaining('10:24 warp: it is for bvt')],
+    ],
+    ['cap: 50', 'credit', 'esx', []],
+    ['weight: 256', 'credit', 'rtds', []],
+  ])('is told what the file says in vain: %s under %s, then %s', (keys, of, set, told) => {
+    const tree = new ScenarioTree(TEXT(`{ kind: ${of} }`, keys), {
+      file: 'keys.yaml',
+      change: (root, findings) => applySets(root, [`hypervisor.scheduler.kind=${set}`], findings),
+    });
+    const { deprived, diagnose } = tree.load();
+    const lines = deprived.map(({ path, reason }) => {
+      const { line, column } = diagnose(path, '').place;
+      return `${line}:${column} ${path.at(-1)}: ${reason}`;
+    });
+    expect(lines).toEqual(told);
+  });
+
+  test('tells nothing where a sweep varies what the keys depend on', () => {
+    const sweep = 'sweep: { axes: { hypervisor.scheduler.kind: [bvt, credit] } }';
+    const text = TEXT('{ kind: bvt }', 'scheduler: { warp: 3ms }', sweep);
+    const set = ['hypervisor.scheduler.kind=credit'];
+    expect(loadWithPlaces(text, { file: 'keys.yaml', set }).deprived).toEqual([]);
   });
 
   test('of a sweep may find the parameters of each side by side', () => {

@@ -64,22 +64,22 @@ interface Range {
 export class Background {
   /** Instructions until the next event; at most 0 = one is due. */
   distance = 0;
-  private readonly plan: BackgroundPlan;
-  private readonly random: Int32Array;
-  private readonly mean: Float64Array;
-  private readonly due: Float64Array;
-  private readonly queue: Item[] = [];
+  readonly #plan: BackgroundPlan;
+  readonly #random: Int32Array;
+  readonly #mean: Float64Array;
+  readonly #due: Float64Array;
+  readonly #queue: Item[] = [];
   /** Mappings made and not unmapped, oldest first, as slots of the mmap area. */
-  private readonly live: number[] = [];
-  private slot = 0;
-  private heapPages = 0;
-  private writable = true;
+  readonly #live: number[] = [];
+  #slot = 0;
+  #heapPages = 0;
+  #writable = true;
   /** Pages nobody has touched yet. */
-  private fresh: Range[] = [];
+  #fresh: Range[] = [];
 
   constructor(plan: BackgroundPlan, seed: string, path: string) {
-    this.plan = plan;
-    this.random = xoshiroState(seed, path);
+    this.#plan = plan;
+    this.#random = xoshiroState(seed, path);
     const { mmap, heapGrowth } = plan;
     const rates = [
       plan.syscalls,
@@ -91,34 +91,35 @@ export class Background {
       plan.yields,
       mmap.calls * mmap.pages + heapGrowth.calls * heapGrowth.pages,
     ];
-    this.mean = Float64Array.from(rates, (rate) => 1e6 / rate);
-    this.due = this.mean.map((mean) => (mean === Infinity ? Infinity : this.gap(mean)));
-    this.distance = Math.min(...this.due);
+    this.#mean = Float64Array.from(rates, (rate) => 1e6 / rate);
+    this.#due = this.#mean.map((mean) => (mean === Infinity ? Infinity : this.#gap(mean)));
+    this.distance = Math.min(...this.#due);
   }
 
-  private gap(mean: number): number {
-    return exponential(mean, xoshiroNext(this.random));
+  #gap(mean: number): number {
+    return exponential(mean, xoshiroNext(this.#random));
   }
 
   /** `instructions` more have been executed. */
   advance(instructions: number): void {
-    for (let i = 0; i < this.due.length; i++) this.due[i] = this.due[i]! - instructions;
+    for (let i = 0; i < this.#due.length; i++) this.#due[i] = this.#due[i]! - instructions;
     this.distance -= instructions;
   }
 
   /** The next item that is due, if any. */
   take(): Item | undefined {
-    while (this.queue.length === 0 && this.distance <= 0) {
-      const kind = this.due.findIndex((due) => due <= 0);
-      this.due[kind] = this.due[kind]! + this.gap(this.mean[kind]!);
-      this.distance = Math.min(...this.due);
-      this.happen(kind);
+    while (this.#queue.length === 0 && this.distance <= 0) {
+      const kind = this.#due.findIndex((due) => due <= 0);
+      this.#due[kind] = this.#due[kind]! + this.#gap(this.#mean[kind]!);
+      this.distance = Math.min(...this.#due);
+      this.#happen(kind);
     }
-    return this.queue.shift();
+    return this.#queue.shift();
   }
 
-  private happen(kind: number): void {
-    const { plan, queue } = this;
+  #happen(kind: number): void {
+    const plan = this.#plan;
+    const queue = this.#queue;
     switch (kind) {
       case Event.Syscall:
         queue.push(plan.syscall);
@@ -127,74 +128,74 @@ export class Background {
         queue.push(plan.io);
         break;
       case Event.Mmap:
-        if (this.live.length >= plan.mmap.live) this.unmapOldest();
-        this.map();
+        if (this.#live.length >= plan.mmap.live) this.#unmapOldest();
+        this.#map();
         break;
       case Event.Munmap:
-        this.unmapOldest();
+        this.#unmapOldest();
         break;
       case Event.Mprotect:
-        this.protect();
+        this.#protect();
         break;
       case Event.Heap:
-        this.growHeap();
+        this.#growHeap();
         break;
       case Event.Yield:
         queue.push(operation(Op.Yield));
         break;
       default:
-        this.touch();
+        this.#touch();
     }
   }
 
-  private map(): void {
-    const { pages, live } = this.plan.mmap;
-    const start = this.plan.mmapArea + this.slot * pages;
-    this.live.push(start);
+  #map(): void {
+    const { pages, live } = this.#plan.mmap;
+    const start = this.#plan.mmapArea + this.#slot * pages;
+    this.#live.push(start);
     // One slot more than mappings, so that the next one is always free.
-    this.slot = (this.slot + 1) % (live + 1);
-    this.add(start, pages);
+    this.#slot = (this.#slot + 1) % (live + 1);
+    this.#add(start, pages);
   }
 
-  private add(start: number, pages: number): void {
-    this.queue.push(operation(Op.Mmap, start, pages, this.plan.template));
-    this.fresh.push({ next: start, end: start + pages });
+  #add(start: number, pages: number): void {
+    this.#queue.push(operation(Op.Mmap, start, pages, this.#plan.template));
+    this.#fresh.push({ next: start, end: start + pages });
   }
 
-  private unmapOldest(): void {
-    const start = this.live.shift();
-    if (start !== undefined) this.remove(start, this.plan.mmap.pages);
+  #unmapOldest(): void {
+    const start = this.#live.shift();
+    if (start !== undefined) this.#remove(start, this.#plan.mmap.pages);
   }
 
-  private remove(start: number, pages: number): void {
-    this.queue.push(operation(Op.Munmap, start, pages));
-    this.fresh = this.fresh.filter((range) => range.next < start || range.end > start + pages);
+  #remove(start: number, pages: number): void {
+    this.#queue.push(operation(Op.Munmap, start, pages));
+    this.#fresh = this.#fresh.filter((range) => range.next < start || range.end > start + pages);
   }
 
-  private growHeap(): void {
-    const { pages, limit } = this.plan.heapGrowth;
-    if (this.heapPages + pages > limit) {
-      if (this.heapPages > 0) this.remove(this.plan.heapArea, this.heapPages);
-      this.heapPages = 0;
+  #growHeap(): void {
+    const { pages, limit } = this.#plan.heapGrowth;
+    if (this.#heapPages + pages > limit) {
+      if (this.#heapPages > 0) this.#remove(this.#plan.heapArea, this.#heapPages);
+      this.#heapPages = 0;
     }
-    this.add(this.plan.heapArea + this.heapPages, pages);
-    this.heapPages += pages;
+    this.#add(this.#plan.heapArea + this.#heapPages, pages);
+    this.#heapPages += pages;
   }
 
-  private touch(): void {
-    const range = this.fresh[0];
+  #touch(): void {
+    const range = this.#fresh[0];
     if (!range) return;
     // A new page is usually filled: all its lines. assumed
-    this.queue.push(visit(Op.Store, range.next++, 64, 64, 0, 64));
-    if (range.next === range.end) this.fresh.shift();
+    this.#queue.push(visit(Op.Store, range.next++, 64, 64, 0, 64));
+    if (range.next === range.end) this.#fresh.shift();
   }
 
-  private protect(): void {
-    const { protectArea, protectPages } = this.plan;
-    this.writable = !this.writable;
-    if (!this.writable) this.queue.push(visit(Op.Store, protectArea, 4, 8));
-    const rights = this.writable ? 1 : 0;
-    this.queue.push(operation(Op.Mprotect, protectArea, protectPages, rights));
-    if (this.writable) this.queue.push(visit(Op.Store, protectArea, 4, 8));
+  #protect(): void {
+    const { protectArea, protectPages } = this.#plan;
+    this.#writable = !this.#writable;
+    if (!this.#writable) this.#queue.push(visit(Op.Store, protectArea, 4, 8));
+    const rights = this.#writable ? 1 : 0;
+    this.#queue.push(operation(Op.Mprotect, protectArea, protectPages, rights));
+    if (this.#writable) this.#queue.push(visit(Op.Store, protectArea, 4, 8));
   }
 }

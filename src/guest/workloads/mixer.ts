@@ -1,13 +1,13 @@
 import { xoshiroNext, xoshiroState } from '../../base/random.ts';
 import {
   acquireBlock,
-  ITEM_INSTRUCTIONS as ITEM_INSTRUCTIONS_,
-  ITEM_OP as ITEM_OP_,
-  ITEM_PAGE as ITEM_PAGE_,
-  ITEM_REFERENCES as ITEM_REFERENCES_,
+  ITEM_INSTRUCTIONS,
+  ITEM_OP,
+  ITEM_PAGE,
+  ITEM_REFERENCES,
   releaseBlock,
 } from '../../machine/items.ts';
-import { ENTRIES as ENTRIES_, type Mix, makeMix, REGION, type Schedule, SLOTS } from './mix.ts';
+import { ENTRIES, type Mix, makeMix, REGION, type Schedule, SLOTS } from './mix.ts';
 import { below, Kind } from './patterns.ts';
 
 /**
@@ -18,16 +18,10 @@ import { below, Kind } from './patterns.ts';
 
 const CURSOR = 6;
 const COUNT = 7;
-// The compiler folds constants of this module, but loads imported ones at each use.
-const ENTRIES = ENTRIES_;
 const UNIFORM = Kind.Uniform;
 const ZIPF = Kind.Zipf;
 const STRIDE = Kind.Stride;
 const WORKING_SET = Kind.WorkingSet;
-const ITEM_INSTRUCTIONS = ITEM_INSTRUCTIONS_;
-const ITEM_OP = ITEM_OP_;
-const ITEM_PAGE = ITEM_PAGE_;
-const ITEM_REFERENCES = ITEM_REFERENCES_;
 const GOLDEN = 0x9e3779b1 | 0;
 const MASK = ENTRIES - 1;
 const UNIT = 2 ** -32;
@@ -99,10 +93,10 @@ const wrap = (index: number, pages: number): number => {
 export class Mixer {
   /** Instructions of the visits of the last fill. */
   spent = 0;
-  private readonly words: Int32Array;
-  private readonly mix: Mix;
-  private readonly random: Int32Array;
-  private position: number;
+  readonly words: Int32Array;
+  readonly mix: Mix;
+  readonly random: Int32Array;
+  position: number;
 
   /** `starts`: first pages of the regions in this process, if not those of the mix. */
   constructor(mix: Mix, seed: string, path: string, starts?: readonly number[]) {

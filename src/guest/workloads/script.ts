@@ -24,10 +24,11 @@ export interface ScriptOptions {
 }
 
 export class ScriptProgram implements Program {
-  private readonly options: ScriptOptions;
+  /** The benchmark reads the mixer. */
+  readonly options: ScriptOptions;
   /** Instructions left of the numeric step; below zero when the last visit ran over. */
-  private left = 0;
-  private ended = false;
+  #left = 0;
+  #ended = false;
 
   constructor(options: ScriptOptions) {
     this.options = options;
@@ -36,31 +37,31 @@ export class ScriptProgram implements Program {
   fill(at: number, room: number): number {
     const { mixer, background } = this.options;
     let n = 0;
-    while (n < room && !this.ended) {
-      const item = background?.take() ?? (this.left > 0 ? undefined : this.step());
+    while (n < room && !this.#ended) {
+      const item = background?.take() ?? (this.#left > 0 ? undefined : this.#step());
       if (item) {
         writeItem(at + n, item);
         n++;
         if ((item[1] & 255) > Op.Store) return n;
-      } else if (mixer && this.left > 0) {
-        const budget = Math.ceil(Math.min(this.left, background?.distance ?? this.left, 2 ** 30));
+      } else if (mixer && this.#left > 0) {
+        const budget = Math.ceil(Math.min(this.#left, background?.distance ?? this.#left, 2 ** 30));
         n += mixer.fill(at + n, room - n, budget);
-        this.left -= mixer.spent;
+        this.#left -= mixer.spent;
         background?.advance(mixer.spent);
       }
     }
     return n;
   }
 
-  private step(): Item | undefined {
+  #step(): Item | undefined {
     const { value, done } = this.options.script.next();
     if (done) {
-      this.ended = true;
+      this.#ended = true;
       return EXIT;
     }
     if (typeof value !== 'number') return value;
     if (!this.options.mixer) throw new ModelError('this program has no ordinary visits to run');
-    this.left += value;
+    this.#left += value;
     return undefined;
   }
 

@@ -132,22 +132,22 @@ interface Loaded {
  * tree.
  */
 class Factory {
-  private readonly params: SyntheticParams;
-  private readonly seed: string;
-  private readonly lines: boolean;
-  private readonly checking: boolean;
-  private readonly base: string;
+  readonly #params: SyntheticParams;
+  readonly #seed: string;
+  readonly #lines: boolean;
+  readonly #checking: boolean;
+  readonly #base: string;
   /** The program that does the work, in a process that has long been running. */
-  private readonly worker: Image;
+  readonly #worker: Image;
   /** The small program that starts jobs which exec; else the worker itself. */
-  private readonly parent: Image;
+  readonly #parent: Image;
 
   constructor(params: SyntheticParams, deps: WorkloadDeps) {
-    this.params = params;
-    this.seed = deps.seed;
-    this.lines = deps.dataLines ?? true;
-    this.checking = deps.checking ?? false;
-    this.base = `vm/${deps.vm}`;
+    this.#params = params;
+    this.#seed = deps.seed;
+    this.#lines = deps.dataLines ?? true;
+    this.#checking = deps.checking ?? false;
+    this.#base = `vm/${deps.vm}`;
     const regions = [...params.regions, KERNEL_EVENT_REGION];
     const { jobs, threads } = params;
     const freshPages = (jobs?.freshPages ?? 0) * (jobs?.forks ? 1 : threads);
@@ -157,49 +157,50 @@ class Factory {
     }
     const { heap, mappings } = growthOf(params);
     checkRoom(regions, threads * heap, threads * mappings);
-    this.worker = this.image(regions, true, 'program');
+    this.#worker = this.#image(regions, true, 'program');
     const execs = params.jobs?.forks === true && params.jobs.exec;
     if (execs) {
       const small = parentRegions(params.jobs!);
       checkRoom(small, 0, 0);
-      this.parent = this.image(small, false, 'parent');
-    } else this.parent = this.worker;
+      this.#parent = this.#image(small, false, 'parent');
+    } else this.#parent = this.#worker;
   }
 
-  private image(regions: readonly SyntheticRegion[], events: boolean, name: string): Image {
-    const { params, seed } = this;
+  #image(regions: readonly SyntheticRegion[], events: boolean, name: string): Image {
+    const params = this.#params;
+    const seed = this.#seed;
     const mixRegions = regions.map((region) => {
-      const path = `${this.base}/${name}/region/${region.name}`;
+      const path = `${this.#base}/${name}/region/${region.name}`;
       return {
         ...region,
         start: 0, // each process has its own
-        sampler: sampler(region.pattern, this.checking ? 1 : pagesOf(region), seed, path),
+        sampler: sampler(region.pattern, this.#checking ? 1 : pagesOf(region), seed, path),
         fetch: region.kind === 'code',
       };
     });
-    const schedule = `${this.base}/${name}/schedule`;
+    const schedule = `${this.#base}/${name}/schedule`;
     return {
       regions,
-      mix: makeMix(mixRegions, params.visit, seed, schedule, this.lines),
+      mix: makeMix(mixRegions, params.visit, seed, schedule, this.#lines),
       events,
     };
   }
 
   /** The process at `path` gets `image`, at addresses of its own. */
-  private load(image: Image, path: string, populated: boolean): Loaded {
-    const offsets = offsetsOf(this.params.aslr, this.seed, path);
+  #load(image: Image, path: string, populated: boolean): Loaded {
+    const offsets = offsetsOf(this.#params.aslr, this.#seed, path);
     return { image, layout: layOut(image.regions, populated, offsets) };
   }
 
   /** Each thread maps and grows in areas of its own, after those of the threads before it. */
-  private plan(layout: Layout, thread: number): BackgroundPlan {
-    const { params } = this;
+  #plan(layout: Layout, thread: number): BackgroundPlan {
+    const params = this.#params;
     const guarded = layout.regions.find((region) => region.name === KERNEL_EVENT_REGION.name)!;
     const { heap, mappings } = growthOf(params);
     return {
       ...ratesOf(params.per1M),
-      syscall: this.syscall,
-      io: this.io,
+      syscall: this.#syscall,
+      io: this.#io,
       mmapArea: layout.mmapArea + thread * mappings,
       heapArea: layout.heapArea + thread * heap,
       template: MAPPING_TEMPLATE,
@@ -208,64 +209,64 @@ class Factory {
     };
   }
 
-  private get syscall(): Item {
-    return operation(Op.Syscall, this.params.syscallInstructions, this.params.syscallPages);
+  get #syscall(): Item {
+    return operation(Op.Syscall, this.#params.syscallInstructions, this.#params.syscallPages);
   }
 
-  private get io(): Item {
-    return operation(Op.BlockingIo, this.params.ioBytes, Math.round(this.params.ioLatency / 1e6));
+  get #io(): Item {
+    return operation(Op.BlockingIo, this.#params.ioBytes, Math.round(this.#params.ioLatency / 1e6));
   }
 
   process(index: number): ProcessImage {
-    const path = `${this.base}/process/${index}`;
-    const loaded = this.load(this.parent, path, true);
-    const programs = Array.from({ length: this.params.threads }, (_, thread) => {
+    const path = `${this.#base}/process/${index}`;
+    const loaded = this.#load(this.#parent, path, true);
+    const programs = Array.from({ length: this.#params.threads }, (_, thread) => {
       const own = thread === 0 ? path : `${path}/thread/${thread}`;
-      return this.thread({ thread, path: own }, loaded);
+      return this.#thread({ thread, path: own }, loaded);
     });
     return { regions: loaded.layout.regions, programs };
   }
 
-  private thread(place: Place, loaded: Loaded): Program {
-    const { jobs, requests } = this.params;
-    if (jobs?.forks) return this.starter(place.path, jobs, loaded);
+  #thread(place: Place, loaded: Loaded): Program {
+    const { jobs, requests } = this.#params;
+    if (jobs?.forks) return this.#starter(place.path, jobs, loaded);
     const script = requests
-      ? this.serve(requests, place.path)
+      ? this.#serve(requests, place.path)
       : jobs
-        ? this.jobsInPlace(jobs, loaded.layout, place.thread)
+        ? this.#jobsInPlace(jobs, loaded.layout, place.thread)
         : run();
-    return this.working(place, script, loaded);
+    return this.#working(place, script, loaded);
   }
 
-  private mixer({ image, layout }: Loaded, path: string): Mixer {
+  #mixer({ image, layout }: Loaded, path: string): Mixer {
     const starts = layout.regions.slice(1).map((region) => region.start);
-    return new Mixer(image.mix, this.seed, `${path}/visits`, starts);
+    return new Mixer(image.mix, this.#seed, `${path}/visits`, starts);
   }
 
   /** A program that runs an image's mix and kernel events under a script. */
-  private working({ path, thread }: Place, script: Iterator<Step>, loaded: Loaded): Program {
-    const mixer = this.mixer(loaded, path);
+  #working({ path, thread }: Place, script: Iterator<Step>, loaded: Loaded): Program {
+    const mixer = this.#mixer(loaded, path);
     if (!loaded.image.events) return new ScriptProgram({ script, mixer });
-    const plan = this.plan(loaded.layout, thread);
-    const background = new Background(plan, this.seed, `${path}/events`);
+    const plan = this.#plan(loaded.layout, thread);
+    const background = new Background(plan, this.#seed, `${path}/events`);
     return new ScriptProgram({ script, mixer, background });
   }
 
   /** The parent of jobs; its n-th child is named after n. */
-  private starter(path: string, jobs: Jobs, loaded: Loaded): Program {
+  #starter(path: string, jobs: Jobs, loaded: Loaded): Program {
     let children = 0;
-    const fork = () => this.child(`${path}/child/${children++}`, jobs, loaded);
-    return new ScriptProgram({ script: start(jobs), mixer: this.mixer(loaded, path), fork });
+    const fork = () => this.#child(`${path}/child/${children++}`, jobs, loaded);
+    return new ScriptProgram({ script: start(jobs), mixer: this.#mixer(loaded, path), fork });
   }
 
   /** A fork keeps the addresses of its parent; a program it executes gets new ones. */
-  private child(path: string, jobs: Jobs, parent: Loaded): Program {
+  #child(path: string, jobs: Jobs, parent: Loaded): Program {
     const written = parent.layout.regions.find((r) => r.kind === 'anon' && r.pages > 0)!;
     const place: Place = { path, thread: 0 };
-    if (!jobs.exec) return this.working(place, this.oneJob(jobs, written, parent.layout), parent);
+    if (!jobs.exec) return this.#working(place, this.#oneJob(jobs, written, parent.layout), parent);
     const exec = (): ProcessImage => {
-      const loaded = this.load(this.worker, path, false);
-      const program = this.working(place, this.job(jobs, loaded.layout, 0), loaded);
+      const loaded = this.#load(this.#worker, path, false);
+      const program = this.#working(place, this.#job(jobs, loaded.layout, 0), loaded);
       return { regions: loaded.layout.regions, programs: [program] };
     };
     const script = (function* (): Generator<Step> {
@@ -275,13 +276,13 @@ class Factory {
     return new ScriptProgram({ script, exec });
   }
 
-  private *oneJob(jobs: Jobs, written: Region, layout: Layout): Generator<Step> {
+  *#oneJob(jobs: Jobs, written: Region, layout: Layout): Generator<Step> {
     yield* writeTo(written, jobs.cowPages);
-    yield* this.job(jobs, layout, 0);
+    yield* this.#job(jobs, layout, 0);
   }
 
   /** The body of a job: its instructions, with stores to new pages spread evenly over them. */
-  private *job(jobs: Jobs, layout: Layout, thread: number): Generator<Step> {
+  *#job(jobs: Jobs, layout: Layout, thread: number): Generator<Step> {
     const { instructions, freshPages } = jobs;
     const fresh = freshOf(layout, freshPages, thread);
     if (fresh === undefined) return yield instructions;
@@ -292,18 +293,18 @@ class Factory {
     }
   }
 
-  private *jobsInPlace(jobs: Jobs, layout: Layout, thread: number): Generator<Step> {
+  *#jobsInPlace(jobs: Jobs, layout: Layout, thread: number): Generator<Step> {
     const fresh = freshOf(layout, jobs.freshPages, thread);
     for (;;) {
-      yield* this.job(jobs, layout, thread);
+      yield* this.#job(jobs, layout, thread);
       if (fresh !== undefined) yield operation(Op.Discard, fresh, jobs.freshPages);
       yield operation(Op.WorkDone, 1);
     }
   }
 
-  private *serve(requests: Requests, path: string): Generator<Step> {
-    const state = xoshiroState(this.seed, `${path}/requests`);
-    const random = stream(this.seed, `${path}/io`);
+  *#serve(requests: Requests, path: string): Generator<Step> {
+    const state = xoshiroState(this.#seed, `${path}/requests`);
+    const random = stream(this.#seed, `${path}/io`);
     const parts = requests.syscalls + 1;
     for (;;) {
       yield operation(Op.AwaitRequest, requests.requestBytes);
@@ -313,8 +314,8 @@ class Factory {
       const waits = random() < requests.ioProbability ? below(parts, xoshiroNext(state)) : -1;
       for (let part = 0; part < parts; part++) {
         yield instructions / parts;
-        if (part === waits) yield this.io;
-        if (part < requests.syscalls) yield this.syscall;
+        if (part === waits) yield this.#io;
+        if (part < requests.syscalls) yield this.#syscall;
       }
       yield operation(Op.RequestDone, requests.responseBytes);
       yield operation(Op.WorkDone, 1);

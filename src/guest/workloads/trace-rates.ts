@@ -77,16 +77,16 @@ interface Space {
 }
 
 export class TraceRates {
-  private readonly plan: BackgroundPlan;
-  private readonly seed: string;
-  private readonly path: string;
-  private readonly spaces: Space[] = [];
-  private current: Space;
+  readonly #plan: BackgroundPlan;
+  readonly #seed: string;
+  readonly #path: string;
+  readonly #spaces: Space[] = [];
+  #current: Space;
 
   constructor(options: RatesOptions, { seed, vm }: WorkloadDeps) {
-    this.seed = seed;
-    this.path = `vm/${vm}/trace`;
-    this.plan = {
+    this.#seed = seed;
+    this.#path = `vm/${vm}/trace`;
+    this.#plan = {
       ...ratesOf(options.per1M),
       syscall: options.syscall,
       io: operation(Op.BlockingIo, options.ioBytes, Math.round(options.ioLatency / 1e6)),
@@ -96,22 +96,22 @@ export class TraceRates {
       protectArea: PROTECTED.start,
       protectPages: PROTECTED.pages,
     };
-    this.current = this.enter(0);
+    this.#current = this.enter(0);
   }
 
   /** The guest kernel's address space `number` continues. */
   enter(number: number): Space {
-    this.spaces[number] ??= {
-      background: new Background(this.plan, this.seed, `${this.path}/${number}/events`),
+    this.#spaces[number] ??= {
+      background: new Background(this.#plan, this.#seed, `${this.#path}/${number}/events`),
       given: 0,
       left: 0,
     };
-    return (this.current = this.spaces[number]);
+    return (this.#current = this.#spaces[number]);
   }
 
   /** The item that is due before the next visit, if any. HOT. */
   take(): Item | undefined {
-    const space = this.current;
+    const space = this.#current;
     if (space.left > 0) return undefined;
     space.background.advance(space.given - space.left);
     const item = space.background.take();
@@ -121,8 +121,8 @@ export class TraceRates {
 
   /** How many of these instructions pass before the next event; they do. HOT. */
   cut(instructions: number): number {
-    const count = Math.min(instructions, this.current.left);
-    this.current.left -= count;
+    const count = Math.min(instructions, this.#current.left);
+    this.#current.left -= count;
     return count;
   }
 }

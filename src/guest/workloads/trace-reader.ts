@@ -7,13 +7,15 @@ export type { TraceEvent };
 export { TraceError };
 
 /**
- * HOT. Reads the text of a page trace, format 1, from chunks of bytes cut at any place: runs of touches
- * (`I`, `L`, `S`, `M`), changes of address space (`P`), operating-system events (`X`) and comments.
+ * HOT. Reads the text of a page trace, format 1, from chunks of bytes cut at any place: runs of
+ * touches (`I`, `L`, `S`, `M`), changes of address space (`P`), operating-system events (`X`) and
+ * comments.
  *
- * Pages are numbered by up to 36 bits in a trace and by 31 in the model. Each 512 GiB of an address space
- * that is used at all (one entry of the top-level table, `page >> 27`) gets a top-level entry of its own,
- * 0..14 in order of first use. The low 27 bits stay, so the tables below the top and the sets of every TLB
- * are those of the program. A forked space starts with the numbering of its parent.
+ * Pages are numbered by up to 36 bits in a trace and by 31 in the model. Each 512 GiB of an address
+ * space that is used at all (one entry of the top-level table, `page >> 27`) gets a top-level entry
+ * of its own, 0..14 in order of first use. The low 27 bits stay, so the tables below the top and
+ * the sets of every TLB are those of the program. A forked space starts with the numbering of its
+ * parent.
  *
  * Bit 35 of a page number is the sign of the address: the upper half is the kernel's. A page may be
  * written with 52 bits, sign-extended, too. The kernel's pages are the same in all address spaces
@@ -34,7 +36,7 @@ export type Line = (typeof Line)[keyof typeof Line];
 
 /** Longest line that is accepted. Visits need 30 bytes; comments hold command lines. */
 export const MAX_LINE = 4096;
-/** Most touches of one line: a number no recorder can have counted means that the file is damaged. */
+/** Most touches of one line: no recorder counts more, so the file is damaged. */
 const MAX_COUNT = 2 ** 40;
 const AFTER_TOTALS = 'lines follow the closing "# totals" line';
 const TOP_ENTRIES = 15;
@@ -80,73 +82,73 @@ export class TraceReader {
   /** Lines read so far. */
   line = 0;
 
-  private readonly feed: TraceFeed;
-  private readonly withEvents: boolean;
-  private readonly areas: number;
-  private readonly totals = new Float64Array(4);
+  readonly #feed: TraceFeed;
+  readonly #withEvents: boolean;
+  readonly #areas: number;
+  readonly #totals = new Float64Array(4);
   /** The address space that uses pages of the kernel; -1: none does. */
-  private kernelSpace = -1;
-  private spaces = new Map<number, Space>();
-  private tops: Int8Array;
-  private fetchPage = -1;
-  private dataPage = -1;
-  private headed = false;
-  private complete = false;
+  #kernelSpace = -1;
+  #spaces = new Map<number, Space>();
+  #tops: Int8Array;
+  #fetchPage = -1;
+  #dataPage = -1;
+  #headed = false;
+  #complete = false;
 
   /** Whole lines to parse: `bytes[at..whole)`. */
-  private bytes: Uint8Array = new Uint8Array(0);
-  private at = 0;
-  private whole = 0;
-  /** Chunk being parsed, of which [middle, tail) are whole lines and the rest is the start of one. */
-  private chunk: Uint8Array | undefined;
-  private middle = 0;
-  private tail = 0;
-  private readonly carry = new Uint8Array(MAX_LINE + 1);
-  private carried = 0;
+  #bytes: Uint8Array = new Uint8Array(0);
+  #at = 0;
+  #whole = 0;
+  /** Chunk being parsed: [middle, tail) are whole lines, the rest is the start of one. */
+  #chunk: Uint8Array | undefined;
+  #middle = 0;
+  #tail = 0;
+  readonly #carry = new Uint8Array(MAX_LINE + 1);
+  #carried = 0;
 
   /**
-   * `withEvents` false: events are checked but their pages do not take up top-level entries. An address space
-   * may use `areas` of these.
+   * `withEvents` false: events are checked but their pages do not take up top-level entries. An
+   * address space may use `areas` of these.
    */
   constructor(feed: TraceFeed, withEvents: boolean, areas = TOP_ENTRIES) {
-    this.feed = feed;
-    this.withEvents = withEvents;
-    this.areas = areas;
-    this.tops = this.spaceOf(0).tops;
+    this.#feed = feed;
+    this.#withEvents = withEvents;
+    this.#areas = areas;
+    this.#tops = this.#spaceOf(0).tops;
   }
 
   /** Starts again from the first byte. */
   rewind(): void {
-    this.feed.rewind();
-    this.totals.fill(0);
-    this.spaces = new Map();
+    this.#feed.rewind();
+    this.#totals.fill(0);
+    this.#spaces = new Map();
     this.space = this.count = 0;
-    this.kernelSpace = -1;
-    this.tops = this.spaceOf(0).tops;
-    this.fetchPage = this.dataPage = -1;
-    this.headed = this.complete = false;
-    this.at = this.whole = this.line = this.carried = 0;
-    this.chunk = undefined;
+    this.#kernelSpace = -1;
+    this.#tops = this.#spaceOf(0).tops;
+    this.#fetchPage = this.#dataPage = -1;
+    this.#headed = this.#complete = false;
+    this.#at = this.#whole = this.line = this.#carried = 0;
+    this.#chunk = undefined;
   }
 
   /** Reads on to the next line that matters. May be called again after `Starved`. */
   next(): Line {
     for (;;) {
-      if (this.at === this.whole && !this.refill()) {
-        return this.feed.ended ? this.end() : Line.Starved;
+      if (this.#at === this.#whole && !this.#refill()) {
+        return this.#feed.ended ? this.#end() : Line.Starved;
       }
-      const bytes = this.bytes;
-      let i = this.at;
+      const bytes = this.#bytes;
+      let i = this.#at;
       this.line++;
       const letter = bytes[i]!;
       const kind = KIND[letter]!;
       if (kind < 0) {
-        const found = this.other(letter);
+        const found = this.#other(letter);
         if (found !== undefined) return found;
         continue;
       }
-      if (this.complete) this.fail(AFTER_TOTALS);
-      if (bytes[i + 1] !== BLANK) this.refuse();
+      if (this.#complete) this.#fail(AFTER_TOTALS);
+      if (bytes[i + 1] !== BLANK) this.#refuse();
       i += 2;
       let count = 0;
       let digit = (bytes[i]! - 48) >>> 0;
@@ -154,36 +156,36 @@ export class TraceReader {
         count = count * 10 + digit;
         digit = (bytes[++i]! - 48) >>> 0;
       }
-      if (count === 0 || count > MAX_COUNT) this.refuse('the count is out of range');
-      let page = kind === 0 ? this.fetchPage : this.dataPage;
+      if (count === 0 || count > MAX_COUNT) this.#refuse('the count is out of range');
+      let page = kind === 0 ? this.#fetchPage : this.#dataPage;
       if (bytes[i] === BLANK) {
         let low = 0;
         let high = 0;
         let hex = HEX[bytes[++i]!]!;
-        if (hex < 0) this.refuse();
+        if (hex < 0) this.#refuse();
         while (hex >= 0) {
           high = (high << 4) | (low >>> 28);
           low = (low << 4) | hex;
-          if (high > 0xfffff) this.refuse(NO_PAGE);
+          if (high > 0xfffff) this.#refuse(NO_PAGE);
           hex = HEX[bytes[++i]!]!;
         }
         if (high > 15) {
-          if (high >>> 3 !== 0x1ffff) this.refuse(NO_PAGE);
+          if (high >>> 3 !== 0x1ffff) this.#refuse(NO_PAGE);
           high &= 15;
         }
         const slot = (high << 5) | (low >>> 27);
-        let top = this.tops[slot]!;
-        if (top < 0) top = this.newTop(slot);
+        let top = this.#tops[slot]!;
+        if (top < 0) top = this.#newTop(slot);
         page = (top << 27) | (low & (PAGES_PER_TOP - 1));
-        if (kind === 0) this.fetchPage = page;
-        else this.dataPage = page;
+        if (kind === 0) this.#fetchPage = page;
+        else this.#dataPage = page;
       } else if (page < 0) {
-        this.refuse('the first line of a stream must name its page');
+        this.#refuse('the first line of a stream must name its page');
       }
-      if (bytes[i] !== NEWLINE) this.refuse();
-      if (i - this.at > MAX_LINE) this.fail(`the line is longer than ${MAX_LINE} bytes`);
-      this.at = i + 1;
-      this.totals[kind] = this.totals[kind]! + count;
+      if (bytes[i] !== NEWLINE) this.#refuse();
+      if (i - this.#at > MAX_LINE) this.#fail(`the line is longer than ${MAX_LINE} bytes`);
+      this.#at = i + 1;
+      this.#totals[kind] = this.#totals[kind]! + count;
       this.page = page;
       this.count = count;
       this.modify = kind === 3;
@@ -192,206 +194,207 @@ export class TraceReader {
   }
 
   /** Goes to the next bytes that are whole lines; false when there are none (yet). */
-  private refill(): boolean {
+  #refill(): boolean {
     for (;;) {
-      if (this.chunk !== undefined) {
-        const chunk = this.chunk;
-        if (this.middle < this.tail) {
-          this.bytes = chunk;
-          this.at = this.line === 0 ? textStart(chunk, this.middle) : this.middle;
-          this.middle = this.whole = this.tail;
+      if (this.#chunk !== undefined) {
+        const chunk = this.#chunk;
+        if (this.#middle < this.#tail) {
+          this.#bytes = chunk;
+          this.#at = this.line === 0 ? textStart(chunk, this.#middle) : this.#middle;
+          this.#middle = this.#whole = this.#tail;
           return true;
         }
-        this.carried = 0;
-        this.chunk = undefined;
-        this.keep(chunk, this.tail, chunk.length);
+        this.#carried = 0;
+        this.#chunk = undefined;
+        this.#keep(chunk, this.#tail, chunk.length);
       }
-      const chunk = this.feed.take();
+      const chunk = this.#feed.take();
       if (chunk === undefined) return false;
       const tail = chunk.lastIndexOf(NEWLINE) + 1;
       if (tail === 0) {
-        this.keep(chunk, 0, chunk.length);
+        this.#keep(chunk, 0, chunk.length);
         continue;
       }
-      this.chunk = chunk;
-      this.tail = tail;
-      this.middle = 0;
-      if (this.carried > 0) {
-        this.middle = chunk.indexOf(NEWLINE) + 1;
-        this.keep(chunk, 0, this.middle);
-        this.bytes = this.carry;
-        this.at = this.line === 0 ? textStart(this.carry) : 0;
-        this.whole = this.carried;
+      this.#chunk = chunk;
+      this.#tail = tail;
+      this.#middle = 0;
+      if (this.#carried > 0) {
+        this.#middle = chunk.indexOf(NEWLINE) + 1;
+        this.#keep(chunk, 0, this.#middle);
+        this.#bytes = this.#carry;
+        this.#at = this.line === 0 ? textStart(this.#carry) : 0;
+        this.#whole = this.#carried;
         return true;
       }
     }
   }
 
   /** Keeps the beginning of a line whose rest is in the next chunk. */
-  private keep(chunk: Uint8Array, from: number, to: number): void {
-    if (this.carried + to - from > this.carry.length) {
+  #keep(chunk: Uint8Array, from: number, to: number): void {
+    if (this.#carried + to - from > this.#carry.length) {
       this.line++;
       const what = this.line === 1 ? 'not a page trace: ' : '';
-      const start = this.carried > 0 ? this.carry.subarray(0, this.carried) : chunk.subarray(from);
+      const start =
+        this.#carried > 0 ? this.#carry.subarray(0, this.#carried) : chunk.subarray(from);
       const foreign = this.line === 1 ? foreignContent(start) : undefined;
-      if (foreign) this.fail(`not a page trace: ${foreign}`);
-      this.fail(`${what}the line is longer than ${MAX_LINE} bytes`);
+      if (foreign) this.#fail(`not a page trace: ${foreign}`);
+      this.#fail(`${what}the line is longer than ${MAX_LINE} bytes`);
     }
-    this.carry.set(chunk.subarray(from, to), this.carried);
-    this.carried += to - from;
+    this.#carry.set(chunk.subarray(from, to), this.#carried);
+    this.#carried += to - from;
   }
 
-  private end(): Line {
-    if (this.line === 0 && this.carried === 3 && textStart(this.carry) === 3) this.carried = 0;
-    if (this.carried > 0) {
+  #end(): Line {
+    if (this.line === 0 && this.#carried === 3 && textStart(this.#carry) === 3) this.#carried = 0;
+    if (this.#carried > 0) {
       this.line++;
-      const carried = this.carry.subarray(0, this.carried);
-      const known = OPENINGS.test(String.fromCharCode(this.carry[textStart(carried)]!));
+      const carried = this.#carry.subarray(0, this.#carried);
+      const known = OPENINGS.test(String.fromCharCode(this.#carry[textStart(carried)]!));
       if (this.line === 1 && (!known || foreignContent(carried))) {
-        this.bytes = this.carry;
-        this.at = 0;
-        this.carry[this.carried] = NEWLINE;
-        this.refuse();
+        this.#bytes = this.#carry;
+        this.#at = 0;
+        this.#carry[this.#carried] = NEWLINE;
+        this.#refuse();
       }
-      this.fail('truncated: the last line does not end');
+      this.#fail('truncated: the last line does not end');
     }
-    if (this.line === 0) this.fail('not a page trace: it is empty');
-    if (this.headed && !this.complete)
-      this.fail('truncated: the closing "# totals" line is missing');
+    if (this.line === 0) this.#fail('not a page trace: it is empty');
+    if (this.#headed && !this.#complete)
+      this.#fail('truncated: the closing "# totals" line is missing');
     return Line.End;
   }
 
   /** A line that is not a visit; undefined = a comment. */
-  private other(letter: number): Line | undefined {
-    const start = this.at;
-    const newline = this.bytes.indexOf(NEWLINE, start);
-    if (newline - start > MAX_LINE) this.fail(`the line is longer than ${MAX_LINE} bytes`);
-    const text = String.fromCharCode(...this.bytes.subarray(start, newline));
-    if (this.complete) this.fail(AFTER_TOTALS);
+  #other(letter: number): Line | undefined {
+    const start = this.#at;
+    const newline = this.#bytes.indexOf(NEWLINE, start);
+    if (newline - start > MAX_LINE) this.#fail(`the line is longer than ${MAX_LINE} bytes`);
+    const text = String.fromCharCode(...this.#bytes.subarray(start, newline));
+    if (this.#complete) this.#fail(AFTER_TOTALS);
     if (letter === 35) {
-      this.comment(text);
+      this.#comment(text);
     } else {
       const fields = text.split(' ');
       if (fields[0] === 'P' && fields.length === 2) {
-        this.enter(this.decimal(fields[1]!));
+        this.#enter(this.#decimal(fields[1]!));
       } else if (fields[0] === 'X') {
-        this.event = this.parseEvent(fields);
+        this.event = this.#parseEvent(fields);
       } else {
-        this.refuse();
+        this.#refuse();
       }
     }
-    this.at = newline + 1;
+    this.#at = newline + 1;
     return letter === 35 ? undefined : letter === 80 ? Line.Space : Line.Event;
   }
 
-  private comment(text: string): void {
+  #comment(text: string): void {
     const version = /^# page trace (.*)$/.exec(text);
     if (version && this.line === 1) {
-      if (version[1] !== '1') this.fail(`page trace format ${version[1]} is not known, only 1 is`);
-      this.headed = true;
+      if (version[1] !== '1') this.#fail(`page trace format ${version[1]} is not known, only 1 is`);
+      this.#headed = true;
     } else if (text.startsWith('# totals ')) {
-      this.complete = true;
+      this.#complete = true;
       for (const [kind, letter] of ['I', 'L', 'S', 'M'].entries()) {
         const stated = new RegExp(` ${letter} (\\d+)`).exec(text);
-        const counted = this.totals[kind]!;
+        const counted = this.#totals[kind]!;
         if (stated && Number(stated[1]) !== counted) {
-          this.fail(`damaged: the totals state ${stated[1]} ${letter}, the lines have ${counted}`);
+          this.#fail(`damaged: the totals state ${stated[1]} ${letter}, the lines have ${counted}`);
         }
       }
     }
   }
 
-  private enter(space: number): void {
+  #enter(space: number): void {
     this.space = space;
-    this.tops = this.spaceOf(space).tops;
-    this.fetchPage = this.dataPage = -1;
+    this.#tops = this.#spaceOf(space).tops;
+    this.#fetchPage = this.#dataPage = -1;
   }
 
-  private spaceOf(number: number): Space {
-    let space = this.spaces.get(number);
+  #spaceOf(number: number): Space {
+    let space = this.#spaces.get(number);
     if (!space) {
       space = { tops: new Int8Array(512).fill(-1), used: 0 };
-      this.spaces.set(number, space);
+      this.#spaces.set(number, space);
     }
     return space;
   }
 
-  private newTop(slot: number): number {
-    const space = this.spaceOf(this.space);
-    if (space.used === this.areas) {
-      const taken = this.areas < TOP_ENTRIES ? ', and per1M needs the last one for itself' : '';
-      this.fail(`the pages spread over more than ${this.areas} areas of 512 GiB${taken}`);
+  #newTop(slot: number): number {
+    const space = this.#spaceOf(this.space);
+    if (space.used === this.#areas) {
+      const taken = this.#areas < TOP_ENTRIES ? ', and per1M needs the last one for itself' : '';
+      this.#fail(`the pages spread over more than ${this.#areas} areas of 512 GiB${taken}`);
     }
     if (slot >= KERNEL_SLOT) {
-      if (this.kernelSpace >= 0 && this.kernelSpace !== this.space) {
-        this.fail(
-          `kernel addresses in address space ${this.space} and in ${this.kernelSpace}: ${OWN_COPY}`,
+      if (this.#kernelSpace >= 0 && this.#kernelSpace !== this.space) {
+        this.#fail(
+          `kernel addresses in address space ${this.space} and in ${this.#kernelSpace}: ${OWN_COPY}`,
         );
       }
-      this.kernelSpace = this.space;
+      this.#kernelSpace = this.space;
     }
     space.tops[slot] = space.used;
     return space.used++;
   }
 
-  private parseEvent(fields: readonly string[]): TraceEvent {
+  #parseEvent(fields: readonly string[]): TraceEvent {
     const name = fields[1] ?? '';
-    const shape = Object.hasOwn(EVENTS, name) ? EVENTS[name]! : this.refuse('unknown event');
-    if (fields.length !== shape.length + 2) this.refuse(`${name} takes ${shape.length} arguments`);
+    const shape = Object.hasOwn(EVENTS, name) ? EVENTS[name]! : this.#refuse('unknown event');
+    if (fields.length !== shape.length + 2) this.#refuse(`${name} takes ${shape.length} arguments`);
     const event = { name, page: 0, pages: 0, rights: '', toPage: 0, toPages: 0, space: 0 };
     for (let i = 0; i < shape.length; i++) {
       const text = fields[i + 2]!;
       const letter = shape[i];
-      if (letter === 'n') event.pages = this.decimal(text);
-      else if (letter === 'm') event.toPages = this.decimal(text);
-      else if (letter === 's') event.space = this.decimal(text);
-      else if (letter === 'p') event.page = this.eventPage(text, this.decimal(fields[i + 3]!));
-      else if (letter === 'q') event.toPage = this.eventPage(text, this.decimal(fields[i + 3]!));
+      if (letter === 'n') event.pages = this.#decimal(text);
+      else if (letter === 'm') event.toPages = this.#decimal(text);
+      else if (letter === 's') event.space = this.#decimal(text);
+      else if (letter === 'p') event.page = this.#eventPage(text, this.#decimal(fields[i + 3]!));
+      else if (letter === 'q') event.toPage = this.#eventPage(text, this.#decimal(fields[i + 3]!));
       else if (RIGHTS[name]!.test(text)) event.rights = text;
-      else this.refuse();
+      else this.#refuse();
     }
     if (name === 'fork') {
-      const parent = this.spaceOf(this.space);
-      if (this.withEvents && this.kernelSpace === this.space) {
-        this.fail(`a process with kernel addresses forks: ${OWN_COPY}`);
+      const parent = this.#spaceOf(this.space);
+      if (this.#withEvents && this.#kernelSpace === this.space) {
+        this.#fail(`a process with kernel addresses forks: ${OWN_COPY}`);
       }
       const tops = parent.tops.slice().fill(-1, KERNEL_SLOT);
-      this.spaces.set(event.space, { tops, used: parent.used });
+      this.#spaces.set(event.space, { tops, used: parent.used });
     } else if (name === 'exec') {
-      this.spaces.delete(event.space);
-      if (event.space === this.space) this.enter(event.space);
+      this.#spaces.delete(event.space);
+      if (event.space === this.space) this.#enter(event.space);
     }
     return event;
   }
 
-  private eventPage(text: string, pages: number): number {
+  #eventPage(text: string, pages: number): number {
     let page = /^[0-9a-fA-F]+$/.test(text) ? Number.parseInt(text, 16) : -1;
     if (page >= 2 ** 52 - 2 ** 35 && page < 2 ** 52) page -= 2 ** 52 - 2 ** 36;
-    if (page < 0 || page >= 2 ** 36) this.refuse(NO_PAGE);
-    if (!this.withEvents) return 0;
+    if (page < 0 || page >= 2 ** 36) this.#refuse(NO_PAGE);
+    if (!this.#withEvents) return 0;
     const slot = Math.floor(page / PAGES_PER_TOP);
     const low = page % PAGES_PER_TOP;
-    if (low + pages > PAGES_PER_TOP) this.fail('the range crosses a 512 GiB boundary');
-    const top = this.tops[slot]! < 0 ? this.newTop(slot) : this.tops[slot]!;
+    if (low + pages > PAGES_PER_TOP) this.#fail('the range crosses a 512 GiB boundary');
+    const top = this.#tops[slot]! < 0 ? this.#newTop(slot) : this.#tops[slot]!;
     return (top << 27) | low;
   }
 
-  private decimal(text: string): number {
-    if (!/^\d{1,9}$/.test(text)) this.refuse();
+  #decimal(text: string): number {
+    if (!/^\d{1,9}$/.test(text)) this.#refuse();
     return Number(text);
   }
 
   /** The current line is not part of the format. */
-  private refuse(why?: string): never {
-    const found = this.bytes.indexOf(NEWLINE, this.at);
-    const end = found < 0 ? this.bytes.length : found;
-    const text = shownBytes(this.bytes, this.at, end, 40);
-    if (this.line > 1) this.fail(`${why ?? 'not a line of a page trace'}: ${text}`);
+  #refuse(why?: string): never {
+    const found = this.#bytes.indexOf(NEWLINE, this.#at);
+    const end = found < 0 ? this.#bytes.length : found;
+    const text = shownBytes(this.#bytes, this.#at, end, 40);
+    if (this.line > 1) this.#fail(`${why ?? 'not a line of a page trace'}: ${text}`);
     const more = why ? `; ${why}` : '';
-    this.fail(`not a page trace: ${otherFile(this.bytes.subarray(this.at, end), text)}${more}`);
+    this.#fail(`not a page trace: ${otherFile(this.#bytes.subarray(this.#at, end), text)}${more}`);
   }
 
-  private fail(message: string): never {
-    throw new TraceError(this.feed.name, Math.max(1, this.line), message);
+  #fail(message: string): never {
+    throw new TraceError(this.#feed.name, Math.max(1, this.line), message);
   }
 }

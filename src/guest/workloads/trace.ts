@@ -93,27 +93,27 @@ const Ahead = { Unknown: 0, Visit: 1, Operation: 2, End: 3 } as const;
 
 class TraceProgram implements Program, ReferenceLimited {
   remaining = Number.POSITIVE_INFINITY;
-  private readonly lines: LineSource;
-  private readonly feed: TraceFeed;
-  private readonly options: z.output<typeof traceParams>;
-  private readonly regions: readonly Region[];
+  readonly #lines: LineSource;
+  readonly #feed: TraceFeed;
+  readonly #options: z.output<typeof traceParams>;
+  readonly #regions: readonly Region[];
   /** Events reach the TLBs only: the guest kernel does no work of its own. */
-  private readonly bare: boolean;
-  private readonly rates: TraceRates | undefined;
-  private readonly perPass: number;
-  private passLeft: number;
-  private operations: Item[] = [];
+  readonly #bare: boolean;
+  readonly #rates: TraceRates | undefined;
+  readonly #perPass: number;
+  #passLeft: number;
+  #operations: Item[] = [];
   /** The only pass has ended and was counted. */
-  private counted = false;
+  #counted = false;
   /** The trace has instruction fetches, as far as it has been read. */
-  private fetched = false;
+  #fetched = false;
   /** Address spaces of the trace -> numbers for the guest kernel, from 0 in order of appearance. */
-  private readonly numbers = new Map<number, number>();
-  private spaces = 0;
-  private ahead: number = Ahead.Unknown;
-  private op = 0;
-  private page = 0;
-  private pending = 0;
+  readonly #numbers = new Map<number, number>();
+  #spaces = 0;
+  #ahead: number = Ahead.Unknown;
+  #op = 0;
+  #page = 0;
+  #pending = 0;
 
   constructor(
     feed: TraceFeed,
@@ -122,16 +122,16 @@ class TraceProgram implements Program, ReferenceLimited {
     kernel: boolean,
     rates: TraceRates | undefined,
   ) {
-    this.bare = options.events === 'replay' && !kernel;
-    this.feed = feed;
-    this.options = options;
-    this.regions = regions;
-    this.rates = rates;
+    this.#bare = options.events === 'replay' && !kernel;
+    this.#feed = feed;
+    this.#options = options;
+    this.#regions = regions;
+    this.#rates = rates;
     const areas = rates && RATES_START / 2 ** 27;
     const reader = new TraceReader(feed, options.events === 'replay', areas);
-    this.lines = options.loop ? new TraceLines(reader) : reader;
-    this.perPass = options.limitReferences || Number.POSITIVE_INFINITY;
-    this.passLeft = this.perPass;
+    this.#lines = options.loop ? new TraceLines(reader) : reader;
+    this.#perPass = options.limitReferences || Number.POSITIVE_INFINITY;
+    this.#passLeft = this.#perPass;
   }
 
   limit(references: number): void {
@@ -139,15 +139,15 @@ class TraceProgram implements Program, ReferenceLimited {
   }
 
   get finished(): boolean {
-    return (this.ahead === Ahead.Unknown ? this.look() : this.ahead) === Ahead.End;
+    return (this.#ahead === Ahead.Unknown ? this.#look() : this.#ahead) === Ahead.End;
   }
 
   /** HOT. */
   fill(at: number, room: number): number {
-    const { rates } = this;
+    const rates = this.#rates;
     let n = 0;
     for (;;) {
-      const ahead = this.ahead === Ahead.Unknown ? this.look() : this.ahead;
+      const ahead = this.#ahead === Ahead.Unknown ? this.#look() : this.#ahead;
       if (ahead === Ahead.End || n === room) return n;
       if (ahead === Ahead.Visit) {
         if (this.remaining === 0) return n;
@@ -158,16 +158,16 @@ class TraceProgram implements Program, ReferenceLimited {
           if ((event[1] & 255) > Op.Store) return n;
           continue;
         }
-        const op = this.op;
-        if (op === Op.Fetch) this.fetched = true;
+        const op = this.#op;
+        if (op === Op.Fetch) this.#fetched = true;
         // Without fetches in the trace each reference stands for an instruction, or no time would
         // pass.
-        const executes = op === Op.Fetch || !this.fetched;
-        let count = Math.min(this.pending, this.remaining, executes ? MAX_INSTRUCTIONS : MAX_DATA);
+        const executes = op === Op.Fetch || !this.#fetched;
+        let count = Math.min(this.#pending, this.remaining, executes ? MAX_INSTRUCTIONS : MAX_DATA);
         if (rates && executes) count = rates.cut(count);
         this.remaining -= count;
-        if ((this.pending -= count) === 0) this.ahead = Ahead.Unknown;
-        const page = this.page;
+        if ((this.#pending -= count) === 0) this.#ahead = Ahead.Unknown;
+        const page = this.#page;
         // Traces do not record lines. assumed: a page is entered at one line, and a run reads on
         // through the page at 16 instructions, or 8 data words, to the line.
         const line = Math.imul(page, 0x9e3779b1) >>> 26;
@@ -179,8 +179,8 @@ class TraceProgram implements Program, ReferenceLimited {
         ITEM_INSTRUCTIONS[at + n] = ITEM_INSTRUCTIONS[before]! + (executes ? count : 0);
         n++;
       } else {
-        this.ahead = Ahead.Unknown;
-        const item = ahead === Ahead.Unknown ? STARVED : this.operations.shift()!;
+        this.#ahead = Ahead.Unknown;
+        const item = ahead === Ahead.Unknown ? STARVED : this.#operations.shift()!;
         writeItem(at + n, item);
         return n + 1;
       }
@@ -192,82 +192,82 @@ class TraceProgram implements Program, ReferenceLimited {
   }
 
   exec(): ProcessImage {
-    return { regions: this.regions, programs: [this] };
+    return { regions: this.#regions, programs: [this] };
   }
 
   /** Finds out what comes next, reading as little as possible; `Unknown` = the feed is starved. */
-  private look(): number {
-    while (this.operations.length === 0) {
-      const line = this.passLeft === 0 ? Line.End : this.lines.next();
+  #look(): number {
+    while (this.#operations.length === 0) {
+      const line = this.#passLeft === 0 ? Line.End : this.#lines.next();
       if (line <= Line.Store) {
-        this.op = line;
-        this.page = this.lines.page;
-        this.pending = Math.min(this.lines.count, this.passLeft);
-        this.passLeft -= this.pending;
-        return (this.ahead = Ahead.Visit);
+        this.#op = line;
+        this.#page = this.#lines.page;
+        this.#pending = Math.min(this.#lines.count, this.#passLeft);
+        this.#passLeft -= this.#pending;
+        return (this.#ahead = Ahead.Visit);
       }
       if (line === Line.Starved) return Ahead.Unknown;
-      if (line === Line.Space) this.enter(this.lines.space);
-      else if (line === Line.Event) this.replay(this.lines.event!);
-      else if (this.counted) return (this.ahead = Ahead.End);
-      else this.endPass();
+      if (line === Line.Space) this.#enter(this.#lines.space);
+      else if (line === Line.Event) this.#replay(this.#lines.event!);
+      else if (this.#counted) return (this.#ahead = Ahead.End);
+      else this.#endPass();
     }
-    return (this.ahead = Ahead.Operation);
+    return (this.#ahead = Ahead.Operation);
   }
 
-  private enter(space: number): void {
-    if (this.numbers.size === 0 && this.lines.count > 0) this.numbers.set(0, this.spaces++);
-    if (!this.numbers.has(space)) this.numbers.set(space, this.spaces++);
-    if (this.spaces > MAX_SPACES) {
+  #enter(space: number): void {
+    if (this.#numbers.size === 0 && this.#lines.count > 0) this.#numbers.set(0, this.#spaces++);
+    if (!this.#numbers.has(space)) this.#numbers.set(space, this.#spaces++);
+    if (this.#spaces > MAX_SPACES) {
       const message = `more than ${MAX_SPACES} address spaces`;
-      throw new TraceError(this.feed.name, this.lines.line, message);
+      throw new TraceError(this.#feed.name, this.#lines.line, message);
     }
-    const number = this.numbers.get(space)!;
-    this.operations.push([number, Op.SwitchTo, 0, 0]);
-    this.rates?.enter(number);
-    if (this.bare) this.operations.push(FLUSH);
+    const number = this.#numbers.get(space)!;
+    this.#operations.push([number, Op.SwitchTo, 0, 0]);
+    this.#rates?.enter(number);
+    if (this.#bare) this.#operations.push(FLUSH);
   }
 
-  private endPass(): void {
-    if (this.lines.count === 0) {
-      throw new TraceError(this.feed.name, this.lines.line, 'there are no references in it');
+  #endPass(): void {
+    if (this.#lines.count === 0) {
+      throw new TraceError(this.#feed.name, this.#lines.line, 'there are no references in it');
     }
-    this.operations.push([1, Op.WorkDone, 0, 0]);
-    if (!this.options.loop) {
-      this.counted = true;
+    this.#operations.push([1, Op.WorkDone, 0, 0]);
+    if (!this.#options.loop) {
+      this.#counted = true;
       return;
     }
-    this.passLeft = this.perPass;
-    this.lines.rewind();
-    this.numbers.clear();
-    this.spaces = 0;
+    this.#passLeft = this.#perPass;
+    this.#lines.rewind();
+    this.#numbers.clear();
+    this.#spaces = 0;
   }
 
   /** A copy of the current address space comes into being; returns its number. */
-  private forkTo(space: number): number {
-    if (this.numbers.size === 0) this.numbers.set(0, this.spaces++);
-    this.numbers.set(space, this.spaces);
-    return this.spaces++;
+  #forkTo(space: number): number {
+    if (this.#numbers.size === 0) this.#numbers.set(0, this.#spaces++);
+    this.#numbers.set(space, this.#spaces);
+    return this.#spaces++;
   }
 
   /** The current address space gets a new image and goes on as `space`. */
-  private execTo(space: number): void {
-    this.numbers.set(space, this.numbers.get(this.lines.space) ?? 0);
+  #execTo(space: number): void {
+    this.#numbers.set(space, this.#numbers.get(this.#lines.space) ?? 0);
   }
 
-  private replay(event: TraceEvent): void {
-    if (this.options.events === 'ignore') return;
+  #replay(event: TraceEvent): void {
+    if (this.#options.events === 'ignore') return;
     const { page, pages, toPage, toPages } = event;
-    if (this.bare) {
-      if (event.name === 'fork') this.forkTo(event.space);
-      else if (event.name === 'exec') this.execTo(event.space);
-      if (event.name === 'fork' || event.name === 'exec') this.operations.push(FLUSH);
+    if (this.#bare) {
+      if (event.name === 'fork') this.#forkTo(event.space);
+      else if (event.name === 'exec') this.#execTo(event.space);
+      if (event.name === 'fork' || event.name === 'exec') this.#operations.push(FLUSH);
       else if (REMOVES.has(event.name) && pages > 0) {
-        this.operations.push([page, Op.Invalidate, pages, 0]);
+        this.#operations.push([page, Op.Invalidate, pages, 0]);
       }
       return;
     }
-    const push = (a: number, op: number, b = 0, c = 0) => this.operations.push([a, op, b, c]);
+    const push = (a: number, op: number, b = 0, c = 0) => this.#operations.push([a, op, b, c]);
     switch (event.name) {
       case 'resident':
         break; // the image region covers it
@@ -293,17 +293,17 @@ class TraceProgram implements Program, ReferenceLimited {
         if (toPages < pages) push(page + toPages, Op.Munmap, pages - toPages);
         break;
       case 'fork':
-        push(this.forkTo(event.space), Op.ForkTo);
+        push(this.#forkTo(event.space), Op.ForkTo);
         break;
       case 'exec':
-        this.execTo(event.space);
+        this.#execTo(event.space);
         push(0, Op.Exec);
         break;
       case 'exit':
-        if (this.lines.space !== 0) push(0, Op.Munmap, USER_PAGES);
+        if (this.#lines.space !== 0) push(0, Op.Munmap, USER_PAGES);
         break;
       default:
-        push(this.options.syscallInstructions, Op.Syscall, SYSCALL_PAGES);
+        push(this.#options.syscallInstructions, Op.Syscall, SYSCALL_PAGES);
     }
   }
 }

@@ -95,7 +95,7 @@ export interface MmuDeps {
   readonly costs: HypervisorCosts;
   readonly tables: PageTables;
   readonly memory: HostMemory;
-  /** Where the host's own frames (tables) are accounted. */
+  /** As whose the host's own frames (tables) count. */
   readonly hostVm: number;
   readonly upFront: boolean;
   readonly observer: Observer;

@@ -69,6 +69,8 @@ export const bvt: SchedulerDefinition<typeof params, typeof vmParams> = {
       unwarp: 'warp is 0: nothing is borrowed',
     }),
   }),
+  shows: 'allowance',
+  turn: ({ allowance }) => allowance,
   create: (chosen, host) => new Bvt(chosen, host),
 };
 

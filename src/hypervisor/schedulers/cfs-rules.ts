@@ -106,6 +106,18 @@ export class FairRules {
     return last.vruntime - leftmost.vruntime > leftmost.virtual(this.wakeup) ? leftmost : last;
   }
 
+  /**
+   * How much load a pCPU that is not idle may take from a fuller one: what brings one of the two to
+   * the mean, or an entity of average weight if the other is ahead by one, or has heavier ones
+   * (calculate_imbalance, fix_small_imbalance).
+   */
+  room(own: FairQueue, other: FairQueue, mean: number): number {
+    const room = Math.min(other.load - mean, mean - own.load);
+    const each = other.load / other.active;
+    const isAhead = other.load - own.load >= each || each > own.load / own.active;
+    return room < each && isAhead ? each : room;
+  }
+
   /** Whether one that is preempted is remembered as last buddy. */
   hasBuddies(queue: FairQueue): boolean {
     return this.#since32 && queue.active >= this.threads;

@@ -17,6 +17,8 @@ import {
 const MIGRATION_COST_PS = 500e6;
 /** A busy pCPU looks for a fuller one this often: 64 times the interval of an idle one; assumed. */
 const BALANCE_PS = 64e9;
+/** So many lengths that interval has, a tick apart: it must not keep step with turns. */
+const BALANCE_VARIES = 5;
 /** Its load is too far from its own above this ratio: imbalance_pct of a scheduling domain. */
 const IMBALANCE = 1.25;
 /**
@@ -33,6 +35,7 @@ const params = z.object({
     ),
   hz: z
     .literal([100, 250, 1000])
+    .meta({ unit: 'Hz' })
     .prefault(250) // CONFIG_HZ of most distributions; RHEL has 1000
     .describe(
       'host ticks in a second, at which turns end (costs.hostHz is what a tick costs); default 250',
@@ -58,6 +61,13 @@ export const cfs: SchedulerDefinition<typeof params> = {
   workConserving: { within: 'host', delay: 12e9 },
   idle: ({ version }) =>
     version === '3.2.0' ? {} : { cap: `Linux ${version} has no caps: they came with 3.2` },
+  shows: 'version',
+  turn({ version, hz }, pcpus, sharing) {
+    const { latency, least } = new FairRules(version, pcpus, 1e6); // in picoseconds
+    const tick = 1e12 / hz;
+    const slice = Math.max(latency / Math.max(2, sharing), least);
+    return tick * (1 + Math.floor(slice / tick));
+  },
   create: (chosen, host) => new Cfs(chosen, host),
 };
 
@@ -70,6 +80,9 @@ class Cfs implements Scheduler {
   readonly #hot: Cycles;
   readonly #balanceTicks: number;
   #ticks = 0;
+  #balances = 0;
+  /** By pCPU: the tick at which it looks for a fuller one, evenly spread. */
+  readonly #nextBalance: number[];
   /** By pCPU: its queue; its groups by VM; the vCPU that runs. */
   readonly #roots: FairQueue[];
   readonly #groups: GroupEntity[][];
@@ -92,8 +105,10 @@ class Cfs implements Scheduler {
     const hasCaps = version === '3.2.0';
     this.#bandwidth = new Bandwidth(host, hasCaps, (group) => this.#release(group));
     this.#hot = toCycles(MIGRATION_COST_PS, mhz);
-    // One tick more, so as not to keep step with turns: the same vCPU would always run then.
-    this.#balanceTicks = 1 + Math.round((BALANCE_PS / 1e12) * hz);
+    this.#balanceTicks = Math.round((BALANCE_PS / 1e12) * hz);
+    this.#nextBalance = Array.from({ length: pcpuCount }, (_, id) =>
+      Math.round(this.#balanceTicks * (1 + id / pcpuCount)),
+    );
     this.#roots = Array.from({ length: pcpuCount }, () => new FairQueue());
     this.#groups = this.#roots.map((root, pcpu) =>
       Array.from({ length: vmCount }, (_, vm) => new GroupEntity(vm as VmId, pcpu as PcpuId, root)),
@@ -265,7 +280,7 @@ class Cfs implements Scheduler {
   }
 
   #tickAll(now: Cycles): void {
-    const balance = ++this.#ticks % this.#balanceTicks === 0;
+    this.#ticks++;
     for (let id = 0; id < this.#roots.length; id++) {
       const pcpu = id as PcpuId;
       const vcpu = this.#current[pcpu]!;
@@ -276,6 +291,9 @@ class Cfs implements Scheduler {
           this.#rules.isOver([this.#entities[vcpu]!, group]) || this.#rules.isOver([group]);
         if (isOver || group.throttled) this.#placement.ask(pcpu);
       }
+      const balance = this.#ticks === this.#nextBalance[id];
+      if (balance)
+        this.#nextBalance[id]! += this.#balanceTicks + (this.#balances++ % BALANCE_VARIES);
       const idle = this.#placement.isFree(pcpu);
       if ((idle || balance) && this.#pull(pcpu, now, true) && idle) this.#placement.ask(pcpu);
     }
@@ -330,7 +348,8 @@ class Cfs implements Scheduler {
     for (const peer of this.#peers(pcpu)) {
       const { load } = this.#roots[peer]!;
       if (load <= most || this.#placement.isIdle(peer)) continue;
-      const room = own === 0 ? Infinity : Math.min(load - mean, mean - own);
+      const room =
+        own === 0 ? Infinity : this.#rules.room(this.#roots[pcpu]!, this.#roots[peer]!, mean);
       const found = this.#movable(peer, pcpu, room, now, evenHot);
       if (!found) continue;
       best = found;

@@ -54,6 +54,8 @@ export const credit: SchedulerDefinition<typeof params> = {
   summary: 'Xen credit1: weights, caps, boost on wake-up, work stealing',
   params,
   workConserving: { within: 'host', delay: 0 },
+  shows: 'timeslice',
+  turn: ({ timeslice }) => timeslice,
   create: (chosen, host) => new Credit(chosen, host),
 };
 

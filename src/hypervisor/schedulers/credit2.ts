@@ -41,6 +41,7 @@ export const credit2: SchedulerDefinition<typeof params> = {
   workConserving: { within: 'socket', delay: 0 },
   idle: ({ version }) =>
     VERSIONS[version].caps ? {} : { cap: 'credit2 knows caps since Xen 4.10 only' },
+  shows: 'version',
   create: (chosen, host) => new Credit2(chosen, host),
 };
 

@@ -48,6 +48,8 @@ export const esx: SchedulerDefinition<typeof params, typeof vmParams> = {
   // An idle pCPU looks round each time the VMkernel polls.
   workConserving: { within: 'host', delay: 2e9 },
   check: checkReservation,
+  shows: 'quantum',
+  turn: ({ quantum }) => quantum,
   create: (chosen, host) => new Esx(chosen, host),
 };
 

@@ -45,6 +45,8 @@ export const roundRobin: SchedulerDefinition<typeof params> = {
     weight: 'round-robin knows no weights',
     cap: 'round-robin knows no caps',
   }),
+  shows: 'timeslice',
+  turn: ({ timeslice, references }) => (references > 0 ? undefined : timeslice),
   create: (chosen, host) => new RoundRobin(chosen, host),
 };
 

@@ -131,6 +131,14 @@ export interface SchedulerDefinition<
   V extends z.ZodObject = z.ZodObject,
 > extends Definition<Scheduler, SchedulerHost<z.output<V>>, P> {
   readonly workConserving: WorkConservation;
+  /** The parameter that a run's summary shows beside the name. */
+  readonly shows?: keyof z.output<P> & string;
+  /**
+   * The longest turn of a vCPU that never sleeps, in picoseconds, where `sharing` vCPUs of equal
+   * weight want each of the `pcpus`. Tells windows that are too short to show how VMs share. Left
+   * out, or undefined: nothing but what each VM was given says it.
+   */
+  turn?(params: z.output<P>, pcpus: number, sharing: number): number | undefined;
   /** Parameters of a VM that only this policy understands: `vms[].scheduler`. */
   readonly vmParams?: V;
   /**

@@ -115,6 +115,11 @@ export const leaves: Readonly<Record<string, Leaf>> = {
     meaning: 'devices and interrupts of the host',
     colour: '#B8A27A',
   },
+  ft: {
+    words: 'log of fault tolerance',
+    meaning: 'writing or replaying the log of a fault-tolerant VM',
+    colour: '#6A4C93',
+  },
   idle: { words: 'idle', meaning: 'nothing to run', colour: 'var(--idle, #E3E6EA)' },
   off: { words: 'off', meaning: 'the host has lost power', colour: 'var(--idle, #C4C9CF)' },
 };

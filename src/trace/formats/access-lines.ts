@@ -30,10 +30,10 @@ export class AccessLines implements TraceImporter {
   page = 0;
   offset = 0;
   readonly recorder: TraceRecorder;
-  private readonly splitter: LineSplitter;
-  private readonly name: string;
-  private readonly what: string;
-  private readonly closing: (lines: AccessLines) => void;
+  readonly #splitter: LineSplitter;
+  readonly #name: string;
+  readonly #what: string;
+  readonly #closing: (lines: AccessLines) => void;
   readonly notes: string[] = [];
   readonly programs: Programs | undefined;
 
@@ -45,29 +45,29 @@ export class AccessLines implements TraceImporter {
     read: ReadLine,
     { programs, closing = () => {} }: LineOptions = {},
   ) {
-    this.name = name;
-    this.what = what;
+    this.#name = name;
+    this.#what = what;
     this.recorder = recorder;
     this.programs = programs;
-    this.closing = closing;
-    this.splitter = new LineSplitter(name, (bytes, start, end) => read(this, bytes, start, end));
+    this.#closing = closing;
+    this.#splitter = new LineSplitter(name, (bytes, start, end) => read(this, bytes, start, end));
   }
 
   get line(): number {
-    return this.splitter.line;
+    return this.#splitter.line;
   }
 
   push(chunk: Uint8Array): void {
-    this.splitter.push(chunk);
+    this.#splitter.push(chunk);
   }
 
   finish(): void {
-    this.splitter.finish();
-    if (this.line === 0) throw new TraceError(this.name, 1, `not ${this.what}: it is empty`);
-    this.closing(this);
+    this.#splitter.finish();
+    if (this.line === 0) throw new TraceError(this.#name, 1, `not ${this.#what}: it is empty`);
+    this.#closing(this);
     this.programs?.check();
     if (this.recorder.empty) {
-      throw new TraceError(this.name, this.line, `no memory accesses in ${this.line} lines`);
+      throw new TraceError(this.#name, this.line, `no memory accesses in ${this.line} lines`);
     }
   }
 
@@ -131,13 +131,13 @@ export class AccessLines implements TraceImporter {
 
   /** Throws TraceError with the place and the beginning of the line. */
   refuse(why: string, bytes: Uint8Array, start: number, end: number): never {
-    const cut = this.splitter.unended ? ' (the last line does not end: was the file cut?)' : '';
+    const cut = this.#splitter.unended ? ' (the last line does not end: was the file cut?)' : '';
     this.fail(`${why}: ${shownBytes(bytes, start, end)}${cut}`);
   }
 
   /** Throws TraceError for the current line, or for an earlier one. */
   fail(message: string, line = this.line): never {
-    throw new TraceError(this.name, Math.max(1, line), message);
+    throw new TraceError(this.#name, Math.max(1, line), message);
   }
 }
 

@@ -28,113 +28,113 @@ class Champsim implements TraceImporter {
   line = 0;
   readonly notes: readonly string[] = [];
   readonly programs: Programs | undefined;
-  private readonly name: string;
-  private readonly recorder: TraceRecorder;
-  private readonly layout: Layout;
-  private readonly carry: Uint8Array;
-  private carried = 0;
-  private offset = 0;
-  private space = -1;
-  private kept = true;
+  readonly #name: string;
+  readonly #recorder: TraceRecorder;
+  readonly #layout: Layout;
+  readonly #carry: Uint8Array;
+  #carried = 0;
+  #offset = 0;
+  #space = -1;
+  #kept = true;
 
   constructor(name: string, recorder: TraceRecorder, layout: Layout, choice: ImportChoice = {}) {
-    this.name = name;
-    this.recorder = recorder;
-    this.layout = layout;
-    this.carry = new Uint8Array(layout.size);
+    this.#name = name;
+    this.#recorder = recorder;
+    this.#layout = layout;
+    this.#carry = new Uint8Array(layout.size);
     if (layout.space >= 0) this.programs = new Programs(name, choice.program);
   }
 
   push(chunk: Uint8Array): void {
-    const { size } = this.layout;
+    const { size } = this.#layout;
     let at = 0;
-    if (this.carried > 0) {
-      at = Math.min(size - this.carried, chunk.length);
-      this.carry.set(chunk.subarray(0, at), this.carried);
-      this.carried += at;
-      if (this.carried < size) return;
-      this.read(this.carry, 0);
+    if (this.#carried > 0) {
+      at = Math.min(size - this.#carried, chunk.length);
+      this.#carry.set(chunk.subarray(0, at), this.#carried);
+      this.#carried += at;
+      if (this.#carried < size) return;
+      this.#read(this.#carry, 0);
     }
-    for (; at + size <= chunk.length; at += size) this.read(chunk, at);
-    this.carry.set(chunk.subarray(at));
-    this.carried = chunk.length - at;
+    for (; at + size <= chunk.length; at += size) this.#read(chunk, at);
+    this.#carry.set(chunk.subarray(at));
+    this.#carried = chunk.length - at;
   }
 
   finish(): void {
-    if (this.carried > 0) {
+    if (this.#carried > 0) {
       this.line++;
-      const has = `has ${this.carried} of ${this.layout.size} bytes`;
-      this.fail(`truncated: record ${this.line} ${has} (at byte ${this.byte})`);
+      const has = `has ${this.#carried} of ${this.#layout.size} bytes`;
+      this.#fail(`truncated: record ${this.line} ${has} (at byte ${this.#byte})`);
     }
-    if (this.line === 0) throw new TraceError(this.name, 1, 'not a ChampSim trace: it is empty');
+    if (this.line === 0) throw new TraceError(this.#name, 1, 'not a ChampSim trace: it is empty');
     this.programs?.check();
   }
 
-  private read(bytes: Uint8Array, at: number): void {
+  #read(bytes: Uint8Array, at: number): void {
     this.line++;
-    const { stores, loads, space } = this.layout;
+    const { stores, loads, space } = this.#layout;
     if (bytes[at + 8]! > 1 || bytes[at + 9]! > 1) {
-      this.refuse('is not one of ChampSim: its branch flags are not 0 or 1');
+      this.#refuse('is not one of ChampSim: its branch flags are not 0 or 1');
     }
     if (isZero(bytes, at)) {
-      this.refuse('is not one of ChampSim: it fetches from address 0');
+      this.#refuse('is not one of ChampSim: it fetches from address 0');
     }
     if (space >= 0) {
       const number = bytes[at + space]! | (bytes[at + space + 1]! << 8);
-      if (number !== this.space) {
-        this.space = number;
-        this.kept = this.programs!.enter(String(number), this.line);
+      if (number !== this.#space) {
+        this.#space = number;
+        this.#kept = this.programs!.enter(String(number), this.line);
       }
     }
-    this.access(Kind.Fetch, this.page(bytes, at));
+    this.#access(Kind.Fetch, this.#page(bytes, at));
     for (let i = 0; i < loads.length; i++) {
       const load = at + loads[i]!;
       if (isZero(bytes, load)) continue;
       const kind = isAmong(bytes, load, at, stores) ? Kind.Modify : Kind.Load;
-      this.access(kind, this.page(bytes, load));
+      this.#access(kind, this.#page(bytes, load));
     }
     for (let i = 0; i < stores.length; i++) {
       const store = at + stores[i]!;
       if (isZero(bytes, store) || isAmong(bytes, store, at, loads)) continue;
-      this.access(Kind.Store, this.page(bytes, store));
+      this.#access(Kind.Store, this.#page(bytes, store));
     }
   }
 
-  private access(kind: Kind, page: number): void {
+  #access(kind: Kind, page: number): void {
     this.programs?.count();
-    if (this.kept) this.recorder.access(kind, page, this.offset, 1);
+    if (this.#kept) this.#recorder.access(kind, page, this.#offset, 1);
   }
 
-  private page(bytes: Uint8Array, at: number): number {
+  #page(bytes: Uint8Array, at: number): number {
     if (!isCanonical(bytes, at)) {
       const hex = Array.from(bytes.subarray(at, at + 8).toReversed(), (byte) =>
         byte.toString(16).padStart(2, '0'),
       );
       const why = 'is not canonical (bits 63 to 47 are not equal)';
-      this.fail(
-        `record ${this.line} (at byte ${this.byte}): the address ${why}: 0x${hex.join('')}`,
+      this.#fail(
+        `record ${this.line} (at byte ${this.#byte}): the address ${why}: 0x${hex.join('')}`,
       );
     }
-    this.offset = bytes[at]! | ((bytes[at + 1]! & 15) << 8);
+    this.#offset = bytes[at]! | ((bytes[at + 1]! & 15) << 8);
     const low = (bytes[at + 1]! >> 4) | (bytes[at + 2]! << 4) | (bytes[at + 3]! << 12);
     return low + (bytes[at + 4]! | (bytes[at + 5]! << 8)) * 2 ** 20;
   }
 
   /** Where the current record begins. */
-  private get byte(): number {
-    return (this.line - 1) * this.layout.size;
+  get #byte(): number {
+    return (this.line - 1) * this.#layout.size;
   }
 
-  private refuse(why: string): never {
-    const { size, name } = this.layout;
+  #refuse(why: string): never {
+    const { size, name } = this.#layout;
     const other = name === usualLayout.name ? wideLayout : usualLayout;
-    const record = `record ${this.line} of ${size} bytes (at byte ${this.byte})`;
+    const record = `record ${this.line} of ${size} bytes (at byte ${this.#byte})`;
     const advice = `give --from ${other.name} if its records have ${other.size} bytes`;
-    this.fail(`${record} ${why}; ${advice}`);
+    this.#fail(`${record} ${why}; ${advice}`);
   }
 
-  private fail(message: string): never {
-    throw new TraceError(this.name, this.line, message);
+  #fail(message: string): never {
+    throw new TraceError(this.#name, this.line, message);
   }
 }
 

@@ -115,20 +115,20 @@ class Fields {
         close = at;
         while (close < end && bytes[close] !== QUOTE) close++;
         if (close === end) return 'a quoted field does not end';
-        this.put(bytes, at, close);
+        this.#put(bytes, at, close);
         at = skipBlanks(bytes, close + 1, end);
         if (at < end && bytes[at] !== COMMA) return 'text follows a quoted field';
       } else {
         close = at;
         while (close < end && bytes[close] !== COMMA) close++;
-        this.put(bytes, at, close);
+        this.#put(bytes, at, close);
         at = close;
       }
       if (at >= end) return undefined;
     }
   }
 
-  private put(bytes: Uint8Array, start: number, end: number): void {
+  #put(bytes: Uint8Array, start: number, end: number): void {
     let to = end;
     while (to > start && (bytes[to - 1] === BLANK || bytes[to - 1] === TAB)) to--;
     this.from[this.count] = Math.min(to, skipBlanks(bytes, start, end));

@@ -91,59 +91,59 @@ function createReader(name: string, recorder: TraceRecorder, choice: ImportChoic
 }
 
 class View {
-  private readonly programs: Programs;
+  readonly #programs: Programs;
   /** The program of the last record that names one, and whether its records are kept. */
-  private program = -1;
-  private kept = true;
+  #program = -1;
+  #kept = true;
   /**
    * The view tool has printed its results, after the last record; other tools print theirs after a
    * double line.
    */
-  private over = false;
-  private otherTool = false;
+  #over = false;
+  #otherTool = false;
   /** The first line that is not the view tool's, and how many there are so far. */
-  private stranger = '';
-  private strangerLine = 0;
-  private strangers = 0;
+  #stranger = '';
+  #strangerLine = 0;
+  #strangers = 0;
   /** There was a record, or the heading before the first one. */
-  private begun = false;
-  private records = 0;
+  #begun = false;
+  #records = 0;
   /**
    * The instruction before, if there was one; while its bytes may go on: its address and size so
    * far.
    */
-  private instruction: 'none' | 'sized' | 'growing' = 'none';
-  private page = 0;
-  private offset = 0;
-  private size = 0;
+  #instruction: 'none' | 'sized' | 'growing' = 'none';
+  #page = 0;
+  #offset = 0;
+  #size = 0;
 
   constructor(programs: Programs) {
-    this.programs = programs;
+    this.#programs = programs;
   }
 
   read(lines: AccessLines, bytes: Uint8Array, start: number, end: number): void {
     const first = skipBlanks(bytes, start, end);
     if (first === end || bytes[first] === HASH) return;
-    if (this.over) {
-      this.afterwards(lines, bytes, start, end);
+    if (this.#over) {
+      this.#afterwards(lines, bytes, start, end);
       return;
     }
-    const at = this.prefix(lines, bytes, first, end);
-    if (at === NO_RECORD) this.remark(lines, bytes, start, end);
-    else this.record(lines, bytes, at, start, end);
+    const at = this.#prefix(lines, bytes, first, end);
+    if (at === NO_RECORD) this.#remark(lines, bytes, start, end);
+    else this.#record(lines, bytes, at, start, end);
   }
 
   /** The input has ended. */
   close(lines: AccessLines): void {
-    this.fetch(lines);
-    this.settle(lines);
+    this.#fetch(lines);
+    this.#settle(lines);
   }
 
   /**
    * Passes over number, instruction count and thread; returns where the details of the record
    * begin.
    */
-  private prefix(lines: AccessLines, bytes: Uint8Array, first: number, end: number): number {
+  #prefix(lines: AccessLines, bytes: Uint8Array, first: number, end: number): number {
     let at = first;
     const numbered = isDigit(bytes[at]!);
     if (numbered) {
@@ -166,36 +166,31 @@ class View {
     const close = skipDigits(bytes, at, end);
     const details = skipBlanks(bytes, close, end);
     if (close === at || details === close || details === end) return NO_RECORD;
-    if (program >= 0 && program !== this.program) {
-      this.fetch(lines);
-      this.program = program;
-      this.kept = this.programs.enter(`W${program}`, lines.line);
+    if (program >= 0 && program !== this.#program) {
+      this.#fetch(lines);
+      this.#program = program;
+      this.#kept = this.#programs.enter(`W${program}`, lines.line);
     }
     return details;
   }
 
-  private record(
-    lines: AccessLines,
-    bytes: Uint8Array,
-    at: number,
-    start: number,
-    end: number,
-  ): void {
-    this.settle(lines);
-    this.begun = true;
-    this.records++;
+  #record(lines: AccessLines, bytes: Uint8Array, at: number, start: number, end: number): void {
+    this.#settle(lines);
+    this.#begun = true;
+    this.#records++;
     const word = skipWord(bytes, at, end);
-    if (isWord(bytes, at, word, 'ifetch')) this.sized(lines, Kind.Fetch, bytes, word, start, end);
-    else if (isWord(bytes, at, word, 'read')) this.sized(lines, Kind.Load, bytes, word, start, end);
+    if (isWord(bytes, at, word, 'ifetch')) this.#sized(lines, Kind.Fetch, bytes, word, start, end);
+    else if (isWord(bytes, at, word, 'read'))
+      this.#sized(lines, Kind.Load, bytes, word, start, end);
     else if (isWord(bytes, at, word, 'write'))
-      this.sized(lines, Kind.Store, bytes, word, start, end);
+      this.#sized(lines, Kind.Store, bytes, word, start, end);
     else if (bytes[at] === ZERO && bytes[at + 1] === SMALL_X) {
-      this.disassembled(lines, bytes, at, start, end);
-    } else this.other(lines, bytes, at, start, end);
+      this.#disassembled(lines, bytes, at, start, end);
+    } else this.#other(lines, bytes, at, start, end);
   }
 
   /** `8 byte(s) @ 0x00007ffe8d5d7e58 …` */
-  private sized(
+  #sized(
     lines: AccessLines,
     kind: Kind,
     bytes: Uint8Array,
@@ -203,7 +198,7 @@ class View {
     start: number,
     end: number,
   ): void {
-    this.fetch(lines);
+    this.#fetch(lines);
     let at = skipBlanks(bytes, word, end);
     const size = decimalAt(bytes, at, end);
     at = skipBlanks(bytes, skipDigits(bytes, at, end), end);
@@ -227,96 +222,90 @@ class View {
     } else if (next < end && !/^ +(by PC 0x[0-9a-fA-F]+ *)?$/.test(lineText(bytes, next, end))) {
       lines.refuse(NOT_A_RECORD, bytes, start, end);
     }
-    this.programs.count();
-    this.instruction = kind === Kind.Fetch ? 'sized' : 'none';
-    if (this.kept) lines.access(kind, size, bytes, start, end);
+    this.#programs.count();
+    this.#instruction = kind === Kind.Fetch ? 'sized' : 'none';
+    if (this.#kept) lines.access(kind, size, bytes, start, end);
   }
 
   /** `0x00007fe61d582a4a  b8 38 00 00 00       mov …` */
-  private disassembled(
+  #disassembled(
     lines: AccessLines,
     bytes: Uint8Array,
     at: number,
     start: number,
     end: number,
   ): void {
-    this.fetch(lines);
+    this.#fetch(lines);
     const next = lines.hexAddress(bytes, at + 2, end);
     const code = skipBlanks(bytes, next, end);
     const found = ENCODING.exec(lineText(bytes, code, end, 100));
     if (next === at + 2 || code === next || !found) lines.refuse(NOT_A_RECORD, bytes, start, end);
-    this.instruction = 'growing';
-    this.page = lines.page;
-    this.offset = lines.offset;
-    this.size = encoded(found[0]);
+    this.#instruction = 'growing';
+    this.#page = lines.page;
+    this.#offset = lines.offset;
+    this.#size = encoded(found[0]);
   }
 
   /** Records the instruction whose last bytes may have stood on a line of their own. */
-  private fetch(lines: AccessLines): void {
-    if (this.instruction === 'growing') {
-      this.programs.count();
-      if (this.kept) lines.fetchOf(this.page, this.offset, this.size);
+  #fetch(lines: AccessLines): void {
+    if (this.#instruction === 'growing') {
+      this.#programs.count();
+      if (this.#kept) lines.fetchOf(this.#page, this.#offset, this.#size);
     }
-    this.instruction = 'none';
+    this.#instruction = 'none';
   }
 
   /** Markers, records that touch nothing, and the last bytes of a long instruction. */
-  private other(
-    lines: AccessLines,
-    bytes: Uint8Array,
-    at: number,
-    start: number,
-    end: number,
-  ): void {
+  #other(lines: AccessLines, bytes: Uint8Array, at: number, start: number, end: number): void {
     const text = lineText(bytes, at, end);
-    if (this.rest(text)) return;
-    this.fetch(lines);
+    if (this.#rest(text)) return;
+    this.#fetch(lines);
     if (bytes[at] === LESS && MARKER.test(text)) {
       const call = CALL.exec(text);
-      if (call && this.kept) lines.recorder.event(`sys syscall-${call[1]}`);
+      if (call && this.#kept) lines.recorder.event(`sys syscall-${call[1]}`);
       return;
     }
     if (!UNTOUCHED.test(text)) lines.refuse(NOT_A_RECORD, bytes, start, end);
   }
 
   /** Whether these are the last bytes of the previous instruction. */
-  private rest(text: string): boolean {
+  #rest(text: string): boolean {
     const found = ENCODING.exec(text);
-    if (!found || this.instruction === 'none' || found[0].length !== text.trimEnd().length) {
+    if (!found || this.#instruction === 'none' || found[0].length !== text.trimEnd().length) {
       return false;
     }
-    if (this.instruction === 'growing') this.size += encoded(found[0]);
+    if (this.#instruction === 'growing') this.#size += encoded(found[0]);
     return true;
   }
 
   /** A line that is not a record. */
-  private remark(lines: AccessLines, bytes: Uint8Array, start: number, end: number): void {
+  #remark(lines: AccessLines, bytes: Uint8Array, start: number, end: number): void {
     const text = lineText(bytes, start, end);
-    if (this.rest(text.trimStart())) return;
-    this.fetch(lines);
+    if (this.#rest(text.trimStart())) return;
+    this.#fetch(lines);
     if (HEADING.test(text)) {
-      if (this.records > 0) {
+      if (this.#records > 0) {
         lines.refuse('a second output of the view tool begins here', bytes, start, end);
       }
-      if (this.strangers > 0) {
-        const what = this.strangers === 1 ? 'line' : 'lines';
-        lines.notes.push(`${this.strangers} ${what} before the heading of the view tool left out`);
+      if (this.#strangers > 0) {
+        const what = this.#strangers === 1 ? 'line' : 'lines';
+        lines.notes.push(`${this.#strangers} ${what} before the heading of the view tool left out`);
       }
-      this.strangers = 0;
-      this.begun = true;
+      this.#strangers = 0;
+      this.#begun = true;
     } else if (text.startsWith('View tool results')) {
-      this.over = true;
+      this.#over = true;
     } else if (MARKER.test(text) || DIVIDER.test(text) || LAUNCHER.test(text)) {
       return;
-    } else if (this.begun) {
+    } else if (this.#begun) {
       lines.refuse(NOT_A_RECORD, bytes, start, end);
     } else {
       // The program may have printed something before the first record; the heading follows then.
-      if (this.strangers === 0) {
-        this.stranger = lines.shown(bytes, start, end);
-        this.strangerLine = lines.line;
+      if (this.#strangers === 0) {
+        this.#stranger = lines.shown(bytes, start, end);
+        this.#strangerLine = lines.line;
       }
-      this.strangers++;
+      this.#strangers++;
     }
   }
 
@@ -324,19 +313,19 @@ class View {
    * Refuses the lines before the first record, unless the heading showed that they were not the
    * view tool's.
    */
-  private settle(lines: AccessLines): void {
-    if (this.strangers === 0) return;
-    lines.fail(`${NOT_A_RECORD}: ${this.stranger}`, this.strangerLine);
+  #settle(lines: AccessLines): void {
+    if (this.#strangers === 0) return;
+    lines.fail(`${NOT_A_RECORD}: ${this.#stranger}`, this.#strangerLine);
   }
 
   /** A line after the results. */
-  private afterwards(lines: AccessLines, bytes: Uint8Array, start: number, end: number): void {
+  #afterwards(lines: AccessLines, bytes: Uint8Array, start: number, end: number): void {
     const text = lineText(bytes, start, end);
     if (drcachesim.lines!.sure.test(text)) {
       lines.refuse('a record after the results of the view tool', bytes, start, end);
     }
-    if (NEXT_TOOL.test(text)) this.otherTool = true;
-    if (this.otherTool || STATISTICS.test(text) || LAUNCHER.test(text)) return;
+    if (NEXT_TOOL.test(text)) this.#otherTool = true;
+    if (this.#otherTool || STATISTICS.test(text) || LAUNCHER.test(text)) return;
     lines.refuse(NOT_A_RECORD, bytes, start, end);
   }
 }

@@ -17,7 +17,7 @@ const MAP_ANONYMOUS = 32;
 const MADV_DONTNEED = 4;
 
 export class LackeySyscalls {
-  private breakEnd = 0;
+  #breakEnd = 0;
 
   /**
    * The event of one line; null when it is the result of a call already seen; undefined when it is
@@ -32,11 +32,11 @@ export class LackeySyscalls {
     if (child) return other(`fork ${child[1]}`);
     const result = /Success\((0x[0-9a-fA-F]+)\)/.exec(rest);
     return result
-      ? this.mapping(name, numbers(rest), Number(result[1]))
-      : this.mapping(name, numbers(rest), undefined);
+      ? this.#mapping(name, numbers(rest), Number(result[1]))
+      : this.#mapping(name, numbers(rest), undefined);
   }
 
-  private mapping(name: string, args: readonly number[], result: number | undefined): SyscallEvent {
+  #mapping(name: string, args: readonly number[], result: number | undefined): SyscallEvent {
     const [address = 0, length = 0, third = 0, fourth = 0] = args;
     const range = (from: number, bytes: number) => {
       const page = Math.floor(from / PAGE);
@@ -63,7 +63,7 @@ export class LackeySyscalls {
           if (third === MADV_DONTNEED) return ranged('dontneed', { page, pages }, '', true);
           break;
         case 'brk':
-          return this.moveBreak(result);
+          return this.#moveBreak(result);
       }
     }
     if (name === 'execve' || name === 'execveat') {
@@ -72,11 +72,11 @@ export class LackeySyscalls {
     return other(name === 'exit_group' ? 'exit' : `sys ${name}`);
   }
 
-  private moveBreak(to: number): SyscallEvent {
-    const before = Math.ceil(this.breakEnd / PAGE);
+  #moveBreak(to: number): SyscallEvent {
+    const before = Math.ceil(this.#breakEnd / PAGE);
     const after = Math.ceil(to / PAGE);
-    const known = this.breakEnd > 0;
-    this.breakEnd = to;
+    const known = this.#breakEnd > 0;
+    this.#breakEnd = to;
     if (known && after > before) {
       return ranged('brk+', { page: before, pages: after - before }, '', false);
     }

@@ -79,14 +79,14 @@ function reader(): ReadLine {
 
 /** Everything that is not an access. */
 class Messages {
-  private readonly syscalls = new LackeySyscalls();
-  private process = '';
+  readonly #syscalls = new LackeySyscalls();
+  #process = '';
 
   read(lines: AccessLines, bytes: Uint8Array, start: number, end: number): void {
     const text = lineText(bytes, start, end, 8192);
     const message = MESSAGE.exec(text);
     if (message) {
-      this.of(message[2]!, lines);
+      this.#of(message[2]!, lines);
       return;
     }
     if (SUPERBLOCK.test(text)) return;
@@ -94,19 +94,19 @@ class Messages {
     if (CALL_ENDS.test(text)) return;
     const call = CALL.exec(text);
     if (!call) lines.refuse(NOT_LACKEY, bytes, start, end);
-    this.of(call[1]!, lines);
-    const event = this.syscalls.parse(text);
+    this.#of(call[1]!, lines);
+    const event = this.#syscalls.parse(text);
     if (event === undefined)
       lines.refuse('not a system call as Valgrind prints them', bytes, start, end);
     if (event) lines.recorder.event(event.text, event.page, event.gone);
   }
 
   /** Lines of accesses do not say whose they are, so one file can hold one process only. */
-  private of(process: string, lines: AccessLines): void {
-    if (this.process === '') this.process = process;
-    if (process === this.process) return;
+  #of(process: string, lines: AccessLines): void {
+    if (this.#process === '') this.#process = process;
+    if (process === this.#process) return;
     lines.fail(
-      `process ${process} writes into the file of process ${this.process}, and lines of accesses ` +
+      `process ${process} writes into the file of process ${this.#process}, and lines of accesses ` +
         'do not say whose they are; give valgrind --log-file=%p.log, which makes a file for each',
     );
   }
