@@ -35,7 +35,7 @@ export interface Build {
 export function buildMember(build: Build, vm: Vm, vcpu: Vcpu, group: VmGroup): Member {
   const { hosts, onMark, options, scenario } = build;
   const { devices, duration, seed } = scenario;
-  const { machine } = hosts[vm.host.index]!;
+  const { hypervisor, machine } = hosts[vm.host.index]!;
   const { mhz } = machine;
   const workload = workloads.create(group.workload, {
     seed,
@@ -75,9 +75,9 @@ export function buildMember(build: Build, vm: Vm, vcpu: Vcpu, group: VmGroup): M
   context.exposedQ8 = 256 - workload.overlapQ8;
   vcpu.guest = kernel;
   vcpu.guestRoot = kernel.root;
-  const arriveAt = ({ hypervisor }: Host): ReturnType<Resident['arriveAt']> => {
-    const { observer } = hypervisor;
-    const deps = hypervisor.mmuDeps(vm);
+  const arriveAt = ({ hypervisor: there }: Host): ReturnType<Resident['arriveAt']> => {
+    const { observer } = there;
+    const deps = there.mmuDeps(vm);
     // Nothing is backed before it is touched where memory is still to come.
     const upFront = deps.upFront && !vm.missed;
     const mmu = mmuModes.create(group.mmu, { ...deps, upFront });
@@ -86,10 +86,9 @@ export function buildMember(build: Build, vm: Vm, vcpu: Vcpu, group: VmGroup): M
     return {
       mmu,
       nested: mmuModes.of(group.mmu.kind).walk === 'two',
-      wire: (one) => ({ port: new VcpuPort(hypervisor, one, mmu, requests), faults }),
+      wire: (one) => ({ port: new VcpuPort(there, one, mmu, requests), faults }),
     };
   };
-  const { hypervisor } = hosts[vm.host.index]!;
   const { mmu, wire } = arriveAt(hosts[vm.host.index]!);
   const { faults, port } = wire(vcpu);
   hypervisor.mmuOf[vm.id] = mmu;
