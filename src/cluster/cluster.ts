@@ -5,6 +5,7 @@ import type { Requests } from '../guest/requests.ts';
 import type { VcpuLoop } from '../guest/vcpu-loop.ts';
 import type { Arrival } from '../hypervisor/hypervisor.ts';
 import type { Vcpu, Vm } from '../hypervisor/vm.ts';
+import type { FaultToleranceRow } from '../stats/result.ts';
 import type { Host } from './host.ts';
 import type { Link } from './link.ts';
 import type { MigrationRecord } from './migration/rows.ts';
@@ -23,6 +24,19 @@ export interface Resident {
   arriveAt(host: Host): Pick<Arrival, 'mmu' | 'nested' | 'wire'>;
 }
 
+/** A VM with its second copy, while the simulation runs. */
+export interface Protection {
+  readonly vm: Vm;
+  /** Rows of results so far. */
+  readonly rows: readonly FaultToleranceRow[];
+  /** From the start of the run on, or from when a lost secondary is replaced. */
+  protect(now: Cycles): void;
+  /** Ends the primary, so that the secondary takes over. */
+  failover(now: Cycles): void;
+  /** A host has lost its power. */
+  hostLost(host: string, now: Cycles): void;
+}
+
 /** All hosts of a simulation, what connects them, and the VMs on them. */
 export interface Cluster {
   readonly engine: Engine;
@@ -36,6 +50,7 @@ export interface Cluster {
   readonly profile: string;
   /** All migrations so far, in the order of their beginning. */
   readonly migrations: Migration[];
+  readonly protections: readonly Protection[];
 }
 
 /** A migration, over or under way. */

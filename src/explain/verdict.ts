@@ -87,6 +87,8 @@ function wordsOf(mechanism: string): [words: string, inLedger?: string] {
       return ['vCPU switches'];
     case 'shootdown':
       return ['invalidations of other cores', mechanism];
+    case 'ft':
+      return ['the log of fault tolerance'];
     default:
       return ['work of the host', mechanism];
   }

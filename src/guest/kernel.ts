@@ -39,7 +39,7 @@ export class GuestKernel implements GuestShared {
     const { vm, workload } = options;
     this.vm = vm;
     this.workload = workload;
-    this.paths = new KernelPaths(vm.name);
+    this.paths = new KernelPaths(vm.program);
     this.progress = new Progress(options);
     this.mhz = options.mhz;
     this.sendBytes = options.sendBytes;

@@ -16,7 +16,7 @@ export class Requests implements RequestSource {
   readonly #mhz: number;
   readonly #arrive: EventKind;
   readonly #complete: EventKind;
-  readonly #deliver: (now: Cycles) => Cycles;
+  #deliver: (now: Cycles) => Cycles;
   /** Arrival times of requests whose last packets are still on the wire, oldest first. */
   readonly #incoming: Cycles[] = [];
   /** Arrival times of requests nobody serves yet, oldest first. */
@@ -28,6 +28,8 @@ export class Requests implements RequestSource {
    */
   readonly #arrivalsOf = new Series();
   readonly #ends = new Series();
+  /** Of each request. */
+  readonly bytes: number;
   arrived = 0;
 
   constructor(
@@ -37,6 +39,7 @@ export class Requests implements RequestSource {
       seed: string;
       path: string;
       mhz: number;
+      bytes: number;
       /** A request begins to arrive; returns when all of it has. */
       deliver: (now: Cycles) => Cycles;
     },
@@ -45,6 +48,7 @@ export class Requests implements RequestSource {
     this.#arrivals = arrivals;
     this.#random = stream(options.seed, `${options.path}/arrivals`);
     this.#mhz = options.mhz;
+    this.bytes = options.bytes;
     this.#deliver = options.deliver;
     this.#arrive = engine.defineEvent(Phase.Deliver, (now) => this.#onArrival(now));
     this.#complete = engine.defineEvent(Phase.Deliver, () => {
@@ -88,6 +92,30 @@ export class Requests implements RequestSource {
     this.#arrivalsOf.push(arrival);
     this.#ends.push(now);
     if (this.#arrivals.kind === 'closed') this.#next(now);
+  }
+
+  /**
+   * Another server goes on from here, and requests come to it by `deliver`. It knows the requests
+   * that are `taken`, and has sent the answers to those that are `answered`, though they may not
+   * have left. What it does not know the clients send again.
+   */
+  moveTo(
+    server: {
+      deliver: (now: Cycles) => Cycles;
+      taken: ReadonlySet<Cycles>;
+      answered: ReadonlySet<Cycles>;
+    },
+    now: Cycles,
+  ): void {
+    this.#deliver = server.deliver;
+    for (const arrival of [...this.#inService]) {
+      if (server.answered.has(arrival)) this.finish(arrival, now);
+      else if (!server.taken.has(arrival)) {
+        this.#inService.splice(this.#inService.indexOf(arrival), 1);
+        this.#waiting.push(arrival);
+      }
+    }
+    this.#waiting.sort((a, b) => a - b);
   }
 
   /** Requests finished by `time`, from the start of the run. */

@@ -34,7 +34,7 @@ export class TraceKernel extends VcpuLoop {
       vm,
       workload,
       guest: bootTables(vm, tables, 0),
-      paths: new KernelPaths(vm.name),
+      paths: new KernelPaths(vm.program),
       progress: new Progress(options),
       mhz,
     };

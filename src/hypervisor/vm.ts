@@ -101,6 +101,8 @@ export interface VmHost {
 export class Vm {
   readonly id: VmId;
   readonly name: string;
+  /** The VM whose program it executes: itself, or the one it is a second copy of. */
+  readonly program: string;
   readonly memoryPages: number;
   readonly weight: number;
   readonly cap: number;
@@ -130,6 +132,7 @@ export class Vm {
     id: VmId,
     options: {
       name: string;
+      program?: string;
       host: VmHost;
       memoryPages: number;
       weight: number;
@@ -140,6 +143,7 @@ export class Vm {
   ) {
     this.id = id;
     this.name = options.name;
+    this.program = options.program ?? options.name;
     this.host = options.host;
     this.memoryPages = options.memoryPages;
     this.weight = options.weight;

@@ -55,6 +55,7 @@ export const kindWords = {
   migrations: 'moves of vCPUs to other cores',
   neighbours: 'what neighbours evict from caches and TLBs',
   shootdowns: 'invalidations of other cores',
+  protection: 'the log of fault tolerance',
 } as const;
 export type CostKind = keyof typeof kindWords;
 
@@ -73,6 +74,7 @@ export function kindOfCost(row: Pick<LedgerRow, 'leaf' | 'detail'>): CostKind | 
   if (leaf === 'walk.guest' || leaf === 'data.stall') return kindOfCause[detail] ?? 'switches';
   if (leaf === 'switch') return 'switches';
   if (leaf === 'shootdown') return 'shootdowns';
+  if (leaf === 'ft' || (leaf === 'host' && detail === 'ft')) return 'protection';
   if (leaf === 'host') return 'host';
   if (detail === 'npf') return 'nested-faults';
   return shadowExits.includes(detail) ? 'shadow' : 'exits';
@@ -121,11 +123,19 @@ export function leafHelp(leaf: string, detail: string): string {
     case 'switch':
       return 'switching to another vCPU';
     case 'host':
-      return detail === 'device' ? 'device emulation' : 'host interrupts and packets';
+      return hostHelp[detail] ?? 'host interrupts and packets';
+    case 'ft':
+      return 'writing or taking the log of fault tolerance';
     default:
       return '';
   }
 }
+
+const hostHelp: Readonly<Record<string, string>> = {
+  device: 'device emulation',
+  migration: 'threads of live migration',
+  ft: 'threads that carry the log of fault tolerance',
+};
 
 const handlerHelp: Readonly<Record<string, string>> = {
   npf: 'allocating memory at first touch',

@@ -53,6 +53,7 @@ const places: readonly {
   { head: 'switch', leaves: ['switch'] },
   { head: 'shootdown', leaves: ['shootdown'], rare: true },
   { head: 'host', leaves: ['host'] },
+  { head: 'log', leaves: ['ft'], rare: true },
 ];
 const allLeaves = places.flatMap(({ leaves }) => leaves);
 

@@ -130,7 +130,7 @@ function firstLine(text: string): string {
   return line.length > 60 ? `${line.slice(0, 59)}…` : line;
 }
 
-const HYPERVISOR = ['exit.transition', 'exit.handler', 'switch', 'shootdown', 'host'];
+const HYPERVISOR = ['exit.transition', 'exit.handler', 'switch', 'shootdown', 'host', 'ft'];
 
 /** What the pCPUs did with their time: the mean of all, and the least and the most of one. */
 function pcpuText({ ledger, pcpuCount }: RunResult): string {

@@ -35,27 +35,30 @@ export interface Build {
 export function buildMember(build: Build, vm: Vm, vcpu: Vcpu, group: VmGroup): Member {
   const { hosts, onMark, options, scenario } = build;
   const { devices, duration, seed } = scenario;
-  const { hypervisor, machine } = hosts[vm.host.index]!;
+  const { hypervisor: first, machine } = hosts[vm.host.index]!;
   const { mhz } = machine;
   const workload = workloads.create(group.workload, {
     seed,
-    vm: vm.name,
+    vm: vm.program,
     memoryPages: vm.memoryPages,
     dataLines: scenario.hosts[vm.host.index]!.dataLines,
     openTrace: (file, again) => openTrace(build, file, again),
   });
-  const requests = workload.arrivals
-    ? new Requests(hypervisor.engine, workload.arrivals, {
-        seed,
-        path: `vm/${vm.name}`,
-        mhz,
-        deliver: (now) => {
-          vm.counters.requests_arrived++;
-          const { network } = hosts[vm.host.index]!.hypervisor;
-          return network.receive(vcpu, workload.requestBytes ?? 1, now);
-        },
-      })
-    : null;
+  // A second copy is asked nothing until it takes over.
+  const requests =
+    workload.arrivals && vm.program === vm.name
+      ? new Requests(first.engine, workload.arrivals, {
+          seed,
+          path: `vm/${vm.name}`,
+          mhz,
+          bytes: workload.requestBytes ?? 1,
+          deliver: (now) => {
+            vm.counters.requests_arrived++;
+            const { network } = hosts[vm.host.index]!.hypervisor;
+            return network.receive(vcpu, workload.requestBytes ?? 1, now);
+          },
+        })
+      : null;
   const { piece } = options;
   const software = {
     vm,
@@ -75,9 +78,9 @@ export function buildMember(build: Build, vm: Vm, vcpu: Vcpu, group: VmGroup): M
   context.exposedQ8 = 256 - workload.overlapQ8;
   vcpu.guest = kernel;
   vcpu.guestRoot = kernel.root;
-  const arriveAt = ({ hypervisor: there }: Host): ReturnType<Resident['arriveAt']> => {
-    const { observer } = there;
-    const deps = there.mmuDeps(vm);
+  const arriveAt = ({ hypervisor }: Host): ReturnType<Resident['arriveAt']> => {
+    const { observer } = hypervisor;
+    const deps = hypervisor.mmuDeps(vm);
     // Nothing is backed before it is touched where memory is still to come.
     const upFront = deps.upFront && !vm.missed;
     const mmu = mmuModes.create(group.mmu, { ...deps, upFront });
@@ -86,9 +89,10 @@ export function buildMember(build: Build, vm: Vm, vcpu: Vcpu, group: VmGroup): M
     return {
       mmu,
       nested: mmuModes.of(group.mmu.kind).walk === 'two',
-      wire: (one) => ({ port: new VcpuPort(there, one, mmu, requests), faults }),
+      wire: (one) => ({ port: new VcpuPort(hypervisor, one, mmu, requests), faults }),
     };
   };
+  const { hypervisor } = hosts[vm.host.index]!;
   const { mmu, wire } = arriveAt(hosts[vm.host.index]!);
   const { faults, port } = wire(vcpu);
   hypervisor.mmuOf[vm.id] = mmu;

@@ -1,5 +1,5 @@
 import type { VcpuId, VmId } from '../base/ids.ts';
-import type { Cluster } from '../cluster/cluster.ts';
+import type { Cluster, Protection } from '../cluster/cluster.ts';
 import { eventKinds } from '../cluster/events/index.ts';
 import type { Host } from '../cluster/host.ts';
 import { Link } from '../cluster/link.ts';
@@ -15,6 +15,7 @@ import { causeNames, exitNames } from '../stats/leaves.ts';
 import { type Build, buildMember, type Member, powerOn } from './build-guest.ts';
 import { addScheduler, buildHost, commonEngine, type Site } from './build-host.ts';
 import type { BuildOptions, RefillableFeed } from './build-options.ts';
+import { buildProtections, secondariesOf } from './build-pairs.ts';
 import { clockOf, firstPcpus } from './hosts.ts';
 import type { Scenario, VmGroup } from './resolve.ts';
 
@@ -44,6 +45,10 @@ export function buildSimulation(
 ): Simulation {
   const groups = scenario.vms.flatMap((group) => new Array<VmGroup>(group.count).fill(group));
   const vms = buildVms(scenario);
+  for (const { vm, group } of secondariesOf(scenario, vms, groups)) {
+    vms.push(vm);
+    groups.push(group);
+  }
   const vcpus = vms.map((vm, i) => {
     const { walk } = mmuModes.of(groups[i]!.mmu.kind);
     return new Vcpu(i as VcpuId, vm, 0, walk === 'two', nowhere);
@@ -70,6 +75,12 @@ export function buildSimulation(
     for (const { choice } of scenario.events) {
       eventKinds.of(choice.kind).prepare?.(choice, { hosts, links });
     }
+    const protections: Protection[] = [];
+    const cluster: Cluster = {
+      ...{ engine, mhz: clockOf(scenario) / 1e6, hosts, links, members, migrations: [] },
+      ...{ profile: scenario.hypervisor.profile, protections },
+    };
+    protections.push(...buildProtections(cluster, groups));
     for (const host of hosts) {
       options.prepare?.(host.hypervisor);
       addScheduler(host, scenario);
@@ -77,10 +88,7 @@ export function buildSimulation(
     for (const member of members) powerOn(build, member);
     observer.onBegin(cast(site, hosts));
     for (const { hypervisor } of hosts) hypervisor.start();
-    const cluster: Cluster = {
-      ...{ engine, mhz: clockOf(scenario) / 1e6, hosts, links, members, migrations: [] },
-      profile: scenario.hypervisor.profile,
-    };
+    for (const protection of protections) protection.protect(0);
     arrange(cluster, scenario);
     return { ...cluster, scenario, tables, members, observer, feeds, slices };
   } catch (error) {

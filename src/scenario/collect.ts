@@ -19,6 +19,12 @@ import { firstPcpus, hostColumn } from './hosts.ts';
 import { roundOf } from './rounds.ts';
 import { ledgerBetween, type Measured, type Snapshot } from './snapshot.ts';
 
+/** Looks at the pairs, in the order of their times. */
+function ftRows({ protections }: Simulation): RunResult['faultTolerance'] {
+  if (protections.length === 0) return undefined;
+  return protections.flatMap(({ rows }) => rows).toSorted((a, b) => a.cycle - b.cycle);
+}
+
 /** Makes the result of the window between two snapshots, and checks that every account balances. */
 export function collect(
   simulation: Simulation,
@@ -52,6 +58,7 @@ export function collect(
     vms,
     latencies: collected.flatMap(({ latencies }) => latencies),
     timeseries,
+    faultTolerance: ftRows(simulation),
     slices: sliceRows(simulation, end.time),
     migrations: scenario.events.some(({ choice }) => choice.kind === 'migrate')
       ? simulation.migrations.flatMap(({ record }) => rowsOf(record, end.time))

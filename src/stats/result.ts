@@ -100,6 +100,29 @@ export interface SliceRow extends OfHost {
   readonly cycles: number;
 }
 
+/** A look at a protected pair. Times are from the start of the run. */
+export interface FaultToleranceRow {
+  /** Name of the VM. */
+  readonly pair: string;
+  readonly cycle: number;
+  readonly state: string;
+  /** Since the row before: what `logBytes` counts. */
+  readonly cycles: number;
+  /** Executed time by which the secondary is known to be behind. */
+  readonly lagCycles: number;
+  /** Bytes of the log that went over the link. */
+  readonly logBytes: number;
+  /** Outputs that wait for their acknowledgement. */
+  readonly heldOutputs: number;
+  /** Since the pair was protected: outputs that have left, and how long they waited in all. */
+  readonly releasedOutputs: number;
+  readonly heldCycles: number;
+  readonly primaryBufferBytes: number;
+  readonly secondaryBufferBytes: number;
+  /** Share of a pCPU that the primary may take. */
+  readonly limit: number;
+}
+
 /** A round of a live migration, or the whole of one. Times are from the start of the run. */
 export interface MigrationRow {
   readonly vm: string;
@@ -159,6 +182,8 @@ export interface RunResult {
   readonly slices?: readonly SliceRow[] | undefined;
   /** Of all live migrations in the order of their beginning; undefined: the scenario has none. */
   readonly migrations?: readonly MigrationRow[] | undefined;
+  /** Looks at protected pairs, in the order of their times; undefined: there are none. */
+  readonly faultTolerance?: readonly FaultToleranceRow[] | undefined;
   /** What the window was too short for. */
   readonly findings: readonly WindowFinding[];
 }

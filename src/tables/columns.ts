@@ -4,10 +4,16 @@ import type { RunResult } from '../stats/result.ts';
 
 /** The columns of the tables of a run, in the order in which they are written. */
 
-/** Leaves of the ledger in wide tables: VMs have no idle time. */
+/** Leaves of the ledger in wide tables: VMs have no idle time, and few are protected. */
 export const wideLeaves: readonly string[] = leafColumns.filter(
-  (leaf) => leaf !== 'idle' && leaf !== 'off',
+  (leaf) => leaf !== 'idle' && leaf !== 'off' && leaf !== 'ft',
 );
+
+/** The same of a run: with the log of protected VMs, where there are any. */
+export const leavesOf = ({
+  faultTolerance,
+}: Pick<RunResult, 'faultTolerance'>): readonly string[] =>
+  faultTolerance ? [...wideLeaves, 'ft'] : wideLeaves;
 
 /** Column of a ledger leaf in a wide table: `walk.guest` -> `ledger_walk_guest_cycles`. */
 export function leafColumn(leaf: string): string {
@@ -22,11 +28,29 @@ export function metricsOf({ vms }: Pick<RunResult, 'vms'>): MetricName[] {
   );
 }
 
-const vmColumns = (metrics: readonly MetricName[]): string[] => [
-  ...['vm', 'group', 'workload', 'work_unit'],
-  ...metrics,
-  ...wideLeaves.map(leafColumn),
-];
+const vmColumns = (
+  metrics: readonly MetricName[],
+  leaves: readonly string[] = wideLeaves,
+): string[] => [...['vm', 'group', 'workload', 'work_unit'], ...metrics, ...leaves.map(leafColumn)];
+
+export type RunTableFile = keyof typeof runColumns;
+type RunColumns = Record<RunTableFile, readonly string[]>;
+
+/** Tables whose rows are not about one host. */
+const OF_NO_HOST: ReadonlySet<string> = new Set(['dictionary.csv', 'migration.csv', 'ft.csv']);
+
+/** Of a run: with the rare metrics that it reports, and the host of each row if it has several. */
+export function columnsFor(
+  result: Pick<RunResult, 'vms' | 'hosts' | 'faultTolerance'>,
+): RunColumns {
+  const columns = { ...runColumns, 'vms.csv': vmColumns(metricsOf(result), leavesOf(result)) };
+  if (!result.hosts) return columns;
+  const several = Object.entries(columns).map(([file, names]) => [
+    file,
+    OF_NO_HOST.has(file) ? names : ['host', ...names],
+  ]);
+  return Object.fromEntries(several) as RunColumns;
+}
 
 export const runColumns = {
   'metrics.csv': ['run', 'scope', 'id', 'metric', 'unit', 'value'],
@@ -45,25 +69,16 @@ export const runColumns = {
     ...['downtime_cycles', 'pages', 'empty_pages', 'skipped_pages', 'dirtied_pages', 'bytes'],
     ...['stunned', 'remote_faults', 'remote_wait_cycles', 'outcome', 'why'],
   ],
+  /** Written when VMs are protected. */
+  'ft.csv': [
+    ...['pair', 'cycle', 'state', 'duration_cycles', 'lag_cycles', 'log_bytes', 'log_mbit_s'],
+    ...['held_outputs', 'released_outputs', 'held_cycles'],
+    ...['primary_buffer_bytes', 'secondary_buffer_bytes', 'cpu_limit'],
+  ],
   /** Written with `--trace csv`. */
   'trace.csv': ['cycle', 'pcpu', 'vcpu', 'event', 'detail', 'value'],
   'dictionary.csv': ['column', 'file', 'unit', 'definition'],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
-
-export type RunTableFile = keyof typeof runColumns;
-
-/** Of a run: with the rare metrics that it reports and, on several hosts, the host of each row. */
-export function columnsFor(
-  result: Pick<RunResult, 'hosts' | 'vms'>,
-): Record<RunTableFile, readonly string[]> {
-  const columns = { ...runColumns, 'vms.csv': vmColumns(metricsOf(result)) };
-  if (!result.hosts) return columns;
-  const withHost = (file: string, names: readonly string[]) =>
-    file === 'dictionary.csv' || file === 'migration.csv' ? names : ['host', ...names];
-  return Object.fromEntries(
-    Object.entries(columns).map(([file, names]) => [file, withHost(file, names)]),
-  ) as Record<RunTableFile, readonly string[]>;
-}
 
 export const compareColumns = [
   'vm',

@@ -1,7 +1,7 @@
 import { stringify } from 'csv-stringify/sync';
 import { metricDictionary } from '../stats/metrics.ts';
 import type { OfHost, RunResult } from '../stats/result.ts';
-import { columnsFor, metricsOf, type RunTableFile, runColumns, wideLeaves } from './columns.ts';
+import { columnsFor, leavesOf, metricsOf, type RunTableFile, runColumns } from './columns.ts';
 import { runDictionary } from './dictionary.ts';
 
 /**
@@ -39,16 +39,12 @@ export function* csv(
 /** A table of a run. Its first column is the host of each row, where there are several. */
 function table<R extends OfHost>(
   result: RunResult,
-  file: RunTableFile,
+  name: RunTableFile,
   rows: readonly R[],
   cells: (row: R) => readonly Cell[],
 ): Iterable<string> {
-  const columns = columnsFor(result)[file];
-  if (!result.hosts) return csv(columns, rows.map(cells));
-  return csv(
-    columns,
-    rows.map((row) => [row.host, ...cells(row)]),
-  );
+  const cellsOf = result.hosts ? (row: R) => [row.host, ...cells(row)] : cells;
+  return csv(columnsFor(result)[name], rows.map(cellsOf));
 }
 
 /** `run`: what to call the run in rows that may be put together with those of others. */
@@ -65,7 +61,7 @@ export function vmsCsv(result: RunResult): Iterable<string> {
   return table(result, 'vms.csv', result.vms, (row) => [
     ...[row.vm, row.group, row.workload, row.unit],
     ...metricNames.map((name) => row.metrics[name]),
-    ...wideLeaves.map((leaf) => row.ledger[leaf] ?? 0),
+    ...leavesOf(result).map((leaf) => row.ledger[leaf] ?? 0),
   ]);
 }
 
@@ -121,6 +117,17 @@ export function migrationCsv({ migrations = [] }: RunResult): Iterable<string> {
   return csv(runColumns['migration.csv'], rows);
 }
 
+/** A row every 5 ms, and one at each change of a pair's state. */
+export function ftCsv({ faultTolerance = [], mhz }: RunResult): Iterable<string> {
+  const rows = faultTolerance.map((row) => [
+    ...[row.pair, row.cycle, row.state, row.cycles, row.lagCycles, row.logBytes],
+    row.cycles > 0 ? (8 * row.logBytes * mhz) / row.cycles : 0,
+    ...[row.heldOutputs, row.releasedOutputs, row.heldCycles],
+    ...[row.primaryBufferBytes, row.secondaryBufferBytes, row.limit],
+  ]);
+  return csv(runColumns['ft.csv'], rows);
+}
+
 /**
  * What every column and metric of the tables of a run means, also of those that a run only has when
  * asked.
@@ -141,6 +148,7 @@ const tables: Readonly<Record<string, RunTable>> = {
   'timeseries.csv': timeseriesCsv,
   'slices.csv': slicesCsv,
   'migration.csv': migrationCsv,
+  'ft.csv': ftCsv,
   'dictionary.csv': dictionaryCsv,
 };
 
@@ -148,13 +156,14 @@ export const runTableNames: readonly string[] = Object.keys(tables);
 
 /**
  * The tables of a run by file name; evictions.csv and slices.csv only where they were asked for,
- * migration.csv where there are migrations.
+ * migration.csv where there are migrations, ft.csv where VMs are protected.
  */
 export function runTables(result: RunResult, run?: string): Map<string, Iterable<string>> {
   const absent = [
     ...(result.evictions ? [] : ['evictions.csv']),
     ...(result.slices ? [] : ['slices.csv']),
     ...(result.migrations ? [] : ['migration.csv']),
+    ...(result.faultTolerance ? [] : ['ft.csv']),
   ];
   const wanted = Object.entries(tables).filter(([name]) => !absent.includes(name));
   return new Map(wanted.map(([name, table]) => [name, table(result, run)]));

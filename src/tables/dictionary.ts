@@ -123,13 +123,27 @@ const others: Readonly<Record<string, readonly [unit: string, definition: string
     'cycles',
     'of A: cycles per unit of work, with as many user instructions in a unit as A and B have on average',
   ],
+  pair: ['', 'name of the VM that is protected'],
+  state: [
+    '',
+    'of the pair: running; lagging: the secondary is too far behind; go-live: it takes over; alone: one runs, unprotected; lost: none',
+  ],
+  lag_cycles: ['cycles', 'executed time of the primary that the secondary has still to repeat'],
+  log_bytes: ['bytes', 'of the log, sent over the link since the row before'],
+  log_mbit_s: ['Mbit/s', 'speed of the log since the row before'],
+  held_outputs: ['outputs', 'outputs of the VM that wait for the acknowledgement of the log'],
+  released_outputs: ['outputs', 'outputs that have left since the pair was protected'],
+  held_cycles: ['cycles', 'how long the outputs that have left waited in all'],
+  primary_buffer_bytes: ['bytes', 'of the log, not sent yet'],
+  secondary_buffer_bytes: ['bytes', 'of the log, received and not replayed yet'],
+  cpu_limit: ['of a pCPU', 'share that the control of the lag leaves to the primary'],
   b_cycles_per_unit: [
     'cycles',
     'of B: cycles per unit of work, with as many user instructions in a unit as A and B have on average',
   ],
 };
 
-const leafEntries: readonly Entry[] = wideLeaves.map((leaf) => ({
+const leafEntries: readonly Entry[] = [...wideLeaves, 'ft'].map((leaf) => ({
   name: leafColumn(leaf),
   unit: 'cycles',
   words: `cycles in ${leaf}`,
@@ -183,8 +197,12 @@ export function* dictionaryRows(
 
 /** Rows of the dictionary of a run. */
 export function runDictionary(result: RunResult): Iterable<string[]> {
-  const { 'migration.csv': migration, ...tables } = columnsFor(result);
-  const all = result.migrations ? { ...tables, 'migration.csv': migration } : tables;
+  const { 'migration.csv': migration, 'ft.csv': ft, ...tables } = columnsFor(result);
+  const all = {
+    ...tables,
+    ...(result.migrations && { 'migration.csv': migration }),
+    ...(result.faultTolerance && { 'ft.csv': ft }),
+  };
   return dictionaryRows(all, {
     'metrics.csv': metricsOf(result),
     'timeseries.csv': [...Object.keys(seriesDictionary), 'cycles_per_instruction'],

@@ -72,7 +72,6 @@ const KEPT: Readonly<Record<string, string>> = {
   'Runstate.Costopped': SEVERAL_VCPUS,
   'Leaf.ShootdownGuest': SEVERAL_VCPUS,
   'Leaf.ShootdownHypervisor': SEVERAL_VCPUS,
-  'Leaf.HostFt': REQUESTS,
   'Mmu.writeProtect': REQUESTS,
   'Guest.stopAt': REQUESTS,
   'MmuDeps.requests': REQUESTS,

@@ -31,6 +31,7 @@ export const fail: EventDefinition<typeof params> = {
       host.alive = false;
       host.hypervisor.stop(now);
       for (const migration of cluster.migrations) migration.hostFailed(host, now);
+      for (const protection of cluster.protections) protection.hostLost(name, now);
     },
 };
 

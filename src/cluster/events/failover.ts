@@ -23,4 +23,8 @@ export const failover: EventDefinition<typeof params> = {
     vm.secondary = undefined;
     return undefined;
   },
+  create:
+    ({ vm: name }) =>
+    ({ protections }, now) =>
+      protections.find(({ vm }) => vm.name === name)?.failover(now),
 };

@@ -11,8 +11,8 @@ const cycles = (assumed: number) =>
  * VMware published for vSphere 4 (2009, 2010), unless marked assumed; each with its range.
  */
 export const logParams = z.strictObject({
-  timerBytes: bytes(220).describe(
-    'log bytes of a timer interrupt, framing included; derived from the traffic of idle guests (180-340)',
+  timerBytes: bytes(172).describe(
+    'log bytes of a timer interrupt: with the two clock reads of its handler 220, derived from the traffic of idle guests (130-290)',
   ),
   deviceBytes: bytes(100).describe(
     'log bytes of a device interrupt that brings no data; assumed (50-340)',

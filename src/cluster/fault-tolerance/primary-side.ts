@@ -83,17 +83,21 @@ export class PrimarySide extends Side {
     return this.state === 'protected' || this.state === 'deciding';
   }
 
-  /** Appends an entry. The replica may be told to stall before this returns. */
+  /** Writes an entry: at `now`, which may lie ahead of the engine, it is in the log. */
   record({ point, kind, value, bytes, stamp }: Recorded, now: Cycles): LogEntry {
     const entry = { sequence: ++this.#sequence, point, kind, value, bytes, stamp };
     this.written = stamp;
     this.bytesLogged += bytes;
-    this.#log.append(entry, now);
-    if (this.#log.full && !this.#stalled) {
-      this.#stalled = true;
-      this.#replica.stall(now);
-    }
+    this.deps.timers.at(now, (at) => this.#append(entry, at));
     return entry;
+  }
+
+  #append(entry: LogEntry, now: Cycles): void {
+    if (!this.recording) return;
+    this.#log.append(entry, now);
+    if (!this.#log.full || this.#stalled) return;
+    this.#stalled = true;
+    this.#replica.stall(now);
   }
 
   /**

@@ -1,15 +1,6 @@
 import * as z from 'zod';
-import type { Cycles } from '../../base/ids.ts';
 import { type Choice, type Definition, type Registry, registry } from '../../base/registry.ts';
-import type { Cluster, Resident } from '../cluster.ts';
-
-/** A VM with its second copy, while the simulation runs. */
-export interface Protection {
-  /** From the start of the run on, or from when a lost secondary is replaced. */
-  protect(now: Cycles): void;
-  /** Ends the primary, so that the secondary takes over. */
-  failover(now: Cycles): void;
-}
+import type { Cluster, Protection, Resident } from '../cluster.ts';
 
 /** What a protection is made of. */
 export interface ProtectionDeps {

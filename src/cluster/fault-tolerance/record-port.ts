@@ -16,8 +16,8 @@ import type { Recorder } from './recorder.ts';
  */
 export class RecordPort extends VcpuPort {
   readonly #recorder: Recorder;
-  /** Disk requests under way: when they are answered, and what they bring. */
-  readonly #reads: { due: Cycles; bytes: number }[] = [];
+  /** Disk requests under way: when they are answered, and what they bring (0: a flush). */
+  readonly #requests: { due: Cycles; bytes: number }[] = [];
 
   constructor(recorder: Recorder, mmu: Mmu, requests: RequestSource | null) {
     super(recorder.hypervisor, recorder.vcpu, mmu, requests);
@@ -42,7 +42,6 @@ export class RecordPort extends VcpuPort {
   }
 
   override startIo(bytes: number, latency: Cycles): Cycles {
-    // A write, or an operation without bytes (a flush), changes the shared disk: it is an output.
     return this.#told(EntryKind.Told, super.startIo(bytes, latency));
   }
 
@@ -56,13 +55,17 @@ export class RecordPort extends VcpuPort {
       super.answerIo(bytes, due);
       return;
     }
-    if (bytes > 0) {
-      this.#reads.push({ due, bytes });
-      super.answerIo(bytes, due);
+    const answer = (at: Cycles) => {
+      this.#requests.push({ due: at, bytes });
+      super.answerIo(bytes, at);
+    };
+    // An operation without bytes flushes what was written: it changes a shared disk.
+    if (bytes > 0 || !recorder.holdsWrites) {
+      answer(due);
       return;
     }
     const begin = this.core.now;
-    recorder.output(EntryKind.Output, (now) => super.answerIo(0, due + Math.max(0, now - begin)));
+    recorder.output(EntryKind.Output, (now) => answer(due + Math.max(0, now - begin)));
   }
 
   /** The guest's view of when a send is acknowledged takes the last output's hold along. */
@@ -75,11 +78,13 @@ export class RecordPort extends VcpuPort {
     return now + recorder.held + network.acknowledged(bytes);
   }
 
-  /** Disk requests answered by now: how many, and their bytes. */
-  takeReads(now: Cycles): { pieces: number; bytes: number } {
-    const done = this.#reads.filter(({ due }) => due <= now);
-    for (const read of done) this.#reads.splice(this.#reads.indexOf(read), 1);
-    return { pieces: done.length, bytes: done.reduce((sum, { bytes }) => sum + bytes, 0) };
+  /** Takes the disk requests that are answered by now: all of them, the reads, their bytes. */
+  takeAnswered(now: Cycles): { all: number; reads: number; bytes: number } {
+    const done = this.#requests.filter(({ due }) => due <= now);
+    for (const request of done) this.#requests.splice(this.#requests.indexOf(request), 1);
+    const reads = done.filter(({ bytes }) => bytes > 0);
+    const bytes = reads.reduce((sum, read) => sum + read.bytes, 0);
+    return { all: done.length, reads: reads.length, bytes };
   }
 
   #told(kind: EntryKind, value: number): number {
@@ -130,26 +135,32 @@ export class RecordedGuest implements Guest {
     this.#guest.interrupt(cpu, vectors);
   }
 
-  /** One entry for each source; all but the last say (1) that more follow. */
+  /**
+   * One entry for each source. Its value: 1 if more of them follow, and twice the disk requests that
+   * it answers.
+   */
   #record(vectors: number): void {
     const recorder = this.#recorder;
     const { vm } = recorder.vcpu;
-    const entries: [EntryKind, number, number][] = [];
-    if ((vectors & Vector.Timer) !== 0) entries.push([EntryKind.Timer, 1, 0]);
+    const entries: { kind: EntryKind; pieces: number; payload: number; answers: number }[] = [];
+    const add = (kind: EntryKind, pieces: number, payload: number, answers = 0) =>
+      entries.push({ kind, pieces, payload, answers });
+    if ((vectors & Vector.Timer) !== 0) add(EntryKind.Timer, 1, 0);
     if ((vectors & Vector.Device) !== 0) {
-      const { pieces, bytes } = this.#port.takeReads(recorder.core.now);
-      if (pieces > 0) entries.push([EntryKind.DiskRead, pieces, bytes]);
-      else entries.push([EntryKind.Device, 1, 0]);
+      const { all, reads, bytes } = this.#port.takeAnswered(recorder.core.now);
+      if (reads > 0) add(EntryKind.DiskRead, reads, recorder.shipsReads ? bytes : 0, all);
+      else add(EntryKind.Device, 1, 0, all);
     }
     if ((vectors & Vector.Network) !== 0) {
       const packets = vm.counters.packets_received - this.#packets;
       const bytes = vm.receivedBytes - this.#bytes;
       this.#packets += packets;
       this.#bytes += bytes;
-      entries.push([EntryKind.Packets, packets, bytes]);
+      add(EntryKind.Packets, packets, bytes);
     }
-    for (const [i, [kind, pieces, bytes]] of entries.entries()) {
-      recorder.record(kind, i === entries.length - 1 ? 0 : 1, pieces, bytes);
+    for (const [i, { kind, pieces, payload, answers }] of entries.entries()) {
+      const more = i === entries.length - 1 ? 0 : 1;
+      recorder.record(kind, more + 2 * answers, pieces, payload);
     }
   }
 }

@@ -1,5 +1,6 @@
 import { recordReplayParams } from './params.ts';
 import type { ProtectionDefinition } from './protection.ts';
+import { RecordReplay } from './record-replay-pair.ts';
 
 export const recordReplay: ProtectionDefinition<typeof recordReplayParams> = {
   name: 'record-replay',
@@ -12,4 +13,5 @@ export const recordReplay: ProtectionDefinition<typeof recordReplayParams> = {
     'its tables, until the TLB replaces it: such a run cannot be replayed',
   maxVcpus: 1,
   alike: { clocks: 400e6 },
+  create: (params, deps) => new RecordReplay(params, deps),
 };

@@ -4,6 +4,7 @@ import type { Vcpu } from '../../hypervisor/vm.ts';
 import { ExitReason, Leaf } from '../../stats/leaves.ts';
 import { EntryKind, entryBytes } from './log-entry.ts';
 import type { LogParams } from './log-params.ts';
+import type { RecordReplayParams } from './params.ts';
 import type { Recorded } from './primary-side.ts';
 
 /** Where a recording vCPU writes: a pair's primary side. */
@@ -20,14 +21,26 @@ export class Recorder {
   readonly vcpu: Vcpu;
   readonly log: LogParams;
   readonly #target: () => LogTarget | null;
+  /** The data of disk reads goes into the log: the other side does not read itself. */
+  readonly shipsReads: boolean;
+  /** Writes are outputs: both sides have one disk. */
+  readonly holdsWrites: boolean;
   /** How long the last output that left was held. */
   held: Cycles = 0;
 
-  constructor(hypervisor: Hypervisor, vcpu: Vcpu, log: LogParams, target: () => LogTarget | null) {
+  constructor(
+    hypervisor: Hypervisor,
+    vcpu: Vcpu,
+    log: LogParams,
+    target: () => LogTarget | null,
+    disk: RecordReplayParams['disk'] = 'shared',
+  ) {
     this.hypervisor = hypervisor;
     this.vcpu = vcpu;
     this.log = log;
     this.#target = target;
+    this.shipsReads = disk === 'shared';
+    this.holdsWrites = disk !== 'non-shared';
   }
 
   get recording(): boolean {

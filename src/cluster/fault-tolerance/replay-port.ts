@@ -13,6 +13,7 @@ import type { Vcpu } from '../../hypervisor/vm.ts';
 import { ExitReason, Leaf } from '../../stats/leaves.ts';
 import { EntryKind, isInterrupt, type LogEntry, vectorOf } from './log-entry.ts';
 import type { LogParams } from './log-params.ts';
+import type { RecordReplayParams } from './params.ts';
 
 /** Where a replaying vCPU reads: a pair's secondary side. */
 export interface LogSource {
@@ -31,14 +32,46 @@ export class Replayer {
   readonly vcpu: Vcpu;
   readonly log: LogParams;
   readonly source: LogSource;
+  /** As the primary's. */
+  readonly holdsWrites: boolean;
   /** True once it executes for the world. */
   live = false;
+  /** When the disk requests of the guest are answered here; the first ones come first. */
+  readonly io: Cycles[] = [];
+  /** Reads are its own: it waits for them, and asks to be woken then. */
+  readonly #wakeAt: ((time: Cycles) => void) | undefined;
 
-  constructor(hypervisor: Hypervisor, vcpu: Vcpu, log: LogParams, source: LogSource) {
+  /** `wakeAt` has the vCPU woken: where this side reads the disk itself. */
+  constructor(
+    hypervisor: Hypervisor,
+    vcpu: Vcpu,
+    log: LogParams,
+    source: LogSource,
+    disk: RecordReplayParams['disk'] = 'shared',
+    wakeAt: (time: Cycles) => void = () => {},
+  ) {
     this.hypervisor = hypervisor;
     this.vcpu = vcpu;
     this.log = log;
     this.source = source;
+    this.holdsWrites = disk !== 'non-shared';
+    this.#wakeAt = disk === 'shared' ? undefined : wakeAt;
+  }
+
+  /** A request of the guest will be answered at `due`. */
+  ask(due: Cycles): void {
+    const at = this.io.findIndex((other) => other > due);
+    this.io.splice(at < 0 ? this.io.length : at, 0, due);
+  }
+
+  /** The next entry reports reads that this side has not done yet: it has to wait for them. */
+  get waits(): boolean {
+    const entry = this.source.next();
+    if (!this.#wakeAt || entry?.kind !== EntryKind.DiskRead) return false;
+    const due = this.io[Math.min(this.io.length, entry.value >> 1) - 1] ?? 0;
+    if (due <= this.core.now) return false;
+    this.#wakeAt(due);
+    return true;
   }
 
   get core() {
@@ -71,8 +104,11 @@ export class Replayer {
  */
 export class ReplayPort extends VcpuPort {
   readonly #replayer: Replayer;
+  /** Requests that the guest serves, and those whose answers it has sent, by arrival time. */
+  readonly taken = new Set<Cycles>();
+  readonly answered = new Set<Cycles>();
   /** What a guest that goes live still waits for. */
-  readonly #open = { io: [] as Cycles[], timer: Number.NaN };
+  #timer = Number.NaN;
   #lastClock: Cycles = 0;
 
   constructor(replayer: Replayer, mmu: Mmu, requests: RequestSource | null) {
@@ -92,12 +128,18 @@ export class ReplayPort extends VcpuPort {
 
   override takeRequest(): Cycles {
     if (this.#replayer.live) return super.takeRequest();
-    return this.#told(() => super.takeRequest());
+    const arrival = this.#told(() => super.takeRequest());
+    if (!Number.isNaN(arrival)) this.taken.add(arrival);
+    return arrival;
   }
 
   override endRequest(arrival: Cycles): void {
-    if (this.#replayer.live) super.endRequest(arrival);
-    else if (!this.#replayer.take(EntryKind.Told)) super.endRequest(arrival);
+    if (this.#replayer.live || !this.#replayer.take(EntryKind.Told)) {
+      super.endRequest(arrival);
+      return;
+    }
+    this.taken.delete(arrival);
+    this.answered.add(arrival);
   }
 
   override startIo(bytes: number, latency: Cycles): Cycles {
@@ -112,12 +154,12 @@ export class ReplayPort extends VcpuPort {
 
   override setTimer(cyclesFromNow: Cycles): void {
     if (this.#replayer.live) super.setTimer(cyclesFromNow);
-    else this.#open.timer = this.#lastClock + cyclesFromNow;
+    else this.#timer = this.#lastClock + cyclesFromNow;
   }
 
   override clearTimer(): void {
     if (this.#replayer.live) super.clearTimer();
-    else this.#open.timer = Number.NaN;
+    else this.#timer = Number.NaN;
   }
 
   protected override answerIo(bytes: number, due: Cycles): void {
@@ -125,8 +167,9 @@ export class ReplayPort extends VcpuPort {
       super.answerIo(bytes, due);
       return;
     }
-    if (bytes === 0 && !this.#replayer.take(EntryKind.Output)) super.answerIo(bytes, due);
-    else this.#open.io.push(due);
+    if (bytes === 0 && this.#replayer.holdsWrites && !this.#replayer.take(EntryKind.Output)) {
+      super.answerIo(bytes, due);
+    } else this.#replayer.ask(due);
   }
 
   protected override transmit(bytes: number): Cycles {
@@ -142,10 +185,10 @@ export class ReplayPort extends VcpuPort {
   goLive(now: Cycles): void {
     const { hypervisor } = this.#replayer;
     const { interrupts } = hypervisor;
-    for (const due of this.#open.io.splice(0)) {
+    for (const due of this.#replayer.io.splice(0)) {
       interrupts.completeIo(this.vcpu, Math.max(now + 1, due));
     }
-    const { timer } = this.#open;
+    const timer = this.#timer;
     if (!Number.isNaN(timer)) interrupts.armTimer(this.vcpu, Math.max(now + 1, timer));
   }
 
@@ -218,8 +261,10 @@ export class ReplayedGuest implements Guest {
       }
       // What happens at this step is known in whole once a later one is.
       if (source.receivedPoint <= steps && !source.final) return GuestStop.Halt;
-      if (isInterrupt(entry.kind)) this.#inject(cpu);
-      else {
+      if (isInterrupt(entry.kind)) {
+        if (replayer.waits) return GuestStop.Halt;
+        this.#inject(cpu);
+      } else {
         const stop = this.#execute(cpu, steps + 1);
         if (stop !== GuestStop.Time && stop !== GuestStop.Halt) return stop;
       }
@@ -247,7 +292,8 @@ export class ReplayedGuest implements Guest {
       const { kind, bytes, value } = source.consume(core.now);
       core.charge(Leaf.FtLog, log.entryCycles + Math.ceil(bytes / log.bytesPerCycle));
       vectors |= vectorOf(kind);
-      more = value === 1;
+      more = (value & 1) !== 0;
+      replayer.io.splice(0, value >> 1);
     }
     const exits = this.#halted ? 1 : 1 + log.singleSteps;
     for (let i = 0; i < exits; i++) {

@@ -24,7 +24,7 @@ export class Timers {
   at(time: Cycles, task: Task): Timer {
     const slot = this.#free.pop() ?? this.#tasks.length;
     this.#tasks[slot] = task;
-    const handle = this.#engine.schedule(Math.ceil(time), this.#kind, slot);
+    const handle = this.#engine.scheduleSoon(Math.ceil(time), this.#kind, slot);
     let pending = true;
     return {
       cancel: () => {

@@ -7,6 +7,7 @@ import {
   uncachedWalks,
   walkCaches,
 } from './bhargava.ts';
+import { idleLog, recordAndReplay } from './fault-tolerance.ts';
 import { exitCounts, kernelCompile, populate, processCreation } from './kernel-work.ts';
 import {
   agileSplit,
@@ -47,4 +48,6 @@ export const cases: readonly Case[] = [
   boostOnWakeUp,
   rateLimit,
   exitCounts,
+  recordAndReplay,
+  idleLog,
 ];
