@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { ConfigError } from '../base/errors.ts';
 import { toCycles } from '../base/units.ts';
 import { visible } from '../base/visible.ts';
 import { checkOutput } from '../files/check-output.ts';
@@ -56,6 +57,10 @@ export async function run(file: string, options: RunCommandOptions): Promise<voi
   const { scenario } = loaded;
   const out = options.out ?? join('results', scenario.name);
   checkOutput(out, '--out', { files: filesOf(options) });
+  if (scenario.hosts.length > 1 && options.trace?.includes('xen')) {
+    const message = '--trace xen has the pCPUs of one host, and this scenario has several';
+    throw new ConfigError([loaded.diagnose(['hosts'], message, 'use --trace perfetto or csv')]);
+  }
   if (!options.quiet) {
     sayEmptyGroups(loaded);
     sayDeprived(loaded);

@@ -3,10 +3,12 @@ import type { Engine } from '../engine/engine.ts';
 import type { GuestSoftware } from '../guest/guest.ts';
 import type { Requests } from '../guest/requests.ts';
 import type { VcpuLoop } from '../guest/vcpu-loop.ts';
+import type { Arrival } from '../hypervisor/hypervisor.ts';
 import type { Vcpu, Vm } from '../hypervisor/vm.ts';
 import type { FaultToleranceRow } from '../stats/result.ts';
 import type { Host } from './host.ts';
 import type { Link } from './link.ts';
+import type { MigrationRecord } from './migration/rows.ts';
 
 /** A VM with the software in it, which goes with it wherever it moves. */
 export interface Resident {
@@ -16,6 +18,10 @@ export interface Resident {
   /** What runs on its vCPU. */
   readonly kernel: VcpuLoop;
   readonly requests: Requests | null;
+  /** Largest pages that back its memory, in bytes. */
+  readonly pageBytes: number;
+  /** Makes what it needs of a host to run there: its paging, and the ports of its vCPU. */
+  arriveAt(host: Host): Pick<Arrival, 'mmu' | 'nested' | 'wire'>;
 }
 
 /** A VM with its second copy, while the simulation runs. */
@@ -40,7 +46,18 @@ export interface Cluster {
   readonly links: readonly Link[];
   /** By number of the VM. */
   readonly members: readonly Resident[];
+  /** Name of the hypervisor profile. */
+  readonly profile: string;
+  /** All migrations so far, in the order of their beginning. */
+  readonly migrations: Migration[];
   readonly protections: readonly Protection[];
+}
+
+/** A migration, over or under way. */
+export interface Migration {
+  readonly record: MigrationRecord;
+  /** A host has lost power. */
+  hostFailed(host: Host, now: Cycles): void;
 }
 
 /** What a scenario names, a simulation has. */
@@ -50,9 +67,9 @@ function named<T>(things: readonly T[], name: string, nameOf: (thing: T) => stri
   return found;
 }
 
-export const hostNamed = ({ hosts }: Cluster, name: string): Host =>
+export const hostNamed = ({ hosts }: Pick<Cluster, 'hosts'>, name: string): Host =>
   named(hosts, name, (host) => host.name);
-export const linkNamed = ({ links }: Cluster, name: string): Link =>
+export const linkNamed = ({ links }: Pick<Cluster, 'links'>, name: string): Link =>
   named(links, name, (link) => link.name);
 export const memberNamed = ({ members }: Cluster, name: string): Resident =>
   named(members, name, ({ vm }) => vm.name);

@@ -28,7 +28,7 @@ export type Outcome = (typeof Outcome)[keyof typeof Outcome];
  * behind, which may run ahead of the others by no more than the lookahead. With a lookahead no
  * longer than the least latency between cores (an IPI), nothing arrives in a runner's past.
  */
-export class Engine {
+export class Engine implements Runner {
   readonly queue = new EventQueue();
   readonly lookahead: Cycles;
   /** Time of the last event. */
@@ -41,9 +41,38 @@ export class Engine {
   #stopped = false;
   #starved = false;
   #running: Runner | undefined;
+  /** Where the present `run` ends. */
+  #until: Cycles = 0;
+  readonly #parent: Engine | undefined;
+  #children: Engine[] = [];
 
-  constructor(lookahead: Cycles) {
+  /**
+   * `parent`: an engine that this one is a runner of. It has its own events and runners, which
+   * those of other children cannot touch, and so it keeps the order that it would have alone;
+   * events of the parent wait for all of its children.
+   */
+  constructor(lookahead: Cycles, parent?: Engine) {
     this.lookahead = Math.max(1, lookahead);
+    this.#parent = parent;
+    if (!parent) return;
+    parent.attach(this);
+    parent.#children.push(this);
+  }
+
+  /**
+   * As a runner of its parent: half a cycle before the next event, so that the events of a cycle
+   * precede those of the parent in the same cycle.
+   */
+  get time(): Cycles {
+    let least = this.queue.peekTime() - 0.5;
+    for (const { time } of this.#runners) if (time < least) least = time;
+    return least;
+  }
+
+  /** As a runner of its parent. */
+  advance(): void {
+    const outcome = this.run(this.#parent!.horizon);
+    if (outcome === Outcome.Starved) this.#parent!.starve();
   }
 
   /** Each layer defines its own kinds; `handler` is one closure per kind, none per event. */
@@ -58,13 +87,22 @@ export class Engine {
     if (!(at >= this.now)) {
       throw new ModelError(`an event at cycle ${at} would lie before the last one, at ${this.now}`);
     }
-    if (at < this.horizon) this.horizon = at;
+    if (at < this.horizon) this.#lower(at);
     return this.queue.push(at, this.#phases[kind]!, kind, target);
   }
 
   /** As `schedule`; an event whose time has passed happens as soon as possible. */
   scheduleSoon(at: Cycles, kind: EventKind, target: number): EventHandle {
     return this.schedule(Math.max(at, this.now), kind, target);
+  }
+
+  /** Nobody who runs goes further than `at`. */
+  #lower(at: Cycles): void {
+    this.horizon = at;
+    for (const child of this.#children) {
+      if (at < child.#until) child.#until = at;
+      if (at < child.horizon) child.#lower(at);
+    }
   }
 
   /** Local time of whatever is acting: the runner that advances, or the event being handled. */
@@ -103,6 +141,7 @@ export class Engine {
   run(until: Cycles): Outcome {
     const runners = this.#runners;
     const queue = this.queue;
+    this.#until = until;
     this.#stopped = false;
     this.#starved = false;
     for (;;) {
@@ -119,8 +158,8 @@ export class Engine {
       }
       const due = queue.peekTime();
       if (due <= least) {
-        if (due > until) {
-          this.now = until;
+        if (due > this.#until) {
+          this.now = this.#until;
           return Outcome.Reached;
         }
         queue.pop();
@@ -129,11 +168,11 @@ export class Engine {
         if (this.#stopped) return Outcome.Stopped;
         continue;
       }
-      if (slowest === undefined || least >= until) {
-        this.now = until;
+      if (slowest === undefined || least >= this.#until) {
+        this.now = this.#until;
         return Outcome.Reached;
       }
-      this.horizon = Math.min(due, until, second + this.lookahead);
+      this.horizon = Math.min(due, this.#until, second + this.lookahead);
       this.#running = slowest;
       slowest.advance();
       this.#running = undefined;

@@ -39,6 +39,8 @@ export interface SweepAxis {
 
 /** Time that a vCPU ran on a pCPU without a break, in cycles from the start of the run. */
 export interface Slice {
+  /** Undefined where there is only one. */
+  readonly host?: string | undefined;
   readonly pcpu: number;
   readonly vm: string;
   readonly start: number;
@@ -183,6 +185,7 @@ function checkYaml(path: string, text: string): void {
 
 const slicesOf = (directory: string): Slice[] =>
   readTable(directory, 'slices.csv', ['pcpu', 'vm', 'cycle', 'slice_cycles']).map((row) => ({
+    host: row['host'],
     pcpu: Number(row['pcpu']),
     vm: row['vm']!,
     start: Number(row['cycle']),

@@ -14,7 +14,7 @@ import type {
 import { faultIn } from './faults.ts';
 import { readResults } from './results.ts';
 import { openScenario } from './scenario-file.ts';
-import { table } from './tables.ts';
+import { type Row, table } from './tables.ts';
 
 /** The directory of a run, read back as what the run returned. */
 export interface StoredRun {
@@ -22,6 +22,9 @@ export interface StoredRun {
   /** Without latencies, timeseries and findings. */
   readonly result: RunResult;
 }
+
+/** The host of a row, where there are several. */
+const hostOf = ({ host }: Row): { readonly host?: string } => (host ? { host } : {});
 
 /** Reads what `run` wrote. Throws ConfigError when the directory holds something else. */
 export async function readRun(directory: string): Promise<StoredRun> {
@@ -34,6 +37,7 @@ export async function readRun(directory: string): Promise<StoredRun> {
   const { scenario } = loaded;
   const metrics = files.metrics.map(
     (row): MetricRow => ({
+      ...hostOf(row),
       scope: row['scope'] as Scope,
       id: row['id']!,
       metric: row['metric'] as MetricName,
@@ -42,6 +46,7 @@ export async function readRun(directory: string): Promise<StoredRun> {
   );
   const ledger = files.ledger.map(
     (row): LedgerRow => ({
+      ...hostOf(row),
       pcpu: Number(row['id']),
       vm: row['vm']!,
       leaf: row['leaf']!,
@@ -51,6 +56,7 @@ export async function readRun(directory: string): Promise<StoredRun> {
   );
   const exits = files.exits.map(
     (row): ExitRow => ({
+      ...hostOf(row),
       vm: row['vm']!,
       vcpu: Number(row['vcpu']),
       reason: row['reason']!,
@@ -62,6 +68,7 @@ export async function readRun(directory: string): Promise<StoredRun> {
   const evictions = scenario.output.evictions
     ? table(directory, 'evictions.csv', ['structure', 'victim', 'evictor']).map(
         (row): EvictionRow => ({
+          ...hostOf(row),
           structure: row['structure'] as EvictionRow['structure'],
           victim: row['victim']!,
           evictor: row['evictor']!,
@@ -79,6 +86,7 @@ export async function readRun(directory: string): Promise<StoredRun> {
       if (vm === row['vm']) leaves[leaf] = (leaves[leaf] ?? 0) + cycles;
     }
     return {
+      ...hostOf(row),
       vm: row['vm']!,
       group: row['group']!,
       workload: row['workload']!,

@@ -1,11 +1,14 @@
+import { ModelError } from '../base/errors.ts';
 import type { Cycles } from '../base/ids.ts';
 import { type Engine, type EventKind, Phase } from '../engine/engine.ts';
-import type { Core } from '../machine/core.ts';
-import type { Machine } from '../machine/machine.ts';
+import type { Core, FaultPort } from '../machine/core.ts';
+import { HOST_OWNER, type Machine } from '../machine/machine.ts';
 import { type Observer, silent } from '../observe/observer.ts';
+import { Cause } from '../stats/leaves.ts';
 import type { HypervisorCosts } from './costs.ts';
 import type { VirtualDevices } from './devices.ts';
 import { Dispatch } from './dispatch.ts';
+import type { GuestCpu } from './guest-port.ts';
 import { Holding } from './holding.ts';
 import { HostTasks } from './host-task.ts';
 import { Interrupts } from './interrupts.ts';
@@ -39,6 +42,22 @@ export interface HypervisorOptions {
   readonly taskScheduling?: object | undefined;
 }
 
+/** What a VM finds on the host that it comes to. */
+export interface Arrival {
+  /** As the VM knows it from now on. */
+  readonly host: VmHost;
+  /** Made with this hypervisor's `mmuDeps`, not started. */
+  readonly mmu: Mmu;
+  /** That mode walks two dimensions. */
+  readonly nested: boolean;
+  /** NUMA node that its memory comes from first. */
+  readonly home: number;
+  /** Host frames, taken for this VM, that back its frames here already; 0 = not backed. */
+  readonly p2m?: Int32Array;
+  /** What is between a vCPU and this host. */
+  wire(vcpu: Vcpu): { readonly port: GuestCpu; readonly faults: FaultPort };
+}
+
 /**
  * The assembly of a host's software: world switches, interrupts, the ledger, the pCPUs and what the
  * scheduler sees of them. Policies decide (scheduler, tags, paging mode); these parts perform and
@@ -65,6 +84,8 @@ export class Hypervisor implements PcpuHost {
   readonly pcpus: readonly Pcpu[];
   /** What the scheduler may see and ask for. */
   readonly dispatch: Dispatch;
+  /** Memory of a new VM is backed at once, not when it is touched. */
+  readonly upFront: boolean;
   scheduler!: Scheduler;
   /** By number of the VM, of those that are resident. */
   readonly mmuOf: Mmu[] = [];
@@ -75,7 +96,6 @@ export class Hypervisor implements PcpuHost {
   closing = false;
   /** Called when a VM has finished its work; the run may end with the last one. */
   onVmDone: (vm: Vm) => void = () => {};
-  readonly #upFront: boolean;
   readonly #slice: EventKind;
 
   constructor(options: HypervisorOptions) {
@@ -89,7 +109,7 @@ export class Hypervisor implements PcpuHost {
     this.vms = vms;
     this.vcpus = vcpus;
     this.observer = observer;
-    this.#upFront = options.upFront;
+    this.upFront = options.upFront;
     this.ledger = new Ledger(machine.cores, vms.length);
     this.requests = new VcpuRequests({
       engine,
@@ -136,12 +156,12 @@ export class Hypervisor implements PcpuHost {
 
   /** What the paging mode of a VM may use. */
   mmuDeps(vm: Vm): MmuDeps {
-    const { costs, engine, ledger, machine, observer, requests, world } = this;
+    const { costs, engine, machine, observer, requests, world } = this;
     const { memory, processor, tables } = machine;
     return {
       ...{ vm, world, requests, costs, memory, processor, tables, observer },
-      hostVm: ledger.host,
-      upFront: this.#upFront,
+      hostVm: HOST_OWNER,
+      upFront: this.upFront,
       every: (period, task) => engine.every(period, Phase.Deliver, task),
     };
   }
@@ -157,6 +177,57 @@ export class Hypervisor implements PcpuHost {
 
   unpause(vm: Vm, now: Cycles): void {
     this.holding.unpause(vm, now);
+  }
+
+  /**
+   * A VM whose vCPUs are all held leaves the host. Its timers stop, and go with it. Returns what
+   * gives its memory and tables here back, to be called once, now or later. Throws ModelError when
+   * it is not held.
+   */
+  detach(vm: Vm): () => void {
+    const { here } = this.engine;
+    const { p2m } = vm;
+    const vcpus = this.#of(vm);
+    if (!vcpus.every(({ state }) => state === Runstate.Paused)) {
+      throw new ModelError(`${vm.name} is to leave ${this.host.name}, and is not held`);
+    }
+    for (const vcpu of vcpus) {
+      this.scheduler.remove(vcpu.id, here);
+      this.tags.retire(vcpu.id);
+      vcpu.timerDue = this.interrupts.timerOf(vcpu);
+      this.interrupts.disarmTimer(vcpu);
+      for (const pcpu of this.pcpus) pcpu.forget(vcpu);
+      vcpu.pcpu = -1;
+    }
+    const mmu = this.mmuOf[vm.id]!;
+    delete this.mmuOf[vm.id];
+    vm.p2m = new Int32Array(vm.memoryPages);
+    return () => mmu.dispose(p2m);
+  }
+
+  /**
+   * A VM that has been detached from another host is resident here from `now` on, still held.
+   * Throws MemoryError when the host has no room.
+   */
+  attach(vm: Vm, { home, host, mmu, nested, p2m, wire }: Arrival, now: Cycles): void {
+    vm.host = host;
+    vm.home = home;
+    if (p2m) vm.p2m = p2m;
+    this.mmuOf[vm.id] = mmu;
+    for (const vcpu of this.#of(vm)) {
+      const { port, faults } = wire(vcpu);
+      const places = { root: 0, nestedRoot: 0, frameBase: 0 };
+      vcpu.context = { ...vcpu.context, ...places, nested, port: faults };
+      vcpu.port = port;
+      // If it has been here before, its translations of then are lost.
+      vcpu.flushCause = Cause.Migration;
+      mmu.start(vcpu);
+      this.scheduler.insert(vcpu.id, now);
+      if (!Number.isNaN(vcpu.timerDue)) {
+        this.interrupts.armTimer(vcpu, Math.max(now, vcpu.timerDue));
+      }
+      vcpu.timerDue = Number.NaN;
+    }
   }
 
   /**
@@ -180,6 +251,10 @@ export class Hypervisor implements PcpuHost {
     for (const vcpu of residents) this.scheduler.insert(vcpu.id, 0);
     this.tasks.start();
     for (const vcpu of residents) this.interrupts.wake(vcpu, 0);
+  }
+
+  #of(vm: Vm): readonly Vcpu[] {
+    return this.vcpus.filter((vcpu) => vcpu.vm === vm);
   }
 
   #residents(): readonly Vcpu[] {

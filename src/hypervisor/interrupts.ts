@@ -12,8 +12,9 @@ export class Interrupts {
   readonly #scheduler: () => Scheduler;
   readonly #timer: EventKind;
   readonly #device: EventKind;
-  /** By vCPU: the event of its armed timer; -1 = none. */
+  /** By vCPU: the event of its armed timer, -1 = none, and when that is due. */
   readonly #timers: number[];
+  readonly #due: Float64Array;
 
   /** `scheduler`: asked for at each use, since it is made last. */
   constructor(engine: Engine, vcpus: readonly Vcpu[], host: VmHost, scheduler: () => Scheduler) {
@@ -22,6 +23,7 @@ export class Interrupts {
     this.#host = host;
     this.#scheduler = scheduler;
     this.#timers = vcpus.map(() => -1);
+    this.#due = new Float64Array(vcpus.length);
     this.#timer = engine.defineEvent(Phase.Deliver, (now, id) => {
       this.#timers[id] = -1;
       this.raise(vcpus[id]!, Vector.Timer, now);
@@ -31,8 +33,16 @@ export class Interrupts {
     });
   }
 
-  /** Makes vectors pending on a vCPU: an INTR exit if it runs, a wake-up if it sleeps. */
+  /**
+   * Makes vectors pending on a vCPU: an INTR exit if it runs, a wake-up if it sleeps. One that has
+   * moved gets them where it is.
+   */
   raise(vcpu: Vcpu, vectors: number, now: Cycles): void {
+    const there = vcpu.vm.host.hypervisor?.interrupts ?? this;
+    if (there !== this) {
+      there.raise(vcpu, vectors, now);
+      return;
+    }
     if (vcpu.done || vcpu.state === Runstate.Off) return;
     vcpu.pending |= vectors;
     if (vcpu.state === Runstate.Blocked) this.wake(vcpu, now);
@@ -63,6 +73,12 @@ export class Interrupts {
   armTimer(vcpu: Vcpu, at: Cycles): void {
     this.disarmTimer(vcpu);
     this.#timers[vcpu.id] = this.#engine.schedule(at, this.#timer, vcpu.id);
+    this.#due[vcpu.id] = at;
+  }
+
+  /** When its timer is due; NaN if none is armed. */
+  timerOf(vcpu: Vcpu): Cycles {
+    return this.#timers[vcpu.id]! >= 0 ? this.#due[vcpu.id]! : Number.NaN;
   }
 
   disarmTimer(vcpu: Vcpu): void {

@@ -72,6 +72,11 @@ export class Pcpu implements Runner {
     this.#wakeUp(now);
   }
 
+  /** The vCPU leaves the host. */
+  forget(vcpu: Vcpu): void {
+    if (this.#last === vcpu) this.#last = this.#holds = null;
+  }
+
   sliceOver(): void {
     this.#sliceEvent = -1;
     if (this.#running) this.#resched = true;
@@ -115,8 +120,7 @@ export class Pcpu implements Runner {
     core.settle();
     this.#running?.enter(Runstate.Off, core.time);
     this.#endSlice();
-    this.current = null;
-    this.#task = null;
+    this.current = this.#task = null;
     this.#off = this.#idle = true;
   }
 
@@ -306,8 +310,7 @@ export class Pcpu implements Runner {
         if (host.scheduler.isParked(before.id)) before.enter(Runstate.Parked, core.time);
         if (vcpu) host.requests.left(vcpu, core.time);
       }
-      this.current = null;
-      this.#task = null;
+      this.current = this.#task = null;
     }
     const decision = this.#decision;
     if (host.closing) {
@@ -350,8 +353,7 @@ export class Pcpu implements Runner {
       core.charge(Leaf.Switch, host.costs.vcpuSwitch);
       core.settle();
     }
-    this.#holds = task;
-    this.#task = task;
+    this.#holds = this.#task = task;
   }
 
   #enter(vcpu: Vcpu): void {

@@ -88,6 +88,10 @@ export interface VmHost {
   readonly name: string;
   /** Its place among the hosts of the simulation. */
   readonly index: number;
+  /** Where interrupts go for a VM that is there. */
+  readonly hypervisor?: {
+    readonly interrupts: { raise(vcpu: Vcpu, vectors: number, now: Cycles): void };
+  };
 }
 
 /**
@@ -107,11 +111,16 @@ export class Vm {
   readonly scheduling: object;
   readonly counters: SoftCounters = zeroCounters();
   /** Host frame of each guest frame; 0 = not backed yet. */
-  readonly p2m: Int32Array;
+  p2m: Int32Array;
   /** Guest table node that lives in each guest frame; 0 = none. Maintained by the guest kernel. */
   readonly nodeOfFrame: Int32Array;
   /** The one host whose scheduler has it. */
   host: VmHost;
+  /**
+   * Some of its memory is still on another host: called when a guest frame is backed on this one
+   * because it is touched. Undefined: all of it is here.
+   */
+  missed?: ((gfn: number) => void) | undefined;
   /** Of the packets that the network has brought. */
   receivedBytes = 0;
   /** NUMA node its memory comes from first. */
@@ -192,8 +201,8 @@ export abstract class Scheduled {
 export class Vcpu extends Scheduled {
   readonly vm: Vm;
   readonly index: number;
-  /** What the hardware needs to execute it. */
-  readonly context: CoreContext;
+  /** What the hardware needs to execute it; made anew on another host. */
+  context: CoreContext;
   guest!: Guest;
   /** Interrupts that wait for delivery, as Vector bits. */
   pending = 0;
@@ -204,6 +213,8 @@ export class Vcpu extends Scheduled {
   done = false;
   /** It has halted: when it is let go it sleeps on, if nothing has come meanwhile. */
   halted = false;
+  /** When its timer is due, while it moves between hosts; NaN = it is not armed. */
+  timerDue: Cycles = Number.NaN;
   /** Reason of its last exit: the next entry is charged to it. */
   lastExit: ExitReason = ExitReason.Hlt;
   /** It has just been entered: a pending event is injected by that entry. */

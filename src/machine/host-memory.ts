@@ -52,7 +52,7 @@ export class HostMemory {
   take(node: number, vm: number): number {
     for (let i = 0; i < this.nodes; i++) {
       const n = (node + i) % this.nodes;
-      const frame = this.#free[n]!.pop() ?? this.#bump(n, 1, 1);
+      const frame = this.#free[n]!.pop() ?? this.#bumpOrBreak(n);
       if (frame >= 0) {
         this.owner[frame] = vm;
         return frame;
@@ -102,9 +102,40 @@ export class HostMemory {
     throw new MemoryError(`host memory has no ${count} consecutive frames left`, this.#of);
   }
 
+  /** Frames that belong to nobody. */
+  get free(): number {
+    let frames = 0;
+    for (let n = 0; n < this.nodes; n++) {
+      const untouched = (n + 1) * this.framesPerNode - this.#next[n]!;
+      frames += this.#free[n]!.length + 512 * this.#freeBlocks[n]!.length + untouched;
+    }
+    return frames;
+  }
+
+  /** Gives consecutive frames back: aligned 2 MB blocks stay together. */
+  giveRange(first: number, count: number): void {
+    for (let frame = first; frame < first + count; ) {
+      if (frame % 512 === 0 && frame + 512 <= first + count) {
+        this.owner.fill(HOST_OWNER, frame, frame + 512);
+        this.#freeBlocks[this.nodeOf(frame)]!.push(frame);
+        frame += 512;
+      } else this.give(frame++);
+    }
+  }
+
   give(frame: number): void {
     this.owner[frame] = HOST_OWNER;
     this.#free[this.nodeOf(frame)]!.push(frame);
+  }
+
+  /** One frame that was never taken, or, when there is none left, one of a block. */
+  #bumpOrBreak(node: number): number {
+    const frame = this.#bump(node, 1, 1);
+    if (frame >= 0) return frame;
+    const block = this.#freeBlocks[node]!.pop();
+    if (block === undefined) return -1;
+    for (let i = 511; i > 0; i--) this.#free[node]!.push(block + i);
+    return block;
   }
 
   #bump(node: number, count: number, align: number): number {

@@ -1,7 +1,7 @@
 import type { Cycles } from '../base/ids.ts';
 import { ByteBuffer } from './bytes.ts';
 import { Kind, type Sink, type TraceFormat } from './event-log.ts';
-import { faultNames, type ObservedRun, vcpuName } from './observer.ts';
+import { faultNames, type ObservedRun, pcpuOnHost, vcpuName } from './observer.ts';
 
 const HEADER = 'cycle,pcpu,vcpu,event,detail,value\n';
 
@@ -86,7 +86,8 @@ export class EventCsv implements TraceFormat {
       ['begin'],
     ];
     this.#middles.clear();
-    this.#bytes.ascii(HEADER);
+    // As in all tables of several hosts: the first column says which one.
+    this.#bytes.ascii(run.hosts ? `host,${HEADER}` : HEADER);
   }
 
   event(kind: Kind, now: Cycles, pcpu: number, vcpu: number, a: number, b: number): void {
@@ -175,6 +176,7 @@ export class EventCsv implements TraceFormat {
     value: number,
   ): void {
     const bytes = this.#bytes;
+    if (this.#run.hosts) bytes.ascii(`${pcpuOnHost(this.#run, pcpu).host ?? ''},`);
     bytes.decimal(cycle);
     bytes.bytes(this.#middle(pcpu, vcpu, event, detail));
     bytes.decimal(value);
@@ -188,7 +190,7 @@ export class EventCsv implements TraceFormat {
       ((event * DETAILS + detail + 1) * (vcpus.length + 1) + vcpu + 1) * (pcpuCount + 1) + pcpu + 1;
     let middle = this.#middles.get(key);
     if (!middle) {
-      const on = pcpu < 0 ? '' : pcpu;
+      const on = pcpu < 0 ? '' : pcpuOnHost(this.#run, pcpu).pcpu;
       const name = this.#names[vcpu] ?? '';
       const text = this.#details[event]![detail] ?? '';
       middle = new TextEncoder().encode(`,${on},${name},${EVENTS[event]},${text},`);

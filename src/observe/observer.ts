@@ -8,7 +8,10 @@ export interface ObservedRun {
   readonly name: string;
   /** Cycles per microsecond of simulated time. */
   readonly mhz: number;
+  /** Of all hosts. */
   readonly pcpuCount: number;
+  /** Where there are several: their pCPUs follow each other in one row of numbers. */
+  readonly hosts?: readonly { readonly name: string; readonly pcpuCount: number }[] | undefined;
   /** False: native, there is no hypervisor and no exit. */
   readonly virtualized: boolean;
   readonly vms: readonly string[];
@@ -94,3 +97,17 @@ export const vcpuName = (run: ObservedRun, vcpu: number): string => {
   const { vm, index } = run.vcpus[vcpu]!;
   return `${run.vms[vm]}/${index}`;
 };
+
+/** Host and number of a pCPU, where there are several hosts. */
+export function pcpuOnHost(
+  { hosts }: ObservedRun,
+  pcpu: number,
+): { readonly host: string | undefined; readonly pcpu: number } {
+  let first = 0;
+  if (pcpu < 0) return { host: undefined, pcpu };
+  for (const { name, pcpuCount } of hosts ?? []) {
+    if (pcpu < first + pcpuCount) return { host: name, pcpu: pcpu - first };
+    first += pcpuCount;
+  }
+  return { host: undefined, pcpu };
+}

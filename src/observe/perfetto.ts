@@ -1,6 +1,6 @@
 import type { Cycles } from '../base/ids.ts';
 import { Kind, type Sink, type TraceFormat } from './event-log.ts';
-import { type ObservedRun, vcpuName } from './observer.ts';
+import { type ObservedRun, pcpuOnHost, vcpuName } from './observer.ts';
 import { ProtoWriter } from './protobuf.ts';
 
 /** Field numbers of Perfetto's trace packets. Source: perfetto, protos/perfetto/trace/. */
@@ -31,11 +31,12 @@ const STATE_CLEARED = 1;
 const NEEDS_STATE = 2;
 const EXPLICIT_ORDER = 3;
 
-/** Tracks: four groups, and in each one per pCPU, vCPU or VM. */
+/** Tracks: groups, and in each one per pCPU, vCPU or VM; of several hosts, one per host. */
 const PCPUS = 1;
 const VCPUS = 2;
 const TLB = 3;
 const EXITS = 4;
+const HOSTS = 5;
 const GROUP = 2 ** 20;
 
 /** Bytes after which packets go to the sink. */
@@ -96,8 +97,8 @@ export class PerfettoTrace implements TraceFormat {
     this.#picked = Array.from({ length: pcpuCount }, () => false);
     this.#changed = true;
     this.#internNames();
+    this.#pcpuTracks(run);
     for (const [group, name, children, unit] of [
-      [PCPUS, 'pCPUs', Array.from({ length: pcpuCount }, (_, i) => `pCPU ${i}`), ''],
       [VCPUS, 'vCPU run states', this.#names, ''],
       [TLB, 'TLB entries held', vms, 'entries'],
       [EXITS, 'exits so far', vms, 'exits'],
@@ -106,6 +107,21 @@ export class PerfettoTrace implements TraceFormat {
       for (const [i, child] of children.entries()) {
         this.#track(group * GROUP + i + 1, group * GROUP, i, child, unit);
       }
+    }
+  }
+
+  /** A lane for each pCPU; where there are several hosts, in a group for each of them. */
+  #pcpuTracks(run: ObservedRun): void {
+    const { hosts = [], pcpuCount } = run;
+    this.#track(PCPUS * GROUP, 0, PCPUS, 'pCPUs', '');
+    for (const [h, { name }] of hosts.entries()) {
+      this.#track(HOSTS * GROUP + h + 1, PCPUS * GROUP, h, `pCPUs of ${name}`, '');
+    }
+    for (let i = 0; i < pcpuCount; i++) {
+      const { host, pcpu } = pcpuOnHost(run, i);
+      const group = hosts.findIndex(({ name }) => name === host);
+      const parent = group < 0 ? PCPUS * GROUP : HOSTS * GROUP + group + 1;
+      this.#track(PCPUS * GROUP + i + 1, parent, pcpu, `pCPU ${pcpu}`, '');
     }
   }
 

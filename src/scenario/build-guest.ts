@@ -1,6 +1,5 @@
 import type { Resident } from '../cluster/cluster.ts';
 import type { Host } from '../cluster/host.ts';
-import type { Engine } from '../engine/engine.ts';
 import { grantedPort } from '../guest/granted-port.ts';
 import { bootGuest } from '../guest/guest.ts';
 import { BLOCK_ITEMS } from '../guest/kernel-options.ts';
@@ -27,7 +26,6 @@ export interface Build {
   readonly scenario: Scenario;
   readonly options: BuildOptions;
   readonly onMark: (index: number) => void;
-  readonly engine: Engine;
   readonly hosts: readonly Host[];
   /** Filled as traces are opened. */
   readonly feeds: RefillableFeed[];
@@ -35,11 +33,10 @@ export interface Build {
 
 /** Boots the software of a VM, on the host where the VM is. */
 export function buildMember(build: Build, vm: Vm, vcpu: Vcpu, group: VmGroup): Member {
-  const { engine, hosts, onMark, options, scenario } = build;
+  const { hosts, onMark, options, scenario } = build;
   const { devices, duration, seed } = scenario;
-  const { hypervisor, machine } = hosts[vm.host.index]!;
+  const { hypervisor: first, machine } = hosts[vm.host.index]!;
   const { mhz } = machine;
-  const mmu = hypervisor.mmuOf[vm.id]!;
   const workload = workloads.create(group.workload, {
     seed,
     vm: vm.program,
@@ -50,7 +47,7 @@ export function buildMember(build: Build, vm: Vm, vcpu: Vcpu, group: VmGroup): M
   // A second copy is asked nothing until it takes over.
   const requests =
     workload.arrivals && vm.program === vm.name
-      ? new Requests(engine, workload.arrivals, {
+      ? new Requests(first.engine, workload.arrivals, {
           seed,
           path: `vm/${vm.name}`,
           mhz,
@@ -76,16 +73,33 @@ export function buildMember(build: Build, vm: Vm, vcpu: Vcpu, group: VmGroup): M
   };
   const guest = bootGuest(software, [takeBlock(machine.items, BLOCK_ITEMS)]);
   const kernel = guest.cpus[0]!;
-  const { observer } = hypervisor;
-  const port = observer === silent ? mmu : observedPort(mmu, observer);
   const { context } = vcpu;
-  context.port = workload.kernel ? port : grantedPort(port, mmu, () => kernel.space);
   context.cpiQ8 = workload.cpiQ8;
   context.exposedQ8 = 256 - workload.overlapQ8;
   vcpu.guest = kernel;
   vcpu.guestRoot = kernel.root;
-  vcpu.port = new VcpuPort(hypervisor, vcpu, mmu, requests);
-  return { vm, vcpu, group, workload, guest, kernel, requests };
+  const arriveAt = ({ hypervisor }: Host): ReturnType<Resident['arriveAt']> => {
+    const { observer } = hypervisor;
+    const deps = hypervisor.mmuDeps(vm);
+    // Nothing is backed before it is touched where memory is still to come.
+    const upFront = deps.upFront && !vm.missed;
+    const mmu = mmuModes.create(group.mmu, { ...deps, upFront });
+    const plain = observer === silent ? mmu : observedPort(mmu, observer);
+    const faults = workload.kernel ? plain : grantedPort(plain, mmu, () => kernel.space);
+    return {
+      mmu,
+      nested: mmuModes.of(group.mmu.kind).walk === 'two',
+      wire: (one) => ({ port: new VcpuPort(hypervisor, one, mmu, requests), faults }),
+    };
+  };
+  const { hypervisor } = hosts[vm.host.index]!;
+  const { mmu, wire } = arriveAt(hosts[vm.host.index]!);
+  const { faults, port } = wire(vcpu);
+  hypervisor.mmuOf[vm.id] = mmu;
+  context.port = faults;
+  vcpu.port = port;
+  const pageBytes = mmuModes.of(group.mmu.kind).largestPage(group.mmu);
+  return { vm, vcpu, group, workload, guest, kernel, requests, pageBytes, arriveAt };
 }
 
 function openTrace({ feeds, options }: Build, file: string, again: boolean): TraceFeed {

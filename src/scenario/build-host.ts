@@ -1,5 +1,5 @@
 import type { Host } from '../cluster/host.ts';
-import type { Engine } from '../engine/engine.ts';
+import { Engine } from '../engine/engine.ts';
 import { BLOCK_ITEMS } from '../guest/kernel-options.ts';
 import { Hypervisor } from '../hypervisor/hypervisor.ts';
 import { mmuModes } from '../hypervisor/mmu/index.ts';
@@ -18,6 +18,7 @@ import type { Scenario, VmGroup } from './resolve.ts';
 /** What all hosts of a simulation have in common. */
 export interface Site {
   readonly scenario: Scenario;
+  /** Of everything that hosts have in common. */
   readonly engine: Engine;
   readonly tables: PageTables;
   readonly vms: readonly Vm[];
@@ -29,7 +30,8 @@ export interface Site {
 
 /** A host with the VMs that are on it; it has no scheduler yet. */
 export function buildHost(site: Site, plan: HostPlan, index: number, firstPcpu: number): Host {
-  const { engine, groups, observer, scenario, vcpus, vms } = site;
+  const { observer, scenario, vcpus, vms } = site;
+  const engine = engineOf(site, plan);
   const { hypervisor: hv } = scenario;
   const { asids, flushByAsid, erratum170 } = plan.cpu.svm;
   const machine = buildHardware(site, plan);
@@ -56,15 +58,27 @@ export function buildHost(site: Site, plan: HostPlan, index: number, firstPcpu: 
       upFront: hv.backing === 'up-front',
       observer: onHost(observer, firstPcpu),
     });
-    for (const vm of residents) {
-      hypervisor.mmuOf[vm.id] = mmuModes.create(groups[vm.id]!.mmu, hypervisor.mmuDeps(vm));
-    }
     return { name: plan.name, index, machine, hypervisor, alive: true };
   } catch (error) {
     machine.dispose();
     throw error;
   }
 }
+
+/** No link connects them, so that none can do anything to another. */
+const apart = ({ hosts, links }: Pick<Scenario, 'hosts' | 'links'>): boolean =>
+  hosts.length > 1 && links.length === 0;
+
+/** The clock of the whole simulation. */
+export const commonEngine = (scenario: Scenario): Engine =>
+  new Engine(apart(scenario) ? Infinity : Math.min(...scenario.hosts.map(lookaheadOf)));
+
+/** Hosts that are connected run in one order of time; each of others in the order of its own. */
+const engineOf = ({ engine, scenario }: Site, plan: HostPlan): Engine =>
+  apart(scenario) ? new Engine(lookaheadOf(plan), engine) : engine;
+
+/** No pCPU runs ahead of another by more than the fastest IPI takes. */
+const lookaheadOf = (plan: HostPlan): number => plan.lookahead ?? plan.cpu.instructions.ipiDeliver;
 
 /** The scheduler sees what its VMs are like, so it comes after them. */
 export function addScheduler({ hypervisor }: Host, { hypervisor: hv }: Scenario): void {

@@ -3,7 +3,7 @@ import type { Cluster, Protection } from '../cluster/cluster.ts';
 import { eventKinds } from '../cluster/events/index.ts';
 import type { Host } from '../cluster/host.ts';
 import { Link } from '../cluster/link.ts';
-import { Engine, Phase } from '../engine/engine.ts';
+import { Phase } from '../engine/engine.ts';
 import { mmuModes } from '../hypervisor/mmu/index.ts';
 import { runstateNames, Vcpu, Vm } from '../hypervisor/vm.ts';
 import { type FaultPort, Verdict } from '../machine/core.ts';
@@ -13,7 +13,7 @@ import { type ObservedRun, type Observer, silent } from '../observe/observer.ts'
 import { RunSlices } from '../observe/run-slices.ts';
 import { causeNames, exitNames } from '../stats/leaves.ts';
 import { type Build, buildMember, type Member, powerOn } from './build-guest.ts';
-import { addScheduler, buildHost, type Site } from './build-host.ts';
+import { addScheduler, buildHost, commonEngine, type Site } from './build-host.ts';
 import type { BuildOptions, RefillableFeed } from './build-options.ts';
 import { buildProtections, secondariesOf } from './build-pairs.ts';
 import { clockOf, firstPcpus } from './hosts.ts';
@@ -53,7 +53,7 @@ export function buildSimulation(
     const { walk } = mmuModes.of(groups[i]!.mmu.kind);
     return new Vcpu(i as VcpuId, vm, 0, walk === 'two', nowhere);
   });
-  const engine = new Engine(lookahead(scenario));
+  const engine = commonEngine(scenario);
   const tables = new PageTables(expectedNodes(vms));
   const observer = options.observer ?? silent;
   const site: Site = { scenario, engine, tables, vms, vcpus, groups, observer };
@@ -70,11 +70,16 @@ export function buildSimulation(
     for (const vcpu of vcpus) vcpu.observer = hosts.length > 1 ? byHost : told;
     const links = buildLinks(site);
     const feeds: RefillableFeed[] = [];
-    const build: Build = { scenario, options, onMark, engine, hosts, feeds };
+    const build: Build = { scenario, options, onMark, hosts, feeds };
     const members = vms.map((vm, i) => buildMember(build, vm, vcpus[i]!, groups[i]!));
-    const mhz = clockOf(scenario) / 1e6;
+    for (const { choice } of scenario.events) {
+      eventKinds.of(choice.kind).prepare?.(choice, { hosts, links });
+    }
     const protections: Protection[] = [];
-    const cluster: Cluster = { engine, mhz, hosts, links, members, protections };
+    const cluster: Cluster = {
+      ...{ engine, mhz: clockOf(scenario) / 1e6, hosts, links, members, migrations: [] },
+      ...{ profile: scenario.hypervisor.profile, protections },
+    };
     protections.push(...buildProtections(cluster, groups));
     for (const host of hosts) {
       options.prepare?.(host.hypervisor);
@@ -118,10 +123,6 @@ function arrange(cluster: Cluster, { events }: Scenario): void {
 export function disposeOf({ hosts }: Pick<Simulation, 'hosts'>): void {
   for (const { machine } of hosts) machine.dispose();
 }
-
-/** No pCPU runs ahead of another by more than the fastest IPI takes. */
-const lookahead = ({ hosts }: Scenario): number =>
-  Math.min(...hosts.map((plan) => plan.lookahead ?? plan.cpu.instructions.ipiDeliver));
 
 const expectedNodes = (vms: readonly Vm[]): number => {
   const pages = vms.reduce((sum, vm) => sum + vm.memoryPages, 0);
@@ -169,6 +170,10 @@ function cast({ scenario, vcpus, vms }: Site, hosts: readonly Host[]): ObservedR
     name,
     mhz: machine.mhz,
     pcpuCount: hosts.reduce((sum, { machine: { cores } }) => sum + cores.length, 0),
+    hosts:
+      hosts.length > 1
+        ? hosts.map((host) => ({ name: host.name, pcpuCount: host.machine.cores.length }))
+        : undefined,
     virtualized: mmuModes.of(hypervisor.mmu.kind).virtualized,
     vms: vms.map((vm) => vm.name),
     vcpus: vcpus.map(({ vm, index, context: { nested } }) => ({ vm: vm.id, index, nested })),

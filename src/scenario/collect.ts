@@ -1,5 +1,6 @@
 import { ModelError } from '../base/errors.ts';
 import type { Host } from '../cluster/host.ts';
+import { rowsOf } from '../cluster/migration/rows.ts';
 import { HOT_COUNTERS, K } from '../machine/counters.ts';
 import { exitNames, LEAVES, Leaf, leafNames } from '../stats/leaves.ts';
 import type {
@@ -59,6 +60,9 @@ export function collect(
     timeseries,
     faultTolerance: ftRows(simulation),
     slices: sliceRows(simulation, end.time),
+    migrations: scenario.events.some(({ choice }) => choice.kind === 'migrate')
+      ? simulation.migrations.flatMap(({ record }) => rowsOf(record, end.time))
+      : undefined,
     findings: windowFindings({
       windowCycles,
       startCycle: start.time,

@@ -33,7 +33,8 @@ const vmColumns = (
   leaves: readonly string[] = wideLeaves,
 ): string[] => [...['vm', 'group', 'workload', 'work_unit'], ...metrics, ...leaves.map(leafColumn)];
 
-type RunColumns = Record<keyof typeof runColumns, readonly string[]>;
+export type RunTableFile = keyof typeof runColumns;
+type RunColumns = Record<RunTableFile, readonly string[]>;
 
 /** Tables whose rows are not about one host. */
 const OF_NO_HOST: ReadonlySet<string> = new Set(['dictionary.csv', 'migration.csv', 'ft.csv']);
@@ -46,7 +47,7 @@ export function columnsFor(
   if (!result.hosts) return columns;
   const several = Object.entries(columns).map(([file, names]) => [
     file,
-    OF_NO_HOST.has(file) ? names : withHost(names),
+    OF_NO_HOST.has(file) ? names : ['host', ...names],
   ]);
   return Object.fromEntries(several) as RunColumns;
 }
@@ -78,9 +79,6 @@ export const runColumns = {
   'trace.csv': ['cycle', 'pcpu', 'vcpu', 'event', 'detail', 'value'],
   'dictionary.csv': ['column', 'file', 'unit', 'definition'],
 } as const satisfies Readonly<Record<string, readonly string[]>>;
-
-/** Of a run on several hosts: each row says on which. */
-export const withHost = (columns: readonly string[]): readonly string[] => ['host', ...columns];
 
 export const compareColumns = [
   'vm',

@@ -1,7 +1,7 @@
 import { stringify } from 'csv-stringify/sync';
 import { metricDictionary } from '../stats/metrics.ts';
 import type { OfHost, RunResult } from '../stats/result.ts';
-import { columnsFor, leavesOf, metricsOf, runColumns } from './columns.ts';
+import { columnsFor, leavesOf, metricsOf, type RunTableFile, runColumns } from './columns.ts';
 import { runDictionary } from './dictionary.ts';
 
 /**
@@ -39,7 +39,7 @@ export function* csv(
 /** A table of a run. Its first column is the host of each row, where there are several. */
 function table<R extends OfHost>(
   result: RunResult,
-  name: keyof typeof runColumns,
+  name: RunTableFile,
   rows: readonly R[],
   cells: (row: R) => readonly Cell[],
 ): Iterable<string> {

@@ -19,7 +19,7 @@ beforeAll(() => {
   folder.write(
     'starved.yaml',
     `name: starved
-${head('')}vms: [{ name: a, memory: 16MiB, workload: { ${work} } }]
+${head(', scheduler: { kind: credit }')}vms: [{ name: a, memory: 16MiB, workload: { ${work} } }]
 find: { axis: vms.a.count, from: 1, to: 4, objective: slowdown < 1.5 for every VM }
 `,
   );

@@ -171,7 +171,7 @@ describe('worldswitch sweep', () => {
 
   it('takes axes from the command line', () => {
     const { code, out } = folder.run([
-      ...['sweep', 'small.yaml', '--axis', 'hypervisor.scheduler.timeslice=[1ms, 2ms]'],
+      ...['sweep', 'small.yaml', '--axis', 'hypervisor.scheduler.hz=[250, 1000]'],
       ...['--axis', 'vms.churn.count=[1]', '--replications', '2', '--json', '--out', 'axes'],
       ...['--set', 'sweep.metrics=[slowdown]'],
     ]);
@@ -182,7 +182,7 @@ describe('worldswitch sweep', () => {
     expect(rows[0]).toMatchObject({
       metric: 'slowdown',
       n: 2,
-      values: { 'hypervisor.scheduler.timeslice': '1ms', 'vms.churn.count': '1' },
+      values: { 'hypervisor.scheduler.hz': '250', 'vms.churn.count': '1' },
     });
   });
 

@@ -5,6 +5,7 @@ import { openScenario } from '../../src/files/scenario-file.ts';
 import { traceOpener } from '../../src/files/trace-files.ts';
 import { runScenario } from '../../src/scenario/run.ts';
 import { runTables } from '../../src/tables/csv.ts';
+import { shortened } from '../support/configs.ts';
 
 /**
  * Did any result change? Every scenario that ships runs for a short while, with all checks on, and its tables are
@@ -14,18 +15,15 @@ const configs = resolve(import.meta.dirname, '../../configs');
 const files = readdirSync(configs).filter((name) => name.endsWith('.yaml'));
 const kept = ['metrics.csv', 'ledger.csv', 'exits.csv'];
 const short = ['duration=8ms', 'warmup=2ms', 'checks.translations=true'];
-/** Nothing happens in so short a run that is to happen later. */
-const without = (file: string) =>
-  /^events:/m.test(readFileSync(join(configs, file), 'utf8')) ? ['events=[]'] : [];
 
 describe.each(files)('%s', (file) => {
   it('gives the same tables as before, and pCPUs whose ledgers have one sum', async () => {
-    const loaded = await openScenario(join(configs, file), { set: [...short, ...without(file)] });
+    const loaded = await openScenario(join(configs, file), { set: shortened(file, short) });
     const result = await runScenario(loaded.scenario, { openTrace: traceOpener(loaded) });
     const sums = new Map<string, number>();
-    for (const { host = '', pcpu, cycles } of result.ledger) {
-      const name = `${host}/${pcpu}`;
-      sums.set(name, (sums.get(name) ?? 0) + cycles);
+    for (const { host, pcpu, cycles } of result.ledger) {
+      const id = `${host} ${pcpu}`;
+      sums.set(id, (sums.get(id) ?? 0) + cycles);
     }
     expect(sums.size).toBe(result.pcpuCount);
     expect(new Set(sums.values())).toEqual(new Set([result.windowCycles]));

@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { stringify } from 'yaml';
+import { eventKinds } from '../../src/cluster/events/index.ts';
+import { protections } from '../../src/cluster/fault-tolerance/index.ts';
 import { loadScenario } from '../../src/scenario/load.ts';
 import { runScenario } from '../../src/scenario/run.ts';
 import { scenarioSchema } from '../../src/scenario/schema.ts';
@@ -9,7 +11,22 @@ import { openShippedTrace } from '../support/traces.ts';
 
 /** Every key of a scenario matters: there is a scenario in which another value gives other numbers. */
 
-const keys = keysOf(scenarioSchema()).filter((key) => !EXPERIMENTS.test(key));
+/** Kinds that can be written down and are refused, since they cannot be simulated yet. */
+const refused = [
+  ...protections.definitions.map((kind) => ({ ...kind, at: 'vms[].faultTolerance' })),
+  ...eventKinds.definitions.map((kind) => ({ ...kind, at: 'events[]' })),
+].flatMap(({ at, create, name }) => (create ? [] : [`${at}(${name})`]));
+/** Nothing goes over a link before something can that takes one. */
+const idle = refused.includes('events[](migrate)') ? /^(links|events)\[\]/ : /^$/;
+const kinds = refused.length > 0 ? ['vms[].faultTolerance.kind', 'events[].kind'] : [];
+
+const keys = keysOf(scenarioSchema()).filter(
+  (key) =>
+    !EXPERIMENTS.test(key) &&
+    !idle.test(key) &&
+    !kinds.includes(key) &&
+    !refused.some((start) => key.startsWith(start)),
+);
 const numbers = new Map<string, Promise<string>>();
 
 /** All numbers of the results, without a name. */

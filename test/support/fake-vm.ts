@@ -124,6 +124,10 @@ export class FakeVm implements MovingVm {
     this.#present[gfn] = 1;
   }
 
+  drop(gfn: number): void {
+    this.#present[gfn] = 0;
+  }
+
   move(): void {
     this.where = 'target';
   }

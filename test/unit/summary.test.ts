@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { openScenario } from '../../src/files/scenario-file.ts';
@@ -9,6 +9,7 @@ import { summary } from '../../src/report/summary.ts';
 import { runBaseline } from '../../src/scenario/baseline.ts';
 import { runScenario } from '../../src/scenario/run.ts';
 import type { RunResult, VmRow } from '../../src/stats/result.ts';
+import { shortened } from '../support/configs.ts';
 import { load, type Overrides, run } from '../support/scenarios.ts';
 
 /** What a terminal shows of a run, whatever has run. */
@@ -50,9 +51,7 @@ const files = readdirSync(configs).filter((name) => name.endsWith('.yaml'));
 
 describe('the summary of a run begins with its answer and fits a terminal', () => {
   it.each(files)('of configs/%s', async (file) => {
-    // Nothing happens in a run of 2 ms that is to happen later.
-    const events = /^events:/m.test(readFileSync(join(configs, file), 'utf8')) ? ['events=[]'] : [];
-    const loaded = await openScenario(join(configs, file), { set: [...short, ...events] });
+    const loaded = await openScenario(join(configs, file), { set: shortened(file, short) });
     const { scenario } = loaded;
     checked(scenario, await runScenario(scenario, { openTrace: traceOpener(loaded) }));
   });

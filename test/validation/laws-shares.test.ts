@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { presets } from '../../src/scenario/presets.ts';
 import type { RunResult } from '../../src/stats/result.ts';
 import fc from '../support/property.ts';
 import { metric, type Overrides, run, runs } from '../support/scenarios.ts';
@@ -33,6 +34,26 @@ function contend(guests: readonly Guest[], more: Overrides): Promise<RunResult> 
     })),
   });
 }
+
+it.each(Object.keys(presets.hypervisors))(
+  'a VM alone gets the same from the scheduler of %s as from any other that may run it at once',
+  async (profile) => {
+    const alone = (scheduler: Overrides = {}) =>
+      run({
+        duration: '8ms',
+        warmup: '1ms',
+        host: { pcpus: 2 },
+        hypervisor: { profile, mmu: { kind: 'shadow' }, ...scheduler },
+        vms: [{ name: 'vm', memory: '32MiB', workload: { kind: 'idle', period: '1ms', hz: 250 } }],
+      });
+    const { vms, ledger } = await alone();
+    expect(metric({ vms } as RunResult, 'turns')).toBeGreaterThan(3);
+    for (const kind of ['round-robin', 'credit']) {
+      const other = await alone({ scheduler: { kind } });
+      expect([other.vms, other.ledger]).toEqual([vms, ledger]);
+    }
+  },
+);
 
 const idleCycles = (result: RunResult) =>
   result.ledger.reduce((sum, row) => sum + (row.leaf === 'idle' ? row.cycles : 0), 0);

@@ -2,7 +2,7 @@ import * as z from 'zod';
 import { type Definition, type Registry, registry } from '../../base/registry.ts';
 import { duration, showBytes } from '../../base/units.ts';
 import { didYouMean, listed } from '../../base/words.ts';
-import type { Happening } from '../cluster.ts';
+import type { Cluster, Happening } from '../cluster.ts';
 import type { PlanFault, PlannedCluster, PlannedVm } from '../planned.ts';
 
 /**
@@ -17,6 +17,10 @@ export interface EventDefinition<P extends z.ZodObject = z.ZodObject>
    * `at`: picoseconds.
    */
   plan(params: z.output<P>, cluster: PlannedCluster, at: number): PlanFault | undefined;
+  /**
+   * Called before the run, and before hosts have schedulers: for threads of hosts that it takes.
+   */
+  readonly prepare?: (params: z.output<P>, cluster: Pick<Cluster, 'hosts' | 'links'>) => void;
   /** Undefined: it can be written down, but not be simulated yet. */
   readonly create?: (params: z.output<P>) => Happening;
 }

@@ -28,8 +28,9 @@ export const fail: EventDefinition<typeof params> = {
     ({ host: name }) =>
     (cluster, now) => {
       const host = hostNamed(cluster, name);
-      host.hypervisor.stop(now);
       host.alive = false;
+      host.hypervisor.stop(now);
+      for (const migration of cluster.migrations) migration.hostFailed(host, now);
       for (const protection of cluster.protections) protection.hostLost(name, now);
     },
 };

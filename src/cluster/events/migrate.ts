@@ -1,5 +1,7 @@
 import * as z from 'zod';
+import { linkNamed } from '../cluster.ts';
 import { migrationPolicies } from '../migration/index.ts';
+import { addMigrationThread, startMigration } from '../migration/migrate.ts';
 import type { PlanFault, PlannedCluster, PlannedVm } from '../planned.ts';
 import {
   absent,
@@ -56,6 +58,16 @@ export const migrate: EventDefinition<typeof params> = {
     vm.moving = { link, to };
     return undefined;
   },
+  prepare({ link }, cluster) {
+    for (const end of linkNamed(cluster, link).between) addMigrationThread(cluster.hosts[end]!);
+  },
+  create:
+    ({ vm, to, link, policy }) =>
+    (cluster, now) => {
+      const kind = policyOf(cluster.profile);
+      const usual = () => migrationPolicies.schema.parse({ kind });
+      startMigration(cluster, { vm, to, link, policy: policy ?? usual() }, now);
+    },
 };
 
 /** Why the processor of a host cannot run a VM as it is. */

@@ -27,6 +27,8 @@ export interface MovingVm {
   unpause(now: Cycles): void;
   /** The content of a page has arrived at the target. */
   store(gfn: number): void;
+  /** What the target has of a page is out of date. */
+  drop(gfn: number): void;
   /** It is the target's from now on, still held. */
   move(now: Cycles): void;
   /** It has moved, and the source need not keep its memory any longer. */

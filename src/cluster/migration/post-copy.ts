@@ -39,7 +39,8 @@ export class PostCopy {
   readonly #absent: PageSet;
   readonly #urgent: number[] = [];
   /** What the VM waits for, and since when: on its way out it may miss another page. */
-  readonly #waits = new Map<number, Cycles>();
+  readonly #waits = new Set<number>();
+  #waitsSince: Cycles = 0;
   /** Around the last fault: the next page above and below. */
   #above = 0;
   #below = -1;
@@ -58,6 +59,7 @@ export class PostCopy {
       if (missing ? !missing.has(gfn) : vm.isEmpty(gfn)) continue;
       this.#unsent.add(gfn);
       this.#absent.add(gfn);
+      vm.drop(gfn);
     }
   }
 
@@ -133,7 +135,8 @@ export class PostCopy {
     if (this.#over || !this.#absent.has(gfn)) return;
     const { ends, hold, record } = this.#deps;
     record.faults++;
-    this.#waits.set(gfn, now);
+    if (this.#waits.size === 0) this.#waitsSince = now;
+    this.#waits.add(gfn);
     hold.take(() => {});
     [this.#above, this.#below] = [gfn + 1, gfn - 1];
     if (!this.#unsent.has(gfn)) return;
@@ -151,11 +154,9 @@ export class PostCopy {
     for (const gfn of pages) {
       this.#absent.remove(gfn);
       vm.store(gfn);
-      const since = this.#waits.get(gfn);
-      if (since === undefined) continue;
-      this.#waits.delete(gfn);
-      record.waited += now - since;
-      if (this.#waits.size === 0) hold.give(now);
+      if (!this.#waits.delete(gfn) || this.#waits.size > 0) continue;
+      record.waited += now - this.#waitsSince;
+      hold.give(now);
     }
   }
 

@@ -38,11 +38,11 @@ export class Transfer {
   bytes = 0;
   readonly #ends: Ends;
   readonly #wire: Wire;
-  readonly #window: number;
   readonly #acknowledged: EventKind;
   readonly #ready: (now: Cycles) => void;
-  /** Put together or on its way. */
+  /** Bytes of all messages that are put together or on their way, and of each. */
   #underWay = 0;
+  readonly #sizes: number[] = [];
   #building = 0;
   #closed = false;
 
@@ -51,22 +51,21 @@ export class Transfer {
     this.#ends = ends;
     this.#wire = wire;
     this.#ready = ready;
-    this.#window = Math.max(2, Math.floor(WINDOW / (wire.batch * PAGE)));
     this.#acknowledged = ends.engine.defineEvent(Phase.Deliver, (now) => {
       if (this.#closed) return;
-      this.#underWay--;
+      this.#underWay -= this.#sizes.shift()!;
       this.#ready(now);
     });
   }
 
   /** Another message may be put together. */
   get free(): boolean {
-    return !this.#closed && this.#building === 0 && this.#underWay < this.#window;
+    return !this.#closed && this.#building === 0 && this.#underWay < WINDOW;
   }
 
   /** All that was sent has been taken apart at the target, and the source knows it. */
   get empty(): boolean {
-    return this.#underWay === 0;
+    return this.#sizes.length === 0;
   }
 
   /** What `pages` take, the empty ones among them being named only. */
@@ -89,7 +88,8 @@ export class Transfer {
     const { engine, from, link, source, target } = this.#ends;
     const { lineCycles, pageCycles } = this.#wire;
     const cycles = pages.length * pageCycles + linesOf(bytes) * lineCycles;
-    this.#underWay++;
+    this.#underWay += bytes;
+    this.#sizes.push(bytes);
     this.#building++;
     const takenApart = (now: Cycles) => {
       if (this.#closed) return;

@@ -24,17 +24,18 @@ export interface ScriptOptions {
 }
 
 export class ScriptProgram implements Program {
-  readonly #options: ScriptOptions;
+  /** The benchmark reads the mixer. */
+  readonly options: ScriptOptions;
   /** Instructions left of the numeric step; below zero when the last visit ran over. */
   #left = 0;
   #ended = false;
 
   constructor(options: ScriptOptions) {
-    this.#options = options;
+    this.options = options;
   }
 
   fill(at: number, room: number): number {
-    const { mixer, background } = this.#options;
+    const { mixer, background } = this.options;
     let n = 0;
     while (n < room && !this.#ended) {
       const item = background?.take() ?? (this.#left > 0 ? undefined : this.#step());
@@ -53,25 +54,25 @@ export class ScriptProgram implements Program {
   }
 
   #step(): Item | undefined {
-    const { value, done } = this.#options.script.next();
+    const { value, done } = this.options.script.next();
     if (done) {
       this.#ended = true;
       return EXIT;
     }
     if (typeof value !== 'number') return value;
-    if (!this.#options.mixer) throw new ModelError('this program has no ordinary visits to run');
+    if (!this.options.mixer) throw new ModelError('this program has no ordinary visits to run');
     this.#left += value;
     return undefined;
   }
 
   fork(): Program {
-    const { fork } = this.#options;
+    const { fork } = this.options;
     if (!fork) throw new ModelError('this program does not fork');
     return fork();
   }
 
   exec(): ProcessImage {
-    const { exec } = this.#options;
+    const { exec } = this.options;
     if (!exec) throw new ModelError('this program does not exec');
     return exec();
   }

@@ -57,6 +57,8 @@ export interface Mmu extends FaultPort {
    * has room for all frames of the VM. They are noted no longer, and protected again.
    */
   takeLog?(out: Int32Array): number;
+  /** Whether a frame has been noted since the log was last taken. Changes nothing. */
+  isLogged?(gfn: number): boolean;
   /**
    * Ends the log. What it has protected stays so until it is next stored to, which is then a fault
    * like any other.
@@ -64,6 +66,11 @@ export interface Mmu extends FaultPort {
   stopLog?(): void;
   /** Cycles of software that the last `startLog` or `takeLog` has taken. */
   readonly logCycles?: Cycles;
+  /**
+   * The VM has left the host: all tables are given back, and the frames of `p2m`, which has backed
+   * it here. The mode must not be used afterwards.
+   */
+  dispose(p2m: Int32Array): void;
   /** A guest frame is about to be touched, or stored to, by a device or by set-up code. */
   populate(gfn: number): void;
   /**
@@ -88,7 +95,7 @@ export interface MmuDeps {
   readonly costs: HypervisorCosts;
   readonly tables: PageTables;
   readonly memory: HostMemory;
-  /** Where the host's own frames (tables) are accounted. */
+  /** As whose the host's own frames (tables) count. */
   readonly hostVm: number;
   readonly upFront: boolean;
   readonly observer: Observer;

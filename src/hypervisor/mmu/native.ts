@@ -2,6 +2,7 @@ import * as z from 'zod';
 import type { Core } from '../../machine/core.ts';
 import { Verdict } from '../../machine/core.ts';
 import type { Vcpu, Vm } from '../vm.ts';
+import { giveBack } from './backing.ts';
 import { invlpgInGuest, loadCr3InGuest, storeInGuest } from './guest-owned.ts';
 import type { Mmu, MmuDefinition, MmuDeps } from './mmu.ts';
 
@@ -27,6 +28,11 @@ class Native implements Mmu {
     }
     vcpu.context.frameBase = this.#base;
     vcpu.context.root = vcpu.guestRoot;
+  }
+
+  dispose(p2m: Int32Array): void {
+    giveBack(p2m, this.#deps.memory);
+    this.#base = 0;
   }
 
   populate(): void {}

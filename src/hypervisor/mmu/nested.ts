@@ -6,7 +6,7 @@ import { indexAt, PTE_SHIFT, Pte, STORE_OK, target } from '../../machine/page-ta
 import { Cause, ExitReason } from '../../stats/leaves.ts';
 import type { Lack, PolicyHost } from '../requirements.ts';
 import type { Vcpu, Vm } from '../vm.ts';
-import { back, backAll } from './backing.ts';
+import { back, backAll, giveBack } from './backing.ts';
 import { DirtyLog } from './dirty-log.ts';
 import { invlpgInGuest, loadCr3InGuest, storeInGuest } from './guest-owned.ts';
 import type { Mmu, MmuDefinition, MmuDeps } from './mmu.ts';
@@ -144,6 +144,10 @@ class Nested implements Mmu {
     return count;
   }
 
+  isLogged(gfn: number): boolean {
+    return this.#log?.has(gfn) ?? false;
+  }
+
   stopLog(): void {
     this.#log = null;
   }
@@ -163,6 +167,25 @@ class Nested implements Mmu {
       }
     }
     return leaves;
+  }
+
+  dispose(p2m: Int32Array): void {
+    if (this.#root !== 0) this.#free(this.#root, 4);
+    this.#root = 0;
+    this.#log = null;
+    giveBack(p2m, this.#deps.memory);
+  }
+
+  #free(node: number, level: number): void {
+    const { memory, tables } = this.#deps;
+    for (let slot = node << 9; slot < (node + 1) << 9; slot++) {
+      const entry = tables.entries[slot]!;
+      if ((entry & Pte.Present) === 0) continue;
+      if (level > 1 && (entry & Pte.Large) === 0) this.#free(target(entry), level - 1);
+      tables.set(slot, 0);
+    }
+    memory.give(tables.frame[node]!);
+    tables.free(node);
   }
 
   populate(gfn: number): void {

@@ -46,6 +46,10 @@ export class ShadowLog {
     this.#pages.log?.mark(gfn);
   }
 
+  has(gfn: number): boolean {
+    return this.#pages.log?.has(gfn) ?? false;
+  }
+
   /** True if a store through `guestEntry` fails for no other reason than the log. */
   stops(root: number, vpn: number, guestEntry: number): boolean {
     if (!this.#pages.log || !isStorable(guestEntry)) return false;

@@ -3,7 +3,7 @@ import { type Core, Verdict } from '../../machine/core.ts';
 import { indexAt, PTE_SHIFT, Pte, target } from '../../machine/page-tables.ts';
 import { Cause, ExitReason } from '../../stats/leaves.ts';
 import type { Vcpu, Vm } from '../vm.ts';
-import { back, backAll } from './backing.ts';
+import { back, backAll, giveBack } from './backing.ts';
 import { frameOf, softWalk, visitEntry, walkSoftly } from './guest-tables.ts';
 import type { Mmu, MmuDefinition, MmuDeps } from './mmu.ts';
 import { inspectShadows } from './shadow-inspect.ts';
@@ -70,10 +70,17 @@ class Shadow implements Mmu {
 
   readonly startLog = (): void => this.#log.start();
   readonly takeLog = (out: Int32Array): number => this.#log.take(out);
+  readonly isLogged = (gfn: number): boolean => this.#log.has(gfn);
   readonly stopLog = (): void => this.#log.stop();
 
   get logCycles(): Cycles {
     return this.#log.cycles;
+  }
+
+  dispose(p2m: Int32Array): void {
+    for (const page of this.#pages.active) this.#pages.zap(page);
+    this.#log.stop();
+    giveBack(p2m, this.#deps.memory);
   }
 
   populate(gfn: number): void {

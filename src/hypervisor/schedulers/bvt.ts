@@ -120,6 +120,10 @@ class Bvt implements Scheduler {
     this.#advance[vcpu] = (MCU_ADVANCE * DEFAULT_WEIGHT) / weight;
   }
 
+  remove(vcpu: VcpuId): void {
+    this.#placement.leave(this.#home[vcpu]!);
+  }
+
   wake(vcpu: VcpuId, now: Cycles): void {
     const home = this.#home[vcpu]!;
     this.#queues[home]!.unshift(vcpu);

@@ -128,6 +128,11 @@ class Cfs implements Scheduler {
     this.#entities[vcpu] = new VcpuEntity(vcpu, this.#groupOf(vcpu, home).own);
   }
 
+  remove(vcpu: VcpuId): void {
+    this.#placement.leave(this.#home[vcpu]!);
+    this.#isNew[vcpu] = 1;
+  }
+
   wake(vcpu: VcpuId, now: Cycles): void {
     const home = this.#placeToWake(vcpu);
     if (home !== this.#home[vcpu]) this.#migrate(vcpu, home);

@@ -105,6 +105,15 @@ export class CreditAccounts {
     return true;
   }
 
+  /** It leaves the host: it earns no longer, and begins like a new one if it returns. */
+  remove(vcpu: VcpuId): void {
+    this.#deactivate(vcpu, this.#host.vmOf(vcpu));
+    this.#balance -= this.#credit[vcpu]!;
+    this.#credit[vcpu] = 0;
+    this.#rest[vcpu] = 0;
+    this.priority[vcpu] = Priority.Under;
+  }
+
   /** Hands out one period's credits and sets priorities: the accounting pass. */
   distribute(): void {
     let weightTotal = 0;

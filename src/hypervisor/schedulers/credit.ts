@@ -130,6 +130,12 @@ class Credit implements Scheduler {
     this.#home[vcpu] = this.#placement.place(vcpu);
   }
 
+  remove(vcpu: VcpuId): void {
+    this.#placement.leave(this.#home[vcpu]!);
+    this.#accounts.remove(vcpu);
+    this.#parked[vcpu] = 0;
+  }
+
   wake(vcpu: VcpuId): void {
     if (this.#state[vcpu] !== State.Blocked) return;
     if (this.#parked[vcpu]) {

@@ -52,6 +52,13 @@ export class LoadAverages {
     this.#load[to]! += load;
   }
 
+  /** `vcpu`, which sleeps, leaves the host: its queue's average loses its. */
+  leave(queue: number, vcpu: VcpuId, now: Cycles): void {
+    const average = this.ofVcpu(vcpu, now);
+    this.#average[queue] = Math.max(0, this.#upTo(queue, now) - average);
+    this.#average[this.#queues + vcpu] = FIRST_LOAD;
+  }
+
   /**
    * As Xen: weighted by what part of the window has passed, and the load itself after all of it.
    */

@@ -115,6 +115,12 @@ class Credit2 implements Scheduler {
     this.#queues.join(vcpu, this.#queues.ofPcpu(home));
   }
 
+  remove(vcpu: VcpuId, now: Cycles): void {
+    this.#placement.leave(this.#last[vcpu] as PcpuId);
+    this.#loads.leave(this.#queues.ofVcpu(vcpu), vcpu, now);
+    this.#queues.leave(vcpu);
+  }
+
   wake(vcpu: VcpuId, now: Cycles): void {
     this.#loads.change(this.#queues.ofVcpu(vcpu), vcpu, 1, now);
     this.#enqueue(vcpu);

@@ -140,6 +140,10 @@ class Esx implements Scheduler {
     };
   }
 
+  remove(vcpu: VcpuId): void {
+    this.#placement.leave(this.#home[vcpu]!);
+  }
+
   wake(vcpu: VcpuId, now: Cycles): void {
     this.#state[vcpu] = State.Ready;
     this.#woken[vcpu] = 1;

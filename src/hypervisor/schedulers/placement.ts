@@ -43,6 +43,11 @@ export class Placement {
     return best as PcpuId;
   }
 
+  /** `vcpu`, which started on `pcpu` or was moved there, has left the host. */
+  leave(pcpu: PcpuId): void {
+    this.#placed[pcpu] = Math.max(0, this.#placed[pcpu]! - 1);
+  }
+
   /** `pick` found something to run there. */
   setBusy(pcpu: PcpuId): void {
     if (this.#pass[pcpu] === Pass.Idle) this.#unasked--;

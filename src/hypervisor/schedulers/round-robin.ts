@@ -75,6 +75,10 @@ class RoundRobin implements Scheduler {
     this.#home[vcpu] = this.#placement.place(vcpu);
   }
 
+  remove(vcpu: VcpuId): void {
+    this.#placement.leave(this.#home[vcpu]!);
+  }
+
   wake(vcpu: VcpuId): void {
     this.#join(vcpu);
     const home = this.#home[vcpu]!;

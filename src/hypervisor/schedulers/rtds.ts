@@ -111,6 +111,10 @@ class Rtds implements Scheduler {
     this.#deadline[vcpu] = now; // the first wake-up begins a period
   }
 
+  remove(vcpu: VcpuId): void {
+    this.#placement.leave(this.#home[vcpu] as PcpuId);
+  }
+
   wake(vcpu: VcpuId, now: Cycles): void {
     if (now >= this.#deadline[vcpu]!) this.#renew(vcpu, now);
     if (this.#left[vcpu]! > 0) {

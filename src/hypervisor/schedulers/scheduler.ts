@@ -22,6 +22,8 @@ export interface Decision {
 export interface Scheduler {
   /** The vCPU exists from now on; not yet runnable. */
   insert(vcpu: VcpuId, now: Cycles): void;
+  /** It sleeps, and leaves the host. It may be inserted again. */
+  remove(vcpu: VcpuId, now: Cycles): void;
   /** Blocked -> runnable. */
   wake(vcpu: VcpuId, now: Cycles): void;
   /** Running -> blocked (HLT); or it waits, and is held from now on. */

@@ -1,7 +1,7 @@
 import * as z from 'zod';
 import type { Cycles, PcpuId, VcpuId } from '../../base/ids.ts';
 import { duration, toCycles } from '../../base/units.ts';
-import { Placement } from './placement.ts';
+import { drop, Placement } from './placement.ts';
 import {
   type Decision,
   IDLE,
@@ -134,6 +134,15 @@ class Sedf implements Scheduler {
     this.#shareByWeight(home);
     const weight = this.#host.weightOf(this.#host.vmOf(vcpu));
     this.#stride[vcpu] = ExtraQueues.stride(this.#period[vcpu], this.#slice[vcpu], weight);
+  }
+
+  remove(vcpu: VcpuId): void {
+    const home = this.#home[vcpu]!;
+    this.#placement.leave(home);
+    drop(this.#living[home]!, vcpu);
+    this.#shareByWeight(home);
+    this.#deadline[vcpu] = -1;
+    this.#used[vcpu] = 0;
   }
 
   wake(vcpu: VcpuId, now: Cycles): void {

@@ -76,6 +76,10 @@ export class AsidGenerations implements TagPolicy {
     this.#vcpuGeneration[vcpu] = LOST;
   }
 
+  retire(vcpu: VcpuId): void {
+    this.#vcpuGeneration[vcpu] = LOST;
+  }
+
   #assign(pcpu: PcpuId, vcpu: VcpuId, out: TagGrant): void {
     if (this.#next[pcpu]! > this.#maxAsid) {
       this.#generation[pcpu]!++;

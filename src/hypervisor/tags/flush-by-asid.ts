@@ -64,4 +64,8 @@ class FlushByAsid implements TagPolicy {
   onMigrate(vcpu: VcpuId): void {
     this.#tags.onMigrate(vcpu);
   }
+
+  retire(vcpu: VcpuId): void {
+    this.#tags.retire(vcpu);
+  }
 }

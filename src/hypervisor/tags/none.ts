@@ -58,6 +58,10 @@ class NoTags implements TagPolicy {
     this.#drop(vcpu, from);
   }
 
+  retire(vcpu: VcpuId): void {
+    this.flushVcpu(vcpu);
+  }
+
   #drop(vcpu: VcpuId, pcpu: PcpuId): void {
     if (this.#holder[pcpu] === vcpu) this.#holder[pcpu] = -1;
   }

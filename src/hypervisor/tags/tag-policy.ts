@@ -39,6 +39,8 @@ export interface TagPolicy {
   onVcpuSwitch(pcpu: PcpuId, from: VcpuId, to: VcpuId): void;
   /** `vcpu` will run on another pCPU than last time. */
   onMigrate(vcpu: VcpuId, from: PcpuId, to: PcpuId): void;
+  /** `vcpu` leaves the host: what TLBs hold of it must never be found again, should it return. */
+  retire(vcpu: VcpuId): void;
 }
 
 export interface TagDeps {

@@ -21,7 +21,7 @@ export function flatten(value: unknown, path = ''): [string, string][] {
 
 /** The keys that people change, and those that say what the rest is. */
 const MAIN =
-  /^(?:name|description|seed|duration|warmup|host\.(?:processor|sockets|pcpus|memory)|hypervisor\.(?:profile|(?:mmu|tags|scheduler)\.(?:kind|profile|pageSize|flush|timeslice)))$/;
+  /^(?:name|description|seed|duration|warmup|host\.(?:processor|sockets|pcpus|memory)|hypervisor\.(?:profile|(?:mmu|tags|scheduler)\.(?:kind|profile|pageSize|flush|timeslice|version|quantum|allowance)))$/;
 
 /** One line per group of VMs. */
 function vmGroups(scenario: unknown): Table[] {

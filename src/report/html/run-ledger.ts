@@ -2,6 +2,7 @@ import type { RunFiles } from '../../files/results.ts';
 import type { Row } from '../../files/tables.ts';
 import { groupBy, percent, short } from '../table.ts';
 import { type Drawing, marginFor } from './charts.ts';
+import { coreName } from './cores.ts';
 import type { Table } from './page.ts';
 import { leaves, onColour, page } from './style.ts';
 
@@ -180,12 +181,14 @@ function largest(bars: readonly Bar[]): string {
 /** The numbers of the bars. */
 export function ledgerTables(files: RunFiles): Table[] {
   const vms = barsOfVms(files);
-  const cores = [...groupBy(files.ledger, (row) => row['id']!)].map(([pcpu, rows]) => ({
-    name: `pCPU ${pcpu}`,
-    cycles: byLeaf(rows),
-    elapsed: sum(rows, 'cycles') || 1,
-    waited: 0,
-  }));
+  const cores = [...groupBy(files.ledger, (row) => coreName(row['host'], row['id']!))].map(
+    ([name, rows]) => ({
+      name,
+      cycles: byLeaf(rows),
+      elapsed: sum(rows, 'cycles') || 1,
+      waited: 0,
+    }),
+  );
   return [
     leafTable(vms, 'VM', {
       caption: 'The same in numbers: per cent of the measured time of each vCPU',

@@ -3,8 +3,9 @@ import { duration, showCycles } from '../../base/units.ts';
 import type { RunFiles } from '../../files/results.ts';
 import type { Row } from '../../files/tables.ts';
 import { counted, plain } from '../quantities.ts';
-import { grouped } from '../table.ts';
+import { groupBy, grouped } from '../table.ts';
 import type { Drawing, Pencil } from './charts.ts';
+import { coreName } from './cores.ts';
 import { inputsSection } from './inputs.ts';
 import type { Page, Section, Table } from './page.ts';
 import { answerOf } from './run-answer.ts';
@@ -26,6 +27,7 @@ interface Resolved {
   readonly duration?: string;
   readonly warmup?: string;
   readonly host?: { readonly processor?: string };
+  readonly hosts?: Readonly<Record<string, { readonly processor?: string }>>;
   readonly hypervisor?: {
     readonly profile?: string;
     readonly mmu?: { readonly kind?: string };
@@ -101,14 +103,14 @@ export function runReport(files: RunFiles, pencil: Pencil): Page {
 
 /** The inputs that matter most, in a line. */
 function whatRan({ manifest, vms, ledger, metrics }: RunFiles, scenario: Resolved, mhz: number) {
-  const pcpus = new Set(ledger.map((row) => row['id'])).size;
+  const pcpus = new Set(ledger.map((row) => coreName(row['host'], row['id']!))).size;
   const window = metrics.find(
     (row) => row['scope'] === 'host' && row['metric'] === 'elapsed_cycles',
   );
   const { profile, mmu, scheduler } = scenario.hypervisor ?? {};
   const native = mmu?.kind === 'native';
   return [
-    `${counted(vms.length, 'VMs')} on ${counted(pcpus, 'pCPUs')} of ${scenario.host?.processor ?? 'an unnamed processor'}`,
+    `${counted(vms.length, 'VMs')} on ${counted(pcpus, 'pCPUs')} of ${processorsOf(scenario)}`,
     native
       ? 'native, without a hypervisor'
       : `${profile ?? 'a hypervisor without a profile'}, ${mmu?.kind ?? 'unnamed'} paging`,
@@ -119,15 +121,30 @@ function whatRan({ manifest, vms, ledger, metrics }: RunFiles, scenario: Resolve
   ].join(', ');
 }
 
+/** `opteron-1354`, or of several hosts `opteron-1354 (a, b) and opteron-2356 (c)`. */
+function processorsOf({ host, hosts = {} }: Resolved): string {
+  const named = [...groupBy(Object.entries(hosts), ([, { processor }]) => processor ?? '')];
+  if (named.length === 0) return host?.processor ?? 'an unnamed processor';
+  return named
+    .map(([processor, of]) => `${processor} (${of.map(([name]) => name).join(', ')})`)
+    .join(' and ');
+}
+
 /** Cycles per microsecond: the timeline has both. */
 function clockOf({ timeseries, resolved }: RunFiles): number {
   const last = timeseries.at(-1);
   if (last && number(last, 'time_ns') > 0) {
     return Math.round((1e3 * number(last, 'cycle') * 1e3) / number(last, 'time_ns')) / 1e3;
   }
-  const clock = (parse(resolved) as { host?: { cpu?: { clock?: string } } }).host?.cpu?.clock ?? '';
+  const { host, hosts = {} } = parse(resolved) as Clocked;
+  const clock = (host ?? Object.values(hosts)[0])?.cpu?.clock ?? '';
   const [, value, unit] = /^([\d.]+)\s*([GM])Hz$/.exec(clock) ?? [];
   return Number(value ?? 1) * (unit === 'G' ? 1000 : 1);
+}
+
+interface Clocked {
+  readonly host?: { readonly cpu?: { readonly clock?: string } };
+  readonly hosts?: Readonly<Record<string, { readonly cpu?: { readonly clock?: string } }>>;
 }
 
 /** `20ms` -> 20. */

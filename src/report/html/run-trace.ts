@@ -1,6 +1,7 @@
 import type { RunFiles, Slice } from '../../files/results.ts';
 import { counted, plain } from '../quantities.ts';
 import { type Drawing, marginFor } from './charts.ts';
+import { coreName } from './cores.ts';
 import { timeAxis, VmColours } from './run-time.ts';
 import { page } from './style.ts';
 
@@ -34,10 +35,10 @@ export function coreTimeline(files: RunFiles, mhz: number): Drawing | undefined 
   const perMs = mhz * 1000;
   const stretch = stretchOf(files.slices, { cycles: MOST_MS * perMs, slices: MOST_SLICES });
   const vms = new VmColours(files);
-  const pcpus = new Set(files.ledger.map((row) => Number(row['id'])));
-  const lines = [...pcpus].toSorted((a, b) => a - b).map((pcpu) => `pCPU ${pcpu}`);
-  const bars = stretch.slices.map(({ pcpu, vm, start, cycles }) => ({
-    line: `pCPU ${pcpu}`,
+  // The ledger has them in their order, host after host.
+  const lines = [...new Set(files.ledger.map((row) => coreName(row['host'], row['id']!)))];
+  const bars = stretch.slices.map(({ host, pcpu, vm, start, cycles }) => ({
+    line: coreName(host, pcpu),
     vm,
     name: vms.nameOf(vm),
     from: start / perMs,

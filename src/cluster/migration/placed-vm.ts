@@ -1,0 +1,129 @@
+import type { Cycles } from '../../base/ids.ts';
+import { back, giveBack } from '../../hypervisor/mmu/backing.ts';
+import type { Mmu } from '../../hypervisor/mmu/mmu.ts';
+import { Request } from '../../hypervisor/vcpu-requests.ts';
+import { Runstate } from '../../hypervisor/vm.ts';
+import type { Resident } from '../cluster.ts';
+import type { Host } from '../host.ts';
+import type { MovingVm } from './moving-vm.ts';
+
+/** A VM of the simulation on its way from one host to another. */
+export class PlacedVm implements MovingVm {
+  readonly #member: Resident;
+  readonly #from: Host;
+  readonly #to: Host;
+  readonly #mmu: Mmu;
+  /** Host frames at the target of each guest frame; 0 = none. */
+  readonly #backing: Int32Array;
+  #moved = false;
+  #giveBack = (): void => {};
+
+  constructor(member: Resident, from: Host, to: Host) {
+    this.#member = member;
+    this.#from = from;
+    this.#to = to;
+    this.#mmu = from.hypervisor.mmuOf[member.vm.id]!;
+    this.#backing = new Int32Array(member.vm.memoryPages);
+  }
+
+  get name(): string {
+    return this.#member.vm.name;
+  }
+
+  get memoryPages(): number {
+    return this.#member.vm.memoryPages;
+  }
+
+  get logCycles(): Cycles {
+    return this.#mmu.logCycles ?? 0;
+  }
+
+  isEmpty(gfn: number): boolean {
+    return this.#member.vm.p2m[gfn] === 0;
+  }
+
+  startLog(forgotten: (now: Cycles) => void): void {
+    this.#mmu.startLog?.();
+    this.#forget(forgotten);
+  }
+
+  isLogged(gfn: number): boolean {
+    return this.#mmu.isLogged?.(gfn) ?? false;
+  }
+
+  takeLog(out: Int32Array, forgotten: (now: Cycles) => void): number {
+    const count = this.#mmu.takeLog?.(out) ?? 0;
+    this.#forget(forgotten);
+    return count;
+  }
+
+  stopLog(): void {
+    if (!this.#moved) this.#mmu.stopLog?.();
+  }
+
+  /** A vCPU that does not run forgets before it enters. */
+  #forget(forgotten: (now: Cycles) => void): void {
+    const { vcpu } = this.#member;
+    const { engine, requests } = this.#from.hypervisor;
+    const runs = vcpu.state === Runstate.Running;
+    requests.ask(vcpu, Request.FlushTags, runs ? forgotten : undefined);
+    if (!runs) forgotten(engine.here);
+  }
+
+  get #here(): Host {
+    return this.#moved ? this.#to : this.#from;
+  }
+
+  pause(held: (now: Cycles) => void): void {
+    this.#here.hypervisor.pause(this.#member.vm, held);
+  }
+
+  unpause(now: Cycles): void {
+    this.#here.hypervisor.unpause(this.#member.vm, now);
+  }
+
+  store(gfn: number): void {
+    const { pageBytes, vm } = this.#member;
+    if (this.#moved) {
+      if (vm.p2m[gfn] === 0) vm.p2m[gfn] = this.#to.machine.memory.take(vm.home, vm.id);
+      return;
+    }
+    const { hypervisor, machine } = this.#to;
+    // Xen fills a new domain page by page; others take what backs a first touch.
+    const bytes = hypervisor.upFront ? 4096 : pageBytes;
+    const { id, memoryPages } = vm;
+    back({ id, memoryPages, home: this.#home, p2m: this.#backing }, machine.memory, gfn, bytes);
+  }
+
+  drop(gfn: number): void {
+    const frame = this.#backing[gfn]!;
+    if (frame !== 0) this.#to.machine.memory.give(frame);
+    this.#backing[gfn] = 0;
+  }
+
+  get #home(): number {
+    return this.#member.vm.id % this.#to.machine.nodeCount;
+  }
+
+  move(now: Cycles): void {
+    const { vm } = this.#member;
+    this.#giveBack = this.#from.hypervisor.detach(vm);
+    this.#moved = true;
+    const { arriveAt } = this.#member;
+    const place = { host: this.#to, home: this.#home, p2m: this.#backing };
+    this.#to.hypervisor.attach(vm, { ...arriveAt(this.#to), ...place }, now);
+  }
+
+  release(): void {
+    this.#giveBack();
+  }
+
+  stay(): void {
+    giveBack(this.#backing, this.#to.machine.memory);
+  }
+
+  onMiss(missed: ((gfn: number, now: Cycles) => void) | undefined): void {
+    const { engine } = this.#to.hypervisor;
+    this.#member.vm.missed = missed && ((gfn) => missed(gfn, engine.here));
+  }
+}
