@@ -50,6 +50,7 @@ async function measure(base: string, sets: readonly string[]): Promise<string> {
     result.evictions?.map(({ count }) => count),
     result.latencies.map((row) => Object.values(row).filter((cell) => typeof cell === 'number')),
     result.timeseries.map(({ cycle, value }) => [cycle, value]),
+    result.faultTolerance?.map((row) => Object.values(row)),
   ]);
 }
 

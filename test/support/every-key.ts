@@ -1,3 +1,4 @@
+import { PAIR_BASES, PAIR_ENTRIES, PAIR_EXCEPTIONS } from './every-key-pairs.ts';
 import type { Overrides } from './scenarios.ts';
 
 /**
@@ -117,6 +118,7 @@ const COMMON: Overrides = {
 export const BASES: Readonly<Record<string, Overrides>> = Object.fromEntries(
   Object.entries({
     program: two(PROGRAM),
+    ...PAIR_BASES,
     server: two(SERVER),
     jobs: one(JOBS),
     'jobs in place': one({ ...JOBS, jobs: { instructions: 30_000, forks: false } }),
@@ -207,6 +209,7 @@ export const BASES: Readonly<Record<string, Overrides>> = Object.fromEntries(
 export const EXCEPTIONS: Readonly<Record<string, string>> = {
   name: 'what the results are called',
   description: 'for people',
+  ...PAIR_EXCEPTIONS,
   'host.cpu.name': 'what the processor is called',
   'host.cpu.codename': 'for people',
   'host.cpu.family': 'for people',
@@ -603,6 +606,7 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   'output.timeseries': ['program', '500us'],
   'output.evictions': ['program', 'true'],
   free: ['program', '[exit]'],
+  ...PAIR_ENTRIES,
 };
 
 function KIND(kind: string): string {
