@@ -1,4 +1,7 @@
 import { parse } from 'yaml';
+import { eventKinds } from '../cluster/events/index.ts';
+import { protections } from '../cluster/fault-tolerance/index.ts';
+import { migrationPolicies } from '../cluster/migration/index.ts';
 import { faultIn } from '../files/faults.ts';
 import { workloads } from '../guest/workloads/index.ts';
 import { mmuModes } from '../hypervisor/mmu/index.ts';
@@ -55,6 +58,9 @@ const lists: Readonly<Record<string, () => readonly Entry[]>> = {
   ...choices(tagPolicies),
   schedulers: policies(schedulers),
   ...choices(schedulers),
+  protections: policies(protections),
+  events: policies(eventKinds),
+  'migration-policies': policies(migrationPolicies),
   workloads: () => [...policies(workloads)(), ...preset('workloads')()],
   ...choices(workloads),
   // Also the columns that are no metrics: whatever stands in the header of a table is explained

@@ -102,6 +102,7 @@ function hostLines(scenario: Scenario, result: RunResult): string[] {
   const policies = [
     hypervisor.profile,
     `${detail(mmu, 'mmu', mmuModes.of(mmu.kind).shows ?? '')} paging`,
+    ...othersPaging(scenario),
     `tags ${detail(tags, 'tags', 'flush')}`,
     `scheduler ${detail(scheduler, 'scheduler', schedulers.find(scheduler.kind)?.shows ?? '')}`,
   ];
@@ -115,6 +116,16 @@ function hostLines(scenario: Scenario, result: RunResult): string[] {
   ].flatMap(([label, text]) =>
     wrapped(text!, WIDTH - 14).map((line, i) => `  ${(i === 0 ? label! : '').padEnd(12)}${line}`),
   );
+}
+
+/** Groups of VMs with another paging mode than that of the hypervisor: `shadow paging of db`. */
+function othersPaging({ hypervisor, vms }: Scenario): string[] {
+  const others = vms.filter(({ count, mmu }) => count > 0 && mmu.kind !== hypervisor.mmu.kind);
+  const kinds = [...new Set(others.map(({ mmu }) => mmu.kind))];
+  return kinds.map((kind) => {
+    const names = others.filter(({ mmu }) => mmu.kind === kind).map(({ name }) => name);
+    return `${kind} paging of ${names.join(', ')}`;
+  });
 }
 
 function hostText({ sockets, processor, pcpus, cpu, memory }: HostPlan): string {
