@@ -46,6 +46,25 @@ describe.each(choices)('%s', (_, choice) => {
   const run = (plan: HostPlan, until: number) =>
     new SchedulerDriver(choice, { ...plan, vms: fitting(kind, plan.vms) }).runTo(until);
 
+  test('forgets who leaves the host, whether it ran or waited, and takes it back', () => {
+    const caps = [0, 0, 30, 0, 30].map((cap) => ({ cap }));
+    const plan = { pcpus: 2, vms: fitting(kind, [...caps, io]) };
+    const driver = new SchedulerDriver(choice, plan);
+    for (let n = 0; n < 24; n++)
+      driver.send(n % 5, 41 * MS + n * 10_300_001, 66 * MS + n * 10_300_001);
+    driver.runTo(SECOND);
+    const before = driver.shares();
+    for (const id of [0, 2, 3, 4]) driver.send(id, 1.1 * SECOND);
+    driver.runTo(1.2 * SECOND);
+    const ran = driver.vcpus.map((_vcpu, vm) => driver.ranBy(vm));
+    driver.runTo(1.6 * SECOND);
+    const after = driver.vcpus.map((_vcpu, vm) => driver.ranBy(vm) - ran[vm]);
+    expect(before.slice(0, 5).every((share) => share > 0)).toBe(true);
+    expect([0, 2, 3, 4].map((id) => after[id])).toEqual([0, 0, 0, 0]);
+    // Alone with one that sleeps most of the time: all that it may have.
+    if (kind !== 'rtds') expect(after[1]).toBeGreaterThan(0.35 * SECOND);
+  });
+
   test.each([2, 3, 7])('gives %i hogs on one of two pCPUs no longer turns than it says', (hogs) => {
     const says = definition.turn?.(definition.params.parse(choice), 2, hogs);
     if (says === undefined) return;

@@ -164,6 +164,26 @@ export class SchedulerDriver implements SchedulerHost {
     return this;
   }
 
+  /** At `at`: the vCPU, which runs or waits, is held and leaves the host; it returns at `back`, if ever. */
+  send(id: number, at: Cycles, back = Infinity): this {
+    const vcpu = this.vcpus[id];
+    this.#at(at, () => {
+      const { pcpu, state } = vcpu;
+      if (state === State.Running) this.#stop(this.pcpus[pcpu], 'sleep');
+      else if (state === State.Ready) this.scheduler.sleep(vcpu.id, this.now);
+      vcpu.state = State.Blocked;
+      this.scheduler.remove(vcpu.id, this.now);
+      vcpu.pcpu = -1;
+      if (state === State.Running) this.#pass(pcpu);
+    });
+    if (back === Infinity) return this;
+    this.#at(back, () => {
+      this.scheduler.insert(vcpu.id, this.now);
+      this.#wake(vcpu);
+    });
+    return this;
+  }
+
   /** Share of all cycles run so far that each VM had. */
   shares(): number[] {
     const ran = this.#vms.map((_, vm) => this.ranBy(vm));
