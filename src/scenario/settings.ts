@@ -1,5 +1,5 @@
-import { stringify } from 'yaml';
 import type { Place } from '../base/errors.ts';
+import { inFlow } from '../base/flow.ts';
 import { readAxisOption } from './axis-option.ts';
 import { Findings } from './findings.ts';
 import { type Located, type LocatedMap, toValue, withEntry } from './located.ts';
@@ -70,7 +70,7 @@ export function asSets(settings: readonly AnySetting[]): string[] {
     if (axes[0] !== setting) return [];
     const placed = axes.map((axis, i) => ({ ...axis, line: i + 1 }));
     const value = toValue(axesValue(placed, new Findings()));
-    return [`${key}=${stringify(value, { collectionStyle: 'flow', lineWidth: 0 }).trim()}`];
+    return [`${key}=${inFlow(value)}`];
   });
 }
 

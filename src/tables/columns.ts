@@ -39,18 +39,19 @@ type RunColumns = Record<RunTableFile, readonly string[]>;
 /** Tables whose rows are not about one host. */
 const OF_NO_HOST: ReadonlySet<string> = new Set(['dictionary.csv', 'migration.csv', 'ft.csv']);
 
+type Columned = Pick<RunResult, 'vms' | 'hosts' | 'faultTolerance'>;
+
 /** Of a run: with the rare metrics that it reports, and the host of each row if it has several. */
-export function columnsFor(
-  result: Pick<RunResult, 'vms' | 'hosts' | 'faultTolerance'>,
-): RunColumns {
-  const columns = { ...runColumns, 'vms.csv': vmColumns(metricsOf(result), leavesOf(result)) };
-  if (!result.hosts) return columns;
-  const several = Object.entries(columns).map(([file, names]) => [
-    file,
-    OF_NO_HOST.has(file) ? names : ['host', ...names],
-  ]);
-  return Object.fromEntries(several) as RunColumns;
+export function columnsOf(result: Columned, file: RunTableFile): readonly string[] {
+  const columns =
+    file === 'vms.csv' ? vmColumns(metricsOf(result), leavesOf(result)) : runColumns[file];
+  return result.hosts && !OF_NO_HOST.has(file) ? ['host', ...columns] : columns;
 }
+
+export const columnsFor = (result: Columned): RunColumns =>
+  Object.fromEntries(
+    Object.keys(runColumns).map((file) => [file, columnsOf(result, file as RunTableFile)]),
+  ) as RunColumns;
 
 export const runColumns = {
   'metrics.csv': ['run', 'scope', 'id', 'metric', 'unit', 'value'],

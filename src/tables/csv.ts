@@ -1,7 +1,7 @@
 import { stringify } from 'csv-stringify/sync';
 import { metricDictionary } from '../stats/metrics.ts';
 import type { OfHost, RunResult } from '../stats/result.ts';
-import { columnsFor, leavesOf, metricsOf, type RunTableFile, runColumns } from './columns.ts';
+import { columnsOf, leavesOf, metricsOf, type RunTableFile, runColumns } from './columns.ts';
 import { runDictionary } from './dictionary.ts';
 
 /**
@@ -44,7 +44,7 @@ function table<R extends OfHost>(
   cells: (row: R) => readonly Cell[],
 ): Iterable<string> {
   const cellsOf = result.hosts ? (row: R) => [row.host, ...cells(row)] : cells;
-  return csv(columnsFor(result)[name], rows.map(cellsOf));
+  return csv(columnsOf(result, name), rows.map(cellsOf));
 }
 
 /** `run`: what to call the run in rows that may be put together with those of others. */
