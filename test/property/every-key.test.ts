@@ -51,6 +51,7 @@ async function measure(base: string, sets: readonly string[]): Promise<string> {
     result.latencies.map((row) => Object.values(row).filter((cell) => typeof cell === 'number')),
     result.timeseries.map(({ cycle, value }) => [cycle, value]),
     result.faultTolerance?.map((row) => Object.values(row)),
+    result.migrations?.map((row) => Object.values(row)),
   ]);
 }
 

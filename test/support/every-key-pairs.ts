@@ -59,6 +59,20 @@ export const PAIR_BASES: Readonly<Record<string, Overrides>> = {
     { timeScale: 0.001, goLive: '1ms' },
     { duration: '9ms', events: [{ at: '2ms', kind: 'fail', host: 'a' }] },
   ),
+  'mended pair': pair(
+    { timeScale: 0.002 },
+    {
+      events: [
+        { at: '3ms', kind: 'restore', link: 'log' },
+        { at: '2ms', kind: 'cut', link: 'log' },
+        { at: '2ms', kind: 'cut', link: 'slow' },
+      ],
+    },
+  ),
+  'given up': pair(
+    { timeScale: 0.001, goLive: '1ms' },
+    { events: [{ at: '2ms', kind: 'failover', vm: 'vm-0' }] },
+  ),
   'cut pair': pair(
     { timeScale: 0.002 },
     {
@@ -122,7 +136,6 @@ export const PAIR_ENTRIES: Readonly<Record<string, Entry>> = {
 };
 
 export const PAIR_EXCEPTIONS: Readonly<Record<string, string>> = {
-  'vms[].faultTolerance.kind': 'there is one kind so far',
   [`${F}.secondary`]: 'names a host; another one takes another link as well',
   [`${F}.arbiterRetry`]: 'no event cuts the way to the shared disk',
 };

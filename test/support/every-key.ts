@@ -1,3 +1,4 @@
+import { MOVE_BASES, MOVE_ENTRIES, MOVE_EXCEPTIONS } from './every-key-moves.ts';
 import { PAIR_BASES, PAIR_ENTRIES, PAIR_EXCEPTIONS } from './every-key-pairs.ts';
 import type { Overrides } from './scenarios.ts';
 
@@ -119,6 +120,7 @@ export const BASES: Readonly<Record<string, Overrides>> = Object.fromEntries(
   Object.entries({
     program: two(PROGRAM),
     ...PAIR_BASES,
+    ...MOVE_BASES,
     server: two(SERVER),
     jobs: one(JOBS),
     'jobs in place': one({ ...JOBS, jobs: { instructions: 30_000, forks: false } }),
@@ -210,6 +212,7 @@ export const EXCEPTIONS: Readonly<Record<string, string>> = {
   name: 'what the results are called',
   description: 'for people',
   ...PAIR_EXCEPTIONS,
+  ...MOVE_EXCEPTIONS,
   'host.cpu.name': 'what the processor is called',
   'host.cpu.codename': 'for people',
   'host.cpu.family': 'for people',
@@ -607,6 +610,7 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   'output.evictions': ['program', 'true'],
   free: ['program', '[exit]'],
   ...PAIR_ENTRIES,
+  ...MOVE_ENTRIES,
 };
 
 function KIND(kind: string): string {

@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { type ObservedRun, type Observer, silent } from '../../src/observe/observer.ts';
 import { svmExitCodes } from '../../src/observe/xen-trace.ts';
@@ -198,7 +198,10 @@ async function judge(loaded: LoadedScenario): Promise<TracedRun> {
 /** The whole run is measured, since a trace covers it all; short, since it is about equality. */
 const SHORT = ['duration=5ms', 'warmup=0ms'];
 const CREDIT = ['host.pcpus=1', 'hypervisor.scheduler={kind: credit}'];
-const files = readdirSync('configs').filter((name) => name.endsWith('.yaml'));
+/** Of one host: several give no trace for xenalyze, and are refused (test/unit/hosts.test.ts). */
+const files = readdirSync('configs').filter(
+  (name) => name.endsWith('.yaml') && !/^hosts:/m.test(readFileSync(`configs/${name}`, 'utf8')),
+);
 const profiles = readdirSync('configs/hypervisors').map((name) => name.replace('.yaml', ''));
 
 describe.skipIf(!hasXenalyze)('xenalyze finds the ledger in the trace', () => {
