@@ -31,6 +31,18 @@ export const MOVE_BASES: Readonly<Record<string, Overrides>> = {
   'vmotion 5': moving({ kind: 'vmotion-5', goal: '1ms' }),
   'on demand': moving({ kind: 'post-copy' }),
   failing: moving({}, { events: [{ at: '5ms', kind: 'fail', host: 'a' }] }),
+  // Where the VM is at the second attempt depends on how the first one ends.
+  'moved again': moving(
+    {},
+    {
+      duration: '6ms',
+      events: [
+        { at: '500us', kind: 'migrate', vm: 'vm-0', to: 'b', link: 'wire' },
+        { at: '1ms', kind: 'cut', link: 'wire' },
+        { at: '2ms', kind: 'migrate', vm: 'vm-0', to: 'b', link: 'slow' },
+      ],
+    },
+  ),
   cut: moving(
     {},
     {
@@ -61,10 +73,13 @@ const costs = (key: string, base: string): Record<string, Entry> => ({
 const ADAPTIVE = 'events.0.policy.adaptive=true';
 
 export const MOVE_ENTRIES: Readonly<Record<string, Entry>> = {
+  'links[1].between': ['moved again', '[b, c]'],
   'links[].bandwidth': ['moved by xen', '1Gb/s'],
   'links[].latency': ['moved by xen', '3ms'],
+  'events[].kind': ['lost pair', '{ at: 2ms, kind: cut, link: log }'],
   [`${M}.at`]: ['moved by xen', '4ms'],
   [`${M}.vm`]: ['moved by xen', 'other-0'],
+  'events[2](migrate).to': ['moved again', 'a'],
   [`${M}.link`]: ['moved by xen', 'slow'],
   [`${M}.policy.kind`]: ['moved by xen', '{ kind: post-copy }'],
   [`${XEN}.rounds`]: ['moved by xen', '1'],
@@ -102,11 +117,9 @@ export const MOVE_ENTRIES: Readonly<Record<string, Entry>> = {
   'events[](restore).at': ['mended pair', '4ms'],
   'events[](restore).link': ['mended pair', 'slow'],
   'events[](failover).at': ['given up', '3ms'],
+  'events[](failover).vm': ['given up', 'vm-1', 'vms.0.count=2'],
 };
 
 export const MOVE_EXCEPTIONS: Readonly<Record<string, string>> = {
-  'links[].name': 'a name',
-  'links[].between': 'whoever takes the link names it, and one between other hosts is refused',
-  'events[](migrate).to': 'names a host; another one takes another link as well',
-  'events[](failover).vm': 'one VM of the base is protected',
+  'links[].name': 'what takes the link names it; nothing else depends on the name',
 };

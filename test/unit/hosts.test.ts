@@ -93,6 +93,31 @@ describe('refuses, with the place', () => {
       ),
       /^17:\d+ web-1 of 64 MiB has no room on b: .*192 MiB are taken/,
     ],
+    ...(
+      [
+        [
+          'to where the link does not lead',
+          'old',
+          'log',
+          /log is between a and b, and does not reach old/,
+        ],
+        [
+          'to where the link does not lead',
+          'b',
+          'slow',
+          /slow is between a and old, and does not reach b/,
+        ],
+        ['over a link that is not there', 'b', 'lgo', /no link "lgo" — did you mean "log/],
+      ] as const
+    ).map(([what, to, link, message]): [string, string, RegExp] => [
+      `moving ${what} when a cut may have kept it where it was: ${link}`,
+      events(
+        'at: 1ms, kind: migrate, vm: web-0, to: b, link: log',
+        'at: 2ms, kind: cut, link: log',
+        `at: 3ms, kind: migrate, vm: web-0, to: ${to}, link: ${link}`,
+      ),
+      message,
+    ]),
     [
       'moving what has gone, also when it stands first',
       events('at: 2ms, kind: migrate, vm: web-0, to: b, link: log', 'at: 1ms, kind: fail, host: a'),
