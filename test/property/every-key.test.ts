@@ -60,11 +60,10 @@ describe('the table of keys', () => {
   });
 });
 
-const entries = [...EVERY_KEY].map(([key, { entry, path }]): [string, string, Entry] => [
-  key,
-  path,
-  entry,
-]);
+/** A quick run takes every second key, `npm run validate` all of them. */
+const full = process.env['VALIDATE'] === 'full';
+const chosen = [...EVERY_KEY].filter((_, i) => full || i % 2 === 0);
+const entries = chosen.map(([key, { entry, path }]): [string, string, Entry] => [key, path, entry]);
 test.each(entries)('%s', async (_, path, [base, value, ...also]) => {
   const before = await numbersOf(base, also);
   const kind = value.startsWith('{') && path.endsWith('.kind') ? path.slice(0, -5) : path;
