@@ -1,7 +1,7 @@
 /** What else is measured: page numbers of a stream, and the workloads that ship. */
 
 import { acquireBlock, ITEM_PAGE, releaseBlock } from '../../dist/machine/items.js';
-import { buildSimulation } from '../../dist/scenario/build.js';
+import { buildSimulation, disposeOf } from '../../dist/scenario/build.js';
 import { loadScenario } from '../../dist/scenario/load.js';
 import { presets } from '../../dist/scenario/presets.js';
 import { singleVm } from './streams.mjs';
@@ -12,9 +12,9 @@ const BLOCK = 4096;
 export function pageStream(yaml, visits) {
   const simulation = buildSimulation(loadScenario(yaml, { file: 'bench.yaml' }));
   try {
-    const [{ program, regions }] = simulation.members[0].workload.processes;
+    const [{ programs, regions }] = simulation.members[0].workload.processes;
     const { start } = regions.at(-1);
-    const { mixer } = program.options;
+    const { mixer } = programs[0].options;
     const pages = new Int32Array(visits);
     const block = acquireBlock(BLOCK);
     for (let at = 0; at < visits; ) {
@@ -24,7 +24,7 @@ export function pageStream(yaml, visits) {
     releaseBlock(block);
     return Buffer.from(pages.buffer);
   } finally {
-    simulation.machine.dispose();
+    disposeOf(simulation);
   }
 }
 

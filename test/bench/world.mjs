@@ -22,14 +22,14 @@ import {
 import { heap } from '../../dist/machine/heap.js';
 import { readItem } from '../../dist/machine/items.js';
 import { occupied } from '../../dist/machine/walk-cache.js';
-import { buildSimulation } from '../../dist/scenario/build.js';
+import { buildSimulation, disposeOf } from '../../dist/scenario/build.js';
 import { loadScenario } from '../../dist/scenario/load.js';
 import { leafNames } from '../../dist/stats/leaves.js';
 
 export function exportWorld(yaml, file) {
   const scenario = loadScenario(yaml, { file: 'bench.yaml' });
   const simulation = buildSimulation(scenario);
-  const { engine, machine } = simulation;
+  const { engine } = simulation;
   try {
     engine.run(scenario.warmup);
     const start = accounts(simulation);
@@ -43,12 +43,13 @@ export function exportWorld(yaml, file) {
     writeFileSync(file, Buffer.concat(sections.map(sectionBytes)));
     return counts;
   } finally {
-    machine.dispose();
+    disposeOf(simulation);
   }
 }
 
 /** What the VM has counted and been charged so far, up to the end of the visit under way. */
-function accounts({ hypervisor, machine }) {
+function accounts({ hosts }) {
+  const { hypervisor, machine } = hosts[0];
   const { ledger, vms } = hypervisor;
   ledger.drain(machine.cores[0]);
   const names = leafNames.map(({ leaf, detail }) => (detail === '' ? leaf : `${leaf}.${detail}`));
@@ -66,7 +67,8 @@ function sectionBytes(words) {
   return bytes;
 }
 
-function worldOf({ machine, scenario, members }) {
+function worldOf({ hosts, scenario, members }) {
+  const { machine } = hosts[0];
   const [core] = machine.cores;
   const { processor, tables, memory } = machine;
   const { caches } = processor;
@@ -75,7 +77,7 @@ function worldOf({ machine, scenario, members }) {
   const nodes = tables.count + 1;
   const parameters = [
     0, // visits, filled in at the end
-    scenario.host.dataLines ? 1 : 0,
+    scenario.hosts[0].dataLines ? 1 : 0,
     core.nestedOn,
     core.asid,
     core.vcpu,
