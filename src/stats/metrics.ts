@@ -175,7 +175,7 @@ const written = {
 
 export type MetricName = keyof typeof written;
 
-/** A run reports these only when one of its VMs has any: most runs have no such thing. */
+/** A run reports these only when they are above 0 for a VM: most runs have none. */
 export const rareMetrics = [
   'dirty_log_faults',
   'paused_cycles',
