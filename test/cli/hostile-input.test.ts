@@ -39,6 +39,17 @@ function refused(args: readonly string[], why: RegExp, most = 15_000): Ended {
   return { code: status, out: stdout, err: stderr };
 }
 
+/** Several commands, in one process. */
+function allRefused(...asked: readonly (readonly [args: readonly string[], why: RegExp])[]): void {
+  const ended = folder.runAll(asked.map(([args]) => args));
+  for (const [i, [args, why]] of asked.entries()) {
+    const { code, out, err } = ended[i]!;
+    expect(err, args.join(' ')).toMatch(why);
+    expect(err).not.toMatch(/\n {4}at |internal fault/);
+    expect([code, out]).toEqual([2, '']);
+  }
+}
+
 beforeAll(() => {
   folder.write('tiny.yaml', head + loop);
   folder.write(
@@ -55,25 +66,28 @@ describe.runIf(linux)('a file that is no regular file', () => {
     execFileSync('mkfifo', [at('pipe')]);
     folder.write('extending.yaml', 'extends: pipe\nname: x\n');
     folder.write('replay.yaml', head + vm('kind: trace, file: pipe'));
-    refused(['check', 'pipe'], /^worldswitch: pipe: .*it is not a regular file/);
-    refused(['check', 'extending.yaml'], /extending\.yaml:1:10: error: .*it is not a regular file/);
-    refused(['run', 'replay.yaml'], /replay\.yaml:6:\d+: error: trace pipe: it is not a regular/);
-    for (const command of ['run', 'sweep', 'find', 'why']) {
-      refused([command, 'pipe'], /^worldswitch: pipe: .*it is not a regular file/);
-    }
+    const why = /^worldswitch: pipe: .*it is not a regular file/;
+    refused(['check', 'pipe'], why);
+    allRefused(
+      [['check', 'extending.yaml'], /extending\.yaml:1:10: error: .*it is not a regular file/],
+      [['run', 'replay.yaml'], /replay\.yaml:6:\d+: error: trace pipe: it is not a regular/],
+      ...['run', 'sweep', 'find', 'why'].map((command) => [[command, 'pipe'], why] as const),
+    );
   });
 
   it('a device, a socket, a directory', async () => {
     const server = createServer().listen(at('socket'));
     await new Promise((resolve) => server.once('listening', resolve));
-    refused(['check', 'socket'], /it is not a regular file/);
-    server.close();
-    refused(['check', '/dev/zero'], /it is not a regular file/);
-    refused(['check', '/dev/full'], /it is not a regular file/);
-    refused(['check', '.'], /it is a directory/);
     mkdirSync(at('base'));
     folder.write('based.yaml', 'extends: base\nname: x\n');
-    refused(['check', 'based.yaml'], /it is a directory/);
+    allRefused(
+      [['check', 'socket'], /it is not a regular file/],
+      [['check', '/dev/zero'], /it is not a regular file/],
+      [['check', '/dev/full'], /it is not a regular file/],
+      [['check', '.'], /it is a directory/],
+      [['check', 'based.yaml'], /it is a directory/],
+    );
+    server.close();
   });
 });
 
@@ -135,18 +149,14 @@ describe('depth and length', () => {
 
   it('an objective, a condition', () => {
     const gap = ' '.repeat(1000);
-    for (const text of [`a < ${gap}<`, `slowdown < ${'1'.repeat(5000)}`, `${gap}< 2`]) {
-      const args = ['--axis', 'vms.a.count', '--to', '2', '--objective', text];
-      refused(
-        ['find', 'tiny.yaml', ...args],
-        /error: ("find\.objective" must have at most 200|not an)/,
-      );
-    }
+    const find = ['find', 'tiny.yaml', '--axis', 'vms.a.count', '--to', '2', '--objective'];
+    const why = /error: ("find\.objective" must have at most 200|not an)/;
+    const texts = [`a < ${gap}<`, `slowdown < ${'1'.repeat(5000)}`, `${gap}< 2`];
     const where = Array(5000).fill('1').join('+');
-    refused(
+    allRefused(...texts.map((text) => [[...find, text], why] as const), [
       ['check', 'swept.yaml', '--set', `sweep.where=${where}`],
       /characters are more than 2000/,
-    );
+    ]);
   });
 });
 
@@ -213,22 +223,20 @@ describe('sizes', () => {
 
 describe('control characters', () => {
   it('of values, keys and options do not come through', () => {
-    for (const [text, why] of [
+    const odd = [
       ['"\\e[31mred\\e]0;title\\a": 1\n', /a key holds control characters/],
       ['"two\\nlines": 1\n', /a key holds control characters/],
       ['seed: "\\e[2J"\n', /a value holds control characters/],
       ['seed: "\\u009b2J"\n', /a value holds control characters/],
-    ] as const) {
-      folder.write('odd.yaml', head + loop + text);
-      refused(['check', 'odd.yaml'], why);
-    }
-    refused(
+    ] as const;
+    for (const [i, [text]] of odd.entries()) folder.write(`odd${i}.yaml`, head + loop + text);
+    allRefused(...odd.map(([, why], i) => [['check', `odd${i}.yaml`], why] as const), [
       ['check', 'tiny.yaml', '--set', 'seed="\\e[2J"'],
       /--set:1:6: error: a value holds control/,
-    );
+    ]);
   });
 
-  it.each([
+  const escaped = [
     ['check', '\u001b[2Jno.yaml'],
     ['check', 'tiny.yaml', '--set', '\u001b[31m=1'],
     ['run', 'tiny.yaml', '--out', 'tiny.yaml/\u001b[2J\n/x'],
@@ -237,11 +245,13 @@ describe('control characters', () => {
     ['\u001b[2J'],
     ['run', '--\u001b[2J'],
     ['sweep', 'run', '\u202egnorw'],
-  ])('of the command line are escaped in what is said: %j', (...args) => {
-    const { code, err } = folder.run(args);
-    expect(code).toBe(2);
-    expect(err).not.toMatch(/[^\P{Cc}\n]|\u202e/u);
-    expect(err).not.toContain('    at ');
+  ];
+  it('of the command line are escaped in what is said', () => {
+    for (const [i, { code, err }] of folder.runAll(escaped).entries()) {
+      expect(code, escaped[i]!.join(' ')).toBe(2);
+      expect(err).not.toMatch(/[^\P{Cc}\n]|\u202e/u);
+      expect(err).not.toContain('    at ');
+    }
   });
 });
 
@@ -405,41 +415,30 @@ describe('a damaged directory', () => {
   });
 
   it('with something else in the place of a file', () => {
-    for (const [from, file] of [
+    const files = [
       ['swept', 'campaign.json'],
       ['swept', 'manifest.json'],
       ['swept', 'points.csv'],
       ['done', 'metrics.csv'],
       ['done', 'resolved.yaml'],
-    ] as const) {
-      damage(from, file, '');
-      rmSync(at('damaged', file));
-      mkdirSync(at('damaged', file));
-      refused(['report', 'damaged'], /it is a directory/);
-      if (file === 'campaign.json') refused(['sweep', 'status', 'damaged'], /it is a directory/);
+    ] as const;
+    for (const [i, [from, file]] of files.entries()) {
+      damage(from, file, '', `d${i}`);
+      rmSync(at(`d${i}`, file));
+      mkdirSync(at(`d${i}`, file));
     }
+    allRefused(...files.map((_, i) => [['report', `d${i}`], /it is a directory/] as const), [
+      ['sweep', 'status', 'd0'],
+      /it is a directory/,
+    ]);
   });
 });
 
 describe('a campaign whose name is an instruction', () => {
   const plan = (out: string) => ['sweep', 'plan', 'swept.yaml', '-q', '--out', out];
   const submit = (...args: string[]) => ['sweep', 'submit', ...args, '--slurm', '--dry-run'];
-  const planned = (out: string): Ended => {
-    const [first, second] = folder.runAll([plan(out), submit(out)]) as [Ended, Ended];
-    expect(first.code).toBe(0);
-    return second;
-  };
-
-  it.each(['a\ntouch PWNED;#', 'a\rb', 'tab\there', 'bell\u0007'])('%j is refused', (name) => {
-    const { code, err, out } = planned(`${name}/c`);
-    expect(err).toMatch(
-      /^worldswitch: submit: a path with control characters cannot stand in a script/,
-    );
-    expect(out).toBe('');
-    expect(code).toBe(2);
-  });
-
-  it.each([
+  const unfit = ['a\ntouch PWNED;#', 'a\rb', 'tab\there', 'bell\u0007'];
+  const fit = [
     "q'uote",
     'double"quote',
     'b l a n k',
@@ -447,8 +446,26 @@ describe('a campaign whose name is an instruction', () => {
     '`touch PWNED`',
     'a#b',
     'a;b&c',
-  ])('%j is quoted', (name) => {
-    const { code, out } = planned(name);
+  ];
+  let planned: ReadonlyMap<string, Ended>;
+  beforeAll(() => {
+    const names = [...unfit.map((name) => `${name}/c`), ...fit];
+    const ended = folder.runAll(names.flatMap((name) => [plan(name), submit(name)]));
+    for (const [i, name] of names.entries()) expect(ended[2 * i]!.code, name).toBe(0);
+    planned = new Map(names.map((name, i) => [name, ended[2 * i + 1]!]));
+  });
+
+  it.each(unfit)('%j is refused', (name) => {
+    const { code, err, out } = planned.get(`${name}/c`)!;
+    expect(err).toMatch(
+      /^worldswitch: submit: a path with control characters cannot stand in a script/,
+    );
+    expect(out).toBe('');
+    expect(code).toBe(2);
+  });
+
+  it.each(fit)('%j is quoted', (name) => {
+    const { code, out } = planned.get(name)!;
     expect(code).toBe(0);
     const [script] = out.split('\n\n#!') as [string];
     // The program is replaced by one that shows its arguments.

@@ -27,7 +27,7 @@ sweep:
   baseline: { hypervisor.mmu.kind: nested }
 `,
   );
-  expect(folder.run(['sweep', 'churn.yaml', '-q', '--out', 'local']).code).toBe(0);
+  expect(folder.run(['sweep', 'churn.yaml', '-q', '--jobs', '1', '--out', 'local']).code).toBe(0);
 });
 afterAll(() => folder.remove());
 
@@ -55,7 +55,7 @@ describe('a planned sweep', () => {
     expect(plan('seeded', '--seed', '7', '--replications', '1', '--set', 'duration=1ms').code).toBe(
       0,
     );
-    folder.run(['sweep', 'run', 'seeded']);
+    folder.run(['sweep', 'run', 'seeded', '--jobs', '1']);
     folder.run(['sweep', 'merge', 'seeded', '-q']);
     const [points] = tables('seeded');
     expect(points!.split('\n')[1]).toContain('0,0,7/0,');
