@@ -1,4 +1,3 @@
-import type { Estimate } from '../../../src/stats/replications.ts';
 import type { RunResult } from '../../../src/stats/result.ts';
 import type { Overrides } from '../../support/scenarios.ts';
 import type { PublishedRow } from './published.ts';
@@ -14,7 +13,7 @@ export interface Case {
   readonly assumed: readonly string[];
   /**
    * What was changed after a first measurement had shown a difference, and why. Figures of such a case are
-   * no blind prediction; the document counts them apart.
+   * no blind prediction; the document shows what they were at the first look.
    */
   readonly revised?: string;
   /** Independent runs in the full validation. */
@@ -44,6 +43,11 @@ export interface Figure {
   /** The value that would mean no effect: figures on the same side of it have the same direction. */
   readonly neutral: number;
   readonly tolerance: Tolerance;
+  /**
+   * Why the figure could hardly have failed: it is an input of the case, or follows from one. That it
+   * agrees checks the bookkeeping and says nothing about the model.
+   */
+  readonly input?: string;
   /** Why ours differs, where it does. */
   readonly reason?: string;
   /** The model does not claim this figure, not even its sign; the reason says why. */
@@ -87,9 +91,23 @@ export function bounds({ tolerance, neutral }: Figure, published: number): [numb
 
 const ordered = (a: number, b: number): [number, number] => (a < b ? [a, b] : [b, a]);
 
-export function judge(figure: Figure, published: number, ours: Estimate): Verdict {
+export function judge(figure: Figure, published: number, ours: number): Verdict {
   const [low, high] = bounds(figure, published);
-  if (ours.mean >= low && ours.mean <= high) return 'agrees';
+  if (ours >= low && ours <= high) return 'agrees';
   const side = Math.sign(published - figure.neutral);
-  return Math.sign(ours.mean - figure.neutral) === side ? 'same direction' : 'disagrees';
+  return Math.sign(ours - figure.neutral) === side ? 'same direction' : 'disagrees';
+}
+
+/** The widest tolerance that still says something: its upper end over its lower one. */
+const WIDEST = 2;
+
+/** Why it says little about the model when a figure agrees; undefined: it could well have failed. */
+export function uninformative(figure: Figure, published: number): string | undefined {
+  if (figure.input !== undefined) return figure.input;
+  const [low, high] = bounds(figure, published);
+  const { neutral } = figure;
+  if (low <= neutral && neutral <= high) return 'no effect at all would be within the tolerance';
+  // Bounds are computed: a factor of exactly two is not more than two.
+  if (high <= WIDEST * low * (1 + 1e-9)) return undefined;
+  return `the tolerance spans more than a factor of ${WIDEST}`;
 }

@@ -1,7 +1,16 @@
 import { type Estimate, estimate } from '../../../src/stats/replications.ts';
 import type { RunResult } from '../../../src/stats/result.ts';
 import { type Overrides, run } from '../../support/scenarios.ts';
-import { type Arms, bounds, type Case, type Figure, judge, type Verdict } from './case.ts';
+import {
+  type Arms,
+  bounds,
+  type Case,
+  type Figure,
+  judge,
+  uninformative,
+  type Verdict,
+} from './case.ts';
+import { type FirstLook, firstLook } from './first-looks.ts';
 import { type PublishedRow, publishedRows } from './published.ts';
 
 export interface FigureResult {
@@ -11,6 +20,10 @@ export interface FigureResult {
   readonly ours: Estimate;
   readonly bounds: readonly [number, number];
   readonly verdict: Verdict;
+  /** Why it says little that the figure agrees; undefined: it does not, or could well have failed. */
+  readonly uninformative: string | undefined;
+  /** What was measured first, and its verdict; undefined: this is the first look. */
+  readonly first: (FirstLook & { readonly verdict: Verdict }) | undefined;
 }
 
 export interface CaseResult {
@@ -76,13 +89,17 @@ export async function measureCase(which: Case, seeds = which.seeds): Promise<Cas
       throw new Error(`${which.id} gives no value for ${figure.key}`);
     }
     const ours = estimate(numbers as number[])!;
+    const verdict = judge(figure, value, ours.mean);
+    const first = firstLook(which, figure);
     return {
       figure,
       row,
       published: value,
       ours,
       bounds: bounds(figure, value),
-      verdict: judge(figure, value, ours),
+      verdict,
+      uninformative: verdict === 'agrees' ? uninformative(figure, value) : undefined,
+      first: first && { ...first, verdict: judge(figure, value, first.value) },
     };
   });
   return { case: which, figures, arms };

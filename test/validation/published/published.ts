@@ -29,19 +29,19 @@ function fields(line: string): string[] {
   return out;
 }
 
-function read(): Map<string, PublishedRow> {
-  const file = fileURLToPath(new URL('published.csv', import.meta.url));
+/** Rows of a table beside this file, by the names of its columns. */
+export function rowsOf<T>(name: string): T[] {
+  const file = fileURLToPath(new URL(name, import.meta.url));
   const [head, ...lines] = readFileSync(file, 'utf8').trimEnd().split('\n');
   const names = fields(head!);
-  const rows = lines.map((line) => {
+  return lines.map((line) => {
     const values = fields(line);
-    if (values.length !== names.length) throw new Error(`published.csv: ${line}`);
-    return Object.fromEntries(
-      names.map((name, i) => [name, values[i]!]),
-    ) as unknown as PublishedRow;
+    if (values.length !== names.length) throw new Error(`${name}: ${line}`);
+    return Object.fromEntries(names.map((column, i) => [column, values[i]!])) as T;
   });
-  return new Map(rows.map((row) => [row.id, row]));
 }
 
 /** The chosen rows by their id. */
-export const publishedRows: ReadonlyMap<string, PublishedRow> = read();
+export const publishedRows: ReadonlyMap<string, PublishedRow> = new Map(
+  rowsOf<PublishedRow>('published.csv').map((row) => [row.id, row]),
+);

@@ -158,6 +158,7 @@ export const trapEveryWrite: Case = {
       column: 'value_b',
       convert: (set) => (set + 9154) / 2,
       what: 'trapped write that sets or clears an entry, mean, cycles, Pentium 4',
+      input: 'the software steps are set so that a trapped write takes what was published',
       neutral: 0,
       tolerance: { kind: 'relative', by: 0.2 },
     },

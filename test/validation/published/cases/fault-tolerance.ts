@@ -161,6 +161,7 @@ export const idleLog: Case = {
     row: `ft-idle-${hz}`,
     column: 'value_a',
     what: `log of an idle guest with ${hz} ticks a second, Mbit/s (published ${published})`,
+    input: 'the bytes of a tick were set from the three figures',
     neutral: 0,
     tolerance: { kind: 'relative', by: 0.4 },
   })),

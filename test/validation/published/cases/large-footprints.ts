@@ -222,6 +222,7 @@ export const agileSplit: Case = {
         what: `walks under shadow paging, % of the time without, ${name}`,
         neutral: 0,
         tolerance: { kind: 'absolute' as const, by: 2 },
+        input: 'the native share is set as published, and walks under shadow paging are as long',
       },
     ]),
     ...LARGE.map((name) => ({
@@ -294,6 +295,9 @@ export const largePages: Case = {
       row: `hawkeye-${name}`,
       column: mode === 'native' ? ('value_a' as const) : ('value_b' as const),
       what: `2 MiB over 4 KiB pages, ${mode}, ${name}.D`,
+      ...(mode === 'native'
+        ? { input: 'the share of native walks with 4 KiB pages is set as published' }
+        : {}),
       neutral: 1,
       tolerance: { kind: 'relative' as const, by: 0.2 },
       reason:

@@ -146,6 +146,7 @@ export const crossover: Case = {
       what: 'shadow / nested time, gcc, with a fault of 10 µs',
       neutral: 1,
       tolerance: { kind: 'relative', by: 0.05 },
+      input: 'the faults and the 10 µs of each were derived from this figure in the source',
     },
     {
       key: 'mcf',

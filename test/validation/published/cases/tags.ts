@@ -194,6 +194,7 @@ export const recycling: Case = {
       column: 'value_b',
       convert: () => 1 / 63,
       what: 'real flushes per flush request',
+      input: 'it follows from the number of ASIDs',
       neutral: 1,
       tolerance: { kind: 'relative', by: 1e-9 },
     },
