@@ -6,6 +6,7 @@ import type { VcpuLoop } from '../guest/vcpu-loop.ts';
 import type { Arrival } from '../hypervisor/hypervisor.ts';
 import type { Vcpu, Vm } from '../hypervisor/vm.ts';
 import type { FaultToleranceRow } from '../stats/result.ts';
+import type { NotedGuest } from './copy/noted-guest.ts';
 import type { Host } from './host.ts';
 import type { Link } from './link.ts';
 import type { MigrationRecord } from './migration/rows.ts';
@@ -20,8 +21,20 @@ export interface Resident {
   readonly requests: Requests | null;
   /** Largest pages that back its memory, in bytes. */
   readonly pageBytes: number;
-  /** Makes what it needs of a host to run there: its paging, and the ports of its vCPU. */
-  arriveAt(host: Host): Pick<Arrival, 'mmu' | 'nested' | 'wire'>;
+  /** What it was told since it booted; null: nobody will want a copy of it. */
+  readonly noted: NotedGuest | null;
+  /**
+   * Makes what it needs of a host to run there: its paging, and the ports of its vCPU. `as`: another
+   * view of the VM, whose memory it has there.
+   */
+  arriveAt(host: Pick<Host, 'hypervisor'>, as?: Vm): Pick<Arrival, 'mmu' | 'nested' | 'wire'>;
+}
+
+/** Where a new secondary is to be; what is undefined is as its protection says. */
+export interface RenewedPlace {
+  /** Name of the host, and of the link to there. */
+  readonly secondary?: string | undefined;
+  readonly link?: string | undefined;
 }
 
 /** A VM with its second copy, while the simulation runs. */
@@ -29,8 +42,14 @@ export interface Protection {
   readonly vm: Vm;
   /** Rows of results so far. */
   readonly rows: readonly FaultToleranceRow[];
-  /** From the start of the run on, or from when a lost secondary is replaced. */
+  /** From the start of the run on. */
   protect(now: Cycles): void;
+  /** It has a secondary, or one is being made. */
+  readonly guarded: boolean;
+  /** Lost secondaries may be replaced in this run, which shows among its migrations. */
+  readonly renewable: boolean;
+  /** Replaces a lost secondary, or notes among the migrations why not. */
+  renew?(place: RenewedPlace, now: Cycles): void;
   /** Ends the primary, so that the secondary takes over. */
   failover(now: Cycles): void;
   /** A host has lost its power. */

@@ -14,7 +14,7 @@ export const Runstate = {
   Parked: 4,
   /** Held by the hypervisor, until it lets it go. */
   Paused: 5,
-  /** Its host has lost power. */
+  /** Its host has lost power, or it is a copy that does not exist yet, or no longer. */
   Off: 6,
 } as const;
 export type Runstate = (typeof Runstate)[keyof typeof Runstate];
@@ -139,6 +139,8 @@ export class Vm {
       cap: number;
       pin?: readonly number[] | undefined;
       scheduling?: object | undefined;
+      /** That of a VM whose guest it has, for another view of the same guest. */
+      nodeOfFrame?: Int32Array;
     },
   ) {
     this.id = id;
@@ -151,7 +153,7 @@ export class Vm {
     this.pin = options.pin;
     this.scheduling = options.scheduling ?? {};
     this.p2m = new Int32Array(options.memoryPages);
-    this.nodeOfFrame = new Int32Array(options.memoryPages);
+    this.nodeOfFrame = options.nodeOfFrame ?? new Int32Array(options.memoryPages);
   }
 }
 

@@ -54,6 +54,8 @@ export interface WorldOptions {
   readonly latency?: number;
   /** Speed of host b's guest, as a share of the other's. */
   readonly secondarySpeed?: number;
+  /** A lost secondary is replaced without being asked for. */
+  readonly renew?: boolean;
 }
 
 export class World {
@@ -85,7 +87,10 @@ export class World {
       arbiter: () => ({
         testAndSet: (generation, side, now, answer) => this.ask(generation, side, now, answer),
       }),
-      onState: (state, now) => this.states.push({ state, now }),
+      onState: (state, now) => {
+        this.states.push({ state, now });
+        if (options.renew && state === 'alone') this.timers.at(now, (at) => this.cloneAnew(at));
+      },
     });
   }
 

@@ -8,6 +8,12 @@ export interface ProtectionDeps {
   readonly primary: Resident;
   /** The copy, booted as the same program: it stands still until it is told what to do. */
   readonly secondary: Resident;
+  /** Those for later secondaries, each for one: they are on no host until then. */
+  readonly spares: readonly Resident[];
+  /** A lost secondary is replaced without an event that asks for it. */
+  readonly renews: boolean;
+  /** Clocks of both hosts differ by at most so much, in Hz. */
+  readonly clocks: number;
   /** Names. */
   readonly host: string;
   readonly link: string;
@@ -21,6 +27,10 @@ export interface ProtectionDefinition<P extends z.ZodObject = z.ZodObject>
   /** Why paging that walks two dimensions is out of the question; undefined: it is not. */
   readonly notNested: string | undefined;
   readonly maxVcpus: number;
+  /** The second copy does not execute along: it is made of the running guest when it is needed. */
+  readonly whileRunning: boolean;
+  /** A lost secondary can be replaced. */
+  readonly renewable: boolean;
   /** Both hosts have processors of one group, with clocks that differ by no more (Hz). */
   readonly alike: { readonly clocks: number } | undefined;
   /** Undefined: it can be written down, but not be simulated yet. */

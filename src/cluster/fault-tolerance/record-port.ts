@@ -7,6 +7,7 @@ import {
 } from '../../hypervisor/guest-port.ts';
 import type { Mmu } from '../../hypervisor/mmu/mmu.ts';
 import { VcpuPort } from '../../hypervisor/vcpu-port.ts';
+import { DiskRequests } from './disk-requests.ts';
 import { EntryKind } from './log-entry.ts';
 import type { Recorder } from './recorder.ts';
 
@@ -16,12 +17,18 @@ import type { Recorder } from './recorder.ts';
  */
 export class RecordPort extends VcpuPort {
   readonly #recorder: Recorder;
-  /** Disk requests under way: when they are answered, and what they bring (0: a flush). */
-  readonly #requests: { due: Cycles; bytes: number }[] = [];
+  readonly #disk: DiskRequests;
 
-  constructor(recorder: Recorder, mmu: Mmu, requests: RequestSource | null) {
+  /** `disk`: requests of the guest that are under way. */
+  constructor(
+    recorder: Recorder,
+    mmu: Mmu,
+    requests: RequestSource | null,
+    disk: DiskRequests = new DiskRequests(),
+  ) {
     super(recorder.hypervisor, recorder.vcpu, mmu, requests);
     this.#recorder = recorder;
+    this.#disk = disk;
   }
 
   override clock(): Cycles {
@@ -51,16 +58,12 @@ export class RecordPort extends VcpuPort {
 
   protected override answerIo(bytes: number, due: Cycles): void {
     const recorder = this.#recorder;
-    if (!recorder.recording) {
-      super.answerIo(bytes, due);
-      return;
-    }
     const answer = (at: Cycles) => {
-      this.#requests.push({ due: at, bytes });
+      this.#disk.ask(at, bytes);
       super.answerIo(bytes, at);
     };
     // An operation without bytes flushes what was written: it changes a shared disk.
-    if (bytes > 0 || !recorder.holdsWrites) {
+    if (bytes > 0 || !recorder.holdsWrites || !recorder.recording) {
       answer(due);
       return;
     }
@@ -80,8 +83,7 @@ export class RecordPort extends VcpuPort {
 
   /** Takes the disk requests that are answered by now: all of them, the reads, their bytes. */
   takeAnswered(now: Cycles): { all: number; reads: number; bytes: number } {
-    const done = this.#requests.filter(({ due }) => due <= now);
-    for (const request of done) this.#requests.splice(this.#requests.indexOf(request), 1);
+    const done = this.#disk.takeAnswered(now);
     const reads = done.filter(({ bytes }) => bytes > 0);
     const bytes = reads.reduce((sum, read) => sum + read.bytes, 0);
     return { all: done.length, reads: reads.length, bytes };
@@ -131,7 +133,9 @@ export class RecordedGuest implements Guest {
   }
 
   interrupt(cpu: GuestCpu, vectors: number): void {
-    if (this.#recorder.recording) this.#record(vectors);
+    const recorder = this.#recorder;
+    if (recorder.recording) this.#record(vectors);
+    else if ((vectors & Vector.Device) !== 0) this.#port.takeAnswered(recorder.core.now);
     this.#guest.interrupt(cpu, vectors);
   }
 

@@ -9,6 +9,7 @@ export class PairRows {
   readonly #pair: Pair;
   #at: Cycles = 0;
   #bytes = 0;
+  #generation = 0;
 
   constructor(name: string, pair: Pair) {
     this.#name = name;
@@ -20,6 +21,9 @@ export class PairRows {
     const { control, primary, secondary, state } = this.#pair;
     const protectedNow = primary?.recording ?? false;
     const bytes = primary?.bytesSent ?? 0;
+    // Each generation has a log of its own.
+    if (this.#pair.generation !== this.#generation) this.#bytes = 0;
+    this.#generation = this.#pair.generation;
     this.rows.push({
       pair: this.#name,
       cycle: now,
