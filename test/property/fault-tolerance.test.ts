@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { LogEntry } from '../../src/cluster/fault-tolerance/log-entry.ts';
 import { LogReceiver } from '../../src/cluster/fault-tolerance/log-receiver.ts';
 import { OutputCommit } from '../../src/cluster/fault-tolerance/output-commit.ts';
 import { PrimarySide } from '../../src/cluster/fault-tolerance/primary-side.ts';
@@ -182,13 +183,17 @@ const faults: Record<string, { law: string; when: readonly Event[]; commit(): vo
     when: hostLost,
     commit() {
       const { peek } = LogReceiver.prototype;
-      const closed = new WeakSet<LogReceiver>();
+      const closed = new WeakSet<LogReceiver<LogEntry>>();
       const { close } = LogReceiver.prototype;
-      vi.spyOn(LogReceiver.prototype, 'close').mockImplementation(function (this: LogReceiver) {
+      vi.spyOn(LogReceiver.prototype, 'close').mockImplementation(function (
+        this: LogReceiver<LogEntry>,
+      ) {
         closed.add(this);
         close.call(this);
       });
-      vi.spyOn(LogReceiver.prototype, 'peek').mockImplementation(function (this: LogReceiver) {
+      vi.spyOn(LogReceiver.prototype, 'peek').mockImplementation(function (
+        this: LogReceiver<LogEntry>,
+      ) {
         return closed.has(this) ? undefined : peek.call(this);
       });
     },
