@@ -188,6 +188,10 @@ export abstract class Generations<
 
   /** The secondary is far behind. */
   protected abstract readonly lagging: boolean;
+  /** Executed time of the primary that the secondary does not have. */
+  abstract lagAt(now: Cycles): Cycles;
+  /** Share of a pCPU that the primary may take. */
+  abstract readonly cpuLimit: number;
 
   protected update(now: Cycles): void {
     const state = this.#derive();

@@ -55,6 +55,14 @@ export class Pair extends Generations<LogEntry, PrimarySide, SecondarySide> {
     );
   }
 
+  get cpuLimit(): number {
+    return this.control.limit;
+  }
+
+  lagAt(): Cycles {
+    return this.primary?.recording ? this.primary.lag : 0;
+  }
+
   /** The primary's host looks at the lag: it knows what the other side has told it. */
   #look(now: Cycles): void {
     const { primary } = this;

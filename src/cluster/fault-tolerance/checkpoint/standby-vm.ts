@@ -1,0 +1,124 @@
+import type { Cycles } from '../../../base/ids.ts';
+import { Vector } from '../../../hypervisor/guest-port.ts';
+import { VcpuPort } from '../../../hypervisor/vcpu-port.ts';
+import { Leaf } from '../../../stats/leaves.ts';
+import type { Resident } from '../../cluster.ts';
+import { GuestCopy } from '../../copy/guest-copy.ts';
+import type { Wiring } from '../wiring.ts';
+import { copyCycles } from './captured-vm.ts';
+import type { Checkpoint, Standby } from './checkpoint.ts';
+import type { GuestImage } from './image.ts';
+import type { CheckpointParams } from './params.ts';
+
+/**
+ * The second copy of a VM: memory on another host, held until it goes live. Then it is brought to
+ * where the primary was at the checkpoint.
+ */
+export class StandbyVm implements Standby<GuestImage> {
+  readonly #primary: Resident;
+  readonly #member: Resident;
+  readonly #wiring: Wiring;
+  readonly #params: CheckpointParams;
+
+  constructor(
+    { primary, secondary }: { readonly primary: Resident; readonly secondary: Resident },
+    wiring: Wiring,
+    params: CheckpointParams,
+  ) {
+    this.#primary = primary;
+    this.#member = secondary;
+    this.#wiring = wiring;
+    this.#params = params;
+  }
+
+  /** It waits. */
+  start(): void {
+    this.#hypervisor.pause(this.#member.vm);
+  }
+
+  /** The pages go from the buffer to where they belong. */
+  commit({ image, pages }: Checkpoint<GuestImage>): void {
+    const { theirs } = this.#wiring;
+    const mmu = this.#hypervisor.mmuOf[this.#member.vm.id]!;
+    for (const gfn of image.dirty) mmu.populate(gfn);
+    const cycles = copyCycles(this.#params.costs, pages);
+    this.#wiring.threadOn(theirs).post(Math.round(cycles), Leaf.HostFt);
+  }
+
+  goLive({ image }: Checkpoint<GuestImage>, now: Cycles): void {
+    const { theirs } = this.#wiring;
+    const hypervisor = this.#hypervisor;
+    const { interrupts } = hypervisor;
+    const { arriveAt, vcpu, vm } = this.#member;
+    const { noted, requests } = this.#primary;
+    const copy = new GuestCopy(this.#member, theirs);
+    copy.catchUp(noted!.history, image.position);
+    // Its memory is here already; whatever the paging mode had built for it before is out of date.
+    const { home, p2m } = vm;
+    const mmu = hypervisor.mmuOf[vm.id]!;
+    hypervisor.detach(vm);
+    mmu.dispose(new Int32Array(0));
+    const arrival = arriveAt(theirs);
+    hypervisor.attach(
+      vm,
+      {
+        ...{ ...arrival, host: theirs, home, p2m },
+        wire: (one) => ({
+          ...arrival.wire(one),
+          port: new VcpuPort(hypervisor, one, arrival.mmu, requests),
+        }),
+      },
+      now,
+    );
+    this.#takeRequests(image, copy.awaited.requests, now);
+    for (const due of image.io) interrupts.completeIo(vcpu, Math.max(now + 1, due));
+    const { timer } = copy.awaited;
+    if (!Number.isNaN(timer)) interrupts.armTimer(vcpu, Math.max(now + 1, timer));
+    hypervisor.unpause(vm, now);
+    interrupts.raise(vcpu, Vector.Timer | Vector.Device | Vector.Network, now);
+  }
+
+  /** Clients go on asking: what came after the checkpoint they send again. */
+  #takeRequests({ answered, at }: GuestImage, taken: ReadonlySet<Cycles>, now: Cycles): void {
+    const { requests, vm } = this.#primary;
+    const { vcpu } = this.#member;
+    const { network } = this.#hypervisor;
+    const { clientRetransmit, timeScale } = this.#params;
+    const first = Math.max(1, Math.round(this.#wiring.toCycles(clientRetransmit) * timeScale));
+    requests?.moveTo(
+      {
+        taken,
+        answered,
+        deliver: (then) => {
+          // Clients ask for the VM by its name, wherever it runs.
+          vm.counters.requests_arrived++;
+          return network.receive(vcpu, requests.bytes, then);
+        },
+        lost: {
+          after: at,
+          again: (arrival) => sentAgain(arrival, first, now),
+          deliver: (then) => network.receive(vcpu, requests.bytes, then),
+        },
+      },
+      now,
+    );
+  }
+
+  halt(): void {
+    if (this.#wiring.theirs.alive) this.#hypervisor.pause(this.#member.vm);
+  }
+
+  get #hypervisor() {
+    return this.#wiring.theirs.hypervisor;
+  }
+}
+
+/**
+ * When a client whose request arrived nowhere sends it next, after `now`: it waits twice as long
+ * each time (RFC 6298).
+ */
+export function sentAgain(arrival: Cycles, first: Cycles, now: Cycles): Cycles {
+  let at = arrival;
+  for (let wait = first; at <= now; wait *= 2) at += wait;
+  return at;
+}
