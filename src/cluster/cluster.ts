@@ -6,6 +6,7 @@ import type { VcpuLoop } from '../guest/vcpu-loop.ts';
 import type { Arrival } from '../hypervisor/hypervisor.ts';
 import type { Vcpu, Vm } from '../hypervisor/vm.ts';
 import type { FaultToleranceRow } from '../stats/result.ts';
+import type { NotedGuest } from './copy/noted-guest.ts';
 import type { Host } from './host.ts';
 import type { Link } from './link.ts';
 import type { MigrationRecord } from './migration/rows.ts';
@@ -20,8 +21,13 @@ export interface Resident {
   readonly requests: Requests | null;
   /** Largest pages that back its memory, in bytes. */
   readonly pageBytes: number;
-  /** Makes what it needs of a host to run there: its paging, and the ports of its vCPU. */
-  arriveAt(host: Host): Pick<Arrival, 'mmu' | 'nested' | 'wire'>;
+  /** What it was told since it booted; null: nobody will want a copy of it. */
+  readonly noted: NotedGuest | null;
+  /**
+   * Makes what it needs of a host to run there: its paging, and the ports of its vCPU. `as`: another
+   * view of the VM, whose memory it has there.
+   */
+  arriveAt(host: Pick<Host, 'hypervisor'>, as?: Vm): Pick<Arrival, 'mmu' | 'nested' | 'wire'>;
 }
 
 /** A VM with its second copy, while the simulation runs. */

@@ -139,6 +139,8 @@ export class Vm {
       cap: number;
       pin?: readonly number[] | undefined;
       scheduling?: object | undefined;
+      /** That of a VM whose guest it has, for another view of the same guest. */
+      nodeOfFrame?: Int32Array;
     },
   ) {
     this.id = id;
@@ -151,7 +153,7 @@ export class Vm {
     this.pin = options.pin;
     this.scheduling = options.scheduling ?? {};
     this.p2m = new Int32Array(options.memoryPages);
-    this.nodeOfFrame = new Int32Array(options.memoryPages);
+    this.nodeOfFrame = options.nodeOfFrame ?? new Int32Array(options.memoryPages);
   }
 }
 

@@ -124,9 +124,10 @@ export function buildMachine(options: MachineOptions): Machine {
       const dramByNode = latencies(processor, nodeCount, node);
       cores.push(new Core(id, node, state, arenas, { l2Tags, l3Tags: l3s[node]!, dramByNode }));
     }
-    tables.onReuse.push((node) => {
+    const wipe = (node: number) => {
       for (const { loss } of cores) loss.wipe(node);
-    });
+    };
+    tables.onReuse.push(wipe);
     return {
       processor,
       mhz: processor.clock / 1e6,
@@ -136,7 +137,12 @@ export function buildMachine(options: MachineOptions): Machine {
       nodeCount,
       items: arenaOf(itemSpace, options.items),
       evictions,
-      dispose,
+      dispose() {
+        // The tables may live on, with other machines.
+        const at = tables.onReuse.indexOf(wipe);
+        if (at >= 0) tables.onReuse.splice(at, 1);
+        dispose();
+      },
     };
   } catch (error) {
     dispose();

@@ -1,4 +1,5 @@
 import type { Resident } from '../cluster/cluster.ts';
+import { NotedGuest } from '../cluster/copy/noted-guest.ts';
 import type { Host } from '../cluster/host.ts';
 import { grantedPort } from '../guest/granted-port.ts';
 import { bootGuest } from '../guest/guest.ts';
@@ -9,7 +10,7 @@ import type { TraceFeed, Workload } from '../guest/workloads/workload.ts';
 import { mmuModes } from '../hypervisor/mmu/index.ts';
 import { observedPort } from '../hypervisor/observed-port.ts';
 import { VcpuPort } from '../hypervisor/vcpu-port.ts';
-import type { Vcpu, Vm } from '../hypervisor/vm.ts';
+import { Runstate, type Vcpu, type Vm } from '../hypervisor/vm.ts';
 import { takeBlock } from '../machine/items.ts';
 import { silent } from '../observe/observer.ts';
 import type { BuildOptions, RefillableFeed } from './build-options.ts';
@@ -27,27 +28,31 @@ export interface Build {
   readonly options: BuildOptions;
   readonly onMark: (index: number) => void;
   readonly hosts: readonly Host[];
+  /** Whether a VM may be copied while it runs, which takes its history. */
+  isCopied(vm: Vm): boolean;
   /** Filled as traces are opened. */
   readonly feeds: RefillableFeed[];
 }
 
 /** Boots the software of a VM, on the host where the VM is. */
 export function buildMember(build: Build, vm: Vm, vcpu: Vcpu, group: VmGroup): Member {
-  const { hosts, onMark, options, scenario } = build;
+  const { hosts, isCopied, onMark, options, scenario } = build;
   const { devices, duration, seed } = scenario;
-  const { hypervisor: first, machine } = hosts[vm.host.index]!;
+  // A copy that is on no host yet can do with any.
+  const first = hosts[vm.host.index] ?? hosts[0]!;
+  const { machine } = first;
   const { mhz } = machine;
   const workload = workloads.create(group.workload, {
     seed,
     vm: vm.program,
     memoryPages: vm.memoryPages,
-    dataLines: scenario.hosts[vm.host.index]!.dataLines,
+    dataLines: scenario.hosts[first.index]!.dataLines,
     openTrace: (file, again) => openTrace(build, file, again),
   });
   // A second copy is asked nothing until it takes over.
   const requests =
     workload.arrivals && vm.program === vm.name
-      ? new Requests(first.engine, workload.arrivals, {
+      ? new Requests(first.hypervisor.engine, workload.arrivals, {
           seed,
           path: `vm/${vm.name}`,
           mhz,
@@ -76,11 +81,12 @@ export function buildMember(build: Build, vm: Vm, vcpu: Vcpu, group: VmGroup): M
   const { context } = vcpu;
   context.cpiQ8 = workload.cpiQ8;
   context.exposedQ8 = 256 - workload.overlapQ8;
-  vcpu.guest = kernel;
+  const noted = isCopied(vm) ? new NotedGuest(kernel) : null;
+  vcpu.guest = noted ?? kernel;
   vcpu.guestRoot = kernel.root;
-  const arriveAt = ({ hypervisor }: Host): ReturnType<Resident['arriveAt']> => {
+  const arriveAt: Resident['arriveAt'] = ({ hypervisor }, as = vm) => {
     const { observer } = hypervisor;
-    const deps = hypervisor.mmuDeps(vm);
+    const deps = hypervisor.mmuDeps(as);
     // Nothing is backed before it is touched where memory is still to come.
     const upFront = deps.upFront && !vm.missed;
     const mmu = mmuModes.create(group.mmu, { ...deps, upFront });
@@ -92,14 +98,16 @@ export function buildMember(build: Build, vm: Vm, vcpu: Vcpu, group: VmGroup): M
       wire: (one) => ({ port: new VcpuPort(hypervisor, one, mmu, requests), faults }),
     };
   };
-  const { hypervisor } = hosts[vm.host.index]!;
-  const { mmu, wire } = arriveAt(hosts[vm.host.index]!);
-  const { faults, port } = wire(vcpu);
-  hypervisor.mmuOf[vm.id] = mmu;
-  context.port = faults;
-  vcpu.port = port;
+  const place = hosts[vm.host.index];
+  if (place) {
+    const { mmu, wire } = arriveAt(place);
+    const { faults, port } = wire(vcpu);
+    place.hypervisor.mmuOf[vm.id] = mmu;
+    context.port = faults;
+    vcpu.port = port;
+  }
   const pageBytes = mmuModes.of(group.mmu.kind).largestPage(group.mmu);
-  return { vm, vcpu, group, workload, guest, kernel, requests, pageBytes, arriveAt };
+  return { vm, vcpu, group, workload, guest, kernel, noted, requests, pageBytes, arriveAt };
 }
 
 function openTrace({ feeds, options }: Build, file: string, again: boolean): TraceFeed {
@@ -112,7 +120,12 @@ function openTrace({ feeds, options }: Build, file: string, again: boolean): Tra
 /** A program that has been running for long has its memory backed already. */
 export function powerOn({ hosts }: Build, { group, guest, vcpu }: Member): void {
   const { id, host } = vcpu.vm;
-  const mmu = hosts[host.index]!.hypervisor.mmuOf[id]!;
+  const place = hosts[host.index];
+  if (!place) {
+    vcpu.state = Runstate.Off;
+    return;
+  }
+  const mmu = place.hypervisor.mmuOf[id]!;
   mmu.start(vcpu);
   const { kind } = group.mmu;
   const { walk } = mmuModes.of(kind);

@@ -16,6 +16,7 @@ import { type Build, buildMember, type Member, powerOn } from './build-guest.ts'
 import { addScheduler, buildHost, commonEngine, type Site } from './build-host.ts';
 import type { BuildOptions, RefillableFeed } from './build-options.ts';
 import { buildProtections, secondariesOf } from './build-pairs.ts';
+import { isCopied } from './copies.ts';
 import { clockOf, firstPcpus } from './hosts.ts';
 import type { Scenario, VmGroup } from './resolve.ts';
 
@@ -64,13 +65,16 @@ export function buildSimulation(
       hosts.push(buildHost(site, plan, h, firsts[h]!));
     }
     const slices = noteSlices(site, options);
-    for (const vm of vms) vm.host = hosts[vm.host.index]!;
+    for (const vm of vms) vm.host = hosts[vm.host.index] ?? vm.host;
     const told = slices ?? observer;
     const byHost = wherever(told, (i) => firsts[vcpus[i]!.vm.host.index]!);
     for (const vcpu of vcpus) vcpu.observer = hosts.length > 1 ? byHost : told;
     const links = buildLinks(site);
     const feeds: RefillableFeed[] = [];
-    const build: Build = { scenario, options, onMark, hosts, feeds };
+    const build: Build = {
+      ...{ scenario, options, onMark, hosts, feeds },
+      isCopied: (vm) => isCopied(scenario, vm, groups[vm.id]!),
+    };
     const members = vms.map((vm, i) => buildMember(build, vm, vcpus[i]!, groups[i]!));
     for (const { choice } of scenario.events) {
       eventKinds.of(choice.kind).prepare?.(choice, { hosts, links });

@@ -45,6 +45,13 @@ export const recordReplayParams = z.object({
     .describe(
       'work of a secondary that becomes the primary, after the replay: outputs on, MAC address announced; assumed (1-500 ms)',
     ),
+  renew: z
+    .boolean()
+    .optional()
+    .meta({ usual: 'true, unless an event `protect` names the VM or it replays a trace' })
+    .describe(
+      'a VM that has lost its secondary gets a new one at once, on a host with room and a link: as the HA cluster of the product did it',
+    ),
   timeScale: z
     .number()
     .positive()

@@ -8,6 +8,8 @@ export interface ProtectionDeps {
   readonly primary: Resident;
   /** The copy, booted as the same program: it stands still until it is told what to do. */
   readonly secondary: Resident;
+  /** Those for later secondaries, each for one: they are on no host until then. */
+  readonly spares: readonly Resident[];
   /** Names. */
   readonly host: string;
   readonly link: string;
@@ -23,6 +25,10 @@ export interface ProtectionDefinition<P extends z.ZodObject = z.ZodObject>
   /** Why it must walk two dimensions, with these parameters; undefined: it need not. */
   nestedOnly?(params: z.output<P>): string | undefined;
   readonly maxVcpus: number;
+  /** The second copy does not execute along: it is made of the running guest when it is needed. */
+  readonly whileRunning: boolean;
+  /** A lost secondary can be replaced. */
+  readonly renewable: boolean;
   /** Both hosts have processors of one group, with clocks that differ by no more (Hz). */
   readonly alike: { readonly clocks: number } | undefined;
   /** Undefined: it can be written down, but not be simulated yet. */

@@ -84,7 +84,7 @@ export class RecordReplay implements Protection {
     this.#recorder = new Recorder(ours, primary.vcpu, log, () => this.pair.primary, params.disk);
     const port = new RecordPort(this.#recorder, ours.mmuOf[primary.vm.id]!, primary.requests);
     primary.vcpu.port = port;
-    primary.vcpu.guest = new RecordedGuest(primary.kernel, this.#recorder, port);
+    primary.vcpu.guest = new RecordedGuest(primary.vcpu.guest, this.#recorder, port);
     this.#hold = new Hold(
       engine,
       {
@@ -109,7 +109,7 @@ export class RecordReplay implements Protection {
     const replayer = new Replayer(theirs, secondary.vcpu, log, source, params.disk, wakeAt);
     const replay = new ReplayPort(replayer, theirs.mmuOf[secondary.vm.id]!, primary.requests);
     secondary.vcpu.port = replay;
-    secondary.vcpu.guest = new ReplayedGuest(secondary.kernel, replayer);
+    secondary.vcpu.guest = new ReplayedGuest(secondary.vcpu.guest, replayer);
     this.#goLive = (now) => {
       replayer.live = true;
       const { network, interrupts } = theirs;

@@ -12,6 +12,8 @@ export const recordReplay: ProtectionDefinition<typeof recordReplayParams> = {
     'with nested paging the hardware may go on using a translation that the guest has changed in ' +
     'its tables, until the TLB replaces it: such a run cannot be replayed',
   maxVcpus: 1,
+  whileRunning: false,
+  renewable: true,
   alike: { clocks: 400e6 },
   create: (params, deps) => new RecordReplay(params, deps),
 };
