@@ -11,6 +11,8 @@ export const checkpoint: ProtectionDefinition<typeof checkpointParams> = {
   notNested: undefined,
   nestedOnly: ({ policy }) => epochPolicies.of(policy.kind).nestedOnly,
   maxVcpus: 4,
+  whileRunning: true,
+  renewable: false,
   alike: undefined,
   create: (params, deps) => new Checkpointing(params, deps),
 };

@@ -87,7 +87,7 @@ export class Checkpointing implements Protection {
       ...{ epoch: 0, stamp: 0, pages: 0, bytes: 0, pause: 0 },
       image: { ...image, answered: new Set() },
     };
-    this.#standby.start();
+    this.#standby.start(now);
     this.#captured.start();
     this.pair.protect(
       { host: ours.name, guest: this.#captured },

@@ -1,6 +1,8 @@
 import type { Cycles } from '../../../base/ids.ts';
 import { Vector } from '../../../hypervisor/guest-port.ts';
+import { back } from '../../../hypervisor/mmu/backing.ts';
 import { VcpuPort } from '../../../hypervisor/vcpu-port.ts';
+import { Runstate } from '../../../hypervisor/vm.ts';
 import { Leaf } from '../../../stats/leaves.ts';
 import type { Resident } from '../../cluster.ts';
 import { GuestCopy } from '../../copy/guest-copy.ts';
@@ -19,6 +21,8 @@ export class StandbyVm implements Standby<GuestImage> {
   readonly #member: Resident;
   readonly #wiring: Wiring;
   readonly #params: CheckpointParams;
+  /** Host frames of each guest frame; 0 = none. */
+  readonly #backing: Int32Array;
 
   constructor(
     { primary, secondary }: { readonly primary: Resident; readonly secondary: Resident },
@@ -29,47 +33,52 @@ export class StandbyVm implements Standby<GuestImage> {
     this.#member = secondary;
     this.#wiring = wiring;
     this.#params = params;
+    this.#backing = new Int32Array(secondary.vm.memoryPages);
   }
 
-  /** It waits. */
-  start(): void {
-    this.#hypervisor.pause(this.#member.vm);
+  /** It waits on its host from now on, with the memory that the primary has used. */
+  start(now: Cycles): void {
+    const { guest, vcpu, vm } = this.#member;
+    vm.host = this.#wiring.theirs;
+    vcpu.enter(Runstate.Paused, now);
+    guest.memory.eachUsed((gfn) => this.#back(gfn));
   }
 
   /** The pages go from the buffer to where they belong. */
   commit({ image, pages }: Checkpoint<GuestImage>): void {
-    const { theirs } = this.#wiring;
-    const mmu = this.#hypervisor.mmuOf[this.#member.vm.id]!;
-    for (const gfn of image.dirty) mmu.populate(gfn);
+    for (const gfn of image.dirty) this.#back(gfn);
     const cycles = copyCycles(this.#params.costs, pages);
-    this.#wiring.threadOn(theirs).post(Math.round(cycles), Leaf.HostFt);
+    this.#wiring.threadOn(this.#wiring.theirs).post(Math.round(cycles), Leaf.HostFt);
+  }
+
+  #back(gfn: number): void {
+    const { pageBytes, vm } = this.#member;
+    const { hypervisor, machine } = this.#wiring.theirs;
+    // Xen fills a new domain page by page; others take what backs a first touch.
+    const bytes = hypervisor.upFront ? 4096 : pageBytes;
+    const { id, memoryPages } = vm;
+    back({ id, memoryPages, home: this.#home, p2m: this.#backing }, machine.memory, gfn, bytes);
+  }
+
+  get #home(): number {
+    return this.#member.vm.id % this.#wiring.theirs.machine.nodeCount;
   }
 
   goLive({ image }: Checkpoint<GuestImage>, now: Cycles): void {
     const { theirs } = this.#wiring;
-    const hypervisor = this.#hypervisor;
+    const { hypervisor } = theirs;
     const { interrupts } = hypervisor;
     const { arriveAt, vcpu, vm } = this.#member;
     const { noted, requests } = this.#primary;
     const copy = new GuestCopy(this.#member, theirs);
     copy.catchUp(noted!.history, image.position);
-    // Its memory is here already; whatever the paging mode had built for it before is out of date.
-    const { home, p2m } = vm;
-    const mmu = hypervisor.mmuOf[vm.id]!;
-    hypervisor.detach(vm);
-    mmu.dispose(new Int32Array(0));
     const arrival = arriveAt(theirs);
-    hypervisor.attach(
-      vm,
-      {
-        ...{ ...arrival, host: theirs, home, p2m },
-        wire: (one) => ({
-          ...arrival.wire(one),
-          port: new VcpuPort(hypervisor, one, arrival.mmu, requests),
-        }),
-      },
-      now,
-    );
+    const place = { host: theirs, home: this.#home, p2m: this.#backing };
+    const wire: typeof arrival.wire = (one) => ({
+      ...arrival.wire(one),
+      port: new VcpuPort(hypervisor, one, arrival.mmu, requests),
+    });
+    hypervisor.attach(vm, { ...arrival, ...place, wire }, now);
     this.#takeRequests(image, copy.awaited.requests, now);
     for (const due of image.io) interrupts.completeIo(vcpu, Math.max(now + 1, due));
     const { timer } = copy.awaited;
@@ -82,7 +91,7 @@ export class StandbyVm implements Standby<GuestImage> {
   #takeRequests({ answered, at }: GuestImage, taken: ReadonlySet<Cycles>, now: Cycles): void {
     const { requests, vm } = this.#primary;
     const { vcpu } = this.#member;
-    const { network } = this.#hypervisor;
+    const { network } = this.#wiring.theirs.hypervisor;
     const { clientRetransmit, timeScale } = this.#params;
     const first = Math.max(1, Math.round(this.#wiring.toCycles(clientRetransmit) * timeScale));
     requests?.moveTo(
@@ -105,11 +114,8 @@ export class StandbyVm implements Standby<GuestImage> {
   }
 
   halt(): void {
-    if (this.#wiring.theirs.alive) this.#hypervisor.pause(this.#member.vm);
-  }
-
-  get #hypervisor() {
-    return this.#wiring.theirs.hypervisor;
+    const { alive, hypervisor } = this.#wiring.theirs;
+    if (alive) hypervisor.pause(this.#member.vm);
   }
 }
 
