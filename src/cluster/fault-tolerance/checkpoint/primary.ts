@@ -57,6 +57,9 @@ export class CheckpointPrimary<T> extends SendingSide<Chunk<T>> {
     this.#timer = this.#captureAt(this.#due);
   }
 
+  /** Number of the last epoch whose outputs have left. */
+  releasedEpoch = 0;
+
   /** Number of the epoch that the guest is in. */
   get epoch(): number {
     return this.#epoch;
@@ -120,6 +123,7 @@ export class CheckpointPrimary<T> extends SendingSide<Chunk<T>> {
     const { onCompleted, policy } = this.#deps;
     this.replayed = stamp;
     this.#turnaround = now - this.#begun;
+    this.releasedEpoch = epoch;
     this.outputs.acknowledge(epoch, now);
     this.#due = Math.max(now, this.#begun + policy.next({ pages, pause }));
     this.#timer = this.#captureAt(this.#due);
