@@ -30,13 +30,26 @@ export interface Resident {
   arriveAt(host: Pick<Host, 'hypervisor'>, as?: Vm): Pick<Arrival, 'mmu' | 'nested' | 'wire'>;
 }
 
+/** Where a new secondary is to be; what is undefined is as its protection says. */
+export interface RenewedPlace {
+  /** Name of the host, and of the link to there. */
+  readonly secondary?: string | undefined;
+  readonly link?: string | undefined;
+}
+
 /** A VM with its second copy, while the simulation runs. */
 export interface Protection {
   readonly vm: Vm;
   /** Rows of results so far. */
   readonly rows: readonly FaultToleranceRow[];
-  /** From the start of the run on, or from when a lost secondary is replaced. */
+  /** From the start of the run on. */
   protect(now: Cycles): void;
+  /** It has a secondary, or one is being made. */
+  readonly guarded: boolean;
+  /** Lost secondaries may be replaced in this run, which shows among its migrations. */
+  readonly renewable: boolean;
+  /** Replaces a lost secondary, or notes among the migrations why not. */
+  renew?(place: RenewedPlace, now: Cycles): void;
   /** Ends the primary, so that the secondary takes over. */
   failover(now: Cycles): void;
   /** A host has lost its power. */

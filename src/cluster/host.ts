@@ -6,6 +6,8 @@ import type { Machine } from '../machine/machine.ts';
 export interface Host extends VmHost {
   readonly machine: Machine;
   readonly hypervisor: Hypervisor;
+  /** Bytes of its memory that are for VMs. */
+  readonly room: number;
   /** False: it has lost power, and nothing runs there any more. */
   alive: boolean;
 }

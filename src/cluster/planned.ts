@@ -42,8 +42,13 @@ export interface PlannedVm {
   gone?: string;
   /** How it can be protected, as the scenario says; undefined: it is not to be. */
   readonly protection: PlannedProtection | undefined;
-  /** Host of its secondary; undefined: it runs unprotected. */
+  /** It gets a new secondary without an event, where there can be one. */
+  readonly renews: boolean;
+  /** Its program can be copied while it runs. */
+  readonly copyable: boolean;
+  /** Host of its secondary, and the link to there; undefined: it runs unprotected. */
   secondary: string | undefined;
+  via: string | undefined;
   /** It is on its way since then, over that link. */
   moving?: { readonly link: string; readonly to: string };
 }

@@ -12,7 +12,7 @@ import type { PageTables } from '../machine/page-tables.ts';
 import { onHost } from '../observe/hosts.ts';
 import type { Observer } from '../observe/observer.ts';
 import { freeLeaves } from './free.ts';
-import type { HostPlan } from './hosts.ts';
+import { type HostPlan, roomFor } from './hosts.ts';
 import type { Scenario, VmGroup } from './resolve.ts';
 
 /** What all hosts of a simulation have in common. */
@@ -58,7 +58,7 @@ export function buildHost(site: Site, plan: HostPlan, index: number, firstPcpu: 
       upFront: hv.backing === 'up-front',
       observer: onHost(observer, firstPcpu),
     });
-    return { name: plan.name, index, machine, hypervisor, alive: true };
+    return { name: plan.name, index, machine, hypervisor, room: roomFor(plan.memory), alive: true };
   } catch (error) {
     machine.dispose();
     throw error;

@@ -2,7 +2,7 @@ import type { VmId } from '../base/ids.ts';
 import type { Cluster, Protection } from '../cluster/cluster.ts';
 import { protections } from '../cluster/fault-tolerance/index.ts';
 import { Vm } from '../hypervisor/vm.ts';
-import { copiesOf } from './copies.ts';
+import { copiesOf, isRenewed } from './copies.ts';
 import type { Scenario, VmGroup } from './resolve.ts';
 
 /** Of a VM that is on no host yet. */
@@ -41,7 +41,11 @@ export function secondariesOf(
 }
 
 /** What protects the VMs of a scenario; before the schedulers are made, since threads are added. */
-export function buildProtections(cluster: Cluster, groups: readonly VmGroup[]): Protection[] {
+export function buildProtections(
+  cluster: Cluster,
+  groups: readonly VmGroup[],
+  scenario: Scenario,
+): Protection[] {
   const { members } = cluster;
   return members.flatMap((primary, i) => {
     const { faultTolerance } = groups[i]!;
@@ -50,8 +54,10 @@ export function buildProtections(cluster: Cluster, groups: readonly VmGroup[]): 
     const [secondary, ...spares] = members.filter(
       ({ vm }) => vm !== primary.vm && vm.program === primary.vm.name,
     );
-    const { create } = protections.of(kind);
+    const { alike, create } = protections.of(kind);
     if (!create || !secondary) throw new Error(`protection by ${kind} cannot be simulated`);
-    return [create(params, { cluster, primary, secondary, spares, host, link })];
+    const renews = isRenewed(scenario, primary.vm, groups[i]!);
+    const clocks = alike?.clocks ?? Infinity;
+    return [create(params, { cluster, primary, secondary, spares, renews, clocks, host, link })];
   });
 }

@@ -84,7 +84,7 @@ export function buildSimulation(
       ...{ engine, mhz: clockOf(scenario) / 1e6, hosts, links, members, migrations: [] },
       ...{ profile: scenario.hypervisor.profile, protections },
     };
-    protections.push(...buildProtections(cluster, groups));
+    protections.push(...buildProtections(cluster, groups, scenario));
     for (const host of hosts) {
       options.prepare?.(host.hypervisor);
       addScheduler(host, scenario);

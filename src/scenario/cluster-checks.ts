@@ -2,6 +2,7 @@ import { eventKinds } from '../cluster/events/index.ts';
 import { protections } from '../cluster/fault-tolerance/index.ts';
 import { checkProtection } from '../cluster/fault-tolerance/plan.ts';
 import type { ProtectionChoice } from '../cluster/fault-tolerance/protection.ts';
+import { isCopyable, renewsItself } from '../cluster/fault-tolerance/renewal.ts';
 import { PlannedCluster, type PlannedVm } from '../cluster/planned.ts';
 import { mmuModes } from '../hypervisor/mmu/index.ts';
 import type { CheckContext } from './check-context.ts';
@@ -9,6 +10,7 @@ import { didYouMean, listed } from './findings.ts';
 import { hostOfGroup, hostsOf, roomFor } from './hosts.ts';
 import type { Path } from './located.ts';
 import { pagingOf } from './paging.ts';
+import type { ParsedScenario } from './schema.ts';
 
 /** Links between hosts, protection of VMs, and what happens at given times. */
 export function checkCluster(context: CheckContext): void {
@@ -27,9 +29,10 @@ export function checkCluster(context: CheckContext): void {
         context.fault(['vms', i, 'faultTolerance', fault.key], fault.message, fault.suggestion);
         break;
       }
-      vm.secondary = choice.secondary;
+      Object.assign(vm, { secondary: choice.secondary, via: choice.link });
     }
     checkReady(context, i, choice);
+    checkRenewal(context, cluster, i, choice);
   }
   checkEvents(context, cluster);
 }
@@ -104,9 +107,22 @@ function checkPaging({ scenario, sound, fault }: CheckContext): void {
   }
 }
 
-function checkReady({ fault }: CheckContext, i: number, { kind }: ProtectionChoice): void {
-  if (protections.of(kind).create) return;
-  fault(['vms', i, 'faultTolerance', 'kind'], `protection by ${kind} cannot be simulated yet`);
+/** What the kind of a protection cannot do. */
+function checkReady(
+  { fault, scenario }: CheckContext,
+  i: number,
+  { kind }: ProtectionChoice,
+): void {
+  const { create, whileRunning } = protections.of(kind);
+  const at: Path = ['vms', i, 'faultTolerance', 'kind'];
+  if (!create) fault(at, `protection by ${kind} cannot be simulated yet`);
+  if (whileRunning && !isCopyable(scenario.vms[i]!.workload)) {
+    fault(
+      at,
+      `a VM that replays a trace cannot be protected by ${kind}: it cannot be copied while it runs`,
+      'use another workload, or record-replay',
+    );
+  }
 }
 
 /** The cluster at the start of the run; nobody is protected yet. */
@@ -133,11 +149,47 @@ function plannedCluster({ scenario }: CheckContext): PlannedCluster {
           host: hostOfGroup(hosts, group)?.name,
           unsure: false,
           protection: group.faultTolerance,
-          secondary: undefined,
+          renews: renews(scenario, group, n),
+          copyable: isCopyable(group.workload),
+          ...{ secondary: undefined, via: undefined },
         };
       }),
     ),
   });
+}
+
+type Group = ParsedScenario['vms'][number];
+
+/** The event that asks for a new secondary of a VM. */
+const requestFor = ({ events = [] }: ParsedScenario, vm: string) =>
+  events.find(({ kind, ...params }) => kind === 'protect' && params['vm'] === vm);
+
+function renews(scenario: ParsedScenario, { faultTolerance, name, workload }: Group, n: number) {
+  if (!faultTolerance) return false;
+  return renewsItself(faultTolerance, workload, requestFor(scenario, `${name}-${n}`) !== undefined);
+}
+
+/** What is written of new secondaries must be able to be so. */
+function checkRenewal(
+  { fault, scenario }: CheckContext,
+  cluster: PlannedCluster,
+  i: number,
+  choice: ProtectionChoice,
+): void {
+  if (choice['renew'] !== true) return;
+  const at: Path = ['vms', i, 'faultTolerance', 'renew'];
+  const group = scenario.vms[i]!;
+  if (!isCopyable(group.workload)) {
+    fault(at, 'a VM that replays a trace cannot be copied while it runs', 'leave it out');
+    return;
+  }
+  const asked = vmsOf(cluster, group).find(({ name }) => requestFor(scenario, name));
+  if (!asked) return;
+  fault(
+    at,
+    `an event says when ${asked.name} gets a new secondary, and with renew: true it gets one by itself`,
+    'leave out one of them',
+  );
 }
 
 const vmsOf = (cluster: PlannedCluster, { name, count }: { name: string; count: number }) =>

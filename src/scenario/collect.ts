@@ -15,7 +15,7 @@ import type {
 import { windowFindings } from '../stats/window.ts';
 import type { Simulation } from './build.ts';
 import { collectVm } from './collect-vm.ts';
-import { firstPcpus, hostColumn } from './hosts.ts';
+import { firstPcpus, hostColumn, isPlaced } from './hosts.ts';
 import { roundOf } from './rounds.ts';
 import { ledgerBetween, type Measured, type Snapshot } from './snapshot.ts';
 
@@ -39,9 +39,10 @@ export function collect(
   const collected = members.map((member) =>
     collectVm(member, hostColumn(hosts, member.vm.host), measured, ledger),
   );
+  const placed = collected.filter((_, i) => isPlaced(members[i]!));
   const metrics: MetricRow[] = hosts.flatMap((host) => hostMetrics(simulation, measured, host));
-  metrics.push(...collected.flatMap((vm) => vm.metrics));
-  const vms = collected.map(({ row }) => row);
+  metrics.push(...placed.flatMap((vm) => vm.metrics));
+  const all = collected.map(({ row }) => row);
   return {
     name: scenario.name,
     seed: scenario.seed,
@@ -55,19 +56,20 @@ export function collect(
     evictions: scenario.output.evictions
       ? hosts.flatMap((host) => evictionRows(simulation, measured, host))
       : undefined,
-    vms,
-    latencies: collected.flatMap(({ latencies }) => latencies),
+    vms: placed.map(({ row }) => row),
+    latencies: placed.flatMap(({ latencies }) => latencies),
     timeseries,
     faultTolerance: ftRows(simulation),
     slices: sliceRows(simulation, end.time),
-    migrations: scenario.events.some(({ choice }) => choice.kind === 'migrate')
+    migrations: mayMigrate(simulation)
       ? simulation.migrations.flatMap(({ record }) => rowsOf(record, end.time))
       : undefined,
     findings: windowFindings({
       windowCycles,
       startCycle: start.time,
       mhz: hosts[0]!.machine.mhz,
-      vms: members.map(({ vm, group, requests }, i) => {
+      vms: members.filter(isPlaced).map(({ vm, group, requests }) => {
+        const i = vm.id;
         const at = (snapshot: Snapshot) => ({
           instructions: snapshot.counts[i * HOT_COUNTERS + K.instructions]!,
           runningCycles: snapshot.states[i]![0]!,
@@ -75,9 +77,9 @@ export function collect(
         });
         const { middle } = measured;
         return {
-          row: vms[i]!,
+          row: all[i]!,
           progress: middle && [at(start), at(middle), at(end)],
-          roundCycles: roundOf(simulation, vms, i, windowCycles),
+          roundCycles: roundOf(simulation, all, i, windowCycles),
           traceEndedAt:
             group.workload.kind === 'trace' && !Number.isNaN(vm.finishedAt)
               ? vm.finishedAt
@@ -87,6 +89,11 @@ export function collect(
     }),
   };
 }
+
+/** Whether VMs may go over a link, or second copies of them. */
+const mayMigrate = ({ protections, scenario }: Simulation): boolean =>
+  scenario.events.some(({ choice }) => choice.kind === 'migrate') ||
+  protections.some(({ renewable }) => renewable);
 
 /** What a result says of its hosts, where there are several. */
 function severalHosts({ hosts }: Simulation): Pick<RunResult, 'hosts'> {

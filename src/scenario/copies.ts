@@ -3,22 +3,29 @@ import { renewsItself } from '../cluster/fault-tolerance/renewal.ts';
 import type { Vm } from '../hypervisor/vm.ts';
 import type { Scenario, VmGroup } from './resolve.ts';
 
+type Named = Pick<Vm, 'name'>;
 type Planned = Pick<Scenario, 'events' | 'hosts' | 'links'>;
 
 /**
  * How many copies of a protected VM may be made while it runs: one for each event that asks for one,
  * or after which a lost secondary may be replaced. There may turn out to be fewer.
  */
-export function copiesOf(scenario: Planned, vm: Pick<Vm, 'name'>, group: VmGroup): number {
-  const { faultTolerance, workload } = group;
-  if (!faultTolerance) return 0;
-  const { events } = scenario;
-  const asked = events.filter(
-    ({ choice }) => choice.kind === 'protect' && choice['vm'] === vm.name,
-  ).length;
-  if (!renewsItself(faultTolerance, workload, asked > 0)) return asked;
-  return asked + occasions(scenario, vm.name);
+export function copiesOf(scenario: Planned, vm: Named, group: VmGroup): number {
+  if (!group.faultTolerance) return 0;
+  if (isRenewed(scenario, vm, group)) return occasions(scenario, vm.name);
+  return requestsFor(scenario, vm);
 }
+
+/** Whether a VM that has lost its secondary gets a new one without an event that says so. */
+export function isRenewed(scenario: Planned, vm: Named, group: VmGroup): boolean {
+  const { faultTolerance, workload } = group;
+  if (!faultTolerance) return false;
+  return renewsItself(faultTolerance, workload, requestsFor(scenario, vm) > 0);
+}
+
+/** Events that ask for a new secondary. */
+const requestsFor = ({ events }: Planned, { name }: Named): number =>
+  events.filter(({ choice }) => choice.kind === 'protect' && choice['vm'] === name).length;
 
 /** Events after which a VM may be without a secondary while a link to another host works. */
 function occasions({ events, hosts, links }: Planned, vm: string): number {

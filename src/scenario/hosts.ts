@@ -87,6 +87,10 @@ export const hostColumn = (
   { name }: { readonly name: string },
 ): { readonly host?: string } => (hosts.length > 1 ? { host: name } : {});
 
+/** A second copy that was not needed is on no host, and results say nothing of it. */
+export const isPlaced = ({ vm }: { readonly vm: { readonly host: { index: number } } }): boolean =>
+  vm.host.index >= 0;
+
 interface Planned {
   readonly hosts: readonly HostPlan[];
 }

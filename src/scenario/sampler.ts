@@ -3,7 +3,7 @@ import { countHeld } from '../machine/inspect.ts';
 import type { SampleRow } from '../stats/result.ts';
 import type { Simulation } from './build.ts';
 import type { Member } from './build-guest.ts';
-import { hostColumn } from './hosts.ts';
+import { hostColumn, isPlaced } from './hosts.ts';
 
 /** Walks by cause: recorded where they are not zero. */
 const causes = hotCounters.filter((name) => name.startsWith('walks_'));
@@ -32,6 +32,7 @@ export class Sampler {
     const held = new Int32Array(members.length);
     for (const { machine } of hosts) for (const core of machine.cores) countHeld(core, held);
     for (const [i, member] of members.entries()) {
+      if (!isPlaced(member)) continue;
       const totals = this.#totals(member, i, now);
       const last = this.#last[i]!;
       this.#last[i] = totals;

@@ -23,7 +23,7 @@ export function checkTranslations(simulation: Simulation): void {
       if (current) checkWalkCaches(core, current, machine.tables, members[current.vm.id]!);
     }
     for (const { vm, kernel } of residents) {
-      const wrong = hypervisor.mmuOf[vm.id]!.inspect(kernel.root);
+      const wrong = hypervisor.mmuOf[vm.id]?.inspect(kernel.root);
       if (wrong !== undefined) throw new ModelError(`${vm.name}: ${wrong}`);
     }
   }

@@ -155,7 +155,10 @@ export interface MigrationRow {
   /** Pages that a fault at the target asked for, and how long the VM waited for them. */
   readonly remoteFaults: number;
   readonly remoteWaitCycles: number;
-  /** How it ended, in the row of the whole: moved, failed, aborted, lost or unfinished; and why. */
+  /**
+   * How it ended, in the row of the whole: moved, cloned, failed, aborted, lost or unfinished; and
+   * why.
+   */
   readonly outcome: string | undefined;
   readonly why: string | undefined;
 }

@@ -18,17 +18,20 @@ export interface Awaited {
   readonly requests: Set<Cycles>;
 }
 
+/** Nothing, before it executes. */
+export const newlyBooted = (): Awaited => ({
+  lastClock: 0,
+  timer: Number.NaN,
+  requests: new Set(),
+});
+
 /**
  * A second guest of the same program that becomes a copy of a running one: it executes again, off
  * the clock and charged to nobody, with everything that the other was told. (The objects of a guest
  * cannot be copied; what a real system copies is its memory, which is the same afterwards.)
  */
 export class GuestCopy {
-  readonly awaited: Awaited = {
-    lastClock: 0,
-    timer: Number.NaN,
-    requests: new Set(),
-  };
+  readonly awaited = newlyBooted();
   readonly #member: Resident;
   readonly #like: Host;
   #warm = false;

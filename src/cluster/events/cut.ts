@@ -14,8 +14,10 @@ export const cut: EventDefinition<typeof params> = {
     if (!link) return unknown('link', 'link', name, names);
     if (!link.up) return { key: 'link', message: `the link ${name} is cut already at that time` };
     link.up = false;
-    // Whether a migration over it was over by then depends on the run.
-    for (const vm of cluster.vms) if (vm.moving?.link === name) vm.unsure = true;
+    // Whether a migration over it was over by then depends on the run, and which copy survives.
+    for (const vm of cluster.vms) {
+      if (vm.moving?.link === name || vm.via === name) vm.unsure = true;
+    }
     return undefined;
   },
   create:

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { hostNamed } from '../cluster.ts';
-import type { PlannedVm } from '../planned.ts';
+import { renewByPlan } from '../fault-tolerance/plan.ts';
+import type { PlannedCluster, PlannedVm } from '../planned.ts';
 import { type EventDefinition, hostName, unavailable } from './event.ts';
 
 const params = z.object({ host: hostName('name of the host that loses power') });
@@ -21,7 +22,7 @@ export const fail: EventDefinition<typeof params> = {
       };
     }
     cluster.host(name)!.failedAt = at;
-    for (const vm of cluster.vms) lose(vm, name);
+    for (const vm of cluster.vms) lose(cluster, vm, name);
     return undefined;
   },
   create:
@@ -36,13 +37,14 @@ export const fail: EventDefinition<typeof params> = {
 };
 
 /** What becomes of a VM when a host fails. */
-function lose(vm: PlannedVm, host: string): void {
+function lose(cluster: PlannedCluster, vm: PlannedVm, host: string): void {
+  const { secondary } = vm;
   if (vm.moving?.to === host) vm.unsure = true;
-  if (vm.host === host && vm.secondary !== undefined) {
-    vm.host = vm.secondary;
-    vm.secondary = undefined;
-  } else if (vm.host === host && !vm.unsure) {
+  if (vm.host === host && secondary !== undefined) vm.host = secondary;
+  else if (vm.host === host && !vm.unsure) {
     vm.host = undefined;
     vm.gone = `it was on ${host}, which has failed`;
-  } else if (vm.secondary === host) vm.secondary = undefined;
+  } else if (secondary !== host) return;
+  Object.assign(vm, { secondary: undefined, via: undefined });
+  if (secondary !== undefined) renewByPlan(cluster, vm);
 }

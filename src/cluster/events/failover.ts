@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { renewByPlan } from '../fault-tolerance/plan.ts';
 import { absent, type EventDefinition, vmName } from './event.ts';
 
 const params = z.object({ vm: vmName() });
@@ -19,8 +20,8 @@ export const failover: EventDefinition<typeof params> = {
         suggestion: vm.protection ? 'protect it first' : 'add faultTolerance to its group',
       };
     }
-    vm.host = vm.secondary;
-    vm.secondary = undefined;
+    Object.assign(vm, { host: vm.secondary, secondary: undefined, via: undefined });
+    renewByPlan(cluster, vm);
     return undefined;
   },
   create:

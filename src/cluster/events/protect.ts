@@ -1,6 +1,7 @@
 import * as z from 'zod';
+import { protections } from '../fault-tolerance/index.ts';
 import { checkProtection } from '../fault-tolerance/plan.ts';
-import type { PlannedCluster, PlannedVm } from '../planned.ts';
+import type { PlanFault, PlannedCluster, PlannedVm } from '../planned.ts';
 import { absent, type EventDefinition, hostName, linkName, vmName } from './event.ts';
 
 const params = z.object({
@@ -27,6 +28,8 @@ export const protect: EventDefinition<typeof params> = {
         suggestion: 'add faultTolerance: { kind: … } to its group',
       };
     }
+    const unable = cannotRenew(vm);
+    if (unable) return unable;
     if (vm.unsure || vm.host === undefined) return undefined;
     if (vm.secondary !== undefined) {
       return { key: 'vm', message: `${name} is protected at that time, on ${vm.secondary}` };
@@ -37,10 +40,30 @@ export const protect: EventDefinition<typeof params> = {
       const key = fault.key in { secondary, link } ? fault.key : 'vm';
       return { ...fault, key };
     }
-    vm.secondary = where;
+    Object.assign(vm, { secondary: where, via: link ?? protection.link });
     return undefined;
   },
+  create:
+    ({ link, secondary, vm: name }) =>
+    ({ protections: all }, now) =>
+      all.find(({ vm }) => vm.name === name)?.renew?.({ link, secondary }, now),
 };
+
+/** Why a VM never gets another secondary. */
+function cannotRenew({ copyable, name, protection }: PlannedVm): PlanFault | undefined {
+  const { kind } = protection!;
+  if (!protections.of(kind).renewable) {
+    return {
+      key: 'vm',
+      message: `a VM that is protected by ${kind} cannot get a new secondary yet`,
+    };
+  }
+  if (copyable) return undefined;
+  return {
+    key: 'vm',
+    message: `${name} replays a trace, and cannot be copied while it runs`,
+  };
+}
 
 /** The host that its protection names, or where it was when that is where it is now. */
 function otherEnd(cluster: PlannedCluster, { host, protection }: PlannedVm): string {

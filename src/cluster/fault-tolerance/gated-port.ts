@@ -49,17 +49,17 @@ export class GatedPort extends VcpuPort {
 
   protected override answerIo(bytes: number, due: Cycles): void {
     const gate = this.#gate;
-    if (!gate.closed) super.answerIo(bytes, due);
-    else if (bytes > 0 || !gate.holdsWrites) this.gatedIo(bytes, due);
-    else {
-      // An operation without bytes flushes what was written.
-      const begin = this.core.now;
-      gate.hold('write', (now) => this.gatedIo(bytes, due + Math.max(0, now - begin)));
+    // An operation without bytes flushes what was written.
+    if (!gate.closed || bytes > 0 || !gate.holdsWrites) {
+      this.passIo(bytes, due);
+      return;
     }
+    const begin = this.core.now;
+    gate.hold('write', (now) => this.passIo(bytes, due + Math.max(0, now - begin)));
   }
 
-  /** The disk answers a request of a protected guest. */
-  protected gatedIo(bytes: number, due: Cycles): void {
+  /** The disk is asked, and answers at `due`. */
+  protected passIo(bytes: number, due: Cycles): void {
     super.answerIo(bytes, due);
   }
 

@@ -1,7 +1,7 @@
-import type { Processor } from '../../machine/processor.ts';
 import { crowded, unavailable, unusable } from '../events/event.ts';
 import type { PlanFault, PlannedCluster, PlannedVm } from '../planned.ts';
 import { protections } from './index.ts';
+import { groupOf } from './processor-groups.ts';
 
 /** Where a second copy is to be, and over which link. */
 export interface Place {
@@ -70,11 +70,20 @@ function unlike(
   return undefined;
 }
 
-/** Quad-core parts that VMware counts as one group. */
-const QUAD_CORE = ['Budapest', 'Barcelona', 'Shanghai'];
-
-/** The group of processors that can replay each other; undefined: it cannot be replayed at all. */
-export function groupOf({ codename, family }: Processor): string | undefined {
-  if (family.startsWith('0Fh')) return undefined;
-  return QUAD_CORE.includes(codename) ? '13xx/23xx/83xx' : codename;
+/**
+ * A VM has lost its secondary: notes the new one that it gets by itself, if there can be one, as
+ * made by the time of the next event.
+ */
+export function renewByPlan(cluster: PlannedCluster, vm: PlannedVm): void {
+  const { protection, renews } = vm;
+  if (!renews || !protection || vm.host === undefined || vm.unsure) return;
+  const first = <T extends { readonly name: string }>(all: readonly T[], name: string) =>
+    all.toSorted((a, b) => Number(b.name === name) - Number(a.name === name));
+  for (const { name: secondary } of first(cluster.hosts, protection.secondary)) {
+    for (const { name: link } of first(cluster.links, protection.link)) {
+      if (checkProtection(cluster, vm, { secondary, link })) continue;
+      Object.assign(vm, { secondary, via: link });
+      return;
+    }
+  }
 }

@@ -10,6 +10,10 @@ export interface ProtectionDeps {
   readonly secondary: Resident;
   /** Those for later secondaries, each for one: they are on no host until then. */
   readonly spares: readonly Resident[];
+  /** A lost secondary is replaced without an event that asks for it. */
+  readonly renews: boolean;
+  /** Clocks of both hosts differ by at most so much, in Hz. */
+  readonly clocks: number;
   /** Names. */
   readonly host: string;
   readonly link: string;

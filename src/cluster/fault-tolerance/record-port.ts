@@ -6,6 +6,7 @@ import {
   Vector,
 } from '../../hypervisor/guest-port.ts';
 import type { Mmu } from '../../hypervisor/mmu/mmu.ts';
+import { DiskRequests } from './disk-requests.ts';
 import { GatedPort } from './gated-port.ts';
 import { EntryKind } from './log-entry.ts';
 import type { Recorder } from './recorder.ts';
@@ -16,12 +17,18 @@ import type { Recorder } from './recorder.ts';
  */
 export class RecordPort extends GatedPort {
   readonly #recorder: Recorder;
-  /** Disk requests under way: when they are answered, and what they bring (0: a flush). */
-  readonly #requests: { due: Cycles; bytes: number }[] = [];
+  readonly #disk: DiskRequests;
 
-  constructor(recorder: Recorder, mmu: Mmu, requests: RequestSource | null) {
+  /** `disk`: requests of the guest that are under way. */
+  constructor(
+    recorder: Recorder,
+    mmu: Mmu,
+    requests: RequestSource | null,
+    disk: DiskRequests = new DiskRequests(),
+  ) {
     super(recorder, recorder.hypervisor, recorder.vcpu, mmu, requests);
     this.#recorder = recorder;
+    this.#disk = disk;
   }
 
   override clock(): Cycles {
@@ -43,15 +50,14 @@ export class RecordPort extends GatedPort {
     return this.#told(EntryKind.Told, super.send(bytes));
   }
 
-  protected override gatedIo(bytes: number, due: Cycles): void {
-    this.#requests.push({ due, bytes });
-    super.gatedIo(bytes, due);
+  protected override passIo(bytes: number, due: Cycles): void {
+    this.#disk.ask(due, bytes);
+    super.passIo(bytes, due);
   }
 
   /** Takes the disk requests that are answered by now: all of them, the reads, their bytes. */
   takeAnswered(now: Cycles): { all: number; reads: number; bytes: number } {
-    const done = this.#requests.filter(({ due }) => due <= now);
-    for (const request of done) this.#requests.splice(this.#requests.indexOf(request), 1);
+    const done = this.#disk.takeAnswered(now);
     const reads = done.filter(({ bytes }) => bytes > 0);
     const bytes = reads.reduce((sum, read) => sum + read.bytes, 0);
     return { all: done.length, reads: reads.length, bytes };
@@ -101,7 +107,9 @@ export class RecordedGuest implements Guest {
   }
 
   interrupt(cpu: GuestCpu, vectors: number): void {
-    if (this.#recorder.recording) this.#record(vectors);
+    const recorder = this.#recorder;
+    if (recorder.recording) this.#record(vectors);
+    else if ((vectors & Vector.Device) !== 0) this.#port.takeAnswered(recorder.core.now);
     this.#guest.interrupt(cpu, vectors);
   }
 

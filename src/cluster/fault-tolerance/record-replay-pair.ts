@@ -1,19 +1,28 @@
 import type { Cycles } from '../../base/ids.ts';
-import { Vector } from '../../hypervisor/guest-port.ts';
 import type { HostTask } from '../../hypervisor/host-task.ts';
 import { Runstate } from '../../hypervisor/vm.ts';
 import { Leaf } from '../../stats/leaves.ts';
-import { hostNamed, linkNamed, type Protection, type Resident } from '../cluster.ts';
+import {
+  type Cluster,
+  hostNamed,
+  linkNamed,
+  type Protection,
+  type RenewedPlace,
+  type Resident,
+} from '../cluster.ts';
+import type { Awaited } from '../copy/guest-copy.ts';
 import type { Host } from '../host.ts';
-import { Hold } from '../migration/hold.ts';
-import { Pair } from './pair.ts';
+import type { Link } from '../link.ts';
+import { addMigrationThread } from '../migration/migrate.ts';
+import { cloningRecord, startCloning } from './cloning.ts';
+import { DiskRequests } from './disk-requests.ts';
+import { Pair, type PairState } from './pair.ts';
 import type { RecordReplayParams } from './params.ts';
+import { type Place, PrimaryEnd } from './primary-end.ts';
 import type { ProtectionDeps } from './protection.ts';
-import { RecordedGuest, RecordPort } from './record-port.ts';
-import { Recorder } from './recorder.ts';
-import { type LogSource, ReplayedGuest, Replayer, ReplayPort } from './replay-port.ts';
-import type { Replica } from './replica.ts';
+import { askedSpot, bestSpot, obstacle, type Preference, type Spot } from './renewal-place.ts';
 import { PairRows } from './rows.ts';
+import { type SecondaryDeps, SecondaryEnd } from './secondary-end.ts';
 import { SharedDisk } from './shared-disk.ts';
 import { Timers } from './timers.ts';
 
@@ -24,7 +33,8 @@ const LOOK = 5000;
 
 /**
  * Protection by record and replay in a simulation: two VMs that boot the same program, the log
- * between them, threads of both hosts that carry it.
+ * between them, threads of the hosts that carry it. A lost secondary is replaced by a copy of the
+ * one that is left.
  */
 export class RecordReplay implements Protection {
   readonly pair: Pair;
@@ -32,106 +42,86 @@ export class RecordReplay implements Protection {
   readonly disk: SharedDisk;
   readonly primary: Resident;
   readonly secondary: Resident;
+  readonly renewable: boolean;
+  readonly #cluster: Cluster;
   readonly #rows: PairRows;
-  readonly #mhz: number;
-  readonly #ours: Host;
-  readonly #theirs: Host;
-  readonly #recorder: Recorder;
-  readonly #hold: Hold;
+  readonly #threads = new Map<Host, HostTask>();
+  readonly #preference: Preference;
+  readonly #automatic: boolean;
+  readonly #common: SecondaryDeps;
+  /** Copies that have not run yet, for later secondaries. */
+  readonly #spares: Resident[];
+  /** The link between the present two hosts. */
+  #link: Link;
+  /** Both ends of the present generation. */
+  #ours: PrimaryEnd;
+  #theirs: SecondaryEnd;
+  /** Nothing is tried again by itself before somebody else is lost. */
+  #gaveUp = false;
 
-  /** Before the schedulers of the hosts are made: it adds a thread to each. */
+  /** Before the schedulers of the hosts are made: it adds threads to them. */
   constructor(params: RecordReplayParams, deps: ProtectionDeps) {
-    const { cluster, primary, secondary } = deps;
+    const { cluster, primary, secondary, spares } = deps;
     const { engine, mhz } = cluster;
-    const { log } = params;
     const toCycles = (picoseconds: number) => Math.round((picoseconds / 1e6) * mhz);
-    this.#mhz = mhz;
+    this.#cluster = cluster;
     this.primary = primary;
     this.secondary = secondary;
+    this.#spares = [...spares];
+    this.renewable = spares.length > 0;
+    this.#automatic = deps.renews;
+    this.#preference = { host: deps.host, link: deps.link, clocks: deps.clocks };
     this.timers = new Timers(engine);
-    this.#ours = cluster.hosts[primary.vm.host.index]!;
-    this.#theirs = hostNamed(cluster, deps.host);
     this.disk = new SharedDisk(this.timers, Math.round(DISK_LATENCY * mhz * params.timeScale));
-    const link = linkNamed(cluster, deps.link);
-    const threads = new Map<string, HostTask>();
-    for (const { hypervisor, name } of [this.#ours, this.#theirs]) {
-      const task = hypervisor.tasks.add({
-        name: `${primary.vm.name}/log`,
-        weight: primary.vm.weight,
-      });
-      threads.set(name, task);
-    }
+    this.#link = linkNamed(cluster, deps.link);
+    const first = cluster.hosts[primary.vm.host.index]!;
+    const second = hostNamed(cluster, deps.host);
+    this.#addThreads(first, second);
     this.pair = new Pair({
       params,
       timers: this.timers,
       toCycles,
-      wire: (from) => ({
-        send: (bytes, now, arrive) => {
-          const host = hostNamed(cluster, from);
-          if (host.alive) link.send(host.index, bytes, Math.max(now, engine.now), arrive);
-        },
-      }),
+      wire: (from) => {
+        const link = this.#link;
+        return {
+          send: (bytes, now, arrive) => {
+            const host = hostNamed(cluster, from);
+            if (host.alive) link.send(host.index, bytes, Math.max(now, engine.now), arrive);
+          },
+        };
+      },
       work: (host) => ({
-        post: (cycles, done) => threads.get(host)!.post(cycles, Leaf.HostFt, done),
+        post: (cycles, done) =>
+          this.#threads.get(hostNamed(cluster, host))!.post(cycles, Leaf.HostFt, done),
       }),
       arbiter: () => this.disk,
-      onState: (_state, now) => this.#rows.look(now),
+      onState: (state, now) => this.#onState(state, now),
     });
     this.#rows = new PairRows(primary.vm.name, this.pair);
-
-    const { hypervisor: ours } = this.#ours;
-    const { hypervisor: theirs } = this.#theirs;
-    this.#recorder = new Recorder(ours, primary.vcpu, log, () => this.pair.primary, params.disk);
-    const port = new RecordPort(this.#recorder, ours.mmuOf[primary.vm.id]!, primary.requests);
-    primary.vcpu.port = port;
-    primary.vcpu.guest = new RecordedGuest(primary.vcpu.guest, this.#recorder, port);
-    this.#hold = new Hold(
-      engine,
-      {
-        pause: (held) => ours.pause(primary.vm, held),
-        unpause: (now) => ours.unpause(primary.vm, now),
-      },
-      mhz,
-    );
-
-    const side = () => this.pair.secondary;
-    const source: LogSource = {
-      next: () => side()?.next(),
-      consume: (now) => side()!.consume(now),
-      get receivedPoint() {
-        return side()?.receivedPoint ?? 0;
-      },
-      get final() {
-        return side()?.final ?? false;
-      },
+    const { counters } = primary.vm;
+    this.#common = {
+      ...{ params, mhz, requests: primary.requests, timers: this.timers },
+      // Clients ask for the VM by its name, wherever it runs.
+      onRequest: () => void counters.requests_arrived++,
     };
-    const wakeAt = (time: Cycles) => this.#wake(time);
-    const replayer = new Replayer(theirs, secondary.vcpu, log, source, params.disk, wakeAt);
-    const replay = new ReplayPort(replayer, theirs.mmuOf[secondary.vm.id]!, primary.requests);
-    secondary.vcpu.port = replay;
-    secondary.vcpu.guest = new ReplayedGuest(secondary.vcpu.guest, replayer);
-    this.#goLive = (now) => {
-      replayer.live = true;
-      const { network, interrupts } = theirs;
-      const { vcpu } = secondary;
-      primary.requests?.moveTo(
-        {
-          taken: replay.taken,
-          answered: replay.answered,
-          deliver: (at) => {
-            // Clients ask for the VM by its name, wherever it runs.
-            primary.vm.counters.requests_arrived++;
-            return network.receive(vcpu, primary.requests!.bytes, at);
-          },
-        },
-        now,
-      );
-      replay.goLive(now);
-      interrupts.raise(vcpu, Vector.Timer | Vector.Device | Vector.Network, now);
-    };
+    const [ours, theirs] = [new DiskRequests(), new DiskRequests()];
+    this.#ours = new PrimaryEnd({ member: primary, host: first }, this.#common, ours);
+    const place = { member: secondary, host: second };
+    this.#theirs = new SecondaryEnd(place, this.#common, { disk: theirs });
   }
 
-  readonly #goLive: (now: Cycles) => void;
+  /** Threads for the log; where there may be a new secondary one day, for its memory too. */
+  #addThreads(...ends: readonly Host[]): void {
+    const { hosts, links } = this.#cluster;
+    const { vm } = this.primary;
+    const linked = (host: Host) => links.some(({ between }) => between.includes(host.index));
+    for (const host of hosts) {
+      if (!ends.includes(host) && !(this.renewable && linked(host))) continue;
+      const { tasks } = host.hypervisor;
+      this.#threads.set(host, tasks.add({ name: `${vm.name}/log`, weight: vm.weight }));
+      if (this.renewable) addMigrationThread(host);
+    }
+  }
 
   get vm() {
     return this.primary.vm;
@@ -141,77 +131,133 @@ export class RecordReplay implements Protection {
     return this.#rows.rows;
   }
 
+  get guarded(): boolean {
+    return !['off', 'alone', 'lost'].includes(this.pair.state);
+  }
+
   /** Both have just been powered on, and neither has executed anything. */
   protect(now: Cycles): void {
-    const { primary, secondary } = this.#replicas();
-    this.pair.protect(primary, secondary, 0, now);
+    this.#connect(0, now);
     this.#look(now);
+  }
+
+  #connect(stamp: Cycles, now: Cycles): void {
+    const ours = this.#ours;
+    const theirs = this.#theirs;
+    const end = ({ host, replica }: PrimaryEnd | SecondaryEnd) => ({ host: host.name, replica });
+    this.pair.protect(end(ours), end(theirs), stamp, now);
+    ours.side = this.pair.primary;
+    theirs.side = this.pair.secondary;
+    // The controller of the lag goes on where it was.
+    const { limit } = this.pair.control;
+    if (limit < 1) ours.replica.limit(limit, now);
   }
 
   #look(now: Cycles): void {
     this.#rows.look(now);
-    this.timers.at(now + Math.round(LOOK * this.#mhz), (at) => this.#look(at));
+    this.#renewItself(now);
+    this.timers.at(now + Math.round(LOOK * this.#cluster.mhz), (at) => this.#look(at));
+  }
+
+  #onState(state: PairState, now: Cycles): void {
+    this.#rows.look(now);
+    // Whoever tells this is in the middle of it.
+    if (state === 'alone') this.timers.at(now, (at) => this.#renewItself(at));
   }
 
   /** The primary's VM is stopped, as a test of what follows. */
   failover(now: Cycles): void {
-    this.pair.primary?.die(now);
+    if (this.pair.primary?.state === 'protected') this.pair.primary.die(now);
   }
 
   /** A host has lost its power. */
   hostLost(host: string, now: Cycles): void {
+    this.#gaveUp = false;
     this.pair.hostLost(host, now);
   }
 
-  #replicas() {
-    const { hypervisor: theirs } = this.#theirs;
-    let stalled = false;
-    let share = 1;
-    const primary: Replica = {
-      stall: () => {
-        stalled = true;
-        this.#hold.take(() => {});
-      },
-      go: (now) => {
-        stalled = false;
-        this.#hold.give(now);
-        if (share < 1) this.#hold.stun(1 - share, now);
-      },
-      limit: (limit, now) => {
-        share = limit;
-        if (!stalled) this.#hold.stun(1 - limit, now);
-      },
-      goLive: () => {},
-      halt: () => {
-        stalled = true;
-        this.#hold.take(() => {});
-      },
-    };
-    const secondary: Replica = {
-      stall: () => {},
-      go: (now) => this.#wake(now),
-      limit: () => {},
-      goLive: this.#goLive,
-      halt: () => {
-        this.#halted = true;
-        if (this.#theirs.alive) theirs.pause(this.secondary.vm);
-      },
-    };
-    return {
-      primary: { host: this.#ours.name, replica: primary },
-      secondary: { host: this.#theirs.name, replica: secondary },
-    };
+  // A new secondary.
+
+  /** The end that runs alone; undefined: there is none. */
+  get #alone(): PrimaryEnd | SecondaryEnd | undefined {
+    if (this.pair.state !== 'alone') return undefined;
+    return [this.#ours, this.#theirs].find(({ side }) => side?.state === 'alone');
   }
 
-  #halted = false;
+  #renewItself(now: Cycles): void {
+    const alone = this.#alone;
+    if (!this.#automatic || this.#gaveUp || !alone || this.#spares.length === 0) return;
+    if (alone.member.vcpu.done) return;
+    const spot = bestSpot(this.#cluster, this.vm, alone.host, this.#preference);
+    if (spot) this.#clone(alone, spot, now);
+  }
 
-  /** Wakes the second copy at `time` if it sleeps. */
-  #wake(time: Cycles): void {
-    const { vcpu } = this.secondary;
-    const { hypervisor } = this.#theirs;
-    this.timers.at(time, (now) => {
-      const sleeps = vcpu.state === Runstate.Blocked && this.#theirs.alive && !this.#halted;
-      if (sleeps) hypervisor.interrupts.wake(vcpu, now);
+  renew(place: RenewedPlace, now: Cycles): void {
+    const alone = this.#alone;
+    const from = alone?.host ?? this.#ours.host;
+    const spot = askedSpot(this.#cluster, from, this.#preference, place);
+    const why = this.#refusal(alone, spot);
+    if (why === undefined) this.#clone(alone!, spot, now);
+    else {
+      const record = cloningRecord(this.vm.name, from.name, spot.host.name, now);
+      Object.assign(record, { outcome: 'aborted', why });
+      this.#cluster.migrations.push({ record, hostFailed: () => {} });
+    }
+  }
+
+  #refusal(alone: PrimaryEnd | SecondaryEnd | undefined, spot: Spot): string | undefined {
+    const { state } = this.pair;
+    if (state === 'lost') return 'nobody is left of it';
+    if (!alone) return state === 'cloning' ? 'one is being made' : 'it is protected';
+    if (alone.member.vcpu.done) return 'its work is done';
+    if (this.#spares.length === 0) return 'there has been one for each event';
+    return obstacle(this.#cluster, this.vm, alone.host, spot, this.#preference);
+  }
+
+  #clone(alone: PrimaryEnd | SecondaryEnd, { host, link }: Spot, now: Cycles): void {
+    const [spare] = this.#spares as [Resident];
+    const { member: original, host: from } = alone;
+    this.#retire(original);
+    this.pair.beginCloning(now);
+    startCloning(
+      this.#cluster,
+      { name: this.vm.name, original, spare, from, to: host, link },
+      now,
+      (awaited, at) => {
+        this.#spares.shift();
+        this.#link = link;
+        this.#reconnect(alone, { member: spare, host }, awaited, at);
+      },
+      ({ outcome }, at) => {
+        if (outcome === 'failed') this.#gaveUp = true;
+        // A primary that is lost with its host is lost, not alone.
+        if (outcome !== 'cloned' && from.alive) this.pair.endCloning(at);
+      },
+    );
+  }
+
+  /** The copy has come: the one that was alone records from here on, and the other repeats it. */
+  #reconnect(alone: PrimaryEnd | SecondaryEnd, copy: Place, awaited: Awaited, now: Cycles): void {
+    const { disk, host, member } = alone;
+    const timer = host.hypervisor.interrupts.timerOf(member.vcpu);
+    this.#ours = new PrimaryEnd({ member, host }, this.#common, disk);
+    this.#theirs = new SecondaryEnd(copy, this.#common, {
+      disk: new DiskRequests(disk.all),
+      awaited: { ...awaited, timer },
     });
+    this.#connect(this.#ours.recorder.executed, now);
+  }
+
+  /** What is left of copies that have lost goes: their memory is wanted. */
+  #retire(survivor: Resident): void {
+    const { hosts, members } = this.#cluster;
+    for (const member of members) {
+      const { vcpu, vm } = member;
+      if (member === survivor || vm.program !== this.vm.program) continue;
+      const { alive, hypervisor } = hosts[vm.host.index] ?? {};
+      if (!alive || !hypervisor || vcpu.state !== Runstate.Paused) continue;
+      hypervisor.detach(vm)();
+      vcpu.enter(Runstate.Off, hypervisor.engine.here);
+    }
   }
 }

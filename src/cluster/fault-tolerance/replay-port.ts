@@ -5,12 +5,15 @@ import {
   type GuestCpu,
   GuestStop,
   type RequestSource,
+  Vector,
 } from '../../hypervisor/guest-port.ts';
 import type { Hypervisor } from '../../hypervisor/hypervisor.ts';
 import type { Mmu } from '../../hypervisor/mmu/mmu.ts';
 import { VcpuPort } from '../../hypervisor/vcpu-port.ts';
 import type { Vcpu } from '../../hypervisor/vm.ts';
 import { ExitReason, Leaf } from '../../stats/leaves.ts';
+import { type Awaited, newlyBooted } from '../copy/guest-copy.ts';
+import { DiskRequests } from './disk-requests.ts';
 import { EntryKind, isInterrupt, type LogEntry, vectorOf } from './log-entry.ts';
 import type { LogParams } from './log-params.ts';
 import type { RecordReplayParams } from './params.ts';
@@ -36,8 +39,8 @@ export class Replayer {
   readonly holdsWrites: boolean;
   /** True once it executes for the world. */
   live = false;
-  /** When the disk requests of the guest are answered here; the first ones come first. */
-  readonly io: Cycles[] = [];
+  /** Requests of the guest to the disk, and when they are answered here. */
+  readonly disk: DiskRequests;
   /** Reads are its own: it waits for them, and asks to be woken then. */
   readonly #wakeAt: ((time: Cycles) => void) | undefined;
 
@@ -49,26 +52,23 @@ export class Replayer {
     source: LogSource,
     disk: RecordReplayParams['disk'] = 'shared',
     wakeAt: (time: Cycles) => void = () => {},
+    waiting: DiskRequests = new DiskRequests(),
   ) {
     this.hypervisor = hypervisor;
     this.vcpu = vcpu;
     this.log = log;
     this.source = source;
     this.holdsWrites = disk !== 'non-shared';
+    this.disk = waiting;
     this.#wakeAt = disk === 'shared' ? undefined : wakeAt;
-  }
-
-  /** A request of the guest will be answered at `due`. */
-  ask(due: Cycles): void {
-    const at = this.io.findIndex((other) => other > due);
-    this.io.splice(at < 0 ? this.io.length : at, 0, due);
   }
 
   /** The next entry reports reads that this side has not done yet: it has to wait for them. */
   get waits(): boolean {
     const entry = this.source.next();
     if (!this.#wakeAt || entry?.kind !== EntryKind.DiskRead) return false;
-    const due = this.io[Math.min(this.io.length, entry.value >> 1) - 1] ?? 0;
+    const { all } = this.disk;
+    const due = all[Math.min(all.length, entry.value >> 1) - 1]?.due ?? 0;
     if (due <= this.core.now) return false;
     this.#wakeAt(due);
     return true;
@@ -105,15 +105,24 @@ export class Replayer {
 export class ReplayPort extends VcpuPort {
   readonly #replayer: Replayer;
   /** Requests that the guest serves, and those whose answers it has sent, by arrival time. */
-  readonly taken = new Set<Cycles>();
+  readonly taken: Set<Cycles>;
   readonly answered = new Set<Cycles>();
   /** What a guest that goes live still waits for. */
-  #timer = Number.NaN;
-  #lastClock: Cycles = 0;
+  #timer: Cycles;
+  #lastClock: Cycles;
 
-  constructor(replayer: Replayer, mmu: Mmu, requests: RequestSource | null) {
+  /** `awaited`: what the guest waits for already, if it is a copy of a running one. */
+  constructor(
+    replayer: Replayer,
+    mmu: Mmu,
+    requests: RequestSource | null,
+    awaited: Awaited = newlyBooted(),
+  ) {
     super(replayer.hypervisor, replayer.vcpu, mmu, requests);
     this.#replayer = replayer;
+    this.taken = new Set(awaited.requests);
+    this.#timer = awaited.timer;
+    this.#lastClock = awaited.lastClock;
   }
 
   override clock(): Cycles {
@@ -163,13 +172,14 @@ export class ReplayPort extends VcpuPort {
   }
 
   protected override answerIo(bytes: number, due: Cycles): void {
-    if (this.#replayer.live) {
+    const replayer = this.#replayer;
+    const flushes = !replayer.live && bytes === 0 && replayer.holdsWrites;
+    if (flushes && !replayer.take(EntryKind.Output)) {
       super.answerIo(bytes, due);
       return;
     }
-    if (bytes === 0 && this.#replayer.holdsWrites && !this.#replayer.take(EntryKind.Output)) {
-      super.answerIo(bytes, due);
-    } else this.#replayer.ask(due);
+    replayer.disk.ask(due, bytes);
+    if (replayer.live) super.answerIo(bytes, due);
   }
 
   protected override transmit(bytes: number): Cycles {
@@ -185,9 +195,9 @@ export class ReplayPort extends VcpuPort {
   goLive(now: Cycles): void {
     const { hypervisor } = this.#replayer;
     const { interrupts } = hypervisor;
-    for (const due of this.#replayer.io.splice(0)) {
-      interrupts.completeIo(this.vcpu, Math.max(now + 1, due));
-    }
+    const { disk } = this.#replayer;
+    disk.putOff(now + 1);
+    for (const { due } of disk.all) interrupts.completeIo(this.vcpu, due);
     const timer = this.#timer;
     if (!Number.isNaN(timer)) interrupts.armTimer(this.vcpu, Math.max(now + 1, timer));
   }
@@ -229,7 +239,9 @@ export class ReplayedGuest implements Guest {
     this.#guest.grantReferences(references);
   }
 
+  /** Live: of this host's own devices. */
   interrupt(cpu: GuestCpu, vectors: number): void {
+    if ((vectors & Vector.Device) !== 0) this.#replayer.disk.takeAnswered(cpu.core.now);
     this.#guest.interrupt(cpu, vectors);
   }
 
@@ -293,7 +305,7 @@ export class ReplayedGuest implements Guest {
       core.charge(Leaf.FtLog, log.entryCycles + Math.ceil(bytes / log.bytesPerCycle));
       vectors |= vectorOf(kind);
       more = (value & 1) !== 0;
-      replayer.io.splice(0, value >> 1);
+      replayer.disk.answer(value >> 1);
     }
     const exits = this.#halted ? 1 : 1 + log.singleSteps;
     for (let i = 0; i < exits; i++) {

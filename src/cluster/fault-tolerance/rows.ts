@@ -6,8 +6,10 @@ import type { OutputCommit } from './output-commit.ts';
 /** What of a pair stands in every row. */
 interface Watched {
   readonly state: PairState;
+  readonly generation: number;
   readonly cpuLimit: number;
   readonly primary: {
+    readonly recording: boolean;
     readonly bytesSent: number;
     readonly bufferedBytes: number;
     readonly outputs: OutputCommit;
@@ -29,6 +31,7 @@ export class PairRows {
   readonly #pair: Watched;
   #at: Cycles = 0;
   #bytes = 0;
+  #generation = 0;
 
   constructor(name: string, pair: Watched) {
     this.#name = name;
@@ -39,6 +42,9 @@ export class PairRows {
   look(now: Cycles, checkpoint?: CheckpointCells): void {
     const { cpuLimit, primary, secondary, state } = this.#pair;
     const bytes = primary?.bytesSent ?? 0;
+    // Each generation has a log of its own.
+    if (this.#pair.generation !== this.#generation) this.#bytes = 0;
+    this.#generation = this.#pair.generation;
     this.rows.push({
       pair: this.#name,
       cycle: now,
@@ -49,7 +55,7 @@ export class PairRows {
       heldOutputs: primary?.outputs.held ?? 0,
       releasedOutputs: primary?.outputs.released ?? 0,
       heldCycles: primary?.outputs.heldCycles ?? 0,
-      primaryBufferBytes: primary?.bufferedBytes ?? 0,
+      primaryBufferBytes: primary?.recording ? primary.bufferedBytes : 0,
       secondaryBufferBytes: secondary?.bufferedBytes ?? 0,
       limit: cpuLimit,
       ...checkpoint,

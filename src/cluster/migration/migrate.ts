@@ -29,7 +29,8 @@ export function addMigrationThread({ hypervisor: { tasks } }: Host): void {
   if (!tasks.all.some(({ name }) => name === THREAD)) tasks.add({ name: THREAD, weight: WEIGHT });
 }
 
-function threadOf({ hypervisor: { tasks }, name }: Host): HostTask {
+/** The migration thread of a host. Throws ModelError when it has none. */
+export function threadOf({ hypervisor: { tasks }, name }: Host): HostTask {
   const found = tasks.all.find((task) => task.name === THREAD);
   if (!found) throw new ModelError(`${name} has no migration thread`);
   return found;
@@ -46,13 +47,15 @@ function obstacle(cluster: Cluster, { vm, to, link: name }: MigrationPlan): stri
   if (source === target) return `it is on ${to} already`;
   if (!link.between.includes(source.index)) return `it is on ${source.name}`;
   if (!link.up) return `the link ${name} is cut`;
+  const guarded = cluster.protections.some((one) => one.vm.name === vm && one.guarded);
+  if (guarded) return 'it is protected, and a protected VM does not move';
   if (cluster.migrations.some(({ record }) => record.vm === vm && isUnderWay(record))) {
     return 'it is on its way already';
   }
   return undefined;
 }
 
-const isUnderWay = ({ outcome }: MigrationRecord) => outcome === 'unfinished';
+export const isUnderWay = ({ outcome }: MigrationRecord) => outcome === 'unfinished';
 
 /** Starts a migration at `now`. What it comes to is noted in the migrations of the cluster. */
 export function startMigration(cluster: Cluster, plan: MigrationPlan, now: Cycles): void {

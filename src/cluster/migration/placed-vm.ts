@@ -1,8 +1,9 @@
 import type { Cycles } from '../../base/ids.ts';
+import type { Arrival } from '../../hypervisor/hypervisor.ts';
 import { back, giveBack } from '../../hypervisor/mmu/backing.ts';
 import type { Mmu } from '../../hypervisor/mmu/mmu.ts';
 import { Request } from '../../hypervisor/vcpu-requests.ts';
-import { Runstate } from '../../hypervisor/vm.ts';
+import { Runstate, type Vm } from '../../hypervisor/vm.ts';
 import type { Resident } from '../cluster.ts';
 import type { Host } from '../host.ts';
 import type { MovingVm } from './moving-vm.ts';
@@ -13,15 +14,19 @@ export class PlacedVm implements MovingVm {
   readonly #from: Host;
   readonly #to: Host;
   readonly #mmu: Mmu;
+  /** Whose memory it is at the target. */
+  readonly #as: Vm;
   /** Host frames at the target of each guest frame; 0 = none. */
   readonly #backing: Int32Array;
   #moved = false;
   #giveBack = (): void => {};
 
-  constructor(member: Resident, from: Host, to: Host) {
+  /** `as`: a second copy of it, which is made at the target; itself if it moves. */
+  constructor(member: Resident, from: Host, to: Host, as: Vm = member.vm) {
     this.#member = member;
     this.#from = from;
     this.#to = to;
+    this.#as = as;
     this.#mmu = from.hypervisor.mmuOf[member.vm.id]!;
     this.#backing = new Int32Array(member.vm.memoryPages);
   }
@@ -91,7 +96,7 @@ export class PlacedVm implements MovingVm {
     const { hypervisor, machine } = this.#to;
     // Xen fills a new domain page by page; others take what backs a first touch.
     const bytes = hypervisor.upFront ? 4096 : pageBytes;
-    const { id, memoryPages } = vm;
+    const { id, memoryPages } = this.#as;
     back({ id, memoryPages, home: this.#home, p2m: this.#backing }, machine.memory, gfn, bytes);
   }
 
@@ -102,7 +107,12 @@ export class PlacedVm implements MovingVm {
   }
 
   get #home(): number {
-    return this.#member.vm.id % this.#to.machine.nodeCount;
+    return this.#as.id % this.#to.machine.nodeCount;
+  }
+
+  /** Where the VM finds its memory at the target. */
+  protected get place(): Pick<Arrival, 'host' | 'home' | 'p2m'> {
+    return { host: this.#to, home: this.#home, p2m: this.#backing };
   }
 
   move(now: Cycles): void {
@@ -110,8 +120,7 @@ export class PlacedVm implements MovingVm {
     this.#giveBack = this.#from.hypervisor.detach(vm);
     this.#moved = true;
     const { arriveAt } = this.#member;
-    const place = { host: this.#to, home: this.#home, p2m: this.#backing };
-    this.#to.hypervisor.attach(vm, { ...arriveAt(this.#to), ...place }, now);
+    this.#to.hypervisor.attach(vm, { ...arriveAt(this.#to), ...this.place }, now);
   }
 
   release(): void {

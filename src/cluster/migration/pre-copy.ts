@@ -29,6 +29,8 @@ export interface PreCopyDeps {
   readonly record: MigrationRecord;
   /** The VM has moved and is held; or stays and runs. */
   readonly onEnd: (now: Cycles) => void;
+  /** What it comes to if it succeeds: the VM moves, unless a second copy of it is made. */
+  readonly success?: 'moved' | 'cloned';
   /**
    * The VM is held, and goes on at the target although pages are missing; undefined: no policy
    * asks for that.
@@ -268,10 +270,10 @@ export class PreCopy {
         vm.move(now);
         vm.release();
         this.#hold.give(now);
-        target.post(ANNOUNCE, Leaf.HostMigration);
-        const { record } = this.#deps;
+        const { record, success = 'moved' } = this.#deps;
+        if (success === 'moved') target.post(ANNOUNCE, Leaf.HostMigration);
         record.downtime = now - this.#stoppedAt;
-        this.#end(now, 'moved', record.why);
+        this.#end(now, success, record.why);
       },
     );
   }
@@ -305,7 +307,7 @@ export class PreCopy {
     this.#over = true;
     this.#transfer.close();
     Object.assign(record, { end: now, outcome, why, bytes: this.#transfer.bytes });
-    if (outcome !== 'moved') {
+    if (outcome !== 'moved' && outcome !== 'cloned') {
       vm.stay();
       if (outcome !== 'lost') {
         vm.stopLog();

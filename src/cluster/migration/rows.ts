@@ -2,7 +2,7 @@ import type { Cycles } from '../../base/ids.ts';
 import type { MigrationRow } from '../../stats/result.ts';
 
 /** How a migration ended, or that it has not. */
-export type Outcome = 'moved' | 'failed' | 'aborted' | 'lost' | 'unfinished';
+export type Outcome = 'moved' | 'cloned' | 'failed' | 'aborted' | 'lost' | 'unfinished';
 
 /** What one round did; the last one with the VM stopped. Times are those of the engine. */
 export interface RoundRecord {

@@ -1,10 +1,10 @@
 import type { Cycles } from '../../../base/ids.ts';
+import { type DiskRequest, DiskRequests } from '../disk-requests.ts';
 import { GatedPort } from '../gated-port.ts';
 
 /** The port of a vCPU that is checkpointed: knows what its devices have under way. */
 export class CapturedPort extends GatedPort {
-  /** When disk requests will be answered. */
-  #io: Cycles[] = [];
+  readonly #disk = new DiskRequests();
   /** Requests whose answers wait to leave, by arrival time. */
   readonly #answered = new Set<Cycles>();
   /** Disk writes since they were last taken. */
@@ -25,16 +25,20 @@ export class CapturedPort extends GatedPort {
     super.answerIo(bytes, due);
   }
 
-  protected override gatedIo(bytes: number, due: Cycles): void {
-    this.#io.push(due);
-    super.gatedIo(bytes, due);
+  protected override passIo(bytes: number, due: Cycles): void {
+    this.#disk.ask(due, bytes);
+    super.passIo(bytes, due);
   }
 
   /** What is under way at `now`, and how many writes there were since the last call. */
-  take(now: Cycles): { io: readonly Cycles[]; answered: ReadonlySet<Cycles>; writes: number } {
-    this.#io = this.#io.filter((due) => due > now);
+  take(now: Cycles): {
+    readonly disk: readonly DiskRequest[];
+    readonly answered: ReadonlySet<Cycles>;
+    readonly writes: number;
+  } {
+    this.#disk.takeAnswered(now);
     const writes = this.#writes;
     this.#writes = 0;
-    return { io: [...this.#io], answered: new Set(this.#answered), writes };
+    return { disk: [...this.#disk.all], answered: new Set(this.#answered), writes };
   }
 }

@@ -24,6 +24,7 @@ export class Checkpointing implements Protection {
   readonly pair: CheckpointPair<GuestImage>;
   readonly wiring: Wiring;
   readonly primary: Resident;
+  readonly renewable = false;
   readonly #captured: CapturedVm;
   readonly #standby: StandbyVm;
   readonly #rows: PairRows;
@@ -79,10 +80,14 @@ export class Checkpointing implements Protection {
     return this.#rows.rows;
   }
 
+  get guarded(): boolean {
+    return !['off', 'alone', 'lost'].includes(this.pair.state);
+  }
+
   /** Both have just been powered on, and neither has executed anything. */
   protect(now: Cycles): void {
     const { ours, theirs } = this.wiring;
-    const image = { position: { steps: 0, length: 0 }, dirty: [], at: now, io: [] };
+    const image = { position: { steps: 0, length: 0 }, dirty: [], at: now, disk: [] };
     const first: Checkpoint<GuestImage> = {
       ...{ epoch: 0, stamp: 0, pages: 0, bytes: 0, pause: 0 },
       image: { ...image, answered: new Set() },
@@ -106,7 +111,7 @@ export class Checkpointing implements Protection {
 
   /** The primary's VM is stopped, as a test of what follows. */
   failover(now: Cycles): void {
-    this.pair.primary?.die(now);
+    if (this.pair.primary?.state === 'protected') this.pair.primary.die(now);
   }
 
   /** A host has lost its power. */

@@ -1,5 +1,6 @@
 import type { Cycles } from '../../../base/ids.ts';
 import type { Position } from '../../copy/history.ts';
+import type { DiskRequest } from '../disk-requests.ts';
 
 /** What a secondary needs to go on from a checkpoint. */
 export interface GuestImage {
@@ -9,8 +10,8 @@ export interface GuestImage {
   readonly dirty: readonly number[];
   /** When it was taken: of what came later the guest knows nothing. */
   readonly at: Cycles;
-  /** When the disk was to answer the requests under way. */
-  readonly io: readonly Cycles[];
+  /** What the disk had been asked and had not answered. */
+  readonly disk: readonly DiskRequest[];
   /** Requests whose answers the guest has sent, as far as they have not left. */
   readonly answered: ReadonlySet<Cycles>;
 }

@@ -80,7 +80,7 @@ export class StandbyVm implements Standby<GuestImage> {
     });
     hypervisor.attach(vm, { ...arrival, ...place, wire }, now);
     this.#takeRequests(image, copy.awaited.requests, now);
-    for (const due of image.io) interrupts.completeIo(vcpu, Math.max(now + 1, due));
+    for (const { due } of image.disk) interrupts.completeIo(vcpu, Math.max(now + 1, due));
     const { timer } = copy.awaited;
     if (!Number.isNaN(timer)) interrupts.armTimer(vcpu, Math.max(now + 1, timer));
     hypervisor.unpause(vm, now);

@@ -1,0 +1,41 @@
+import type { Cycles } from '../../base/ids.ts';
+
+/** A request to the disk: when it is answered, and what it brings (0: a flush). */
+export interface DiskRequest {
+  readonly due: Cycles;
+  readonly bytes: number;
+}
+
+/** Requests to the disk that the guest does not know to be answered, the first answer first. */
+export class DiskRequests {
+  #waiting: DiskRequest[];
+
+  constructor(waiting: readonly DiskRequest[] = []) {
+    this.#waiting = [...waiting];
+  }
+
+  get all(): readonly DiskRequest[] {
+    return this.#waiting;
+  }
+
+  ask(due: Cycles, bytes: number): void {
+    const at = this.#waiting.findIndex((other) => other.due > due);
+    this.#waiting.splice(at < 0 ? this.#waiting.length : at, 0, { due, bytes });
+  }
+
+  /** The guest learns of the first `count` answers. */
+  answer(count: number): void {
+    this.#waiting.splice(0, count);
+  }
+
+  /** It learns of all that have come by `now`. */
+  takeAnswered(now: Cycles): readonly DiskRequest[] {
+    const later = this.#waiting.findIndex(({ due }) => due > now);
+    return this.#waiting.splice(0, later < 0 ? this.#waiting.length : later);
+  }
+
+  /** No answer comes before `time`. */
+  putOff(time: Cycles): void {
+    this.#waiting = this.#waiting.map(({ due, bytes }) => ({ due: Math.max(time, due), bytes }));
+  }
+}
