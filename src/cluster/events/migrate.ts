@@ -3,7 +3,7 @@ import { listed } from '../../base/words.ts';
 import { linkNamed } from '../cluster.ts';
 import { migrationPolicies } from '../migration/index.ts';
 import { addMigrationThread, startMigration } from '../migration/migrate.ts';
-import type { PlanFault, PlannedCluster, PlannedVm } from '../planned.ts';
+import type { PlanFault, PlannedCluster } from '../planned.ts';
 import {
   absent,
   crowded,
@@ -11,6 +11,7 @@ import {
   hostName,
   linkName,
   unavailable,
+  unfit,
   unknown,
   unusable,
   vmName,
@@ -54,7 +55,7 @@ export const migrate: EventDefinition<typeof params> = {
     const fault =
       unusable(cluster, 'link', link, [vm.host, to]) ??
       crowded(cluster, 'to', vm, to) ??
-      unfit(cluster, vm, to);
+      unfit(cluster, 'to', vm, to);
     if (fault) return fault;
     vm.host = to;
     vm.moving = { link, to };
@@ -88,17 +89,6 @@ function astray(cluster: PlannedCluster, name: string, to: string): PlanFault | 
       reaching.length > 0
         ? `use ${listed(reaching.map((one) => one.name))}`
         : `add a link to ${to}`,
-  };
-}
-
-/** Why the processor of a host cannot run a VM as it is. */
-function unfit(cluster: PlannedCluster, vm: PlannedVm, to: string): PlanFault | undefined {
-  const { name, svm } = cluster.host(to)!.processor;
-  if (!vm.nested || svm.nestedPaging) return undefined;
-  return {
-    key: 'to',
-    message: `${vm.name} has nested paging, and ${to} has an ${name}, which has none`,
-    suggestion: 'give the VM mmu: { kind: shadow }',
   };
 }
 
