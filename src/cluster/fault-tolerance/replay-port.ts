@@ -262,8 +262,12 @@ export class ReplayedGuest implements Guest {
         throw new ModelError(`the secondary is at step ${steps}, its log at ${entry.point}`);
       }
       if (entry.point > steps) {
-        const stop = this.#execute(cpu, entry.point);
-        if (stop === GuestStop.Halt && this.#guest.steps < entry.point) {
+        // On its way into a step the guest asks for what belongs there: all of it must have come.
+        const whole = source.receivedPoint > entry.point || source.final;
+        const until = whole ? entry.point : entry.point - 1;
+        if (until === steps) return GuestStop.Halt;
+        const stop = this.#execute(cpu, until);
+        if (stop === GuestStop.Halt && this.#guest.steps < until) {
           throw new ModelError(
             `the secondary sleeps at ${this.#guest.steps}, before ${entry.point}`,
           );
@@ -277,7 +281,9 @@ export class ReplayedGuest implements Guest {
         if (replayer.waits) return GuestStop.Halt;
         this.#inject(cpu);
       } else {
-        const stop = this.#execute(cpu, steps + 1);
+        // It may be asked for before the guest makes a step, and an interrupt may come after it.
+        let stop = this.#execute(cpu, steps);
+        if (source.next() === entry) stop = this.#execute(cpu, steps + 1);
         if (stop !== GuestStop.Time && stop !== GuestStop.Halt) return stop;
       }
     }
