@@ -4,6 +4,25 @@ import { type Engine, type EventKind, Phase } from '../engine/engine.ts';
 import type { RequestSource } from '../hypervisor/guest-port.ts';
 import type { Arrivals } from './workloads/workload.ts';
 
+interface Incoming {
+  readonly arrival: Cycles;
+  /** It was on its way to a server that is not there any more. */
+  lost: boolean;
+}
+
+interface Resent {
+  readonly arrival: Cycles;
+}
+
+/** Requests that never came to a server: those that arrived after a given time. */
+export interface Loss {
+  readonly after: Cycles;
+  /** When a client sends a request again, by the time when it first arrived. */
+  again(arrival: Cycles): Cycles;
+  /** It begins to arrive; returns when all of it has. */
+  deliver(now: Cycles): Cycles;
+}
+
 /**
  * Where a server's requests come from. Open: a Poisson process with a random stream of its own, so
  * that its times are the same whatever the server does. Closed: clients that wait for an answer,
@@ -17,8 +36,10 @@ export class Requests implements RequestSource {
   readonly #arrive: EventKind;
   readonly #complete: EventKind;
   #deliver: (now: Cycles) => Cycles;
-  /** Arrival times of requests whose last packets are still on the wire, oldest first. */
-  readonly #incoming: Cycles[] = [];
+  /** Requests whose last packets are still on the wire, oldest first. */
+  readonly #incoming: Incoming[] = [];
+  /** Requests that were lost with a server, until all of them have come again. */
+  readonly #resent = new Set<Resent>();
   /** Arrival times of requests nobody serves yet, oldest first. */
   readonly #waiting: Cycles[] = [];
   /** Arrival times of requests that are being served. */
@@ -52,7 +73,8 @@ export class Requests implements RequestSource {
     this.#deliver = options.deliver;
     this.#arrive = engine.defineEvent(Phase.Deliver, (now) => this.#onArrival(now));
     this.#complete = engine.defineEvent(Phase.Deliver, () => {
-      this.#waiting.push(this.#incoming.shift()!);
+      const { arrival, lost } = this.#incoming.shift()!;
+      if (!lost) this.#waiting.push(arrival);
     });
     const clients = arrivals.kind === 'closed' ? arrivals.clients : 1;
     for (let i = 0; i < clients; i++) this.#next(0);
@@ -75,7 +97,7 @@ export class Requests implements RequestSource {
       this.#waiting.push(now);
       return;
     }
-    this.#incoming.push(now);
+    this.#incoming.push({ arrival: now, lost: false });
     this.#engine.schedule(complete, this.#complete, 0);
   }
 
@@ -97,13 +119,15 @@ export class Requests implements RequestSource {
   /**
    * Another server goes on from here, and requests come to it by `deliver`. It knows the requests
    * that are `taken`, and has sent the answers to those that are `answered`, though they may not
-   * have left. What it does not know the clients send again.
+   * have left. Of those it does not know, what arrived after `lost.after` has never come to it: the
+   * clients send that `again`, which `lost.deliver` brings.
    */
   moveTo(
     server: {
       deliver: (now: Cycles) => Cycles;
       taken: ReadonlySet<Cycles>;
       answered: ReadonlySet<Cycles>;
+      lost?: Loss;
     },
     now: Cycles,
   ): void {
@@ -116,6 +140,30 @@ export class Requests implements RequestSource {
       }
     }
     this.#waiting.sort((a, b) => a - b);
+    if (server.lost) this.#sendAgain(server.lost);
+  }
+
+  #sendAgain({ after, again, deliver }: Loss): void {
+    const first = this.#waiting.findIndex((arrival) => arrival > after);
+    const lost = first < 0 ? [] : this.#waiting.splice(first);
+    for (const incoming of this.#incoming) {
+      if (incoming.lost || incoming.arrival <= after) continue;
+      incoming.lost = true;
+      lost.push(incoming.arrival);
+    }
+    for (const arrival of lost) {
+      const resent = { arrival };
+      this.#resent.add(resent);
+      const arrive = this.#engine.defineEvent(Phase.Deliver, (now) => {
+        this.#engine.schedule(Math.max(now, deliver(now)), complete, 0);
+      });
+      const complete = this.#engine.defineEvent(Phase.Deliver, () => {
+        this.#resent.delete(resent);
+        const place = this.#waiting.findIndex((other) => other > arrival);
+        this.#waiting.splice(place < 0 ? this.#waiting.length : place, 0, arrival);
+      });
+      this.#engine.schedule(again(arrival), arrive, 0);
+    }
   }
 
   /** Requests finished by `time`, from the start of the run. */
@@ -146,7 +194,9 @@ export class Requests implements RequestSource {
     const [first, last] = [this.finishedBy(from), this.finishedBy(to)];
     const late = this.#arrivalsOf.from(last, this.#ends.length);
     const ends = this.#ends.from(first, last);
-    const open = [...late, ...this.#inService, ...this.#waiting].filter((at) => at <= to);
+    const resent = [...this.#resent].map(({ arrival }) => arrival);
+    const all = [...late, ...this.#inService, ...this.#waiting, ...resent];
+    const open = all.filter((at) => at <= to);
     return {
       served: this.#arrivalsOf
         .from(first, last)

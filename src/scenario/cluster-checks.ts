@@ -74,7 +74,8 @@ function checkPaging({ scenario, sound, fault }: CheckContext): void {
     const { faultTolerance, vcpus } = group;
     const at = (...keys: Path): Path => ['vms', i, ...keys];
     if (!faultTolerance || !sound(at('faultTolerance'), at('mmu'), ['hypervisor', 'mmu'])) continue;
-    const { maxVcpus, name, notNested } = protections.of(faultTolerance.kind);
+    const { kind: way, link: _, secondary: __, ...params } = faultTolerance;
+    const { maxVcpus, name, nestedOnly, notNested } = protections.of(way);
     const { kind } = pagingOf(scenario, group);
     if (notNested !== undefined && mmuModes.of(kind).walk === 'two') {
       fault(
@@ -83,22 +84,45 @@ function checkPaging({ scenario, sound, fault }: CheckContext): void {
         'write mmu: { kind: shadow, profile: vmware-trace }, or leave mmu out',
       );
     }
+    const needed = nestedOnly?.(params);
+    if (needed !== undefined && mmuModes.of(kind).walk !== 'two' && mmuModes.of(kind).virtualized) {
+      fault(
+        at('mmu', 'kind'),
+        `a VM that is protected so cannot have ${kind} paging: ${needed}`,
+        'write mmu: { kind: nested }',
+      );
+    }
     if (!mmuModes.of(kind).virtualized) {
       fault(at('faultTolerance'), 'without a hypervisor nothing can be protected');
     }
     if (sound(at('vcpus')) && vcpus > maxVcpus) {
       fault(
         at('vcpus'),
-        `a VM that is protected by ${name} has one vCPU: the order in which several touch memory is not in the log`,
-        'write vcpus: 1',
+        maxVcpus === 1
+          ? `a VM that is protected by ${name} has one vCPU: the order in which several touch memory is not in the log`
+          : `a VM that is protected by ${name} has ${maxVcpus} vCPUs at most`,
+        `write vcpus: ${maxVcpus}`,
       );
     }
   }
 }
 
-function checkReady({ fault }: CheckContext, i: number, { kind }: ProtectionChoice): void {
-  if (protections.of(kind).create) return;
-  fault(['vms', i, 'faultTolerance', 'kind'], `protection by ${kind} cannot be simulated yet`);
+/** What the kind of a protection cannot do. */
+function checkReady(
+  { fault, scenario }: CheckContext,
+  i: number,
+  { kind }: ProtectionChoice,
+): void {
+  const { create, whileRunning } = protections.of(kind);
+  const at: Path = ['vms', i, 'faultTolerance', 'kind'];
+  if (!create) fault(at, `protection by ${kind} cannot be simulated yet`);
+  if (whileRunning && !isCopyable(scenario.vms[i]!.workload)) {
+    fault(
+      at,
+      `a VM that replays a trace cannot be protected by ${kind}: it cannot be copied while it runs`,
+      'use another workload, or record-replay',
+    );
+  }
 }
 
 /** The cluster at the start of the run; nobody is protected yet. */

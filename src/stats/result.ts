@@ -108,9 +108,9 @@ export interface FaultToleranceRow {
   readonly state: string;
   /** Since the row before: what `logBytes` counts. */
   readonly cycles: number;
-  /** Executed time by which the secondary is known to be behind. */
+  /** Executed time of the primary that the secondary does not have. */
   readonly lagCycles: number;
-  /** Bytes of the log that went over the link. */
+  /** Bytes of the log or of checkpoints that went over the link. */
   readonly logBytes: number;
   /** Outputs that wait for their acknowledgement. */
   readonly heldOutputs: number;
@@ -121,6 +121,13 @@ export interface FaultToleranceRow {
   readonly secondaryBufferBytes: number;
   /** Share of a pCPU that the primary may take. */
   readonly limit: number;
+  /** In the row of a checkpoint: from the one before to it, begin to begin. */
+  readonly epochCycles?: number;
+  /** Pages that the guest has stored to meanwhile. */
+  readonly dirtyPages?: number;
+  readonly checkpointBytes?: number;
+  /** How long the guest was stopped for it. */
+  readonly pauseCycles?: number;
 }
 
 /** A round of a live migration, or the whole of one. Times are from the start of the run. */

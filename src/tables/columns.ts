@@ -75,6 +75,7 @@ export const runColumns = {
     ...['pair', 'cycle', 'state', 'duration_cycles', 'lag_cycles', 'log_bytes', 'log_mbit_s'],
     ...['held_outputs', 'released_outputs', 'held_cycles'],
     ...['primary_buffer_bytes', 'secondary_buffer_bytes', 'cpu_limit'],
+    ...['epoch_cycles', 'dirty_pages', 'checkpoint_bytes', 'pause_cycles'],
   ],
   /** Written with `--trace csv`. */
   'trace.csv': ['cycle', 'pcpu', 'vcpu', 'event', 'detail', 'value'],

@@ -117,13 +117,14 @@ export function migrationCsv({ migrations = [] }: RunResult): Iterable<string> {
   return csv(runColumns['migration.csv'], rows);
 }
 
-/** A row every 5 ms, and one at each change of a pair's state. */
+/** A row every 5 ms, and one at each change of a pair's state and each checkpoint. */
 export function ftCsv({ faultTolerance = [], mhz }: RunResult): Iterable<string> {
   const rows = faultTolerance.map((row) => [
     ...[row.pair, row.cycle, row.state, row.cycles, row.lagCycles, row.logBytes],
     row.cycles > 0 ? (8 * row.logBytes * mhz) / row.cycles : 0,
     ...[row.heldOutputs, row.releasedOutputs, row.heldCycles],
     ...[row.primaryBufferBytes, row.secondaryBufferBytes, row.limit],
+    ...[row.epochCycles, row.dirtyPages, row.checkpointBytes, row.pauseCycles],
   ]);
   return csv(runColumns['ft.csv'], rows);
 }

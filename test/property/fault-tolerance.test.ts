@@ -1,9 +1,13 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { CheckpointPrimary } from '../../src/cluster/fault-tolerance/checkpoint/primary.ts';
+import { CheckpointSecondary } from '../../src/cluster/fault-tolerance/checkpoint/secondary.ts';
+import type { LogEntry } from '../../src/cluster/fault-tolerance/log-entry.ts';
 import { LogReceiver } from '../../src/cluster/fault-tolerance/log-receiver.ts';
 import { OutputCommit } from '../../src/cluster/fault-tolerance/output-commit.ts';
 import { PrimarySide } from '../../src/cluster/fault-tolerance/primary-side.ts';
 import { SecondarySide } from '../../src/cluster/fault-tolerance/secondary-side.ts';
-import { GuestModel, HOSTS, type HostName, World } from '../support/abstract-pair.ts';
+import { BaseWorld, GuestModel, HOSTS, type HostName, World } from '../support/abstract-pair.ts';
+import { CheckpointedGuest, CheckpointWorld } from '../support/checkpoint-pair.ts';
 import fc from '../support/property.ts';
 
 /**
@@ -61,12 +65,25 @@ const schedule = fc.record({
   /** Hosts that are lost one after the other, with time enough for a new secondary between. */
   losses: fc.constantFrom<HostName[][]>([], [], [], ['a', 'b'], ['a', 'b'], ['b', 'a']),
   gap: fc.integer({ min: 3 * SECOND, max: 6 * SECOND }),
+  policy: fc.constantFrom(
+    { kind: 'remus', interval: '200ms' },
+    { kind: 'remus' },
+    { kind: 'vsphere-6' },
+    { kind: 'vsphere-6', interval: '50ms' },
+  ),
 });
 type Schedule = typeof schedule extends fc.Arbitrary<infer S> ? S : never;
 
+const WORLDS: Readonly<Record<string, (plan: Schedule) => BaseWorld>> = {
+  'record and replay': ({ buffer, ...speeds }) =>
+    new World({ ...speeds, params: { log: { buffer } } }),
+  checkpoints: ({ policy, ...speeds }) => new CheckpointWorld({ ...speeds, params: { policy } }),
+};
+
 /** A world that has gone through the schedule and come to rest. */
-function live({ events, buffer, gap, losses, ...speeds }: Schedule): World {
-  const world = new World({ ...speeds, params: { log: { buffer } } });
+function live(way: string, plan: Schedule): BaseWorld {
+  const world = WORLDS[way]!(plan);
+  const { events, gap, losses } = plan;
   world.powerOn();
   for (const { at, event } of events) world.timers.at(at, (now) => happen(world, event, now));
   for (const [i, host] of losses.entries()) {
@@ -77,7 +94,7 @@ function live({ events, buffer, gap, losses, ...speeds }: Schedule): World {
   return world;
 }
 
-function happen(world: World, event: Event, now: number): void {
+function happen(world: BaseWorld, event: Event, now: number): void {
   switch (event.kind) {
     case 'fail':
       world.hostLost(event.host, now);
@@ -101,7 +118,7 @@ function happen(world: World, event: Event, now: number): void {
 }
 
 /** What must be true of a world at rest. */
-function finalLaws(world: World): string[] {
+function finalLaws(world: BaseWorld): string[] {
   const { disk, guests, pair } = world;
   const broken = [...world.broken];
   const active = guests.filter(({ role }) => role === 'alone' || role === 'primary');
@@ -131,14 +148,14 @@ function finalLaws(world: World): string[] {
   return broken;
 }
 
-describe('a protected pair', () => {
+describe.each(Object.keys(WORLDS))('a pair protected by %s', (way) => {
   it('obeys its laws whatever fails, and when', () => {
     const ends = new Set<string>();
     let failovers = 0;
     let again = 0;
     fc.assert(
       fc.property(schedule, (plan) => {
-        const world = live(plan);
+        const world = live(way, plan);
         expect(finalLaws(world)).toEqual([]);
         ends.add(world.pair.state);
         const takeovers = world.states.filter(({ state }) => state === 'go-live').length;
@@ -161,8 +178,14 @@ const silence: readonly Event[] = [
   { kind: 'lose-disk', host: 'b' },
 ];
 
+interface Mistake {
+  readonly law: string;
+  readonly when: readonly Event[];
+  commit(): void;
+}
+
 /** Ways to get it wrong, what brings it to light, and the law that says so. */
-const faults: Record<string, { law: string; when: readonly Event[]; commit(): void }> = {
+const faults: Record<string, Mistake> = {
   'outputs leave at once': {
     law: 'law 1: output',
     when: hostLost,
@@ -194,13 +217,17 @@ const faults: Record<string, { law: string; when: readonly Event[]; commit(): vo
     when: hostLost,
     commit() {
       const { peek } = LogReceiver.prototype;
-      const closed = new WeakSet<LogReceiver>();
+      const closed = new WeakSet<LogReceiver<LogEntry>>();
       const { close } = LogReceiver.prototype;
-      vi.spyOn(LogReceiver.prototype, 'close').mockImplementation(function (this: LogReceiver) {
+      vi.spyOn(LogReceiver.prototype, 'close').mockImplementation(function (
+        this: LogReceiver<LogEntry>,
+      ) {
         closed.add(this);
         close.call(this);
       });
-      vi.spyOn(LogReceiver.prototype, 'peek').mockImplementation(function (this: LogReceiver) {
+      vi.spyOn(LogReceiver.prototype, 'peek').mockImplementation(function (
+        this: LogReceiver<LogEntry>,
+      ) {
         return closed.has(this) ? undefined : peek.call(this);
       });
     },
@@ -223,7 +250,7 @@ const faults: Record<string, { law: string; when: readonly Event[]; commit(): vo
     law: 'law 4',
     when: silence,
     commit: () =>
-      vi.spyOn(World.prototype, 'ask').mockImplementation((_generation, _side, now, answer) => {
+      vi.spyOn(BaseWorld.prototype, 'ask').mockImplementation((_generation, _side, now, answer) => {
         answer('won', now);
       }),
   },
@@ -231,9 +258,9 @@ const faults: Record<string, { law: string; when: readonly Event[]; commit(): vo
     law: 'law 4',
     when: silence,
     commit() {
-      const { ask } = World.prototype;
-      vi.spyOn(World.prototype, 'ask').mockImplementation(function (
-        this: World,
+      const { ask } = BaseWorld.prototype;
+      vi.spyOn(BaseWorld.prototype, 'ask').mockImplementation(function (
+        this: BaseWorld,
         generation,
         side,
         now,
@@ -265,15 +292,83 @@ const faults: Record<string, { law: string; when: readonly Event[]; commit(): vo
   },
 };
 
+/** The same of checkpoints, as far as it is another code. */
+const checkpointFaults: Record<string, Mistake> = {
+  ...Object.fromEntries(
+    ['outputs leave at once', 'everybody wins', 'a disk that does not answer counts as won'].map(
+      (name) => [name, faults[name]!],
+    ),
+  ),
+  'a checkpoint is acknowledged before all of it is there': {
+    law: 'law 1: output',
+    when: hostLost,
+    commit() {
+      const { hear } = CheckpointPrimary.prototype;
+      vi.spyOn(CheckpointPrimary.prototype, 'hear').mockImplementation(function (
+        this: CheckpointPrimary<unknown>,
+        message,
+        now,
+      ) {
+        const early =
+          message.kind === 'progress'
+            ? { ...message, acknowledged: message.acknowledged + 5 }
+            : message;
+        hear.call(this, early, now);
+      });
+    },
+  },
+  'a checkpoint is acknowledged and not kept': {
+    law: 'law 2',
+    when: hostLost,
+    commit: () =>
+      vi
+        .spyOn(CheckpointSecondary.prototype as unknown as { onEntries(): void }, 'onEntries')
+        .mockImplementation(() => {}),
+  },
+  'the loser goes on': {
+    law: 'law 4',
+    when: silence,
+    commit() {
+      vi.spyOn(CheckpointedGuest.prototype, 'halt').mockImplementation(() => {});
+    },
+  },
+  'a write under way is not done again': {
+    law: 'law 3: writes',
+    when: hostLost,
+    commit() {
+      const { goLive } = CheckpointedGuest.prototype;
+      vi.spyOn(CheckpointedGuest.prototype, 'goLive').mockImplementation(function (
+        this: CheckpointedGuest,
+        from,
+      ) {
+        goLive.call(this, { ...from, image: { ...from.image, open: [] } });
+      });
+    },
+  },
+};
+
+const mistakes = [
+  ...Object.entries(faults).map(([what, mistake]) => ({
+    way: 'record and replay',
+    what,
+    ...mistake,
+  })),
+  ...Object.entries(checkpointFaults).map(([what, mistake]) => ({
+    way: 'checkpoints',
+    what,
+    ...mistake,
+  })),
+];
+
 describe('the laws find', () => {
   afterEach(() => void vi.restoreAllMocks());
-  it.each(Object.entries(faults))('%s', (_, { law, when, commit }) => {
+  it.each(mistakes)('$way: $what', ({ way, law, when, commit }) => {
     commit();
     const failure = when.map((event) => ({ at: HEALED / 2, event }));
     const found = fc
       .sample(schedule, { numRuns: 200, seed: 7 })
       .map((plan) => ({ ...plan, latency: 30_000 as const, events: [...plan.events, ...failure] }))
-      .some((plan) => finalLaws(live(plan)).some((broken) => broken.includes(law)));
+      .some((plan) => finalLaws(live(way, plan)).some((broken) => broken.includes(law)));
     expect(found).toBe(true);
   });
 });

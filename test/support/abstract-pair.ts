@@ -1,4 +1,5 @@
 import type { Arbiter } from '../../src/cluster/fault-tolerance/arbiter.ts';
+import type { GenerationsDeps } from '../../src/cluster/fault-tolerance/generations.ts';
 import { EntryKind, entryBytes } from '../../src/cluster/fault-tolerance/log-entry.ts';
 import type { Wire } from '../../src/cluster/fault-tolerance/messages.ts';
 import { Pair, type PairState } from '../../src/cluster/fault-tolerance/pair.ts';
@@ -20,13 +21,13 @@ export const HOSTS = ['a', 'b', 'c'] as const;
 export type HostName = (typeof HOSTS)[number];
 
 /** 32 bits that depend on all that went in before. */
-const mix = (state: number, word: number) => {
+export const mix = (state: number, word: number) => {
   const x = Math.imul(state ^ word, 0x9e3779b1);
   return (x ^ (x >>> 15)) >>> 0;
 };
 
 /** What a guest is at a point of its program. */
-interface Program {
+export interface Program {
   point: number;
   hash: number;
   packets: number;
@@ -43,7 +44,7 @@ export const STEP = 20_000;
 export interface Packet {
   readonly number: number;
   readonly value: number;
-  readonly by: GuestModel;
+  readonly by: ModelGuest;
   readonly at: number;
 }
 
@@ -58,10 +59,18 @@ export interface WorldOptions {
   readonly renew?: boolean;
 }
 
-export class World {
+/** A guest as far as every way of protecting it has one. */
+export interface ModelGuest {
+  readonly host: string;
+  readonly role: 'primary' | 'secondary' | 'alone' | 'halted';
+  readonly program: Program;
+  halt(): void;
+}
+
+/** Hosts, links, a disk, and what the world outside has seen. */
+export abstract class BaseWorld {
   readonly engine = new Engine(1);
   readonly timers = new Timers(this.engine);
-  readonly pair: Pair;
   readonly alive = new Set<string>(HOSTS);
   readonly links = new Map<string, ModelLink>();
   readonly disk = new SharedDisk(this.timers, 2000);
@@ -69,17 +78,25 @@ export class World {
   readonly packets: Packet[] = [];
   readonly written = new Map<number, number>();
   readonly states: { state: PairState; now: number }[] = [];
-  readonly guests: GuestModel[] = [];
   /** Inputs that wait for whoever is the primary. */
   readonly inputs: number[] = [];
   readonly broken: string[] = [];
-  readonly #options: WorldOptions;
+  protected readonly options: WorldOptions;
+  abstract readonly guests: readonly ModelGuest[];
+  abstract readonly pair: {
+    readonly state: PairState;
+    readonly generation: number;
+    beginCloning(now: number): void;
+    endCloning(now: number): void;
+    hostLost(host: string, now: number): void;
+  };
 
   constructor(options: WorldOptions = {}) {
-    this.#options = options;
-    const params = recordReplayParams.parse(options.params ?? {});
-    this.pair = new Pair({
-      params,
+    this.options = options;
+  }
+
+  protected get deps(): GenerationsDeps {
+    return {
       timers: this.timers,
       toCycles: (picoseconds) => Math.round(picoseconds / 1e6),
       wire: (from, to) => this.link(from, to).from(from),
@@ -89,9 +106,11 @@ export class World {
       }),
       onState: (state, now) => {
         this.states.push({ state, now });
-        if (options.renew && state === 'alone') this.timers.at(now, (at) => this.cloneAnew(at));
+        if (this.options.renew && state === 'alone') {
+          this.timers.at(now, (at) => this.cloneAnew(at));
+        }
       },
-    });
+    };
   }
 
   get now(): number {
@@ -106,45 +125,29 @@ export class World {
     const name = [from, to].sort().join('-');
     const known = this.links.get(name);
     if (known) return known;
-    const { bitsPerMicrosecond = 1000, latency = 50 } = this.#options;
+    const { bitsPerMicrosecond = 1000, latency = 50 } = this.options;
     const link = new ModelLink(this, bitsPerMicrosecond / 8, latency);
     this.links.set(name, link);
     return link;
   }
 
   /** Two guests from the same begin. */
-  powerOn(): void {
-    const primary = new GuestModel(this, 'a', 1);
-    const secondary = new GuestModel(this, 'b', this.#options.secondarySpeed ?? 1);
-    this.pair.protect({ host: 'a', replica: primary }, { host: 'b', replica: secondary }, 0, 0);
-    primary.record(this.pair.primary!);
-    secondary.replay(() => this.pair.secondary!);
-    primary.go();
-  }
+  abstract powerOn(): void;
 
   /** A new secondary for whoever runs alone, if there is one and a host for it. */
   cloneAnew(now: number): void {
-    const primary = this.guests.find((guest) => guest.role === 'alone');
+    const primary = this.guests.find(({ role }) => role === 'alone');
     const host = HOSTS.find((name) => this.alive.has(name) && name !== primary?.host);
     if (!primary || !host || this.pair.state !== 'alone') return;
     this.pair.beginCloning(now);
     this.timers.at(now + 300_000, (at) => {
       if (primary.role !== 'alone' || !this.alive.has(host)) this.pair.endCloning(at);
-      else {
-        const clone = new GuestModel(this, host, 1, primary);
-        const ends = [
-          { host: primary.host, replica: primary },
-          { host, replica: clone },
-        ] as const;
-        const generation = this.pair.generation + 1;
-        this.pair.protect(...ends, primary.executed, at, 100_000);
-        primary.record(this.pair.primary!);
-        clone.replay(() =>
-          this.pair.generation === generation ? this.pair.secondary : clone.side,
-        );
-      }
+      else this.cloned(primary, host, at);
     });
   }
+
+  /** A copy of a guest that runs alone has come to a host, its last 100,000 bytes excepted. */
+  protected abstract cloned(primary: ModelGuest, host: HostName, now: number): void;
 
   hostLost(name: string, now: number): void {
     if (!this.alive.delete(name)) return;
@@ -157,15 +160,73 @@ export class World {
     this.disk.restoreAll();
   }
 
+  /** The disk writes, unless its word says that another goes on; `told` follows, for the guest. */
+  perform(write: number, by: ModelGuest, told: () => void): void {
+    if (this.disk.fences(this.pair.generation, by.host)) return;
+    this.written.set(write, (this.written.get(write) ?? 0) + 1);
+    this.timers.at(this.now + 5000, () => {
+      if (by.role === 'halted' || by.role === 'secondary') return;
+      if (by.program.open.includes(write)) told();
+    });
+  }
+
+  /** Something is seen outside that only a primary whose word is the arbiter's may say alone. */
+  checkAlone(side: { readonly state: string; readonly name: string }, current: boolean): void {
+    const { disk, pair } = this;
+    if (side.state === 'alone' && current && disk.word(pair.generation) !== side.name) {
+      this.violated('law 1: alone without the arbiter');
+    }
+  }
+
+  /** Law 3 at the moment of failover. */
+  checkSeen({ packets: sent }: Program): void {
+    const seen = this.packets.reduce((most, { number }) => Math.max(most, number), -1);
+    if (sent <= seen) {
+      this.violated(`law 3: packet ${seen} was seen, the survivor has sent ${sent}`);
+    }
+  }
+
   /** A law that does not hold. */
   violated(law: string): void {
     this.broken.push(`${this.now}: ${law}`);
   }
 }
 
+/** A world whose guest is protected by record and replay. */
+export class World extends BaseWorld {
+  readonly pair: Pair;
+  readonly guests: GuestModel[] = [];
+
+  constructor(options: WorldOptions = {}) {
+    super(options);
+    this.pair = new Pair({ ...this.deps, params: recordReplayParams.parse(options.params ?? {}) });
+  }
+
+  powerOn(): void {
+    const primary = new GuestModel(this, 'a', 1);
+    const secondary = new GuestModel(this, 'b', this.options.secondarySpeed ?? 1);
+    this.pair.protect({ host: 'a', replica: primary }, { host: 'b', replica: secondary }, 0, 0);
+    primary.record(this.pair.primary!);
+    secondary.replay(() => this.pair.secondary!);
+    primary.go();
+  }
+
+  protected cloned(primary: GuestModel, host: HostName, at: number): void {
+    const clone = new GuestModel(this, host, 1, primary);
+    const ends = [
+      { host: primary.host, replica: primary },
+      { host, replica: clone },
+    ] as const;
+    const generation = this.pair.generation + 1;
+    this.pair.protect(...ends, primary.executed, at, 100_000);
+    primary.record(this.pair.primary!);
+    clone.replay(() => (this.pair.generation === generation ? this.pair.secondary : clone.side));
+  }
+}
+
 /** A link whose wires carry one message after the other. */
 export class ModelLink {
-  readonly #world: World;
+  readonly #world: BaseWorld;
   readonly #bytesPerMicrosecond: number;
   readonly #latency: number;
   readonly #busy = new Map<string, number>();
@@ -174,7 +235,7 @@ export class ModelLink {
   #age = 0;
   bytes = 0;
 
-  constructor(world: World, bytesPerMicrosecond: number, latency: number) {
+  constructor(world: BaseWorld, bytesPerMicrosecond: number, latency: number) {
     this.#world = world;
     this.#bytesPerMicrosecond = bytesPerMicrosecond;
     this.#latency = latency;
@@ -208,7 +269,7 @@ export class ModelLink {
 }
 
 /** The guest on one host: as a primary, as a secondary, alone. */
-export class GuestModel implements Replica {
+export class GuestModel implements ModelGuest, Replica {
   readonly host: string;
   readonly #world: World;
   readonly #speed: number;
@@ -276,7 +337,7 @@ export class GuestModel implements Replica {
     this.role = 'alone';
     this.history = new Map(this.history); // the other side may go on for a while
     this.#checkLive();
-    for (const write of program.open) this.#perform(write, now);
+    for (const write of program.open) this.#perform(write);
     this.#next(now);
   }
 
@@ -377,7 +438,7 @@ export class GuestModel implements Replica {
     const { program } = this;
     const write = program.writes++;
     program.open.push(write);
-    this.#output(write, now, (at) => this.#perform(write, at));
+    this.#output(write, now, () => this.#perform(write));
   }
 
   #output(number: number, now: number, release: (now: number) => void): void {
@@ -392,10 +453,9 @@ export class GuestModel implements Replica {
     const secondary = () => (pair.primary === side ? pair.secondary : null);
     let sequence = 0; // of its entry, once it is held
     side.output(event, now, (at) => {
+      this.#world.checkAlone(side, pair.primary === side);
       if (side.state === 'alone') {
-        if (this.#world.disk.word(pair.generation) !== side.name && pair.primary === side) {
-          this.#world.violated('law 1: alone without the arbiter');
-        }
+        // Nobody else has to know of it.
       } else if ((secondary()?.taken ?? Infinity) < (sequence || side.sequence)) {
         this.#world.violated(`law 1: output ${number} without an acknowledged marker`);
       }
@@ -409,31 +469,19 @@ export class GuestModel implements Replica {
     sequence = side.sequence;
   }
 
-  /** The disk writes, unless its word says that another goes on; the guest is told later. */
-  #perform(write: number, now: number): void {
-    const { disk, pair } = this.#world;
-    if (disk.fences(pair.generation, this.host)) return;
-    this.#world.written.set(write, (this.#world.written.get(write) ?? 0) + 1);
-    this.#world.timers.at(now + 5000, () => {
-      if (this.role === 'halted' || this.role === 'secondary') return;
-      if (this.program.open.includes(write)) this.#done.push(write);
-    });
+  #perform(write: number): void {
+    this.#world.perform(write, this, () => this.#done.push(write));
   }
 
   /** Laws 2 and 3 at the moment of failover. */
   #checkLive(): void {
     const { program } = this;
     const side = this.#secondary()!;
-    const { pair, packets } = this.#world;
+    const { pair } = this.#world;
     const heard = pair.primary!.acknowledged;
     if (side.replayed < heard || side.next()) {
       this.#world.violated(`law 2: acknowledged ${heard}, replayed ${side.replayed}`);
     }
-    const seen = packets.reduce((most, { number }) => Math.max(most, number), -1);
-    if (program.packets <= seen) {
-      this.#world.violated(
-        `law 3: packet ${seen} was seen, the survivor has sent ${program.packets}`,
-      );
-    }
+    this.#world.checkSeen(program);
   }
 }

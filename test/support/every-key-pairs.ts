@@ -23,7 +23,7 @@ const SERVER = {
 };
 const HOG = { kind: 'tlb-thrash', pages: 64, hz: 0 };
 
-const pair = (protection: Overrides, more: Overrides = {}): Overrides => {
+export const pair = (protection: Overrides, more: Overrides = {}): Overrides => {
   const { vms = [], ...rest } = more as { vms?: readonly Overrides[] };
   return {
     host: undefined,
@@ -166,7 +166,6 @@ export const PAIR_ENTRIES: Readonly<Record<string, Entry>> = {
 };
 
 export const PAIR_EXCEPTIONS: Readonly<Record<string, string>> = {
-  'vms[].faultTolerance.kind': 'there is one kind so far',
   [`${F}.secondary`]: 'names a host; another one takes another link as well',
   'events[](protect).secondary': 'names a host; another one takes another link as well',
   [`${F}.arbiterRetry`]: 'no event cuts the way to the shared disk',

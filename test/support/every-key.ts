@@ -1,3 +1,8 @@
+import {
+  CHECKPOINT_BASES,
+  CHECKPOINT_ENTRIES,
+  CHECKPOINT_EXCEPTIONS,
+} from './every-key-checkpoints.ts';
 import { MOVE_BASES, MOVE_ENTRIES, MOVE_EXCEPTIONS } from './every-key-moves.ts';
 import { PAIR_BASES, PAIR_ENTRIES, PAIR_EXCEPTIONS } from './every-key-pairs.ts';
 import type { Overrides } from './scenarios.ts';
@@ -120,6 +125,7 @@ export const BASES: Readonly<Record<string, Overrides>> = Object.fromEntries(
   Object.entries({
     program: two(PROGRAM),
     ...PAIR_BASES,
+    ...CHECKPOINT_BASES,
     ...MOVE_BASES,
     server: two(SERVER),
     jobs: one(JOBS),
@@ -212,6 +218,7 @@ export const EXCEPTIONS: Readonly<Record<string, string>> = {
   name: 'what the results are called',
   description: 'for people',
   ...PAIR_EXCEPTIONS,
+  ...CHECKPOINT_EXCEPTIONS,
   ...MOVE_EXCEPTIONS,
   'host.cpu.name': 'what the processor is called',
   'host.cpu.codename': 'for people',
@@ -610,6 +617,7 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   'output.evictions': ['program', 'true'],
   free: ['program', '[exit]'],
   ...PAIR_ENTRIES,
+  ...CHECKPOINT_ENTRIES,
   ...MOVE_ENTRIES,
 };
 

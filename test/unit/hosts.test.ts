@@ -38,6 +38,9 @@ function faults(more: string, ...set: string[]): string[] {
 
 const protectedVm = (rest: string, own = '') =>
   `  - { name: ft, host: a, memory: 64MiB, workload: { kind: idle }, ${own}faultTolerance: { kind: record-replay, ${rest} } }\n`;
+/** The same by checkpoints. */
+const checkpointed = (rest: string, own = 'workload: { kind: idle }') =>
+  `  - { name: ft, host: a, memory: 64MiB, ${own}, faultTolerance: { kind: checkpoint, ${rest} } }\n`;
 const events = (...list: string[]) => `events:\n${list.map((one) => `  - { ${one} }\n`).join('')}`;
 
 describe('refuses, with the place', () => {
@@ -149,6 +152,35 @@ describe('refuses, with the place', () => {
       'protecting without a word of how',
       events('at: 1ms, kind: protect, vm: db-0'),
       /no faultTolerance/,
+    ],
+    [
+      'a new secondary for a VM with checkpoints',
+      checkpointed('secondary: b, link: log') +
+        events('at: 1ms, kind: fail, host: b', 'at: 2ms, kind: protect, vm: ft-0'),
+      /protected by checkpoint cannot get a new secondary/,
+    ],
+    [
+      'shadow paging under the rule of vSphere 6',
+      checkpointed(
+        'secondary: b, link: log, policy: { kind: vsphere-6 }',
+        'workload: { kind: idle }, mmu: { kind: shadow }',
+      ),
+      /cannot have shadow paging: FT of vSphere 6 needs hardware MMU.*kind: nested/,
+    ],
+    [
+      'checkpoints to a processor without nested paging',
+      checkpointed('secondary: old, link: slow'),
+      /^\d+:\d+ ft-0 has nested paging, and old has an .*which has none/,
+    ],
+    [
+      'checkpoints of a VM that replays a trace',
+      checkpointed('secondary: b, link: log', 'workload: { kind: trace, file: x.trace }'),
+      /replays a trace cannot be protected by checkpoint.*record-replay/,
+    ],
+    [
+      'an epoch policy that is unknown',
+      checkpointed('secondary: b, link: log, policy: { kind: remu }'),
+      /did you mean "remus"/,
     ],
   ])('%s', (_, more, expected) => {
     expect(faults(more)).toContainEqual(expect.stringMatching(expected));

@@ -1,9 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import type { RecordReplay } from '../../src/cluster/fault-tolerance/record-replay-pair.ts';
 import { Runstate } from '../../src/hypervisor/vm.ts';
 import type { Simulation } from '../../src/scenario/build.ts';
 import { LEAVES, Leaf } from '../../src/stats/leaves.ts';
-import { pairScenario, protectedPair } from '../support/protected-pair.ts';
+import { loseHost, pairScenario, protectedPair } from '../support/protected-pair.ts';
 import { type Overrides, run } from '../support/scenarios.ts';
 import { cyclesPerInstruction } from './published/ledger.ts';
 
@@ -21,14 +20,6 @@ function spent({ hosts, members }: Simulation, vm: number, leaf: number): number
     ledger.drain(core);
   }
   return cores.reduce((sum, { id }) => sum + ledger.of(id)[vm * LEAVES + leaf]!, 0);
-}
-
-function lose(simulation: Simulation, pair: RecordReplay, host: number): void {
-  const { engine, hosts } = simulation;
-  const lost = hosts[host]!;
-  lost.hypervisor.stop(engine.now);
-  lost.alive = false;
-  pair.hostLost(lost.name, engine.now);
 }
 
 describe('a protected web server', () => {
@@ -59,7 +50,7 @@ describe('a protected web server', () => {
       const requests = primary.requests!;
       engine.run(20 * MS);
       const before = requests.finishedBy(20 * MS);
-      lose(simulation, pair, 0);
+      loseHost(simulation, pair, 0);
       engine.run(30 * MS);
       expect(requests.finishedBy(30 * MS)).toBe(before);
       engine.run(70 * MS);
@@ -87,7 +78,7 @@ describe('a protected web server', () => {
     protectedPair(options, (simulation, pair) => {
       const { engine, members } = simulation;
       engine.run(10 * MS);
-      lose(simulation, pair, 1);
+      loseHost(simulation, pair, 1);
       engine.run(40 * MS);
       expect(pair.pair.state).toBe('alone');
       expect(pair.pair.primary!.outputs.held).toBe(0);

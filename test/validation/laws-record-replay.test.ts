@@ -19,6 +19,11 @@ const scenario = (workload: Overrides): Overrides => ({
 const WORKLOADS: Readonly<Record<string, Overrides>> = {
   compile: { kind: 'kernel-compile', hz: 1000 },
   web: { kind: 'web-server' },
+  // Often idle: it reads its clock, and an interrupt comes before its next step.
+  'short requests': {
+    kind: 'web-server',
+    requests: { arrivals: { kind: 'open', rate: '9000/s' }, instructions: 3000, ioProbability: 0 },
+  },
   oltp: { kind: 'oltp', hz: 1000 },
   sessions: { kind: 'terminal-server', hz: 1000 },
   answers: {

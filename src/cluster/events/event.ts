@@ -143,6 +143,22 @@ export function crowded(
   };
 }
 
+/** Why the processor of a host cannot run a VM as it is. */
+export function unfit(
+  cluster: PlannedCluster,
+  key: string,
+  vm: PlannedVm,
+  host: string,
+): PlanFault | undefined {
+  const { name, svm } = cluster.host(host)!.processor;
+  if (!vm.nested || svm.nestedPaging) return undefined;
+  return {
+    key,
+    message: `${vm.name} has nested paging, and ${host} has an ${name}, which has none`,
+    suggestion: 'give the VM mmu: { kind: shadow }',
+  };
+}
+
 /** Why a host cannot take anything at the time. */
 export function unavailable(
   cluster: PlannedCluster,

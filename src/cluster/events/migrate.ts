@@ -2,7 +2,6 @@ import * as z from 'zod';
 import { linkNamed } from '../cluster.ts';
 import { migrationPolicies } from '../migration/index.ts';
 import { addMigrationThread, startMigration } from '../migration/migrate.ts';
-import type { PlanFault, PlannedCluster, PlannedVm } from '../planned.ts';
 import {
   absent,
   astray,
@@ -11,6 +10,7 @@ import {
   hostName,
   linkName,
   unavailable,
+  unfit,
   unusable,
   vmName,
 } from './event.ts';
@@ -53,7 +53,7 @@ export const migrate: EventDefinition<typeof params> = {
     const fault =
       unusable(cluster, 'link', link, [vm.host, to]) ??
       crowded(cluster, 'to', vm, to) ??
-      unfit(cluster, vm, to);
+      unfit(cluster, 'to', vm, to);
     if (fault) return fault;
     vm.host = to;
     vm.moving = { link, to };
@@ -70,17 +70,6 @@ export const migrate: EventDefinition<typeof params> = {
       startMigration(cluster, { vm, to, link, policy: policy ?? usual() }, now);
     },
 };
-
-/** Why the processor of a host cannot run a VM as it is. */
-function unfit(cluster: PlannedCluster, vm: PlannedVm, to: string): PlanFault | undefined {
-  const { name, svm } = cluster.host(to)!.processor;
-  if (!vm.nested || svm.nestedPaging) return undefined;
-  return {
-    key: 'to',
-    message: `${vm.name} has nested paging, and ${to} has an ${name}, which has none`,
-    suggestion: 'give the VM mmu: { kind: shadow }',
-  };
-}
 
 /** The policy of a product: what it does when an event names none. */
 export const policyOf = (profile: string): string | undefined =>

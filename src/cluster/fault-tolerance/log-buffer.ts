@@ -1,8 +1,8 @@
-import type { LogEntry } from './log-entry.ts';
+import type { Sequenced } from './messages.ts';
 
 /** Entries in order, with their bytes. */
-export class LogBuffer {
-  #entries: LogEntry[] = [];
+export class LogBuffer<E extends Sequenced> {
+  #entries: E[] = [];
   #first = 0;
   /** Bytes in the buffer. */
   bytes = 0;
@@ -11,16 +11,16 @@ export class LogBuffer {
     return this.#entries.length - this.#first;
   }
 
-  push(entry: LogEntry): void {
+  push(entry: E): void {
     this.#entries.push(entry);
     this.bytes += entry.bytes;
   }
 
-  peek(): LogEntry | undefined {
+  peek(): E | undefined {
     return this.#entries[this.#first];
   }
 
-  shift(): LogEntry | undefined {
+  shift(): E | undefined {
     const entry = this.#entries[this.#first];
     if (!entry) return undefined;
     this.bytes -= entry.bytes;

@@ -1,6 +1,7 @@
 import type { Cycles } from '../../base/ids.ts';
 import { Vector } from '../../hypervisor/guest-port.ts';
 import type { LogSizes } from './log-params.ts';
+import type { Sequenced } from './messages.ts';
 
 /** What a log entry reports: an event that the guest's own program does not determine. */
 export const EntryKind = {
@@ -43,16 +44,12 @@ export function vectorOf(kind: EntryKind): number {
 }
 
 /** An event of the primary, to be repeated by the secondary at the same point of the program. */
-export interface LogEntry {
-  /** From 1, without gaps. */
-  readonly sequence: number;
+export interface LogEntry extends Sequenced {
   /** Steps of its program that the guest has completed before it. */
   readonly point: number;
   readonly kind: EntryKind;
   /** What the event brings besides bytes: the clock's value, interrupt vectors. */
   readonly value: number;
-  /** In the log and on the wire. */
-  readonly bytes: number;
   /** How long the primary had executed when it wrote the entry. */
   readonly stamp: Cycles;
 }

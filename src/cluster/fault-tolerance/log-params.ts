@@ -59,6 +59,11 @@ export const logParams = z.strictObject({
 });
 
 export type LogParams = z.output<typeof logParams>;
+/** What sending and receiving ask of a stream of entries. */
+export type StreamParams = Pick<
+  LogParams,
+  'ackBytes' | 'buffer' | 'bytesPerCycle' | 'entryCycles' | 'messageCycles' | 'window'
+>;
 export type LogSizes = Pick<
   LogParams,
   'timerBytes' | 'deviceBytes' | 'packetBytes' | 'diskRequestBytes' | 'clockBytes' | 'outputBytes'

@@ -1,11 +1,10 @@
 import type { Cycles } from '../../base/ids.ts';
 import { LogBuffer } from './log-buffer.ts';
-import type { LogEntry } from './log-entry.ts';
-import type { LogParams } from './log-params.ts';
-import type { HostWork } from './messages.ts';
+import type { StreamParams } from './log-params.ts';
+import type { HostWork, Sequenced } from './messages.ts';
 
 export interface LogReceiverDeps {
-  readonly log: LogParams;
+  readonly log: StreamParams;
   readonly work: HostWork;
   /** The other side is to know how far the log has come. */
   report(now: Cycles): void;
@@ -17,26 +16,22 @@ export interface LogReceiverDeps {
  * The secondary's end of the log: what arrives waits in the socket until there is room in the
  * buffer; taking it off the wire into the buffer is what is acknowledged.
  */
-export class LogReceiver {
+export class LogReceiver<E extends Sequenced> {
   readonly #deps: LogReceiverDeps;
-  readonly #buffer: LogBuffer;
-  readonly #socket: LogEntry[] = [];
+  readonly #buffer = new LogBuffer<E>();
+  readonly #socket: E[] = [];
   #taking = false;
   #closed = false;
   /** Last entry of the log that has arrived. */
   arrived = 0;
   /** Last entry in the buffer. */
   taken = 0;
-  /** Its point in the program. */
-  takenPoint = 0;
-  /** Last entry replayed. */
+  lastTaken: E | undefined;
+  /** Last entry handed on. */
   replayed = 0;
-  /** When the primary wrote that, in its own executed time. */
-  replayedStamp: Cycles = 0;
 
   constructor(deps: LogReceiverDeps) {
     this.#deps = deps;
-    this.#buffer = new LogBuffer();
   }
 
   get bufferedBytes(): number {
@@ -44,7 +39,7 @@ export class LogReceiver {
   }
 
   /** Entries come from the wire. Those known already are dropped, and all behind a gap. */
-  receive(entries: readonly LogEntry[], now: Cycles): void {
+  receive(entries: readonly E[], now: Cycles): void {
     if (this.#closed) return;
     for (const entry of entries) {
       if (entry.sequence !== this.arrived + 1) continue;
@@ -56,16 +51,15 @@ export class LogReceiver {
   }
 
   /** The next entry to replay. */
-  peek(): LogEntry | undefined {
+  peek(): E | undefined {
     return this.#buffer.peek();
   }
 
   /** The next entry has been replayed. */
-  shift(): LogEntry | undefined {
+  shift(): E | undefined {
     const entry = this.#buffer.shift();
     if (!entry) return undefined;
     this.replayed = entry.sequence;
-    this.replayedStamp = entry.stamp;
     this.#take();
     return entry;
   }
@@ -85,10 +79,10 @@ export class LogReceiver {
     for (const entry of this.#socket.splice(0)) this.#admit(entry);
   }
 
-  #admit(entry: LogEntry): void {
+  #admit(entry: E): void {
     this.#buffer.push(entry);
     this.taken = entry.sequence;
-    this.takenPoint = entry.point;
+    this.lastTaken = entry;
   }
 
   #take(): void {

@@ -1,19 +1,18 @@
 import type { Cycles } from '../../base/ids.ts';
-import type { LogEntry } from './log-entry.ts';
-import type { LogParams } from './log-params.ts';
-import type { HostWork, Message } from './messages.ts';
+import type { StreamParams } from './log-params.ts';
+import type { HostWork, Message, Sequenced } from './messages.ts';
 import type { Timer, Timers } from './timers.ts';
 
 /** Bytes of one message at most, a larger entry excepted. */
 const MESSAGE = 65_536;
 
-export interface LogSenderDeps {
-  readonly log: LogParams;
+export interface LogSenderDeps<E extends Sequenced> {
+  readonly log: StreamParams;
   readonly timers: Timers;
   readonly work: HostWork;
   /** Until what has not arrived is sent again. */
   readonly retransmit: Cycles;
-  send(message: Message, bytes: number, now: Cycles): void;
+  send(message: Message<E>, bytes: number, now: Cycles): void;
   /** The full buffer has room again. */
   onRoom(now: Cycles): void;
 }
@@ -23,10 +22,10 @@ export interface LogSenderDeps {
  * are kept until they have arrived. The buffer counts what is not sent yet; the window what is sent
  * and not taken by the other side. (Go-back-N over a link that loses but does not reorder.)
  */
-export class LogSender {
-  readonly #deps: LogSenderDeps;
+export class LogSender<E extends Sequenced> {
+  readonly #deps: LogSenderDeps<E>;
   /** Entries that have not been taken, oldest first. */
-  #entries: LogEntry[] = [];
+  #entries: E[] = [];
   /** Position in `#entries` of the next one to send. */
   #next = 0;
   #waitingBytes = 0;
@@ -42,7 +41,7 @@ export class LogSender {
   bytesSent = 0;
   messagesSent = 0;
 
-  constructor(deps: LogSenderDeps) {
+  constructor(deps: LogSenderDeps<E>) {
     this.#deps = deps;
   }
 
@@ -61,7 +60,7 @@ export class LogSender {
   }
 
   /** The log grows by an entry. When that fills the buffer, `onRoom` is called later. */
-  append(entry: LogEntry, now: Cycles): void {
+  append(entry: E, now: Cycles): void {
     if (this.#entries.length === 0) this.progressAt = now;
     this.#entries.push(entry);
     this.#waitingBytes += entry.bytes;
@@ -99,7 +98,7 @@ export class LogSender {
 
   #pump(now: Cycles): void {
     if (this.#sending || this.#closed) return;
-    const batch: LogEntry[] = [];
+    const batch: E[] = [];
     let bytes = 0;
     const { log, work } = this.#deps;
     while (this.#next < this.#entries.length) {

@@ -1,16 +1,23 @@
 import type { Cycles } from '../../base/ids.ts';
-import type { LogEntry } from './log-entry.ts';
+
+/** A piece of what one side streams to the other: an entry of a log, a part of a checkpoint. */
+export interface Sequenced {
+  /** From 1, without gaps. */
+  readonly sequence: number;
+  /** On the wire. */
+  readonly bytes: number;
+}
 
 /** What the two sides of a pair say to each other. */
-export type Message =
-  | { readonly kind: 'log'; readonly entries: readonly LogEntry[] }
+export type Message<E extends Sequenced> =
+  | { readonly kind: 'log'; readonly entries: readonly E[] }
   | {
       readonly kind: 'progress';
       /** Last entry that has arrived: none before it need be sent again. */
       readonly arrived: number;
       /** Last entry in the secondary's buffer: outputs up to it may leave. */
       readonly acknowledged: number;
-      /** Stamp of the last entry that was replayed. */
+      /** How far the secondary has come, in executed time of the primary. */
       readonly replayed: Cycles;
     }
   | { readonly kind: 'heartbeat' }

@@ -1,4 +1,4 @@
-import { crowded, unavailable, unusable } from '../events/event.ts';
+import { crowded, unavailable, unfit, unusable } from '../events/event.ts';
 import type { PlanFault, PlannedCluster, PlannedVm } from '../planned.ts';
 import { protections } from './index.ts';
 import { groupOf } from './processor-groups.ts';
@@ -28,6 +28,7 @@ export function checkProtection(
   return (
     unusable(cluster, 'link', link, [vm.host, secondary]) ??
     unlike(cluster, vm, secondary) ??
+    unfit(cluster, 'secondary', vm, secondary) ??
     crowded(cluster, 'secondary', vm, secondary)
   );
 }

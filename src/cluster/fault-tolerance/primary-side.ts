@@ -1,11 +1,9 @@
 import type { Cycles } from '../../base/ids.ts';
 import type { EntryKind, LogEntry } from './log-entry.ts';
-import { LogSender } from './log-sender.ts';
 import type { Message } from './messages.ts';
-import { OutputCommit } from './output-commit.ts';
 import type { Replica } from './replica.ts';
-import { Side, type SideDeps } from './side.ts';
-import type { Timer } from './timers.ts';
+import { SendingSide } from './sending-side.ts';
+import type { SideDeps } from './side.ts';
 
 /** What a guest on the primary does that the log has to tell. */
 export interface Recorded {
@@ -16,46 +14,23 @@ export interface Recorded {
   readonly stamp: Cycles;
 }
 
-/**
- * The side of a pair whose guest the world sees: writes the log, holds outputs, stops when the log
- * is full.
- */
-export class PrimarySide extends Side {
+/** The primary of record and replay: writes the log, and stops when that is full. */
+export class PrimarySide extends SendingSide<LogEntry> {
   readonly #replica: Replica;
-  readonly #log: LogSender;
-  readonly outputs = new OutputCommit();
   #sequence = 0;
   #stalled = false;
-  #logWatch: Timer;
-  /** Stamp of the last entry written, and of the last one known to be replayed. */
-  written: Cycles;
-  replayed: Cycles;
   /** Something was heard of the replay since the lag was last looked at. */
   news = false;
-  acknowledged = 0;
   bytesLogged = 0;
 
-  /** Protection begins at `now`; the guest has executed for `stamp`. */
-  constructor(deps: SideDeps, replica: Replica, now: Cycles, stamp: Cycles) {
-    super(deps, now);
-    const { log, timers, times, work } = deps;
+  constructor(deps: SideDeps<LogEntry>, replica: Replica, now: Cycles, stamp: Cycles) {
+    super(deps, now, stamp);
     this.#replica = replica;
-    this.written = stamp;
-    this.replayed = stamp;
-    this.#log = new LogSender({
-      log,
-      timers,
-      work,
-      retransmit: times.retransmit,
-      send: (message, bytes, at) => this.say(message, bytes, at),
-      onRoom: (at) => this.#resume(at),
-    });
-    this.#logWatch = timers.at(now + times.logTimeout, (at) => this.#checkLog(at));
   }
 
   /** Executed time by which the secondary is known to be behind. */
   get lag(): Cycles {
-    return this.#log.outstanding === 0 && this.replayed >= this.written
+    return this.log.outstanding === 0 && this.replayed >= this.written
       ? 0
       : Math.max(0, this.written - this.replayed);
   }
@@ -65,22 +40,8 @@ export class PrimarySide extends Side {
     return this.#sequence;
   }
 
-  get bufferedBytes(): number {
-    return this.#log.waitingBytes;
-  }
-
-  /** Bytes of the log that went over the link, what was sent again included. */
-  get bytesSent(): number {
-    return this.#log.bytesSent;
-  }
-
   get stalled(): boolean {
     return this.#stalled;
-  }
-
-  /** Whether what the guest does must be told: not when it runs alone. */
-  get recording(): boolean {
-    return this.state === 'protected' || this.state === 'deciding';
   }
 
   /** Writes an entry: at `now`, which may lie ahead of the engine, it is in the log. */
@@ -94,8 +55,8 @@ export class PrimarySide extends Side {
 
   #append(entry: LogEntry, now: Cycles): void {
     if (!this.recording) return;
-    this.#log.append(entry, now);
-    if (!this.#log.full || this.#stalled) return;
+    this.log.append(entry, now);
+    if (!this.log.full || this.#stalled) return;
     this.#stalled = true;
     this.#replica.stall(now);
   }
@@ -114,49 +75,27 @@ export class PrimarySide extends Side {
     this.outputs.hold(sequence, now, release);
   }
 
-  protected onMessage(message: Message, now: Cycles): void {
-    if (message.kind !== 'progress') return;
-    const { acknowledged, arrived, replayed } = message;
-    this.news = true;
-    this.replayed = Math.max(this.replayed, replayed);
-    this.acknowledged = Math.max(this.acknowledged, acknowledged);
-    this.#log.onProgress(arrived, acknowledged, now);
-    this.outputs.acknowledge(acknowledged, now);
+  protected override onMessage(message: Message<LogEntry>, now: Cycles): void {
+    if (message.kind === 'progress') this.news = true;
+    super.onMessage(message, now);
   }
 
-  protected onDeciding(): void {}
+  protected onProgress(now: Cycles): void {
+    this.outputs.acknowledge(this.acknowledged, now);
+  }
 
-  protected onWon(now: Cycles): void {
-    this.#close();
-    this.enter('alone', now);
-    this.outputs.releaseAll(now);
+  protected onAlone(now: Cycles): void {
     this.#replica.limit(1, now);
-    this.#resume(now);
+    this.onRoom(now);
   }
 
-  protected onHalted(now: Cycles): void {
-    this.#close();
-    this.outputs.drop();
+  protected onStopped(now: Cycles): void {
     this.#replica.halt(now);
   }
 
-  #close(): void {
-    this.#log.close();
-    this.#logWatch.cancel();
-  }
-
-  #resume(now: Cycles): void {
+  protected onRoom(now: Cycles): void {
     if (!this.#stalled) return;
     this.#stalled = false;
     this.#replica.go(now);
-  }
-
-  /** A secondary that takes nothing for too long counts as lost, even if its host says hello. */
-  #checkLog(now: Cycles): void {
-    const { timers, times } = this.deps;
-    const idle = this.#log.outstanding === 0;
-    const due = (idle ? now : this.#log.progressAt) + times.logTimeout;
-    if (due > now) this.#logWatch = timers.at(due, (at) => this.#checkLog(at));
-    else this.suspect(now);
   }
 }

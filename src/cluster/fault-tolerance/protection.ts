@@ -26,6 +26,8 @@ export interface ProtectionDefinition<P extends z.ZodObject = z.ZodObject>
   readonly mmu: Choice | undefined;
   /** Why paging that walks two dimensions is out of the question; undefined: it is not. */
   readonly notNested: string | undefined;
+  /** Why it must walk two dimensions, with these parameters; undefined: it need not. */
+  nestedOnly?(params: z.output<P>): string | undefined;
   readonly maxVcpus: number;
   /** The second copy does not execute along: it is made of the running guest when it is needed. */
   readonly whileRunning: boolean;

@@ -6,8 +6,8 @@ import {
   Vector,
 } from '../../hypervisor/guest-port.ts';
 import type { Mmu } from '../../hypervisor/mmu/mmu.ts';
-import { VcpuPort } from '../../hypervisor/vcpu-port.ts';
 import { DiskRequests } from './disk-requests.ts';
+import { GatedPort } from './gated-port.ts';
 import { EntryKind } from './log-entry.ts';
 import type { Recorder } from './recorder.ts';
 
@@ -15,7 +15,7 @@ import type { Recorder } from './recorder.ts';
  * The port of a primary's vCPU: whatever it tells the guest goes into the log, and what the guest
  * sends waits for the acknowledgement. When it runs alone it is a port like any other.
  */
-export class RecordPort extends VcpuPort {
+export class RecordPort extends GatedPort {
   readonly #recorder: Recorder;
   readonly #disk: DiskRequests;
 
@@ -26,7 +26,7 @@ export class RecordPort extends VcpuPort {
     requests: RequestSource | null,
     disk: DiskRequests = new DiskRequests(),
   ) {
-    super(recorder.hypervisor, recorder.vcpu, mmu, requests);
+    super(recorder, recorder.hypervisor, recorder.vcpu, mmu, requests);
     this.#recorder = recorder;
     this.#disk = disk;
   }
@@ -42,12 +42,6 @@ export class RecordPort extends VcpuPort {
     return this.#told(EntryKind.Told, super.takeRequest());
   }
 
-  /** An answer has left the host when its last packet has. */
-  override endRequest(arrival: Cycles): void {
-    if (!this.#recorder.recording) super.endRequest(arrival);
-    else this.#recorder.output(EntryKind.Told, (now) => this.requests?.finish(arrival, now));
-  }
-
   override startIo(bytes: number, latency: Cycles): Cycles {
     return this.#told(EntryKind.Told, super.startIo(bytes, latency));
   }
@@ -56,29 +50,9 @@ export class RecordPort extends VcpuPort {
     return this.#told(EntryKind.Told, super.send(bytes));
   }
 
-  protected override answerIo(bytes: number, due: Cycles): void {
-    const recorder = this.#recorder;
-    const answer = (at: Cycles) => {
-      this.#disk.ask(at, bytes);
-      super.answerIo(bytes, at);
-    };
-    // An operation without bytes flushes what was written: it changes a shared disk.
-    if (bytes > 0 || !recorder.holdsWrites || !recorder.recording) {
-      answer(due);
-      return;
-    }
-    const begin = this.core.now;
-    recorder.output(EntryKind.Output, (now) => answer(due + Math.max(0, now - begin)));
-  }
-
-  /** The guest's view of when a send is acknowledged takes the last output's hold along. */
-  protected override transmit(bytes: number): Cycles {
-    const recorder = this.#recorder;
-    if (!recorder.recording) return super.transmit(bytes);
-    const { network } = recorder.hypervisor;
-    const { now } = this.core;
-    recorder.output(EntryKind.Output, (at) => void network.acknowledge(this.vcpu, bytes, at));
-    return now + recorder.held + network.acknowledged(bytes);
+  protected override passIo(bytes: number, due: Cycles): void {
+    this.#disk.ask(due, bytes);
+    super.passIo(bytes, due);
   }
 
   /** Takes the disk requests that are answered by now: all of them, the reads, their bytes. */

@@ -2,6 +2,7 @@ import type { Cycles } from '../../base/ids.ts';
 import type { Hypervisor } from '../../hypervisor/hypervisor.ts';
 import type { Vcpu } from '../../hypervisor/vm.ts';
 import { ExitReason, Leaf } from '../../stats/leaves.ts';
+import type { Output, OutputGate } from './gated-port.ts';
 import { EntryKind, entryBytes } from './log-entry.ts';
 import type { LogParams } from './log-params.ts';
 import type { RecordReplayParams } from './params.ts';
@@ -16,7 +17,7 @@ export interface LogTarget {
 }
 
 /** What a recording vCPU has in common over its port and its guest: the log, and its price. */
-export class Recorder {
+export class Recorder implements OutputGate {
   readonly hypervisor: Hypervisor;
   readonly vcpu: Vcpu;
   readonly log: LogParams;
@@ -25,8 +26,8 @@ export class Recorder {
   readonly shipsReads: boolean;
   /** Writes are outputs: both sides have one disk. */
   readonly holdsWrites: boolean;
-  /** How long the last output that left was held. */
-  held: Cycles = 0;
+  /** How long the last output that left was held: the next one will wait as long. */
+  wait: Cycles = 0;
 
   constructor(
     hypervisor: Hypervisor,
@@ -47,6 +48,10 @@ export class Recorder {
     return this.#target()?.recording ?? false;
   }
 
+  get closed(): boolean {
+    return this.recording;
+  }
+
   /** Writes an entry and charges it. `pieces`: packets or disk requests; `payload`: their bytes. */
   record(kind: EntryKind, value: number, pieces: number, payload: number): void {
     const { core } = this;
@@ -55,16 +60,14 @@ export class Recorder {
     this.#target()!.record(this.#event(kind, value, bytes), core.now);
   }
 
-  /**
-   * Something leaves the guest; `release` is called when it may leave the host. `Told`: it leaves
-   * with what has been sent before.
-   */
-  output(kind: EntryKind, release: (now: Cycles) => void): void {
+  /** An answer leaves with what has been sent before it, and needs no entry of its own. */
+  hold(what: Output, release: (now: Cycles) => void): void {
+    const kind = what === 'answer' ? EntryKind.Told : EntryKind.Output;
     const since = this.core.now;
     this.#charge(kind, 0);
     const event = this.#event(kind, 0, entryBytes(this.log, kind, 1, 0));
     this.#target()!.output(event, since, (now) => {
-      this.held = Math.max(0, now - since);
+      this.wait = Math.max(0, now - since);
       release(now);
     });
   }

@@ -1,8 +1,8 @@
 import type { Cycles } from '../../base/ids.ts';
 import { type Arbiter, Arbitration } from './arbiter.ts';
 import { Heartbeat } from './heartbeat.ts';
-import type { LogParams } from './log-params.ts';
-import type { HostWork, Message, Wire } from './messages.ts';
+import type { StreamParams } from './log-params.ts';
+import type { HostWork, Message, Sequenced, Wire } from './messages.ts';
 import type { Timers } from './timers.ts';
 
 /** Times of a pair, in cycles of the run. */
@@ -13,22 +13,23 @@ export interface PairTimes {
   readonly retransmit: Cycles;
   readonly arbiterRetry: Cycles;
   readonly goLive: Cycles;
+  /** From one report of the secondary's progress to the next, where nothing else reports it. */
   readonly control: Cycles;
 }
 
-export interface SideDeps {
+export interface SideDeps<E extends Sequenced> {
   /** Which side it is: the host's name. */
   readonly name: string;
   /** Protection begins anew with each secondary; what an earlier one says does not count. */
   readonly generation: number;
   readonly timers: Timers;
   readonly times: PairTimes;
-  readonly log: LogParams;
+  readonly log: StreamParams;
   readonly wire: Wire;
   readonly work: HostWork;
   readonly arbiter: Arbiter;
   /** Hands a message to the other side of the same generation, if it still exists. */
-  deliver(message: Message, now: Cycles): void;
+  deliver(message: Message<E>, now: Cycles): void;
   /** The side has reached another state. */
   onChange(now: Cycles): void;
 }
@@ -39,7 +40,7 @@ export type SideState =
   | 'protected'
   /** It hears nothing and asks the arbiter. */
   | 'deciding'
-  /** A secondary that has won replays what it has and takes the devices over. */
+  /** A secondary that has won completes what it has and takes the devices over. */
   | 'going-live'
   /** It goes on without another. */
   | 'alone'
@@ -50,13 +51,13 @@ export type SideState =
  * What both sides of a pair do: heartbeats, silence, the arbiter's word. A side knows only what it
  * has heard.
  */
-export abstract class Side {
-  protected readonly deps: SideDeps;
+export abstract class Side<E extends Sequenced> {
+  protected readonly deps: SideDeps<E>;
   readonly #heartbeat: Heartbeat;
   #arbitration: Arbitration | null = null;
   #state: SideState = 'protected';
 
-  constructor(deps: SideDeps, now: Cycles) {
+  constructor(deps: SideDeps<E>, now: Cycles) {
     this.deps = deps;
     this.#heartbeat = new Heartbeat(
       {
@@ -84,7 +85,7 @@ export abstract class Side {
   }
 
   /** A message of the other side arrives. */
-  hear(message: Message, now: Cycles): void {
+  hear(message: Message<E>, now: Cycles): void {
     if (this.#state === 'halted') return;
     if (message.kind === 'superseded') {
       this.#halt(now);
@@ -100,14 +101,14 @@ export abstract class Side {
     this.onMessage(message, now);
   }
 
-  protected abstract onMessage(message: Message, now: Cycles): void;
+  protected abstract onMessage(message: Message<E>, now: Cycles): void;
   /** The arbiter is being asked. */
   protected abstract onDeciding(): void;
   /** The arbiter has answered for this side. */
   protected abstract onWon(now: Cycles): void;
   protected abstract onHalted(now: Cycles): void;
 
-  protected say(message: Message, bytes: number, now: Cycles): void {
+  protected say(message: Message<E>, bytes: number, now: Cycles): void {
     this.deps.wire.send(bytes, now, (at) => this.deps.deliver(message, at));
   }
 

@@ -7,6 +7,7 @@ import {
   uncachedWalks,
   walkCaches,
 } from './bhargava.ts';
+import { pingOverCheckpoints, remusCompile } from './checkpoints.ts';
 import { idleLog, recordAndReplay } from './fault-tolerance.ts';
 import { exitCounts, kernelCompile, populate, processCreation } from './kernel-work.ts';
 import {
@@ -50,4 +51,6 @@ export const cases: readonly Case[] = [
   exitCounts,
   recordAndReplay,
   idleLog,
+  remusCompile,
+  pingOverCheckpoints,
 ];

@@ -1,0 +1,106 @@
+import type { Cycles } from '../../../base/ids.ts';
+import { Request } from '../../../hypervisor/vcpu-requests.ts';
+import { Leaf } from '../../../stats/leaves.ts';
+import type { Resident } from '../../cluster.ts';
+import { Hold } from '../../migration/hold.ts';
+import type { Wiring } from '../wiring.ts';
+import type { CapturedPort } from './captured-port.ts';
+import type { Captured, Checkpoint } from './checkpoint.ts';
+import type { GuestImage } from './image.ts';
+import type { CheckpointParams } from './params.ts';
+
+const PAGE = 4096;
+
+/** Cycles to copy so many pages at one end. */
+export const copyCycles = (
+  { lineCycles, pageCycles }: CheckpointParams['costs'],
+  pages: number,
+): Cycles => pages * (pageCycles + (PAGE / 64) * lineCycles);
+
+/** A VM of the simulation that is stopped and copied by a thread of its host. */
+export class CapturedVm implements Captured<GuestImage> {
+  readonly #member: Resident;
+  readonly #wiring: Wiring;
+  readonly #params: CheckpointParams;
+  readonly #port: CapturedPort;
+  readonly #hold: Hold;
+  readonly #log: Int32Array;
+  #halted = false;
+
+  constructor(
+    member: Resident,
+    { wiring, params, port }: { wiring: Wiring; params: CheckpointParams; port: CapturedPort },
+    mhz: number,
+  ) {
+    const { vm } = member;
+    const { hypervisor } = wiring.ours;
+    this.#member = member;
+    this.#wiring = wiring;
+    this.#params = params;
+    this.#port = port;
+    this.#log = new Int32Array(vm.memoryPages);
+    const held = {
+      pause: (then: (now: Cycles) => void) => hypervisor.pause(vm, then),
+      unpause: (now: Cycles) => hypervisor.unpause(vm, now),
+    };
+    this.#hold = new Hold(hypervisor.engine, held, mhz);
+  }
+
+  executedAt(now: Cycles): Cycles {
+    const { vcpu } = this.#member;
+    return vcpu.statesAt(Math.max(now, vcpu.since))[0]!;
+  }
+
+  /** From now on the first store to each page is noted. */
+  start(): void {
+    this.#mmu.startLog?.();
+    this.#forget();
+    this.#post(this.#mmu.logCycles ?? 0, () => {});
+  }
+
+  capture(taken: (capture: Omit<Checkpoint<GuestImage>, 'epoch'>, now: Cycles) => void): void {
+    this.#hold.take((held) => {
+      if (this.#halted) return;
+      const { compression, costs } = this.#params;
+      const { noted } = this.#member;
+      const pages = this.#mmu.takeLog?.(this.#log) ?? 0;
+      this.#forget();
+      const { writes, ...devices } = this.#port.take(held);
+      const dirty = Array.from(this.#log.subarray(0, pages));
+      const image = { position: noted!.position, dirty, at: held, ...devices };
+      const bytes =
+        pages * (Math.ceil(PAGE * compression) + costs.pageBytes) +
+        costs.stateBytes +
+        writes * costs.writeBytes;
+      const stamp = this.executedAt(held);
+      const cycles = costs.stopCycles + (this.#mmu.logCycles ?? 0) + copyCycles(costs, pages);
+      this.#post(cycles, (now) => {
+        if (this.#halted) return;
+        this.#hold.give(now);
+        taken({ stamp, pages, bytes, pause: now - held, image }, now);
+      });
+    });
+  }
+
+  alone(): void {
+    this.#mmu.stopLog?.();
+  }
+
+  halt(): void {
+    this.#halted = true;
+    if (this.#wiring.ours.alive) this.#hold.take(() => {});
+  }
+
+  get #mmu() {
+    return this.#wiring.ours.hypervisor.mmuOf[this.#member.vm.id]!;
+  }
+
+  /** What its vCPU may store through is forgotten before it enters again. */
+  #forget(): void {
+    this.#wiring.ours.hypervisor.requests.ask(this.#member.vcpu, Request.FlushTags);
+  }
+
+  #post(cycles: Cycles, done: (now: Cycles) => void): void {
+    this.#wiring.threadOn(this.#wiring.ours).post(Math.round(cycles), Leaf.HostFt, done);
+  }
+}

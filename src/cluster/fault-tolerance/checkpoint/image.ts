@@ -1,0 +1,17 @@
+import type { Cycles } from '../../../base/ids.ts';
+import type { Position } from '../../copy/history.ts';
+import type { DiskRequest } from '../disk-requests.ts';
+
+/** What a secondary needs to go on from a checkpoint. */
+export interface GuestImage {
+  /** Where the guest stood: its memory and processors are those of a guest that has come there. */
+  readonly position: Position;
+  /** Guest frames stored to since the checkpoint before. */
+  readonly dirty: readonly number[];
+  /** When it was taken: of what came later the guest knows nothing. */
+  readonly at: Cycles;
+  /** What the disk had been asked and had not answered. */
+  readonly disk: readonly DiskRequest[];
+  /** Requests whose answers the guest has sent, as far as they have not left. */
+  readonly answered: ReadonlySet<Cycles>;
+}

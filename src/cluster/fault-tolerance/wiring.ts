@@ -1,0 +1,70 @@
+import type { Cycles } from '../../base/ids.ts';
+import type { HostTask } from '../../hypervisor/host-task.ts';
+import { Leaf } from '../../stats/leaves.ts';
+import { hostNamed, linkNamed } from '../cluster.ts';
+import type { Host } from '../host.ts';
+import type { GenerationsDeps } from './generations.ts';
+import type { ProtectionDeps } from './protection.ts';
+import { SharedDisk } from './shared-disk.ts';
+import { Timers } from './timers.ts';
+
+/** Microseconds to the shared disk, and back. assumed (1-10 ms) */
+const DISK_LATENCY = 2000;
+
+/** What a pair has of the simulation: timers, the shared disk, a thread on each host, the link. */
+export class Wiring {
+  readonly timers: Timers;
+  readonly disk: SharedDisk;
+  readonly ours: Host;
+  readonly theirs: Host;
+  readonly #deps: ProtectionDeps;
+  readonly #threads = new Map<string, HostTask>();
+
+  /**
+   * Before the schedulers of the hosts are made: it adds a thread to each, called after the VM and
+   * `thread`.
+   */
+  constructor(deps: ProtectionDeps, thread: string, timeScale: number) {
+    const { cluster, primary } = deps;
+    const { engine, mhz } = cluster;
+    this.#deps = deps;
+    this.timers = new Timers(engine);
+    this.disk = new SharedDisk(this.timers, Math.round(DISK_LATENCY * mhz * timeScale));
+    this.ours = cluster.hosts[primary.vm.host.index]!;
+    this.theirs = hostNamed(cluster, deps.host);
+    const { name, weight } = primary.vm;
+    for (const { hypervisor, name: host } of [this.ours, this.theirs]) {
+      this.#threads.set(host, hypervisor.tasks.add({ name: `${name}/${thread}`, weight }));
+    }
+  }
+
+  /** The pair's thread on a host. */
+  threadOn(host: Host): HostTask {
+    return this.#threads.get(host.name)!;
+  }
+
+  toCycles(picoseconds: number): Cycles {
+    return Math.round((picoseconds / 1e6) * this.#deps.cluster.mhz);
+  }
+
+  /** What the protocol needs. */
+  get pair(): Omit<GenerationsDeps, 'onState'> {
+    const { cluster, link: name } = this.#deps;
+    const { engine } = cluster;
+    const link = linkNamed(cluster, name);
+    return {
+      timers: this.timers,
+      toCycles: (picoseconds) => this.toCycles(picoseconds),
+      wire: (from) => ({
+        send: (bytes, now, arrive) => {
+          const host = hostNamed(cluster, from);
+          if (host.alive) link.send(host.index, bytes, Math.max(now, engine.now), arrive);
+        },
+      }),
+      work: (host) => ({
+        post: (cycles, done) => this.#threads.get(host)!.post(cycles, Leaf.HostFt, done),
+      }),
+      arbiter: () => this.disk,
+    };
+  }
+}
