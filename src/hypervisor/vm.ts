@@ -14,7 +14,7 @@ export const Runstate = {
   Parked: 4,
   /** Held by the hypervisor, until it lets it go. */
   Paused: 5,
-  /** Its host has lost power. */
+  /** Its host has lost power, or it is a copy that does not exist yet, or no longer. */
   Off: 6,
 } as const;
 export type Runstate = (typeof Runstate)[keyof typeof Runstate];

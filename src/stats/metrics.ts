@@ -146,7 +146,9 @@ const written = {
   blocked_cycles: cycles('run state: halted or waiting'),
   parked_cycles: cycles('run state: held back by its cap'),
   paused_cycles: cycles('run state: held by the hypervisor; only of runs in which a VM is'),
-  off_cycles: cycles('run state: its host has lost power; only of runs in which one has'),
+  off_cycles: cycles(
+    'run state: its host has lost power, or it is a copy that does not exist then; only of runs with such',
+  ),
   requests: count('requests served'),
   requests_arrived: count('requests that arrived'),
   requests_unfinished: count('requests that had arrived and were not finished at the end'),

@@ -55,6 +55,8 @@ export interface WorldOptions {
   readonly latency?: number;
   /** Speed of host b's guest, as a share of the other's. */
   readonly secondarySpeed?: number;
+  /** A lost secondary is replaced without being asked for. */
+  readonly renew?: boolean;
 }
 
 /** A guest as far as every way of protecting it has one. */
@@ -102,7 +104,11 @@ export abstract class BaseWorld {
       arbiter: () => ({
         testAndSet: (generation, side, now, answer) => this.ask(generation, side, now, answer),
       }),
-      onState: (state, now) => this.states.push({ state, now }),
+      onState: (state, now) => {
+        this.states.push({ state, now });
+        const again = this.options.renew && state === 'alone';
+        if (again) this.timers.at(now, (at) => this.cloneAnew(at));
+      },
     };
   }
 

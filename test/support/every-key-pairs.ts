@@ -73,6 +73,32 @@ export const PAIR_BASES: Readonly<Record<string, Overrides>> = {
     { timeScale: 0.001, goLive: '1ms' },
     { events: [{ at: '2ms', kind: 'failover', vm: 'vm-0' }] },
   ),
+  'renewed pair': pair(
+    { timeScale: 0.0005 },
+    {
+      hosts: { a: HOST, b: HOST, c: HOST },
+      links: [
+        { name: 'log', between: ['a', 'b'], bandwidth: '1Gb/s', latency: '50us' },
+        { name: 'third', between: ['a', 'c'], bandwidth: '10Gb/s', latency: '50us' },
+        { name: 'slow', between: ['a', 'c'], bandwidth: '1Gb/s', latency: '50us' },
+      ],
+      events: [
+        { at: '5ms', kind: 'protect', vm: 'vm-0', secondary: 'c', link: 'third' },
+        { at: '2ms', kind: 'fail', host: 'b' },
+      ],
+    },
+  ),
+  'lonely pair': pair(
+    { timeScale: 0.0005 },
+    {
+      hosts: { a: HOST, b: HOST, c: HOST },
+      links: [
+        { name: 'log', between: ['a', 'b'], bandwidth: '1Gb/s', latency: '50us' },
+        { name: 'third', between: ['a', 'c'], bandwidth: '10Gb/s', latency: '50us' },
+      ],
+      events: [{ at: '2ms', kind: 'fail', host: 'b' }],
+    },
+  ),
   'cut pair': pair(
     { timeScale: 0.002 },
     {
@@ -133,9 +159,14 @@ export const PAIR_ENTRIES: Readonly<Record<string, Entry>> = {
   [`${F}.retransmit`]: ['cut pair', '1s'],
   [`${F}.goLive`]: ['lost pair', '3ms'],
   [`${F}.timeScale`]: ['lost pair', '0.002'],
+  [`${F}.renew`]: ['lonely pair', 'false'],
+  'events[](protect).at': ['renewed pair', '5500us'],
+  'events[](protect).vm': ['renewed pair', 'vm-1', 'vms.0.count=2'],
+  'events[](protect).link': ['renewed pair', 'slow'],
 };
 
 export const PAIR_EXCEPTIONS: Readonly<Record<string, string>> = {
   [`${F}.secondary`]: 'names a host; another one takes another link as well',
+  'events[](protect).secondary': 'names a host; another one takes another link as well',
   [`${F}.arbiterRetry`]: 'no event cuts the way to the shared disk',
 };

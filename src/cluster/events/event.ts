@@ -105,6 +105,25 @@ export function unusable(
   return undefined;
 }
 
+/** Why a link cannot be the way to a host, wherever the VM is by then. */
+export function astray(cluster: PlannedCluster, name: string, to: string): PlanFault | undefined {
+  const link = cluster.link(name);
+  const reaching = cluster.links.filter(({ between }) => between.includes(to));
+  if (!link) {
+    const names = cluster.links.map((one) => one.name);
+    return unknown('link', 'link', name, names);
+  }
+  if (reaching.includes(link)) return undefined;
+  return {
+    key: 'link',
+    message: `the link ${name} is between ${link.between.join(' and ')}, and does not reach ${to}`,
+    suggestion:
+      reaching.length > 0
+        ? `use ${listed(reaching.map((one) => one.name))}`
+        : `add a link to ${to}`,
+  };
+}
+
 /** Why a VM, or a second one of it, has no room on a host at the time. */
 export function crowded(
   cluster: PlannedCluster,

@@ -1,18 +1,16 @@
 import * as z from 'zod';
-import { listed } from '../../base/words.ts';
 import { linkNamed } from '../cluster.ts';
 import { migrationPolicies } from '../migration/index.ts';
 import { addMigrationThread, startMigration } from '../migration/migrate.ts';
-import type { PlanFault, PlannedCluster } from '../planned.ts';
 import {
   absent,
+  astray,
   crowded,
   type EventDefinition,
   hostName,
   linkName,
   unavailable,
   unfit,
-  unknown,
   unusable,
   vmName,
 } from './event.ts';
@@ -72,25 +70,6 @@ export const migrate: EventDefinition<typeof params> = {
       startMigration(cluster, { vm, to, link, policy: policy ?? usual() }, now);
     },
 };
-
-/** Why a link cannot be the way to a host, wherever the VM is by then. */
-function astray(cluster: PlannedCluster, name: string, to: string): PlanFault | undefined {
-  const link = cluster.link(name);
-  const reaching = cluster.links.filter(({ between }) => between.includes(to));
-  if (!link) {
-    const names = cluster.links.map((one) => one.name);
-    return unknown('link', 'link', name, names);
-  }
-  if (reaching.includes(link)) return undefined;
-  return {
-    key: 'link',
-    message: `the link ${name} is between ${link.between.join(' and ')}, and does not reach ${to}`,
-    suggestion:
-      reaching.length > 0
-        ? `use ${listed(reaching.map((one) => one.name))}`
-        : `add a link to ${to}`,
-  };
-}
 
 /** The policy of a product: what it does when an event names none. */
 export const policyOf = (profile: string): string | undefined =>

@@ -2,7 +2,15 @@ import * as z from 'zod';
 import { protections } from '../fault-tolerance/index.ts';
 import { checkProtection } from '../fault-tolerance/plan.ts';
 import type { PlanFault, PlannedCluster, PlannedVm } from '../planned.ts';
-import { absent, type EventDefinition, hostName, linkName, vmName } from './event.ts';
+import {
+  absent,
+  astray,
+  type EventDefinition,
+  hostName,
+  linkName,
+  unavailable,
+  vmName,
+} from './event.ts';
 
 const params = z.object({
   vm: vmName(),
@@ -30,11 +38,17 @@ export const protect: EventDefinition<typeof params> = {
     }
     const unable = cannotRenew(vm);
     if (unable) return unable;
-    if (vm.unsure || vm.host === undefined) return undefined;
+    if (vm.unsure || vm.host === undefined) {
+      const where = secondary ?? protection.secondary;
+      return (
+        (secondary !== undefined ? unavailable(cluster, 'secondary', where) : undefined) ??
+        (link !== undefined ? astray(cluster, link, where) : undefined)
+      );
+    }
     if (vm.secondary !== undefined) {
       return { key: 'vm', message: `${name} is protected at that time, on ${vm.secondary}` };
     }
-    const where = secondary ?? otherEnd(cluster, vm);
+    const where = secondary ?? otherEnd(cluster, vm, link ?? protection.link);
     const fault = checkProtection(cluster, vm, { secondary: where, link: link ?? protection.link });
     if (fault) {
       const key = fault.key in { secondary, link } ? fault.key : 'vm';
@@ -66,8 +80,8 @@ function cannotRenew({ copyable, name, protection }: PlannedVm): PlanFault | und
 }
 
 /** The host that its protection names, or where it was when that is where it is now. */
-function otherEnd(cluster: PlannedCluster, { host, protection }: PlannedVm): string {
-  const { link: name, secondary } = protection!;
+function otherEnd(cluster: PlannedCluster, { host, protection }: PlannedVm, name: string): string {
+  const { secondary } = protection!;
   if (host !== secondary) return secondary;
   const link = cluster.link(name);
   return link?.between.find((end) => end !== host) ?? secondary;

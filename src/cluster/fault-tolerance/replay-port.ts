@@ -261,30 +261,27 @@ export class ReplayedGuest implements Guest {
       if (entry.point < steps) {
         throw new ModelError(`the secondary is at step ${steps}, its log at ${entry.point}`);
       }
-      if (entry.point > steps) {
-        // On its way into a step the guest asks for what belongs there: all of it must have come.
-        const whole = source.receivedPoint > entry.point || source.final;
-        const until = whole ? entry.point : entry.point - 1;
-        if (until === steps) return GuestStop.Halt;
-        const stop = this.#execute(cpu, until);
-        if (stop === GuestStop.Halt && this.#guest.steps < until) {
-          throw new ModelError(
-            `the secondary sleeps at ${this.#guest.steps}, before ${entry.point}`,
-          );
+      // What happens within a step is known in whole once a later one is.
+      const whole = source.receivedPoint > entry.point || source.final;
+      const point = whole || isInterrupt(entry.kind) ? entry.point : entry.point - 1;
+      if (point > steps) {
+        const stop = this.#execute(cpu, point);
+        if (stop === GuestStop.Halt && this.#guest.steps < point) {
+          throw new ModelError(`the secondary sleeps at ${this.#guest.steps}, before ${point}`);
         }
         if (stop !== GuestStop.Time && stop !== GuestStop.Halt) return stop;
         continue;
       }
-      // What happens at this step is known in whole once a later one is.
-      if (source.receivedPoint <= steps && !source.final) return GuestStop.Halt;
+      if (!whole) return GuestStop.Halt;
       if (isInterrupt(entry.kind)) {
         if (replayer.waits) return GuestStop.Halt;
         this.#inject(cpu);
       } else {
-        // It may be asked for before the guest makes a step, and an interrupt may come after it.
-        let stop = this.#execute(cpu, steps);
-        if (source.next() === entry) stop = this.#execute(cpu, steps + 1);
-        if (stop !== GuestStop.Time && stop !== GuestStop.Halt) return stop;
+        // What it asks when it is let run, before the next step: an interrupt may come first.
+        this.#execute(cpu, steps);
+        if (source.next() === entry) {
+          throw new ModelError(`the secondary does not ask for what its log has at ${steps}`);
+        }
       }
     }
   }
