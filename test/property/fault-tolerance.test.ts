@@ -61,16 +61,16 @@ const schedule = fc.record({
   bitsPerMicrosecond: fc.constantFrom(1000, 1000, 20),
   latency: fc.constantFrom(50, 30_000),
   buffer: fc.constantFrom('8MiB', '256KiB'),
-  renew: fc.constantFrom(true, true, false),
-  /** Hosts that are lost one after the other, with time enough for a new secondary between. */
-  losses: fc.constantFrom<HostName[][]>([], [], [], ['a', 'b'], ['a', 'b'], ['b', 'a']),
-  gap: fc.integer({ min: 3 * SECOND, max: 6 * SECOND }),
   policy: fc.constantFrom(
     { kind: 'remus', interval: '200ms' },
     { kind: 'remus' },
     { kind: 'vsphere-6' },
     { kind: 'vsphere-6', interval: '50ms' },
   ),
+  renew: fc.constantFrom(true, true, false),
+  /** Hosts that are lost one after the other, with time enough for a new secondary between. */
+  losses: fc.constantFrom<HostName[][]>([], [], [], ['a', 'b'], ['a', 'b'], ['b', 'a']),
+  gap: fc.integer({ min: 3 * SECOND, max: 6 * SECOND }),
 });
 type Schedule = typeof schedule extends fc.Arbitrary<infer S> ? S : never;
 

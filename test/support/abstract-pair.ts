@@ -106,9 +106,8 @@ export abstract class BaseWorld {
       }),
       onState: (state, now) => {
         this.states.push({ state, now });
-        if (this.options.renew && state === 'alone') {
-          this.timers.at(now, (at) => this.cloneAnew(at));
-        }
+        const again = this.options.renew && state === 'alone';
+        if (again) this.timers.at(now, (at) => this.cloneAnew(at));
       },
     };
   }

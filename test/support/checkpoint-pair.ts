@@ -19,7 +19,7 @@ import {
 } from './abstract-pair.ts';
 
 /** Execution time of a step. */
-const STEP = 5000;
+const STEP = 10_000;
 /** A checkpoint stops the guest for so long, and so long more for each page. */
 const STOP = 300;
 const PER_PAGE = 2;
