@@ -4,10 +4,15 @@ import { type Engine, type EventKind, Phase } from '../engine/engine.ts';
 import type { RequestSource } from '../hypervisor/guest-port.ts';
 import type { Arrivals } from './workloads/workload.ts';
 
+/** A request begins to arrive at `now`; `complete` is called when all of it has. */
+type Deliver = (now: Cycles, complete: (now: Cycles) => void) => void;
+
 /**
  * Where a server's requests come from. Open: a Poisson process with a random stream of its own, so
  * that its times are the same whatever the server does. Closed: clients that wait for an answer,
- * think, and ask again. Every request is kept: when it arrived and when it was finished.
+ * think, and ask again. Window: a sender with so many pieces of a stream under way, who sends the
+ * next one as soon as one is acknowledged. Every request is kept: when it arrived and when it was
+ * finished.
  */
 export class Requests implements RequestSource {
   readonly #engine: Engine;
@@ -15,9 +20,8 @@ export class Requests implements RequestSource {
   readonly #random: () => number;
   readonly #mhz: number;
   readonly #arrive: EventKind;
-  readonly #complete: EventKind;
-  #deliver: (now: Cycles) => Cycles;
-  /** Arrival times of requests whose last packets are still on the wire, oldest first. */
+  #deliver: Deliver;
+  /** Arrival times of requests whose last packets are still on the wire. */
   readonly #incoming: Cycles[] = [];
   /** Arrival times of requests nobody serves yet, oldest first. */
   readonly #waiting: Cycles[] = [];
@@ -31,6 +35,8 @@ export class Requests implements RequestSource {
   /** Of each request. */
   readonly bytes: number;
   arrived = 0;
+  /** When the last one that is foreseen arrives. */
+  #latest: Cycles = 0;
 
   constructor(
     engine: Engine,
@@ -40,8 +46,7 @@ export class Requests implements RequestSource {
       path: string;
       mhz: number;
       bytes: number;
-      /** A request begins to arrive; returns when all of it has. */
-      deliver: (now: Cycles) => Cycles;
+      deliver: Deliver;
     },
   ) {
     this.#engine = engine;
@@ -51,18 +56,22 @@ export class Requests implements RequestSource {
     this.bytes = options.bytes;
     this.#deliver = options.deliver;
     this.#arrive = engine.defineEvent(Phase.Deliver, (now) => this.#onArrival(now));
-    this.#complete = engine.defineEvent(Phase.Deliver, () => {
-      this.#waiting.push(this.#incoming.shift()!);
-    });
-    const clients = arrivals.kind === 'closed' ? arrivals.clients : 1;
-    for (let i = 0; i < clients; i++) this.#next(0);
+    for (let i = 0; i < atOnce(arrivals); i++) this.#next(0);
   }
 
   #next(now: Cycles): void {
+    const arrivals = this.#arrivals;
+    if (arrivals.kind === 'window') {
+      // No two at a time: requests are told apart by when they arrive.
+      const at = now + Math.round((arrivals.roundTripPicoseconds / 1e6) * this.#mhz);
+      this.#latest = Math.max(at, this.#latest + 1);
+      this.#engine.schedule(this.#latest, this.#arrive, 0);
+      return;
+    }
     const mean =
-      this.#arrivals.kind === 'open'
-        ? (this.#mhz * 1e6) / this.#arrivals.perSecond
-        : (this.#arrivals.thinkPicoseconds / 1e6) * this.#mhz;
+      arrivals.kind === 'open'
+        ? (this.#mhz * 1e6) / arrivals.perSecond
+        : (arrivals.thinkPicoseconds / 1e6) * this.#mhz;
     const gap = Math.max(1, Math.round(-Math.log1p(-this.#random()) * mean));
     this.#engine.schedule(now + gap, this.#arrive, 0);
   }
@@ -70,13 +79,11 @@ export class Requests implements RequestSource {
   #onArrival(now: Cycles): void {
     this.arrived++;
     if (this.#arrivals.kind === 'open') this.#next(now);
-    const complete = this.#deliver(now);
-    if (complete <= now) {
-      this.#waiting.push(now);
-      return;
-    }
     this.#incoming.push(now);
-    this.#engine.schedule(complete, this.#complete, 0);
+    this.#deliver(now, () => {
+      this.#incoming.splice(this.#incoming.indexOf(now), 1);
+      this.#waiting.push(now);
+    });
   }
 
   /** The oldest waiting request's arrival time; NaN if there is none. */
@@ -91,7 +98,7 @@ export class Requests implements RequestSource {
     this.#inService.splice(this.#inService.indexOf(arrival), 1);
     this.#arrivalsOf.push(arrival);
     this.#ends.push(now);
-    if (this.#arrivals.kind === 'closed') this.#next(now);
+    if (this.#arrivals.kind !== 'open') this.#next(now);
   }
 
   /**
@@ -101,7 +108,7 @@ export class Requests implements RequestSource {
    */
   moveTo(
     server: {
-      deliver: (now: Cycles) => Cycles;
+      deliver: Deliver;
       taken: ReadonlySet<Cycles>;
       answered: ReadonlySet<Cycles>;
     },
@@ -146,7 +153,8 @@ export class Requests implements RequestSource {
     const [first, last] = [this.finishedBy(from), this.finishedBy(to)];
     const late = this.#arrivalsOf.from(last, this.#ends.length);
     const ends = this.#ends.from(first, last);
-    const open = [...late, ...this.#inService, ...this.#waiting].filter((at) => at <= to);
+    const here = [...this.#incoming, ...this.#inService, ...this.#waiting];
+    const open = [...late, ...here].filter((at) => at <= to);
     return {
       served: this.#arrivalsOf
         .from(first, last)
@@ -154,6 +162,18 @@ export class Requests implements RequestSource {
         .sort(ascending),
       unfinished: open.map((arrival) => ns(to - arrival)).sort(ascending),
     };
+  }
+}
+
+/** How many requests can be under way at a time without one that ends. */
+function atOnce(arrivals: Arrivals): number {
+  switch (arrivals.kind) {
+    case 'open':
+      return 1;
+    case 'closed':
+      return arrivals.clients;
+    case 'window':
+      return arrivals.pieces;
   }
 }
 

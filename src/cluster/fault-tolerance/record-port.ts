@@ -1,5 +1,6 @@
 import type { Cycles } from '../../base/ids.ts';
 import {
+  type DiskIo,
   type Guest,
   type GuestCpu,
   type RequestSource,
@@ -16,7 +17,7 @@ import type { Recorder } from './recorder.ts';
  */
 export class RecordPort extends VcpuPort {
   readonly #recorder: Recorder;
-  /** Disk requests under way: when they are answered, and what they bring (0: a flush). */
+  /** Disk requests under way: when they are answered, and what they bring (0: a write). */
   readonly #requests: { due: Cycles; bytes: number }[] = [];
 
   constructor(recorder: Recorder, mmu: Mmu, requests: RequestSource | null) {
@@ -38,34 +39,31 @@ export class RecordPort extends VcpuPort {
   /** An answer has left the host when its last packet has. */
   override endRequest(arrival: Cycles): void {
     if (!this.#recorder.recording) super.endRequest(arrival);
-    else this.#recorder.output(EntryKind.Told, (now) => this.requests?.finish(arrival, now));
+    else this.#recorder.output(EntryKind.Told, (now) => this.leaves(arrival, now));
   }
 
-  override startIo(bytes: number, latency: Cycles): Cycles {
-    return this.#told(EntryKind.Told, super.startIo(bytes, latency));
+  override startIo(io: DiskIo): Cycles {
+    return this.#told(EntryKind.Told, super.startIo(io));
   }
 
   override send(bytes: number): Cycles {
     return this.#told(EntryKind.Told, super.send(bytes));
   }
 
-  protected override answerIo(bytes: number, due: Cycles): void {
+  /** A write changes the disk that both sides share: it waits, and the guest does not. */
+  protected override askDisk(request: DiskIo): Cycles {
     const recorder = this.#recorder;
-    if (!recorder.recording) {
-      super.answerIo(bytes, due);
-      return;
-    }
-    const answer = (at: Cycles) => {
-      this.#requests.push({ due: at, bytes });
-      super.answerIo(bytes, at);
+    if (!recorder.recording) return super.askDisk(request);
+    const ask = (at: Cycles): Cycles => {
+      const due = this.disk.serve(request, at);
+      this.#requests.push({ due, bytes: request.write ? 0 : request.bytes });
+      this.answerIo(due);
+      return due;
     };
-    // An operation without bytes flushes what was written: it changes a shared disk.
-    if (bytes > 0 || !recorder.holdsWrites) {
-      answer(due);
-      return;
-    }
-    const begin = this.core.now;
-    recorder.output(EntryKind.Output, (now) => answer(due + Math.max(0, now - begin)));
+    const { now } = this.core;
+    if (!request.write || !recorder.holdsWrites) return ask(now);
+    recorder.output(EntryKind.Output, (at) => void ask(Math.max(now, at)));
+    return now + request.latency;
   }
 
   /** The guest's view of when a send is acknowledged takes the last output's hold along. */
@@ -74,8 +72,14 @@ export class RecordPort extends VcpuPort {
     if (!recorder.recording) return super.transmit(bytes);
     const { network } = recorder.hypervisor;
     const { now } = this.core;
-    recorder.output(EntryKind.Output, (at) => void network.acknowledge(this.vcpu, bytes, at));
-    return now + recorder.held + network.acknowledged(bytes);
+    recorder.output(EntryKind.Output, (at) => void network.send(this.vcpu, bytes, at));
+    return network.freeAt(now + recorder.held) + network.acknowledged(bytes);
+  }
+
+  protected override transmitAcks(acks: number): void {
+    const recorder = this.#recorder;
+    if (!recorder.recording) super.transmitAcks(acks);
+    else recorder.output(EntryKind.Output, (at) => recorder.hypervisor.network.sendAcks(acks, at));
   }
 
   /** Takes the disk requests that are answered by now: all of them, the reads, their bytes. */

@@ -106,7 +106,10 @@ export class RecordReplay implements Protection {
       },
     };
     const wakeAt = (time: Cycles) => this.#wake(time);
-    const replayer = new Replayer(theirs, secondary.vcpu, log, source, params.disk, wakeAt);
+    const replayer = new Replayer(
+      ...([theirs, secondary.vcpu, log, source, params.disk, wakeAt] as const),
+      ours.disk,
+    );
     const replay = new ReplayPort(replayer, theirs.mmuOf[secondary.vm.id]!, primary.requests);
     secondary.vcpu.port = replay;
     secondary.vcpu.guest = new ReplayedGuest(secondary.kernel, replayer);
@@ -118,10 +121,10 @@ export class RecordReplay implements Protection {
         {
           taken: replay.taken,
           answered: replay.answered,
-          deliver: (at) => {
+          deliver: (at, complete) => {
             // Clients ask for the VM by its name, wherever it runs.
             primary.vm.counters.requests_arrived++;
-            return network.receive(vcpu, primary.requests!.bytes, at);
+            network.receive(vcpu, primary.requests!.bytes, at, complete);
           },
         },
         now,

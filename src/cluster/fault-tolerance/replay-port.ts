@@ -1,6 +1,8 @@
 import { ModelError } from '../../base/errors.ts';
 import type { Cycles } from '../../base/ids.ts';
+import type { Disk } from '../../hypervisor/disk.ts';
 import {
+  type DiskIo,
   type Guest,
   type GuestCpu,
   GuestStop,
@@ -38,10 +40,16 @@ export class Replayer {
   live = false;
   /** When the disk requests of the guest are answered here; the first ones come first. */
   readonly io: Cycles[] = [];
+  /** What the guest reads from and writes to. */
+  readonly disk: Disk;
+  readonly #own: RecordReplayParams['disk'];
   /** Reads are its own: it waits for them, and asks to be woken then. */
   readonly #wakeAt: ((time: Cycles) => void) | undefined;
 
-  /** `wakeAt` has the vCPU woken: where this side reads the disk itself. */
+  /**
+   * `wakeAt` has the vCPU woken: where this side reads the disk itself. `shared`: the disk of both
+   * sides, where they have one.
+   */
   constructor(
     hypervisor: Hypervisor,
     vcpu: Vcpu,
@@ -49,13 +57,21 @@ export class Replayer {
     source: LogSource,
     disk: RecordReplayParams['disk'] = 'shared',
     wakeAt: (time: Cycles) => void = () => {},
+    shared: Disk = hypervisor.disk,
   ) {
     this.hypervisor = hypervisor;
     this.vcpu = vcpu;
     this.log = log;
     this.source = source;
     this.holdsWrites = disk !== 'non-shared';
+    this.disk = this.holdsWrites ? shared : hypervisor.disk;
+    this.#own = disk;
     this.#wakeAt = disk === 'shared' ? undefined : wakeAt;
+  }
+
+  /** Whether a request of the guest goes to the disk from here, before it executes for the world. */
+  does({ write }: DiskIo): boolean {
+    return this.#own === 'non-shared' || (this.#own === 'backup-reads' && !write);
   }
 
   /** A request of the guest will be answered at `due`. */
@@ -142,8 +158,8 @@ export class ReplayPort extends VcpuPort {
     this.answered.add(arrival);
   }
 
-  override startIo(bytes: number, latency: Cycles): Cycles {
-    const due = super.startIo(bytes, latency);
+  override startIo(io: DiskIo): Cycles {
+    const due = super.startIo(io);
     return this.#replayer.live ? due : this.#told(() => due);
   }
 
@@ -162,20 +178,36 @@ export class ReplayPort extends VcpuPort {
     else this.#timer = Number.NaN;
   }
 
-  protected override answerIo(bytes: number, due: Cycles): void {
-    if (this.#replayer.live) {
-      super.answerIo(bytes, due);
-      return;
+  /**
+   * What the guest writes the primary has written, and where that has read for both nobody reads
+   * again. If this side becomes the primary, requests under way are done again.
+   */
+  protected override askDisk(request: DiskIo): Cycles {
+    const replayer = this.#replayer;
+    if (replayer.live) return super.askDisk(request);
+    const { write } = request;
+    if (write && replayer.holdsWrites && !replayer.take(EntryKind.Output)) {
+      return super.askDisk(request);
     }
-    if (bytes === 0 && this.#replayer.holdsWrites && !this.#replayer.take(EntryKind.Output)) {
-      super.answerIo(bytes, due);
-    } else this.#replayer.ask(due);
+    const { now } = this.core;
+    const due = replayer.does(request) ? replayer.disk.serve(request, now) : now + request.latency;
+    replayer.ask(due);
+    return due;
+  }
+
+  protected override get disk(): Disk {
+    return this.#replayer.disk;
   }
 
   protected override transmit(bytes: number): Cycles {
     if (this.#replayer.live) return super.transmit(bytes);
     if (this.#replayer.take(EntryKind.Output)) return this.core.now;
     return super.transmit(bytes);
+  }
+
+  protected override transmitAcks(acks: number): void {
+    const replayer = this.#replayer;
+    if (replayer.live || !replayer.take(EntryKind.Output)) super.transmitAcks(acks);
   }
 
   /**
