@@ -282,11 +282,13 @@ export class ReplayedGuest implements Guest {
         throw new ModelError(`the secondary is at step ${steps}, its log at ${entry.point}`);
       }
       if (entry.point > steps) {
-        const stop = this.#execute(cpu, entry.point);
-        if (stop === GuestStop.Halt && this.#guest.steps < entry.point) {
-          throw new ModelError(
-            `the secondary sleeps at ${this.#guest.steps}, before ${entry.point}`,
-          );
+        // A step is taken when all that it will be told has come: when something later has.
+        const whole = source.receivedPoint > entry.point || source.final;
+        const until = whole ? entry.point : entry.point - 1;
+        if (until === steps) return GuestStop.Halt;
+        const stop = this.#execute(cpu, until);
+        if (stop === GuestStop.Halt && this.#guest.steps < until) {
+          throw new ModelError(`the secondary sleeps at ${this.#guest.steps}, before ${until}`);
         }
         if (stop !== GuestStop.Time && stop !== GuestStop.Halt) return stop;
         continue;
