@@ -1,7 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { protections } from '../cluster/fault-tolerance/index.ts';
+import { migrationPolicies } from '../cluster/migration/index.ts';
 import { editorSchemaText } from '../scenario/editor-schema.ts';
 import type { PresetTexts } from '../scenario/presets.ts';
+import { policyTables } from './policy-numbers.ts';
 import { numberTables } from './preset-numbers.ts';
 
 /**
@@ -16,7 +19,8 @@ export interface GeneratedFile {
 }
 
 /** Everything above this line of docs/model-numbers.md is written by hand. */
-const MARK = '<!-- Below: made by `npm run generate` from the comments in configs. -->\n';
+const MARK =
+  '<!-- Below: made by `npm run generate` from the comments in configs and the descriptions of policies. -->\n';
 
 /** The files as they should be. `root` is the directory of the repository. */
 export function generatedFiles(root: string): GeneratedFile[] {
@@ -46,6 +50,10 @@ export function generatedFiles(root: string): GeneratedFile[] {
         numberTables(presets.processors),
         '## Hypervisors\n',
         numberTables(presets.hypervisors),
+        '## Live migration\n',
+        policyTables(migrationPolicies.definitions),
+        '## Fault tolerance\n',
+        policyTables(protections.definitions.filter(({ create }) => create)),
       ].join('\n'),
     },
   ];

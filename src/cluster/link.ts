@@ -2,6 +2,7 @@ import { ModelError } from '../base/errors.ts';
 import type { Cycles } from '../base/ids.ts';
 import { type Engine, type EventHandle, type EventKind, Phase } from '../engine/engine.ts';
 import { wireBytes } from '../hypervisor/packets.ts';
+import { Wire } from '../hypervisor/wire.ts';
 
 export interface LinkOptions {
   readonly name: string;
@@ -34,9 +35,10 @@ class Way {
   readonly count: LinkCount = { sent: 0, arrived: 0, lost: 0, onWire: 0 };
   readonly arrival: EventKind;
   readonly messages: Message[] = [];
-  busyUntil: Cycles = 0;
+  readonly wire: Wire;
 
-  constructor(engine: Engine) {
+  constructor(engine: Engine, wire: Wire) {
+    this.wire = wire;
     this.arrival = engine.defineEvent(Phase.Deliver, (now) => {
       const { bytes, onArrive } = this.messages.shift()!;
       this.count.arrived += bytes;
@@ -55,7 +57,6 @@ export class Link {
   /** Cycles from the last bit sent to the last bit received. */
   readonly latency: Cycles;
   readonly #engine: Engine;
-  readonly #cyclesPerByte: number;
   readonly #ways: readonly [Way, Way];
   readonly #listeners: ((now: Cycles) => void)[] = [];
   #up = true;
@@ -66,8 +67,8 @@ export class Link {
     this.between = options.between;
     this.latency = Math.round((options.latency * mhz) / 1e6);
     this.#engine = engine;
-    this.#cyclesPerByte = (8 * mhz * 1e6) / options.bandwidth;
-    this.#ways = [new Way(engine), new Way(engine)];
+    const way = () => new Way(engine, new Wire(mhz, options.bandwidth));
+    this.#ways = [way(), way()];
   }
 
   /** False between a cut and the next restore. */
@@ -87,12 +88,12 @@ export class Link {
 
   /** Cycles that a message of so many bytes takes on the wire, without latency. */
   cyclesOf(bytes: number): Cycles {
-    return Math.ceil(wireBytes(bytes) * this.#cyclesPerByte);
+    return this.#ways[0].wire.cyclesOf(wireBytes(bytes));
   }
 
   /** How long what `host` sends at `now` waits for the wire. */
   queued(host: number, now: Cycles): Cycles {
-    return Math.max(0, this.#ways[this.#side(host)].busyUntil - now);
+    return this.#ways[this.#side(host)].wire.freeAt(now) - now;
   }
 
   /**
@@ -107,11 +108,10 @@ export class Link {
       return now;
     }
     way.count.onWire += wireBytes(bytes);
-    way.busyUntil = Math.max(now, way.busyUntil) + this.cyclesOf(bytes);
-    const at = way.busyUntil + this.latency;
-    const arrival = this.#engine.schedule(at, way.arrival, 0);
+    const sent = way.wire.send(wireBytes(bytes), now);
+    const arrival = this.#engine.schedule(sent + this.latency, way.arrival, 0);
     way.messages.push({ bytes, arrival, onArrive });
-    return way.busyUntil;
+    return sent;
   }
 
   /** The wire breaks: all that is on it is lost, and so is whatever is sent until `restore`. */
@@ -123,7 +123,7 @@ export class Link {
         this.#engine.cancel(arrival);
         way.count.lost += bytes;
       }
-      way.busyUntil = 0;
+      way.wire.clear(now);
     }
     for (const listener of [...this.#listeners]) listener(now);
   }

@@ -59,6 +59,8 @@ export const kernelInstructions = {
   sendPiece: 2000,
   /** One acknowledgement through driver, IP and TCP. assumed (700-4000) */
   acknowledgement: 1500,
+  /** Sending one acknowledgement: TCP makes it itself. assumed (500-2500) */
+  sendAcknowledgement: 1000,
   /** One packet with data through driver, IP and TCP to its socket. assumed (1200-6000) */
   receive: 2500,
   /** Going idle and waking up again. assumed (300-1500) */

@@ -35,6 +35,10 @@ export interface Transfer {
   fetched: number;
   /** Time of the disk for each byte. */
   readonly pace: Cycles;
+  /** The thread goes on when the other side has got it, not only when it is on its way. */
+  readonly waits: boolean;
+  /** The disk is written. */
+  readonly write: boolean;
 }
 
 /** What the guest kernel schedules: a program that runs in the address space of a process. */

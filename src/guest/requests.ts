@@ -10,23 +10,23 @@ interface Incoming {
   lost: boolean;
 }
 
-interface Resent {
-  readonly arrival: Cycles;
-}
+/** A request begins to arrive at `now`; `complete` is called when all of it has. */
+type Deliver = (now: Cycles, complete: (now: Cycles) => void) => void;
 
 /** Requests that never came to a server: those that arrived after a given time. */
 export interface Loss {
   readonly after: Cycles;
   /** When a client sends a request again, by the time when it first arrived. */
   again(arrival: Cycles): Cycles;
-  /** It begins to arrive; returns when all of it has. */
-  deliver(now: Cycles): Cycles;
+  readonly deliver: Deliver;
 }
 
 /**
  * Where a server's requests come from. Open: a Poisson process with a random stream of its own, so
  * that its times are the same whatever the server does. Closed: clients that wait for an answer,
- * think, and ask again. Every request is kept: when it arrived and when it was finished.
+ * think, and ask again. Window: a sender with so many pieces of a stream under way, who sends the
+ * next one as soon as one is acknowledged. Every request is kept: when it arrived and when it was
+ * finished.
  */
 export class Requests implements RequestSource {
   readonly #engine: Engine;
@@ -34,12 +34,11 @@ export class Requests implements RequestSource {
   readonly #random: () => number;
   readonly #mhz: number;
   readonly #arrive: EventKind;
-  readonly #complete: EventKind;
-  #deliver: (now: Cycles) => Cycles;
-  /** Requests whose last packets are still on the wire, oldest first. */
-  readonly #incoming: Incoming[] = [];
+  #deliver: Deliver;
+  /** Requests whose last packets are still on the wire. */
+  readonly #incoming = new Set<Incoming>();
   /** Requests that were lost with a server, until all of them have come again. */
-  readonly #resent = new Set<Resent>();
+  readonly #resent = new Set<Incoming>();
   /** Arrival times of requests nobody serves yet, oldest first. */
   readonly #waiting: Cycles[] = [];
   /** Arrival times of requests that are being served. */
@@ -52,6 +51,8 @@ export class Requests implements RequestSource {
   /** Of each request. */
   readonly bytes: number;
   arrived = 0;
+  /** When the last one that is foreseen arrives. */
+  #latest: Cycles = 0;
 
   constructor(
     engine: Engine,
@@ -61,8 +62,7 @@ export class Requests implements RequestSource {
       path: string;
       mhz: number;
       bytes: number;
-      /** A request begins to arrive; returns when all of it has. */
-      deliver: (now: Cycles) => Cycles;
+      deliver: Deliver;
     },
   ) {
     this.#engine = engine;
@@ -72,19 +72,22 @@ export class Requests implements RequestSource {
     this.bytes = options.bytes;
     this.#deliver = options.deliver;
     this.#arrive = engine.defineEvent(Phase.Deliver, (now) => this.#onArrival(now));
-    this.#complete = engine.defineEvent(Phase.Deliver, () => {
-      const { arrival, lost } = this.#incoming.shift()!;
-      if (!lost) this.#waiting.push(arrival);
-    });
-    const clients = arrivals.kind === 'closed' ? arrivals.clients : 1;
-    for (let i = 0; i < clients; i++) this.#next(0);
+    for (let i = 0; i < atOnce(arrivals); i++) this.#next(0);
   }
 
   #next(now: Cycles): void {
+    const arrivals = this.#arrivals;
+    if (arrivals.kind === 'window') {
+      // No two at a time: requests are told apart by when they arrive.
+      const at = now + Math.round((arrivals.roundTripPicoseconds / 1e6) * this.#mhz);
+      this.#latest = Math.max(at, this.#latest + 1);
+      this.#engine.schedule(this.#latest, this.#arrive, 0);
+      return;
+    }
     const mean =
-      this.#arrivals.kind === 'open'
-        ? (this.#mhz * 1e6) / this.#arrivals.perSecond
-        : (this.#arrivals.thinkPicoseconds / 1e6) * this.#mhz;
+      arrivals.kind === 'open'
+        ? (this.#mhz * 1e6) / arrivals.perSecond
+        : (arrivals.thinkPicoseconds / 1e6) * this.#mhz;
     const gap = Math.max(1, Math.round(-Math.log1p(-this.#random()) * mean));
     this.#engine.schedule(now + gap, this.#arrive, 0);
   }
@@ -92,13 +95,12 @@ export class Requests implements RequestSource {
   #onArrival(now: Cycles): void {
     this.arrived++;
     if (this.#arrivals.kind === 'open') this.#next(now);
-    const complete = this.#deliver(now);
-    if (complete <= now) {
-      this.#waiting.push(now);
-      return;
-    }
-    this.#incoming.push({ arrival: now, lost: false });
-    this.#engine.schedule(complete, this.#complete, 0);
+    const incoming = { arrival: now, lost: false };
+    this.#incoming.add(incoming);
+    this.#deliver(now, () => {
+      this.#incoming.delete(incoming);
+      if (!incoming.lost) this.#waiting.push(now);
+    });
   }
 
   /** The oldest waiting request's arrival time; NaN if there is none. */
@@ -113,7 +115,7 @@ export class Requests implements RequestSource {
     this.#inService.splice(this.#inService.indexOf(arrival), 1);
     this.#arrivalsOf.push(arrival);
     this.#ends.push(now);
-    if (this.#arrivals.kind === 'closed') this.#next(now);
+    if (this.#arrivals.kind !== 'open') this.#next(now);
   }
 
   /**
@@ -124,7 +126,7 @@ export class Requests implements RequestSource {
    */
   moveTo(
     server: {
-      deliver: (now: Cycles) => Cycles;
+      deliver: Deliver;
       taken: ReadonlySet<Cycles>;
       answered: ReadonlySet<Cycles>;
       lost?: Loss;
@@ -152,15 +154,14 @@ export class Requests implements RequestSource {
       lost.push(incoming.arrival);
     }
     for (const arrival of lost) {
-      const resent = { arrival };
+      const resent = { arrival, lost: false };
       this.#resent.add(resent);
       const arrive = this.#engine.defineEvent(Phase.Deliver, (now) => {
-        this.#engine.schedule(Math.max(now, deliver(now)), complete, 0);
-      });
-      const complete = this.#engine.defineEvent(Phase.Deliver, () => {
-        this.#resent.delete(resent);
-        const place = this.#waiting.findIndex((other) => other > arrival);
-        this.#waiting.splice(place < 0 ? this.#waiting.length : place, 0, arrival);
+        deliver(now, () => {
+          this.#resent.delete(resent);
+          const place = this.#waiting.findIndex((other) => other > arrival);
+          this.#waiting.splice(place < 0 ? this.#waiting.length : place, 0, arrival);
+        });
       });
       this.#engine.schedule(again(arrival), arrive, 0);
     }
@@ -194,9 +195,9 @@ export class Requests implements RequestSource {
     const [first, last] = [this.finishedBy(from), this.finishedBy(to)];
     const late = this.#arrivalsOf.from(last, this.#ends.length);
     const ends = this.#ends.from(first, last);
-    const resent = [...this.#resent].map(({ arrival }) => arrival);
-    const all = [...late, ...this.#inService, ...this.#waiting, ...resent];
-    const open = all.filter((at) => at <= to);
+    const onTheWay = [...this.#incoming, ...this.#resent].filter(({ lost }) => !lost);
+    const here = [...onTheWay.map(({ arrival }) => arrival), ...this.#inService, ...this.#waiting];
+    const open = [...late, ...here].filter((at) => at <= to);
     return {
       served: this.#arrivalsOf
         .from(first, last)
@@ -204,6 +205,18 @@ export class Requests implements RequestSource {
         .sort(ascending),
       unfinished: open.map((arrival) => ns(to - arrival)).sort(ascending),
     };
+  }
+}
+
+/** How many requests can be under way at a time without one that ends. */
+function atOnce(arrivals: Arrivals): number {
+  switch (arrivals.kind) {
+    case 'open':
+      return 1;
+    case 'closed':
+      return arrivals.clients;
+    case 'window':
+      return arrivals.pieces;
   }
 }
 

@@ -1,10 +1,11 @@
 import { ModelError } from '../base/errors.ts';
 import type { GuestCpu } from '../hypervisor/guest-port.ts';
+import { acksOf, packetsOf } from '../hypervisor/packets.ts';
 import { type AddressSpace, anonymousPage } from './address-space.ts';
 import type { GuestKernel, Kernel } from './kernel.ts';
 import { kernelInstructions as cost } from './kernel-costs.ts';
 import { Process, State, Thread } from './process.ts';
-import { moveOn, receiving, sending, startDiskIo } from './transfers.ts';
+import { endRequest, moveOn, receiving, sending, startDiskIo } from './transfers.ts';
 import { Op } from './workloads/workload.ts';
 
 /** Performs one operation of `thread`: arguments as in `Op`. Time passes on the core. */
@@ -81,7 +82,7 @@ export function systemCall(
       break;
     case Op.BlockingIo:
       paths.run(cpu, cost.blockIo, 11);
-      startDiskIo(kernel, cpu, thread, a, Math.round(b * mhz));
+      startDiskIo(kernel, cpu, thread, { bytes: a, latency: Math.round(b * mhz), write: c === 1 });
       break;
     case Op.Yield:
       paths.run(cpu, cost.idle, 12);
@@ -94,9 +95,15 @@ export function systemCall(
       if (Number.isNaN(thread.request)) kernel.block(cpu, thread, State.Request);
       else moveOn(kernel, cpu, thread);
       break;
+    case Op.Acknowledge: {
+      paths.run(cpu, acksOf(packetsOf(a)) * cost.sendAcknowledgement, 14);
+      cpu.acknowledge(a);
+      endRequest(kernel, cpu, thread);
+      break;
+    }
     case Op.RequestDone:
       paths.run(cpu, cost.send, 14);
-      thread.transfer = sending(a);
+      thread.transfer = sending(a, b === 1);
       moveOn(kernel, cpu, thread);
       break;
     case Op.Sleep:

@@ -9,9 +9,10 @@ import { State, type Thread, type Transfer } from './process.ts';
 const DISK_WINDOW = 2 ** 20;
 
 export const receiving = (bytes: number): Transfer => transfer('receive', bytes);
-export const sending = (bytes: number): Transfer => transfer('send', bytes);
-function transfer(kind: Transfer['kind'], left: number): Transfer {
-  return { kind, left, fetched: 0, pace: 0 };
+/** `waits`: until the other side has acknowledged all of it. */
+export const sending = (bytes: number, waits: boolean): Transfer => transfer('send', bytes, waits);
+function transfer(kind: Transfer['kind'], left: number, waits = false): Transfer {
+  return { kind, left, waits, fetched: 0, pace: 0, write: false };
 }
 
 /**
@@ -22,12 +23,13 @@ export function startDiskIo(
   kernel: Kernel,
   cpu: GuestCpu,
   thread: Thread,
-  bytes: number,
-  latency: Cycles,
+  { bytes, latency, write }: { bytes: number; latency: Cycles; write: boolean },
 ): void {
   kernel.shared.vm.counters.io_requests++;
   const io: Transfer = {
     kind: 'disk',
+    waits: true,
+    write,
     left: bytes,
     fetched: 0,
     pace: latency / Math.max(1, bytes),
@@ -58,7 +60,7 @@ function receive(
 }
 
 function send(kernel: Kernel, cpu: GuestCpu, thread: Thread, transfer: Transfer): void {
-  const { paths, vm, sendBytes } = kernel.shared;
+  const { paths, sendBytes } = kernel.shared;
   const bytes = Math.min(transfer.left, SEND_WINDOW);
   if (bytes > 0) {
     const pieces = Math.ceil(bytes / sendBytes);
@@ -67,19 +69,27 @@ function send(kernel: Kernel, cpu: GuestCpu, thread: Thread, transfer: Transfer)
     paths.run(cpu, pieces * cost.sendPiece + acks * cost.acknowledgement, 19);
     transfer.left -= bytes;
     const due = cpu.send(bytes);
-    if (transfer.left > 0) {
+    if (transfer.left > 0 || transfer.waits) {
       thread.due = due;
       kernel.block(cpu, thread, State.Io);
       return;
     }
   }
   thread.transfer = null;
+  endRequest(kernel, cpu, thread);
+}
+
+/** The answer is with the network card. */
+export function endRequest({ shared: { vm } }: Kernel, cpu: GuestCpu, thread: Thread): void {
   vm.counters.requests++;
   if (!Number.isNaN(thread.request)) cpu.endRequest(thread.request);
   thread.request = Number.NaN;
 }
 
-/** The disk has delivered: the kernel copies, and asks for more if there is any. */
+/**
+ * The disk has answered: the kernel copies, and asks for more if there is any. What is written was
+ * copied before, which costs the same.
+ */
 function fetched(kernel: Kernel, cpu: GuestCpu, thread: Thread, io: Transfer): void {
   kernel.shared.paths.copy(cpu, io.fetched);
   io.fetched = 0;
@@ -94,6 +104,7 @@ function ask(kernel: Kernel, cpu: GuestCpu, thread: Thread, io: Transfer, latenc
   kernel.shared.paths.run(cpu, requests * cost.diskRequest, 11);
   io.left -= bytes;
   io.fetched = bytes;
-  thread.due = cpu.startIo(bytes, latency + Math.round(bytes * io.pace));
+  const takes = latency + Math.round(bytes * io.pace);
+  thread.due = cpu.startIo({ bytes, latency: takes, write: io.write || bytes === 0 });
   kernel.block(cpu, thread, State.Io);
 }

@@ -73,6 +73,16 @@ export interface RequestSource {
   finish(arrival: Cycles, now: Cycles): void;
 }
 
+/** Disk I/O of a guest. */
+export interface DiskIo {
+  /** 0: what was written is to be on the disk. */
+  readonly bytes: number;
+  /** Cycles that it takes a disk which has nothing else to do. */
+  readonly latency: Cycles;
+  /** True: it changes the disk. */
+  readonly write: boolean;
+}
+
 /**
  * A vCPU as the guest kernel uses it: privileged operations, priced by how the VM is virtualized.
  * Whatever a guest learns that its own instructions do not decide it learns from here: what these
@@ -106,17 +116,23 @@ export interface GuestCpu {
   storePte(slot: number, entry: number): void;
   /**
    * Disk I/O: a doorbell for each request that it takes. Each request is answered by an interrupt,
-   * the last one `latency` cycles after its doorbell. Returns the time of the last answer.
+   * the last one `latency` cycles after its doorbell, or later where the disk is busy. Returns the
+   * time of the last answer, as far as can be foreseen.
    */
-  startIo(bytes: number, latency: Cycles): Cycles;
+  startIo(io: DiskIo): Cycles;
   /**
    * Sends bytes, at most a window, to the outside world, which acknowledges them. Returns when the
    * last acknowledgement arrives.
    */
   send(bytes: number): Cycles;
+  /** Acknowledges so many bytes received, where no answer does. */
+  acknowledge(bytes: number): void;
   /** The oldest request that has arrived and nobody serves, by its arrival time; NaN = none. */
   takeRequest(): Cycles;
-  /** The answer to the request that arrived at `arrival` is with the network card. */
+  /**
+   * The answer to the request that arrived at `arrival` is with the network card: the request ends
+   * when it has left the host.
+   */
   endRequest(arrival: Cycles): void;
   /** End-of-interrupt write to the local APIC. */
   endOfInterrupt(): void;

@@ -7,6 +7,7 @@ import { type Observer, silent } from '../observe/observer.ts';
 import { Cause } from '../stats/leaves.ts';
 import type { HypervisorCosts } from './costs.ts';
 import type { VirtualDevices } from './devices.ts';
+import { Disk, type DiskOptions } from './disk.ts';
 import { Dispatch } from './dispatch.ts';
 import type { GuestCpu } from './guest-port.ts';
 import { Holding } from './holding.ts';
@@ -30,6 +31,10 @@ export interface HypervisorOptions {
   readonly engine: Engine;
   readonly costs: HypervisorCosts;
   readonly devices: VirtualDevices;
+  /** Bits per second, each way, of the host's wire to the outside; see Network. */
+  readonly bandwidth?: number | undefined;
+  /** What its disk can do; undefined: requests do not wait for each other. */
+  readonly disk?: DiskOptions | undefined;
   readonly tags: TagPolicy;
   /** All VMs of the simulation by number, those of other hosts included; so the vCPUs. */
   readonly vms: readonly Vm[];
@@ -79,6 +84,7 @@ export class Hypervisor implements PcpuHost {
   readonly interrupts: Interrupts;
   readonly holding: Holding;
   readonly network: Network;
+  readonly disk: Disk;
   /** The host's own threads; all of them are added before the scheduler is made. */
   readonly tasks: HostTasks;
   readonly pcpus: readonly Pcpu[];
@@ -135,8 +141,10 @@ export class Hypervisor implements PcpuHost {
       engine,
       device: devices.network,
       mhz: machine.mhz,
+      bandwidth: options.bandwidth,
       raise: (vcpu, vectors, now) => this.interrupts.raise(vcpu, vectors, now),
     });
+    this.disk = new Disk(machine.mhz, options.disk);
     const { interrupts, pcpus, requests, tasks } = this;
     this.holding = new Holding({
       ...{ engine, host, vms, vcpus, requests, interrupts },
@@ -243,6 +251,7 @@ export class Hypervisor implements PcpuHost {
       if (vcpu.state !== Runstate.Off) vcpu.enter(Runstate.Off, now);
     }
     this.tasks.stop(now);
+    this.network.stop(now);
   }
 
   /** Hands every vCPU of its VMs to the scheduler and wakes it: power-on. */

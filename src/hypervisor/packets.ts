@@ -9,8 +9,8 @@ const SEGMENTS_PER_ACK = 2;
 /** Bytes of a frame besides its payload: headers, checksum, preamble and gap. */
 const FRAME_OVERHEAD = 90;
 
-/** Gigabit Ethernet. */
-const BITS_PER_MICROSECOND = 1000;
+/** Gigabit Ethernet: what a wire that nobody has given a bandwidth has. Bits per second. */
+export const GIGABIT = 1e9;
 
 /**
  * From the last byte of a segment to its acknowledgement, in microseconds. assumed (50-500): one
@@ -23,6 +23,8 @@ export const SEND_WINDOW = 45 * MSS;
 
 /** What the host has to move for an acknowledgement: a frame without payload. */
 export const ACK_BYTES = 64;
+/** An acknowledgement on the wire: the frame, preamble and gap. */
+export const ACK_ON_WIRE = ACK_BYTES + 20;
 
 export const packetsOf = (bytes: number): number => Math.ceil(bytes / MSS);
 export const acksOf = (packets: number): number => Math.ceil(packets / SEGMENTS_PER_ACK);
@@ -34,9 +36,9 @@ export const wireBytes = (bytes: number): number => bytes + packetsOf(bytes) * F
 export const linesOf = (bytes: number): number => Math.ceil(bytes / 64);
 
 /**
- * How long the packets of a message of `bytes` take on the wire, one after the other, in
- * microseconds.
+ * How long the packets of a message of `bytes` take on a wire of `bandwidth`, one after the other,
+ * in microseconds.
  */
-export function wireTime(packets: number, bytes: number): number {
-  return (packets * 8 * (Math.min(bytes, MSS) + FRAME_OVERHEAD)) / BITS_PER_MICROSECOND;
+export function wireTime(packets: number, bytes: number, bandwidth = GIGABIT): number {
+  return (packets * 8 * (Math.min(bytes, MSS) + FRAME_OVERHEAD)) / (bandwidth / 1e6);
 }

@@ -2,11 +2,12 @@ import type { Cycles } from '../base/ids.ts';
 import type { Core } from '../machine/core.ts';
 import { flushAsid, invalidateRange } from '../machine/flush.ts';
 import { Cause, ExitReason, Leaf } from '../stats/leaves.ts';
-import { Entry, type GuestCpu, type RequestSource } from './guest-port.ts';
+import type { Disk } from './disk.ts';
+import { type DiskIo, Entry, type GuestCpu, type RequestSource } from './guest-port.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import type { Mmu } from './mmu/mmu.ts';
 import { decode } from './mmu/software-walks.ts';
-import { linesOf, packetsOf } from './packets.ts';
+import { ACK_BYTES, acksOf, linesOf, packetsOf } from './packets.ts';
 import type { Vcpu } from './vm.ts';
 
 /**
@@ -79,7 +80,7 @@ export class VcpuPort implements GuestCpu {
     this.#mmu.storePte(this.vcpu, this.core, slot, entry);
   }
 
-  startIo(bytes: number, latency: Cycles): Cycles {
+  startIo({ bytes, latency, write }: DiskIo): Cycles {
     const hv = this.#hv;
     const { core } = this;
     const { requestBytes, requestLine } = hv.devices.disk;
@@ -89,15 +90,26 @@ export class VcpuPort implements GuestCpu {
     for (let i = 0; i < requests; i++) {
       const size = Math.min(requestBytes, bytes - i * requestBytes);
       this.#doorbell(core, linesOf(size) * requestLine);
-      due = core.now + Math.round((latency * (i + 1)) / requests);
-      this.answerIo(size, due);
+      const share = Math.round((latency * (i + 1)) / requests);
+      due = this.askDisk({ bytes: size, latency: share, write });
     }
     return due;
   }
 
-  /** The disk answers a request of `bytes` at `due`. */
-  protected answerIo(_bytes: number, due: Cycles): void {
+  /** A request goes to the disk. Returns when it is answered, as far as can be foreseen. */
+  protected askDisk(request: DiskIo): Cycles {
+    return this.serveDisk(request, this.core.now);
+  }
+
+  /** It is with the disk at `now`, which interrupts when it answers. Returns when. */
+  protected serveDisk(request: DiskIo, now: Cycles): Cycles {
+    const due = this.disk.serve(request, now);
     this.#hv.interrupts.completeIo(this.vcpu, due);
+    return due;
+  }
+
+  protected get disk(): Disk {
+    return this.#hv.disk;
   }
 
   send(bytes: number): Cycles {
@@ -113,9 +125,28 @@ export class VcpuPort implements GuestCpu {
     return this.transmit(bytes);
   }
 
-  /** The card puts what was sent on the wire. Returns when the last acknowledgement arrives. */
+  acknowledge(bytes: number): void {
+    const { core } = this;
+    const { kickPieces, sendPiece, sendLine } = this.#hv.devices.network;
+    const acks = acksOf(packetsOf(bytes));
+    for (let left = acks; left > 0; left -= kickPieces) {
+      const pieces = Math.min(left, kickPieces);
+      this.#doorbell(core, pieces * (sendPiece + linesOf(ACK_BYTES) * sendLine));
+    }
+    this.vcpu.vm.counters.packets_sent += acks;
+    this.transmitAcks(acks);
+  }
+
+  /**
+   * The card puts what was sent on the wire. Returns when the last acknowledgement arrives, as far
+   * as can be foreseen.
+   */
   protected transmit(bytes: number): Cycles {
-    return this.#hv.network.acknowledge(this.vcpu, bytes, this.core.now);
+    return this.#hv.network.send(this.vcpu, bytes, this.core.now);
+  }
+
+  protected transmitAcks(acks: number): void {
+    this.#hv.network.sendAcks(acks, this.core.now);
   }
 
   takeRequest(): Cycles {
@@ -123,7 +154,16 @@ export class VcpuPort implements GuestCpu {
   }
 
   endRequest(arrival: Cycles): void {
-    this.requests?.finish(arrival, this.core.now);
+    this.leaves(arrival, this.core.now);
+  }
+
+  /** The answer to a request is with the card at `now`, and leaves as soon as the wire is free. */
+  protected leaves(arrival: Cycles, now: Cycles): void {
+    this.#hv.network.whenSent(now, (at) => this.answerLeft(arrival, at));
+  }
+
+  protected answerLeft(arrival: Cycles, now: Cycles): void {
+    this.requests?.finish(arrival, now);
   }
 
   /**

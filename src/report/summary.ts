@@ -3,6 +3,7 @@ import { mmuModes } from '../hypervisor/mmu/index.ts';
 import { schedulers } from '../hypervisor/schedulers/index.ts';
 import type { HostPlan } from '../scenario/hosts.ts';
 import type { Scenario } from '../scenario/resolve.ts';
+import type { MetricName } from '../stats/metrics.ts';
 import type { RunResult } from '../stats/result.ts';
 import { runAnswer } from './answer.ts';
 import { noteLines } from './notes.ts';
@@ -113,6 +114,7 @@ function hostLines(scenario: Scenario, result: RunResult): string[] {
     ['hypervisor', policies.join(', ')],
     ['measured', `${showCycles(result.windowCycles, result.mhz)}${after}, seed ${result.seed}`],
     ['pCPUs', pcpuText(result)],
+    ...sharedLines(result),
   ].flatMap(([label, text]) =>
     wrapped(text!, WIDTH - 14).map((line, i) => `  ${(i === 0 ? label! : '').padEnd(12)}${line}`),
   );
@@ -139,6 +141,27 @@ const counted = (n: number, noun: string) => `${n} ${noun}${n === 1 ? '' : 's'}`
 function firstLine(text: string): string {
   const line = text.trim().split('\n')[0]!;
   return line.length > 60 ? `${line.slice(0, 59)}…` : line;
+}
+
+/** How busy the wires and disks are that VMs share. */
+function sharedLines({ hosts = [], metrics, windowCycles }: RunResult): string[][] {
+  const rows = metrics.filter(({ scope }) => scope === 'host');
+  const of = (id: string) => (hosts.length > 1 ? ` of ${id}` : '');
+  const texts = (names: readonly (readonly [MetricName, string])[]) =>
+    names.flatMap(([name, text]) =>
+      rows
+        .filter(({ metric }) => metric === name)
+        .map(({ id, value }) => `${text}${of(id)} ${percent(value / windowCycles)} %`),
+    );
+  const wires = texts([
+    ['network_in_cycles', 'in'],
+    ['network_out_cycles', 'out'],
+  ]);
+  const disks = texts([['disk_busy_cycles', 'disk']]);
+  return [
+    ...(wires.length > 0 ? [['network', `of the time: ${wires.join(', ')}`]] : []),
+    ...(disks.length > 0 ? [['disk', `of the time: ${disks.join(', ')}`]] : []),
+  ];
 }
 
 const HYPERVISOR = ['exit.transition', 'exit.handler', 'switch', 'shootdown', 'host', 'ft'];

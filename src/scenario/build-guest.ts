@@ -57,10 +57,10 @@ export function buildMember(build: Build, vm: Vm, vcpu: Vcpu, group: VmGroup): M
           path: `vm/${vm.name}`,
           mhz,
           bytes: workload.requestBytes ?? 1,
-          deliver: (now) => {
+          deliver: (now, complete) => {
             vm.counters.requests_arrived++;
             const { network } = hosts[vm.host.index]!.hypervisor;
-            return network.receive(vcpu, workload.requestBytes ?? 1, now);
+            network.receive(vcpu, workload.requestBytes ?? 1, now, complete);
           },
         })
       : null;

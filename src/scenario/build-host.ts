@@ -44,6 +44,8 @@ export function buildHost(site: Site, plan: HostPlan, index: number, firstPcpu: 
       engine,
       costs: scenario.costs,
       devices: scenario.devices,
+      bandwidth: plan.bandwidth,
+      disk: plan.disk,
       tags: tagPolicies.create(hv.tags, {
         pcpuCount: machine.cores.length,
         vcpuCount: vcpus.length,

@@ -3,6 +3,7 @@ import type { Host } from '../cluster/host.ts';
 import { rowsOf } from '../cluster/migration/rows.ts';
 import { HOT_COUNTERS, K } from '../machine/counters.ts';
 import { exitNames, LEAVES, Leaf, leafNames } from '../stats/leaves.ts';
+import type { MetricName } from '../stats/metrics.ts';
 import type {
   EvictionRow,
   ExitRow,
@@ -110,10 +111,16 @@ function severalHosts({ hosts }: Simulation): Pick<RunResult, 'hosts'> {
 function hostMetrics({ hosts }: Simulation, { start, end }: Measured, host: Host): MetricRow[] {
   const of = hostColumn(hosts, host);
   const elapsed = { metric: 'elapsed_cycles', value: end.time - start.time } as const;
+  const id = hosts.length > 1 ? host.name : '0';
   const flushes = (pcpu: number) =>
     end.hosts[host.index]!.flushes[pcpu]! - start.hosts[host.index]!.flushes[pcpu]!;
   return [
-    { ...of, scope: 'host', id: hosts.length > 1 ? host.name : '0', ...elapsed },
+    { ...of, scope: 'host', id, ...elapsed },
+    ...Object.entries(end.shared[host.index]!).map(([name, value]): MetricRow => {
+      const metric = name as MetricName;
+      const before = start.shared[host.index]![metric]!;
+      return { ...of, scope: 'host', id, metric, value: value - before };
+    }),
     ...host.machine.cores.flatMap(({ id }): MetricRow[] => [
       { ...of, scope: 'pcpu', id: `${id}`, ...elapsed },
       { ...of, scope: 'pcpu', id: `${id}`, metric: 'tlb_flushes', value: flushes(id) },

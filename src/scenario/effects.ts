@@ -62,6 +62,15 @@ const JOBS: readonly Rule<Jobs>[] = [
   ],
 ];
 
+const REQUESTS: readonly Rule<NonNullable<SyntheticParams['requests']>>[] = [
+  [
+    ['ioWrites'],
+    (of) => of.ioProbability === 0,
+    'no request waits for the disk: ioProbability is 0',
+    'ioProbability',
+  ],
+];
+
 const NO_DISK =
   'nothing waits for the disk: per1M.blockingIo is 0, and so is requests.ioProbability';
 const NO_SYSCALL = 'there are no system calls: per1M.syscalls is 0, and so is requests.syscalls';
@@ -120,6 +129,10 @@ const replays = ({ kernel, populate }: TraceParams) => kernel ?? populate !== tr
 
 const MMAP_LOOP: readonly Rule<{ readonly touched: number }>[] = [
   [['stride'], (of) => of.touched < 2, 'no two pages are stored to'],
+];
+
+const NET_STREAM: readonly Rule<{ readonly direction: string }>[] = [
+  [['roundTrip'], (of) => of.direction === 'send', 'the client only receives'],
 ];
 
 /** Data lines cost something on the host of a group. */
@@ -195,6 +208,7 @@ function idleInWorkload(
   const { workload } = group;
   const params = workload as unknown;
   if (workload.kind === 'mmap-loop') return applied(MMAP_LOOP, params as never, path);
+  if (workload.kind === 'net-stream') return applied(NET_STREAM, params as never, path);
   if (workload.kind === 'trace') {
     const { per1M } = params as TraceParams;
     const rates = per1M ? applied(RATES, per1M, [...path, 'per1M']) : [];
@@ -202,7 +216,7 @@ function idleInWorkload(
   }
   if (workload.kind !== 'synthetic') return [];
   const synthetic = params as SyntheticParams;
-  const { regions, jobs, per1M } = synthetic;
+  const { regions, jobs, per1M, requests } = synthetic;
   const lines: readonly Rule<unknown>[] = [
     [['lines', 'hotLines'], () => !usesLines(scenario, group), NO_LINES],
   ];
@@ -210,6 +224,7 @@ function idleInWorkload(
     ...applied(SYNTHETIC, synthetic, path),
     ...applied(RATES, per1M, [...path, 'per1M']),
     ...(jobs ? applied(JOBS, jobs, [...path, 'jobs']) : []),
+    ...(requests ? applied(REQUESTS, requests, [...path, 'requests']) : []),
     ...regions.flatMap((region, i) => [
       ...applied(REGION, region, [...path, 'regions', i]),
       ...applied(lines, region, [...path, 'regions', i]),

@@ -1,4 +1,5 @@
 import type { Cycles } from '../base/ids.ts';
+import type { DiskOptions } from '../hypervisor/disk.ts';
 import type { Processor } from '../machine/processor.ts';
 import type { Path } from './located.ts';
 import type { ParsedHost, ParsedScenario } from './schema.ts';
@@ -17,6 +18,10 @@ export interface HostPlan {
   readonly pcpus: number;
   /** False: data lines cost nothing. */
   readonly dataLines: boolean;
+  /** Bits per second, each way, of its wire to the outside; undefined: messages do not share it. */
+  readonly bandwidth: number | undefined;
+  /** Undefined: requests do not wait for each other. */
+  readonly disk: DiskOptions | undefined;
   /** Undefined: exact. */
   readonly lookahead: Cycles | undefined;
 }

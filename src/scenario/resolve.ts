@@ -286,6 +286,8 @@ function inInternalUnits(parsed: ParsedScenario, input: Scenario['input']): Scen
       memory: host.memory,
       pcpus: pcpuCount(host),
       dataLines: host.caches.data === 'on',
+      bandwidth: host.network?.bandwidth,
+      disk: host.disk,
       lookahead: host.lookahead === undefined ? undefined : cycles(host.lookahead),
     })),
     processor: written[0]!.host.cpu,

@@ -140,6 +140,39 @@ const vmSchema = (workloadPresets: readonly string[], scheduler: unknown) =>
     })
     .describe('a group of identical VMs');
 
+/** A wire can be so slow, and no slower: a packet of an hour is a mistake. */
+const speed = (least: string) =>
+  bandwidth()
+    .pipe(z.number().min(1e5, { error: `the least bandwidth is ${least}` }))
+    .meta({ range: `of at least ${least}` });
+
+const networkSchema = () =>
+  z
+    .strictObject({
+      bandwidth: speed('100kb/s')
+        .prefault('1Gb/s')
+        .describe('bits per second, each way, of the wire that all VMs of the host share'),
+    })
+    .describe('the wire to the clients: what is sent and received is queued');
+
+const diskSchema = () =>
+  z
+    .strictObject({
+      bandwidth: speed('100kb/s')
+        .meta({ usual: 'data take no time of their own' })
+        .optional()
+        .describe('speed at which the disk moves data, for example 100MB/s'),
+      serviceTime: duration()
+        .pipe(z.number().max(1e13, { error: 'the longest service time is 10s' }))
+        .meta({ range: 'of at most 10s' })
+        .prefault('0s')
+        .describe('time of the disk for each request besides its data: 1/IOPS'),
+    })
+    .refine(({ bandwidth, serviceTime }) => bandwidth !== undefined || serviceTime > 0, {
+      error: 'say what the disk can do: its bandwidth, its serviceTime, or both',
+    })
+    .describe('what the disk of all VMs can do: requests are served one after the other');
+
 const hostSchema = (processors: readonly string[]) =>
   z
     .strictObject({
@@ -171,6 +204,8 @@ const hostSchema = (processors: readonly string[]) =>
         })
         .prefault({})
         .describe('what the cache model covers'),
+      network: networkSchema().meta({ usual: 'each message has 1Gb/s for itself' }).optional(),
+      disk: diskSchema().meta({ usual: 'no request waits for another' }).optional(),
       lookahead: duration()
         .meta({ usual: 'exact order' })
         .optional()

@@ -1,8 +1,10 @@
 import type { Accounts, Edges } from '../hypervisor/edges.ts';
+import type { Hypervisor } from '../hypervisor/hypervisor.ts';
 import { rareCounters, softCounters } from '../hypervisor/vm.ts';
 import { HOT_COUNTERS, hotCounters } from '../machine/counters.ts';
 import type { Evicted } from '../machine/evictions.ts';
 import { LEAVES } from '../stats/leaves.ts';
+import type { MetricName } from '../stats/metrics.ts';
 import type { Simulation } from './build.ts';
 
 /** All running totals at one moment. The measured window is the difference of two. */
@@ -12,6 +14,8 @@ export interface Snapshot extends Accounts {
   readonly counts: Float64Array;
   /** By host. */
   readonly evicted: readonly Evicted[];
+  /** By host: what went over its wire and to its disk, where VMs wait for these. */
+  readonly shared: readonly SharedUse[];
 }
 
 /** All accounts at an edge of the window, which everybody has reached. */
@@ -21,7 +25,27 @@ export function takeSnapshot({ hosts }: Simulation, edges: Edges, time: number):
     time,
     ...accounts,
     counts: sumOf(hosts.map(({ hypervisor }) => hypervisor.ledger.counts)),
+    shared: hosts.map(({ hypervisor }) => sharedUse(hypervisor, time)),
     evicted: hosts.map(({ machine }) => copyOf(machine.evictions.fold())),
+  };
+}
+
+export type SharedUse = Partial<Record<MetricName, number>>;
+
+function sharedUse({ disk, network: { wires } }: Hypervisor, time: number): SharedUse {
+  const { readBytes, writtenBytes } = disk.count;
+  return {
+    ...(wires && {
+      network_in_cycles: wires.in.busyBy(time),
+      network_out_cycles: wires.out.busyBy(time),
+      network_in_bytes: wires.in.bytes,
+      network_out_bytes: wires.out.bytes,
+    }),
+    ...(disk.limited && {
+      disk_busy_cycles: disk.busyBy(time),
+      disk_read_bytes: readBytes,
+      disk_written_bytes: writtenBytes,
+    }),
   };
 }
 

@@ -164,6 +164,25 @@ const written = {
     'maximum latency',
     'time from the arrival of a request to its end, longest; at least the age of the oldest unfinished request; of a VM group, that of its worst VM',
   ),
+  network_in_cycles: cycles(
+    'of a host: time in which something came in over its wire to the outside; only where its VMs share that',
+  ),
+  network_out_cycles: cycles(
+    'of a host: time in which something went out over its wire to the outside; only where its VMs share that',
+  ),
+  network_in_bytes: {
+    unit: 'bytes',
+    definition: 'of a host: bytes that came for its VMs, with headers; what is queued counts',
+  },
+  network_out_bytes: {
+    unit: 'bytes',
+    definition: 'of a host: bytes that its VMs sent, with headers; what is queued counts',
+  },
+  disk_busy_cycles: cycles(
+    'of a host: time in which its disk served requests; only where that has a capacity',
+  ),
+  disk_read_bytes: { unit: 'bytes', definition: 'of a host: bytes that its disk was asked for' },
+  disk_written_bytes: { unit: 'bytes', definition: 'of a host: bytes that its disk was given' },
   finished_at_cycles: cycles(
     'when the VM finished its work, from the start of the run; 0 = not finished; of a VM group, the last',
   ),
@@ -177,11 +196,21 @@ const written = {
 
 export type MetricName = keyof typeof written;
 
-/** A run reports these only when they are above 0 for a VM: most runs have none. */
+/**
+ * A run reports these only where there is something to say: when they are above 0 for a VM, and of
+ * hosts with a wire or a disk that their VMs share. Most runs have none.
+ */
 export const rareMetrics = [
   'dirty_log_faults',
   'paused_cycles',
   'off_cycles',
+  'network_in_cycles',
+  'network_out_cycles',
+  'network_in_bytes',
+  'network_out_bytes',
+  'disk_busy_cycles',
+  'disk_read_bytes',
+  'disk_written_bytes',
 ] as const satisfies readonly MetricName[];
 export const isRare = (name: string): boolean => rareMetrics.some((rare) => rare === name);
 

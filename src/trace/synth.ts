@@ -228,6 +228,7 @@ const CALLS: Readonly<Record<number, string>> = {
   [Op.Yield]: 'sched_yield',
   [Op.AwaitRequest]: 'accept4',
   [Op.RequestDone]: 'sendto',
+  [Op.Acknowledge]: 'recvfrom',
   [Op.Sleep]: 'nanosleep',
 };
 const BLOCKING: ReadonlySet<number> = new Set([Op.BlockingIo, Op.Yield, Op.AwaitRequest, Op.Sleep]);

@@ -107,6 +107,12 @@ const one = (workload: Overrides): Overrides => ({
 });
 
 const HOST = { processor: 'opteron-1354', pcpus: 1, memory: '256MiB' };
+/** With a wire and a disk that its VMs share. */
+const SHARED = {
+  ...HOST,
+  network: { bandwidth: '1Gb/s' },
+  disk: { bandwidth: '1Gb/s', serviceTime: '20us' },
+};
 const NESTED = { profile: 'kvm-2.6.33' };
 const SHADOW = { profile: 'kvm-2.6.33', mmu: { kind: 'shadow' } };
 const TURNS = { kind: 'round-robin', timeslice: '100us' };
@@ -210,6 +216,8 @@ export const BASES: Readonly<Record<string, Overrides>> = Object.fromEntries(
     'mmap-loop': one({ kind: 'mmap-loop', pages: 100, touched: 3 }),
     'tlb-thrash': one({ kind: 'tlb-thrash', pages: 600 }),
     idle: one({ kind: 'idle', period: '200us' }),
+    'net-stream': { ...one({ kind: 'net-stream', hz: 250 }), host: SHARED },
+    'shared devices': { ...two({ ...SERVER, ioLatency: '5us' }), host: SHARED },
   }).map(([name, base]) => [name, { ...COMMON, ...base }]),
 );
 
@@ -307,6 +315,8 @@ const SYNTHETIC: Readonly<Record<string, Entry>> = {
   'requests.distribution': ['server', 'fixed'],
   'requests.syscalls': ['server', '9'],
   'requests.ioProbability': ['server', '0'],
+  // What is written and what is read is told apart where the disk is shared.
+  'requests.ioWrites': ['shared devices', '0.5'],
   'requests.requestBytes': ['server', '5000'],
   'requests.responseBytes': ['server', '20000'],
   work: ['jobs', '3', 'duration=work', 'vms.0.workload.work=2'],
@@ -330,6 +340,9 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   'host.memory': ['spill', '192MiB'],
   'host.pcpus': ['program', '2'],
   'host.caches.data': ['program', 'off'],
+  'host.network.bandwidth': ['shared devices', '100Mb/s'],
+  'host.disk.bandwidth': ['shared devices', '100Mb/s'],
+  'host.disk.serviceTime': ['shared devices', '80us'],
   'host.lookahead': ['cores', '200us'],
   'host.cpu.clock': ['program', '3GHz'],
   'host.cpu.diesPerSocket': ['numa', '2', 'host.pcpus=4', 'host.sockets=1'],
@@ -581,6 +594,13 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   ...micro('mmap-loop', { touched: '9', stride: '40', aslr: 'false' }),
   // Where the mapping begins a table, so that the table has as many slots.
   'vms[].workload(mmap-loop).pages': ['mmap-loop', '400', 'vms.0.workload.aslr=false'],
+  ...micro('net-stream', {
+    direction: 'send',
+    connections: '2',
+    message: '4000B',
+    window: '20kB',
+    roundTrip: '400us',
+  }),
   ...micro('tlb-thrash', {
     pages: '900',
     'pattern.kind': 'sequential',

@@ -1,5 +1,10 @@
 import type { Program } from '../../src/guest/workloads/workload.ts';
-import { type Guest, type GuestCpu, GuestStop } from '../../src/hypervisor/guest-port.ts';
+import {
+  type DiskIo,
+  type Guest,
+  type GuestCpu,
+  GuestStop,
+} from '../../src/hypervisor/guest-port.ts';
 import { type Item, readItem } from '../../src/machine/items.ts';
 import type { PageTables } from '../../src/machine/page-tables.ts';
 
@@ -40,9 +45,16 @@ export class Listener {
 const slotName = ({ frame }: PageTables, slot: number) => `${frame[slot >> 9]}:${slot & 511}`;
 
 /** The methods of the port without an answer. Their arguments are what the guest does. */
-const EFFECTS = ['invlpg', 'enterKernel', 'leaveKernel', 'endOfInterrupt', 'setTimer'] as const;
+const EFFECTS = [
+  ...['invlpg', 'enterKernel', 'leaveKernel', 'endOfInterrupt', 'setTimer', 'acknowledge'],
+] as const;
 /** What a replayed guest only seems to do: the original has done it. */
-const OUTPUTS: ReadonlySet<string> = new Set(['endRequest', 'setTimer', 'clearTimer']);
+const OUTPUTS: ReadonlySet<string> = new Set([
+  'endRequest',
+  'setTimer',
+  'clearTimer',
+  'acknowledge',
+]);
 
 abstract class Wrapped implements GuestCpu {
   readonly #listener: Listener;
@@ -74,9 +86,11 @@ abstract class Wrapped implements GuestCpu {
   clock = () => this.call('clock', () => this.real.clock(), true);
   takeRequest = () => this.call('takeRequest', () => this.real.takeRequest(), true);
   send = (bytes: number) => this.call(`send ${bytes}`, () => this.real.send(bytes), true);
-  startIo(bytes: number, latency: number): number {
-    return this.call(`startIo ${bytes} ${latency}`, () => this.real.startIo(bytes, latency), true);
+  startIo(io: DiskIo): number {
+    const what = `startIo ${io.bytes} ${io.latency} ${io.write}`;
+    return this.call(what, () => this.real.startIo(io), true);
   }
+  acknowledge = (bytes: number) => this.#effect('acknowledge', bytes);
   loadCr3(root: number): void {
     const perform = () => this.real.loadCr3(root);
     this.call(`loadCr3 ${slotName(this.#tables, root << 9)}`, perform, false);

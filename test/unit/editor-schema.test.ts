@@ -503,7 +503,7 @@ test('completion offers presets and kinds, and keys, with what they mean', async
   expect(kinds.map(({ label }) => label)).toEqual([
     ...Object.keys(presets.workloads),
     ...['synthetic', 'trace', 'page-fault-loop', 'fork-loop', 'context-switch-ring'],
-    ...['mmap-loop', 'tlb-thrash', 'idle'],
+    ...['mmap-loop', 'tlb-thrash', 'idle', 'net-stream'],
   ]);
   for (const { label, text } of kinds) expect(text, label).toMatch(/.{10}/);
   const places = [

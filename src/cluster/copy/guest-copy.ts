@@ -199,6 +199,8 @@ class Repeat extends VcpuPort {
     return this.#take(Told.Sent);
   }
 
+  override acknowledge(): void {}
+
   override setTimer(cyclesFromNow: Cycles): void {
     this.#awaited.timer = this.#awaited.lastClock + cyclesFromNow;
   }

@@ -1,5 +1,5 @@
 import type { Cycles } from '../../base/ids.ts';
-import type { Entry, Guest, GuestCpu, GuestStop } from '../../hypervisor/guest-port.ts';
+import type { DiskIo, Entry, Guest, GuestCpu, GuestStop } from '../../hypervisor/guest-port.ts';
 import type { Core } from '../../machine/core.ts';
 import { GuestHistory, type Position, Told } from './history.ts';
 
@@ -85,12 +85,16 @@ class NotingPort implements GuestCpu {
     return this.#note(Told.Request, this.#port.takeRequest());
   }
 
-  startIo(bytes: number, latency: Cycles): Cycles {
-    return this.#note(Told.Io, this.#port.startIo(bytes, latency));
+  startIo(io: DiskIo): Cycles {
+    return this.#note(Told.Io, this.#port.startIo(io));
   }
 
   send(bytes: number): Cycles {
     return this.#note(Told.Sent, this.#port.send(bytes));
+  }
+
+  acknowledge(bytes: number): void {
+    this.#port.acknowledge(bytes);
   }
 
   endRequest(arrival: Cycles): void {

@@ -1,10 +1,14 @@
 import type { Cycles } from '../../base/ids.ts';
+import type { DiskIo } from '../../hypervisor/guest-port.ts';
 
-/** A request to the disk: when it is answered, and what it brings (0: a flush). */
+/** A request to the disk: when it is answered, and what it brings (0: it was a write). */
 export interface DiskRequest {
   readonly due: Cycles;
   readonly bytes: number;
 }
+
+/** Bytes that a request brings the guest. */
+export const brings = ({ bytes, write }: DiskIo): number => (write ? 0 : bytes);
 
 /** Requests to the disk that the guest does not know to be answered, the first answer first. */
 export class DiskRequests {

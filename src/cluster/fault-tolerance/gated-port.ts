@@ -1,5 +1,5 @@
 import type { Cycles } from '../../base/ids.ts';
-import type { RequestSource } from '../../hypervisor/guest-port.ts';
+import type { DiskIo, RequestSource } from '../../hypervisor/guest-port.ts';
 import type { Hypervisor } from '../../hypervisor/hypervisor.ts';
 import type { Mmu } from '../../hypervisor/mmu/mmu.ts';
 import { VcpuPort } from '../../hypervisor/vcpu-port.ts';
@@ -40,27 +40,16 @@ export class GatedPort extends VcpuPort {
   /** An answer has left the host when its last packet has. */
   override endRequest(arrival: Cycles): void {
     if (!this.#gate.closed) super.endRequest(arrival);
-    else this.#gate.hold('answer', (now) => this.answerLeft(arrival, now));
+    else this.#gate.hold('answer', (now) => this.leaves(arrival, now));
   }
 
-  protected answerLeft(arrival: Cycles, now: Cycles): void {
-    this.requests?.finish(arrival, now);
-  }
-
-  protected override answerIo(bytes: number, due: Cycles): void {
+  /** A write changes the disk that others see: it waits, and the guest does not. */
+  protected override askDisk(request: DiskIo): Cycles {
     const gate = this.#gate;
-    // An operation without bytes flushes what was written.
-    if (!gate.closed || bytes > 0 || !gate.holdsWrites) {
-      this.passIo(bytes, due);
-      return;
-    }
-    const begin = this.core.now;
-    gate.hold('write', (now) => this.passIo(bytes, due + Math.max(0, now - begin)));
-  }
-
-  /** The disk is asked, and answers at `due`. */
-  protected passIo(bytes: number, due: Cycles): void {
-    super.answerIo(bytes, due);
+    if (!gate.closed || !request.write || !gate.holdsWrites) return super.askDisk(request);
+    const { now } = this.core;
+    gate.hold('write', (at) => void this.serveDisk(request, Math.max(now, at)));
+    return now + request.latency;
   }
 
   /** The guest's view of when a send is acknowledged takes the wait along. */
@@ -69,7 +58,13 @@ export class GatedPort extends VcpuPort {
     if (!gate.closed) return super.transmit(bytes);
     const { network } = this.#hypervisor;
     const { now } = this.core;
-    gate.hold('packets', (at) => void network.acknowledge(this.vcpu, bytes, at));
-    return now + gate.wait + network.acknowledged(bytes);
+    gate.hold('packets', (at) => void network.send(this.vcpu, bytes, at));
+    return network.freeAt(now + gate.wait) + network.acknowledged(bytes);
+  }
+
+  protected override transmitAcks(acks: number): void {
+    const gate = this.#gate;
+    if (!gate.closed) super.transmitAcks(acks);
+    else gate.hold('packets', (at) => this.#hypervisor.network.sendAcks(acks, at));
   }
 }

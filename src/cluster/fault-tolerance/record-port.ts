@@ -1,12 +1,13 @@
 import type { Cycles } from '../../base/ids.ts';
 import {
+  type DiskIo,
   type Guest,
   type GuestCpu,
   type RequestSource,
   Vector,
 } from '../../hypervisor/guest-port.ts';
 import type { Mmu } from '../../hypervisor/mmu/mmu.ts';
-import { DiskRequests } from './disk-requests.ts';
+import { brings, DiskRequests } from './disk-requests.ts';
 import { GatedPort } from './gated-port.ts';
 import { EntryKind } from './log-entry.ts';
 import type { Recorder } from './recorder.ts';
@@ -42,17 +43,18 @@ export class RecordPort extends GatedPort {
     return this.#told(EntryKind.Told, super.takeRequest());
   }
 
-  override startIo(bytes: number, latency: Cycles): Cycles {
-    return this.#told(EntryKind.Told, super.startIo(bytes, latency));
+  override startIo(io: DiskIo): Cycles {
+    return this.#told(EntryKind.Told, super.startIo(io));
   }
 
   override send(bytes: number): Cycles {
     return this.#told(EntryKind.Told, super.send(bytes));
   }
 
-  protected override passIo(bytes: number, due: Cycles): void {
-    this.#disk.ask(due, bytes);
-    super.passIo(bytes, due);
+  protected override serveDisk(request: DiskIo, now: Cycles): Cycles {
+    const due = super.serveDisk(request, now);
+    this.#disk.ask(due, brings(request));
+    return due;
   }
 
   /** Takes the disk requests that are answered by now: all of them, the reads, their bytes. */

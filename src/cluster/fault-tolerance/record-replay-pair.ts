@@ -107,7 +107,10 @@ export class RecordReplay implements Protection {
     const [ours, theirs] = [new DiskRequests(), new DiskRequests()];
     this.#ours = new PrimaryEnd({ member: primary, host: first }, this.#common, ours);
     const place = { member: secondary, host: second };
-    this.#theirs = new SecondaryEnd(place, this.#common, { disk: theirs });
+    this.#theirs = new SecondaryEnd(place, this.#common, {
+      disk: theirs,
+      shared: first.hypervisor.disk,
+    });
   }
 
   /** Threads for the log; where there may be a new secondary one day, for its memory too. */
@@ -243,6 +246,7 @@ export class RecordReplay implements Protection {
     this.#ours = new PrimaryEnd({ member, host }, this.#common, disk);
     this.#theirs = new SecondaryEnd(copy, this.#common, {
       disk: new DiskRequests(disk.all),
+      shared: host.hypervisor.disk,
       awaited: { ...awaited, timer },
     });
     this.#connect(this.#ours.recorder.executed, now);

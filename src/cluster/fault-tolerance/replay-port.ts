@@ -1,6 +1,8 @@
 import { ModelError } from '../../base/errors.ts';
 import type { Cycles } from '../../base/ids.ts';
+import type { Disk } from '../../hypervisor/disk.ts';
 import {
+  type DiskIo,
   type Guest,
   type GuestCpu,
   GuestStop,
@@ -13,7 +15,7 @@ import { VcpuPort } from '../../hypervisor/vcpu-port.ts';
 import type { Vcpu } from '../../hypervisor/vm.ts';
 import { ExitReason, Leaf } from '../../stats/leaves.ts';
 import { type Awaited, newlyBooted } from '../copy/guest-copy.ts';
-import { DiskRequests } from './disk-requests.ts';
+import { brings, DiskRequests } from './disk-requests.ts';
 import { EntryKind, isInterrupt, type LogEntry, vectorOf } from './log-entry.ts';
 import type { LogParams } from './log-params.ts';
 import type { RecordReplayParams } from './params.ts';
@@ -40,11 +42,17 @@ export class Replayer {
   /** True once it executes for the world. */
   live = false;
   /** Requests of the guest to the disk, and when they are answered here. */
-  readonly disk: DiskRequests;
+  readonly requests: DiskRequests;
+  /** What the guest reads from and writes to. */
+  readonly disk: Disk;
+  readonly #own: RecordReplayParams['disk'];
   /** Reads are its own: it waits for them, and asks to be woken then. */
   readonly #wakeAt: ((time: Cycles) => void) | undefined;
 
-  /** `wakeAt` has the vCPU woken: where this side reads the disk itself. */
+  /**
+   * `wakeAt` has the vCPU woken: where this side reads the disk itself. `requests`: what the guest
+   * has asked the disk. `shared`: the disk of both sides, where they have one.
+   */
   constructor(
     hypervisor: Hypervisor,
     vcpu: Vcpu,
@@ -52,22 +60,30 @@ export class Replayer {
     source: LogSource,
     disk: RecordReplayParams['disk'] = 'shared',
     wakeAt: (time: Cycles) => void = () => {},
-    waiting: DiskRequests = new DiskRequests(),
+    requests: DiskRequests = new DiskRequests(),
+    shared: Disk = hypervisor.disk,
   ) {
     this.hypervisor = hypervisor;
     this.vcpu = vcpu;
     this.log = log;
     this.source = source;
     this.holdsWrites = disk !== 'non-shared';
-    this.disk = waiting;
+    this.requests = requests;
+    this.disk = this.holdsWrites ? shared : hypervisor.disk;
+    this.#own = disk;
     this.#wakeAt = disk === 'shared' ? undefined : wakeAt;
+  }
+
+  /** Whether a request of the guest goes to the disk from here, before it executes for the world. */
+  does({ write }: DiskIo): boolean {
+    return this.#own === 'non-shared' || (this.#own === 'backup-reads' && !write);
   }
 
   /** The next entry reports reads that this side has not done yet: it has to wait for them. */
   get waits(): boolean {
     const entry = this.source.next();
     if (!this.#wakeAt || entry?.kind !== EntryKind.DiskRead) return false;
-    const { all } = this.disk;
+    const { all } = this.requests;
     const due = all[Math.min(all.length, entry.value >> 1) - 1]?.due ?? 0;
     if (due <= this.core.now) return false;
     this.#wakeAt(due);
@@ -151,8 +167,8 @@ export class ReplayPort extends VcpuPort {
     this.answered.add(arrival);
   }
 
-  override startIo(bytes: number, latency: Cycles): Cycles {
-    const due = super.startIo(bytes, latency);
+  override startIo(io: DiskIo): Cycles {
+    const due = super.startIo(io);
     return this.#replayer.live ? due : this.#told(() => due);
   }
 
@@ -171,21 +187,37 @@ export class ReplayPort extends VcpuPort {
     else this.#timer = Number.NaN;
   }
 
-  protected override answerIo(bytes: number, due: Cycles): void {
+  /**
+   * What the guest writes the primary has written, and where that has read for both nobody reads
+   * again. If this side becomes the primary, requests under way are done again.
+   */
+  protected override askDisk(request: DiskIo): Cycles {
     const replayer = this.#replayer;
-    const flushes = !replayer.live && bytes === 0 && replayer.holdsWrites;
-    if (flushes && !replayer.take(EntryKind.Output)) {
-      super.answerIo(bytes, due);
-      return;
+    const held = !replayer.live && request.write && replayer.holdsWrites;
+    if (replayer.live || (held && !replayer.take(EntryKind.Output))) {
+      const due = super.askDisk(request);
+      replayer.requests.ask(due, brings(request));
+      return due;
     }
-    replayer.disk.ask(due, bytes);
-    if (replayer.live) super.answerIo(bytes, due);
+    const { now } = this.core;
+    const due = replayer.does(request) ? replayer.disk.serve(request, now) : now + request.latency;
+    replayer.requests.ask(due, brings(request));
+    return due;
+  }
+
+  protected override get disk(): Disk {
+    return this.#replayer.disk;
   }
 
   protected override transmit(bytes: number): Cycles {
     if (this.#replayer.live) return super.transmit(bytes);
     if (this.#replayer.take(EntryKind.Output)) return this.core.now;
     return super.transmit(bytes);
+  }
+
+  protected override transmitAcks(acks: number): void {
+    const replayer = this.#replayer;
+    if (replayer.live || !replayer.take(EntryKind.Output)) super.transmitAcks(acks);
   }
 
   /**
@@ -195,9 +227,9 @@ export class ReplayPort extends VcpuPort {
   goLive(now: Cycles): void {
     const { hypervisor } = this.#replayer;
     const { interrupts } = hypervisor;
-    const { disk } = this.#replayer;
-    disk.putOff(now + 1);
-    for (const { due } of disk.all) interrupts.completeIo(this.vcpu, due);
+    const { requests } = this.#replayer;
+    requests.putOff(now + 1);
+    for (const { due } of requests.all) interrupts.completeIo(this.vcpu, due);
     const timer = this.#timer;
     if (!Number.isNaN(timer)) interrupts.armTimer(this.vcpu, Math.max(now + 1, timer));
   }
@@ -241,7 +273,7 @@ export class ReplayedGuest implements Guest {
 
   /** Live: of this host's own devices. */
   interrupt(cpu: GuestCpu, vectors: number): void {
-    if ((vectors & Vector.Device) !== 0) this.#replayer.disk.takeAnswered(cpu.core.now);
+    if ((vectors & Vector.Device) !== 0) this.#replayer.requests.takeAnswered(cpu.core.now);
     this.#guest.interrupt(cpu, vectors);
   }
 
@@ -308,7 +340,7 @@ export class ReplayedGuest implements Guest {
       core.charge(Leaf.FtLog, log.entryCycles + Math.ceil(bytes / log.bytesPerCycle));
       vectors |= vectorOf(kind);
       more = (value & 1) !== 0;
-      replayer.disk.answer(value >> 1);
+      replayer.requests.answer(value >> 1);
     }
     const exits = this.#halted ? 1 : 1 + log.singleSteps;
     for (let i = 0; i < exits; i++) {

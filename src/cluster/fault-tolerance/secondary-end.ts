@@ -1,4 +1,5 @@
 import type { Cycles } from '../../base/ids.ts';
+import type { Disk } from '../../hypervisor/disk.ts';
 import { Vector } from '../../hypervisor/guest-port.ts';
 import { Runstate } from '../../hypervisor/vm.ts';
 import type { Resident } from '../cluster.ts';
@@ -21,6 +22,8 @@ export interface SecondaryDeps extends EndDeps {
 export interface Beginning {
   /** Requests to the disk that its guest knows to be under way. */
   readonly disk: DiskRequests;
+  /** The disk of both copies, where they have one. */
+  readonly shared: Disk;
   /** What else it waits for; undefined: it has just booted. */
   readonly awaited?: Awaited | undefined;
 }
@@ -54,6 +57,7 @@ export class SecondaryEnd {
       params.disk,
       (time) => this.#wake(time),
       beginning.disk,
+      beginning.shared,
     );
     const mmu = hypervisor.mmuOf[vm.id]!;
     this.#port = new ReplayPort(this.#replayer, mmu, requests, beginning.awaited);
@@ -94,9 +98,9 @@ export class SecondaryEnd {
       {
         taken: this.#port.taken,
         answered: this.#port.answered,
-        deliver: (at) => {
+        deliver: (at, complete) => {
           this.#deps.onRequest();
-          return network.receive(vcpu, requests.bytes, at);
+          network.receive(vcpu, requests.bytes, at, complete);
         },
       },
       now,

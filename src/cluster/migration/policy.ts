@@ -103,14 +103,19 @@ export const migrationRegistry = (definitions: readonly AnyMigrationDefinition[]
 
 const cycles = () => z.int().min(0).max(1_000_000).meta({ unit: 'cycles' });
 
-/** Parameters that every policy has: what sending costs its product. */
-export const costParams = (page: number, line: number) => ({
+/**
+ * Parameters that every policy has: what sending costs its product, with where that is from. (A
+ * description ends in status, range and source of its number: docs/model-numbers.md collects them.)
+ */
+export const costParams = (page: number, line: number, from: { page: string; line: string }) => ({
   pageCycles: cycles()
     .prefault(page)
-    .describe(`at either end, for each page: bookkeeping, mapping, calls; default ${page}`),
+    .describe(
+      `at either end, for each page: bookkeeping, mapping, calls; default ${page}; ${from.page}`,
+    ),
   lineCycles: cycles()
     .prefault(line)
-    .describe(`at either end, for each 64 bytes: copies and TCP; default ${line}`),
+    .describe(`at either end, for each 64 bytes: copies and TCP; default ${line}; ${from.line}`),
 });
 
 export const MBIT = 1e6 / 8;

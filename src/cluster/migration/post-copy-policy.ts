@@ -6,7 +6,10 @@ const params = z.object({
     .boolean()
     .prefault(true)
     .describe('pages follow unasked, those around the last fault first; default true'),
-  ...costParams(500, 64),
+  ...costParams(500, 64, {
+    page: 'assumed (200-2000): as for Xen',
+    line: 'assumed (32-96): as for Xen',
+  }),
 });
 
 /**

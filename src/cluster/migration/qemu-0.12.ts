@@ -17,20 +17,29 @@ import {
 const params = z.object({
   downtime: duration()
     .prefault('30ms')
-    .describe('stops the guest when the rest can be sent in this time; default 30ms'),
+    .describe(
+      'stops the guest when the rest can be sent in this time; default 30ms; published: migrate_max_downtime of migration.c',
+    ),
   rate: z
     .int()
     .min(1)
     .max(100_000)
     .meta({ unit: 'MiB/s' })
     .prefault(32)
-    .describe('most that is sent in a second while the guest runs; default 32 MiB/s'),
+    .describe(
+      'most that is sent in a second while the guest runs; default 32 MiB/s; published: max_throttle of migration.c, second-hand',
+    ),
   tick: duration()
     .refine((ps) => ps >= 1e6, 'a tick is at least 1us')
     .meta({ range: 'of at least 1us' })
     .prefault('100ms')
-    .describe('how often the sender has its turn; default 100ms'),
-  ...costParams(800, 64),
+    .describe(
+      'how often the sender has its turn; default 100ms; published: the timer of buffered_file.c',
+    ),
+  ...costParams(800, 64, {
+    page: 'assumed (400-3000): dirty bits, is_dup_page, QEMUFile',
+    line: 'assumed (32-96): two copies and TCP, 0.5 to 1.5 cycles a byte',
+  }),
 });
 type Params = z.output<typeof params>;
 
@@ -54,8 +63,8 @@ export const qemu012: MigrationDefinition<typeof params> = {
       header: 8, // address and flags
       emptyPage: 9,
       stateBytes: 65536, // assumed (32-256 KiB): processors, devices, the VGA adapter apart
-      pageCycles: chosen.pageCycles, // assumed (400-3000): dirty bits, is_dup_page, QEMUFile
-      lineCycles: chosen.lineCycles, // assumed (32-96): two copies and TCP, 0.5 to 1.5 cycles a byte
+      pageCycles: chosen.pageCycles,
+      lineCycles: chosen.lineCycles,
     },
     preCopy: new Qemu(chosen),
     prePaging: false,

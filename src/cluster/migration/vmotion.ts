@@ -17,15 +17,22 @@ import {
 /** Both versions; names of settings: ESX's advanced settings, Migrate.*. */
 const common = {
   goal: duration()
-    .prefault('500ms') // PreCopySwitchoverTimeGoal
-    .describe('stops the guest when the rest can be sent in this time; default 500ms'),
+    .prefault('500ms')
+    .describe(
+      'stops the guest when the rest can be sent in this time; default 500ms; published: PreCopySwitchoverTimeGoal',
+    ),
   progress: z
     .number()
     .min(1)
     .meta({ unit: 'pages sent for each page dirtied' })
-    .prefault(1.3) // PreCopyMinProgressPerc
-    .describe('a round helps if it sent so much more than was dirtied in it; default 1.3'),
-  ...costParams(500, 48),
+    .prefault(1.3)
+    .describe(
+      'a round helps if it sent so much more than was dirtied in it; default 1.3; published: PreCopyMinProgressPerc',
+    ),
+  ...costParams(500, 48, {
+    page: 'assumed (200-2000): trace, look-up of the machine page',
+    line: 'assumed (32-64): sent without a copy, received with one; TCP of the VMkernel',
+  }),
 };
 
 interface Common {
@@ -40,8 +47,8 @@ const wire = ({ lineCycles, pageCycles }: Common): Wire => ({
   header: 16, // assumed (8-32): page number, checksum
   emptyPage: 16, // assumed: what was never backed is only named
   stateBytes: 131072, // assumed (64-1024 KiB): processors, devices, the checkpoint of the VMX process
-  pageCycles, // assumed (200-2000): trace, look-up of the machine page
-  lineCycles, // assumed (32-64): sent without a copy, received with one; TCP of the VMkernel
+  pageCycles,
+  lineCycles,
 });
 
 /** What both versions ask of a round: whether the rest is short enough, and whether it helped. */
@@ -119,14 +126,18 @@ const params5 = z.object({
     .min(1)
     .meta({ unit: 'times what is dirtied' })
     .prefault(5)
-    .describe('the guest is slowed until so much more is sent than it dirties; default 5'),
+    .describe(
+      'the guest is slowed until so much more is sent than it dirties; default 5; published: default of the advanced setting, second-hand',
+    ),
   mostStun: z
     .number()
     .min(0)
     .max(0.99)
     .meta({ unit: 'of the time' })
-    .prefault(0.95) // assumed (0.8-0.99)
-    .describe('share of the time in which the guest is held at most; default 0.95'),
+    .prefault(0.95)
+    .describe(
+      'share of the time in which the guest is held at most; default 0.95; assumed (0.8-0.99): no source',
+    ),
 });
 type Params5 = z.output<typeof params5>;
 

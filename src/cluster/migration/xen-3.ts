@@ -22,27 +22,44 @@ const params = z.object({
     .min(1)
     .max(1000)
     .meta({ unit: 'rounds' })
-    .prefault(29) // DEF_MAX_ITERS
-    .describe('after so many rounds the next one is the last; default 29'),
+    .prefault(29)
+    .describe(
+      'after so many rounds the next one is the last; default 29; published: DEF_MAX_ITERS of xc_domain_save.c',
+    ),
   factor: z
     .number()
     .min(0)
     .meta({ unit: 'times the memory' })
-    .prefault(3) // DEF_MAX_FACTOR
-    .describe('the next round is the last once more than this has been sent; default 3'),
+    .prefault(3)
+    .describe(
+      'the next round is the last once more than this has been sent; default 3; published: DEF_MAX_FACTOR of xc_domain_save.c',
+    ),
   fewPages: z
     .int()
     .min(0)
     .meta({ unit: 'pages' })
     .prefault(50)
-    .describe('after a round of fewer pages the next one is the last; default 50'),
+    .describe(
+      'after a round of fewer pages the next one is the last; default 50; published: xc_domain_save.c',
+    ),
   adaptive: z
     .boolean()
     .prefault(false)
     .describe('the rate follows what the guest dirties (ADAPTIVE_SAVE); default false'),
-  startRate: mbit().prefault(100).describe('adaptive: rate of the first round; default 100 Mb/s'),
-  maxRate: mbit().prefault(500).describe('adaptive: highest rate; default 500 Mb/s'),
-  ...costParams(500, 64),
+  startRate: mbit()
+    .prefault(100)
+    .describe(
+      'adaptive: rate of the first round; default 100 Mb/s; published: START_MBIT_RATE of xc_domain_save.c',
+    ),
+  maxRate: mbit()
+    .prefault(500)
+    .describe(
+      'adaptive: highest rate; default 500 Mb/s; published: MAX_MBIT_RATE of xc_domain_save.c',
+    ),
+  ...costParams(500, 64, {
+    page: 'assumed (200-2000): xc_map_foreign_batch, bitmaps',
+    line: 'assumed (32-96): a copy and TCP, 0.5 to 1.5 cycles a byte',
+  }),
 });
 type Params = z.output<typeof params>;
 
@@ -67,8 +84,8 @@ export const xen3: MigrationDefinition<typeof params> = {
       header: 8, // one entry of the array of page types
       emptyPage: undefined,
       stateBytes: 8192 + 4096, // HVM_CTXT_SIZE, and the last page of magic numbers; assumed
-      pageCycles: chosen.pageCycles, // assumed (200-2000): xc_map_foreign_batch, bitmaps
-      lineCycles: chosen.lineCycles, // assumed (32-96): a copy and TCP, 0.5 to 1.5 cycles a byte
+      pageCycles: chosen.pageCycles,
+      lineCycles: chosen.lineCycles,
     },
     preCopy: new Xen(chosen),
     prePaging: false,

@@ -2,6 +2,7 @@ import { contextSwitchRing } from './context-switch-ring.ts';
 import { forkLoop } from './fork-loop.ts';
 import { idle } from './idle.ts';
 import { mmapLoop } from './mmap-loop.ts';
+import { netStream } from './net-stream.ts';
 import { pageFaultLoop } from './page-fault-loop.ts';
 import { synthetic } from './synthetic.ts';
 import { tlbThrash } from './tlb-thrash.ts';
@@ -18,4 +19,5 @@ export const workloads = workloadRegistry([
   mmapLoop,
   tlbThrash,
   idle,
+  netStream,
 ]);

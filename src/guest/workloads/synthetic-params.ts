@@ -193,6 +193,9 @@ const requests = z.strictObject({
     .default(0)
     .describe('system calls of a request'),
   ioProbability: share().default(0).describe('share of requests that wait for the disk once'),
+  ioWrites: share()
+    .default(0)
+    .describe('share of these waits in which the disk is written, not read'),
   requestBytes: z
     .int()
     .min(1)

@@ -214,7 +214,12 @@ class Factory {
   }
 
   get #io(): Item {
-    return operation(Op.BlockingIo, this.#params.ioBytes, Math.round(this.#params.ioLatency / 1e6));
+    return this.#disk(false);
+  }
+
+  #disk(write: boolean): Item {
+    const { ioBytes, ioLatency } = this.#params;
+    return operation(Op.BlockingIo, ioBytes, Math.round(ioLatency / 1e6), write ? 1 : 0);
   }
 
   process(index: number): ProcessImage {
@@ -314,7 +319,7 @@ class Factory {
       const waits = random() < requests.ioProbability ? below(parts, xoshiroNext(state)) : -1;
       for (let part = 0; part < parts; part++) {
         yield instructions / parts;
-        if (part === waits) yield this.#io;
+        if (part === waits) yield this.#disk(writes(requests.ioWrites, random));
         if (part < requests.syscalls) yield this.#syscall;
       }
       yield operation(Op.RequestDone, requests.responseBytes);
@@ -322,6 +327,10 @@ class Factory {
     }
   }
 }
+
+/** Nothing is drawn where all do the same. */
+const writes = (share: number, random: () => number): boolean =>
+  share > 0 && (share >= 1 || random() < share);
 
 /** Pages that the heap of one thread grows to, and that its mappings take. */
 function growthOf(params: SyntheticParams): { heap: number; mappings: number } {

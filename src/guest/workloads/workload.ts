@@ -46,7 +46,10 @@ export const Op = {
   Exit: 14,
   /** No arguments. Sleeps until a child has ended (returns at once when one already has). */
   Wait: 15,
-  /** Args: bytes, device latency in microseconds. Sleeps until the device's interrupt. */
+  /**
+   * Args: bytes, device latency in microseconds, 1 = they are written. Sleeps until the device's
+   * interrupt.
+   */
   BlockingIo: 16,
   /** No arguments. Yields the processor to the next runnable thread of this guest. */
   Yield: 17,
@@ -55,7 +58,7 @@ export const Op = {
   /** Args: bytes of a request. Sleeps until one has arrived and reads it. */
   AwaitRequest: 19,
   /**
-   * Args: bytes to send. Once they are with the network card, the request that `AwaitRequest`
+   * Args: bytes to send, 1 = wait until they are acknowledged. Once they are with the network card, the request that `AwaitRequest`
    * returned ends and its latency is recorded.
    */
   RequestDone: 20,
@@ -75,6 +78,8 @@ export const Op = {
   Starved: 25,
   /** Args: from trace events: child address-space number (fork) of the current one. */
   ForkTo: 26,
+  /** Args: bytes, as `AwaitRequest` has read them. They are acknowledged: the request ends. */
+  Acknowledge: 28,
   /**
    * Args: first page, pages; 0 pages = everything. The TLBs drop what they hold of the range for
    * the current address space, or all of the VM. The kernel does nothing: trace studies that honour
@@ -119,11 +124,13 @@ export interface ProcessImage {
 }
 
 /**
- * How requests reach a server: independent of how fast it serves (open), or from waiting clients
- * (closed).
+ * How requests reach a server: independent of how fast it serves (open), from waiting clients
+ * (closed), or as pieces of a stream of which so many may be under way (window), the next one a
+ * round trip after the acknowledgement of one.
  */
 export type Arrivals =
   | { readonly kind: 'open'; readonly perSecond: number }
+  | { readonly kind: 'window'; readonly pieces: number; readonly roundTripPicoseconds: number }
   | { readonly kind: 'closed'; readonly clients: number; readonly thinkPicoseconds: number };
 
 export interface Workload {

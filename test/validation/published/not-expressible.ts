@@ -30,9 +30,4 @@ export const notExpressible: readonly (readonly [string, string, string])[] = [
     'TLB shootdowns and spinlocks among the vCPUs of a guest (Li 2018, Cheng et al. 2016)',
     'a VM has one vCPU',
   ],
-  [
-    'V42',
-    'a flood of packets received by a protected VM over a 1 and a 10 Gbit/s log (Scales et al. 2010)',
-    'requests of different clients do not share the wire into a host, so that nothing bounds what arrives',
-  ],
 ];

@@ -1,5 +1,6 @@
 import type { Cycles } from '../../../base/ids.ts';
-import { type DiskRequest, DiskRequests } from '../disk-requests.ts';
+import type { DiskIo } from '../../../hypervisor/guest-port.ts';
+import { brings, type DiskRequest, DiskRequests } from '../disk-requests.ts';
 import { GatedPort } from '../gated-port.ts';
 
 /** The port of a vCPU that is checkpointed: knows what its devices have under way. */
@@ -20,14 +21,15 @@ export class CapturedPort extends GatedPort {
     super.answerLeft(arrival, now);
   }
 
-  protected override answerIo(bytes: number, due: Cycles): void {
-    if (bytes === 0) this.#writes++;
-    super.answerIo(bytes, due);
+  protected override askDisk(request: DiskIo): Cycles {
+    if (request.write) this.#writes++;
+    return super.askDisk(request);
   }
 
-  protected override passIo(bytes: number, due: Cycles): void {
-    this.#disk.ask(due, bytes);
-    super.passIo(bytes, due);
+  protected override serveDisk(request: DiskIo, now: Cycles): Cycles {
+    const due = super.serveDisk(request, now);
+    this.#disk.ask(due, brings(request));
+    return due;
   }
 
   /** What is under way at `now`, and how many writes there were since the last call. */

@@ -98,15 +98,15 @@ export class StandbyVm implements Standby<GuestImage> {
       {
         taken,
         answered,
-        deliver: (then) => {
+        deliver: (then, complete) => {
           // Clients ask for the VM by its name, wherever it runs.
           vm.counters.requests_arrived++;
-          return network.receive(vcpu, requests.bytes, then);
+          network.receive(vcpu, requests.bytes, then, complete);
         },
         lost: {
           after: at,
           again: (arrival) => sentAgain(arrival, first, now),
-          deliver: (then) => network.receive(vcpu, requests.bytes, then),
+          deliver: (then, complete) => network.receive(vcpu, requests.bytes, then, complete),
         },
       },
       now,

@@ -17,9 +17,11 @@ import {
   randomAccess,
   walkRatios,
 } from './large-footprints.ts';
+import { fasterLink, lostLargePages, webServerMoves } from './migration.ts';
 import { oltp, rviBounds } from './opterons.ts';
 import { boostOnWakeUp, rateLimit, sliceLength } from './scheduling.ts';
 import { crossover, winners } from './shsp.ts';
+import { protectedPing, protectedReads, protectedStreams } from './streams.ts';
 import { dearerMisses, recycling, tagGain, twoContexts } from './tags.ts';
 
 export const cases: readonly Case[] = [
@@ -53,4 +55,10 @@ export const cases: readonly Case[] = [
   idleLog,
   remusCompile,
   pingOverCheckpoints,
+  protectedStreams,
+  protectedReads,
+  protectedPing,
+  webServerMoves,
+  fasterLink,
+  lostLargePages,
 ];
