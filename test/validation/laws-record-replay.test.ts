@@ -21,6 +21,12 @@ const WORKLOADS: Readonly<Record<string, Overrides>> = {
   web: { kind: 'web-server' },
   oltp: { kind: 'oltp', hz: 1000 },
   sessions: { kind: 'terminal-server', hz: 1000 },
+  // Packets that come before a guest that has just woken makes a step.
+  packets: {
+    kind: 'synthetic',
+    regions: [{ name: 'heap', kind: 'anon', size: '256KiB', share: 1, stores: 0.3 }],
+    requests: { arrivals: { kind: 'open', rate: '20000/s' }, instructions: 5000 },
+  },
   faults: { kind: 'page-fault-loop', pages: 64, hz: 1000 },
 };
 

@@ -250,8 +250,12 @@ export class ReplayedGuest implements Guest {
         throw new ModelError(`the secondary is at step ${steps}, its log at ${entry.point}`);
       }
       if (entry.point > steps) {
-        const stop = this.#execute(cpu, entry.point);
-        if (stop === GuestStop.Halt && this.#guest.steps < entry.point) {
+        // The step that leads to a point may ask for all that is told there.
+        const known = source.receivedPoint > entry.point || source.final;
+        const until = known ? entry.point : entry.point - 1;
+        if (until === steps) return GuestStop.Halt;
+        const stop = this.#execute(cpu, until);
+        if (stop === GuestStop.Halt && this.#guest.steps < until) {
           throw new ModelError(
             `the secondary sleeps at ${this.#guest.steps}, before ${entry.point}`,
           );
@@ -265,6 +269,9 @@ export class ReplayedGuest implements Guest {
         if (replayer.waits) return GuestStop.Halt;
         this.#inject(cpu);
       } else {
+        // A guest that woke starts its ticks, which is no step: an interrupt may follow at once.
+        const started = this.#execute(cpu, steps);
+        if (source.next() !== entry || started !== GuestStop.Time) continue;
         const stop = this.#execute(cpu, steps + 1);
         if (stop !== GuestStop.Time && stop !== GuestStop.Halt) return stop;
       }
