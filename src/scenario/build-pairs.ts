@@ -2,6 +2,7 @@ import type { VmId } from '../base/ids.ts';
 import type { Cluster, Protection } from '../cluster/cluster.ts';
 import { protections } from '../cluster/fault-tolerance/index.ts';
 import { Vm } from '../hypervisor/vm.ts';
+import { secondCopy } from '../stats/copies.ts';
 import type { Scenario, VmGroup } from './resolve.ts';
 
 /**
@@ -20,7 +21,7 @@ export function secondariesOf(
   return pairs.map(({ vm, group, on }, i) => {
     const index = hosts.findIndex(({ name }) => name === on);
     const second = new Vm((vms.length + i) as VmId, {
-      name: `${vm.name}/secondary`,
+      name: secondCopy(vm.name),
       program: vm.name,
       host: { name: on, index },
       memoryPages: vm.memoryPages,

@@ -14,6 +14,7 @@ import type {
 } from '../stats/result.ts';
 import { windowFindings } from '../stats/window.ts';
 import type { Simulation } from './build.ts';
+import { metricsOfMoving } from './collect-moving.ts';
 import { collectVm } from './collect-vm.ts';
 import { firstPcpus, hostColumn } from './hosts.ts';
 import { roundOf } from './rounds.ts';
@@ -37,7 +38,13 @@ export function collect(
   const ledger = ledgerRows(simulation, measured);
   checkPcpus(simulation, ledger, windowCycles);
   const collected = members.map((member) =>
-    collectVm(member, hostColumn(hosts, member.vm.host), measured, ledger),
+    collectVm(
+      member,
+      hostColumn(hosts, member.vm.host),
+      measured,
+      ledger,
+      metricsOfMoving(simulation, member, measured),
+    ),
   );
   const metrics: MetricRow[] = hosts.flatMap((host) => hostMetrics(simulation, measured, host));
   metrics.push(...collected.flatMap((vm) => vm.metrics));

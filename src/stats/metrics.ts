@@ -162,6 +162,34 @@ const written = {
     'maximum latency',
     'time from the arrival of a request to its end, longest; at least the age of the oldest unfinished request; of a VM group, that of its worst VM',
   ),
+  answer_gap_max_ns: ns(
+    'longest gap between answers',
+    'longest time in the window without an answer to a client, its edges counted as answers; of a VM group, that of its worst VM; only of runs in which VMs move, are protected or may be lost',
+  ),
+  ft_lag_mean_ns: ns(
+    'mean lag',
+    'executed time by which the secondary was known to be behind its primary, mean over the protected time; of a VM group, that of its worst pair; only of protected VMs',
+  ),
+  ft_lag_p95_ns: ns(
+    'p95 lag',
+    'the same, which it did not exceed in 95 % of the protected time; only of protected VMs',
+  ),
+  ft_lag_max_ns: ns('maximum lag', 'the same, longest; only of protected VMs'),
+  ft_hold_mean_ns: ns(
+    'hold',
+    'time that an output waited for the acknowledgement of the other host before it left, mean; of a VM group, that of its worst pair; only of protected VMs',
+  ),
+  ft_log_bytes: {
+    unit: 'bytes',
+    words: 'log',
+    definition: 'bytes of the log that went over the link; only of protected VMs',
+  },
+  ft_throttled: ratio(
+    'share of a pCPU that the control of the lag took from the primary, mean over the protected time; only of protected VMs',
+  ),
+  ft_unprotected: ratio(
+    'share of the window in which the VM had no secondary that could take over; only of protected VMs',
+  ),
   finished_at_cycles: cycles(
     'when the VM finished its work, from the start of the run; 0 = not finished; of a VM group, the last',
   ),
@@ -175,11 +203,19 @@ const written = {
 
 export type MetricName = keyof typeof written;
 
-/** A run reports these only when they are above 0 for a VM: most runs have none. */
+/** A run reports these only where there is something to report: most runs have none. */
 export const rareMetrics = [
   'dirty_log_faults',
   'paused_cycles',
   'off_cycles',
+  'answer_gap_max_ns',
+  'ft_lag_mean_ns',
+  'ft_lag_p95_ns',
+  'ft_lag_max_ns',
+  'ft_hold_mean_ns',
+  'ft_log_bytes',
+  'ft_throttled',
+  'ft_unprotected',
 ] as const satisfies readonly MetricName[];
 export const isRare = (name: string): boolean => rareMetrics.some((rare) => rare === name);
 
