@@ -24,11 +24,20 @@ export interface Resident {
   arriveAt(host: Host): Pick<Arrival, 'mmu' | 'nested' | 'wire'>;
 }
 
+/** A side of a protected pair is in another state from now on; '': there is none on that host. */
+export interface SideNote {
+  readonly cycle: Cycles;
+  readonly host: string;
+  readonly state: string;
+}
+
 /** A VM with its second copy, while the simulation runs. */
 export interface Protection {
   readonly vm: Vm;
   /** Rows of results so far. */
   readonly rows: readonly FaultToleranceRow[];
+  /** What its sides were when; undefined: it keeps no notes. */
+  readonly sides?: readonly SideNote[];
   /** From the start of the run on, or from when a lost secondary is replaced. */
   protect(now: Cycles): void;
   /** Ends the primary, so that the secondary takes over. */

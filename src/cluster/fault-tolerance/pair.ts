@@ -41,6 +41,8 @@ export interface PairDeps {
   work(host: string): HostWork;
   arbiter(host: string): Arbiter;
   onState(state: PairState, now: Cycles): void;
+  /** Something has changed at one of the sides. */
+  onChange?(now: Cycles): void;
 }
 
 /**
@@ -206,6 +208,7 @@ export class Pair {
   }
 
   #update(now: Cycles): void {
+    this.#deps.onChange?.(now);
     const state = this.#derive();
     if (state === this.#state) return;
     this.#state = state;

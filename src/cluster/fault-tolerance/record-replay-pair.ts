@@ -15,6 +15,7 @@ import { type LogSource, ReplayedGuest, Replayer, ReplayPort } from './replay-po
 import type { Replica } from './replica.ts';
 import { PairRows } from './rows.ts';
 import { SharedDisk } from './shared-disk.ts';
+import { SideNotes } from './side-notes.ts';
 import { Timers } from './timers.ts';
 
 /** Microseconds to the shared disk, and back. assumed (1-10 ms) */
@@ -33,6 +34,7 @@ export class RecordReplay implements Protection {
   readonly primary: Resident;
   readonly secondary: Resident;
   readonly #rows: PairRows;
+  readonly #sides = new SideNotes();
   readonly #mhz: number;
   readonly #ours: Host;
   readonly #theirs: Host;
@@ -76,6 +78,7 @@ export class RecordReplay implements Protection {
       }),
       arbiter: () => this.disk,
       onState: (_state, now) => this.#rows.look(now),
+      onChange: (now) => this.#sides.look(this.pair, now),
     });
     this.#rows = new PairRows(primary.vm.name, this.pair);
 
@@ -135,6 +138,10 @@ export class RecordReplay implements Protection {
 
   get vm() {
     return this.primary.vm;
+  }
+
+  get sides() {
+    return this.#sides.notes;
   }
 
   get rows() {

@@ -1,0 +1,33 @@
+import type { Cycles } from '../../base/ids.ts';
+import type { SideNote } from '../cluster.ts';
+import type { Pair } from './pair.ts';
+import { PrimarySide } from './primary-side.ts';
+import type { SideState } from './side.ts';
+
+const words: Readonly<Record<SideState, string>> = {
+  protected: '',
+  deciding: ' deciding',
+  'going-live': ' going live',
+  alone: ' alone',
+  halted: '',
+};
+
+/** Notes what the sides of a pair are, host by host, whenever that changes. */
+export class SideNotes {
+  readonly notes: SideNote[] = [];
+  readonly #last = new Map<string, string>();
+
+  look(pair: Pick<Pair, 'sides'>, now: Cycles): void {
+    const present = new Map<string, string>();
+    for (const side of pair.sides()) {
+      const role = side instanceof PrimarySide ? 'primary' : 'secondary';
+      present.set(side.name, `${role}${words[side.state]}`);
+    }
+    for (const host of new Set([...this.#last.keys(), ...present.keys()])) {
+      const state = present.get(host) ?? '';
+      if (state === (this.#last.get(host) ?? '')) continue;
+      this.#last.set(host, state);
+      this.notes.push({ cycle: now, host, state });
+    }
+  }
+}
