@@ -10,7 +10,7 @@ import { movingYaml } from '../support/program.ts';
 import { load } from '../support/scenarios.ts';
 import { Memory } from '../support/traced-run.ts';
 
-/** Traces of two hosts say of pairs, migrations, threads and links what the tables say. */
+/** A VM moves, another is protected and loses its host: traces and tables say the same. */
 describe('the event traces of two hosts', () => {
   let result: RunResult;
   let file: PerfettoFile;
@@ -100,5 +100,39 @@ describe('the event traces of two hosts', () => {
     expect(Math.max(...track('lag of db-0').values.map(({ value }) => value))).toBe(
       Math.round(most / result.mhz),
     );
+  });
+
+  it('find the exits of a VM that moved on the host where they happened', () => {
+    const own = result.exits.filter(({ vm }) => vm === 'web-0');
+    const all = result.vms.find(({ vm }) => vm === 'web-0')!.metrics.exits;
+    expect(own.reduce((sum, { count }) => sum + count, 0)).toBe(all);
+    const on = (host: string) => own.filter((row) => row.host === host).map((row) => row.reason);
+    expect(on('a')).toContain('dirty-log');
+    expect(on('b')).not.toContain('dirty-log');
+    // Every exit of a VM takes the same time there and back.
+    for (const { count, host, reason, transitionCycles } of own) {
+      expect(transitionCycles / count, `${reason} on ${host}`).toBeCloseTo(1225, -2);
+    }
+    for (const host of ['a', 'b']) {
+      const charged = result.ledger
+        .filter((row) => row.host === host && row.vm === 'web-0' && row.leaf === 'exit.transition')
+        .reduce((sum, { cycles }) => sum + cycles, 0);
+      const listed = own.filter((row) => row.host === host);
+      expect(listed.reduce((sum, row) => sum + row.transitionCycles, 0)).toBe(charged);
+    }
+  });
+
+  it('report what clients of a pair saw, and count the work of its second copy apart', () => {
+    const { metrics, group } = result.vms.find(({ vm }) => vm === 'db-0')!;
+    const loss = 25e6;
+    const live = result.faultTolerance!.find(({ state }) => state === 'alone')!.cycle;
+    expect(metrics.answer_gap_max_ns).toBeGreaterThan((live * 1000) / result.mhz - loss);
+    expect(metrics.answer_gap_max_ns).toBeLessThan(15e6);
+    expect(metrics.ft_unprotected).toBeCloseTo((40 - 29) / 39, 1);
+    expect(metrics.ft_lag_p95_ns).toBeLessThanOrEqual(metrics.ft_lag_max_ns!);
+    expect(metrics.ft_throttled).toBe(0);
+    const second = result.vms.find(({ vm }) => vm === 'db-0/secondary')!;
+    expect([group, second.group]).toEqual(['db', 'db/secondary']);
+    expect(second.metrics).not.toHaveProperty('ft_lag_max_ns');
   });
 });
