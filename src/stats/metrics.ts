@@ -184,12 +184,18 @@ const written = {
     words: 'log',
     definition: 'bytes of the log that went over the link; only of protected VMs',
   },
-  ft_throttled: ratio(
-    'share of a pCPU that the control of the lag took from the primary, mean over the protected time; only of protected VMs',
-  ),
-  ft_unprotected: ratio(
-    'share of the window in which the VM had no secondary that could take over; only of protected VMs',
-  ),
+  ft_throttled: {
+    words: 'throttled',
+    ...ratio(
+      'share of a pCPU that the control of the lag took from the primary, mean over the protected time; only of protected VMs',
+    ),
+  },
+  ft_unprotected: {
+    words: 'unprotected',
+    ...ratio(
+      'share of the window in which the VM had no secondary that could take over; only of protected VMs',
+    ),
+  },
   finished_at_cycles: cycles(
     'when the VM finished its work, from the start of the run; 0 = not finished; of a VM group, the last',
   ),
