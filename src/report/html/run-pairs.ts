@@ -34,7 +34,7 @@ export interface PairOfRun {
   readonly gapMs: number | undefined;
 }
 
-/** More pairs share no figures of their own: the table has them. */
+/** So many pairs have figures and sentences of their own; the table has all. */
 const MOST_PAIRS = 3;
 /** Looks are put together until there are no more than this. */
 const MOST_BARS = 240;
@@ -63,6 +63,26 @@ export function pairsOf(files: RunFiles, scenario: Moving, mhz: number): PairOfR
   });
 }
 
+/** The pairs that there is most to say of: those that failed over, then those that lag most. */
+function telling(pairs: readonly PairOfRun[]): readonly PairOfRun[] {
+  if (pairs.length <= MOST_PAIRS) return pairs;
+  const weight = ({ facts }: PairOfRun) => [facts.takeovers.length, facts.maxLag] as const;
+  const first = pairs.toSorted((a, b) => {
+    const [[x, lagX], [y, lagY]] = [weight(a), weight(b)];
+    return y - x || lagY - lagX;
+  });
+  const chosen = new Set(first.slice(0, MOST_PAIRS));
+  return pairs.filter((pair) => chosen.has(pair));
+}
+
+/** A sentence for each pair, or for those with figures, and how the others are. */
+export function pairTexts(pairs: readonly PairOfRun[]): string[] {
+  const shown = telling(pairs);
+  const rest = pairs.length - shown.length;
+  const last = `Of the other ${rest} pairs, which failed over less or lag less, the table has the numbers.`;
+  return [...shown.map(({ sentence }) => sentence), ...(rest > 0 ? [last] : [])];
+}
+
 function cyclesOf(text: unknown, mhz: number): number {
   const picoseconds = duration().safeParse(text);
   return picoseconds.success ? (Number(picoseconds.data) * mhz) / 1e6 : 0;
@@ -86,8 +106,8 @@ export function pairDrawings(
   const vms = new VmColours(files);
   return [
     statesOverTime(pairs, mhz),
-    ...pairs.slice(0, MOST_PAIRS).flatMap((pair, i) => {
-      const name = pairs.length > 1 ? ` of ${pair.facts.pair}` : '';
+    ...telling(pairs).flatMap((pair, i) => {
+      const name = pairs.length > 1 ? `: ${pair.facts.pair}` : '';
       const colour = vms.of(vms.nameOf(pair.facts.pair));
       const bars = barsOf(pair, mhz);
       return [

@@ -19,7 +19,7 @@ import {
 } from './run-latency.ts';
 import { ledgerOfVms, ledgerTables, number } from './run-ledger.ts';
 import { moveDrawings, moveTables, moveTexts } from './run-moves.ts';
-import { type Moving, pairDrawings, pairsOf, pairTables } from './run-pairs.ts';
+import { type Moving, pairDrawings, pairsOf, pairTables, pairTexts } from './run-pairs.ts';
 import { runningOverTime, tlbOverTime } from './run-time.ts';
 import { coreTimeline } from './run-trace.ts';
 import { causesOfWalks, causesOverTime } from './run-walks.ts';
@@ -81,7 +81,7 @@ export function runReport(files: RunFiles, pencil: Pencil): Page {
     {
       id: 'fault-tolerance',
       title: 'Fault tolerance',
-      text: pairs.map((pair) => pair.sentence),
+      text: pairTexts(pairs),
       figures: draw(...pairDrawings(files, pairs, mhz)),
       tables: pairTables(pairs, mhz),
     },
