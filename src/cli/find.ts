@@ -7,7 +7,7 @@ import { openTree } from '../files/scenario-file.ts';
 import type { ScenarioTree } from '../scenario/load.ts';
 import { child, type LocatedMap } from '../scenario/located.ts';
 import type { Setting } from '../scenario/settings.ts';
-import { measures } from '../stats/measures.ts';
+import { type MeasureName, measures } from '../stats/measures.ts';
 import { Campaign } from '../sweep/campaign.ts';
 import { type Answers, find as findAnswers } from '../sweep/find.ts';
 import { describe } from '../sweep/plan.ts';
@@ -97,9 +97,7 @@ async function answer(
             .diagnostic(
               at,
               `no VM reports ${measures[objective.measure].words} (at the point ${where})`,
-              measures[objective.measure].unit === 'ns'
-                ? 'latencies need a workload with requests'
-                : undefined,
+              lacking(objective.measure),
             ),
         ]);
       },
@@ -108,6 +106,13 @@ async function answer(
     bar.stop();
     await pool.close();
   }
+}
+
+/** What a scenario lacks of which no VM reports a measure. */
+function lacking(name: MeasureName): string | undefined {
+  if (name.startsWith('ft_')) return 'it takes VMs with faultTolerance';
+  if (name === 'answer_gap_max_ns') return 'it takes requests, and VMs that move or are protected';
+  return measures[name].unit === 'ns' ? 'latencies need a workload with requests' : undefined;
 }
 
 /** The axis of a question is a path alone, that of a sweep has values. */

@@ -48,12 +48,15 @@ export class Runner {
   }
 
   /** Another world, up to the same piece of work of one VM. */
-  twin(loaded: LoadedScenario, scenario: Scenario, row: VmRow): Promise<RunResult> {
+  twin(
+    loaded: LoadedScenario,
+    scenario: Scenario,
+    row: VmRow,
+    label = `free ${scenario.free.join(', ')}`,
+  ): Promise<RunResult> {
     const from = row.startInstructions;
     const piece = { vm: row.vm, from, to: from + (row.metrics.user_instructions ?? 0) };
-    return this.run(loaded, `free ${scenario.free.join(', ')}`, (options) =>
-      runScenario(scenario, { ...options, piece }),
-    );
+    return this.run(loaded, label, (options) => runScenario(scenario, { ...options, piece }));
   }
 
   async run(

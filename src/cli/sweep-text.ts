@@ -1,4 +1,4 @@
-import { axisScale, estimated } from '../report/quantities.ts';
+import { axisScale, estimated, never } from '../report/quantities.ts';
 import { shortAxis, sweepSentence } from '../report/sweep-sentence.ts';
 import { wrapped } from '../report/table.ts';
 import { type MeasureName, measures } from '../stats/measures.ts';
@@ -137,7 +137,7 @@ function linesOf(rows: readonly SummaryRow[], names: readonly MeasureName[]): Li
 
 /** In the unit of the column. */
 function cellOf(name: MeasureName, mean: number, half: number | undefined, n: number): string {
-  if (!Number.isFinite(mean)) return measures[name].unit === 'ns' ? 'none served' : 'no work done';
+  if (!Number.isFinite(mean)) return never(name);
   const { factor } = axisScale(name);
   return estimated(mean * factor, half === undefined ? undefined : half * factor, n);
 }

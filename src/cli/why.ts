@@ -1,12 +1,23 @@
 import { type Bill, billOf, worstVm } from '../explain/bill.ts';
+import {
+  type MigrationBill,
+  migrationBill,
+  type ProtectionBill,
+  protectionBill,
+} from '../explain/moving.ts';
+import { migrationText, protectionText } from '../explain/moving-text.ts';
 import { billText, twinsText } from '../explain/text.ts';
 import { largestMechanisms, runTwins } from '../explain/twins.ts';
+import { unmoved, unprotected } from '../explain/unmoved.ts';
 import { faultIn } from '../files/faults.ts';
 import { isDirectory } from '../files/tables.ts';
 import { runNative } from '../scenario/baseline.ts';
 import { didYouMean } from '../scenario/findings.ts';
+import type { LoadedScenario } from '../scenario/load.ts';
+import type { Scenario } from '../scenario/resolve.ts';
 import type { Setting } from '../scenario/settings.ts';
-import type { RunResult } from '../stats/result.ts';
+import { secondCopy } from '../stats/copies.ts';
+import type { RunResult, VmRow } from '../stats/result.ts';
 import { mechanismsOf } from './free-option.ts';
 import { onInterrupt } from './interrupt.ts';
 import { openSide, Runner } from './side.ts';
@@ -36,7 +47,7 @@ export async function why(
   const set = isDirectory(path) ? options.set : [EVICTIONS, ...options.set];
   const side = await openSide(path, { ...options, set });
   const { loaded } = side;
-  if (vm !== undefined) checkName(vm, namesOf(loaded.scenario.vms));
+  if (vm !== undefined) checkName(vm, namesOf(loaded.scenario));
   const interrupt = onInterrupt();
   try {
     if (options.free !== undefined && !options.json) {
@@ -67,23 +78,51 @@ export async function why(
             free ?? largestMechanisms(result, native, name, MECHANISMS),
             (twin) => runner.twin(loaded, twin, row),
           );
+    const moving = await movingBills(loaded, result, row, runner);
     if (options.json) {
-      print(`${JSON.stringify({ ...bill, twins })}\n`);
+      print(`${JSON.stringify({ ...bill, twins, ...moving })}\n`);
       return;
     }
     const text = { most: options.all ? Infinity : MOST, style };
     print(`${billText(bill, text)}\n`);
     print(hints(result, bill, vm));
+    const { protection, migration } = moving;
+    if (protection) print(`\n${protectionText(name, protection, result.mhz, text)}`);
+    if (migration) print(`\n${migrationText(name, migration, result.mhz, text)}`);
     if (twins.length > 0) print(`\n${twinsText(twins, text)}`);
   } finally {
     interrupt.dispose();
   }
 }
 
-function namesOf(groups: readonly { readonly name: string; readonly count: number }[]): string[] {
-  return groups.flatMap(({ name, count }) =>
-    Array.from({ length: count }, (_, i) => `${name}-${i}`),
-  );
+/** What being protected, or having moved, has cost the VM: runs the worlds without that. */
+async function movingBills(
+  loaded: LoadedScenario,
+  result: RunResult,
+  row: VmRow,
+  runner: Runner,
+): Promise<{ readonly protection?: ProtectionBill; readonly migration?: MigrationBill }> {
+  const { scenario } = loaded;
+  const { vm } = row;
+  const pair = result.faultTolerance?.some(({ pair }) => pair === vm);
+  const moved = result.migrations?.some((move) => move.vm === vm);
+  const world = (label: string, twin: Scenario) => runner.twin(loaded, twin, row, label);
+  if (pair) {
+    const { paging, same, usual } = unprotected(scenario, vm);
+    const without = await world('unprotected', same);
+    const usually = usual && (await world(`unprotected, ${scenario.hypervisor.mmu.kind}`, usual));
+    const kinds = { now: paging.kind, usual: scenario.hypervisor.mmu.kind };
+    return { protection: protectionBill(result, vm, without, usually, kinds) };
+  }
+  if (!moved) return {};
+  return { migration: migrationBill(result, vm, await world('unmoved', unmoved(scenario, vm))) };
+}
+
+function namesOf({ vms }: Pick<Scenario, 'vms'>): string[] {
+  const names = (group: Scenario['vms'][number]) =>
+    Array.from({ length: group.count }, (_, i) => `${group.name}-${i}`);
+  const pairs = vms.filter(({ faultTolerance }) => faultTolerance !== undefined);
+  return [...vms.flatMap(names), ...pairs.flatMap(names).map(secondCopy)];
 }
 
 function checkName(vm: string, names: readonly string[]): void {

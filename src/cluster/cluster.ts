@@ -37,11 +37,20 @@ export interface RenewedPlace {
   readonly link?: string | undefined;
 }
 
+/** A side of a protected pair is in another state from now on; '': there is none on that host. */
+export interface SideNote {
+  readonly cycle: Cycles;
+  readonly host: string;
+  readonly state: string;
+}
+
 /** A VM with its second copy, while the simulation runs. */
 export interface Protection {
   readonly vm: Vm;
   /** Rows of results so far. */
   readonly rows: readonly FaultToleranceRow[];
+  /** What its sides were when; undefined: it keeps no notes. */
+  readonly sides?: readonly SideNote[];
   /** From the start of the run on. */
   protect(now: Cycles): void;
   /** It has a secondary, or one is being made. */

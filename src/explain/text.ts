@@ -35,7 +35,8 @@ const signedPercent = (share: number): string => {
 const WIDTH = 98;
 const left = (head: string): Column => ({ head, left: true });
 
-function help(leaf: string, detail: string): string {
+/** What a line of the ledger is, in a few words; `exit`: the handler and both ways. */
+export function help(leaf: string, detail: string): string {
   if (leaf === 'wait') return detail === 'ready' ? 'waiting for a pCPU' : '';
   if (leaf === 'exit') return leafHelp('exit.handler', detail);
   if (leaf === 'guest.user') return 'its own instructions';

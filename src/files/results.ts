@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse as parseYaml } from 'yaml';
+import type { FaultToleranceRow, MigrationRow } from '../stats/result.ts';
 import { faultIn, faultOf, reasonOf } from './faults.ts';
+import { moveRows, pairRows } from './moving-tables.ts';
 import { readRegularText } from './read-file.ts';
 import { readRecord, recipe, runManifest, sweepManifest } from './records.ts';
 import { isDirectory, type Row, table as readTable } from './tables.ts';
@@ -60,6 +62,10 @@ export interface RunFiles {
   readonly latencies: readonly Row[];
   /** From slices.csv: the beginning of the measured window; undefined when there is none. */
   readonly slices: readonly Slice[] | undefined;
+  /** Empty: no VM is protected. */
+  readonly faultTolerance: readonly FaultToleranceRow[];
+  /** Empty: no VM moves. */
+  readonly migrations: readonly MigrationRow[];
 }
 
 export interface SweepFiles {
@@ -146,6 +152,8 @@ export function readResults(directory: string): RunFiles | SweepFiles {
     timeseries: table('timeseries.csv', ['time_ns', 'id', 'metric', 'value']),
     latencies: has('latencies.csv') ? table('latencies.csv', ['vm', 'quantile', 'latency_ns']) : [],
     slices: has('slices.csv') ? slicesOf(directory) : undefined,
+    faultTolerance: has('ft.csv') ? pairRows(directory) : [],
+    migrations: has('migration.csv') ? moveRows(directory) : [],
   };
 }
 

@@ -115,6 +115,13 @@ export async function readRun(directory: string): Promise<StoredRun> {
       latencies: [],
       timeseries: [],
       findings: [],
+      ...(scenario.hosts.length > 1 && {
+        hosts: scenario.hosts.map(({ cpu, name, pcpus }) => ({
+          ...{ name, mhz: cpu.clock / 1e6, pcpuCount: pcpus },
+        })),
+      }),
+      ...(files.faultTolerance.length > 0 && { faultTolerance: files.faultTolerance }),
+      ...(files.migrations.length > 0 && { migrations: files.migrations }),
     },
   };
 }

@@ -21,7 +21,7 @@ export function isDirectory(path: string): boolean {
 const NUMBERS = [
   ...['cycles', 'value', 'count', 'mean', 'n', 'point', 'replication', 'vms', 'time_ns'],
   ...['latency_ns', 'transition_cycles', 'handler_cycles', 'vcpu'],
-  ...['pcpu', 'cycle', 'slice_cycles'],
+  ...['pcpu', 'cycle', 'slice_cycles', 'duration_cycles', 'lag_cycles', 'log_bytes'],
 ];
 /** These may also be empty. */
 const OPTIONAL = [

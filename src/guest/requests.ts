@@ -179,6 +179,17 @@ export class Requests implements RequestSource {
     return low;
   }
 
+  /**
+   * Longest time between two answers in the window (`from`, `to`], its edges counted as answers.
+   */
+  longestGap(from: Cycles, to: Cycles): Cycles {
+    const ends = this.#ends.from(this.finishedBy(from), this.finishedBy(to));
+    return [...ends, to].reduce(
+      ({ last, longest }, end) => ({ last: end, longest: Math.max(longest, end - last) }),
+      { last: from, longest: 0 },
+    ).longest;
+  }
+
   /** Requests that waited or were being served at `time`, up to which `arrived` had arrived. */
   queuedAt(time: Cycles, arrived: number): number {
     return arrived - this.finishedBy(time);

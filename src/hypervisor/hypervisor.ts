@@ -218,6 +218,9 @@ export class Hypervisor implements PcpuHost {
    * Throws MemoryError when the host has no room.
    */
   attach(vm: Vm, { home, host, mmu, nested, p2m, wire }: Arrival, now: Cycles): void {
+    for (const vcpu of this.#of(vm)) {
+      vcpu.left.push({ host: vm.host.index, exits: vcpu.exitCounts.slice() });
+    }
     vm.host = host;
     vm.home = home;
     if (p2m) vm.p2m = p2m;

@@ -224,7 +224,10 @@ export class Vcpu extends Scheduled {
   /** What the guest kernel has in CR3: its top table. */
   guestRoot = 0;
   port!: GuestCpu;
+  /** Of its whole life, wherever it was. */
   readonly exitCounts = new Float64Array(EXITS);
+  /** Hosts that it has left, in order, and what `exitCounts` was then. */
+  readonly left: { readonly host: number; readonly exits: Float64Array }[] = [];
   /** Why its translations are about to be lost, for the next new tag (a Cause). */
   flushCause = -1;
 

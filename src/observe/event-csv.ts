@@ -137,6 +137,13 @@ export class EventCsv implements TraceFormat {
     }
   }
 
+  /** Named after the kind of its lane; the lane is where a vCPU would be. */
+  span(lane: number, what: string, from: Cycles, to: Cycles): void {
+    const { kind, host = '', name } = this.#run.lanes![lane]!;
+    const of = this.#run.hosts ? `${host},` : '';
+    this.#bytes.ascii(`${of}${from},,${name},${kind},${what},${to - from}\n`);
+  }
+
   flush(): void {
     if (this.#bytes.length >= CHUNK) this.#bytes.flush(this.#sink);
   }

@@ -34,6 +34,9 @@ export interface TraceFormat {
   begin(run: ObservedRun): void;
   /** `pcpu` and `vcpu` are -1 where an event has none. */
   event(kind: Kind, now: Cycles, pcpu: number, vcpu: number, a: number, b: number): void;
+  /** A span or a sample of a counter, as in `Observer`; these come in no order. */
+  span?(lane: number, what: string, from: Cycles, to: Cycles): void;
+  counter?(counter: number, now: Cycles, value: number): void;
   /** A good moment to hand bytes to the sink. */
   flush(): void;
   end(now: Cycles): void;
@@ -87,6 +90,14 @@ export class EventLog implements Observer {
 
   onTlbOccupancy(now: Cycles, vm: number, entries: number): void {
     this.#add(Kind.TlbOccupancy, now, -1, -1, vm, entries);
+  }
+
+  onSpan(lane: number, what: string, from: Cycles, to: Cycles): void {
+    for (const format of this.#formats) format.span?.(lane, what, from, to);
+  }
+
+  onCounter(counter: number, now: Cycles, value: number): void {
+    for (const format of this.#formats) format.counter?.(counter, now, value);
   }
 
   onWindow(now: Cycles): void {

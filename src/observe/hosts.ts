@@ -17,6 +17,8 @@ export function onHost(observer: Observer, first: number): Observer {
     onTlbFlush: (now, pcpu, ...rest) => observer.onTlbFlush(now, at(pcpu), ...rest),
     onFault: (now, pcpu, ...rest) => observer.onFault(now, at(pcpu), ...rest),
     onTlbOccupancy: (now, vm, entries) => observer.onTlbOccupancy(now, vm, entries),
+    onSpan: (...span) => observer.onSpan(...span),
+    onCounter: (...sample) => observer.onCounter(...sample),
     onWindow: (now) => observer.onWindow(now),
     onReached: (now) => observer.onReached(now),
     onEnd: (now) => observer.onEnd(now),

@@ -1,5 +1,15 @@
 import type { Cycles } from '../base/ids.ts';
 
+/** Something with states of its own that is neither a pCPU nor a vCPU. */
+export interface Lane {
+  /** A side of a protected pair, a VM that migrates, or a thread of a host. */
+  readonly kind: 'pair' | 'migration' | 'thread';
+  /** Undefined: it is on no one host. */
+  readonly host: string | undefined;
+  /** Of the VM or the thread. */
+  readonly name: string;
+}
+
 /**
  * What an observer learns before anything happens. The numbers in its calls are indexes into these
  * lists.
@@ -25,6 +35,10 @@ export interface ObservedRun {
   readonly exits: readonly string[];
   /** Why translations are lost. */
   readonly causes: readonly string[];
+  /** What spans hosts, and their threads; undefined: nothing. */
+  readonly lanes?: readonly Lane[] | undefined;
+  /** Numbers that change over time: of links and of pairs. */
+  readonly counters?: readonly { readonly name: string; readonly unit: string }[] | undefined;
 }
 
 /** Outcomes of a failed walk, by number. */
@@ -66,6 +80,13 @@ export interface Observer {
   onFault(now: Cycles, pcpu: number, vcpu: number, vpn: number, outcome: number): void;
   /** Live entries of a VM in the last-level data TLBs of all pCPUs. */
   onTlbOccupancy(now: Cycles, vm: number, entries: number): void;
+  /**
+   * A lane was doing something from one time to another; told when that is over, or at the end of
+   * the run. An instant if both times are equal.
+   */
+  onSpan(lane: number, what: string, from: Cycles, to: Cycles): void;
+  /** A counter has this value at a time, which may be long past. */
+  onCounter(counter: number, now: Cycles, value: number): void;
   /** The measured window begins. */
   onWindow(now: Cycles): void;
   /** No event earlier than `now` will follow. */
@@ -87,6 +108,8 @@ export const silent: Observer = {
   onTlbFlush: nothing,
   onFault: nothing,
   onTlbOccupancy: nothing,
+  onSpan: nothing,
+  onCounter: nothing,
   onWindow: nothing,
   onReached: nothing,
   onEnd: nothing,

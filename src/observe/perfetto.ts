@@ -1,32 +1,20 @@
 import type { Cycles } from '../base/ids.ts';
 import { Kind, type Sink, type TraceFormat } from './event-log.ts';
 import { type ObservedRun, pcpuOnHost, vcpuName } from './observer.ts';
+import {
+  Annotation,
+  CounterDescriptor,
+  Interned,
+  InternedData,
+  Trace,
+  TracePacket,
+  TrackDescriptor,
+  TrackEvent,
+  Type,
+} from './perfetto-fields.ts';
+import { PerfettoLanes } from './perfetto-lanes.ts';
 import { ProtoWriter } from './protobuf.ts';
 
-/** Field numbers of Perfetto's trace packets. Source: perfetto, protos/perfetto/trace/. */
-const Trace = { packet: 1 } as const;
-const TracePacket = {
-  timestamp: 8,
-  sequence: 10,
-  trackEvent: 11,
-  internedData: 12,
-  sequenceFlags: 13,
-  trackDescriptor: 60,
-} as const;
-const TrackDescriptor = {
-  uuid: 1,
-  name: 2,
-  parent: 5,
-  counter: 8,
-  childOrdering: 11,
-  rank: 12,
-} as const;
-const CounterDescriptor = { unitName: 6 } as const;
-const TrackEvent = { annotation: 4, type: 9, nameIid: 10, track: 11, counterValue: 30 } as const;
-const Annotation = { nameIid: 1, uint: 3 } as const;
-const InternedData = { eventNames: 2, annotationNames: 3 } as const;
-const Interned = { iid: 1, name: 2 } as const;
-const Type = { begin: 1, end: 2, instant: 3, counter: 4 } as const;
 const STATE_CLEARED = 1;
 const NEEDS_STATE = 2;
 const EXPLICIT_ORDER = 3;
@@ -50,6 +38,9 @@ const CHUNK = 1 << 16;
 export class PerfettoTrace implements TraceFormat {
   readonly #sink: Sink;
   readonly #out = new ProtoWriter();
+  readonly #lanes = new PerfettoLanes(this.#out, (uuid, parent, rank, name, unit) =>
+    this.#track(uuid, parent, rank, name, unit),
+  );
   #run!: ObservedRun;
   #names: string[] = [];
   readonly #iids = new Map<string, number>();
@@ -108,6 +99,15 @@ export class PerfettoTrace implements TraceFormat {
         this.#track(group * GROUP + i + 1, group * GROUP, i, child, unit);
       }
     }
+    this.#lanes.begin(run);
+  }
+
+  span(lane: number, what: string, from: Cycles, to: Cycles): void {
+    this.#lanes.span(lane, what, from, to);
+  }
+
+  counter(counter: number, now: Cycles, value: number): void {
+    this.#lanes.counter(counter, now, value);
   }
 
   /** A lane for each pCPU; where there are several hosts, in a group for each of them. */

@@ -65,8 +65,11 @@ export function interval(value: number, half: number | undefined): string {
 export const saysNothing = (value: number, half: number | undefined): boolean =>
   half !== undefined && half > 0 && half >= Math.abs(value);
 
-const never = (name: MeasureName) =>
-  measures[name].unit === 'ns' ? 'none served' : 'no work done';
+/** What is said of a VM that has no finite value of a measure. */
+export function never(name: MeasureName): string {
+  if (name.startsWith('ft_')) return 'never protected';
+  return measures[name].unit === 'ns' ? 'none served' : 'no work done';
+}
 
 /**
  * `10.1 ± 2.3`, or `10 (too few: 3 runs)` where the interval says nothing. `runs`: replications.

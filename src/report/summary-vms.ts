@@ -1,5 +1,6 @@
 import { groupBy } from '../base/collections.ts';
 import { rounded } from '../base/rounded.ts';
+import { firstOf } from '../stats/copies.ts';
 import type { MetricName } from '../stats/metrics.ts';
 import type { RunResult, VmRow } from '../stats/result.ts';
 import { waitedShare } from './answer.ts';
@@ -27,7 +28,7 @@ export function linesOf(vms: readonly VmRow[]): Line[] {
   if (vms.length < FOLD) return vms.map((vm) => ({ name: vm.vm, vms: [vm] }));
   return [...groupBy(vms, ({ group }) => group).values()].map((members) => {
     const [first, last] = [members[0]!, members.at(-1)!];
-    const to = last.vm.slice(last.group.length + 1);
+    const to = (firstOf(last.vm) ?? last.vm).split('-').at(-1)!;
     return { name: members.length > 1 ? `${first.vm}..${to}` : first.vm, vms: members };
   });
 }

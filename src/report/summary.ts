@@ -8,6 +8,7 @@ import type { RunResult } from '../stats/result.ts';
 import { runAnswer } from './answer.ts';
 import { noteLines } from './notes.ts';
 import { costTable, freeTable, walkTable } from './summary-costs.ts';
+import { moveLines, pairLines } from './summary-moving.ts';
 import { linesOf, requestTable, type Section, slowdownTable, vmTable } from './summary-vms.ts';
 import { percent, range, wrapped } from './table.ts';
 
@@ -40,6 +41,8 @@ export function summary(
     vmTable(lines),
     slowdownTable(lines),
     requestTable(lines, result),
+    pairLines(scenario, result),
+    moveLines(result),
     costTable(result),
     walkTable(lines),
     freeTable(scenario, lines),
@@ -61,7 +64,8 @@ function sectionLines({ title, head, rows, below = [] }: Section, most: number, 
   return [
     `${style('bold', title)}${some}`,
     ...head.map((line) => style('dim', `  ${line}`)),
-    ...rows.slice(0, most).map((line) => `  ${line}`),
+    // A row may have several lines.
+    ...rows.slice(0, most).flatMap((row) => row.split('\n').map((line) => `  ${line}`)),
     ...below.map((line) => style('dim', `  ${line}`)),
   ];
 }

@@ -1,3 +1,4 @@
+import { firstOf } from '../stats/copies.ts';
 import type { RunResult, VmRow } from '../stats/result.ts';
 import type { Scenario, VmGroup } from './resolve.ts';
 import { type RunOptions, runScenario } from './run.ts';
@@ -42,8 +43,13 @@ export async function runBaseline(
     const perInstruction = wanted(twin.metrics) / (twin.metrics.user_instructions || 1);
     const slowdown = wanted(row.metrics) / instructions / perInstruction;
     const overhead = (row.metrics.running_cycles ?? 0) / instructions / perInstruction;
-    metrics.push({ scope: 'vm', id: row.vm, metric: 'slowdown', value: slowdown });
-    metrics.push({ scope: 'vm', id: row.vm, metric: 'overhead', value: overhead });
+    const of = {
+      ...(row.host !== undefined && { host: row.host }),
+      scope: 'vm',
+      id: row.vm,
+    } as const;
+    metrics.push({ ...of, metric: 'slowdown', value: slowdown });
+    metrics.push({ ...of, metric: 'overhead', value: overhead });
     vms.push({ ...row, metrics: { ...row.metrics, slowdown, overhead } });
   }
   return { ...result, vms, metrics };
@@ -58,10 +64,12 @@ export function runNative(
   row: VmRow,
   options: RunOptions = {},
 ): Promise<RunResult> {
-  const group = scenario.vms.find(({ name }) => name === row.group);
-  if (!group) throw new Error(`the scenario has no VMs ${row.group}`);
+  const program = firstOf(row.vm) ?? row.vm;
+  const groupName = firstOf(row.group) ?? row.group;
+  const group = scenario.vms.find(({ name }) => name === groupName);
+  if (!group) throw new Error(`the scenario has no VMs ${groupName}`);
   const from = row.startInstructions;
-  return runScenario(nativeTwin(scenario, group, row.vm), {
+  return runScenario(nativeTwin(scenario, group, program), {
     ...options,
     observer: undefined,
     slices: undefined,
@@ -71,7 +79,7 @@ export function runNative(
 
 const NATIVE = { kind: 'native' };
 
-/** The same VM on the same host, alone and without a hypervisor. */
+/** The same VM on the host where it begins, alone, without a hypervisor and without protection. */
 function nativeTwin(scenario: Scenario, group: VmGroup, vm: string): Scenario {
   const index = Number(vm.slice(group.name.length + 1));
   return {
@@ -84,6 +92,8 @@ function nativeTwin(scenario: Scenario, group: VmGroup, vm: string): Scenario {
       scheduler: { kind: 'round-robin', timeslice: 1e12, references: 0, steal: true },
     },
     free: [],
-    vms: [{ ...group, mmu: NATIVE, count: 1, firstIndex: index }],
+    links: [],
+    events: [],
+    vms: [{ ...group, mmu: NATIVE, count: 1, firstIndex: index, faultTolerance: undefined }],
   };
 }

@@ -2,6 +2,7 @@ import type { VmId } from '../base/ids.ts';
 import type { Cluster, Protection } from '../cluster/cluster.ts';
 import { protections } from '../cluster/fault-tolerance/index.ts';
 import { Vm } from '../hypervisor/vm.ts';
+import { secondCopy } from '../stats/copies.ts';
 import { copiesOf, isRenewed } from './copies.ts';
 import type { Scenario, VmGroup } from './resolve.ts';
 
@@ -27,8 +28,7 @@ export function secondariesOf(
     const first = protections.of(kind).whileRunning ? NOWHERE : named;
     const later = new Array<typeof NOWHERE>(copiesOf(scenario, vm, group)).fill(NOWHERE);
     return [first, ...later].map((host, n) => {
-      const suffix = n === 0 ? '' : `-${n + 1}`;
-      return { vm, group, host, name: `${vm.name}/secondary${suffix}` };
+      return { vm, group, host, name: secondCopy(vm.name, n + 1) };
     });
   });
   return pairs.map(({ vm, group, host, name }, i) => {

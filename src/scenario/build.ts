@@ -18,6 +18,7 @@ import type { BuildOptions, RefillableFeed } from './build-options.ts';
 import { buildProtections, secondariesOf } from './build-pairs.ts';
 import { isCopied } from './copies.ts';
 import { clockOf, firstPcpus } from './hosts.ts';
+import { Lanes } from './lanes.ts';
 import type { Scenario, VmGroup } from './resolve.ts';
 
 export type { BuildOptions, Member, RefillableFeed };
@@ -32,6 +33,8 @@ export interface Simulation extends Cluster {
   readonly observer: Observer;
   readonly feeds: readonly RefillableFeed[];
   readonly slices: RunSlices | undefined;
+  /** Undefined: nobody looks, or there is one host. */
+  readonly lanes: Lanes | undefined;
 }
 
 /**
@@ -90,11 +93,12 @@ export function buildSimulation(
       addScheduler(host, scenario);
     }
     for (const member of members) powerOn(build, member);
-    observer.onBegin(cast(site, hosts));
+    const lanes = lanesOf(cluster, scenario, observer);
+    observer.onBegin(cast(site, hosts, lanes));
     for (const { hypervisor } of hosts) hypervisor.start();
     for (const protection of protections) protection.protect(0);
     arrange(cluster, scenario);
-    return { ...cluster, scenario, tables, members, observer, feeds, slices };
+    return { ...cluster, scenario, tables, members, observer, feeds, slices, lanes };
   } catch (error) {
     for (const { machine } of hosts) machine.dispose();
     throw error;
@@ -108,6 +112,16 @@ function buildLinks({ engine, scenario }: Site): Link[] {
     const between = [indexOf(a), indexOf(b)] as const;
     return new Link(engine, clockOf(scenario) / 1e6, { ...link, between });
   });
+}
+
+function lanesOf(cluster: Cluster, { events }: Scenario, observer: Observer): Lanes | undefined {
+  if (observer === silent || cluster.hosts.length === 1) return undefined;
+  const moves = events.filter(({ choice }) => choice.kind === 'migrate');
+  return new Lanes(
+    cluster,
+    moves.map(({ choice }) => String(choice['vm'])),
+    observer,
+  );
 }
 
 /** Has what is to happen at given times happen then. */
@@ -167,7 +181,11 @@ function noteSlices(
 const nowhere: FaultPort = { onWalkFault: () => Verdict.GuestFault };
 
 /** Who is who, for observers. */
-function cast({ scenario, vcpus, vms }: Site, hosts: readonly Host[]): ObservedRun {
+function cast(
+  { scenario, vcpus, vms }: Site,
+  hosts: readonly Host[],
+  lanes: Lanes | undefined,
+): ObservedRun {
   const { hypervisor, name } = scenario;
   const [{ machine }] = hosts as readonly [Host];
   return {
@@ -184,5 +202,7 @@ function cast({ scenario, vcpus, vms }: Site, hosts: readonly Host[]): ObservedR
     runstates: runstateNames,
     exits: exitNames,
     causes: causeNames,
+    lanes: lanes?.lanes,
+    counters: lanes?.counters,
   };
 }

@@ -1,6 +1,7 @@
 import { ModelError } from '../base/errors.ts';
 import { runstateMetrics } from '../hypervisor/vm.ts';
 import { HOT_COUNTERS, hotCounters, K } from '../machine/counters.ts';
+import { secondCopy } from '../stats/copies.ts';
 import { requestsNeeded } from '../stats/findings.ts';
 import { isRare, type MetricName, MILLION_INSTRUCTIONS, percentiles } from '../stats/metrics.ts';
 import type { LatencyRow, LedgerRow, MetricRow, VmRow } from '../stats/result.ts';
@@ -8,7 +9,7 @@ import type { Member } from './build-guest.ts';
 import type { Measured } from './snapshot.ts';
 import { countersBetween } from './snapshot.ts';
 
-type Metrics = Partial<Record<MetricName, number>>;
+export type Metrics = Partial<Record<MetricName, number>>;
 
 export interface CollectedVm {
   readonly row: VmRow;
@@ -16,12 +17,16 @@ export interface CollectedVm {
   readonly latencies: readonly LatencyRow[];
 }
 
-/** What a VM did in the window. `of`: the host where it is at its end, where there are several. */
+/**
+ * What a VM did in the window. `of`: the host where it is at its end, where there are several.
+ * `more`: metrics that few VMs have.
+ */
 export function collectVm(
   member: Member,
   of: { readonly host?: string },
   { start, end }: Measured,
   ledger: readonly LedgerRow[],
+  more: Metrics,
 ): CollectedVm {
   const { vm, vcpu, group, workload, guest, requests } = member;
   const i = vm.id;
@@ -33,7 +38,7 @@ export function collectVm(
     if (name === vm.name) leaves[leaf] = (leaves[leaf] ?? 0) + cycles;
   }
   const exits = end.exits[i]!.reduce((sum, n, reason) => sum + n - start.exits[i]![reason]!, 0);
-  const own: Metrics = { ...counters, exits };
+  const own: Metrics = { ...counters, exits, ...more };
   const seen = (state: number) => end.states.some((states) => states[state]! > 0);
   const states = runstateMetrics
     .map((metric, state) => ({ metric, state }))
@@ -71,7 +76,7 @@ export function collectVm(
     row: {
       ...of,
       vm: vm.name,
-      group: group.name,
+      group: vm.program === vm.name ? group.name : secondCopy(group.name),
       workload: group.preset ?? group.workload.kind,
       unit: workload.unit,
       startInstructions,

@@ -2,11 +2,10 @@ import { ModelError } from '../base/errors.ts';
 import type { Host } from '../cluster/host.ts';
 import { rowsOf } from '../cluster/migration/rows.ts';
 import { HOT_COUNTERS, K } from '../machine/counters.ts';
-import { exitNames, LEAVES, Leaf, leafNames } from '../stats/leaves.ts';
+import { LEAVES, leafNames } from '../stats/leaves.ts';
 import type { MetricName } from '../stats/metrics.ts';
 import type {
   EvictionRow,
-  ExitRow,
   LedgerRow,
   MetricRow,
   RunResult,
@@ -15,7 +14,9 @@ import type {
 } from '../stats/result.ts';
 import { windowFindings } from '../stats/window.ts';
 import type { Simulation } from './build.ts';
+import { metricsOfMoving } from './collect-moving.ts';
 import { collectVm } from './collect-vm.ts';
+import { exitRows } from './exit-rows.ts';
 import { firstPcpus, hostColumn, isPlaced } from './hosts.ts';
 import { roundOf } from './rounds.ts';
 import { ledgerBetween, type Measured, type Snapshot } from './snapshot.ts';
@@ -38,7 +39,13 @@ export function collect(
   const ledger = ledgerRows(simulation, measured);
   checkPcpus(simulation, ledger, windowCycles);
   const collected = members.map((member) =>
-    collectVm(member, hostColumn(hosts, member.vm.host), measured, ledger),
+    collectVm(
+      member,
+      hostColumn(hosts, member.vm.host),
+      measured,
+      ledger,
+      metricsOfMoving(simulation, member, measured),
+    ),
   );
   const placed = collected.filter((_, i) => isPlaced(members[i]!));
   const metrics: MetricRow[] = hosts.flatMap((host) => hostMetrics(simulation, measured, host));
@@ -166,31 +173,6 @@ function checkPcpus(
       );
     }
   }
-}
-
-/** Exits by VM and reason, on the host where it is at the end; their cycles are the ledger's. */
-function exitRows({ hosts, members }: Simulation, { start, end }: Measured): ExitRow[] {
-  const rows = members.length + 1;
-  const sum = (row: number, leaf: number) =>
-    hosts.reduce(
-      (all, { index: host, machine }) =>
-        machine.cores.reduce(
-          (n, { id: pcpu }) => n + ledgerBetween(start, end, rows, { host, pcpu, row, leaf }),
-          all,
-        ),
-      0,
-    );
-  return members.flatMap(({ vm, vcpu: { id, index } }) =>
-    exitNames.flatMap((reason, r): ExitRow[] => {
-      const count = end.exits[id]![r]! - start.exits[id]![r]!;
-      const transitionCycles = sum(vm.id, Leaf.ExitTransition + r);
-      const handlerCycles = sum(vm.id, Leaf.ExitHandler + r);
-      if (count + transitionCycles + handlerCycles === 0) return [];
-      const cycles = { transitionCycles, handlerCycles };
-      const of = hostColumn(hosts, vm.host);
-      return [{ ...of, vm: vm.name, vcpu: index, reason, count, ...cycles }];
-    }),
-  );
 }
 
 function evictionRows(

@@ -91,6 +91,7 @@ class Window {
     });
     this.#close = engine.defineEvent(Phase.Stop, (now) => {
       this.#end = takeSnapshot(simulation, this.#edges, now);
+      simulation.lanes?.finish(now);
       observer.onEnd(now);
       engine.stop();
     });
@@ -197,11 +198,12 @@ function waiter(feeds: Simulation['feeds'], signal: RunOptions['signal']): () =>
 }
 
 /** Tells the observer how far the run has come and, once per slice, who holds the TLBs. */
-function reportReached({ engine, hosts, members, observer }: Simulation): void {
+function reportReached({ engine, hosts, lanes, members, observer }: Simulation): void {
   if (observer === silent) return;
   const held = new Int32Array(members.length);
   for (const { machine } of hosts) for (const core of machine.cores) countHeld(core, held);
   for (const [vm, entries] of held.entries()) observer.onTlbOccupancy(engine.now, vm, entries);
+  lanes?.sample(engine.now);
   observer.onReached(engine.now);
 }
 

@@ -1,3 +1,4 @@
+import { firstOf } from './copies.ts';
 import { leafNames } from './leaves.ts';
 import { isRare, type Metric, type MetricName, metricDictionary, wordsOf } from './metrics.ts';
 import type { RunResult, VmRow } from './result.ts';
@@ -13,6 +14,8 @@ export interface Measure extends Metric {
   readonly scope: 'group' | 'host';
   /** People read it in per cent. */
   readonly percent?: true;
+  /** As the rare metrics: of runs in which VMs move or are protected. */
+  readonly rare?: true;
 }
 
 /** What measures are computed from. */
@@ -56,6 +59,7 @@ interface Derived {
   readonly unit: Metric['unit'];
   readonly definition: string;
   readonly percent?: true;
+  readonly rare?: true;
   readonly compute: Compute;
 }
 const quotient = (definition: string, compute: Compute): Derived => ({
@@ -85,6 +89,16 @@ const derived = {
   walks_per_1000_instructions: quotient('page walks per 1000 guest instructions', (sample) =>
     per(1000 * sum(sample, 'walks'), sum(sample, 'instructions')),
   ),
+  held_share: {
+    ...share(
+      'paused_cycles, of the time: the hypervisor held the VM, since it moved, its log was full or its secondary too far behind; only of runs in which a VM is held',
+      (sample) =>
+        known(sample, 'paused_cycles').length > 0
+          ? per(sum(sample, 'paused_cycles'), sum(sample, 'elapsed_cycles'))
+          : undefined,
+    ),
+    rare: true,
+  },
   ready_share: share(
     'ready_cycles, of the cycles in which the VM wanted a pCPU: all but blocked',
     (sample) => per(sum(sample, 'ready_cycles'), wanted(sample)),
@@ -136,7 +150,7 @@ const hostMeasures = {
   vms_per_core: {
     unit: 'ratio',
     words: 'VMs per core',
-    definition: 'VMs of the run per pCPU',
+    definition: 'VMs of the run per pCPU, second copies of protected ones left out',
   },
 } as const satisfies Record<string, Omit<Measure, 'words' | 'scope'> & { words?: string }>;
 
@@ -146,10 +160,12 @@ const inWords = (
   entries: Readonly<Record<string, Omit<Measure, 'words' | 'scope'> & { words?: string }>>,
   scope: Measure['scope'],
 ) =>
-  Object.entries(entries).map(([name, { unit, words = wordsOf(name), definition, percent }]) => [
-    name,
-    { unit, words, definition, scope, ...(percent && { percent }) },
-  ]);
+  Object.entries(entries).map(
+    ([name, { unit, words = wordsOf(name), definition, percent, rare }]) => [
+      name,
+      { unit, words, definition, scope, ...(percent && { percent }), ...(rare && { rare }) },
+    ],
+  );
 
 /** Every measure by name, in the order of the columns. */
 export const measures = Object.fromEntries([
@@ -160,8 +176,10 @@ export const measures = Object.fromEntries([
 
 export const measureNames = Object.keys(measures) as readonly MeasureName[];
 export const groupMeasureNames = measureNames.filter((name) => measures[name].scope === 'group');
-/** Those that tables have a column for. */
-export const tabulatedNames = groupMeasureNames.filter((name) => !isRare(name));
+const rarely = (name: MeasureName) => isRare(name) || measures[name].rare === true;
+/** Those that tables have a column for, and those that few tables have one for. */
+export const tabulatedNames = groupMeasureNames.filter((name) => !rarely(name));
+export const rarelyTabulated = groupMeasureNames.filter(rarely);
 export const hostMeasureNames = measureNames.filter((name) => measures[name].scope === 'host');
 /** Measures that are worth keeping for each VM: what an objective for every VM can be about. */
 export const vmMeasureNames = groupMeasureNames.filter(
@@ -195,6 +213,8 @@ export function measure(name: MeasureName, sample: Sample): number | undefined {
 /** A VM that got nothing done has no finite value: no limit holds for it. */
 function withoutValue(metric: MetricName, row: VmRow): boolean {
   if (metric === 'slowdown' || metric === 'overhead') return starved(row);
+  // A secondary that was never there is as far behind as can be.
+  if (metric.startsWith('ft_lag_')) return row.metrics.ft_unprotected === 1;
   return metric.startsWith('latency_') && servedNone(row);
 }
 
@@ -218,7 +238,10 @@ export function measureHost(result: RunResult): Partial<Record<MeasureName, numb
     host_busy: per(all - idle, all),
     host_overhead: per(overhead, all - idle),
     host_walk_share: per(walks, all - idle),
-    vms_per_core: per(result.vms.length, result.pcpuCount),
+    vms_per_core: per(
+      result.vms.filter(({ vm }) => firstOf(vm) === undefined).length,
+      result.pcpuCount,
+    ),
   };
   return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined));
 }

@@ -1,4 +1,5 @@
-import { hostMeasureNames, tabulatedNames } from '../stats/measures.ts';
+import type { Scenario } from '../scenario/resolve.ts';
+import { hostMeasureNames, rarelyTabulated, tabulatedNames } from '../stats/measures.ts';
 import { leafColumn, wideLeaves } from '../tables/columns.ts';
 
 /** The columns of the tables of a sweep; those of the axes stand between. */
@@ -12,6 +13,19 @@ export const POINTS = {
     ...hostMeasureNames,
   ],
 } as const;
+
+/** Measures and leaves that points.csv has columns for, with those of VMs that move, if any do. */
+export function pointColumns({ events, vms }: Pick<Scenario, 'events' | 'vms'>) {
+  const moving = events.length > 0 || vms.some((group) => group.faultTolerance !== undefined);
+  const names = moving ? [...tabulatedNames, ...rarelyTabulated] : tabulatedNames;
+  const leaves = moving ? [...wideLeaves, 'ft'] : wideLeaves;
+  const [work, host] = [POINTS.after.slice(0, RUN), hostMeasureNames];
+  const after = [...work, ...names, ...leaves.map(leafColumn), ...host];
+  return { names, leaves, frame: { before: POINTS.before, after } };
+}
+
+/** Columns of points.csv that say what the row is about, before the measures. */
+const RUN = 6;
 
 export const SUMMARY = {
   before: ['point'],
@@ -42,5 +56,9 @@ export const columnsOf = (
 
 /** Every column that a table of a sweep has besides its axes. */
 export const builtInColumns: readonly string[] = [
-  ...new Set([POINTS, SUMMARY, DIFFERENCES].flatMap(({ before, after }) => [...before, ...after])),
+  ...new Set([
+    ...[POINTS, SUMMARY, DIFFERENCES].flatMap(({ before, after }) => [...before, ...after]),
+    ...rarelyTabulated,
+    leafColumn('ft'),
+  ]),
 ];

@@ -1,9 +1,9 @@
-import { hostMeasureNames, type MeasureName, measures, tabulatedNames } from '../stats/measures.ts';
+import { hostMeasureNames, type MeasureName, measures } from '../stats/measures.ts';
 import { type Estimate, estimate } from '../stats/replications.ts';
-import { wideLeaves as leaves, runColumns } from '../tables/columns.ts';
+import { runColumns } from '../tables/columns.ts';
 import { csv } from '../tables/csv.ts';
 import { dictionaryRows } from '../tables/dictionary.ts';
-import { columnsOf, DIFFERENCES, POINTS, SUMMARY } from './columns.ts';
+import { columnsOf, DIFFERENCES, pointColumns, SUMMARY } from './columns.ts';
 import { pairedDifference, type Samples } from './compare.ts';
 import type { Plan, Point } from './plan.ts';
 import { firstReplications, nextReplications } from './replicate.ts';
@@ -29,6 +29,12 @@ const DEFAULT_METRICS: readonly MeasureName[] = [
   'latency_p50_ns',
   'latency_p95_ns',
   'latency_p99_ns',
+  'answer_gap_max_ns',
+  'ft_lag_mean_ns',
+  'ft_lag_p95_ns',
+  'ft_hold_mean_ns',
+  'ft_throttled',
+  'held_share',
   'cycles_per_instruction',
   'walks_per_1000_instructions',
   'exits_per_second',
@@ -65,10 +71,11 @@ type Cell = string | number | undefined;
 
 /** A row for each point, replication and VM group. */
 export function pointsCsv(plan: Plan, source: UnitSource): Iterable<string> {
-  return csv(columnsOf(POINTS, plan.space.axes), pointRows(plan, source));
+  return csv(columnsOf(pointColumns(plan.base).frame, plan.space.axes), pointRows(plan, source));
 }
 
 function* pointRows(plan: Plan, source: UnitSource): Generator<Cell[]> {
+  const { leaves, names } = pointColumns(plan.base);
   for (let index = 0; index < plan.points; index++) {
     const labels = labelsOf(plan.point(index));
     for (const [r, result] of replicationsOf(plan, source, index).entries()) {
@@ -83,7 +90,7 @@ function* pointRows(plan: Plan, source: UnitSource): Generator<Cell[]> {
           work,
           result.mhz,
           result.windowCycles,
-          ...tabulatedNames.map((name) => cellOf(values[name])),
+          ...names.map((name) => cellOf(values[name])),
           ...leaves.map((leaf) => leafTotal(ledger, leaf)),
           ...hostMeasureNames.map((name) => result.host[name]),
         ];
@@ -196,9 +203,9 @@ function* differenceRows(plan: Plan, source: UnitSource): Generator<Cell[]> {
 /**
  * What every column of the tables of a sweep means; the measures by name are columns of points.csv.
  */
-export function dictionaryCsv({ space: { axes }, baseline }: Plan): Iterable<string> {
+export function dictionaryCsv({ base, space: { axes }, baseline }: Plan): Iterable<string> {
   const columns = {
-    'points.csv': columnsOf(POINTS, axes),
+    'points.csv': columnsOf(pointColumns(base).frame, axes),
     'summary.csv': columnsOf(SUMMARY, axes),
     ...(baseline && { 'differences.csv': columnsOf(DIFFERENCES, axes) }),
     'dictionary.csv': runColumns['dictionary.csv'],

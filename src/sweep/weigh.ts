@@ -1,5 +1,5 @@
 import { requestsNeeded } from '../stats/findings.ts';
-import { type MeasureName, measures } from '../stats/measures.ts';
+import type { MeasureName } from '../stats/measures.ts';
 import { percentiles } from '../stats/metrics.ts';
 import {
   type Counted,
@@ -219,7 +219,7 @@ function byVm(objective: Objective, results: readonly UnitResult[]): [string, Vm
   return [...rows];
 }
 
-const isLatency = ({ measure }: Objective) => measures[measure].unit === 'ns';
+const isLatency = ({ measure }: Objective) => measure.startsWith('latency_');
 const isServer = ({ requests, values }: VmResult) =>
   requests !== undefined || values.requests_unfinished !== undefined;
 const countedOf = ({ values }: VmResult) =>

@@ -143,7 +143,7 @@ export function shortcoming(
 /** Windows are made longer so many times for a VM without a turn. */
 export const PATIENCE = 2;
 
-const isIn = (vm: string, group: string) => vm.replace(/-\d+$/, '') === group;
+const isIn = (vm: string, group: string) => vm.replace(/-\d+(?=$|\/)/, '') === group;
 
 /**
  * Says that a queue grew all the time: no limit is kept for long, so only a verdict that it is

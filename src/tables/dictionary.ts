@@ -25,7 +25,7 @@ const others: Readonly<Record<string, readonly [unit: string, definition: string
   ],
   host: [
     '',
-    'name of the host; of a VM, the one where it is at the end of the measured window. Only where there are several',
+    'name of the host; of a VM as a whole, the one where it is at the end of the measured window; of exits and of the ledger, the one where they happened. Only where there are several',
   ],
   scope: ['', 'what the row is about: host, pcpu, vm or vcpu'],
   id: [

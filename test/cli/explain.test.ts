@@ -1,7 +1,13 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { scratch, smallYaml, worldswitch } from '../support/program.ts';
+import {
+  movingYaml,
+  scratch,
+  smallYaml,
+  worldswitch,
+  worldswitchHere,
+} from '../support/program.ts';
 
 let dir: string;
 let remove: () => void;
@@ -162,5 +168,55 @@ describe('worldswitch why', () => {
     const { status, stderr, stdout } = run(...args);
     expect([status, stdout]).toEqual([2, '']);
     expect(stderr).toMatch(message);
+  });
+});
+
+describe('worldswitch why, of a VM that is protected or moves', () => {
+  beforeAll(async () => {
+    writeFileSync(join(dir, 'moving.yaml'), movingYaml());
+    await worldswitchHere(dir, 'run', 'moving.yaml', '-q', '--out', 'moving');
+  });
+
+  interface Step {
+    readonly added: number;
+    readonly lines: readonly { readonly mechanism: string; readonly cycles: number }[];
+  }
+  const sum = ({ lines }: Step) => lines.reduce((total, { cycles }) => total + cycles, 0);
+  const line = ({ lines }: Step, name: string) =>
+    lines.find(({ mechanism }) => mechanism === name)?.cycles ?? 0;
+
+  it('gives the bill of protection: paging, recording, and what others spend', async () => {
+    const { stdout } = await worldswitchHere(dir, 'why', 'moving', 'db-0', '--json');
+    const { protection: bill, total, lines } = JSON.parse(stdout);
+    expect(bill.protected).toBe(total);
+    expect(bill.unprotected + bill.shadow.added + bill.recording.added).toBe(total);
+    for (const step of [bill.shadow, bill.recording]) expect(sum(step)).toBe(step.added);
+    // Shadow paging has exits for its tables and no second dimension.
+    expect(line(bill.shadow, 'exit page-fault')).toBeGreaterThan(0);
+    expect(line(bill.shadow, 'walk.nested')).toBeLessThan(0);
+    // A clock read is an exit for the log alone, and every entry is written.
+    const log = lines.find(({ mechanism }: { mechanism: string }) => mechanism === 'ft log');
+    expect(line(bill.recording, 'ft log')).toBe(log.cycles);
+    expect(line(bill.recording, 'exit ioio')).toBeGreaterThan(0);
+    expect(bill.elsewhere.replay).toBeLessThan(bill.elsewhere.secondary);
+    expect(bill.elsewhere.threads.map(({ host }: { host: string }) => host)).toEqual(['a', 'b']);
+    expect(bill.outputs.holdCycles / bill.outputs.count).toBeGreaterThan(2 * 50 * 2200);
+  });
+
+  it('gives the bill of a migration', async () => {
+    const { stdout } = await worldswitchHere(dir, 'why', 'moving', 'web-0', '--json');
+    const { migration: bill, total } = JSON.parse(stdout);
+    expect([bill.moved, sum(bill.moving)]).toEqual([total, bill.moving.added]);
+    expect(line(bill.moving, 'exit dirty-log')).toBe(bill.dirtyLog.cycles);
+    expect(bill.heldCycles).toBeGreaterThanOrEqual(bill.downtimeCycles - 1);
+    expect(bill.downtimeCycles).toBe(bill.moves[0].downtimeCycles);
+  });
+
+  it('says both in sentences', async () => {
+    const said = async (vm: string) => (await worldswitchHere(dir, 'why', 'moving', vm)).stdout;
+    expect(await said('db-0')).toMatch(
+      /For the same work db-0 takes [\d.]+ % more cycles than with nested paging and no protection:\s+shadow paging instead of nested adds [\d.]+ %, and recording adds [\d.]+ %/,
+    );
+    expect(await said('db-0/secondary')).toMatch(/^db-0\/secondary takes [\d.]+ times/);
   });
 });

@@ -33,8 +33,9 @@ interface Packet {
     type: number;
     trackUuid: number;
     nameIid: number;
+    name: string;
     counterValue: number;
-    debugAnnotations: { nameIid: number; uintValue: number }[];
+    debugAnnotations: { nameIid: number; name: string; uintValue: number }[];
   };
   internedData?: {
     eventNames: { iid: number; name: string }[];
@@ -64,7 +65,11 @@ export function decodePerfetto(bytes: Uint8Array): PerfettoFile {
     defaults: true,
     arrays: true,
   }) as { packet: Packet[] };
-  const tracks = new Map<number, Track & { open: { name: string; begin: number }[] }>();
+  const tracks = new Map<
+    number,
+    Track & { open: { name: string; begin: number; cycles?: number }[] }
+  >();
+  const later: { timestamp: number; event: NonNullable<Packet['trackEvent']> }[] = [];
   const names = new Map<number, string>();
   const arguments_ = new Map<number, string>();
   let last = 0;
@@ -73,7 +78,12 @@ export function decodePerfetto(bytes: Uint8Array): PerfettoFile {
     if (!right) throw new Error(what);
   };
   for (const { timestamp, trackEvent: event, ...rest } of packet) {
-    check(rest.trustedPacketSequenceId === 1, 'a packet without its sequence');
+    const sequence = rest.trustedPacketSequenceId;
+    check(sequence === 1 || sequence === 2, 'a packet without its sequence');
+    if (sequence === 2) {
+      later.push({ timestamp, event: event! });
+      continue;
+    }
     if ((rest.sequenceFlags & STATE_CLEARED) !== 0) cleared = true;
     for (const { iid, name } of rest.internedData?.eventNames ?? []) names.set(iid, name);
     for (const { iid, name } of rest.internedData?.debugAnnotationNames ?? []) {
@@ -116,6 +126,23 @@ export function decodePerfetto(bytes: Uint8Array): PerfettoFile {
     else if (event.type === COUNTER) {
       track.values.push({ at: timestamp, value: event.counterValue });
     } else throw new Error(`unknown type ${event.type}`);
+  }
+  // What came late belongs where its stamps say; the names stand in the packets.
+  for (const { timestamp, event } of later.toSorted((a, b) => a.timestamp - b.timestamp)) {
+    const track = tracks.get(event.trackUuid);
+    if (!track) throw new Error(`an event on track ${event.trackUuid}, which nothing describes`);
+    const { name } = event;
+    if (event.type === SLICE_BEGIN) {
+      const [annotation] = event.debugAnnotations;
+      check(annotation?.name === 'cycles', 'a span without its cycles');
+      track.open.push({ name, begin: timestamp, cycles: annotation!.uintValue });
+    } else if (event.type === SLICE_END) {
+      const begun = track.open.pop();
+      if (!begun) throw new Error(`a span of ${track.name} ends that did not begin`);
+      const { cycles = 0 } = begun;
+      track.slices.push({ ...begun, end: timestamp, cycles, depth: track.open.length });
+    } else if (event.type === INSTANT) track.instants.push({ name, at: timestamp });
+    else track.values.push({ at: timestamp, value: event.counterValue });
   }
   for (const { name, open } of tracks.values()) {
     check(open.length === 0, `${open.length} slices of ${name} never end`);

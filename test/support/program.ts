@@ -43,6 +43,7 @@ export function smallYaml(more: Readonly<Record<string, string>> = {}): string {
     ...more,
   };
   return Object.entries(lines)
+    .filter(([, value]) => value !== '')
     .map(([key, value]) => `${key}: ${value}\n`)
     .join('');
 }
@@ -101,6 +102,28 @@ export function reportedYaml(): string {
     vms: `[${web}, ${loop}]`,
     hypervisor: '{ profile: kvm-2.6.33, scheduler: { kind: credit, timeslice: 1ms } }',
     output: '{ timeseries: 500us }',
+  });
+}
+
+/** Two hosts: a VM moves, another is protected, and then its host loses power. */
+export function movingYaml(more: Readonly<Record<string, string>> = {}): string {
+  const serves = (cycles: number) =>
+    `{ kind: synthetic, regions: [{ name: heap, kind: anon, size: 256KiB, share: 1, stores: 0.3 }], requests: { arrivals: { kind: open, rate: 2000/s }, instructions: ${cycles} } }`;
+  const protect =
+    '{ kind: record-replay, secondary: b, link: log, timeScale: 0.002, goLive: 2ms, hostTimeout: 2s }';
+  return smallYaml({
+    name: 'moving',
+    duration: '40ms',
+    host: '',
+    hosts:
+      '{ a: { processor: opteron-1354, pcpus: 2, memory: 256MiB }, b: { processor: opteron-1354, pcpus: 2, memory: 256MiB } }',
+    links: '[{ name: log, between: [a, b], bandwidth: 10Gb/s, latency: 50us }]',
+    hypervisor: '{ profile: esx-4 }',
+    vms: `[{ name: db, host: a, memory: 16MiB, workload: ${serves(100_000)}, faultTolerance: ${protect} }, { name: web, host: a, memory: 16MiB, workload: ${serves(20_000)} }]`,
+    events:
+      '[{ at: 2ms, kind: migrate, vm: web-0, to: b, link: log, policy: { kind: vmotion-5, goal: 2ms } }, { at: 25ms, kind: fail, host: a }]',
+    output: '{ timeseries: 2ms }',
+    ...more,
   });
 }
 

@@ -16,7 +16,7 @@ import { load, type Overrides, run } from '../support/scenarios.ts';
 
 const configs = resolve(import.meta.dirname, '../../configs');
 const SECTIONS =
-  /^(?:VMs|Slowdown|Requests|Largest costs of virtualization|Page walks, by why they were needed .*|Free of charge|Notes)(?: \(the first \d+ of \d+ lines\))?$/;
+  /^(?:VMs|Fault tolerance|Live migration|Slowdown|Requests|Largest costs of virtualization|Page walks, by why they were needed .*|Free of charge|Notes)(?: \(the first \d+ of \d+ lines\))?$/;
 
 /** Lines of the summary, after what holds for each was checked. */
 function checked(scenario: Parameters<typeof summary>[0], result: RunResult): string[] {

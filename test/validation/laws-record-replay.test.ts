@@ -35,6 +35,12 @@ const WORKLOADS: Readonly<Record<string, Overrides>> = {
       ...{ instructions: 20_000, syscalls: 3, ioProbability: 0.5, responseBytes: 9000 },
     },
   },
+  // Packets that come before a guest that has just woken makes a step.
+  packets: {
+    kind: 'synthetic',
+    regions: [{ name: 'heap', kind: 'anon', size: '256KiB', share: 1, stores: 0.3 }],
+    requests: { arrivals: { kind: 'open', rate: '20000/s' }, instructions: 5000 },
+  },
   faults: { kind: 'page-fault-loop', pages: 64, hz: 1000 },
 };
 

@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hasChromium, launch } from '../support/chromium.ts';
-import { reportedYaml, scratch, sweptYaml, worldswitch } from '../support/program.ts';
+import { movingYaml, reportedYaml, scratch, sweptYaml, worldswitch } from '../support/program.ts';
 
 /** A browser opens the report as a reader does: on a desk and on a phone, light and dark. */
 if (!hasChromium) console.warn('SKIPPED: no browser is here; install the Debian package chromium');
@@ -16,6 +16,8 @@ beforeAll(async () => {
   if (!hasChromium) return;
   writeFileSync(join(dir, 's.yaml'), reportedYaml());
   worldswitch(dir, 'run', 's.yaml', '-q', '--out', 'run', '--report');
+  writeFileSync(join(dir, 'moving.yaml'), movingYaml());
+  worldswitch(dir, 'run', 'moving.yaml', '-q', '--out', 'moving', '--report');
   writeFileSync(join(dir, 'swept.yaml'), sweptYaml());
   worldswitch(dir, 'sweep', 'swept.yaml', '-q', '-j', '0', '--out', 'swept');
   worldswitch(dir, 'report', 'swept', '--objective', 'ready share < 60%');
@@ -111,6 +113,7 @@ const ANSWER_END =
 describe.skipIf(!hasChromium)('the report in a browser', () => {
   const cases = screens.flatMap((screen) => [
     { ...screen, file: 'run/report.html', title: 'small: one run', figures: 8 },
+    { ...screen, file: 'moving/report.html', title: 'moving: one run', figures: 15 },
     { ...screen, file: 'swept/report.html', title: 'swept: a sweep', figures: 11 },
   ]);
 

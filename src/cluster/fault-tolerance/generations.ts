@@ -46,6 +46,8 @@ export interface GenerationsDeps {
   work(host: string): HostWork;
   arbiter(host: string): Arbiter;
   onState(state: PairState, now: Cycles): void;
+  /** Something has changed at one of the sides. */
+  onChange?(now: Cycles): void;
 }
 
 /**
@@ -194,6 +196,7 @@ export abstract class Generations<
   abstract readonly cpuLimit: number;
 
   protected update(now: Cycles): void {
+    this.deps.onChange?.(now);
     const state = this.#derive();
     if (state === this.#state) return;
     this.#state = state;

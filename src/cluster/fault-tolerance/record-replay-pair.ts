@@ -24,6 +24,7 @@ import { askedSpot, bestSpot, obstacle, type Preference, type Spot } from './ren
 import { PairRows } from './rows.ts';
 import { type SecondaryDeps, SecondaryEnd } from './secondary-end.ts';
 import { SharedDisk } from './shared-disk.ts';
+import { SideNotes } from './side-notes.ts';
 import { Timers } from './timers.ts';
 
 /** Microseconds to the shared disk, and back. assumed (1-10 ms) */
@@ -45,6 +46,7 @@ export class RecordReplay implements Protection {
   readonly renewable: boolean;
   readonly #cluster: Cluster;
   readonly #rows: PairRows;
+  readonly #sides = new SideNotes();
   readonly #threads = new Map<Host, HostTask>();
   readonly #preference: Preference;
   readonly #automatic: boolean;
@@ -96,6 +98,7 @@ export class RecordReplay implements Protection {
       }),
       arbiter: () => this.disk,
       onState: (state, now) => this.#onState(state, now),
+      onChange: (now) => this.#sides.look(this.pair, now),
     });
     this.#rows = new PairRows(primary.vm.name, this.pair);
     const { counters } = primary.vm;
@@ -128,6 +131,10 @@ export class RecordReplay implements Protection {
 
   get vm() {
     return this.primary.vm;
+  }
+
+  get sides() {
+    return this.#sides.notes;
   }
 
   get rows() {

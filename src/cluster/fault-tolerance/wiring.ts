@@ -48,7 +48,7 @@ export class Wiring {
   }
 
   /** What the protocol needs. */
-  get pair(): Omit<GenerationsDeps, 'onState'> {
+  get pair(): Omit<GenerationsDeps, 'onChange' | 'onState'> {
     const { cluster, link: name } = this.#deps;
     const { engine } = cluster;
     const link = linkNamed(cluster, name);

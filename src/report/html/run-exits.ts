@@ -109,11 +109,13 @@ export function exitTables({ vms, exits, ledger }: RunFiles): Table[] {
     const shares = [percent(cycles / (all || 1)), count > 0 ? grouped(cycles / count) : ''];
     return [name, grouped(count), grouped(cycles), ...shares];
   });
+  const where = exits[0]!['host'] ? ['on host'] : [];
   const each = exits
     .map((row) => ({ row, cycles: cyclesOf([row]) }))
     .toSorted((a, b) => b.cycles - a.cycles)
     .map(({ row, cycles }) => [
       row['vm']!,
+      ...(row['host'] ? [row['host']] : []),
       inWords(row['reason']!),
       row['reason']!,
       grouped(number(row, 'count')),
@@ -129,7 +131,7 @@ export function exitTables({ vms, exits, ledger }: RunFiles): Table[] {
     },
     {
       caption: `Exits by VM and reason, the most expensive first (${counted(each.length, 'rows')})`,
-      head: ['VM', 'reason', 'in exits.csv', 'exits', 'cycles', 'cycles each'],
+      head: ['VM', ...where, 'reason', 'in exits.csv', 'exits', 'cycles', 'cycles each'],
       rows: each,
       folded: true,
     },

@@ -18,13 +18,14 @@ import {
   unserved,
 } from './run-latency.ts';
 import { ledgerOfVms, ledgerTables, number } from './run-ledger.ts';
+import { moveDrawings, moveTables, moveTexts } from './run-moves.ts';
+import { type Moving, pairDrawings, pairsOf, pairTables, pairTexts } from './run-pairs.ts';
 import { runningOverTime, tlbOverTime } from './run-time.ts';
 import { coreTimeline } from './run-trace.ts';
 import { causesOfWalks, causesOverTime } from './run-walks.ts';
 
-interface Resolved {
+interface Resolved extends Moving {
   readonly description?: string;
-  readonly duration?: string;
   readonly warmup?: string;
   readonly host?: { readonly processor?: string };
   readonly hosts?: Readonly<Record<string, { readonly processor?: string }>>;
@@ -43,6 +44,7 @@ export function runReport(files: RunFiles, pencil: Pencil): Page {
   const warmup = scenario.duration === 'work' ? 0 : milliseconds(scenario.warmup);
   const draw = (...drawings: readonly (Drawing | undefined)[]) =>
     drawings.flatMap((drawing) => (drawing ? [pencil.draw(drawing)] : []));
+  const pairs = pairsOf(files, scenario, mhz);
   const sections: Section[] = [
     {
       id: 'ledger',
@@ -75,6 +77,20 @@ export function runReport(files: RunFiles, pencil: Pencil): Page {
       title: 'Exits',
       figures: draw(exitsByReason(files)),
       tables: exitTables(files),
+    },
+    {
+      id: 'fault-tolerance',
+      title: 'Fault tolerance',
+      text: pairTexts(pairs),
+      figures: draw(...pairDrawings(files, pairs, mhz)),
+      tables: pairTables(pairs, mhz),
+    },
+    {
+      id: 'migration',
+      title: 'Live migration',
+      text: moveTexts(files, mhz),
+      figures: draw(...moveDrawings(files, warmup, mhz)),
+      tables: moveTables(files, mhz),
     },
     {
       id: 'latency',

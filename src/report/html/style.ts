@@ -124,6 +124,26 @@ export const leaves: Readonly<Record<string, Leaf>> = {
   off: { words: 'off', meaning: 'the host has lost power', colour: 'var(--idle, #C4C9CF)' },
 };
 
+/** States of a protected pair. */
+export const pairColours: Readonly<Record<string, string>> = {
+  off: 'var(--idle, #E3E6EA)',
+  cloning: '#A7C4E0',
+  running: '#6BAF4B',
+  lagging: '#E3B23C',
+  'go-live': '#C1272D',
+  alone: '#F28E6B',
+  lost: 'var(--text, #1b1f24)',
+};
+
+/** Live migration, from copying to standing still; what was stored to; and the guest itself. */
+export const moveColours = {
+  copying: '#8FB8A8',
+  held: '#D9B44A',
+  stopped: '#A02C2C',
+  dirtied: '#A02C2C',
+  guest: '#56B4E9',
+} as const;
+
 /** Black or white, whichever is easier to read on a colour `#RRGGBB`. */
 export function onColour(colour: string): string {
   const [r, g, b] = [1, 3, 5].map((at) => {

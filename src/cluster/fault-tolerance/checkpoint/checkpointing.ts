@@ -3,6 +3,7 @@ import type { Protection, Resident } from '../../cluster.ts';
 import type { OutputGate } from '../gated-port.ts';
 import type { ProtectionDeps } from '../protection.ts';
 import { PairRows } from '../rows.ts';
+import { SideNotes } from '../side-notes.ts';
 import { Wiring } from '../wiring.ts';
 import { CapturedPort } from './captured-port.ts';
 import { CapturedVm } from './captured-vm.ts';
@@ -28,6 +29,7 @@ export class Checkpointing implements Protection {
   readonly #captured: CapturedVm;
   readonly #standby: StandbyVm;
   readonly #rows: PairRows;
+  readonly #sides = new SideNotes();
 
   /** Before the schedulers of the hosts are made: it adds a thread to each. */
   constructor(params: CheckpointParams, deps: ProtectionDeps) {
@@ -39,6 +41,7 @@ export class Checkpointing implements Protection {
       ...wiring.pair,
       params,
       onState: (_state, now) => this.#rows.look(now),
+      onChange: (now) => this.#sides.look(this.pair, now),
       onCompleted: ({ bytes, length, pages, pause }, now) => {
         const cells = { epochCycles: length, dirtyPages: pages, pauseCycles: pause };
         this.#rows.look(now, { ...cells, checkpointBytes: bytes });
@@ -74,6 +77,10 @@ export class Checkpointing implements Protection {
 
   get vm() {
     return this.primary.vm;
+  }
+
+  get sides() {
+    return this.#sides.notes;
   }
 
   get rows() {

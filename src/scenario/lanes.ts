@@ -1,0 +1,115 @@
+import type { Cycles } from '../base/ids.ts';
+import type { Cluster, Protection } from '../cluster/cluster.ts';
+import { Runstate, runstateNames } from '../hypervisor/vm.ts';
+import type { Lane, ObservedRun, Observer } from '../observe/observer.ts';
+
+/**
+ * What observers are told beside pCPUs and vCPUs: threads of hosts while the run goes on, pairs and
+ * migrations at its end, when what happened is known in whole.
+ */
+export class Lanes {
+  readonly lanes: readonly Lane[];
+  readonly counters: NonNullable<ObservedRun['counters']>;
+  readonly #cluster: Cluster;
+  readonly #observer: Observer;
+
+  /** When the threads of all hosts are there. */
+  constructor(cluster: Cluster, movers: readonly string[], observer: Observer) {
+    const { hosts, links, protections } = cluster;
+    this.#cluster = cluster;
+    this.#observer = observer;
+    this.lanes = [
+      ...protections.flatMap(({ sides, vm }): Lane[] => {
+        const on = sides ? hosts.map(({ name }) => name) : [undefined];
+        return on.map((host) => ({ kind: 'pair', host, name: vm.name }));
+      }),
+      ...[...new Set(movers)].map((name): Lane => ({ kind: 'migration', host: undefined, name })),
+      ...hosts.flatMap(({ hypervisor, name: host }) =>
+        hypervisor.tasks.all.map(({ name }): Lane => ({ kind: 'thread', host, name })),
+      ),
+    ];
+    this.counters = [
+      ...links.flatMap(({ between, name }) =>
+        [between, between.toReversed()].map((ends) => ({
+          name: `${name}: ${ends.map((host) => hosts[host!]!.name).join(' to ')}`,
+          unit: 'bytes',
+        })),
+      ),
+      ...protections.map(({ vm }) => ({ name: `lag of ${vm.name}`, unit: 'us' })),
+    ];
+    this.#watchThreads();
+  }
+
+  #watchThreads(): void {
+    let lane = this.lanes.findIndex(({ kind }) => kind === 'thread');
+    for (const { hypervisor } of this.#cluster.hosts) {
+      for (const task of hypervisor.tasks.all) {
+        const own = lane++;
+        let since = -1;
+        task.observer = {
+          onRunstate: (now, _pcpu, _id, from, to) => {
+            if (to === Runstate.Running && from !== to) since = now;
+            if (from !== Runstate.Running || since < 0 || to === from) return;
+            if (now > since) this.#span(own, runstateNames[Runstate.Running]!, since, now);
+            since = -1;
+          },
+        };
+      }
+    }
+  }
+
+  /** How much the links have carried by now. */
+  sample(now: Cycles): void {
+    let counter = 0;
+    for (const link of this.#cluster.links) {
+      for (const host of link.between) {
+        this.#observer.onCounter(counter++, now, link.sentBy(host).onWire);
+      }
+    }
+  }
+
+  /** Pairs and migrations up to the end of the run. */
+  finish(end: Cycles): void {
+    const { links, migrations, protections } = this.#cluster;
+    for (const [i, protection] of protections.entries()) {
+      this.#pair(protection, end);
+      for (const { cycle, lagCycles } of protection.rows) {
+        const us = Math.round(lagCycles / this.#cluster.mhz);
+        this.#observer.onCounter(2 * links.length + i, cycle, us);
+      }
+    }
+    for (const { record } of migrations) {
+      const lane = this.#laneOf('migration', undefined, record.vm);
+      const over = record.outcome === 'unfinished' ? end : record.end;
+      // The outer one begins first and ends last.
+      this.#span(lane, `${record.from} to ${record.to}: ${record.outcome}`, record.start, over);
+      for (const { at, cycles, round, stopped } of record.rounds) {
+        this.#span(lane, `round ${round}${stopped ? ' stopped' : ''}`, at, at + cycles);
+      }
+    }
+  }
+
+  #pair({ rows, sides, vm }: Protection, end: Cycles): void {
+    const notes = sides ?? rows.map(({ cycle, state }) => ({ cycle, host: undefined, state }));
+    for (const host of new Set(notes.map((note) => note.host))) {
+      const lane = this.#laneOf('pair', host, vm.name);
+      const own = notes.filter((note) => note.host === host);
+      const changes = own.filter(({ state }, i) => state !== own[i - 1]?.state);
+      for (const [i, { cycle, state }] of changes.entries()) {
+        if (state === '') continue;
+        if (/^go-live$|going live$/.test(state)) this.#span(lane, 'failover', cycle, cycle);
+        this.#span(lane, state, cycle, changes[i + 1]?.cycle ?? end);
+      }
+    }
+  }
+
+  #laneOf(kind: Lane['kind'], host: string | undefined, name: string): number {
+    return this.lanes.findIndex(
+      (lane) => lane.kind === kind && lane.host === host && lane.name === name,
+    );
+  }
+
+  #span(lane: number, what: string, from: Cycles, to: Cycles): void {
+    this.#observer.onSpan(lane, what, from, to);
+  }
+}
