@@ -1,5 +1,6 @@
 import { parse } from 'yaml';
 import { eventKinds } from '../cluster/events/index.ts';
+import { epochPolicies } from '../cluster/fault-tolerance/checkpoint/index.ts';
 import { protections } from '../cluster/fault-tolerance/index.ts';
 import { migrationPolicies } from '../cluster/migration/index.ts';
 import { faultIn } from '../files/faults.ts';
@@ -59,6 +60,7 @@ const lists: Readonly<Record<string, () => readonly Entry[]>> = {
   schedulers: policies(schedulers),
   ...choices(schedulers),
   protections: policies(protections),
+  'epoch-policies': policies(epochPolicies),
   events: policies(eventKinds),
   'migration-policies': policies(migrationPolicies),
   workloads: () => [...policies(workloads)(), ...preset('workloads')()],

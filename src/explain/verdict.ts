@@ -88,7 +88,7 @@ function wordsOf(mechanism: string): [words: string, inLedger?: string] {
     case 'shootdown':
       return ['invalidations of other cores', mechanism];
     case 'ft':
-      return ['the log of fault tolerance'];
+      return ['fault tolerance'];
     default:
       return ['work of the host', mechanism];
   }

@@ -55,7 +55,7 @@ export const kindWords = {
   migrations: 'moves of vCPUs to other cores',
   neighbours: 'what neighbours evict from caches and TLBs',
   shootdowns: 'invalidations of other cores',
-  protection: 'the log of fault tolerance',
+  protection: 'fault tolerance',
 } as const;
 export type CostKind = keyof typeof kindWords;
 
@@ -134,7 +134,7 @@ export function leafHelp(leaf: string, detail: string): string {
 const hostHelp: Readonly<Record<string, string>> = {
   device: 'device emulation',
   migration: 'threads of live migration',
-  ft: 'threads that carry the log of fault tolerance',
+  ft: 'threads of fault tolerance: the log, or checkpoints',
 };
 
 const handlerHelp: Readonly<Record<string, string>> = {
