@@ -299,7 +299,9 @@ export class ReplayedGuest implements Guest {
         if (replayer.waits) return GuestStop.Halt;
         this.#inject(cpu);
       } else {
-        const stop = this.#execute(cpu, steps + 1);
+        // Told before the next step, if not within it: what follows may come in between.
+        let stop = this.#execute(cpu, steps);
+        if (source.next() === entry) stop = this.#execute(cpu, steps + 1);
         if (stop !== GuestStop.Time && stop !== GuestStop.Halt) return stop;
       }
     }
