@@ -165,21 +165,51 @@ describe('protection', () => {
 describe('the disk of a pair', () => {
   // As the preset, but half of the waits read.
   const oltp = { kind: 'oltp', hz: 100, requests: { ioWrites: 0.5 } };
-  const bytesOf = (disk: string) =>
-    protectedPair({ workload: oltp, params: { disk } }, ({ engine, members }, { pair }) => {
+  const pairWith = (disk: string) =>
+    protectedPair({ workload: oltp, params: { disk } }, ({ engine, hosts, members }, { pair }) => {
       engine.run(60 * MS);
       expect(pair.state).toBe('running');
       // Both have executed about the same, whoever reads.
       const [a, b] = members.map(({ vm }) => vm.counters.syscalls);
       expect(b).toBeGreaterThan(0.5 * a!);
-      return pair.primary!.bytesLogged;
+      const [ours, theirs] = hosts.map(({ hypervisor }) => hypervisor.disk.count);
+      return {
+        logged: pair.primary!.bytesLogged,
+        released: pair.primary!.outputs.released,
+        ours: ours!,
+        theirs: theirs!,
+      };
     });
 
   it('is read once for both when the primary ships what it reads, and twice otherwise', () => {
-    const shared = bytesOf('shared');
-    const backup = bytesOf('backup-reads');
+    const shared = pairWith('shared');
+    const backup = pairWith('backup-reads');
     // Reads of 8 KiB are most of this log.
-    expect(backup).toBeLessThan(0.5 * shared);
-    expect(bytesOf('non-shared')).toBeLessThanOrEqual(backup);
+    expect(backup.logged).toBeLessThan(0.5 * shared.logged);
+    expect(shared.theirs).toMatchObject({ reads: 0, writes: 0 });
+    // Both hosts read from one disk, and the primary alone writes to it.
+    expect(backup.theirs).toMatchObject({ reads: 0, writes: 0 });
+    expect(backup.ours.reads).toBeGreaterThan(1.5 * shared.ours.reads);
+    expect(backup.ours.writes).toBe(shared.ours.writes);
+
+    const apart = pairWith('non-shared');
+    expect(apart.logged).toBeLessThanOrEqual(backup.logged);
+    expect(apart.theirs.reads + apart.theirs.writes).toBeGreaterThan(0);
+    // Where each has its own, writes are no outputs: only answers wait.
+    expect(apart.released).toBeLessThan(shared.released);
+  });
+});
+
+describe('a protected stream', () => {
+  it.each(['receive', 'send'])('to %s goes on with each packet of it told', (direction) => {
+    const workload = { kind: 'net-stream', direction, connections: 1, message: '4000B', hz: 1000 };
+    protectedPair({ workload }, ({ engine, members }, { pair }) => {
+      engine.run(12 * MS);
+      expect(pair.state).toBe('running');
+      const [a, b] = members.map(({ vm }) => vm.counters.work);
+      expect(a).toBeGreaterThan(20);
+      // One event behind, and what is on its way.
+      expect(b).toBeGreaterThan(0.6 * a!);
+    });
   });
 });

@@ -98,6 +98,8 @@ export const protectedStreams: Case = {
       what: 'received with a log link of 1 Gbit/s, Mbit/s',
       neutral: 940,
       tolerance: range(560, 680),
+      reason:
+        'the log takes all that the link bears, less headers, and so the VM gets what the white paper of the product has for another build: 890 received, 950 logged; what held this one at three quarters of the link is not said',
     },
     {
       key: 'receive 1G log',
@@ -114,6 +116,8 @@ export const protectedStreams: Case = {
       what: 'received with a log link of 10 Gbit/s, Mbit/s',
       neutral: 940,
       tolerance: within(0.08),
+      reason:
+        'the window covers the time for which acknowledgements are held, and half a core serves the rest; that each update of the ring of the card was an exit of its own is not modelled',
     },
     {
       key: 'receive 10G log',
@@ -130,6 +134,9 @@ export const protectedStreams: Case = {
       what: 'sent with a log link of 1 Gbit/s, Mbit/s',
       neutral: 940,
       tolerance: within(0.08),
+      unclaimed: true,
+      reason:
+        'the window of 256 KiB, assumed before the first run, covers the time for which packets are held, so that the wire stays full (of 100 ms whole windows are counted, which is 2 % more or less); the source does not name its window. Not claimed any more since that run',
     },
     {
       key: 'send 1G log',
