@@ -119,6 +119,9 @@ const lean = {
     onLoad({ filter: /cluster[\\/](events|fault-tolerance)[\\/]index\.js$/ }, ({ path }) =>
       change(edited)({ path: path.replace(/index\.js$/, 'index-page.js') }),
     );
+    onLoad({ filter: /scenario[\\/](lanes|collect-moving)\.js$/ }, ({ path }) =>
+      change(edited)({ path: path.replace(/\.js$/, '-page.js') }),
+    );
     const generator = /[\\/]zod[\\/]v4[\\/]core[\\/](to-json-schema|json-schema-processors)\.js$/;
     onLoad({ filter: generator }, change(refusing));
     onLoad({ filter: /[\\/]zod[\\/]v4[\\/]locales[\\/]en\.js$/ }, () => ({ contents: MUTE }));
