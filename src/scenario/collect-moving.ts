@@ -20,12 +20,22 @@ export function metricsOfMoving(
   const ns = (cycles: number) => Math.round((cycles * 1000) / mhz);
   // A second copy answers nobody before it takes over, and then for the VM.
   const clients = vm.program === vm.name ? requests : null;
-  const gap = clients && ns(clients.longestGap(start.time, end.time));
+  const gap = clients && ns(longestGap(clients.endsIn(start.time, end.time), start.time, end.time));
   const protection = protections.find((one) => one.vm === vm);
   return {
     ...(gap !== null && { answer_gap_max_ns: gap }),
     ...(protection && pairMetrics(protection.rows, start.time, end.time, ns)),
   };
+}
+
+/** Between two answers, the edges of the window counted as such. */
+function longestGap(answers: readonly number[], from: number, to: number): number {
+  let [last, longest] = [from, 0];
+  for (const time of [...answers, to]) {
+    longest = Math.max(longest, time - last);
+    last = time;
+  }
+  return longest;
 }
 
 /** A look at a pair, the one before, and for how long in the window this one speaks. */
