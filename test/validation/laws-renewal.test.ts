@@ -1,8 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { ConfigError } from '../../src/base/errors.ts';
+import { GuestCopy } from '../../src/cluster/copy/guest-copy.ts';
+import type { GuestHistory } from '../../src/cluster/copy/history.ts';
+import { Runstate } from '../../src/hypervisor/vm.ts';
+import type { Member } from '../../src/scenario/build-guest.ts';
 import type { RunResult } from '../../src/stats/result.ts';
 import fc from '../support/property.ts';
-import { load, type Overrides, run } from '../support/scenarios.ts';
+import { load, type Overrides, run, simulate } from '../support/scenarios.ts';
 
 /**
  * A lost secondary is replaced by a copy of the VM that is left, over three hosts: whoever is lost
@@ -170,6 +174,55 @@ describe('a lost secondary', () => {
     expect(full.migrations).toEqual([]);
     const vms = (result: RunResult) => result.vms.map(({ vm }) => vm);
     expect(vms(full)).toEqual([...vms(off).slice(0, 1), 'full-0', ...vms(off).slice(1)]);
+  });
+});
+
+describe('a copy of a running VM', () => {
+  const events = [{ at: '5ms', kind: 'fail', host: 'b' }];
+
+  it('is told from then on what the original is told, at the same steps', () => {
+    simulate(scenarioOf({ events }), ({ engine, members, protections }) => {
+      engine.run(25 * MS);
+      const [primary, , copy] = members.map(({ noted }) => noted!.history);
+      expect(protections[0]!.guarded).toBe(true);
+      expect(copy!.length).toBeGreaterThan(100);
+      // It is an event behind, and the log on its way.
+      expect(primary!.length - copy!.length).toBeLessThan(40);
+      const told = (history: GuestHistory) =>
+        Array.from({ length: copy!.length }, (_, i) => [
+          ...[history.kindAt(i), history.stepsAt(i), history.valueAt(i)],
+        ]);
+      expect(told(copy!)).toEqual(told(primary!));
+      // A good part of it after the cloning, which was over at 15 ms.
+      expect(members[2]!.vcpu.statesAt(25 * MS)[Runstate.Running]).toBeGreaterThan(MS);
+    });
+  });
+
+  it('is made without a trace in any account, and without time', () => {
+    const outcome = (copies: boolean) =>
+      simulate(scenarioOf({ events }), ({ engine, hosts, links, members }) => {
+        const [primary, , spare] = members as [Member, Member, Member];
+        engine.run(2 * MS);
+        // What the vCPU is in the middle of is over when it has left the pCPU.
+        let held = false;
+        hosts[0]!.hypervisor.pause(primary.vm, () => {
+          held = true;
+        });
+        while (!held) engine.run(engine.now + 1000);
+        const { history, position } = primary.noted!;
+        if (copies) new GuestCopy(spare, hosts[2]!).catchUp(history, position);
+        hosts[0]!.hypervisor.unpause(primary.vm, engine.now);
+        engine.run(6 * MS);
+        return {
+          ledgers: hosts.map(({ hypervisor }) => [...hypervisor.ledger.cycles]),
+          counts: hosts.map(({ hypervisor }) => [...hypervisor.ledger.counts]),
+          states: members.map(({ vcpu }) => [...vcpu.statesAt(6 * MS)]),
+          counters: members.map(({ vm }) => ({ ...vm.counters })),
+          exits: members.map(({ vcpu }) => [...vcpu.exitCounts]),
+          sent: links.map((link) => ({ ...link.sentBy(link.between[0]) })),
+        };
+      });
+    expect(outcome(true)).toEqual(outcome(false));
   });
 });
 

@@ -10,8 +10,14 @@ import { ExitReason } from '../../stats/leaves.ts';
 import type { Resident } from '../cluster.ts';
 import type { Host } from '../host.ts';
 
-/** Frames for tables of the hypervisor, beside the memory of the VM: 1/8 of it and 64 MiB. */
-const memoryFor = ({ memoryPages }: Vm): number => (memoryPages + memoryPages / 8 + 16_384) * 4096;
+/**
+ * Bytes for a VM on each of the nodes, as if it were the only one: its memory, 1/8 of that and 64 MiB
+ * for tables of the hypervisor, and what may be lost before the first aligned page of 1 GiB.
+ */
+function memoryFor({ pageBytes, vm: { memoryPages } }: Resident, nodes: number): number {
+  const aligned = pageBytes >= 2 ** 30 && pageBytes < Infinity ? 2 ** 18 : 0;
+  return nodes * (memoryPages + memoryPages / 8 + 16_384 + aligned) * 4096;
+}
 
 const nowhere: FaultPort = { onWalkFault: () => Verdict.GuestFault };
 
@@ -36,7 +42,12 @@ export function scratchFor(member: Resident, like: Host): Scratch {
   const engine = new Engine(1);
   const machine = buildMachine({
     ...{ name: `${vm.name} off the clock`, processor, sockets: 1, pcpus: 1, tables },
-    ...{ memoryBytes: memoryFor(vm), dataLines: false, vcpuCount: 1, items: 16 },
+    ...{
+      memoryBytes: memoryFor(member, processor.diesPerSocket),
+      dataLines: false,
+      vcpuCount: 1,
+      items: 16,
+    },
     vmOf: Int32Array.from([0, -1]),
   });
   try {
