@@ -120,15 +120,12 @@ const lean = {
     onLoad({ filter: /cluster[\\/](events|fault-tolerance)[\\/]index\.js$/ }, ({ path }) =>
       change(edited)({ path: path.replace(/index\.js$/, 'index-page.js') }),
     );
-<<<<<<< HEAD
     // What follows from events and protection is never asked there.
     const unasked = /cluster[\\/](fault-tolerance[\\/]plan|migration[\\/]rows)\.js$/;
     onLoad({ filter: unasked }, change(refusing(ONE_HOST)));
-=======
-    onLoad({ filter: /scenario[\\/](lanes|collect-moving)\.js$/ }, ({ path }) =>
-      change(edited)({ path: path.replace(/\.js$/, '-page.js') }),
+    onLoad(filter: /scenario[\\/](lanes|collect-moving)\.js$/ , (path ) =>
+      change(edited)(path: path.replace(/\.js$/, '-page.js') ),
     );
->>>>>>> wt-views
     const generator = /[\\/]zod[\\/]v4[\\/]core[\\/](to-json-schema|json-schema-processors)\.js$/;
     onLoad({ filter: generator }, change(refusing(NO_SCHEMA)));
     onLoad({ filter: /[\\/]zod[\\/]v4[\\/]locales[\\/]en\.js$/ }, () => ({ contents: MUTE }));

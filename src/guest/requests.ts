@@ -199,15 +199,10 @@ export class Requests implements RequestSource {
     const ascending = (a: number, b: number) => a - b;
     const [first, last] = [this.finishedBy(from), this.finishedBy(to)];
     const late = this.#arrivalsOf.from(last, this.#ends.length);
-<<<<<<< HEAD
-    const ends = this.#ends.from(first, last);
+    const ends = this.endsIn(from, to);
     const onTheWay = [...this.#incoming, ...this.#resent].filter(({ lost }) => !lost);
     const here = [...onTheWay.map(({ arrival }) => arrival), ...this.#inService, ...this.#waiting];
     const open = [...late, ...here].filter((at) => at <= to);
-=======
-    const ends = this.endsIn(from, to);
-    const open = [...late, ...this.#inService, ...this.#waiting].filter((at) => at <= to);
->>>>>>> wt-views
     return {
       served: this.#arrivalsOf
         .from(first, last)

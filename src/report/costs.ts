@@ -134,11 +134,7 @@ export function leafHelp(leaf: string, detail: string): string {
 const hostHelp: Readonly<Record<string, string>> = {
   device: 'device emulation',
   migration: 'threads of live migration',
-<<<<<<< HEAD
   ft: 'threads of fault tolerance',
-=======
-  ft: 'carrying the log of fault tolerance',
->>>>>>> wt-views
 };
 
 const handlerHelp: Readonly<Record<string, string>> = {
