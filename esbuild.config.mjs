@@ -123,8 +123,8 @@ const lean = {
     // What follows from events and protection is never asked there.
     const unasked = /cluster[\\/](fault-tolerance[\\/]plan|migration[\\/]rows)\.js$/;
     onLoad({ filter: unasked }, change(refusing(ONE_HOST)));
-    onLoad(filter: /scenario[\\/](lanes|collect-moving)\.js$/ , (path ) =>
-      change(edited)(path: path.replace(/\.js$/, '-page.js') ),
+    onLoad({ filter: /scenario[\\/](lanes|collect-moving)\.js$/ }, ({ path }) =>
+      change(edited)({ path: path.replace(/\.js$/, '-page.js') }),
     );
     const generator = /[\\/]zod[\\/]v4[\\/]core[\\/](to-json-schema|json-schema-processors)\.js$/;
     onLoad({ filter: generator }, change(refusing(NO_SCHEMA)));
