@@ -121,6 +121,13 @@ export interface FaultToleranceRow {
   readonly secondaryBufferBytes: number;
   /** Share of a pCPU that the primary may take. */
   readonly limit: number;
+  /** In the row of a checkpoint: from the one before to it, begin to begin. */
+  readonly epochCycles?: number;
+  /** Pages that the guest has stored to meanwhile. */
+  readonly dirtyPages?: number;
+  readonly checkpointBytes?: number;
+  /** How long the guest was stopped for it. */
+  readonly pauseCycles?: number;
 }
 
 /** A round of a live migration, or the whole of one. Times are from the start of the run. */
