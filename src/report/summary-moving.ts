@@ -76,6 +76,13 @@ export function pairSentence(
     );
   }
   if (released > 0) said.push(`its outputs waited ${time(meanHold, mhz)} each`);
+  const { checkpoints } = facts;
+  if (checkpoints) {
+    const { all, meanPages, meanPause } = checkpoints;
+    said.push(
+      `${counted(all.length, 'checkpoints')} of ${plain(meanPages)} pages, with ${time(meanPause, mhz)} of standstill each`,
+    );
+  }
   if (facts.throttled >= 0.0005) {
     said.push(`control of the lag took ${percent(facts.throttled)} % of its pCPU`);
   }

@@ -109,7 +109,8 @@ export class Lanes {
     );
   }
 
+  /** What has no lane stays unsaid. */
   #span(lane: number, what: string, from: Cycles, to: Cycles): void {
-    this.#observer.onSpan(lane, what, from, to);
+    if (lane >= 0) this.#observer.onSpan(lane, what, from, to);
   }
 }
