@@ -81,6 +81,7 @@ export interface PairFacts {
 
 /** States with a secondary that can take over. */
 const PROTECTED: ReadonlySet<string> = new Set(['running', 'lagging']);
+export const isProtected = (state: string): boolean => PROTECTED.has(state);
 
 /** Pairs in the order of their first look. `end`: of the run. */
 export function pairFacts(
@@ -146,7 +147,7 @@ function lookOf(row: FaultToleranceRow, last: FaultToleranceRow | undefined): Pa
   return {
     from: row.cycle - row.cycles,
     to: row.cycle,
-    protectedThen: PROTECTED.has((last ?? row).state),
+    protectedThen: isProtected((last ?? row).state),
     lag: row.lagCycles,
     logBytes: row.logBytes,
     waiting: row.heldOutputs,
