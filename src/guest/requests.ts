@@ -154,13 +154,13 @@ export class Requests implements RequestSource {
     for (const arrival of lost) {
       const resent = { arrival };
       this.#resent.add(resent);
-      const arrive = this.#engine.defineEvent(Phase.Deliver, (now) => {
-        this.#engine.schedule(Math.max(now, deliver(now)), complete, 0);
-      });
       const complete = this.#engine.defineEvent(Phase.Deliver, () => {
         this.#resent.delete(resent);
-        const place = this.#waiting.findIndex((other) => other > arrival);
-        this.#waiting.splice(place < 0 ? this.#waiting.length : place, 0, arrival);
+        this.#waiting.push(arrival);
+        this.#waiting.sort((a, b) => a - b);
+      });
+      const arrive = this.#engine.defineEvent(Phase.Deliver, (now) => {
+        this.#engine.schedule(Math.max(now, deliver(now)), complete, 0);
       });
       this.#engine.schedule(again(arrival), arrive, 0);
     }
