@@ -5,8 +5,8 @@ import { readYaml } from './parse.ts';
 
 /**
  * `--set path=value`: overrides any key of a scenario by the path it has in YAML. List items are
- * named by position, VMs also by their name: `vms.web.count=8`. The value is YAML; `null` takes the
- * key away. Problems point into the option: `--set:2:5` is the fifth character of the second
+ * named by position, VMs also by their name: `vms.web.count=8`. The value is YAML; `null` takes a
+ * map away. Problems point into the option: `--set:2:5` is the fifth character of the second
  * `--set`.
  */
 
@@ -82,6 +82,8 @@ function stepsOf(path: string, { file, line, column }: Place): Step[] {
   });
 }
 
+const isNull = (value: Located): boolean => value.form === 'scalar' && value.value === null;
+
 /** The tree with a value at a path. */
 export function put(
   node: Located | undefined,
@@ -106,8 +108,8 @@ export function put(
   }
   const map: LocatedMap =
     node?.form === 'map' ? node : { form: 'map', place: step.place, entries: new Map() };
-  if (rest.length === 0 && value.form === 'scalar' && value.value === null) {
-    return without(map, step, findings);
+  if (rest.length === 0 && isNull(value) && map.entries.get(step.word)?.value.form === 'map') {
+    return withEntry(map, step.word, undefined);
   }
   const next = put(map.entries.get(step.word)?.value, rest, value, findings);
   const otherKind =
@@ -122,13 +124,4 @@ export function put(
   }
   // Another kind of policy: the parameters of the former one go with it.
   return withEntry(otherKind ? { ...map, entries: new Map() } : map, step.word, next, step.place);
-}
-
-/** The map without a key, which must be there. */
-function without(map: LocatedMap, { place, word }: Step, findings: Findings): LocatedMap {
-  if (map.entries.has(word)) return withEntry(map, word, undefined);
-  const names = [...map.entries.keys()];
-  const hint = didYouMean(word, names) ?? `there is ${listed(names) || 'nothing'}`;
-  findings.add(place, `null takes a key away, and there is no "${word}"`, hint);
-  return map;
 }
