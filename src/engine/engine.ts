@@ -1,6 +1,8 @@
 import { ModelError } from '../base/errors.ts';
 import type { Cycles } from '../base/ids.ts';
 import { type EventHandle, EventQueue, Phase } from './event-queue.ts';
+import type { HostEngine } from './host-engine.ts';
+import { Timebase } from './timebase.ts';
 
 export type EventKind = number & { readonly eventKind?: unique symbol };
 
@@ -28,7 +30,8 @@ export type Outcome = (typeof Outcome)[keyof typeof Outcome];
  * behind, which may run ahead of the others by no more than the lookahead. With a lookahead no
  * longer than the least latency between cores (an IPI), nothing arrives in a runner's past.
  */
-export class Engine implements Runner {
+export class Engine implements Runner, HostEngine {
+  readonly timebase = Timebase.same;
   readonly queue = new EventQueue();
   readonly lookahead: Cycles;
   /** Time of the last event. */
@@ -45,6 +48,7 @@ export class Engine implements Runner {
   #until: Cycles = 0;
   readonly #parent: Engine | undefined;
   #children: Engine[] = [];
+  #onLower: ((at: Cycles) => void)[] = [];
 
   /**
    * `parent`: an engine that this one is a runner of. It has its own events and runners, which
@@ -99,6 +103,7 @@ export class Engine implements Runner {
   /** Nobody who runs goes further than `at`. */
   #lower(at: Cycles): void {
     this.horizon = at;
+    for (const listener of this.#onLower) listener(at);
     for (const child of this.#children) {
       if (at < child.#until) child.#until = at;
       if (at < child.horizon) child.#lower(at);
@@ -125,6 +130,11 @@ export class Engine implements Runner {
 
   attach(runner: Runner): void {
     this.#runners.push(runner);
+  }
+
+  /** Calls `listener` whenever an event brings the horizon nearer, with its time. */
+  onLower(listener: (at: Cycles) => void): void {
+    this.#onLower.push(listener);
   }
 
   /** Ends `run` after the current event. */

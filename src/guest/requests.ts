@@ -1,6 +1,7 @@
 import type { Cycles } from '../base/ids.ts';
 import { stream } from '../base/random.ts';
-import { type Engine, type EventKind, Phase } from '../engine/engine.ts';
+import { type EventKind, Phase } from '../engine/engine.ts';
+import type { HostEngine } from '../engine/host-engine.ts';
 import type { RequestSource } from '../hypervisor/guest-port.ts';
 import type { Arrivals } from './workloads/workload.ts';
 
@@ -10,7 +11,7 @@ import type { Arrivals } from './workloads/workload.ts';
  * think, and ask again. Every request is kept: when it arrived and when it was finished.
  */
 export class Requests implements RequestSource {
-  readonly #engine: Engine;
+  readonly #engine: HostEngine;
   readonly #arrivals: Arrivals;
   readonly #random: () => number;
   readonly #mhz: number;
@@ -33,7 +34,7 @@ export class Requests implements RequestSource {
   arrived = 0;
 
   constructor(
-    engine: Engine,
+    engine: HostEngine,
     arrivals: Arrivals,
     options: {
       seed: string;

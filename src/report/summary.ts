@@ -1,7 +1,7 @@
 import { showBytes, showCycles } from '../base/units.ts';
 import { mmuModes } from '../hypervisor/mmu/index.ts';
 import { schedulers } from '../hypervisor/schedulers/index.ts';
-import type { HostPlan } from '../scenario/hosts.ts';
+import { type HostPlan, tickRateOf } from '../scenario/hosts.ts';
 import type { Scenario } from '../scenario/resolve.ts';
 import type { RunResult } from '../stats/result.ts';
 import { runAnswer } from './answer.ts';
@@ -107,7 +107,8 @@ function hostLines(scenario: Scenario, result: RunResult): string[] {
     `scheduler ${detail(scheduler, 'scheduler', schedulers.find(scheduler.kind)?.shows ?? '')}`,
   ];
   const warmup = scenario.duration === 'work' ? 0 : scenario.warmup;
-  const after = warmup > 0 ? ` after ${showCycles(warmup, result.mhz)} of warm-up` : '';
+  const after =
+    warmup > 0 ? ` after ${showCycles(warmup, tickRateOf(scenario) / 1e6)} of warm-up` : '';
   return [
     ...hosts.map((plan) => [hosts.length > 1 ? `host ${plan.name}` : 'host', hostText(plan)]),
     ['hypervisor', policies.join(', ')],

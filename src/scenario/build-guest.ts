@@ -13,6 +13,7 @@ import type { Vcpu, Vm } from '../hypervisor/vm.ts';
 import { takeBlock } from '../machine/items.ts';
 import { silent } from '../observe/observer.ts';
 import type { BuildOptions, RefillableFeed } from './build-options.ts';
+import { tickRateOf } from './hosts.ts';
 import type { Scenario, VmGroup } from './resolve.ts';
 
 /** One VM of the run with what belongs to it. */
@@ -36,7 +37,11 @@ export function buildMember(build: Build, vm: Vm, vcpu: Vcpu, group: VmGroup): M
   const { hosts, onMark, options, scenario } = build;
   const { devices, duration, seed } = scenario;
   const { hypervisor: first, machine } = hosts[vm.host.index]!;
-  const { mhz } = machine;
+  // A second copy takes the clock of the first, which is built before it.
+  const original = first.vms.find(({ name }) => name === vm.program);
+  const clock = !original || original === vm ? first.engine.timebase : original.clock;
+  vm.clock = clock;
+  const mhz = tickRateOf(scenario) / clock.ticks / 1e6;
   const workload = workloads.create(group.workload, {
     seed,
     vm: vm.program,
@@ -54,8 +59,10 @@ export function buildMember(build: Build, vm: Vm, vcpu: Vcpu, group: VmGroup): M
           bytes: workload.requestBytes ?? 1,
           deliver: (now) => {
             vm.counters.requests_arrived++;
-            const { network } = hosts[vm.host.index]!.hypervisor;
-            return network.receive(vcpu, workload.requestBytes ?? 1, now);
+            const { engine, network } = hosts[vm.host.index]!.hypervisor;
+            const at = engine.timebase.from(clock, now);
+            const whole = network.receive(vcpu, workload.requestBytes ?? 1, at);
+            return clock.from(engine.timebase, whole);
           },
         })
       : null;

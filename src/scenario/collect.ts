@@ -1,6 +1,7 @@
 import { ModelError } from '../base/errors.ts';
 import type { Host } from '../cluster/host.ts';
 import { rowsOf } from '../cluster/migration/rows.ts';
+import type { Ticks } from '../engine/timebase.ts';
 import { HOT_COUNTERS, K } from '../machine/counters.ts';
 import { exitNames, LEAVES, Leaf, leafNames } from '../stats/leaves.ts';
 import type {
@@ -8,6 +9,7 @@ import type {
   ExitRow,
   LedgerRow,
   MetricRow,
+  OfHost,
   RunResult,
   SampleRow,
   SliceRow,
@@ -15,14 +17,48 @@ import type {
 import { windowFindings } from '../stats/window.ts';
 import type { Simulation } from './build.ts';
 import { collectVm } from './collect-vm.ts';
+import { asCycles } from './cycles.ts';
 import { firstPcpus, hostColumn } from './hosts.ts';
 import { roundOf } from './rounds.ts';
 import { ledgerBetween, type Measured, type Snapshot } from './snapshot.ts';
 
 /** Looks at the pairs, in the order of their times. */
-function ftRows({ protections }: Simulation): RunResult['faultTolerance'] {
+function ftRows({ protections, reference }: Simulation): RunResult['faultTolerance'] {
   if (protections.length === 0) return undefined;
-  return protections.flatMap(({ rows }) => rows).toSorted((a, b) => a.cycle - b.cycle);
+  const lasting = (ticks: Ticks) => asCycles(ticks, reference);
+  return protections
+    .flatMap(({ rows }) => rows)
+    .toSorted((a, b) => a.cycle - b.cycle)
+    .map((row) => ({
+      ...row,
+      cycle: reference.passed(row.cycle),
+      cycles: lasting(row.cycles),
+      lagCycles: lasting(row.lagCycles),
+      heldCycles: lasting(row.heldCycles),
+    }));
+}
+
+function migrationRows(
+  { migrations, reference, scenario }: Simulation,
+  end: Ticks,
+): RunResult['migrations'] {
+  if (!scenario.events.some(({ choice }) => choice.kind === 'migrate')) return undefined;
+  const lasting = (ticks: Ticks) => asCycles(ticks, reference);
+  return migrations
+    .flatMap(({ record }) => rowsOf(record, end))
+    .map((row) => ({
+      ...row,
+      cycle: reference.passed(row.cycle),
+      cycles: lasting(row.cycles),
+      downtimeCycles: lasting(row.downtimeCycles),
+      remoteWaitCycles: lasting(row.remoteWaitCycles),
+    }));
+}
+
+/** Length of the window in cycles of a host. */
+function windowOf({ start, end }: Measured, { hypervisor }: Host): number {
+  const { timebase } = hypervisor.engine;
+  return timebase.local(end.time) - timebase.local(start.time);
 }
 
 /** Makes the result of the window between two snapshots, and checks that every account balances. */
@@ -31,13 +67,17 @@ export function collect(
   measured: Measured,
   timeseries: readonly SampleRow[],
 ): RunResult {
-  const { scenario, hosts, members } = simulation;
+  const { scenario, hosts, members, reference } = simulation;
   const { start, end } = measured;
-  const windowCycles = end.time - start.time;
+  const windowCycles = windowOf(measured, hosts[0]!);
   const ledger = ledgerRows(simulation, measured);
-  checkPcpus(simulation, ledger, windowCycles);
+  checkPcpus(simulation, ledger, measured);
+  const timebaseOf = ({ host }: OfHost) => {
+    const { hypervisor } = hosts.find(({ name }) => name === host) ?? hosts[0]!;
+    return hypervisor.engine.timebase;
+  };
   const collected = members.map((member) =>
-    collectVm(member, hostColumn(hosts, member.vm.host), measured, ledger),
+    collectVm(member, hostColumn(hosts, member.vm.host), measured, ledger, timebaseOf),
   );
   const metrics: MetricRow[] = hosts.flatMap((host) => hostMetrics(simulation, measured, host));
   metrics.push(...collected.flatMap((vm) => vm.metrics));
@@ -59,28 +99,31 @@ export function collect(
     latencies: collected.flatMap(({ latencies }) => latencies),
     timeseries,
     faultTolerance: ftRows(simulation),
-    slices: sliceRows(simulation, end.time),
-    migrations: scenario.events.some(({ choice }) => choice.kind === 'migrate')
-      ? simulation.migrations.flatMap(({ record }) => rowsOf(record, end.time))
-      : undefined,
+    slices: sliceRows(simulation, reference.local(end.time)),
+    migrations: migrationRows(simulation, end.time),
     findings: windowFindings({
       windowCycles,
-      startCycle: start.time,
+      startCycle: reference.local(start.time),
       mhz: hosts[0]!.machine.mhz,
       vms: members.map(({ vm, group, requests }, i) => {
+        const own = end.timebases[i]!;
         const at = (snapshot: Snapshot) => ({
           instructions: snapshot.counts[i * HOT_COUNTERS + K.instructions]!,
-          runningCycles: snapshot.states[i]![0]!,
-          queued: requests?.queuedAt(snapshot.time, snapshot.soft[i]!.requests_arrived) ?? 0,
+          runningCycles: snapshot.states[i]![0]! / own.ticks,
+          queued:
+            requests?.queuedAt(vm.clock.local(snapshot.time), snapshot.soft[i]!.requests_arrived) ??
+            0,
         });
         const { middle } = measured;
+        const window = windowOf(measured, hosts[vm.host.index]!);
+        const round = roundOf(simulation, vms, i, window);
         return {
           row: vms[i]!,
           progress: middle && [at(start), at(middle), at(end)],
-          roundCycles: roundOf(simulation, vms, i, windowCycles),
+          roundCycles: round && (round * own.ticks) / reference.ticks,
           traceEndedAt:
             group.workload.kind === 'trace' && !Number.isNaN(vm.finishedAt)
-              ? vm.finishedAt
+              ? reference.passed(own.engine(vm.finishedAt))
               : undefined,
         };
       }),
@@ -100,9 +143,10 @@ function severalHosts({ hosts }: Simulation): Pick<RunResult, 'hosts'> {
   };
 }
 
-function hostMetrics({ hosts }: Simulation, { start, end }: Measured, host: Host): MetricRow[] {
+function hostMetrics({ hosts }: Simulation, measured: Measured, host: Host): MetricRow[] {
+  const { start, end } = measured;
   const of = hostColumn(hosts, host);
-  const elapsed = { metric: 'elapsed_cycles', value: end.time - start.time } as const;
+  const elapsed = { metric: 'elapsed_cycles', value: windowOf(measured, host) } as const;
   const flushes = (pcpu: number) =>
     end.hosts[host.index]!.flushes[pcpu]! - start.hosts[host.index]!.flushes[pcpu]!;
   return [
@@ -134,15 +178,13 @@ function ledgerRows({ hosts, members }: Simulation, { start, end }: Measured): L
 }
 
 /** Every pCPU of every host accounts for exactly the cycles of the window. */
-function checkPcpus(
-  { hosts }: Simulation,
-  ledger: readonly LedgerRow[],
-  windowCycles: number,
-): void {
-  for (const { machine, name } of hosts) {
+function checkPcpus({ hosts }: Simulation, ledger: readonly LedgerRow[], measured: Measured): void {
+  for (const host of hosts) {
+    const { machine, name } = host;
+    const windowCycles = windowOf(measured, host);
     const sums = new Float64Array(machine.cores.length);
-    for (const { host = name, pcpu, cycles } of ledger) {
-      if (host === name) sums[pcpu] = sums[pcpu]! + cycles;
+    for (const { host: of = name, pcpu, cycles } of ledger) {
+      if (of === name) sums[pcpu] = sums[pcpu]! + cycles;
     }
     for (const [pcpu, sum] of sums.entries()) {
       if (sum === windowCycles) continue;
@@ -154,18 +196,22 @@ function checkPcpus(
   }
 }
 
-/** Exits by VM and reason, on the host where it is at the end; their cycles are the ledger's. */
+/**
+ * Exits by VM and reason, on the host where it is at the end; their cycles are the ledger's, in
+ * cycles of that host.
+ */
 function exitRows({ hosts, members }: Simulation, { start, end }: Measured): ExitRow[] {
   const rows = members.length + 1;
-  const sum = (row: number, leaf: number) =>
-    hosts.reduce(
-      (all, { index: host, machine }) =>
-        machine.cores.reduce(
-          (n, { id: pcpu }) => n + ledgerBetween(start, end, rows, { host, pcpu, row, leaf }),
-          all,
-        ),
-      0,
-    );
+  const sum = (row: number, leaf: number) => {
+    const all = hosts.reduce((total, { index: host, machine, hypervisor }) => {
+      const cycles = machine.cores.reduce(
+        (n, { id: pcpu }) => n + ledgerBetween(start, end, rows, { host, pcpu, row, leaf }),
+        0,
+      );
+      return total + hypervisor.engine.timebase.engine(cycles);
+    }, 0);
+    return asCycles(all, end.timebases[row]!);
+  };
   return members.flatMap(({ vm, vcpu: { id, index } }) =>
     exitNames.flatMap((reason, r): ExitRow[] => {
       const count = end.exits[id]![r]! - start.exits[id]![r]!;

@@ -27,8 +27,8 @@ export class RecordPort extends VcpuPort {
   override clock(): Cycles {
     const recorder = this.#recorder;
     if (!recorder.recording) return super.clock();
-    recorder.exitForClock();
-    return this.#told(EntryKind.Clock, super.clock());
+    this.trapClock();
+    return this.#told(EntryKind.Clock, this.told(this.core.now));
   }
 
   override takeRequest(): Cycles {
@@ -38,7 +38,10 @@ export class RecordPort extends VcpuPort {
   /** An answer has left the host when its last packet has. */
   override endRequest(arrival: Cycles): void {
     if (!this.#recorder.recording) super.endRequest(arrival);
-    else this.#recorder.output(EntryKind.Told, (now) => this.requests?.finish(arrival, now));
+    else
+      this.#recorder.output(EntryKind.Told, (now) =>
+        this.requests?.finish(arrival, this.told(now)),
+      );
   }
 
   override startIo(bytes: number, latency: Cycles): Cycles {

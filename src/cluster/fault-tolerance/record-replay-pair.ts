@@ -1,10 +1,9 @@
 import type { Cycles } from '../../base/ids.ts';
 import { Vector } from '../../hypervisor/guest-port.ts';
-import type { HostTask } from '../../hypervisor/host-task.ts';
 import { Runstate } from '../../hypervisor/vm.ts';
 import { Leaf } from '../../stats/leaves.ts';
 import { hostNamed, linkNamed, type Protection, type Resident } from '../cluster.ts';
-import type { Host } from '../host.ts';
+import { type Host, type HostThread, threadOn } from '../host.ts';
 import { Hold } from '../migration/hold.ts';
 import { Pair } from './pair.ts';
 import type { RecordReplayParams } from './params.ts';
@@ -53,13 +52,13 @@ export class RecordReplay implements Protection {
     this.#theirs = hostNamed(cluster, deps.host);
     this.disk = new SharedDisk(this.timers, Math.round(DISK_LATENCY * mhz * params.timeScale));
     const link = linkNamed(cluster, deps.link);
-    const threads = new Map<string, HostTask>();
-    for (const { hypervisor, name } of [this.#ours, this.#theirs]) {
-      const task = hypervisor.tasks.add({
+    const threads = new Map<string, HostThread>();
+    for (const host of [this.#ours, this.#theirs]) {
+      const task = host.hypervisor.tasks.add({
         name: `${primary.vm.name}/log`,
         weight: primary.vm.weight,
       });
-      threads.set(name, task);
+      threads.set(host.name, threadOn(host, task));
     }
     this.pair = new Pair({
       params,
@@ -81,6 +80,7 @@ export class RecordReplay implements Protection {
 
     const { hypervisor: ours } = this.#ours;
     const { hypervisor: theirs } = this.#theirs;
+    const [our, their] = [ours.engine.timebase, theirs.engine.timebase];
     this.#recorder = new Recorder(ours, primary.vcpu, log, () => this.pair.primary, params.disk);
     const port = new RecordPort(this.#recorder, ours.mmuOf[primary.vm.id]!, primary.requests);
     primary.vcpu.port = port;
@@ -88,8 +88,8 @@ export class RecordReplay implements Protection {
     this.#hold = new Hold(
       engine,
       {
-        pause: (held) => ours.pause(primary.vm, held),
-        unpause: (now) => ours.unpause(primary.vm, now),
+        pause: (held) => ours.pause(primary.vm, (now) => held(our.engine(now))),
+        unpause: (now) => ours.unpause(primary.vm, our.local(now)),
       },
       mhz,
     );
@@ -97,7 +97,7 @@ export class RecordReplay implements Protection {
     const side = () => this.pair.secondary;
     const source: LogSource = {
       next: () => side()?.next(),
-      consume: (now) => side()!.consume(now),
+      consume: (now) => side()!.consume(their.engine(now)),
       get receivedPoint() {
         return side()?.receivedPoint ?? 0;
       },
@@ -105,12 +105,14 @@ export class RecordReplay implements Protection {
         return side()?.final ?? false;
       },
     };
-    const wakeAt = (time: Cycles) => this.#wake(time);
+    const wakeAt = (time: Cycles) => this.#wake(their.engine(time));
     const replayer = new Replayer(theirs, secondary.vcpu, log, source, params.disk, wakeAt);
     const replay = new ReplayPort(replayer, theirs.mmuOf[secondary.vm.id]!, primary.requests);
     secondary.vcpu.port = replay;
     secondary.vcpu.guest = new ReplayedGuest(secondary.kernel, replayer);
-    this.#goLive = (now) => {
+    const { clock } = primary.vm;
+    this.#goLive = (time) => {
+      const now = their.local(time);
       replayer.live = true;
       const { network, interrupts } = theirs;
       const { vcpu } = secondary;
@@ -121,10 +123,11 @@ export class RecordReplay implements Protection {
           deliver: (at) => {
             // Clients ask for the VM by its name, wherever it runs.
             primary.vm.counters.requests_arrived++;
-            return network.receive(vcpu, primary.requests!.bytes, at);
+            const { bytes } = primary.requests!;
+            return clock.from(their, network.receive(vcpu, bytes, their.from(clock, at)));
           },
         },
-        now,
+        clock.local(time),
       );
       replay.goLive(now);
       interrupts.raise(vcpu, Vector.Timer | Vector.Device | Vector.Network, now);
@@ -211,7 +214,8 @@ export class RecordReplay implements Protection {
     const { hypervisor } = this.#theirs;
     this.timers.at(time, (now) => {
       const sleeps = vcpu.state === Runstate.Blocked && this.#theirs.alive && !this.#halted;
-      if (sleeps) hypervisor.interrupts.wake(vcpu, now);
+      const { interrupts, engine } = hypervisor;
+      if (sleeps) interrupts.wake(vcpu, engine.timebase.local(now));
     });
   }
 }

@@ -119,10 +119,8 @@ export class ReplayPort extends VcpuPort {
   override clock(): Cycles {
     const replayer = this.#replayer;
     if (replayer.live) return super.clock();
-    const { world } = replayer.hypervisor;
-    world.exit(this.vcpu, this.core, ExitReason.Ioio);
-    world.resume(this.vcpu, this.core, ExitReason.Ioio);
-    this.#lastClock = replayer.take(EntryKind.Clock)?.value ?? super.clock();
+    this.trapClock();
+    this.#lastClock = replayer.take(EntryKind.Clock)?.value ?? this.told(this.core.now);
     return this.#lastClock;
   }
 
@@ -188,7 +186,7 @@ export class ReplayPort extends VcpuPort {
     for (const due of this.#replayer.io.splice(0)) {
       interrupts.completeIo(this.vcpu, Math.max(now + 1, due));
     }
-    const timer = this.#timer;
+    const timer = this.meant(this.#timer);
     if (!Number.isNaN(timer)) interrupts.armTimer(this.vcpu, Math.max(now + 1, timer));
   }
 
