@@ -1,25 +1,8 @@
 import { ModelError } from '../base/errors.ts';
 import type { Cycles } from '../base/ids.ts';
 import { type EventHandle, EventQueue, Phase } from './event-queue.ts';
-import type { HostEngine } from './host-engine.ts';
+import type { EventKind, HostEngine, Runner } from './host-engine.ts';
 import { Timebase } from './timebase.ts';
-
-export type EventKind = number & { readonly eventKind?: unique symbol };
-
-/**
- * Something with its own clock that runs between events: a pCPU. It touches only its own state and
- * that of its VM. Whatever is shared it posts as an event at its local time, and stops there.
- */
-export interface Runner {
-  /** Local time; Infinity while it waits for an event to wake it. */
-  readonly time: Cycles;
-  /**
-   * Runs until its local time reaches the engine's `horizon`, which comes nearer when the runner
-   * schedules an earlier event. Must make progress. May overshoot by one indivisible step (a visit,
-   * an exit).
-   */
-  advance(): void;
-}
 
 /** Why `run` returned. */
 export const Outcome = { Reached: 0, Stopped: 1, Starved: 2 } as const;
@@ -192,5 +175,5 @@ export class Engine implements Runner, HostEngine {
   }
 }
 
-export type { EventHandle };
+export type { EventHandle, EventKind, Runner };
 export { Phase };

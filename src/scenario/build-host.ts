@@ -1,6 +1,7 @@
 import type { Host } from '../cluster/host.ts';
 import { Engine } from '../engine/engine.ts';
-import { type HostEngine, SlowedEngine } from '../engine/host-engine.ts';
+import type { HostEngine } from '../engine/host-engine.ts';
+import { SlowedEngine } from '../engine/slowed-engine.ts';
 import { BLOCK_ITEMS } from '../guest/kernel-options.ts';
 import { Hypervisor } from '../hypervisor/hypervisor.ts';
 import { mmuModes } from '../hypervisor/mmu/index.ts';

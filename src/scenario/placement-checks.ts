@@ -61,8 +61,8 @@ function checkDataLines(
 const WORK = 100e12;
 
 /**
- * Cycles of all hosts are whole numbers of ticks, and the ticks of a run can be counted. Found at
- * the first host whose clock goes with those before it in no such way.
+ * Cycles of all hosts are whole numbers of ticks, and a run has no more ticks than can be counted.
+ * The fault is at the first host with which that is no longer so.
  */
 function checkClocks(
   { scenario, sound, fault }: CheckContext,
@@ -80,7 +80,7 @@ function checkClocks(
     const seconds = Number((longest / 1e12).toPrecision(2));
     fault(
       [...path, 'cpu', 'clock'],
-      `the clock of ${name}, ${host.cpu.clock / 1e9} GHz, and ${others.length > 1 ? 'those' : 'that'} of ${listed(others)} are multiples of so short a tick only that a run cannot last longer than ${seconds} s`,
+      `the clock of ${name}, ${host.cpu.clock / 1e9} GHz, has too few edges in common with ${others.length > 1 ? 'those' : 'that'} of ${listed(others)}: a run of them cannot last longer than ${seconds} s`,
       'use clocks that are multiples of 1 MHz',
     );
     return;
