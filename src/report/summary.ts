@@ -3,6 +3,7 @@ import { mmuModes } from '../hypervisor/mmu/index.ts';
 import { schedulers } from '../hypervisor/schedulers/index.ts';
 import { type HostPlan, tickRateOf } from '../scenario/hosts.ts';
 import type { Scenario } from '../scenario/resolve.ts';
+import { inOneClock } from '../stats/clocks.ts';
 import type { RunResult } from '../stats/result.ts';
 import { runAnswer } from './answer.ts';
 import { noteLines } from './notes.ts';
@@ -72,7 +73,7 @@ function notesOf(result: RunResult): Section {
 /** Title, the sentence, and its numbers. */
 function answerLines(scenario: Scenario, result: RunResult, style: Style): string[] {
   const { virtualized } = mmuModes.of(scenario.hypervisor.mmu.kind);
-  const { sentence, numbers } = runAnswer({ ...result, virtualized });
+  const { sentence, numbers } = runAnswer({ ...result, ledger: inOneClock(result), virtualized });
   const width = Math.max(0, ...numbers.map(({ value }) => value.length));
   const { name, description } = scenario;
   const [title, ...more] = wrapped(

@@ -4,7 +4,7 @@ import { counted } from '../quantities.ts';
 import { groupBy, grouped, percent, short } from '../table.ts';
 import { type Drawing, marginFor } from './charts.ts';
 import type { Table } from './page.ts';
-import { foldVms, number } from './run-ledger.ts';
+import { foldVms, ledgerByVm, number } from './run-ledger.ts';
 import { leaves } from './style.ts';
 
 /** What made the guests exit, and what that took. */
@@ -88,7 +88,8 @@ export function exitsByReason({ exits, ledger }: RunFiles): Drawing | undefined 
 }
 
 /** Who exits how often and what that takes, and every reason of every VM. */
-export function exitTables({ vms, exits, ledger }: RunFiles): Table[] {
+export function exitTables(files: RunFiles): Table[] {
+  const { vms, exits } = files;
   if (exits.length === 0) return [];
   const cyclesOf = (rows: readonly Row[]) =>
     rows.reduce(
@@ -98,7 +99,7 @@ export function exitTables({ vms, exits, ledger }: RunFiles): Table[] {
   const countOf = (rows: readonly Row[]) =>
     rows.reduce((sum, row) => sum + number(row, 'count'), 0);
   const exitsOf = groupBy(exits, (row) => row['vm']!);
-  const ledgerOf = groupBy(ledger, (row) => row['vm']!);
+  const ledgerOf = ledgerByVm(files);
   const byVm = [...foldVms(vms)].map(([name, members]) => {
     const own = members.flatMap((row) => exitsOf.get(row['vm']!) ?? []);
     const all = members

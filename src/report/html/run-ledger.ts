@@ -49,8 +49,32 @@ function byLeaf(rows: readonly Row[]): Map<string, number> {
   );
 }
 
-function barsOfVms({ vms, ledger }: RunFiles): Bar[] {
-  const byVm = groupBy(ledger, (row) => row['vm']!);
+/** How long the window is on each host, in its own cycles. */
+export const windowsOf = ({ metrics }: Pick<RunFiles, 'metrics'>): ReadonlyMap<string, number> =>
+  new Map(
+    metrics
+      .filter((row) => row['scope'] === 'host' && row['metric'] === 'elapsed_cycles')
+      .map((row) => [row['host'] ?? '', number(row, 'value')]),
+  );
+
+/** Rows of the ledger of each VM, in cycles of the host that its own row names. */
+export function ledgerByVm(
+  files: Pick<RunFiles, 'vms' | 'ledger' | 'metrics'>,
+): ReadonlyMap<string, readonly Row[]> {
+  const windows = windowsOf(files);
+  const hostOf = new Map(files.vms.map((row) => [row['vm']!, row['host']]));
+  const ratio = ({ vm, host = '' }: Row) =>
+    (windows.get(hostOf.get(vm!) ?? host) ?? 1) / (windows.get(host) ?? 1);
+  const rescaled = (row: Row) => {
+    const by = ratio(row);
+    return by === 1 ? row : { ...row, cycles: String(number(row, 'cycles') * by) };
+  };
+  return groupBy(files.ledger.map(rescaled), (row) => row['vm']!);
+}
+
+function barsOfVms(files: RunFiles): Bar[] {
+  const { vms } = files;
+  const byVm = ledgerByVm(files);
   return [...foldVms(vms)].map(([name, rows]) => ({
     name,
     cycles: byLeaf(rows.flatMap((row) => byVm.get(row['vm']!) ?? [])),
