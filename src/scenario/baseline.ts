@@ -1,4 +1,5 @@
 import type { RunResult, VmRow } from '../stats/result.ts';
+import { timebaseOf } from './hosts.ts';
 import type { Scenario, VmGroup } from './resolve.ts';
 import { type RunOptions, runScenario } from './run.ts';
 
@@ -61,7 +62,7 @@ export function runNative(
   const group = scenario.vms.find(({ name }) => name === row.group);
   if (!group) throw new Error(`the scenario has no VMs ${row.group}`);
   const from = row.startInstructions;
-  return runScenario(nativeTwin(scenario, group, row.vm), {
+  return runScenario(nativeTwin(scenario, group, row), {
     ...options,
     observer: undefined,
     slices: undefined,
@@ -71,12 +72,23 @@ export function runNative(
 
 const NATIVE = { kind: 'native' };
 
-/** The same VM on the same host, alone and without a hypervisor. */
-function nativeTwin(scenario: Scenario, group: VmGroup, vm: string): Scenario {
-  const index = Number(vm.slice(group.name.length + 1));
+/**
+ * The same VM on the host where it was at the end, alone and without a hypervisor. A second copy
+ * executes what the first does.
+ */
+function nativeTwin(scenario: Scenario, group: VmGroup, { vm, host }: VmRow): Scenario {
+  const [first] = vm.split('/');
+  const index = Number(first!.slice(group.name.length + 1));
+  const hosts = scenario.hosts.filter(({ name }) => name === (host ?? group.host));
+  const timebase = timebaseOf(hosts[0]!, scenario);
+  const { faultTolerance: _, ...unprotected } = group;
   return {
     ...scenario,
-    hosts: scenario.hosts.filter(({ name }) => name === group.host),
+    hosts,
+    links: [],
+    events: [],
+    // Alone, a host's cycles are the ticks. The piece of work gives the window, whatever times say.
+    output: { ...scenario.output, timeseries: timebase.local(scenario.output.timeseries) },
     hypervisor: {
       ...scenario.hypervisor,
       mmu: NATIVE,
@@ -84,6 +96,6 @@ function nativeTwin(scenario: Scenario, group: VmGroup, vm: string): Scenario {
       scheduler: { kind: 'round-robin', timeslice: 1e12, references: 0, steal: true },
     },
     free: [],
-    vms: [{ ...group, mmu: NATIVE, count: 1, firstIndex: index }],
+    vms: [{ ...unprotected, host: hosts[0]!.name, mmu: NATIVE, count: 1, firstIndex: index }],
   };
 }
