@@ -6,7 +6,7 @@ import type { Cycles } from '../base/ids.ts';
  */
 export interface ObservedRun {
   readonly name: string;
-  /** Cycles per microsecond of simulated time. */
+  /** Cycles per microsecond of simulated time: those of the first host, in all calls. */
   readonly mhz: number;
   /** Of all hosts. */
   readonly pcpuCount: number;

@@ -1,8 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { RecordReplay } from '../../src/cluster/fault-tolerance/record-replay-pair.ts';
+import { runBaseline } from '../../src/scenario/baseline.ts';
 import { buildSimulation, disposeOf } from '../../src/scenario/build.ts';
+import { runScenario } from '../../src/scenario/run.ts';
+import { inClocksOfVms, inOneClock } from '../../src/stats/clocks.ts';
 import { LEAVES, Leaf } from '../../src/stats/leaves.ts';
-import type { RunResult } from '../../src/stats/result.ts';
+import type { LedgerRow, RunResult } from '../../src/stats/result.ts';
 import fc from '../support/property.ts';
 import { pairScenario } from '../support/protected-pair.ts';
 import { load, metric, type Overrides, run, runs } from '../support/scenarios.ts';
@@ -146,6 +149,22 @@ describe('a VM that moves to a host of another clock', () => {
     expect(sum).toBe(own.metrics.elapsed_cycles);
     const leaves = Object.values(own.ledger).reduce((all, cycles) => all + cycles, 0);
     expect(leaves).toBe(own.metrics.running_cycles);
+    // Sums over both hosts weigh what is on each.
+    const cyclesIn = (rows: readonly LedgerRow[]) =>
+      rows.filter((row) => row.vm === 'vm-0').reduce((all, { cycles }) => all + cycles, 0);
+    expect(cyclesIn(inClocksOfVms(once, once.vms))).toBeCloseTo(own.metrics.running_cycles!, -1);
+    expect(cyclesIn(inOneClock(once))).toBeCloseTo(own.metrics.running_cycles!, -1);
+    expect(cyclesIn(once.ledger)).not.toBeCloseTo(own.metrics.running_cycles!, -3);
+  });
+
+  it('is compared with itself alone and native on the host where it ends', async () => {
+    const scenario = load(two('2.2GHz', '2.6GHz', { ...there, events: [move('1ms', 'b')] }));
+    const result = await runBaseline(scenario, await runScenario(scenario));
+    const { slowdown, overhead } = result.vms[0]!.metrics;
+    expect(result.vms[0]!.host).toBe('b');
+    expect(overhead).toBeGreaterThan(1);
+    expect(overhead).toBeLessThan(1.3);
+    expect(slowdown).toBeGreaterThanOrEqual(overhead!);
   });
 
   it('balances its bytes, and stands still for what the last round takes', async () => {
