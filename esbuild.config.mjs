@@ -70,11 +70,12 @@ function edited(text) {
     .replace(/^(import \{[^}]*\} from )'yaml'/m, "$1'yaml-reader'");
 }
 
-const REFUSAL =
+const NO_SCHEMA =
   'worldswitch makes no JSON Schema in a page: use its file configs/scenario.schema.json';
+const ONE_HOST = 'a page neither moves nor protects VMs';
 
-/** The exports of a module of zod's generator of JSON Schema, which all refuse when they are used. */
-function refusing(text) {
+/** The exports of a module that is left out, which all refuse with `why` when they are used. */
+const refusing = (why) => (text) => {
   const names = parseAst(text)
     .body.filter(({ type }) => type === 'ExportNamedDeclaration')
     .flatMap(({ declaration, specifiers }) =>
@@ -83,12 +84,12 @@ function refusing(text) {
         : specifiers.map(({ exported }) => exported.name),
     );
   return [
-    `function refuse() { throw new Error(${JSON.stringify(REFUSAL)}); }`,
+    `function refuse() { throw new Error(${JSON.stringify(why)}); }`,
     ...names.map(
       (name) => `export const ${name} = ${name.startsWith('create') ? '() => refuse' : 'refuse'};`,
     ),
   ].join('\n');
-}
+};
 
 /** For zod's own sentences: scenario/issues.ts writes others, and asks only whether one is zod's. */
 const MUTE = "export default () => ({ localeError: () => 'Invalid input' });";
@@ -119,8 +120,11 @@ const lean = {
     onLoad({ filter: /cluster[\\/](events|fault-tolerance)[\\/]index\.js$/ }, ({ path }) =>
       change(edited)({ path: path.replace(/index\.js$/, 'index-page.js') }),
     );
+    // What follows from events and protection is never asked there.
+    const unasked = /cluster[\\/](fault-tolerance[\\/]plan|migration[\\/]rows)\.js$/;
+    onLoad({ filter: unasked }, change(refusing(ONE_HOST)));
     const generator = /[\\/]zod[\\/]v4[\\/]core[\\/](to-json-schema|json-schema-processors)\.js$/;
-    onLoad({ filter: generator }, change(refusing));
+    onLoad({ filter: generator }, change(refusing(NO_SCHEMA)));
     onLoad({ filter: /[\\/]zod[\\/]v4[\\/]locales[\\/]en\.js$/ }, () => ({ contents: MUTE }));
     onLoad({ filter: /\.js$/ }, ({ path }) =>
       path.startsWith(own) ? change(edited)({ path }) : undefined,

@@ -188,7 +188,8 @@ export abstract class Scheduled {
     const states = this.#cycles.slice();
     const state = now < this.since ? this.#cameFrom : this.state;
     states[state] = states[state]! + (now - this.since);
-    return states.map((cycles, i) => cycles * ticks + this.#elsewhere[i]!);
+    for (const [i, cycles] of states.entries()) states[i] = cycles * ticks + this.#elsewhere[i]!;
+    return states;
   }
 
   /** Moves to another run state at `now`; time already past stays where it was. */
