@@ -1,5 +1,4 @@
 import type { Cycles } from '../../base/ids.ts';
-import type { HostTask } from '../../hypervisor/host-task.ts';
 import { Runstate } from '../../hypervisor/vm.ts';
 import { Leaf } from '../../stats/leaves.ts';
 import {
@@ -11,7 +10,7 @@ import {
   type Resident,
 } from '../cluster.ts';
 import type { Awaited } from '../copy/guest-copy.ts';
-import type { Host } from '../host.ts';
+import { type Host, type HostThread, threadOn } from '../host.ts';
 import type { Link } from '../link.ts';
 import { addMigrationThread } from '../migration/migrate.ts';
 import { cloningRecord, startCloning } from './cloning.ts';
@@ -47,7 +46,7 @@ export class RecordReplay implements Protection {
   readonly #cluster: Cluster;
   readonly #rows: PairRows;
   readonly #sides = new SideNotes();
-  readonly #threads = new Map<Host, HostTask>();
+  readonly #threads = new Map<Host, HostThread>();
   readonly #preference: Preference;
   readonly #automatic: boolean;
   readonly #common: SecondaryDeps;
@@ -103,7 +102,7 @@ export class RecordReplay implements Protection {
     this.#rows = new PairRows(primary.vm.name, this.pair);
     const { counters } = primary.vm;
     this.#common = {
-      ...{ params, mhz, requests: primary.requests, timers: this.timers },
+      ...{ params, engine, mhz, requests: primary.requests, timers: this.timers },
       // Clients ask for the VM by its name, wherever it runs.
       onRequest: () => void counters.requests_arrived++,
     };
@@ -112,7 +111,7 @@ export class RecordReplay implements Protection {
     const place = { member: secondary, host: second };
     this.#theirs = new SecondaryEnd(place, this.#common, {
       disk: theirs,
-      shared: first.hypervisor.disk,
+      diskOf: first,
     });
   }
 
@@ -123,8 +122,8 @@ export class RecordReplay implements Protection {
     const linked = (host: Host) => links.some(({ between }) => between.includes(host.index));
     for (const host of hosts) {
       if (!ends.includes(host) && !(this.renewable && linked(host))) continue;
-      const { tasks } = host.hypervisor;
-      this.#threads.set(host, tasks.add({ name: `${vm.name}/log`, weight: vm.weight }));
+      const task = host.hypervisor.tasks.add({ name: `${vm.name}/log`, weight: vm.weight });
+      this.#threads.set(host, threadOn(host, task));
       if (this.renewable) addMigrationThread(host);
     }
   }
@@ -249,11 +248,14 @@ export class RecordReplay implements Protection {
   /** The copy has come: the one that was alone records from here on, and the other repeats it. */
   #reconnect(alone: PrimaryEnd | SecondaryEnd, copy: Place, awaited: Awaited, now: Cycles): void {
     const { disk, host, member } = alone;
-    const timer = host.hypervisor.interrupts.timerOf(member.vcpu);
+    const { engine, interrupts } = host.hypervisor;
+    const [own, its] = [engine.timebase, copy.host.hypervisor.engine.timebase];
+    // Guests count time in cycles of their own, which are those of their copies.
+    const timer = member.vm.clock.passed(own.engine(interrupts.timerOf(member.vcpu)));
     this.#ours = new PrimaryEnd({ member, host }, this.#common, disk);
     this.#theirs = new SecondaryEnd(copy, this.#common, {
-      disk: new DiskRequests(disk.all),
-      shared: host.hypervisor.disk,
+      disk: disk.on(own, its),
+      diskOf: host,
       awaited: { ...awaited, timer },
     });
     this.#connect(this.#ours.recorder.executed, now);

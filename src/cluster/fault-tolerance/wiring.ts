@@ -1,8 +1,7 @@
-import type { Cycles } from '../../base/ids.ts';
-import type { HostTask } from '../../hypervisor/host-task.ts';
+import type { Ticks } from '../../engine/timebase.ts';
 import { Leaf } from '../../stats/leaves.ts';
 import { hostNamed, linkNamed } from '../cluster.ts';
-import type { Host } from '../host.ts';
+import { type Host, type HostThread, threadOn } from '../host.ts';
 import type { GenerationsDeps } from './generations.ts';
 import type { ProtectionDeps } from './protection.ts';
 import { SharedDisk } from './shared-disk.ts';
@@ -18,7 +17,7 @@ export class Wiring {
   readonly ours: Host;
   readonly theirs: Host;
   readonly #deps: ProtectionDeps;
-  readonly #threads = new Map<string, HostTask>();
+  readonly #threads = new Map<string, HostThread>();
 
   /**
    * Before the schedulers of the hosts are made: it adds a thread to each, called after the VM and
@@ -33,17 +32,19 @@ export class Wiring {
     this.ours = cluster.hosts[primary.vm.host.index]!;
     this.theirs = hostNamed(cluster, deps.host);
     const { name, weight } = primary.vm;
-    for (const { hypervisor, name: host } of [this.ours, this.theirs]) {
-      this.#threads.set(host, hypervisor.tasks.add({ name: `${name}/${thread}`, weight }));
+    for (const host of [this.ours, this.theirs]) {
+      const task = host.hypervisor.tasks.add({ name: `${name}/${thread}`, weight });
+      this.#threads.set(host.name, threadOn(host, task));
     }
   }
 
   /** The pair's thread on a host. */
-  threadOn(host: Host): HostTask {
+  threadOn(host: Host): HostThread {
     return this.#threads.get(host.name)!;
   }
 
-  toCycles(picoseconds: number): Cycles {
+  /** In time of the engine, as everything here. */
+  toCycles(picoseconds: number): Ticks {
     return Math.round((picoseconds / 1e6) * this.#deps.cluster.mhz);
   }
 
