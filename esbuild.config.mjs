@@ -132,6 +132,9 @@ const lean = {
     const unasked = /cluster[\\/](fault-tolerance[\\/]plan|migration[\\/]rows)\.js$/;
     onLoad({ filter: unasked }, change(refusing(ONE_HOST)));
     onLoad({ filter: /scenario[\\/]build-pairs\.js$/ }, change(none));
+    onLoad({ filter: /scenario[\\/](lanes|collect-moving)\.js$/ }, ({ path }) =>
+      change(edited)({ path: path.replace(/\.js$/, '-page.js') }),
+    );
     const generator = /[\\/]zod[\\/]v4[\\/]core[\\/](to-json-schema|json-schema-processors)\.js$/;
     onLoad({ filter: generator }, change(refusing(NO_SCHEMA)));
     onLoad({ filter: /[\\/]zod[\\/]v4[\\/]locales[\\/]en\.js$/ }, () => ({ contents: MUTE }));

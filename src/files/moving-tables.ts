@@ -24,6 +24,13 @@ export function pairRows(directory: string): FaultToleranceRow[] {
     primaryBufferBytes: number(row, 'primary_buffer_bytes'),
     secondaryBufferBytes: number(row, 'secondary_buffer_bytes'),
     limit: number(row, 'cpu_limit', 1),
+    // Rows of checkpoints have more.
+    ...(row['epoch_cycles'] && {
+      epochCycles: number(row, 'epoch_cycles'),
+      dirtyPages: number(row, 'dirty_pages'),
+      checkpointBytes: number(row, 'checkpoint_bytes'),
+      pauseCycles: number(row, 'pause_cycles'),
+    }),
   }));
 }
 

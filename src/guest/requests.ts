@@ -180,15 +180,9 @@ export class Requests implements RequestSource {
     return low;
   }
 
-  /**
-   * Longest time between two answers in the window (`from`, `to`], its edges counted as answers.
-   */
-  longestGap(from: Cycles, to: Cycles): Cycles {
-    const ends = this.#ends.from(this.finishedBy(from), this.finishedBy(to));
-    return [...ends, to].reduce(
-      ({ last, longest }, end) => ({ last: end, longest: Math.max(longest, end - last) }),
-      { last: from, longest: 0 },
-    ).longest;
+  /** When requests were finished in the window (`from`, `to`], in order. */
+  endsIn(from: Cycles, to: Cycles): number[] {
+    return this.#ends.from(this.finishedBy(from), this.finishedBy(to));
   }
 
   /** Requests that waited or were being served at `time`, up to which `arrived` had arrived. */
@@ -206,7 +200,7 @@ export class Requests implements RequestSource {
     const ascending = (a: number, b: number) => a - b;
     const [first, last] = [this.finishedBy(from), this.finishedBy(to)];
     const late = this.#arrivalsOf.from(last, this.#ends.length);
-    const ends = this.#ends.from(first, last);
+    const ends = this.endsIn(from, to);
     const onTheWay = [...this.#incoming, ...this.#resent].filter(({ lost }) => !lost);
     const here = [...onTheWay.map(({ arrival }) => arrival), ...this.#inService, ...this.#waiting];
     const open = [...late, ...here].filter((at) => at <= to);

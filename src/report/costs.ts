@@ -134,7 +134,7 @@ export function leafHelp(leaf: string, detail: string): string {
 const hostHelp: Readonly<Record<string, string>> = {
   device: 'device emulation',
   migration: 'threads of live migration',
-  ft: 'threads of fault tolerance: the log, or checkpoints',
+  ft: 'threads of fault tolerance',
 };
 
 const handlerHelp: Readonly<Record<string, string>> = {

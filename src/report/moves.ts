@@ -26,6 +26,8 @@ export function outcomeWords({ outcome, from, to }: MigrationRow): string {
   switch (outcome) {
     case 'moved':
       return `moved to ${to}`;
+    case 'cloned':
+      return `a second copy is on ${to}`;
     case 'failed':
       return `given up, it stays on ${from}`;
     case 'aborted':

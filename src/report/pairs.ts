@@ -42,6 +42,19 @@ export interface PairLook {
   readonly limit: number;
 }
 
+/** The checkpoints of a pair, and their means. Times in cycles. */
+export interface Checkpoints {
+  readonly all: readonly {
+    readonly at: number;
+    readonly epoch: number;
+    readonly pages: number;
+    readonly pause: number;
+  }[];
+  readonly meanPages: number;
+  readonly meanPause: number;
+  readonly maxPause: number;
+}
+
 export interface PairFacts {
   readonly pair: string;
   readonly stretches: readonly PairStretch[];
@@ -62,10 +75,13 @@ export interface PairFacts {
   readonly throttled: number;
   /** Least share of a pCPU that it left. */
   readonly limit: number;
+  /** Undefined: it is protected otherwise. */
+  readonly checkpoints: Checkpoints | undefined;
 }
 
 /** States with a secondary that can take over. */
 const PROTECTED: ReadonlySet<string> = new Set(['running', 'lagging']);
+export const isProtected = (state: string): boolean => PROTECTED.has(state);
 
 /** Pairs in the order of their first look. `end`: of the run. */
 export function pairFacts(
@@ -99,8 +115,26 @@ export function pairFacts(
       meanHold: released > 0 ? sum(looks, ({ held }) => held) / released : 0,
       throttled: 1 - (covered.length > 0 ? mean(({ limit }) => limit) : 1),
       limit: covered.reduce((least, { limit }) => Math.min(least, limit), 1),
+      checkpoints: checkpointsOf(own),
     };
   });
+}
+
+function checkpointsOf(rows: readonly FaultToleranceRow[]): Checkpoints | undefined {
+  const all = rows.flatMap(({ cycle: at, dirtyPages: pages = 0, epochCycles, pauseCycles }) => {
+    return epochCycles === undefined
+      ? []
+      : [{ at, epoch: epochCycles, pages, pause: pauseCycles ?? 0 }];
+  });
+  if (all.length === 0) return undefined;
+  const mean = (of: (one: (typeof all)[number]) => number) =>
+    all.reduce((total, one) => total + of(one), 0) / all.length;
+  return {
+    all,
+    meanPages: mean(({ pages }) => pages),
+    meanPause: mean(({ pause }) => pause),
+    maxPause: Math.max(...all.map(({ pause }) => pause)),
+  };
 }
 
 const sum = (looks: readonly PairLook[], of: (look: PairLook) => number) =>
@@ -113,7 +147,7 @@ function lookOf(row: FaultToleranceRow, last: FaultToleranceRow | undefined): Pa
   return {
     from: row.cycle - row.cycles,
     to: row.cycle,
-    protectedThen: PROTECTED.has((last ?? row).state),
+    protectedThen: isProtected((last ?? row).state),
     lag: row.lagCycles,
     logBytes: row.logBytes,
     waiting: row.heldOutputs,

@@ -1,8 +1,9 @@
 import { showBytes } from '../base/units.ts';
+import { referenceOf } from '../scenario/hosts.ts';
 import type { Scenario } from '../scenario/resolve.ts';
 import type { RunResult } from '../stats/result.ts';
 import { type Move, movesOf, outcomeWords } from './moves.ts';
-import { eventWords, type PairEvent, type PairFacts, pairFacts } from './pairs.ts';
+import { eventWords, isProtected, type PairEvent, type PairFacts, pairFacts } from './pairs.ts';
 import { counted, plain } from './quantities.ts';
 import type { Section } from './summary-vms.ts';
 import { percent, wrapped } from './table.ts';
@@ -15,11 +16,21 @@ export function pairLines(scenario: Scenario, result: RunResult): Section | unde
   const rows = result.faultTolerance;
   if (!rows || rows.length === 0) return undefined;
   const { mhz } = result;
-  const end = scenario.duration === 'work' ? rows.at(-1)!.cycle : scenario.duration;
+  const reference = referenceOf(scenario);
+  const happenings = scenario.events.map(({ at, choice }) => ({
+    at: reference.passed(at),
+    choice,
+  }));
+  const end =
+    scenario.duration === 'work' ? rows.at(-1)!.cycle : reference.passed(scenario.duration);
   const gaps = new Map(result.vms.map(({ vm, metrics }) => [vm, metrics.answer_gap_max_ns]));
-  const sentences = pairFacts(rows, eventsOf(scenario), end).map((pair) =>
-    pairSentence(pair, linkOf(scenario, pair.pair), mhz, gaps.get(pair.pair)),
-  );
+  const sentences = pairFacts(rows, eventsOf(happenings), end).map((pair) => {
+    const said = pairSentence(pair, linkOf(scenario, pair.pair), mhz, gaps.get(pair.pair));
+    const loss = unnoticed(pair, scenario, happenings);
+    return loss
+      ? `${said} At ${time(loss.at, mhz)} ${loss.host} lost power, which the other host had not noticed by the end.`
+      : said;
+  });
   return { title: 'Fault tolerance', head: [], rows: hanging(sentences) };
 }
 
@@ -34,7 +45,7 @@ const hanging = (sentences: readonly string[]) =>
   sentences.map((sentence) => wrapped(sentence, WIDTH - 2).join('\n  '));
 
 /** What the scenario lets happen to hosts and links. */
-function eventsOf({ events }: Scenario): PairEvent[] {
+function eventsOf(events: Scenario['events']): PairEvent[] {
   return events
     .flatMap(({ at, choice }) => {
       const what = eventWords(choice);
@@ -43,10 +54,27 @@ function eventsOf({ events }: Scenario): PairEvent[] {
     .toSorted((a, b) => a.at - b.at);
 }
 
-/** The link of a pair, by the name of its VM. */
-function linkOf({ links, vms }: Scenario, pair: string) {
-  const group = vms.find(({ name }) => pair.slice(0, pair.lastIndexOf('-')) === name);
-  return links.find(({ name }) => name === group?.faultTolerance?.link);
+/** The last loss of a host of a pair, where nothing has come of it: the run was too short. */
+function unnoticed({ pair, stretches }: PairFacts, scenario: Scenario, events: Scenario['events']) {
+  const { faultTolerance, host } = groupOf(scenario, pair) ?? {};
+  const losses = events.flatMap(({ at, choice }) => {
+    const { host: lost, kind } = choice as { kind: string; host?: string };
+    const ours = lost !== undefined && (lost === host || lost === faultTolerance?.secondary);
+    return kind === 'fail' && ours ? [{ at, host: lost }] : [];
+  });
+  const last = losses.at(-1);
+  const { from, state } = stretches.at(-1) ?? { from: 0, state: 'off' };
+  return last && isProtected(state) && from <= last.at ? last : undefined;
+}
+
+/** The group of a pair, by the name of its VM. */
+const groupOf = ({ vms }: Scenario, pair: string) =>
+  vms.find(({ name }) => pair.slice(0, pair.lastIndexOf('-')) === name);
+
+/** The link of a pair. */
+function linkOf(scenario: Scenario, pair: string) {
+  const link = groupOf(scenario, pair)?.faultTolerance?.link;
+  return scenario.links.find(({ name }) => name === link);
 }
 
 const time = (cycles: number, mhz: number) => `${plain(cycles / mhz / 1000)} ms`;
@@ -76,6 +104,13 @@ export function pairSentence(
     );
   }
   if (released > 0) said.push(`its outputs waited ${time(meanHold, mhz)} each`);
+  const { checkpoints } = facts;
+  if (checkpoints) {
+    const { all, meanPages, meanPause } = checkpoints;
+    said.push(
+      `${counted(all.length, 'checkpoints')} of ${plain(meanPages)} pages, with ${time(meanPause, mhz)} of standstill each`,
+    );
+  }
   if (facts.throttled >= 0.0005) {
     said.push(`control of the lag took ${percent(facts.throttled)} % of its pCPU`);
   }

@@ -1,6 +1,6 @@
 import { groupBy } from '../base/collections.ts';
 import { rounded } from '../base/rounded.ts';
-import { firstOf } from '../stats/copies.ts';
+import { firstOf, secondCopy } from '../stats/copies.ts';
 import type { MetricName } from '../stats/metrics.ts';
 import type { RunResult, VmRow } from '../stats/result.ts';
 import { waitedShare } from './answer.ts';
@@ -28,8 +28,11 @@ export function linesOf(vms: readonly VmRow[]): Line[] {
   if (vms.length < FOLD) return vms.map((vm) => ({ name: vm.vm, vms: [vm] }));
   return [...groupBy(vms, ({ group }) => group).values()].map((members) => {
     const [first, last] = [members[0]!, members.at(-1)!];
-    const to = (firstOf(last.vm) ?? last.vm).split('-').at(-1)!;
-    return { name: members.length > 1 ? `${first.vm}..${to}` : first.vm, vms: members };
+    // `db-0..3`, and of their second copies `db-0..3/secondary`.
+    const [from, to] = [first, last].map(({ vm }) => firstOf(vm) ?? vm);
+    const all = `${from}..${to!.split('-').at(-1)}`;
+    const name = firstOf(first.vm) === undefined ? all : secondCopy(all);
+    return { name: members.length > 1 ? name : first.vm, vms: members };
   });
 }
 

@@ -129,10 +129,13 @@ function buildLinks({ engine, scenario }: Site): Link[] {
 
 function lanesOf(cluster: Cluster, scenario: Scenario, observer: Observer): Lanes | undefined {
   if (observer === silent || cluster.hosts.length === 1) return undefined;
-  const moves = scenario.events.filter(({ choice }) => choice.kind === 'migrate');
+  const { events } = scenario;
+  const moves = events.filter(({ choice }) => choice.kind === 'migrate');
+  // What happens may also end in a new copy of a protected VM, which is a migration too.
+  const copied = events.length > moves.length ? cluster.protections.map(({ vm }) => vm.name) : [];
   return new Lanes(
     cluster,
-    moves.map(({ choice }) => String(choice['vm'])),
+    [...moves.map(({ choice }) => String(choice['vm'])), ...copied],
     observer,
     referenceOf(scenario),
   );

@@ -21,8 +21,8 @@ export function metricsOfMoving(
   const ns = (ticks: Ticks) => Math.round((ticks * 1000) / mhz);
   // A second copy answers nobody before it takes over, and then for the VM.
   const clients = vm.program === vm.name ? requests : null;
-  const gap =
-    clients && ns(clock.engine(clients.longestGap(clock.local(start.time), clock.local(end.time))));
+  const [from, to] = [clock.local(start.time), clock.local(end.time)];
+  const gap = clients && ns(clock.engine(longestGap(clients.endsIn(from, to), from, to)));
   const protection = protections.find((one) => one.vm === vm);
   return {
     ...(gap !== null && { answer_gap_max_ns: gap }),
@@ -30,7 +30,20 @@ export function metricsOfMoving(
   };
 }
 
-/** A look at a pair, in time of the engine, the one before, and for how long in the window this one speaks. */
+/** Between two answers, the edges of the window counted as such. */
+function longestGap(answers: readonly number[], from: number, to: number): number {
+  let [last, longest] = [from, 0];
+  for (const time of [...answers, to]) {
+    longest = Math.max(longest, time - last);
+    last = time;
+  }
+  return longest;
+}
+
+/**
+ * A look at a pair, in time of the engine, the one before, and for how long in the window this one
+ * speaks.
+ */
 interface Look {
   readonly row: FaultToleranceRow;
   readonly last: FaultToleranceRow | undefined;

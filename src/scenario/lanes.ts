@@ -120,8 +120,9 @@ export class Lanes {
     );
   }
 
+  /** What has no lane stays unsaid. */
   #span(lane: number, what: string, from: Ticks, to: Ticks): void {
     const [begin, end] = [this.#reference.passed(from), this.#reference.passed(to)];
-    this.#observer.onSpan(lane, what, begin, end);
+    if (lane >= 0) this.#observer.onSpan(lane, what, begin, end);
   }
 }

@@ -5,8 +5,9 @@ import { readYaml } from './parse.ts';
 
 /**
  * `--set path=value`: overrides any key of a scenario by the path it has in YAML. List items are
- * named by position, VMs also by their name: `vms.web.count=8`. The value is YAML. Problems point
- * into the option: `--set:2:5` is the fifth character of the second `--set`.
+ * named by position, VMs also by their name: `vms.web.count=8`. The value is YAML; `null` takes the
+ * key away. Problems point into the option: `--set:2:5` is the fifth character of the second
+ * `--set`.
  */
 
 export function applySets(root: Located, sets: readonly string[], findings: Findings): Located {
@@ -105,6 +106,9 @@ export function put(
   }
   const map: LocatedMap =
     node?.form === 'map' ? node : { form: 'map', place: step.place, entries: new Map() };
+  if (rest.length === 0 && value.form === 'scalar' && value.value === null) {
+    return without(map, step, findings);
+  }
   const next = put(map.entries.get(step.word)?.value, rest, value, findings);
   const otherKind =
     step.word === 'kind' &&
@@ -118,4 +122,13 @@ export function put(
   }
   // Another kind of policy: the parameters of the former one go with it.
   return withEntry(otherKind ? { ...map, entries: new Map() } : map, step.word, next, step.place);
+}
+
+/** The map without a key, which must be there. */
+function without(map: LocatedMap, { place, word }: Step, findings: Findings): LocatedMap {
+  if (map.entries.has(word)) return withEntry(map, word, undefined);
+  const names = [...map.entries.keys()];
+  const hint = didYouMean(word, names) ?? `there is ${listed(names) || 'nothing'}`;
+  findings.add(place, `null takes a key away, and there is no "${word}"`, hint);
+  return map;
 }

@@ -91,12 +91,10 @@ const derived = {
     per(1000 * sum(sample, 'walks'), sum(sample, 'instructions')),
   ),
   held_share: {
-    ...share(
-      'paused_cycles, of the time: the hypervisor held the VM, since it moved, its log was full or its secondary too far behind; only of runs in which a VM is held',
-      (sample) =>
-        known(sample, 'paused_cycles').length > 0
-          ? per(sum(sample, 'paused_cycles'), sum(sample, 'elapsed_cycles'))
-          : undefined,
+    ...share('paused_cycles, of elapsed_cycles: the hypervisor held the VM', (sample) =>
+      known(sample, 'paused_cycles').length > 0
+        ? per(sum(sample, 'paused_cycles'), sum(sample, 'elapsed_cycles'))
+        : undefined,
     ),
     rare: true,
   },

@@ -185,37 +185,32 @@ const written = {
   disk_written_bytes: { unit: 'bytes', definition: 'of a host: bytes that its disk was given' },
   answer_gap_max_ns: ns(
     'longest gap between answers',
-    'longest time in the window without an answer to a client, its edges counted as answers; of a VM group, that of its worst VM; only of runs in which VMs move, are protected or may be lost',
+    'longest time without an answer to a client, from the edges of the window too; of a VM group, that of its worst VM',
   ),
   ft_lag_mean_ns: ns(
     'mean lag',
-    'executed time by which the secondary was known to be behind its primary, mean over the protected time; of a VM group, that of its worst pair; only of protected VMs',
+    'executed time by which the secondary of a protected VM is behind, mean over the protected time; of a VM group, that of its worst VM',
   ),
-  ft_lag_p95_ns: ns(
-    'p95 lag',
-    'the same, which it did not exceed in 95 % of the protected time; only of protected VMs',
-  ),
-  ft_lag_max_ns: ns('maximum lag', 'the same, longest; only of protected VMs'),
+  ft_lag_p95_ns: ns('p95 lag', 'the same, not exceeded in 95 % of the protected time'),
+  ft_lag_max_ns: ns('maximum lag', 'the same, longest'),
   ft_hold_mean_ns: ns(
     'hold',
-    'time that an output waited for the acknowledgement of the other host before it left, mean; of a VM group, that of its worst pair; only of protected VMs',
+    'time that an output of a protected VM waited for the other host, mean; of a VM group, that of its worst VM',
   ),
   ft_log_bytes: {
     unit: 'bytes',
     words: 'log',
-    definition: 'bytes of the log that went over the link; only of protected VMs',
+    definition: 'bytes of the log that went over the link',
   },
   ft_throttled: {
     words: 'throttled',
     ...ratio(
-      'share of a pCPU that the control of the lag took from the primary, mean over the protected time; only of protected VMs',
+      'share of a pCPU that the control of the lag took from the primary, mean over the protected time',
     ),
   },
   ft_unprotected: {
     words: 'unprotected',
-    ...ratio(
-      'share of the window in which the VM had no secondary that could take over; only of protected VMs',
-    ),
+    ...ratio('share of the window in which the VM had no secondary that could take over'),
   },
   finished_at_cycles: cycles(
     'when the VM finished its work, from the start of the run; 0 = not finished; of a VM group, the last',

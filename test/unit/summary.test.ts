@@ -56,6 +56,26 @@ describe('the summary of a run begins with its answer and fits a terminal', () =
     checked(scenario, await runScenario(scenario, { openTrace: traceOpener(loaded) }));
   });
 
+  it('of a host that is lost too late for the other one to notice', async () => {
+    const host = { processor: 'opteron-1354', memory: '1GiB', pcpus: 1 };
+    const scenario = load({
+      ...{ duration: '6ms', warmup: '1ms', host: undefined, hosts: { a: host, b: host } },
+      links: [{ name: 'log', between: ['a', 'b'], bandwidth: '1Gb/s', latency: '50us' }],
+      hypervisor: { profile: 'esx-4' },
+      vms: [
+        {
+          ...{ name: 'vm', host: 'a', memory: '64MiB', workload: { kind: 'idle' } },
+          faultTolerance: { kind: 'record-replay', secondary: 'b', link: 'log' },
+        },
+      ],
+      events: [{ at: '4ms', kind: 'fail', host: 'a' }],
+    });
+    const text = checked(scenario, await runScenario(scenario))
+      .join(' ')
+      .replaceAll(/ +/g, ' ');
+    expect(text).toContain('At 4.00 ms a lost power, which the other host had not noticed by the');
+  });
+
   const spin = (name: string, more: Overrides = {}) => ({
     name,
     memory: '32MiB',

@@ -37,6 +37,19 @@ describe('the points of a sweep', () => {
     ).toEqual(['shadow 1', 'shadow 2', 'shadow 4', 'nested 1', 'nested 2', 'nested 4']);
   });
 
+  it('take a key away where an axis says null, which must be there', () => {
+    const made = plan('  axes: { vms.web.memory: [null, 128MiB] }\n');
+    const memories = [0, 1].map((i) => made.point(i).load().scenario.vms[0]!.memory);
+    expect(memories).toEqual([512 * 2 ** 20, 128 * 2 ** 20]);
+    const load = (axes: string) => () => plan(`  axes: ${axes}\n`).point(0).load();
+    expect(problems(load('{ vms.web.memroy: [null, 1GiB] }'))).toMatch(
+      /error: null takes a key away, and there is no "memroy".* — did you mean "memory"\?/,
+    );
+    expect(problems(load('{ vms.web.workload: [null, { kind: idle }] }'))).toMatch(
+      /error: missing key "workload" in vms.web/,
+    );
+  });
+
   it('advance together where they are zipped', () => {
     expect(
       labels(`  axes: { vms.web.count: [1, 2] }

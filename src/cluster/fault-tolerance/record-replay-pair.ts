@@ -1,17 +1,8 @@
 import type { Cycles } from '../../base/ids.ts';
 import { Runstate } from '../../hypervisor/vm.ts';
-import { Leaf } from '../../stats/leaves.ts';
-import {
-  type Cluster,
-  hostNamed,
-  linkNamed,
-  type Protection,
-  type RenewedPlace,
-  type Resident,
-} from '../cluster.ts';
+import type { Cluster, Protection, RenewedPlace, Resident } from '../cluster.ts';
 import type { Awaited } from '../copy/guest-copy.ts';
-import { type Host, type HostThread, threadOn } from '../host.ts';
-import type { Link } from '../link.ts';
+import type { Host } from '../host.ts';
 import { addMigrationThread } from '../migration/migrate.ts';
 import { cloningRecord, startCloning } from './cloning.ts';
 import { DiskRequests } from './disk-requests.ts';
@@ -22,12 +13,12 @@ import type { ProtectionDeps } from './protection.ts';
 import { askedSpot, bestSpot, obstacle, type Preference, type Spot } from './renewal-place.ts';
 import { PairRows } from './rows.ts';
 import { type SecondaryDeps, SecondaryEnd } from './secondary-end.ts';
-import { SharedDisk } from './shared-disk.ts';
-import { SideNotes } from './side-notes.ts';
-import { Timers } from './timers.ts';
 
-/** Microseconds to the shared disk, and back. assumed (1-10 ms) */
-const DISK_LATENCY = 2000;
+import type { SharedDisk } from './shared-disk.ts';
+import { SideNotes } from './side-notes.ts';
+import type { Timers } from './timers.ts';
+import { Wiring } from './wiring.ts';
+
 /** Microseconds from one row of results to the next. */
 const LOOK = 5000;
 
@@ -46,14 +37,12 @@ export class RecordReplay implements Protection {
   readonly #cluster: Cluster;
   readonly #rows: PairRows;
   readonly #sides = new SideNotes();
-  readonly #threads = new Map<Host, HostThread>();
+  readonly #wiring: Wiring;
   readonly #preference: Preference;
   readonly #automatic: boolean;
   readonly #common: SecondaryDeps;
   /** Copies that have not run yet, for later secondaries. */
   readonly #spares: Resident[];
-  /** The link between the present two hosts. */
-  #link: Link;
   /** Both ends of the present generation. */
   #ours: PrimaryEnd;
   #theirs: SecondaryEnd;
@@ -64,7 +53,6 @@ export class RecordReplay implements Protection {
   constructor(params: RecordReplayParams, deps: ProtectionDeps) {
     const { cluster, primary, secondary, spares } = deps;
     const { engine, mhz } = cluster;
-    const toCycles = (picoseconds: number) => Math.round((picoseconds / 1e6) * mhz);
     this.#cluster = cluster;
     this.primary = primary;
     this.secondary = secondary;
@@ -72,30 +60,16 @@ export class RecordReplay implements Protection {
     this.renewable = spares.length > 0;
     this.#automatic = deps.renews;
     this.#preference = { host: deps.host, link: deps.link, clocks: deps.clocks };
-    this.timers = new Timers(engine);
-    this.disk = new SharedDisk(this.timers, Math.round(DISK_LATENCY * mhz * params.timeScale));
-    this.#link = linkNamed(cluster, deps.link);
-    const first = cluster.hosts[primary.vm.host.index]!;
-    const second = hostNamed(cluster, deps.host);
-    this.#addThreads(first, second);
+    // A new secondary may come to any of them one day, and its memory with it.
+    const later = this.renewable ? linkedHosts(cluster) : [];
+    this.#wiring = new Wiring(deps, 'log', params.timeScale, later);
+    for (const host of later) addMigrationThread(host);
+    const { ours: first, theirs: second, timers } = this.#wiring;
+    this.timers = timers;
+    this.disk = this.#wiring.disk;
     this.pair = new Pair({
+      ...this.#wiring.pair,
       params,
-      timers: this.timers,
-      toCycles,
-      wire: (from) => {
-        const link = this.#link;
-        return {
-          send: (bytes, now, arrive) => {
-            const host = hostNamed(cluster, from);
-            if (host.alive) link.send(host.index, bytes, Math.max(now, engine.now), arrive);
-          },
-        };
-      },
-      work: (host) => ({
-        post: (cycles, done) =>
-          this.#threads.get(hostNamed(cluster, host))!.post(cycles, Leaf.HostFt, done),
-      }),
-      arbiter: () => this.disk,
       onState: (state, now) => this.#onState(state, now),
       onChange: (now) => this.#sides.look(this.pair, now),
     });
@@ -113,19 +87,6 @@ export class RecordReplay implements Protection {
       disk: theirs,
       diskOf: first,
     });
-  }
-
-  /** Threads for the log; where there may be a new secondary one day, for its memory too. */
-  #addThreads(...ends: readonly Host[]): void {
-    const { hosts, links } = this.#cluster;
-    const { vm } = this.primary;
-    const linked = (host: Host) => links.some(({ between }) => between.includes(host.index));
-    for (const host of hosts) {
-      if (!ends.includes(host) && !(this.renewable && linked(host))) continue;
-      const task = host.hypervisor.tasks.add({ name: `${vm.name}/log`, weight: vm.weight });
-      this.#threads.set(host, threadOn(host, task));
-      if (this.renewable) addMigrationThread(host);
-    }
   }
 
   get vm() {
@@ -234,7 +195,7 @@ export class RecordReplay implements Protection {
       now,
       (awaited, at) => {
         this.#spares.shift();
-        this.#link = link;
+        this.#wiring.link = link;
         this.#reconnect(alone, { member: spare, host }, awaited, at);
       },
       ({ outcome }, at) => {
@@ -274,3 +235,6 @@ export class RecordReplay implements Protection {
     }
   }
 }
+
+const linkedHosts = ({ hosts, links }: Cluster): readonly Host[] =>
+  hosts.filter(({ index }) => links.some(({ between }) => between.includes(index)));

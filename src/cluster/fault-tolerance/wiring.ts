@@ -2,6 +2,7 @@ import type { Ticks } from '../../engine/timebase.ts';
 import { Leaf } from '../../stats/leaves.ts';
 import { hostNamed, linkNamed } from '../cluster.ts';
 import { type Host, type HostThread, threadOn } from '../host.ts';
+import type { Link } from '../link.ts';
 import type { GenerationsDeps } from './generations.ts';
 import type { ProtectionDeps } from './protection.ts';
 import { SharedDisk } from './shared-disk.ts';
@@ -16,14 +17,21 @@ export class Wiring {
   readonly disk: SharedDisk;
   readonly ours: Host;
   readonly theirs: Host;
+  /** Between the present two hosts. */
+  link: Link;
   readonly #deps: ProtectionDeps;
   readonly #threads = new Map<string, HostThread>();
 
   /**
-   * Before the schedulers of the hosts are made: it adds a thread to each, called after the VM and
-   * `thread`.
+   * Before the schedulers of the hosts are made: it adds a thread to each of both, and to `others`,
+   * called after the VM and `thread`.
    */
-  constructor(deps: ProtectionDeps, thread: string, timeScale: number) {
+  constructor(
+    deps: ProtectionDeps,
+    thread: string,
+    timeScale: number,
+    others: readonly Host[] = [],
+  ) {
     const { cluster, primary } = deps;
     const { engine, mhz } = cluster;
     this.#deps = deps;
@@ -31,8 +39,10 @@ export class Wiring {
     this.disk = new SharedDisk(this.timers, Math.round(DISK_LATENCY * mhz * timeScale));
     this.ours = cluster.hosts[primary.vm.host.index]!;
     this.theirs = hostNamed(cluster, deps.host);
+    this.link = linkNamed(cluster, deps.link);
     const { name, weight } = primary.vm;
-    for (const host of [this.ours, this.theirs]) {
+    const all = new Set([this.ours, this.theirs, ...others]);
+    for (const host of cluster.hosts.filter((one) => all.has(one))) {
       const task = host.hypervisor.tasks.add({ name: `${name}/${thread}`, weight });
       this.#threads.set(host.name, threadOn(host, task));
     }
@@ -50,18 +60,20 @@ export class Wiring {
 
   /** What the protocol needs. */
   get pair(): Omit<GenerationsDeps, 'onChange' | 'onState'> {
-    const { cluster, link: name } = this.#deps;
+    const { cluster } = this.#deps;
     const { engine } = cluster;
-    const link = linkNamed(cluster, name);
     return {
       timers: this.timers,
       toCycles: (picoseconds) => this.toCycles(picoseconds),
-      wire: (from) => ({
-        send: (bytes, now, arrive) => {
-          const host = hostNamed(cluster, from);
-          if (host.alive) link.send(host.index, bytes, Math.max(now, engine.now), arrive);
-        },
-      }),
+      wire: (from) => {
+        const { link } = this;
+        return {
+          send: (bytes, now, arrive) => {
+            const host = hostNamed(cluster, from);
+            if (host.alive) link.send(host.index, bytes, Math.max(now, engine.now), arrive);
+          },
+        };
+      },
       work: (host) => ({
         post: (cycles, done) => this.#threads.get(host)!.post(cycles, Leaf.HostFt, done),
       }),

@@ -5,7 +5,6 @@ import { counted, plain } from '../quantities.ts';
 import { pairSentence, takeoverSentence } from '../summary-moving.ts';
 import { percent } from '../table.ts';
 import { type Drawing, marginFor, type PlotModule } from './charts.ts';
-import type { Table } from './page.ts';
 import { number } from './run-ledger.ts';
 import { timeAxis, VmColours } from './run-time.ts';
 import { pairColours } from './style.ts';
@@ -35,7 +34,7 @@ export interface PairOfRun {
 }
 
 /** So many pairs have figures and sentences of their own; the table has all. */
-const MOST_PAIRS = 3;
+export const MOST_PAIRS = 3;
 /** Looks are put together until there are no more than this. */
 const MOST_BARS = 240;
 
@@ -114,6 +113,7 @@ export function pairDrawings(
         lagOverTime({ pair, i, name, colour, bars, mhz }),
         logOverTime({ pair, i, name, colour, bars, mhz }),
         holdOverTime({ pair, i, name, colour, bars, mhz }),
+        checkpointsOverTime({ pair, i, name, colour, bars, mhz }),
       ];
     }),
   ];
@@ -154,7 +154,7 @@ function barsOf({ facts, end }: PairOfRun, mhz: number): Bar[] {
   return bars;
 }
 
-const wordsOf = (state: string) => stateWords[state] ?? state;
+export const wordsOf = (state: string) => stateWords[state] ?? state;
 const colourOf = (state: string) => pairColours[state] ?? pairColours['off']!;
 
 /** Dashed lines where something breaks, takes over or is live again, in ms. */
@@ -338,56 +338,29 @@ function holdOverTime(curve: Curve): Drawing | undefined {
   };
 }
 
-/** A column for each pair while they are few, else a row. */
-export function pairTables(pairs: readonly PairOfRun[], mhz: number): Table[] {
-  if (pairs.length === 0) return [];
-  const ms = (cycles: number) => plain(cycles / mhz / 1000);
-  const states = Object.keys(stateWords).filter((state) =>
-    pairs.some(({ facts }) => facts.inState.has(state)),
-  );
-  const lines: (readonly [string, (pair: PairOfRun) => string])[] = [
-    ...states.map((state): readonly [string, (pair: PairOfRun) => string] => [
-      `${wordsOf(state)}, ms`,
-      ({ facts }) => ms(facts.inState.get(state) ?? 0),
-    ]),
-    ['mean lag, ms', ({ facts }) => ms(facts.meanLag)],
-    ['longest lag, ms', ({ facts }) => ms(facts.maxLag)],
-    ['log, KiB', ({ facts }) => plain(facts.logBytes / 1024)],
-    [
-      'log, Mbit/s while protected',
-      ({ facts: { covered, logBytes } }) => plain(covered > 0 ? (8 * logBytes * mhz) / covered : 0),
+/** Undefined for a pair without checkpoints. */
+function checkpointsOverTime(curve: Curve): Drawing | undefined {
+  const { colour, i, mhz, name, pair } = curve;
+  const { checkpoints } = pair.facts;
+  if (!checkpoints) return undefined;
+  const perMs = mhz * 1000;
+  const all = checkpoints.all.map(({ at, epoch, pages, pause }) => ({
+    ...{ from: Math.max(0, at - epoch) / perMs, to: at / perMs, pages, pause: pause / perMs },
+  }));
+  const { options, around } = frame(curve, 'pages', Math.max(...all.map(({ pages }) => pages)));
+  return {
+    id: `checkpoints-${i}`,
+    title: `Checkpoints${name}`,
+    description: `Pages of 4 KiB that the VM stored to in each epoch, which its checkpoint sends; as wide as the epoch was long. ${counted(all.length, 'checkpoints')}, ${plain(checkpoints.meanPages)} pages each; the VM stood still for ${plain(checkpoints.meanPause / perMs)} ms each time, ${plain(checkpoints.maxPause / perMs)} at most.`,
+    cross: true,
+    options,
+    marks: (plot) => [
+      plot.rectY(all, {
+        ...{ x1: 'from', x2: 'to', y: 'pages', fill: colour, inset: 0.2 },
+        title: (one: (typeof all)[number]) =>
+          `${counted(one.pages, 'pages')}, stood still for ${plain(one.pause)} ms, at ${plain(one.to)} ms`,
+      }),
+      ...around(plot),
     ],
-    ['outputs held', ({ facts }) => counted(facts.released, 'outputs').split(' ')[0]!],
-    ['hold of an output, ms', ({ facts }) => (facts.released > 0 ? ms(facts.meanHold) : '')],
-    ['taken from its pCPU by control of the lag, %', ({ facts }) => percent(facts.throttled)],
-    [
-      'loss to takeover, ms',
-      ({ facts }) => first(facts, (one) => one.loss && one.goLive - one.loss.at, ms),
-    ],
-    [
-      'takeover to live, ms',
-      ({ facts }) => first(facts, (one) => one.live && one.live - one.goLive, ms),
-    ],
-    ['longest gap between answers, ms', ({ gapMs }) => (gapMs === undefined ? '' : plain(gapMs))],
-  ];
-  const cells = lines
-    .map(([name, cell]) => [name, ...pairs.map(cell)])
-    .filter(([, ...values]) => values.some((value) => value !== ''));
-  const caption = 'Protected pairs: times of the whole run';
-  const head = ['quantity', ...pairs.map(({ facts }) => facts.pair)];
-  if (pairs.length <= MOST_PAIRS) {
-    return [{ caption, head, rows: cells, ...(pairs.length === 1 && { beside: true }) }];
-  }
-  const [names, ...rows] = head.map((name, i) => [name, ...cells.map((row) => row[i]!)]);
-  return [{ caption, head: ['pair', ...names!.slice(1)], rows }];
-}
-
-/** Of the first takeover that has it. */
-function first(
-  { takeovers }: PairFacts,
-  of: (takeover: PairFacts['takeovers'][number]) => number | undefined,
-  show: (cycles: number) => string,
-): string {
-  const found = takeovers.map(of).find((value) => value !== undefined);
-  return found === undefined ? '' : show(found);
+  };
 }

@@ -19,7 +19,8 @@ import {
 } from './run-latency.ts';
 import { ledgerOfVms, ledgerTables, number } from './run-ledger.ts';
 import { moveDrawings, moveTables, moveTexts } from './run-moves.ts';
-import { type Moving, pairDrawings, pairsOf, pairTables, pairTexts } from './run-pairs.ts';
+import { pairTables } from './run-pair-table.ts';
+import { type Moving, pairDrawings, pairsOf, pairTexts } from './run-pairs.ts';
 import { runningOverTime, tlbOverTime } from './run-time.ts';
 import { coreTimeline } from './run-trace.ts';
 import { causesOfWalks, causesOverTime } from './run-walks.ts';
