@@ -122,7 +122,7 @@ function namesOf({ vms }: Pick<Scenario, 'vms'>): string[] {
   const names = (group: Scenario['vms'][number]) =>
     Array.from({ length: group.count }, (_, i) => `${group.name}-${i}`);
   const pairs = vms.filter(({ faultTolerance }) => faultTolerance !== undefined);
-  return [...vms.flatMap(names), ...pairs.flatMap(names).map(secondCopy)];
+  return [...vms.flatMap(names), ...pairs.flatMap(names).map((name) => secondCopy(name))];
 }
 
 function checkName(vm: string, names: readonly string[]): void {

@@ -160,8 +160,8 @@ export class Requests implements RequestSource {
       const arrive = this.#engine.defineEvent(Phase.Deliver, (now) => {
         deliver(now, () => {
           this.#resent.delete(resent);
-          const place = this.#waiting.findIndex((other) => other > arrival);
-          this.#waiting.splice(place < 0 ? this.#waiting.length : place, 0, arrival);
+          this.#waiting.push(arrival);
+          this.#waiting.sort((a, b) => a - b);
         });
       });
       this.#engine.schedule(again(arrival), arrive, 0);

@@ -88,7 +88,7 @@ function checkPaging({ scenario, sound, fault }: CheckContext): void {
     if (needed !== undefined && mmuModes.of(kind).walk !== 'two' && mmuModes.of(kind).virtualized) {
       fault(
         at('mmu', 'kind'),
-        `a VM that is protected so cannot have ${kind} paging: ${needed}`,
+        `a VM that is protected by ${name} cannot have ${kind} paging: ${needed}`,
         'write mmu: { kind: nested }',
       );
     }
@@ -117,11 +117,7 @@ function checkReady(
   const at: Path = ['vms', i, 'faultTolerance', 'kind'];
   if (!create) fault(at, `protection by ${kind} cannot be simulated yet`);
   if (whileRunning && !isCopyable(scenario.vms[i]!.workload)) {
-    fault(
-      at,
-      `a VM that replays a trace cannot be protected by ${kind}: it cannot be copied while it runs`,
-      'use another workload, or record-replay',
-    );
+    fault(at, `a VM that replays a trace cannot be protected by ${kind}`, 'use record-replay');
   }
 }
 

@@ -73,7 +73,7 @@ describe('the summary of a run begins with its answer and fits a terminal', () =
     const text = checked(scenario, await runScenario(scenario))
       .join(' ')
       .replaceAll(/ +/g, ' ');
-    expect(text).toContain('At 4.00 ms a lost power, which the other host had not noticed by the');
+    expect(text).toContain('At 4 ms a lost power, which the other host had not noticed by the');
   });
 
   const spin = (name: string, more: Overrides = {}) => ({
