@@ -74,22 +74,30 @@ const NO_SCHEMA =
   'worldswitch makes no JSON Schema in a page: use its file configs/scenario.schema.json';
 const ONE_HOST = 'a page neither moves nor protects VMs';
 
-/** The exports of a module that is left out, which all refuse with `why` when they are used. */
-const refusing = (why) => (text) => {
-  const names = parseAst(text)
+/** Names of what a module exports. */
+const exportsOf = (text) =>
+  parseAst(text)
     .body.filter(({ type }) => type === 'ExportNamedDeclaration')
     .flatMap(({ declaration, specifiers }) =>
       declaration
         ? (declaration.declarations ?? [declaration]).map(({ id }) => id.name)
         : specifiers.map(({ exported }) => exported.name),
     );
-  return [
+
+/** The exports of a module of which there is nothing in a page. */
+const none = (text) =>
+  exportsOf(text)
+    .map((name) => `export const ${name} = () => [];`)
+    .join('\n');
+
+/** The exports of a module that is left out, which all refuse with `why` when they are used. */
+const refusing = (why) => (text) =>
+  [
     `function refuse() { throw new Error(${JSON.stringify(why)}); }`,
-    ...names.map(
+    ...exportsOf(text).map(
       (name) => `export const ${name} = ${name.startsWith('create') ? '() => refuse' : 'refuse'};`,
     ),
   ].join('\n');
-};
 
 /** For zod's own sentences: scenario/issues.ts writes others, and asks only whether one is zod's. */
 const MUTE = "export default () => ({ localeError: () => 'Invalid input' });";
@@ -123,6 +131,7 @@ const lean = {
     // What follows from events and protection is never asked there.
     const unasked = /cluster[\\/](fault-tolerance[\\/]plan|migration[\\/]rows)\.js$/;
     onLoad({ filter: unasked }, change(refusing(ONE_HOST)));
+    onLoad({ filter: /scenario[\\/]build-pairs\.js$/ }, change(none));
     onLoad({ filter: /scenario[\\/](lanes|collect-moving)\.js$/ }, ({ path }) =>
       change(edited)({ path: path.replace(/\.js$/, '-page.js') }),
     );

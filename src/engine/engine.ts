@@ -1,23 +1,8 @@
 import { ModelError } from '../base/errors.ts';
 import type { Cycles } from '../base/ids.ts';
 import { type EventHandle, EventQueue, Phase } from './event-queue.ts';
-
-export type EventKind = number & { readonly eventKind?: unique symbol };
-
-/**
- * Something with its own clock that runs between events: a pCPU. It touches only its own state and
- * that of its VM. Whatever is shared it posts as an event at its local time, and stops there.
- */
-export interface Runner {
-  /** Local time; Infinity while it waits for an event to wake it. */
-  readonly time: Cycles;
-  /**
-   * Runs until its local time reaches the engine's `horizon`, which comes nearer when the runner
-   * schedules an earlier event. Must make progress. May overshoot by one indivisible step (a visit,
-   * an exit).
-   */
-  advance(): void;
-}
+import type { EventKind, HostEngine, Runner } from './host-engine.ts';
+import { Timebase } from './timebase.ts';
 
 /** Why `run` returned. */
 export const Outcome = { Reached: 0, Stopped: 1, Starved: 2 } as const;
@@ -28,7 +13,8 @@ export type Outcome = (typeof Outcome)[keyof typeof Outcome];
  * behind, which may run ahead of the others by no more than the lookahead. With a lookahead no
  * longer than the least latency between cores (an IPI), nothing arrives in a runner's past.
  */
-export class Engine implements Runner {
+export class Engine implements Runner, HostEngine {
+  readonly timebase = Timebase.same;
   readonly queue = new EventQueue();
   readonly lookahead: Cycles;
   /** Time of the last event. */
@@ -45,6 +31,7 @@ export class Engine implements Runner {
   #until: Cycles = 0;
   readonly #parent: Engine | undefined;
   #children: Engine[] = [];
+  #onLower: ((at: Cycles) => void)[] = [];
 
   /**
    * `parent`: an engine that this one is a runner of. It has its own events and runners, which
@@ -99,6 +86,7 @@ export class Engine implements Runner {
   /** Nobody who runs goes further than `at`. */
   #lower(at: Cycles): void {
     this.horizon = at;
+    for (const listener of this.#onLower) listener(at);
     for (const child of this.#children) {
       if (at < child.#until) child.#until = at;
       if (at < child.horizon) child.#lower(at);
@@ -125,6 +113,11 @@ export class Engine implements Runner {
 
   attach(runner: Runner): void {
     this.#runners.push(runner);
+  }
+
+  /** Calls `listener` whenever an event brings the horizon nearer, with its time. */
+  onLower(listener: (at: Cycles) => void): void {
+    this.#onLower.push(listener);
   }
 
   /** Ends `run` after the current event. */
@@ -182,5 +175,5 @@ export class Engine implements Runner {
   }
 }
 
-export type { EventHandle };
+export type { EventHandle, EventKind, Runner };
 export { Phase };

@@ -1,3 +1,4 @@
+import { inClocksOfVms } from '../stats/clocks.ts';
 import type { RunResult, VmRow } from '../stats/result.ts';
 
 /**
@@ -32,7 +33,7 @@ export function accountOf(result: RunResult, name: string, vms: readonly VmRow[]
     total += cycles;
   };
   const names = new Set(vms.map(({ vm }) => vm));
-  for (const { vm, leaf, detail, cycles } of result.ledger) {
+  for (const { vm, leaf, detail, cycles } of inClocksOfVms(result, vms)) {
     if (names.has(vm)) add(lineName(leaf, detail), cycles);
   }
   for (const [state, metric] of WAITS) {

@@ -1,5 +1,6 @@
+import { clockOfHost, inClockOf } from '../stats/clocks.ts';
 import { secondCopy } from '../stats/copies.ts';
-import type { MigrationRow, RunResult } from '../stats/result.ts';
+import type { MigrationRow, RunResult, VmRow } from '../stats/result.ts';
 import { accountOf } from './account.ts';
 import { mechanismOf } from './bill.ts';
 
@@ -22,7 +23,10 @@ export interface ProtectionBill {
   readonly shadow: Step | undefined;
   readonly recording: Step;
   readonly protected: number;
-  /** In which the VM was held: its log was full, or its secondary too far behind. */
+  /**
+   * In which the VM was held: its log was full, or its secondary too far behind. This and
+   * `holdCycles` are cycles of the first host, all others those of the host of the VM.
+   */
   readonly heldCycles: number;
   readonly elsewhere: Elsewhere;
   readonly outputs: { readonly count: number; readonly holdCycles: number };
@@ -50,7 +54,7 @@ export function protectionBill(
   const now = linesOf(result, vm, result);
   const before = linesOf(same, vm, result);
   const first = usual ? linesOf(usual, vm, result) : before;
-  const { metrics } = result.vms.find((row) => row.vm === vm)!;
+  const row = rowOf(result, vm);
   const rows = (result.faultTolerance ?? []).filter(({ pair }) => pair === vm);
   const last = rows.findLast(({ releasedOutputs }) => releasedOutputs > 0);
   return {
@@ -60,15 +64,16 @@ export function protectionBill(
     shadow: usual ? step(first, before) : undefined,
     recording: step(before, now),
     protected: total(now),
-    heldCycles: metrics.paused_cycles ?? 0,
-    elsewhere: elsewhere(result, vm),
+    heldCycles: heldOf(result, row),
+    elsewhere: elsewhere(result, row),
     outputs: { count: last?.releasedOutputs ?? 0, holdCycles: last?.heldCycles ?? 0 },
   };
 }
 
-function elsewhere(result: RunResult, vm: string): Elsewhere {
+function elsewhere(result: RunResult, { host: own, vm }: VmRow): Elsewhere {
+  const ledger = inClockOf(result, own);
   const cycles = (fits: (row: RunResult['ledger'][number]) => boolean) =>
-    result.ledger.filter(fits).reduce((sum, row) => sum + row.cycles, 0);
+    Math.round(ledger.filter(fits).reduce((sum, row) => sum + row.cycles, 0));
   const second = secondCopy(vm);
   const secondary = cycles((row) => row.vm === second);
   return {
@@ -86,7 +91,10 @@ export interface MigrationBill {
   readonly unmoved: number;
   readonly moving: Step;
   readonly moved: number;
-  /** In which it was held, and of that at the switch from host to host. */
+  /**
+   * In which it was held, and of that at the switch from host to host, in cycles of the first host.
+   * All others are those of the host where it is at the end.
+   */
   readonly heldCycles: number;
   readonly downtimeCycles: number;
   readonly dirtyLog: { readonly count: number; readonly cycles: number };
@@ -99,30 +107,39 @@ export interface MigrationBill {
 export function migrationBill(result: RunResult, vm: string, stayed: RunResult): MigrationBill {
   const now = linesOf(result, vm, result);
   const before = linesOf(stayed, vm, result);
-  const { metrics } = result.vms.find((row) => row.vm === vm)!;
+  const row = rowOf(result, vm);
   const faults = result.exits.filter((row) => row.vm === vm && row.reason === 'dirty-log');
+  const ledger = inClockOf(result, row.host);
   const moves = (result.migrations ?? []).filter((row) => row.vm === vm && row.round === undefined);
   return {
     unmoved: total(before),
     moving: step(before, now),
     moved: total(now),
-    heldCycles: metrics.paused_cycles ?? 0,
+    heldCycles: heldOf(result, row),
     downtimeCycles: moves.reduce((sum, row) => sum + row.downtimeCycles, 0),
     dirtyLog: {
       count: faults.reduce((sum, row) => sum + row.count, 0),
-      cycles: faults.reduce((sum, row) => sum + row.transitionCycles + row.handlerCycles, 0),
+      cycles: faults.reduce((sum, { host, transitionCycles, handlerCycles }) => {
+        const ratio = clockOfHost(result, row.host) / clockOfHost(result, host);
+        return sum + Math.round((transitionCycles + handlerCycles) * ratio);
+      }, 0),
     },
     threads: (result.hosts ?? []).map(({ name: host }) => ({
       host,
-      cycles: result.ledger
-        .filter((row) => row.host === host && row.leaf === 'host' && row.detail === 'migration')
-        .reduce((sum, row) => sum + row.cycles, 0),
+      cycles: Math.round(
+        ledger
+          .filter((row) => row.host === host && row.leaf === 'host' && row.detail === 'migration')
+          .reduce((sum, row) => sum + row.cycles, 0),
+      ),
     })),
     moves,
   };
 }
 
-/** Cycles by mechanism, scaled to as many user instructions as the VM executed in `like`. */
+/**
+ * Cycles by mechanism, scaled to as many user instructions as the VM executed in `like`, and counted
+ * by the clock of the host where it is there.
+ */
 function linesOf(result: RunResult, vm: string, like: RunResult): Map<string, number> {
   const account = (run: RunResult) => {
     return accountOf(
@@ -132,7 +149,9 @@ function linesOf(result: RunResult, vm: string, like: RunResult): Map<string, nu
     );
   };
   const own = account(result);
-  const scale = account(like).userInstructions / (own.userInstructions || 1);
+  const clock = (run: RunResult) => clockOfHost(run, rowOf(run, vm).host);
+  const instructions = account(like).userInstructions / (own.userInstructions || 1);
+  const scale = instructions * (clock(like) / clock(result));
   const lines = new Map<string, number>();
   for (const [line, cycles] of own.lines) {
     const mechanism = mechanismOf(line);
@@ -140,6 +159,11 @@ function linesOf(result: RunResult, vm: string, like: RunResult): Map<string, nu
   }
   return lines;
 }
+
+const rowOf = ({ vms }: RunResult, vm: string): VmRow => vms.find((row) => row.vm === vm)!;
+
+const heldOf = (result: RunResult, { host, metrics }: VmRow): number =>
+  Math.round(((metrics.paused_cycles ?? 0) * result.mhz) / clockOfHost(result, host));
 
 const total = (lines: ReadonlyMap<string, number>) =>
   [...lines.values()].reduce((sum, cycles) => sum + cycles, 0);

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { allPcpus, clockOf } from '../scenario/hosts.ts';
 import type { LoadedScenario } from '../scenario/load.ts';
+import { inClocksOfVms } from '../stats/clocks.ts';
 import type { MetricName } from '../stats/metrics.ts';
 import type {
   EvictionRow,
@@ -76,13 +77,23 @@ export async function readRun(directory: string): Promise<StoredRun> {
         }),
       )
     : undefined;
+  const hosts =
+    scenario.hosts.length > 1
+      ? scenario.hosts.map(({ name, cpu, pcpus }) => ({
+          ...{ name, mhz: cpu.clock / 1e6, pcpuCount: pcpus },
+        }))
+      : undefined;
+  const charged = inClocksOfVms(
+    { ledger, hosts },
+    files.vms.map((row) => ({ vm: row['vm']!, ...hostOf(row) })),
+  );
   const vms = files.vms.map((row): VmRow => {
     const own: Partial<Record<MetricName, number>> = {};
     for (const { scope, id, metric, value } of metrics) {
       if (scope === 'vm' && id === row['vm']) own[metric] = value;
     }
     const leaves: Record<string, number> = {};
-    for (const { vm, leaf, cycles } of ledger) {
+    for (const { vm, leaf, cycles } of charged) {
       if (vm === row['vm']) leaves[leaf] = (leaves[leaf] ?? 0) + cycles;
     }
     return {
@@ -107,6 +118,7 @@ export async function readRun(directory: string): Promise<StoredRun> {
       mhz: clockOf(scenario) / 1e6,
       windowCycles: elapsed?.value ?? 0,
       pcpuCount: allPcpus(scenario),
+      ...(hosts && { hosts }),
       metrics,
       ledger,
       exits,
@@ -115,11 +127,6 @@ export async function readRun(directory: string): Promise<StoredRun> {
       latencies: [],
       timeseries: [],
       findings: [],
-      ...(scenario.hosts.length > 1 && {
-        hosts: scenario.hosts.map(({ cpu, name, pcpus }) => ({
-          ...{ name, mhz: cpu.clock / 1e6, pcpuCount: pcpus },
-        })),
-      }),
       ...(files.faultTolerance.length > 0 && { faultTolerance: files.faultTolerance }),
       ...(files.migrations.length > 0 && { migrations: files.migrations }),
     },

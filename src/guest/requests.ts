@@ -1,6 +1,7 @@
 import type { Cycles } from '../base/ids.ts';
 import { stream } from '../base/random.ts';
-import { type Engine, type EventKind, Phase } from '../engine/engine.ts';
+import { type EventKind, Phase } from '../engine/engine.ts';
+import type { HostEngine } from '../engine/host-engine.ts';
 import type { RequestSource } from '../hypervisor/guest-port.ts';
 import type { Arrivals } from './workloads/workload.ts';
 
@@ -11,7 +12,7 @@ interface Incoming {
 }
 
 /** A request begins to arrive at `now`; `complete` is called when all of it has. */
-type Deliver = (now: Cycles, complete: (now: Cycles) => void) => void;
+export type Deliver = (now: Cycles, complete: (now: Cycles) => void) => void;
 
 /** Requests that never came to a server: those that arrived after a given time. */
 export interface Loss {
@@ -29,7 +30,7 @@ export interface Loss {
  * finished.
  */
 export class Requests implements RequestSource {
-  readonly #engine: Engine;
+  readonly #engine: HostEngine;
   readonly #arrivals: Arrivals;
   readonly #random: () => number;
   readonly #mhz: number;
@@ -55,7 +56,7 @@ export class Requests implements RequestSource {
   #latest: Cycles = 0;
 
   constructor(
-    engine: Engine,
+    engine: HostEngine,
     arrivals: Arrivals,
     options: {
       seed: string;

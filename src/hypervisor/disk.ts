@@ -1,4 +1,5 @@
 import type { Cycles } from '../base/ids.ts';
+import type { Timebase } from '../engine/timebase.ts';
 import type { DiskIo } from './guest-port.ts';
 
 export interface DiskOptions {
@@ -16,6 +17,20 @@ export interface DiskCount {
   writes: number;
 }
 
+/** What serves a guest's requests, in cycles of the host where the guest is. */
+export type DiskService = Pick<Disk, 'serve'>;
+
+/** A disk that counts cycles of `its` host, for a guest on a host that counts `own`. */
+export function diskFor(own: Timebase, disk: Disk, its: Timebase): DiskService {
+  if (own.ticks === its.ticks) return disk;
+  return {
+    serve({ latency, ...request }, now) {
+      const asked = { ...request, latency: its.from(own, latency) };
+      return own.from(its, disk.serve(asked, its.from(own, now)));
+    },
+  };
+}
+
 /**
  * A disk. Each request takes the time that the guest's program gives for it, as many at a time as
  * there are. With a capacity it serves one after the other, in the order in which they come, and a
@@ -30,7 +45,7 @@ export class Disk {
   #busyUntil: Cycles = 0;
   #busy: Cycles = 0;
 
-  /** `mhz`: cycles of the engine in a microsecond. */
+  /** `mhz`: cycles of the host in a microsecond. */
   constructor(mhz: number, options: DiskOptions | undefined) {
     const { bandwidth, serviceTime = 0 } = options ?? {};
     this.limited = options !== undefined;

@@ -1,5 +1,6 @@
 import type { Cycles, PcpuId, VcpuId, VmId } from '../base/ids.ts';
-import { type Engine, type EventKind, Phase } from '../engine/engine.ts';
+import { type EventKind, Phase } from '../engine/engine.ts';
+import type { HostEngine } from '../engine/host-engine.ts';
 import type { Machine } from '../machine/machine.ts';
 import type { HostTasks } from './host-task.ts';
 import type { Interrupts } from './interrupts.ts';
@@ -10,7 +11,7 @@ import type { Vcpu, Vm } from './vm.ts';
 
 export interface DispatchDeps {
   readonly machine: Machine;
-  readonly engine: Engine;
+  readonly engine: HostEngine;
   readonly vms: readonly Vm[];
   readonly vcpus: readonly Vcpu[];
   readonly pcpus: readonly Pcpu[];

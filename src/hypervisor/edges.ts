@@ -1,5 +1,6 @@
 import { ModelError } from '../base/errors.ts';
 import type { Cycles } from '../base/ids.ts';
+import type { Ticks } from '../engine/timebase.ts';
 import type { Core } from '../machine/core.ts';
 import { LEAVES } from '../stats/leaves.ts';
 import type { Hypervisor } from './hypervisor.ts';
@@ -17,7 +18,7 @@ export interface HostAccounts {
 export interface Accounts {
   /** By host. */
   readonly hosts: readonly HostAccounts[];
-  /** Cycles by vCPU and run state. */
+  /** Ticks by vCPU and run state. */
   readonly states: readonly Float64Array[];
   /** By VM. */
   readonly soft: readonly SoftCounters[];
@@ -46,7 +47,7 @@ export class Edges {
   readonly #hypervisors: readonly Hypervisor[];
   readonly #vms: Hypervisor['vms'];
   readonly #vcpus: Hypervisor['vcpus'];
-  readonly #times: Cycles[] = [];
+  readonly #times: Ticks[] = [];
   /** Whether observers are told about the edge. */
   readonly #told: boolean[] = [];
   /** By edge, host and pCPU: what the pCPU had done, if it has passed the edge inside a step. */
@@ -68,19 +69,19 @@ export class Edges {
   }
 
   /** The earliest time that no pCPU has passed. */
-  get reachable(): Cycles {
-    return this.#hypervisors.reduce(
-      (last, { engine, pcpus }) =>
-        pcpus.reduce((latest, { core }) => Math.max(latest, core.now), Math.max(last, engine.now)),
-      0,
-    );
+  get reachable(): Ticks {
+    return this.#hypervisors.reduce((last, { engine: { now, timebase }, pcpus }) => {
+      const latest = pcpus.reduce((late, { core }) => Math.max(late, core.now), now);
+      return Math.max(last, timebase.engine(latest));
+    }, 0);
   }
 
   /**
-   * Adds an edge, later than those before and not in the past of a pCPU. Observers are told in
-   * which state each vCPU is at it, if `told`.
+   * Adds an edge, later than those before and not in the past of a pCPU. To a host it is the first
+   * cycle that begins at `time` or later. Observers are told in which state each vCPU is at it, if
+   * `told`.
    */
-  add(time: Cycles, told: boolean): void {
+  add(time: Ticks, told: boolean): void {
     this.#times.push(time);
     this.#told.push(told);
     this.#passed.push(this.#hypervisors.map(() => []));
@@ -92,17 +93,18 @@ export class Edges {
   }
 
   /** The accounts at an edge that every pCPU has reached. Settles what is under way. */
-  accounts(time: Cycles): Accounts {
+  accounts(time: Ticks): Accounts {
     const edge = this.#times.indexOf(time);
     const passed = this.#passed[edge] ?? [];
     const hosts = this.#hypervisors.map((hypervisor, h) =>
-      hostAccounts(hypervisor, passed[h] ?? [], time),
+      hostAccounts(hypervisor, passed[h] ?? [], hypervisor.engine.timebase.local(time)),
     );
     const states = this.#vcpus.map((vcpu) => {
       const atEdge = this.#states[edge]?.[vcpu.id];
       if (atEdge) return atEdge;
-      if (this.#told[edge]) this.#tell(vcpu, time);
-      return vcpu.statesAt(time);
+      const at = vcpu.timebase.local(time);
+      if (this.#told[edge]) this.#tell(vcpu, at);
+      return vcpu.statesAt(at);
     });
     // Past the edge, a vCPU can only have run on the pCPU that still has it.
     const holder = ({ vm, pcpu }: Vcpu) => passed[vm.host.index]?.[pcpu];
@@ -124,7 +126,8 @@ export class Edges {
 
   #aimCore(hypervisor: Hypervisor, core: Core): void {
     const next = this.#nextOfCore[hypervisor.host.index]![core.id]!;
-    core.cut.set(this.#times[next] ?? Infinity, (passing, leaves) =>
+    const { timebase } = hypervisor.engine;
+    core.cut.set(timebase.local(this.#times[next] ?? Infinity), (passing, leaves) =>
       this.#passCore(hypervisor, passing, leaves),
     );
   }
@@ -151,8 +154,9 @@ export class Edges {
 
   #passVcpu(vcpu: Vcpu): void {
     const edge = this.#nextOfVcpu[vcpu.id]!++;
-    if (this.#told[edge]) this.#tell(vcpu, vcpu.edge);
-    this.#states[edge]![vcpu.id] = vcpu.statesAt(vcpu.edge);
+    const at = vcpu.timebase.local(vcpu.edge);
+    if (this.#told[edge]) this.#tell(vcpu, at);
+    this.#states[edge]![vcpu.id] = vcpu.statesAt(at);
     this.#aimVcpu(vcpu);
   }
 }

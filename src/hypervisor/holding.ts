@@ -1,12 +1,13 @@
 import type { Cycles } from '../base/ids.ts';
-import { type Engine, type EventKind, Phase } from '../engine/engine.ts';
+import { type EventKind, Phase } from '../engine/engine.ts';
+import type { HostEngine } from '../engine/host-engine.ts';
 import type { Interrupts } from './interrupts.ts';
 import type { Scheduler } from './schedulers/scheduler.ts';
 import { Request, type VcpuRequests } from './vcpu-requests.ts';
 import { Runstate, type Vcpu, type Vm, type VmHost } from './vm.ts';
 
 export interface HoldingDeps {
-  readonly engine: Engine;
+  readonly engine: HostEngine;
   /** A VM that has left it meanwhile is left alone. */
   readonly host: VmHost;
   readonly vms: readonly Vm[];

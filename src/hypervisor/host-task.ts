@@ -1,6 +1,7 @@
 import { ModelError } from '../base/errors.ts';
 import type { Cycles, VcpuId, VmId } from '../base/ids.ts';
-import { type Engine, type EventKind, Phase } from '../engine/engine.ts';
+import { type EventKind, Phase } from '../engine/engine.ts';
+import type { HostEngine } from '../engine/host-engine.ts';
 import type { Core } from '../machine/core.ts';
 import type { Scheduler } from './schedulers/scheduler.ts';
 import { Runstate, Scheduled } from './vm.ts';
@@ -89,7 +90,7 @@ export class HostTask extends Scheduled {
    * Executes on `core` up to the engine's horizon. False: nothing is left, so it sleeps from the
    * core's time on.
    */
-  run(core: Core, engine: Engine): boolean {
+  run(core: Core, engine: HostEngine): boolean {
     for (let piece = this.#queue[0]; piece; piece = this.#queue[0]) {
       if (piece.left > 0) {
         const cycles = Math.min(piece.left, engine.horizon - core.time);
@@ -108,7 +109,7 @@ export class HostTask extends Scheduled {
 }
 
 export interface HostTasksDeps {
-  readonly engine: Engine;
+  readonly engine: HostEngine;
   /** Numbers of the first task and of its group: after all vCPUs and VMs. */
   readonly firstVcpu: number;
   readonly firstVm: number;
@@ -140,6 +141,7 @@ export class HostTasks {
     const rouse = () => engine.schedule(engine.here, this.#wake, i);
     const number = { id: (firstVcpu + i) as VcpuId, group: (firstVm + i) as VmId };
     const task = new HostTask(number, { scheduling, ...plan }, rouse);
+    task.timebase = engine.timebase;
     this.all.push(task);
     return task;
   }

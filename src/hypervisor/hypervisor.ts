@@ -1,6 +1,7 @@
 import { ModelError } from '../base/errors.ts';
 import type { Cycles } from '../base/ids.ts';
-import { type Engine, type EventKind, Phase } from '../engine/engine.ts';
+import { type EventKind, Phase } from '../engine/engine.ts';
+import type { HostEngine } from '../engine/host-engine.ts';
 import type { Core, FaultPort } from '../machine/core.ts';
 import { HOST_OWNER, type Machine } from '../machine/machine.ts';
 import { type Observer, silent } from '../observe/observer.ts';
@@ -28,7 +29,7 @@ export interface HypervisorOptions {
   /** The host that it runs on. */
   readonly host: VmHost;
   readonly machine: Machine;
-  readonly engine: Engine;
+  readonly engine: HostEngine;
   readonly costs: HypervisorCosts;
   readonly devices: VirtualDevices;
   /** Bits per second, each way, of the host's wire to the outside; see Network. */
@@ -71,7 +72,7 @@ export interface Arrival {
 export class Hypervisor implements PcpuHost {
   readonly host: VmHost;
   readonly machine: Machine;
-  readonly engine: Engine;
+  readonly engine: HostEngine;
   readonly costs: HypervisorCosts;
   readonly devices: VirtualDevices;
   readonly vms: readonly Vm[];
@@ -202,7 +203,7 @@ export class Hypervisor implements PcpuHost {
     for (const vcpu of vcpus) {
       this.scheduler.remove(vcpu.id, here);
       this.tags.retire(vcpu.id);
-      vcpu.timerDue = this.interrupts.timerOf(vcpu);
+      vcpu.timerDue = this.engine.timebase.engine(this.interrupts.timerOf(vcpu));
       this.interrupts.disarmTimer(vcpu);
       for (const pcpu of this.pcpus) pcpu.forget(vcpu);
       vcpu.pcpu = -1;
@@ -221,11 +222,14 @@ export class Hypervisor implements PcpuHost {
     for (const vcpu of this.#of(vm)) {
       vcpu.left.push({ host: vm.host.index, exits: vcpu.exitCounts.slice() });
     }
+    const { timebase } = this.engine;
     vm.host = host;
     vm.home = home;
     if (p2m) vm.p2m = p2m;
     this.mmuOf[vm.id] = mmu;
     for (const vcpu of this.#of(vm)) {
+      vm.finishedAt = timebase.from(vcpu.timebase, vm.finishedAt);
+      vcpu.moveTo(timebase, now);
       const { port, faults } = wire(vcpu);
       const places = { root: 0, nestedRoot: 0, frameBase: 0 };
       vcpu.context = { ...vcpu.context, ...places, nested, port: faults };
@@ -235,7 +239,8 @@ export class Hypervisor implements PcpuHost {
       mmu.start(vcpu);
       this.scheduler.insert(vcpu.id, now);
       if (!Number.isNaN(vcpu.timerDue)) {
-        this.interrupts.armTimer(vcpu, Math.max(now, vcpu.timerDue));
+        const due = timebase.local(vcpu.timerDue);
+        this.interrupts.armTimer(vcpu, Math.max(now, due));
       }
       vcpu.timerDue = Number.NaN;
     }

@@ -1,12 +1,14 @@
 import type { Cycles } from '../base/ids.ts';
-import { type Engine, type EventKind, Phase } from '../engine/engine.ts';
+import { type EventKind, Phase } from '../engine/engine.ts';
+import type { HostEngine } from '../engine/host-engine.ts';
+import type { Ticks } from '../engine/timebase.ts';
 import { Vector } from './guest-port.ts';
 import type { Scheduler } from './schedulers/scheduler.ts';
 import { Runstate, type Vcpu, type VmHost } from './vm.ts';
 
 /** Interrupts of vCPUs, and the wake-ups that they cause: timers, devices, the network. */
 export class Interrupts {
-  readonly #engine: Engine;
+  readonly #engine: HostEngine;
   readonly #vcpus: readonly Vcpu[];
   readonly #host: VmHost;
   readonly #scheduler: () => Scheduler;
@@ -17,7 +19,12 @@ export class Interrupts {
   readonly #due: Float64Array;
 
   /** `scheduler`: asked for at each use, since it is made last. */
-  constructor(engine: Engine, vcpus: readonly Vcpu[], host: VmHost, scheduler: () => Scheduler) {
+  constructor(
+    engine: HostEngine,
+    vcpus: readonly Vcpu[],
+    host: VmHost,
+    scheduler: () => Scheduler,
+  ) {
     this.#engine = engine;
     this.#vcpus = vcpus;
     this.#host = host;
@@ -40,12 +47,17 @@ export class Interrupts {
   raise(vcpu: Vcpu, vectors: number, now: Cycles): void {
     const there = vcpu.vm.host.hypervisor?.interrupts ?? this;
     if (there !== this) {
-      there.raise(vcpu, vectors, now);
+      there.raiseAt(vcpu, vectors, this.#engine.timebase.engine(now));
       return;
     }
     if (vcpu.done || vcpu.state === Runstate.Off) return;
     vcpu.pending |= vectors;
     if (vcpu.state === Runstate.Blocked) this.wake(vcpu, now);
+  }
+
+  /** As `raise`, at a time of the engine: for whatever is not on this host. */
+  raiseAt(vcpu: Vcpu, vectors: number, time: Ticks): void {
+    this.raise(vcpu, vectors, this.#engine.timebase.local(time));
   }
 
   wake(vcpu: Vcpu, now: Cycles): void {

@@ -1,5 +1,6 @@
 import type { Cycles } from '../base/ids.ts';
-import { type Engine, type EventKind, Phase } from '../engine/engine.ts';
+import { type EventKind, Phase } from '../engine/engine.ts';
+import type { HostEngine } from '../engine/host-engine.ts';
 import type { VirtualDevices } from './devices.ts';
 import { Vector } from './guest-port.ts';
 import {
@@ -35,7 +36,7 @@ interface Train {
 }
 
 export interface NetworkDeps {
-  readonly engine: Engine;
+  readonly engine: HostEngine;
   readonly device: VirtualDevices['network'];
   readonly mhz: number;
   /**

@@ -1,5 +1,5 @@
 import type { Cycles } from '../base/ids.ts';
-import type { Engine } from '../engine/engine.ts';
+import type { HostEngine } from '../engine/host-engine.ts';
 import type { Observer } from '../observe/observer.ts';
 import type { HypervisorCosts } from './costs.ts';
 import type { Holding } from './holding.ts';
@@ -14,7 +14,7 @@ import type { WorldSwitch } from './world-switch.ts';
 
 /** What a pCPU uses of its host. */
 export interface PcpuHost {
-  readonly engine: Engine;
+  readonly engine: HostEngine;
   readonly observer: Observer;
   readonly costs: HypervisorCosts;
   readonly tags: TagPolicy;

@@ -2,7 +2,7 @@ import type { Cycles } from '../base/ids.ts';
 import type { Core } from '../machine/core.ts';
 import { flushAsid, invalidateRange } from '../machine/flush.ts';
 import { Cause, ExitReason, Leaf } from '../stats/leaves.ts';
-import type { Disk } from './disk.ts';
+import type { DiskService } from './disk.ts';
 import { type DiskIo, Entry, type GuestCpu, type RequestSource } from './guest-port.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import type { Mmu } from './mmu/mmu.ts';
@@ -19,6 +19,8 @@ export class VcpuPort implements GuestCpu {
   protected readonly requests: RequestSource | null;
   readonly #hv: Hypervisor;
   readonly #mmu: Mmu;
+  /** The guest's clock is that of another host, with cycles of another length. */
+  readonly #foreign: boolean;
 
   /** `requests` null: nobody asks the VM for anything. */
   constructor(hypervisor: Hypervisor, vcpu: Vcpu, mmu: Mmu, requests: RequestSource | null) {
@@ -26,6 +28,7 @@ export class VcpuPort implements GuestCpu {
     this.vcpu = vcpu;
     this.requests = requests;
     this.#mmu = mmu;
+    this.#foreign = vcpu.vm.clock.ticks !== hypervisor.engine.timebase.ticks;
   }
 
   get core(): Core {
@@ -37,7 +40,30 @@ export class VcpuPort implements GuestCpu {
   }
 
   clock(): Cycles {
-    return this.core.now;
+    if (this.#foreign) this.trapClock();
+    return this.told(this.core.now);
+  }
+
+  /** The exit of a clock read that the hypervisor has to answer. */
+  protected trapClock(): void {
+    const { core, vcpu } = this;
+    const { world } = this.#hv;
+    world.exit(vcpu, core, ExitReason.Ioio);
+    world.resume(vcpu, core, ExitReason.Ioio);
+  }
+
+  /**
+   * What the guest takes a time of this host for: the time-stamp counter goes on at the rate that
+   * the guest has measured when it booted.
+   */
+  protected told(now: Cycles): Cycles {
+    const { clock } = this.vcpu.vm;
+    return this.#foreign ? clock.passed(this.#hv.engine.timebase.engine(now)) : now;
+  }
+
+  /** When this host's clock has reached what is `time` to the guest. */
+  protected meant(time: Cycles): Cycles {
+    return this.#foreign ? this.#hv.engine.timebase.from(this.vcpu.vm.clock, time) : time;
   }
 
   enterKernel(how: Entry): void {
@@ -86,14 +112,15 @@ export class VcpuPort implements GuestCpu {
     const { requestBytes, requestLine } = hv.devices.disk;
     const requests = Math.max(1, Math.ceil(bytes / requestBytes));
     this.vcpu.vm.counters.disk_requests += requests;
+    const whole = this.meant(latency);
     let due = core.now;
     for (let i = 0; i < requests; i++) {
       const size = Math.min(requestBytes, bytes - i * requestBytes);
       this.#doorbell(core, linesOf(size) * requestLine);
-      const share = Math.round((latency * (i + 1)) / requests);
+      const share = Math.round((whole * (i + 1)) / requests);
       due = this.askDisk({ bytes: size, latency: share, write });
     }
-    return due;
+    return this.told(due);
   }
 
   /** A request goes to the disk. Returns when it is answered, as far as can be foreseen. */
@@ -108,7 +135,7 @@ export class VcpuPort implements GuestCpu {
     return due;
   }
 
-  protected get disk(): Disk {
+  protected get disk(): DiskService {
     return this.#hv.disk;
   }
 
@@ -122,7 +149,7 @@ export class VcpuPort implements GuestCpu {
       this.#doorbell(core, pieces * sendPiece + linesOf(size) * sendLine);
     }
     this.vcpu.vm.counters.packets_sent += packetsOf(bytes);
-    return this.transmit(bytes);
+    return this.told(this.transmit(bytes));
   }
 
   acknowledge(bytes: number): void {
@@ -163,7 +190,7 @@ export class VcpuPort implements GuestCpu {
   }
 
   protected answerLeft(arrival: Cycles, now: Cycles): void {
-    this.requests?.finish(arrival, now);
+    this.requests?.finish(arrival, this.told(now));
   }
 
   /**
@@ -197,7 +224,9 @@ export class VcpuPort implements GuestCpu {
   }
 
   setTimer(cyclesFromNow: Cycles): void {
-    this.#hv.interrupts.armTimer(this.vcpu, this.core.now + cyclesFromNow);
+    const { now } = this.core;
+    const due = this.#foreign ? this.meant(this.told(now) + cyclesFromNow) : now + cyclesFromNow;
+    this.#hv.interrupts.armTimer(this.vcpu, due);
   }
 
   clearTimer(): void {

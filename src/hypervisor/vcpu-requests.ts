@@ -1,5 +1,6 @@
 import type { Cycles } from '../base/ids.ts';
-import { type Engine, type EventKind, Phase } from '../engine/engine.ts';
+import { type EventKind, Phase } from '../engine/engine.ts';
+import type { HostEngine } from '../engine/host-engine.ts';
 import type { Core } from '../machine/core.ts';
 import { Cause } from '../stats/leaves.ts';
 import { Runstate, type Vcpu } from './vm.ts';
@@ -15,7 +16,7 @@ export const Request = {
 } as const;
 
 export interface VcpuRequestsDeps {
-  readonly engine: Engine;
+  readonly engine: HostEngine;
   /** From sending an IPI until it arrives. */
   readonly ipi: Cycles;
   /** Forces an exit of the vCPU that runs on a pCPU. */

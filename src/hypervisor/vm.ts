@@ -1,4 +1,5 @@
 import type { Cycles, VcpuId, VmId } from '../base/ids.ts';
+import { type Ticks, Timebase } from '../engine/timebase.ts';
 import type { CoreContext, FaultPort } from '../machine/core.ts';
 import { type Observer, silent } from '../observe/observer.ts';
 import { EXITS, ExitReason } from '../stats/leaves.ts';
@@ -90,7 +91,7 @@ export interface VmHost {
   readonly index: number;
   /** Where interrupts go for a VM that is there. */
   readonly hypervisor?: {
-    readonly interrupts: { raise(vcpu: Vcpu, vectors: number, now: Cycles): void };
+    readonly interrupts: { raiseAt(vcpu: Vcpu, vectors: number, time: Ticks): void };
   };
 }
 
@@ -125,7 +126,9 @@ export class Vm {
   receivedBytes = 0;
   /** NUMA node its memory comes from first. */
   home = 0;
-  /** When it finished its work; NaN = not yet. */
+  /** What its guest counts time in, wherever it is: the cycles of the host that it booted on. */
+  clock: Timebase = Timebase.same;
+  /** When it finished its work, in cycles of the host where it is; NaN = not yet. */
   finishedAt: Cycles = Number.NaN;
 
   constructor(
@@ -165,36 +168,68 @@ export abstract class Scheduled {
   since: Cycles = 0;
   /** The last state in which time passed. */
   #cameFrom: Runstate = Runstate.Blocked;
-  readonly stateCycles = new Float64Array(runstateNames.length);
+  /** Cycles of the present host in each run state, and ticks on hosts of other clocks. */
+  readonly #cycles = new Float64Array(runstateNames.length);
+  readonly #elsewhere = new Float64Array(runstateNames.length);
+  /** Of the host whose scheduler has it. */
+  timebase: Timebase = Timebase.same;
   /** pCPU it runs on or ran on last; -1 = none yet. */
   pcpu = -1;
   observer: Pick<Observer, 'onRunstate'> = silent;
   /** The next edge of a window, and who is told that it falls inside a run state; see edges.ts. */
-  edge = Infinity;
+  edge: Ticks = Infinity;
   onEdge: () => void = () => {};
 
   constructor(id: VcpuId) {
     this.id = id;
   }
 
-  /**
-   * Cycles in each run state up to `now`, which must not precede the state before the present one.
-   */
+  /** Time in each run state up to `now`, which must not precede the state before the present one. */
   statesAt(now: Cycles): Float64Array {
-    const states = this.stateCycles.slice();
+    const { ticks } = this.timebase;
+    const states = this.#cycles.slice();
     const state = now < this.since ? this.#cameFrom : this.state;
     states[state] = states[state]! + (now - this.since);
+    for (const [i, cycles] of states.entries()) states[i] = cycles * ticks + this.#elsewhere[i]!;
     return states;
   }
 
   /** Moves to another run state at `now`; time already past stays where it was. */
   enter(state: Runstate, now: Cycles): void {
     const at = Math.max(now, this.since);
-    while (at > this.edge) this.onEdge();
-    if (at > this.since) this.#cameFrom = this.state;
-    this.stateCycles[this.state] = this.stateCycles[this.state]! + (at - this.since);
+    this.#stay(at);
     this.observer.onRunstate(at, this.pcpu, this.id, this.state, state);
     this.state = state;
+    this.since = at;
+  }
+
+  /** The time up to `at` is spent in the present state. */
+  #stay(at: Cycles): void {
+    while (this.timebase.engine(at) > this.edge) this.onEdge();
+    if (at > this.since) this.#cameFrom = this.state;
+    this.#cycles[this.state] = this.#cycles[this.state]! + (at - this.since);
+  }
+
+  /**
+   * Stays in its state on a host whose cycles are as long as `timebase` says, from `now` on there.
+   * What it has spent elsewhere is kept in ticks: no cycle of one host is a cycle of another.
+   */
+  moveTo(timebase: Timebase, now: Cycles): void {
+    const before = this.timebase;
+    if (timebase.ticks === before.ticks) return;
+    const since = before.engine(this.since);
+    const at = Math.max(now, timebase.local(since));
+    const last = before.passed(timebase.engine(at));
+    this.#stay(last);
+    const elsewhere = this.#elsewhere;
+    for (const [state, cycles] of this.#cycles.entries()) {
+      elsewhere[state] = elsewhere[state]! + before.engine(cycles);
+    }
+    this.#cycles.fill(0);
+    const rest = timebase.engine(at) - before.engine(last);
+    elsewhere[this.state] = elsewhere[this.state]! + rest;
+    this.#cameFrom = this.state;
+    this.timebase = timebase;
     this.since = at;
   }
 }
@@ -216,7 +251,7 @@ export class Vcpu extends Scheduled {
   /** It has halted: when it is let go it sleeps on, if nothing has come meanwhile. */
   halted = false;
   /** When its timer is due, while it moves between hosts; NaN = it is not armed. */
-  timerDue: Cycles = Number.NaN;
+  timerDue: Ticks = Number.NaN;
   /** Reason of its last exit: the next entry is charged to it. */
   lastExit: ExitReason = ExitReason.Hlt;
   /** It has just been entered: a pending event is injected by that entry. */

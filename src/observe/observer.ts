@@ -16,7 +16,7 @@ export interface Lane {
  */
 export interface ObservedRun {
   readonly name: string;
-  /** Cycles per microsecond of simulated time. */
+  /** Cycles per microsecond of simulated time: those of the first host, in all calls. */
   readonly mhz: number;
   /** Of all hosts. */
   readonly pcpuCount: number;

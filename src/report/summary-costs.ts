@@ -1,4 +1,5 @@
 import type { Scenario } from '../scenario/resolve.ts';
+import { inOneClock } from '../stats/clocks.ts';
 import { type LossCause, lossCauses } from '../stats/leaves.ts';
 import { walkMetric } from '../stats/metrics.ts';
 import type { RunResult } from '../stats/result.ts';
@@ -14,12 +15,11 @@ const MOST_COSTS = 3;
 const LONGEST_NAME = 16;
 
 export function costTable(result: RunResult): Section | undefined {
+  const ledger = inOneClock(result);
   const busy = sum(
-    result.ledger
-      .filter(({ leaf }) => leaf !== 'idle' && leaf !== 'off')
-      .map(({ cycles }) => cycles),
+    ledger.filter(({ leaf }) => leaf !== 'idle' && leaf !== 'off').map(({ cycles }) => cycles),
   );
-  const costs = virtualizationCosts(result.ledger)
+  const costs = virtualizationCosts(ledger)
     .filter(({ cycles }) => cycles >= SMALLEST * busy)
     .slice(0, MOST_COSTS);
   if (costs.length === 0) return undefined;

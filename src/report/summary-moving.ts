@@ -1,4 +1,5 @@
 import { showBytes } from '../base/units.ts';
+import { referenceOf } from '../scenario/hosts.ts';
 import type { Scenario } from '../scenario/resolve.ts';
 import type { RunResult } from '../stats/result.ts';
 import { type Move, movesOf, outcomeWords } from './moves.ts';
@@ -15,11 +16,17 @@ export function pairLines(scenario: Scenario, result: RunResult): Section | unde
   const rows = result.faultTolerance;
   if (!rows || rows.length === 0) return undefined;
   const { mhz } = result;
-  const end = scenario.duration === 'work' ? rows.at(-1)!.cycle : scenario.duration;
+  const reference = referenceOf(scenario);
+  const happenings = scenario.events.map(({ at, choice }) => ({
+    at: reference.passed(at),
+    choice,
+  }));
+  const end =
+    scenario.duration === 'work' ? rows.at(-1)!.cycle : reference.passed(scenario.duration);
   const gaps = new Map(result.vms.map(({ vm, metrics }) => [vm, metrics.answer_gap_max_ns]));
-  const sentences = pairFacts(rows, eventsOf(scenario), end).map((pair) => {
+  const sentences = pairFacts(rows, eventsOf(happenings), end).map((pair) => {
     const said = pairSentence(pair, linkOf(scenario, pair.pair), mhz, gaps.get(pair.pair));
-    const loss = unnoticed(pair, scenario);
+    const loss = unnoticed(pair, scenario, happenings);
     return loss
       ? `${said} At ${time(loss.at, mhz)} ${loss.host} lost power, which the other host had not noticed by the end.`
       : said;
@@ -38,7 +45,7 @@ const hanging = (sentences: readonly string[]) =>
   sentences.map((sentence) => wrapped(sentence, WIDTH - 2).join('\n  '));
 
 /** What the scenario lets happen to hosts and links. */
-function eventsOf({ events }: Scenario): PairEvent[] {
+function eventsOf(events: Scenario['events']): PairEvent[] {
   return events
     .flatMap(({ at, choice }) => {
       const what = eventWords(choice);
@@ -48,9 +55,9 @@ function eventsOf({ events }: Scenario): PairEvent[] {
 }
 
 /** The last loss of a host of a pair, where nothing has come of it: the run was too short. */
-function unnoticed({ pair, stretches }: PairFacts, scenario: Scenario) {
+function unnoticed({ pair, stretches }: PairFacts, scenario: Scenario, events: Scenario['events']) {
   const { faultTolerance, host } = groupOf(scenario, pair) ?? {};
-  const losses = scenario.events.flatMap(({ at, choice }) => {
+  const losses = events.flatMap(({ at, choice }) => {
     const { host: lost, kind } = choice as { kind: string; host?: string };
     const ours = lost !== undefined && (lost === host || lost === faultTolerance?.secondary);
     return kind === 'fail' && ours ? [{ at, host: lost }] : [];

@@ -1,8 +1,9 @@
 import { showBytes, showCycles } from '../base/units.ts';
 import { mmuModes } from '../hypervisor/mmu/index.ts';
 import { schedulers } from '../hypervisor/schedulers/index.ts';
-import type { HostPlan } from '../scenario/hosts.ts';
+import { type HostPlan, tickRateOf } from '../scenario/hosts.ts';
 import type { Scenario } from '../scenario/resolve.ts';
+import { inOneClock } from '../stats/clocks.ts';
 import type { MetricName } from '../stats/metrics.ts';
 import type { RunResult } from '../stats/result.ts';
 import { runAnswer } from './answer.ts';
@@ -77,7 +78,7 @@ function notesOf(result: RunResult): Section {
 /** Title, the sentence, and its numbers. */
 function answerLines(scenario: Scenario, result: RunResult, style: Style): string[] {
   const { virtualized } = mmuModes.of(scenario.hypervisor.mmu.kind);
-  const { sentence, numbers } = runAnswer({ ...result, virtualized });
+  const { sentence, numbers } = runAnswer({ ...result, ledger: inOneClock(result), virtualized });
   const width = Math.max(0, ...numbers.map(({ value }) => value.length));
   const { name, description } = scenario;
   const [title, ...more] = wrapped(
@@ -112,7 +113,8 @@ function hostLines(scenario: Scenario, result: RunResult): string[] {
     `scheduler ${detail(scheduler, 'scheduler', schedulers.find(scheduler.kind)?.shows ?? '')}`,
   ];
   const warmup = scenario.duration === 'work' ? 0 : scenario.warmup;
-  const after = warmup > 0 ? ` after ${showCycles(warmup, result.mhz)} of warm-up` : '';
+  const after =
+    warmup > 0 ? ` after ${showCycles(warmup, tickRateOf(scenario) / 1e6)} of warm-up` : '';
   return [
     ...hosts.map((plan) => [hosts.length > 1 ? `host ${plan.name}` : 'host', hostText(plan)]),
     ['hypervisor', policies.join(', ')],
@@ -148,14 +150,17 @@ function firstLine(text: string): string {
 }
 
 /** How busy the wires and disks are that VMs share. */
-function sharedLines({ hosts = [], metrics, windowCycles }: RunResult): string[][] {
+function sharedLines({ hosts = [], metrics }: RunResult): string[][] {
   const rows = metrics.filter(({ scope }) => scope === 'host');
+  const elapsed = new Map(
+    rows.filter(({ metric }) => metric === 'elapsed_cycles').map(({ id, value }) => [id, value]),
+  );
   const of = (id: string) => (hosts.length > 1 ? ` of ${id}` : '');
   const texts = (names: readonly (readonly [MetricName, string])[]) =>
     names.flatMap(([name, text]) =>
       rows
         .filter(({ metric }) => metric === name)
-        .map(({ id, value }) => `${text}${of(id)} ${percent(value / windowCycles)} %`),
+        .map(({ id, value }) => `${text}${of(id)} ${percent(value / elapsed.get(id)!)} %`),
     );
   const wires = texts([
     ['network_in_cycles', 'in'],

@@ -27,7 +27,8 @@ const kinds: readonly { readonly sign: string; readonly name: string; readonly l
 
 /** Where the cycles of each VM went. In the rest of its line it was halted or waited for a pCPU. */
 export function runPlot({ vms, windowCycles }: RunResult): string {
-  const rows = vms.map(({ vm, ledger }) => {
+  const rows = vms.map(({ vm, ledger, metrics }) => {
+    const elapsed = metrics.elapsed_cycles ?? windowCycles;
     const parts = kinds.map(({ leaves }) =>
       Object.entries(ledger).reduce(
         (sum, [leaf, cycles]) => sum + (leaves.test(leaf) ? cycles : 0),
@@ -36,8 +37,8 @@ export function runPlot({ vms, windowCycles }: RunResult): string {
     );
     return {
       name: vm,
-      share: stackedBar(parts, windowCycles),
-      value: percent(sum(parts) / windowCycles),
+      share: stackedBar(parts, elapsed),
+      value: percent(sum(parts) / elapsed),
     };
   });
   const legend = kinds.map(({ sign, name }) => `${sign} ${name}`).join('   ');

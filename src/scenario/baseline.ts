@@ -1,5 +1,6 @@
 import { firstOf } from '../stats/copies.ts';
 import type { RunResult, VmRow } from '../stats/result.ts';
+import { timebaseOf } from './hosts.ts';
 import type { Scenario, VmGroup } from './resolve.ts';
 import { type RunOptions, runScenario } from './run.ts';
 
@@ -69,7 +70,7 @@ export function runNative(
   const group = scenario.vms.find(({ name }) => name === groupName);
   if (!group) throw new Error(`the scenario has no VMs ${groupName}`);
   const from = row.startInstructions;
-  return runScenario(nativeTwin(scenario, group, program), {
+  return runScenario(nativeTwin(scenario, group, program, row.host), {
     ...options,
     observer: undefined,
     slices: undefined,
@@ -79,12 +80,26 @@ export function runNative(
 
 const NATIVE = { kind: 'native' };
 
-/** The same VM on the host where it begins, alone, without a hypervisor and without protection. */
-function nativeTwin(scenario: Scenario, group: VmGroup, vm: string): Scenario {
+/**
+ * The same VM on the host where it was at the end, alone, without a hypervisor and without
+ * protection: its cycles are those of that host.
+ */
+function nativeTwin(
+  scenario: Scenario,
+  group: VmGroup,
+  vm: string,
+  host: string = group.host,
+): Scenario {
   const index = Number(vm.slice(group.name.length + 1));
+  const hosts = scenario.hosts.filter(({ name }) => name === host);
+  const timebase = timebaseOf(hosts[0]!, scenario);
   return {
     ...scenario,
-    hosts: scenario.hosts.filter(({ name }) => name === group.host),
+    hosts,
+    links: [],
+    events: [],
+    // Alone, a host's cycles are the ticks. The piece of work gives the window, whatever times say.
+    output: { ...scenario.output, timeseries: timebase.local(scenario.output.timeseries) },
     hypervisor: {
       ...scenario.hypervisor,
       mmu: NATIVE,
@@ -92,8 +107,6 @@ function nativeTwin(scenario: Scenario, group: VmGroup, vm: string): Scenario {
       scheduler: { kind: 'round-robin', timeslice: 1e12, references: 0, steal: true },
     },
     free: [],
-    links: [],
-    events: [],
-    vms: [{ ...group, mmu: NATIVE, count: 1, firstIndex: index, faultTolerance: undefined }],
+    vms: [{ ...group, host, mmu: NATIVE, count: 1, firstIndex: index, faultTolerance: undefined }],
   };
 }

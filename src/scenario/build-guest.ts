@@ -1,6 +1,6 @@
 import type { Resident } from '../cluster/cluster.ts';
 import { NotedGuest } from '../cluster/copy/noted-guest.ts';
-import type { Host } from '../cluster/host.ts';
+import { deliverTo, type Host } from '../cluster/host.ts';
 import { grantedPort } from '../guest/granted-port.ts';
 import { bootGuest } from '../guest/guest.ts';
 import { BLOCK_ITEMS } from '../guest/kernel-options.ts';
@@ -14,6 +14,7 @@ import { Runstate, type Vcpu, type Vm } from '../hypervisor/vm.ts';
 import { takeBlock } from '../machine/items.ts';
 import { silent } from '../observe/observer.ts';
 import type { BuildOptions, RefillableFeed } from './build-options.ts';
+import { tickRateOf } from './hosts.ts';
 import type { Scenario, VmGroup } from './resolve.ts';
 
 /** One VM of the run with what belongs to it. */
@@ -40,8 +41,12 @@ export function buildMember(build: Build, vm: Vm, vcpu: Vcpu, group: VmGroup): M
   const { devices, duration, seed } = scenario;
   // A copy that is on no host yet can do with any.
   const first = hosts[vm.host.index] ?? hosts[0]!;
-  const { machine } = first;
-  const { mhz } = machine;
+  const { hypervisor, machine } = first;
+  // A second copy takes the clock of the first, which is built before it.
+  const original = hypervisor.vms.find(({ name }) => name === vm.program);
+  const clock = !original || original === vm ? hypervisor.engine.timebase : original.clock;
+  vm.clock = clock;
+  const mhz = tickRateOf(scenario) / clock.ticks / 1e6;
   const workload = workloads.create(group.workload, {
     seed,
     vm: vm.program,
@@ -52,15 +57,14 @@ export function buildMember(build: Build, vm: Vm, vcpu: Vcpu, group: VmGroup): M
   // A second copy is asked nothing until it takes over.
   const requests =
     workload.arrivals && vm.program === vm.name
-      ? new Requests(first.hypervisor.engine, workload.arrivals, {
+      ? new Requests(hypervisor.engine, workload.arrivals, {
           seed,
           path: `vm/${vm.name}`,
           mhz,
           bytes: workload.requestBytes ?? 1,
           deliver: (now, complete) => {
             vm.counters.requests_arrived++;
-            const { network } = hosts[vm.host.index]!.hypervisor;
-            network.receive(vcpu, workload.requestBytes ?? 1, now, complete);
+            deliverTo(hosts[vm.host.index]!, vcpu, workload.requestBytes ?? 1, now, complete);
           },
         })
       : null;

@@ -1,5 +1,7 @@
 import type { Host } from '../cluster/host.ts';
 import { Engine } from '../engine/engine.ts';
+import type { HostEngine } from '../engine/host-engine.ts';
+import { SlowedEngine } from '../engine/slowed-engine.ts';
 import { BLOCK_ITEMS } from '../guest/kernel-options.ts';
 import { Hypervisor } from '../hypervisor/hypervisor.ts';
 import { mmuModes } from '../hypervisor/mmu/index.ts';
@@ -9,10 +11,10 @@ import type { Vcpu, Vm } from '../hypervisor/vm.ts';
 import { blockRoom } from '../machine/items.ts';
 import { buildMachine, type Machine } from '../machine/machine.ts';
 import type { PageTables } from '../machine/page-tables.ts';
-import { onHost } from '../observe/hosts.ts';
+import { onHost, type Reading } from '../observe/hosts.ts';
 import type { Observer } from '../observe/observer.ts';
 import { freeLeaves } from './free.ts';
-import { type HostPlan, roomFor } from './hosts.ts';
+import { type HostPlan, referenceOf, roomFor, timebaseOf } from './hosts.ts';
 import type { Scenario, VmGroup } from './resolve.ts';
 
 /** What all hosts of a simulation have in common. */
@@ -58,7 +60,7 @@ export function buildHost(site: Site, plan: HostPlan, index: number, firstPcpu: 
       virtualized: mmuModes.of(hv.mmu.kind).virtualized,
       taskScheduling: schedulers.find(hv.scheduler.kind)?.vmParams?.parse({}),
       upFront: hv.backing === 'up-front',
-      observer: onHost(observer, firstPcpu),
+      observer: onHost(observer, firstPcpu, readingOf(scenario, plan)),
     });
     return { name: plan.name, index, machine, hypervisor, room: roomFor(plan.memory), alive: true };
   } catch (error) {
@@ -71,16 +73,32 @@ export function buildHost(site: Site, plan: HostPlan, index: number, firstPcpu: 
 const apart = ({ hosts, links }: Pick<Scenario, 'hosts' | 'links'>): boolean =>
   hosts.length > 1 && links.length === 0;
 
-/** The clock of the whole simulation. */
-export const commonEngine = (scenario: Scenario): Engine =>
-  new Engine(apart(scenario) ? Infinity : Math.min(...scenario.hosts.map(lookaheadOf)));
+/** The time of the whole simulation. */
+export const commonEngine = (scenario: Scenario): Engine => {
+  const lookaheads = scenario.hosts.map((plan) => lookaheadOf(plan, scenario));
+  return new Engine(apart(scenario) ? Infinity : Math.min(...lookaheads));
+};
 
-/** Hosts that are connected run in one order of time; each of others in the order of its own. */
-const engineOf = ({ engine, scenario }: Site, plan: HostPlan): Engine =>
-  apart(scenario) ? new Engine(lookaheadOf(plan), engine) : engine;
+/**
+ * Hosts that are connected run in one order of time; each of others in the order of its own. A host
+ * counts its own cycles.
+ */
+function engineOf({ engine: common, scenario }: Site, plan: HostPlan): HostEngine {
+  const timebase = timebaseOf(plan, scenario);
+  const engine = apart(scenario) ? new Engine(lookaheadOf(plan, scenario), common) : common;
+  return timebase.ticks === 1 ? engine : new SlowedEngine(engine, timebase);
+}
 
-/** No pCPU runs ahead of another by more than the fastest IPI takes. */
-const lookaheadOf = (plan: HostPlan): number => plan.lookahead ?? plan.cpu.instructions.ipiDeliver;
+/** How observers read times of a host: as cycles of the first one. */
+function readingOf(scenario: Scenario, plan: HostPlan): Reading | undefined {
+  const [first, own] = [referenceOf(scenario), timebaseOf(plan, scenario)];
+  if (first.ticks === own.ticks) return undefined;
+  return (now) => first.passed(own.engine(now));
+}
+
+/** Ticks: no pCPU runs ahead of another by more than the fastest IPI takes. */
+const lookaheadOf = (plan: HostPlan, scenario: Scenario): number =>
+  timebaseOf(plan, scenario).engine(plan.lookahead ?? plan.cpu.instructions.ipiDeliver);
 
 /** The scheduler sees what its VMs are like, so it comes after them. */
 export function addScheduler({ hypervisor }: Host, { hypervisor: hv }: Scenario): void {

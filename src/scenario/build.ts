@@ -4,6 +4,7 @@ import { eventKinds } from '../cluster/events/index.ts';
 import type { Host } from '../cluster/host.ts';
 import { Link } from '../cluster/link.ts';
 import { Phase } from '../engine/engine.ts';
+import type { Timebase } from '../engine/timebase.ts';
 import { mmuModes } from '../hypervisor/mmu/index.ts';
 import { runstateNames, Vcpu, Vm } from '../hypervisor/vm.ts';
 import { type FaultPort, Verdict } from '../machine/core.ts';
@@ -17,7 +18,7 @@ import { addScheduler, buildHost, commonEngine, type Site } from './build-host.t
 import type { BuildOptions, RefillableFeed } from './build-options.ts';
 import { buildProtections, secondariesOf } from './build-pairs.ts';
 import { isCopied } from './copies.ts';
-import { clockOf, firstPcpus } from './hosts.ts';
+import { firstPcpus, referenceOf, tickRateOf } from './hosts.ts';
 import { Lanes } from './lanes.ts';
 import type { Scenario, VmGroup } from './resolve.ts';
 
@@ -25,6 +26,8 @@ export type { BuildOptions, Member, RefillableFeed };
 
 export interface Simulation extends Cluster {
   readonly scenario: Scenario;
+  /** What times of results are counted in: cycles of the first host. */
+  readonly reference: Timebase;
   /** Page tables of all hosts. */
   readonly tables: PageTables;
   /** All VMs by number, whichever host they are on. */
@@ -70,8 +73,18 @@ export function buildSimulation(
     const slices = noteSlices(site, options);
     for (const vm of vms) vm.host = hosts[vm.host.index] ?? vm.host;
     const told = slices ?? observer;
-    const byHost = wherever(told, (i) => firsts[vcpus[i]!.vm.host.index]!);
-    for (const vcpu of vcpus) vcpu.observer = hosts.length > 1 ? byHost : told;
+    const reference = referenceOf(scenario);
+    const byHost = wherever(
+      told,
+      (i) => firsts[vcpus[i]!.vm.host.index]!,
+      (now, i) => reference.passed(vcpus[i]!.timebase.engine(now)),
+    );
+    for (const vcpu of vcpus) {
+      // What is on no host yet comes to one with the clock of that.
+      const { hypervisor } = hosts[vcpu.vm.host.index] ?? hosts[0]!;
+      vcpu.timebase = hypervisor.engine.timebase;
+      vcpu.observer = hosts.length > 1 ? byHost : told;
+    }
     const links = buildLinks(site);
     const feeds: RefillableFeed[] = [];
     const build: Build = {
@@ -84,7 +97,7 @@ export function buildSimulation(
     }
     const protections: Protection[] = [];
     const cluster: Cluster = {
-      ...{ engine, mhz: clockOf(scenario) / 1e6, hosts, links, members, migrations: [] },
+      ...{ engine, mhz: tickRateOf(scenario) / 1e6, hosts, links, members, migrations: [] },
       ...{ profile: scenario.hypervisor.profile, protections },
     };
     protections.push(...buildProtections(cluster, groups, scenario));
@@ -98,7 +111,7 @@ export function buildSimulation(
     for (const { hypervisor } of hosts) hypervisor.start();
     for (const protection of protections) protection.protect(0);
     arrange(cluster, scenario);
-    return { ...cluster, scenario, tables, members, observer, feeds, slices, lanes };
+    return { ...cluster, scenario, reference, tables, members, observer, feeds, slices, lanes };
   } catch (error) {
     for (const { machine } of hosts) machine.dispose();
     throw error;
@@ -110,12 +123,13 @@ function buildLinks({ engine, scenario }: Site): Link[] {
   const indexOf = (name: string) => hosts.findIndex((plan) => plan.name === name);
   return links.map(({ between: [a, b], ...link }) => {
     const between = [indexOf(a), indexOf(b)] as const;
-    return new Link(engine, clockOf(scenario) / 1e6, { ...link, between });
+    return new Link(engine, tickRateOf(scenario) / 1e6, { ...link, between });
   });
 }
 
-function lanesOf(cluster: Cluster, { events }: Scenario, observer: Observer): Lanes | undefined {
+function lanesOf(cluster: Cluster, scenario: Scenario, observer: Observer): Lanes | undefined {
   if (observer === silent || cluster.hosts.length === 1) return undefined;
+  const { events } = scenario;
   const moves = events.filter(({ choice }) => choice.kind === 'migrate');
   // What happens may also end in a new copy of a protected VM, which is a migration too.
   const copied = events.length > moves.length ? cluster.protections.map(({ vm }) => vm.name) : [];
@@ -123,6 +137,7 @@ function lanesOf(cluster: Cluster, { events }: Scenario, observer: Observer): La
     cluster,
     [...moves.map(({ choice }) => String(choice['vm'])), ...copied],
     observer,
+    referenceOf(scenario),
   );
 }
 
@@ -175,7 +190,7 @@ function noteSlices(
   options: BuildOptions,
 ): RunSlices | undefined {
   if (!options.slices) return undefined;
-  const from = scenario.duration === 'work' ? 0 : scenario.warmup;
+  const from = scenario.duration === 'work' ? 0 : referenceOf(scenario).local(scenario.warmup);
   return new RunSlices(observer, { vcpus: vcpus.length, from, most: options.slices });
 }
 

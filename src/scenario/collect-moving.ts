@@ -1,3 +1,4 @@
+import type { Ticks } from '../engine/timebase.ts';
 import type { FaultToleranceRow } from '../stats/result.ts';
 import type { Simulation } from './build.ts';
 import type { Member } from './build-guest.ts';
@@ -11,16 +12,17 @@ const P95 = 0.95;
 
 /** What is measured of a VM where VMs move, are protected or may be lost; nothing elsewhere. */
 export function metricsOfMoving(
-  { hosts, protections, scenario }: Simulation,
+  { mhz, protections, scenario }: Simulation,
   { vm, requests }: Member,
   { start, end }: Measured,
 ): Metrics {
   if (protections.length === 0 && scenario.events.length === 0) return {};
-  const { mhz } = hosts[0]!.machine;
-  const ns = (cycles: number) => Math.round((cycles * 1000) / mhz);
+  const { clock } = vm;
+  const ns = (ticks: Ticks) => Math.round((ticks * 1000) / mhz);
   // A second copy answers nobody before it takes over, and then for the VM.
   const clients = vm.program === vm.name ? requests : null;
-  const gap = clients && ns(longestGap(clients.endsIn(start.time, end.time), start.time, end.time));
+  const [from, to] = [clock.local(start.time), clock.local(end.time)];
+  const gap = clients && ns(clock.engine(longestGap(clients.endsIn(from, to), from, to)));
   const protection = protections.find((one) => one.vm === vm);
   return {
     ...(gap !== null && { answer_gap_max_ns: gap }),
@@ -38,18 +40,21 @@ function longestGap(answers: readonly number[], from: number, to: number): numbe
   return longest;
 }
 
-/** A look at a pair, the one before, and for how long in the window this one speaks. */
+/**
+ * A look at a pair, in time of the engine, the one before, and for how long in the window this one
+ * speaks.
+ */
 interface Look {
   readonly row: FaultToleranceRow;
   readonly last: FaultToleranceRow | undefined;
-  readonly cycles: number;
+  readonly cycles: Ticks;
 }
 
 function pairMetrics(
   rows: readonly FaultToleranceRow[],
-  from: number,
-  to: number,
-  ns: (cycles: number) => number,
+  from: Ticks,
+  to: Ticks,
+  ns: (ticks: Ticks) => number,
 ): Metrics {
   const looks = rows
     .map((row, i): Look => {
@@ -83,7 +88,7 @@ function pairMetrics(
 }
 
 /** How long outputs waited that left in the window; nothing when none did. */
-function holdOf(looks: readonly Look[], ns: (cycles: number) => number): Metrics {
+function holdOf(looks: readonly Look[], ns: (ticks: Ticks) => number): Metrics {
   let outputs = 0;
   let cycles = 0;
   for (const { row, last } of looks) {

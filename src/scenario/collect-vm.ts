@@ -1,13 +1,15 @@
 import { ModelError } from '../base/errors.ts';
+import type { Ticks, Timebase } from '../engine/timebase.ts';
 import { runstateMetrics } from '../hypervisor/vm.ts';
 import { HOT_COUNTERS, hotCounters, K } from '../machine/counters.ts';
 import { secondCopy } from '../stats/copies.ts';
 import { requestsNeeded } from '../stats/findings.ts';
 import { isRare, type MetricName, MILLION_INSTRUCTIONS, percentiles } from '../stats/metrics.ts';
-import type { LatencyRow, LedgerRow, MetricRow, VmRow } from '../stats/result.ts';
+import type { LatencyRow, LedgerRow, MetricRow, OfHost, VmRow } from '../stats/result.ts';
 import type { Member } from './build-guest.ts';
+import { asCycles, inCycles } from './cycles.ts';
 import type { Measured } from './snapshot.ts';
-import { countersBetween } from './snapshot.ts';
+import { countersBetween, elapsedBetween } from './snapshot.ts';
 
 export type Metrics = Partial<Record<MetricName, number>>;
 
@@ -18,59 +20,67 @@ export interface CollectedVm {
 }
 
 /**
- * What a VM did in the window. `of`: the host where it is at its end, where there are several.
- * `more`: metrics that few VMs have.
+ * What a VM did in the window. `of`: the host where it is at its end, where there are several. All
+ * of it is in cycles of that host. `timebaseOf`: of the host of a row; `more`: metrics that few VMs
+ * have.
  */
 export function collectVm(
   member: Member,
   of: { readonly host?: string },
   { start, end }: Measured,
   ledger: readonly LedgerRow[],
+  timebaseOf: (row: OfHost) => Timebase,
   more: Metrics,
 ): CollectedVm {
   const { vm, vcpu, group, workload, guest, requests } = member;
   const i = vm.id;
-  const windowCycles = end.time - start.time;
+  const own = end.timebases[i]!;
+  const elapsed = elapsedBetween(start, end, i);
+  const windowCycles = asCycles(elapsed, own);
   const counters = countersBetween(start, end, i);
   checkTlb(vm.name, counters);
-  const leaves: Record<string, number> = {};
-  for (const { vm: name, leaf, cycles } of ledger) {
-    if (name === vm.name) leaves[leaf] = (leaves[leaf] ?? 0) + cycles;
+  const work: Record<string, Ticks> = {};
+  for (const row of ledger) {
+    if (row.vm !== vm.name) continue;
+    work[row.leaf] = (work[row.leaf] ?? 0) + timebaseOf(row).engine(row.cycles);
   }
   const exits = end.exits[i]!.reduce((sum, n, reason) => sum + n - start.exits[i]![reason]!, 0);
-  const own: Metrics = { ...counters, exits, ...more };
+  const metrics: Metrics = { ...counters, exits, ...more };
   const seen = (state: number) => end.states.some((states) => states[state]! > 0);
-  const states = runstateMetrics
+  const reported = runstateMetrics
     .map((metric, state) => ({ metric, state }))
-    .filter(({ metric, state }) => !isRare(metric) || seen(state))
-    .map(({ metric, state }) => {
-      return [metric, end.states[i]![state]! - start.states[i]![state]!] as const;
-    });
-  Object.assign(own, Object.fromEntries(states));
-  const inStates = states.reduce((sum, [, cycles]) => sum + cycles, 0);
-  if (inStates !== windowCycles) {
-    throw new ModelError(
-      `run states of ${vm.name}: ${inStates} cycles, ${windowCycles} in the window`,
-    );
+    .filter(({ metric, state }) => !isRare(metric) || seen(state));
+  const spent = reported.map(({ state }) => end.states[i]![state]! - start.states[i]![state]!);
+  const inStates = spent.reduce((sum, ticks) => sum + ticks, 0);
+  if (inStates !== elapsed) {
+    throw new ModelError(`run states of ${vm.name}: ${inStates} cycles, ${elapsed} in the window`);
   }
-  own.elapsed_cycles = windowCycles;
-  checkRunning(vm.name, own.running_cycles!, leaves);
-  own.walk_cycles = (leaves['walk.guest'] ?? 0) + (leaves['walk.nested'] ?? 0);
-  const measured = requests?.latencies(start.time, end.time);
+  checkRunning(vm.name, spent[0]!, work);
+  const inState = inCycles(spent, own);
+  const states = reported.map(({ metric }, n) => [metric, inState[n]!] as const);
+  Object.assign(metrics, Object.fromEntries(states));
+  metrics.elapsed_cycles = windowCycles;
+  const cycles = inCycles(Object.values(work), own);
+  const leaves = Object.fromEntries(Object.keys(work).map((leaf, n) => [leaf, cycles[n]!]));
+  metrics.walk_cycles = (leaves['walk.guest'] ?? 0) + (leaves['walk.nested'] ?? 0);
+  const measured = requests?.latencies(vm.clock.local(start.time), vm.clock.local(end.time));
   if (requests && measured) {
     const { served, unfinished } = measured;
-    own.requests = served.length;
-    own.work = served.length;
-    own.requests_unfinished = unfinished.length;
-    own.requests_queued_before = requests.queuedAt(start.time, start.soft[i]!.requests_arrived);
-    Object.assign(own, latencyMetrics(merged(served, unfinished)));
+    metrics.requests = served.length;
+    metrics.work = served.length;
+    metrics.requests_unfinished = unfinished.length;
+    metrics.requests_queued_before = requests.queuedAt(
+      vm.clock.local(start.time),
+      start.soft[i]!.requests_arrived,
+    );
+    Object.assign(metrics, latencyMetrics(merged(served, unfinished)));
   }
-  if (workload.unit === MILLION_INSTRUCTIONS) own.work = own.user_instructions! / 1e6;
-  own.finished_at_cycles = Number.isNaN(vm.finishedAt) ? 0 : vm.finishedAt;
-  own.guest_memory_bytes = guest.memory.used * 4096;
-  own.host_memory_bytes = vm.p2m.reduce((n, frame) => n + (frame !== 0 ? 1 : 0), 0) * 4096;
+  if (workload.unit === MILLION_INSTRUCTIONS) metrics.work = metrics.user_instructions! / 1e6;
+  metrics.finished_at_cycles = Number.isNaN(vm.finishedAt) ? 0 : vm.finishedAt;
+  metrics.guest_memory_bytes = guest.memory.used * 4096;
+  metrics.host_memory_bytes = vm.p2m.reduce((n, frame) => n + (frame !== 0 ? 1 : 0), 0) * 4096;
   const startInstructions = start.counts[i * HOT_COUNTERS + K.user_instructions]!;
-  own.user_instructions_before = startInstructions;
+  metrics.user_instructions_before = startInstructions;
   const id = `${vm.name}/${vcpu.index}`;
   return {
     row: {
@@ -80,14 +90,14 @@ export function collectVm(
       workload: group.preset ?? group.workload.kind,
       unit: workload.unit,
       startInstructions,
-      metrics: own,
+      metrics,
       ledger: leaves,
       ...(measured ? { requests: measured } : {}),
     },
     metrics: [
       ...states.map(([metric, value]) => ({ ...of, scope: 'vcpu' as const, id, metric, value })),
       { ...of, scope: 'vcpu', id, metric: 'elapsed_cycles', value: windowCycles },
-      ...Object.entries(own).map(([metric, value]) => ({
+      ...Object.entries(metrics).map(([metric, value]) => ({
         ...of,
         scope: 'vm' as const,
         id: vm.name,

@@ -1,6 +1,7 @@
 import { ModelError } from '../base/errors.ts';
 import type { Host } from '../cluster/host.ts';
 import { rowsOf } from '../cluster/migration/rows.ts';
+import type { Ticks } from '../engine/timebase.ts';
 import { HOT_COUNTERS, K } from '../machine/counters.ts';
 import { LEAVES, leafNames } from '../stats/leaves.ts';
 import type { MetricName } from '../stats/metrics.ts';
@@ -8,6 +9,7 @@ import type {
   EvictionRow,
   LedgerRow,
   MetricRow,
+  OfHost,
   RunResult,
   SampleRow,
   SliceRow,
@@ -16,15 +18,49 @@ import { windowFindings } from '../stats/window.ts';
 import type { Simulation } from './build.ts';
 import { metricsOfMoving } from './collect-moving.ts';
 import { collectVm } from './collect-vm.ts';
+import { asCycles } from './cycles.ts';
 import { exitRows } from './exit-rows.ts';
 import { firstPcpus, hostColumn, isPlaced } from './hosts.ts';
 import { roundOf } from './rounds.ts';
 import { ledgerBetween, type Measured, type Snapshot } from './snapshot.ts';
 
 /** Looks at the pairs, in the order of their times. */
-function ftRows({ protections }: Simulation): RunResult['faultTolerance'] {
+function ftRows({ protections, reference }: Simulation): RunResult['faultTolerance'] {
   if (protections.length === 0) return undefined;
-  return protections.flatMap(({ rows }) => rows).toSorted((a, b) => a.cycle - b.cycle);
+  const lasting = (ticks: Ticks) => asCycles(ticks, reference);
+  return protections
+    .flatMap(({ rows }) => rows)
+    .toSorted((a, b) => a.cycle - b.cycle)
+    .map((row) => ({
+      ...row,
+      cycle: reference.passed(row.cycle),
+      cycles: lasting(row.cycles),
+      lagCycles: lasting(row.lagCycles),
+      heldCycles: lasting(row.heldCycles),
+      ...(row.epochCycles !== undefined && { epochCycles: lasting(row.epochCycles) }),
+      ...(row.pauseCycles !== undefined && { pauseCycles: lasting(row.pauseCycles) }),
+    }));
+}
+
+function migrationRows(simulation: Simulation, end: Ticks): RunResult['migrations'] {
+  const { migrations, reference } = simulation;
+  if (!mayMigrate(simulation)) return undefined;
+  const lasting = (ticks: Ticks) => asCycles(ticks, reference);
+  return migrations
+    .flatMap(({ record }) => rowsOf(record, end))
+    .map((row) => ({
+      ...row,
+      cycle: reference.passed(row.cycle),
+      cycles: lasting(row.cycles),
+      downtimeCycles: lasting(row.downtimeCycles),
+      remoteWaitCycles: lasting(row.remoteWaitCycles),
+    }));
+}
+
+/** Length of the window in cycles of a host. */
+function windowOf({ start, end }: Measured, { hypervisor }: Host): number {
+  const { timebase } = hypervisor.engine;
+  return timebase.local(end.time) - timebase.local(start.time);
 }
 
 /** Makes the result of the window between two snapshots, and checks that every account balances. */
@@ -33,17 +69,22 @@ export function collect(
   measured: Measured,
   timeseries: readonly SampleRow[],
 ): RunResult {
-  const { scenario, hosts, members } = simulation;
+  const { scenario, hosts, members, reference } = simulation;
   const { start, end } = measured;
-  const windowCycles = end.time - start.time;
+  const windowCycles = windowOf(measured, hosts[0]!);
   const ledger = ledgerRows(simulation, measured);
-  checkPcpus(simulation, ledger, windowCycles);
+  checkPcpus(simulation, ledger, measured);
+  const timebaseOf = ({ host }: OfHost) => {
+    const { hypervisor } = hosts.find(({ name }) => name === host) ?? hosts[0]!;
+    return hypervisor.engine.timebase;
+  };
   const collected = members.map((member) =>
     collectVm(
       member,
       hostColumn(hosts, member.vm.host),
       measured,
       ledger,
+      timebaseOf,
       metricsOfMoving(simulation, member, measured),
     ),
   );
@@ -68,29 +109,32 @@ export function collect(
     latencies: placed.flatMap(({ latencies }) => latencies),
     timeseries,
     faultTolerance: ftRows(simulation),
-    slices: sliceRows(simulation, end.time),
-    migrations: mayMigrate(simulation)
-      ? simulation.migrations.flatMap(({ record }) => rowsOf(record, end.time))
-      : undefined,
+    slices: sliceRows(simulation, reference.local(end.time)),
+    migrations: migrationRows(simulation, end.time),
     findings: windowFindings({
       windowCycles,
-      startCycle: start.time,
+      startCycle: reference.local(start.time),
       mhz: hosts[0]!.machine.mhz,
       vms: members.filter(isPlaced).map(({ vm, group, requests }) => {
         const i = vm.id;
+        const own = end.timebases[i]!;
         const at = (snapshot: Snapshot) => ({
           instructions: snapshot.counts[i * HOT_COUNTERS + K.instructions]!,
-          runningCycles: snapshot.states[i]![0]!,
-          queued: requests?.queuedAt(snapshot.time, snapshot.soft[i]!.requests_arrived) ?? 0,
+          runningCycles: snapshot.states[i]![0]! / own.ticks,
+          queued:
+            requests?.queuedAt(vm.clock.local(snapshot.time), snapshot.soft[i]!.requests_arrived) ??
+            0,
         });
         const { middle } = measured;
+        const window = windowOf(measured, hosts[vm.host.index]!);
+        const round = roundOf(simulation, all, i, window);
         return {
           row: all[i]!,
           progress: middle && [at(start), at(middle), at(end)],
-          roundCycles: roundOf(simulation, all, i, windowCycles),
+          roundCycles: round && (round * own.ticks) / reference.ticks,
           traceEndedAt:
             group.workload.kind === 'trace' && !Number.isNaN(vm.finishedAt)
-              ? vm.finishedAt
+              ? reference.passed(own.engine(vm.finishedAt))
               : undefined,
         };
       }),
@@ -115,9 +159,10 @@ function severalHosts({ hosts }: Simulation): Pick<RunResult, 'hosts'> {
   };
 }
 
-function hostMetrics({ hosts }: Simulation, { start, end }: Measured, host: Host): MetricRow[] {
+function hostMetrics({ hosts }: Simulation, measured: Measured, host: Host): MetricRow[] {
+  const { start, end } = measured;
   const of = hostColumn(hosts, host);
-  const elapsed = { metric: 'elapsed_cycles', value: end.time - start.time } as const;
+  const elapsed = { metric: 'elapsed_cycles', value: windowOf(measured, host) } as const;
   const id = hosts.length > 1 ? host.name : '0';
   const flushes = (pcpu: number) =>
     end.hosts[host.index]!.flushes[pcpu]! - start.hosts[host.index]!.flushes[pcpu]!;
@@ -155,15 +200,13 @@ function ledgerRows({ hosts, members }: Simulation, { start, end }: Measured): L
 }
 
 /** Every pCPU of every host accounts for exactly the cycles of the window. */
-function checkPcpus(
-  { hosts }: Simulation,
-  ledger: readonly LedgerRow[],
-  windowCycles: number,
-): void {
-  for (const { machine, name } of hosts) {
+function checkPcpus({ hosts }: Simulation, ledger: readonly LedgerRow[], measured: Measured): void {
+  for (const host of hosts) {
+    const { machine, name } = host;
+    const windowCycles = windowOf(measured, host);
     const sums = new Float64Array(machine.cores.length);
-    for (const { host = name, pcpu, cycles } of ledger) {
-      if (host === name) sums[pcpu] = sums[pcpu]! + cycles;
+    for (const { host: of = name, pcpu, cycles } of ledger) {
+      if (of === name) sums[pcpu] = sums[pcpu]! + cycles;
     }
     for (const [pcpu, sum] of sums.entries()) {
       if (sum === windowCycles) continue;

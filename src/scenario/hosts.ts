@@ -1,10 +1,11 @@
 import type { Cycles } from '../base/ids.ts';
+import { Timebase, tickRate } from '../engine/timebase.ts';
 import type { DiskOptions } from '../hypervisor/disk.ts';
 import type { Processor } from '../machine/processor.ts';
 import type { Path } from './located.ts';
 import type { ParsedHost, ParsedScenario } from './schema.ts';
 
-/** One machine of a scenario: complete, checked, in cycles and bytes. */
+/** One machine of a scenario: complete, checked, in bytes and cycles of its own. */
 export interface HostPlan {
   /** As the scenario calls it; of a single one without a name, `SINGLE`. */
   readonly name: string;
@@ -104,5 +105,16 @@ interface Planned {
 export const allPcpus = ({ hosts }: Planned): number =>
   hosts.reduce((sum, { pcpus }) => sum + pcpus, 0);
 
-/** The clock that times of a scenario are cycles of: that of its first host, in Hz. */
+/** The clock that times of a result are cycles of, if they are not about one host, in Hz. */
 export const clockOf = ({ hosts }: Planned): number => hosts[0]!.cpu.clock;
+
+/** How many ticks of the engine, of which times of a scenario are, make a second. */
+export const tickRateOf = ({ hosts }: Planned): number =>
+  tickRate(hosts.map(({ cpu }) => cpu.clock));
+
+/** What times of a result are counted in: cycles of the first host. */
+export const referenceOf = (planned: Planned): Timebase => timebaseOf(planned.hosts[0]!, planned);
+
+/** The cycles of a host in ticks. */
+export const timebaseOf = (plan: HostPlan, planned: Planned): Timebase =>
+  new Timebase(tickRateOf(planned) / plan.cpu.clock);

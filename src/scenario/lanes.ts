@@ -1,5 +1,5 @@
-import type { Cycles } from '../base/ids.ts';
 import type { Cluster, Protection } from '../cluster/cluster.ts';
+import type { Ticks, Timebase } from '../engine/timebase.ts';
 import { Runstate, runstateNames } from '../hypervisor/vm.ts';
 import type { Lane, ObservedRun, Observer } from '../observe/observer.ts';
 
@@ -12,10 +12,18 @@ export class Lanes {
   readonly counters: NonNullable<ObservedRun['counters']>;
   readonly #cluster: Cluster;
   readonly #observer: Observer;
+  /** What observers count time in. */
+  readonly #reference: Timebase;
 
   /** When the threads of all hosts are there. */
-  constructor(cluster: Cluster, movers: readonly string[], observer: Observer) {
+  constructor(
+    cluster: Cluster,
+    movers: readonly string[],
+    observer: Observer,
+    reference: Timebase,
+  ) {
     const { hosts, links, protections } = cluster;
+    this.#reference = reference;
     this.#cluster = cluster;
     this.#observer = observer;
     this.lanes = [
@@ -43,11 +51,13 @@ export class Lanes {
   #watchThreads(): void {
     let lane = this.lanes.findIndex(({ kind }) => kind === 'thread');
     for (const { hypervisor } of this.#cluster.hosts) {
+      const { timebase } = hypervisor.engine;
       for (const task of hypervisor.tasks.all) {
         const own = lane++;
         let since = -1;
         task.observer = {
-          onRunstate: (now, _pcpu, _id, from, to) => {
+          onRunstate: (cycle, _pcpu, _id, from, to) => {
+            const now = timebase.engine(cycle);
             if (to === Runstate.Running && from !== to) since = now;
             if (from !== Runstate.Running || since < 0 || to === from) return;
             if (now > since) this.#span(own, runstateNames[Runstate.Running]!, since, now);
@@ -59,23 +69,24 @@ export class Lanes {
   }
 
   /** How much the links have carried by now. */
-  sample(now: Cycles): void {
+  sample(now: Ticks): void {
+    const cycle = this.#reference.passed(now);
     let counter = 0;
     for (const link of this.#cluster.links) {
       for (const host of link.between) {
-        this.#observer.onCounter(counter++, now, link.sentBy(host).onWire);
+        this.#observer.onCounter(counter++, cycle, link.sentBy(host).onWire);
       }
     }
   }
 
   /** Pairs and migrations up to the end of the run. */
-  finish(end: Cycles): void {
+  finish(end: Ticks): void {
     const { links, migrations, protections } = this.#cluster;
     for (const [i, protection] of protections.entries()) {
       this.#pair(protection, end);
       for (const { cycle, lagCycles } of protection.rows) {
         const us = Math.round(lagCycles / this.#cluster.mhz);
-        this.#observer.onCounter(2 * links.length + i, cycle, us);
+        this.#observer.onCounter(2 * links.length + i, this.#reference.passed(cycle), us);
       }
     }
     for (const { record } of migrations) {
@@ -89,7 +100,7 @@ export class Lanes {
     }
   }
 
-  #pair({ rows, sides, vm }: Protection, end: Cycles): void {
+  #pair({ rows, sides, vm }: Protection, end: Ticks): void {
     const notes = sides ?? rows.map(({ cycle, state }) => ({ cycle, host: undefined, state }));
     for (const host of new Set(notes.map((note) => note.host))) {
       const lane = this.#laneOf('pair', host, vm.name);
@@ -110,7 +121,8 @@ export class Lanes {
   }
 
   /** What has no lane stays unsaid. */
-  #span(lane: number, what: string, from: Cycles, to: Cycles): void {
-    if (lane >= 0) this.#observer.onSpan(lane, what, from, to);
+  #span(lane: number, what: string, from: Ticks, to: Ticks): void {
+    const [begin, end] = [this.#reference.passed(from), this.#reference.passed(to)];
+    if (lane >= 0) this.#observer.onSpan(lane, what, begin, end);
   }
 }

@@ -1,3 +1,4 @@
+import { MOST_TICKS, tickRate } from '../engine/timebase.ts';
 import { mmuModes } from '../hypervisor/mmu/index.ts';
 import type { CheckContext } from './check-context.ts';
 import { didYouMean, listed } from './findings.ts';
@@ -56,19 +57,33 @@ function checkDataLines(
   }
 }
 
-/** All pCPUs of a simulation count the same cycles. */
+/** Of a run that ends with its work, it is not known how long it takes. */
+const WORK = 100e12;
+
+/**
+ * Cycles of all hosts are whole numbers of ticks, and a run has no more ticks than can be counted.
+ * The fault is at the first host with which that is no longer so.
+ */
 function checkClocks(
-  { sound, fault }: CheckContext,
-  [first, ...others]: readonly WrittenHost[],
+  { scenario, sound, fault }: CheckContext,
+  hosts: readonly WrittenHost[],
 ): void {
-  for (const { host, path, name } of others) {
-    if (!sound(path, first!.path) || host.cpu.clock === first!.host.cpu.clock) continue;
-    const [own, reference] = [host.cpu.clock / 1e9, first!.host.cpu.clock / 1e9];
+  if (!sound(['duration'])) return;
+  const clocks: number[] = [];
+  for (const { host, path, name } of hosts) {
+    if (!sound(path)) return;
+    clocks.push(host.cpu.clock);
+    const duration = scenario.duration === 'work' ? WORK : scenario.duration;
+    const longest = (MOST_TICKS / tickRate(clocks)) * 1e12;
+    if (clocks.every((clock) => clock === clocks[0]) || duration <= longest) continue;
+    const others = hosts.slice(0, clocks.length - 1).map((other) => other.name);
+    const seconds = Number((longest / 1e12).toPrecision(2));
     fault(
-      [...path, 'processor'],
-      `${name} has a clock of ${own} GHz and ${first!.name} one of ${reference} GHz: hosts of unlike clocks cannot be simulated together yet`,
-      `write cpu: { clock: ${reference}GHz } to make them equal`,
+      [...path, 'cpu', 'clock'],
+      `the clock of ${name}, ${host.cpu.clock / 1e9} GHz, has too few edges in common with ${others.length > 1 ? 'those' : 'that'} of ${listed(others)}: a run of them cannot last longer than ${seconds} s`,
+      'use clocks that are multiples of 1 MHz',
     );
+    return;
   }
 }
 

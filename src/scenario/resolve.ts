@@ -1,9 +1,9 @@
 import { stringify } from 'yaml';
 import type { z } from 'zod';
-import type { Cycles } from '../base/ids.ts';
 import type { Choice } from '../base/registry.ts';
 import { toCycles } from '../base/units.ts';
 import type { ProtectionChoice } from '../cluster/fault-tolerance/protection.ts';
+import { type Ticks, tickRate } from '../engine/timebase.ts';
 import type { HypervisorCosts } from '../hypervisor/costs.ts';
 import type { VirtualDevices } from '../hypervisor/devices.ts';
 import { schedulers } from '../hypervisor/schedulers/index.ts';
@@ -62,15 +62,15 @@ export interface VmGroup {
   readonly firstIndex?: number | undefined;
 }
 
-/** Everything a run needs to know: complete, checked, frozen, in cycles and bytes. */
+/** Everything a run needs to know: complete, checked, frozen, in ticks and bytes. */
 export interface Scenario {
   readonly name: string;
   readonly description: string;
   readonly seed: string;
   /** Simulated time in all, from power-on; `work`: until every VM that has work has done it. */
-  readonly duration: Cycles | 'work';
+  readonly duration: Ticks | 'work';
   /** When the measured window starts. */
-  readonly warmup: Cycles;
+  readonly warmup: Ticks;
   /** One or more. */
   readonly hosts: readonly HostPlan[];
   /** That of the first host. */
@@ -91,7 +91,7 @@ export interface Scenario {
   readonly events: readonly EventPlan[];
   readonly output: {
     /** Interval between samples; 0 = none. */
-    readonly timeseries: Cycles;
+    readonly timeseries: Ticks;
     /** Whether to count who evicts whose entries. */
     readonly evictions: boolean;
   };
@@ -123,7 +123,7 @@ export interface LinkPlan {
 
 /** Something that happens at a given time. */
 export interface EventPlan {
-  readonly at: Cycles;
+  readonly at: Ticks;
   /** A registered kind with all its parameters. */
   readonly choice: Choice;
 }
@@ -270,14 +270,14 @@ function overlap(bad: Path, path: Path): boolean {
 function inInternalUnits(parsed: ParsedScenario, input: Scenario['input']): Scenario {
   const { hypervisor } = parsed;
   const written = hostsOf(parsed);
-  const mhz = written[0]!.host.cpu.clock / 1e6;
-  const cycles = (picoseconds: number) => toCycles(picoseconds, mhz);
+  const mhz = tickRate(written.map(({ host }) => host.cpu.clock)) / 1e6;
+  const ticks = (picoseconds: number) => toCycles(picoseconds, mhz);
   return {
     name: parsed.name,
     description: parsed.description ?? '',
     seed: parsed.seed,
-    duration: parsed.duration === 'work' ? 'work' : cycles(parsed.duration),
-    warmup: cycles(parsed.warmup),
+    duration: parsed.duration === 'work' ? 'work' : ticks(parsed.duration),
+    warmup: ticks(parsed.warmup),
     hosts: written.map(({ name, host }) => ({
       name,
       processor: host.processor,
@@ -288,7 +288,8 @@ function inInternalUnits(parsed: ParsedScenario, input: Scenario['input']): Scen
       dataLines: host.caches.data === 'on',
       bandwidth: host.network?.bandwidth,
       disk: host.disk,
-      lookahead: host.lookahead === undefined ? undefined : cycles(host.lookahead),
+      lookahead:
+        host.lookahead === undefined ? undefined : toCycles(host.lookahead, host.cpu.clock / 1e6),
     })),
     processor: written[0]!.host.cpu,
     hypervisor: {
@@ -305,7 +306,7 @@ function inInternalUnits(parsed: ParsedScenario, input: Scenario['input']): Scen
       between: between as [string, string],
     })),
     events: (parsed.events ?? [])
-      .map(({ at, kind, ...params }) => ({ at: cycles(at), choice: { kind, ...params } }))
+      .map(({ at, kind, ...params }) => ({ at: ticks(at), choice: { kind, ...params } }))
       .toSorted((a, b) => a.at - b.at),
     vms: parsed.vms.map((group) => ({
       ...group,
@@ -313,7 +314,7 @@ function inInternalUnits(parsed: ParsedScenario, input: Scenario['input']): Scen
       mmu: pagingOf(parsed, group),
     })),
     output: {
-      timeseries: cycles(parsed.output.timeseries),
+      timeseries: ticks(parsed.output.timeseries),
       evictions: parsed.output.evictions,
     },
     checks: parsed.checks,

@@ -9,6 +9,7 @@ import type { RunProgress, RunResult, SampleRow } from '../stats/result.ts';
 import { buildSimulation, disposeOf, type Simulation } from './build.ts';
 import type { BuildOptions } from './build-options.ts';
 import { collect } from './collect.ts';
+import { tickRateOf } from './hosts.ts';
 import type { Scenario } from './resolve.ts';
 import { Sampler } from './sampler.ts';
 import type { Measured } from './snapshot.ts';
@@ -79,11 +80,11 @@ class Window {
   #end: Snapshot | undefined;
 
   constructor(simulation: Simulation, byWork: boolean) {
-    const { engine, scenario, hosts, observer } = simulation;
+    const { engine, scenario, hosts, observer, reference } = simulation;
     this.#simulation = simulation;
     this.#edges = new Edges(hosts.map(({ hypervisor }) => hypervisor));
     this.#open = engine.defineEvent(Phase.Stop, (now) => {
-      observer.onWindow(now);
+      observer.onWindow(reference.local(now));
       this.#start = takeSnapshot(simulation, this.#edges, now);
     });
     this.#halve = engine.defineEvent(Phase.Stop, (now) => {
@@ -92,7 +93,7 @@ class Window {
     this.#close = engine.defineEvent(Phase.Stop, (now) => {
       this.#end = takeSnapshot(simulation, this.#edges, now);
       simulation.lanes?.finish(now);
-      observer.onEnd(now);
+      observer.onEnd(reference.local(now));
       engine.stop();
     });
     if (byWork) return;
@@ -133,11 +134,10 @@ async function drive(
   window: Window,
   options: RunOptions,
 ): Promise<RunResult> {
-  const { scenario, engine, hosts, members } = simulation;
-  const { mhz } = hosts[0]!.machine;
+  const { scenario, engine, hosts, members, reference } = simulation;
   const byWork = options.piece !== undefined;
   const untilWork = scenario.duration === 'work' || byWork;
-  const endCycle = untilWork ? Infinity : (scenario.duration as number);
+  const end = untilWork ? Infinity : (scenario.duration as number);
   const samples: SampleRow[] = [];
   const sampler = new Sampler(simulation, samples);
   const period = scenario.output.timeseries;
@@ -157,7 +157,7 @@ async function drive(
     }
   }
 
-  const slice = toCycles(SLICE, mhz);
+  const slice = toCycles(SLICE, tickRateOf(scenario) / 1e6);
   let next = slice;
   let slices = 0;
   const wait = waiter(simulation.feeds, options.signal);
@@ -166,7 +166,7 @@ async function drive(
     if (options.signal?.aborted) throw new RunAborted('the run was ended early');
   };
   for (;;) {
-    const outcome = engine.run(Math.min(next, endCycle));
+    const outcome = engine.run(Math.min(next, end));
     if (outcome === Outcome.Starved) {
       await wait();
       await heed();
@@ -179,8 +179,8 @@ async function drive(
       for (const { machine } of hosts) machine.evictions.fold();
     }
     reportReached(simulation);
-    const fraction = untilWork ? workDone(simulation) : engine.now / endCycle;
-    options.onProgress?.({ fraction, cycle: engine.now });
+    const fraction = untilWork ? workDone(simulation) : engine.now / end;
+    options.onProgress?.({ fraction, cycle: reference.passed(engine.now) });
     await heed();
   }
   return collect(simulation, window.measured, samples);
@@ -198,13 +198,15 @@ function waiter(feeds: Simulation['feeds'], signal: RunOptions['signal']): () =>
 }
 
 /** Tells the observer how far the run has come and, once per slice, who holds the TLBs. */
-function reportReached({ engine, hosts, lanes, members, observer }: Simulation): void {
+function reportReached(simulation: Simulation): void {
+  const { engine, hosts, lanes, members, observer, reference } = simulation;
   if (observer === silent) return;
   const held = new Int32Array(members.length);
   for (const { machine } of hosts) for (const core of machine.cores) countHeld(core, held);
-  for (const [vm, entries] of held.entries()) observer.onTlbOccupancy(engine.now, vm, entries);
+  const now = reference.passed(engine.now);
+  for (const [vm, entries] of held.entries()) observer.onTlbOccupancy(now, vm, entries);
   lanes?.sample(engine.now);
-  observer.onReached(engine.now);
+  observer.onReached(now);
 }
 
 /** Share of its work that the VM furthest behind has done. */

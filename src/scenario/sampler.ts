@@ -1,3 +1,4 @@
+import type { Ticks } from '../engine/timebase.ts';
 import { hotCounters, K } from '../machine/counters.ts';
 import { countHeld } from '../machine/inspect.ts';
 import type { SampleRow } from '../stats/result.ts';
@@ -8,7 +9,7 @@ import { hostColumn, isPlaced } from './hosts.ts';
 /** Walks by cause: recorded where they are not zero. */
 const causes = hotCounters.filter((name) => name.startsWith('walks_'));
 
-/** Running totals of a VM. What an interval brought is the difference of two. */
+/** Running totals of a VM; times in ticks. What an interval brought is the difference of two. */
 type Totals = Readonly<Record<string, number>>;
 
 /**
@@ -27,8 +28,9 @@ export class Sampler {
     this.#last = simulation.members.map(() => ({}));
   }
 
-  sample(now: number): void {
-    const { hosts, members } = this.#simulation;
+  sample(now: Ticks): void {
+    const { hosts, members, reference } = this.#simulation;
+    const cycle = reference.passed(now);
     const held = new Int32Array(members.length);
     for (const { machine } of hosts) for (const core of machine.cores) countHeld(core, held);
     for (const [i, member] of members.entries()) {
@@ -39,13 +41,15 @@ export class Sampler {
       const since = (name: string) => totals[name]! - (last[name] ?? 0);
       const { name: id } = member.vm;
       const host = hostColumn(hosts, member.vm.host);
+      const { timebase } = hosts[member.vm.host.index]!.hypervisor.engine;
+      const cycles = (state: string) => Math.round(since(state) / timebase.ticks);
       const row = (metric: string, unit: string, value: number) =>
-        this.#rows.push({ cycle: now, ...host, scope: 'vm', id, metric, unit, value });
-      row('running_cycles', 'cycles', since('running_cycles'));
-      row('ready_cycles', 'cycles', since('ready_cycles'));
+        this.#rows.push({ cycle, ...host, scope: 'vm', id, metric, unit, value });
+      row('running_cycles', 'cycles', cycles('running'));
+      row('ready_cycles', 'cycles', cycles('ready'));
       row('instructions', 'count', since('instructions'));
       if (since('instructions') > 0) {
-        const cpi = since('running_cycles') / since('instructions');
+        const cpi = cycles('running') / since('instructions');
         row('cycles_per_instruction', 'ratio', cpi);
       }
       if (member.requests) {
@@ -60,18 +64,18 @@ export class Sampler {
     }
   }
 
-  #totals({ vm, vcpu, requests }: Member, i: number, now: number): Totals {
+  #totals({ vm, vcpu, requests }: Member, i: number, now: Ticks): Totals {
     const { hosts } = this.#simulation;
-    const [running, ready] = vcpu.statesAt(now);
+    const [running, ready] = vcpu.statesAt(vcpu.timebase.local(now));
     const soFar = (counter: number) =>
       hosts.reduce((sum, { hypervisor }) => sum + hypervisor.ledger.countSoFar(i, counter), 0);
     const counted = (['instructions', ...causes] as const).map((name) => [name, soFar(K[name])]);
     return {
-      running_cycles: running!,
-      ready_cycles: ready!,
+      running: running!,
+      ready: ready!,
       exits: vcpu.exitCounts.reduce((sum, n) => sum + n, 0),
       requests_arrived: vm.counters.requests_arrived,
-      requests: requests?.finishedBy(now) ?? 0,
+      requests: requests?.finishedBy(vm.clock.local(now)) ?? 0,
       ...Object.fromEntries(counted),
     };
   }

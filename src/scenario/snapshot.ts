@@ -1,3 +1,4 @@
+import type { Ticks, Timebase } from '../engine/timebase.ts';
 import type { Accounts, Edges } from '../hypervisor/edges.ts';
 import type { Hypervisor } from '../hypervisor/hypervisor.ts';
 import { rareCounters, softCounters } from '../hypervisor/vm.ts';
@@ -9,7 +10,9 @@ import type { Simulation } from './build.ts';
 
 /** All running totals at one moment. The measured window is the difference of two. */
 export interface Snapshot extends Accounts {
-  readonly time: number;
+  readonly time: Ticks;
+  /** By VM: of the host where it is. */
+  readonly timebases: readonly Timebase[];
   /** Of all hosts together: hot counters by VM. */
   readonly counts: Float64Array;
   /** By host. */
@@ -19,10 +22,11 @@ export interface Snapshot extends Accounts {
 }
 
 /** All accounts at an edge of the window, which everybody has reached. */
-export function takeSnapshot({ hosts }: Simulation, edges: Edges, time: number): Snapshot {
+export function takeSnapshot({ hosts, members }: Simulation, edges: Edges, time: Ticks): Snapshot {
   const accounts = edges.accounts(time);
   return {
     time,
+    timebases: members.map(({ vcpu }) => vcpu.timebase),
     ...accounts,
     counts: sumOf(hosts.map(({ hypervisor }) => hypervisor.ledger.counts)),
     shared: hosts.map(({ hypervisor }) => sharedUse(hypervisor, time)),
@@ -32,7 +36,8 @@ export function takeSnapshot({ hosts }: Simulation, edges: Edges, time: number):
 
 export type SharedUse = Partial<Record<MetricName, number>>;
 
-function sharedUse({ disk, network: { wires } }: Hypervisor, time: number): SharedUse {
+function sharedUse({ disk, engine, network: { wires } }: Hypervisor, at: Ticks): SharedUse {
+  const time = engine.timebase.local(at);
   const { readBytes, writtenBytes } = disk.count;
   return {
     ...(wires && {
@@ -81,6 +86,15 @@ export function countersBetween(a: Snapshot, b: Snapshot, vm: number): Record<st
   const rare = rareCounters.filter((name) => soft.some((counters) => counters[name] > 0));
   for (const name of [...softCounters, ...rare]) out[name] = soft[vm]![name] - a.soft[vm]![name];
   return out;
+}
+
+/** From one snapshot to another, as the host or the hosts count it where a VM is at each. */
+export function elapsedBetween(a: Snapshot, b: Snapshot, vm: number): Ticks {
+  const edge = ({ time, timebases }: Snapshot) => {
+    const timebase = timebases[vm]!;
+    return timebase.engine(timebase.local(time));
+  };
+  return edge(b) - edge(a);
 }
 
 /** The accounts at the edges of the window, and in its middle where it is measured in halves. */

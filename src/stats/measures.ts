@@ -1,3 +1,4 @@
+import { inOneClock } from './clocks.ts';
 import { firstOf } from './copies.ts';
 import { leafNames } from './leaves.ts';
 import { isRare, type Metric, type MetricName, metricDictionary, wordsOf } from './metrics.ts';
@@ -225,7 +226,7 @@ export function measureHost(result: RunResult): Partial<Record<MeasureName, numb
   let all = 0;
   let overhead = 0;
   let walks = 0;
-  for (const { leaf, cycles } of result.ledger) {
+  for (const { leaf, cycles } of inOneClock(result)) {
     if (leaf === 'off') continue;
     all += cycles;
     if (leaf === 'idle') idle += cycles;

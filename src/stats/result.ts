@@ -170,11 +170,16 @@ export interface HostOfRun {
   readonly pcpuCount: number;
 }
 
+/**
+ * Cycles in a row about a host, a pCPU or a VM are those of the host that it names. What is not of
+ * one host (points of time, slices, migrations, pairs) is in cycles of the first one.
+ */
 export interface RunResult {
   readonly name: string;
   readonly seed: string;
+  /** Of the first host. */
   readonly mhz: number;
-  /** Measured window, in cycles. */
+  /** Measured window, in cycles of the first host. */
   readonly windowCycles: number;
   /** Of all hosts together. */
   readonly pcpuCount: number;

@@ -90,7 +90,8 @@ function noTurn({ vms, windowCycles, mhz }: WindowFacts): WindowFinding[] {
 
 function fewSlices({ vms, windowCycles, mhz }: WindowFacts): WindowFinding[] {
   const short = vms.filter(({ row, roundCycles }) => {
-    const ready = (row.metrics.ready_cycles ?? 0) / windowCycles;
+    const { ready_cycles = 0, elapsed_cycles = windowCycles } = row.metrics;
+    const ready = ready_cycles / elapsed_cycles;
     return ready > WAITED && (roundCycles ?? 0) > windowCycles;
   });
   if (short.length === 0) return [];

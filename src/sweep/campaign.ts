@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { packageVersion } from '../files/package-files.ts';
 import { checkTraces, tracePaths } from '../files/trace-files.ts';
-import { allPcpus, clockOf } from '../scenario/hosts.ts';
+import { allPcpus, clockOf, tickRateOf } from '../scenario/hosts.ts';
 import type { LoadedScenario } from '../scenario/load.ts';
 import type { PlacedValue } from '../scenario/overrides.ts';
 import type { Scenario } from '../scenario/resolve.ts';
@@ -136,7 +136,8 @@ function weightOf(scenario: Scenario, native: boolean): number {
   const count = vms.reduce((sum, group) => sum + group.count, 0);
   // How long finishing the work takes is not known beforehand; only the order of the points matters
   // then.
-  const cycles = duration === 'work' ? clockOf(scenario) : duration;
+  const clock = clockOf(scenario);
+  const cycles = duration === 'work' ? clock : duration * (clock / tickRateOf(scenario));
   return cycles * Math.min(count, allPcpus(scenario)) * (native ? 2 : 1);
 }
 

@@ -1,4 +1,4 @@
-import { clockOf } from '../scenario/hosts.ts';
+import { tickRateOf } from '../scenario/hosts.ts';
 import { type Growth, growths, vmsPerCore } from './answer.ts';
 import type { Campaign, Variant } from './campaign.ts';
 import { type Compared, comparisons, type Ran } from './pairs.ts';
@@ -148,7 +148,7 @@ class Search {
     const { scenario } = this.#campaign.plan.point(point).load();
     const { duration, warmup } = scenario;
     if (duration === 'work') return undefined;
-    const picoseconds = (cycles: number) => (cycles * 1e12) / clockOf(scenario);
+    const picoseconds = (ticks: number) => (ticks * 1e12) / tickRateOf(scenario);
     return { warmup: picoseconds(warmup), length: picoseconds(duration - warmup) };
   }
 

@@ -2,6 +2,7 @@ import { runBaseline } from '../scenario/baseline.ts';
 import type { RefillableFeed } from '../scenario/build.ts';
 import type { Scenario } from '../scenario/resolve.ts';
 import { runScenario } from '../scenario/run.ts';
+import { inClocksOfVms } from '../stats/clocks.ts';
 import type { WindowFinding } from '../stats/findings.ts';
 import {
   groupMeasureNames,
@@ -94,6 +95,7 @@ const KEPT: readonly MeasureName[] = [
 export function condense(result: RunResult, requests = false): UnitResult {
   const { mhz, windowCycles } = result;
   const windowSeconds = windowCycles / (mhz * 1e6);
+  const charged = inClocksOfVms(result, result.vms);
   const names = [...new Set(result.vms.map(({ group }) => group))];
   return {
     mhz,
@@ -103,7 +105,7 @@ export function condense(result: RunResult, requests = false): UnitResult {
       const vms = result.vms.filter((vm) => vm.group === group);
       const members = new Set(vms.map(({ vm }) => vm));
       const ledger: Record<string, number> = {};
-      for (const { vm, leaf, detail, cycles } of result.ledger) {
+      for (const { vm, leaf, detail, cycles } of charged) {
         if (!members.has(vm)) continue;
         const key = detail === '' ? leaf : `${leaf}/${detail}`;
         ledger[key] = (ledger[key] ?? 0) + cycles;

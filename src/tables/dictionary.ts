@@ -25,7 +25,7 @@ const others: Readonly<Record<string, readonly [unit: string, definition: string
   ],
   host: [
     '',
-    'name of the host; of a VM as a whole, the one where it is at the end of the measured window; of exits and of the ledger, the one where they happened. Only where there are several',
+    'name of the host; of a VM as a whole, the one where it is at the end of the measured window; of exits and of the ledger, the one where they happened. Only where there are several. If their clocks differ, cycles are those of the host of the row; points of time, slices, migrations and pairs are in cycles of the first host',
   ],
   scope: ['', 'what the row is about: host, pcpu, vm or vcpu'],
   id: [

@@ -191,7 +191,11 @@ describe('refuses, with the place', () => {
     ['host.memory=1GiB', /"host" and "hosts" cannot both be there/],
     ['hosts.B={ processor: opteron-1354 }', /a host name is made of lower-case letters/],
     ['hosts.a.procesor=1', /did you mean "processor"/],
-    ['hosts.b.cpu={ clock: 2.3GHz }', /unlike clocks/],
+    [
+      'hosts.b.cpu={ clock: 2300123457Hz }',
+      /the clock of b, 2.300123457 GHz, has too few edges in common with that of a: a run of them cannot last longer than 0.00\d+ s — use clocks that are multiples of 1 MHz/,
+    ],
+    ['hosts.old.cpu.clock=2200000001Hz', /the clock of old, .* with those of a, b: a run/],
     ['hosts.b.caches.data=off', /hosts of one scenario have the same/],
     ['hosts.b.memory=128MiB', /the VMs on b ask for 128 MiB together.*more hosts.b.memory/],
     ['links.log.between=[a, a]', /both ends are a/],
@@ -202,6 +206,15 @@ describe('refuses, with the place', () => {
     ['vms.db.mmu={ kind: native }', /has no hypervisor/],
   ])('%s', (set, expected) => {
     expect(faults('', set)).toContainEqual(expect.stringMatching(expected));
+  });
+
+  it('a secondary whose clock is too far from the primary, and no other', () => {
+    const more = protectedVm('secondary: b, link: log');
+    const at = (clock: string) => faults(more, `hosts.b.cpu.clock=${clock}`);
+    for (const clock of ['1.7GHz', '2.7GHz']) {
+      expect(at(clock)).toEqual([expect.stringMatching(/a and b are 500 MHz apart.* 400 MHz/)]);
+    }
+    for (const clock of ['1.8GHz', '2.3GHz', '2.6GHz']) expect(at(clock)).toEqual([]);
   });
 
   it('a secondary without room', () => {

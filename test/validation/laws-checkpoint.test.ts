@@ -84,7 +84,7 @@ describe('a VM with a checkpoint every 25 ms', () => {
     expect(paused).toBeGreaterThanOrEqual(stopped);
     // The way into the hold and out of it comes on top.
     expect(paused).toBeLessThan(1.2 * stopped + 0.2 * MS);
-    expect(standby.vcpu.stateCycles[Runstate.Running]).toBe(0);
+    expect(standby.vcpu.statesAt(standby.vcpu.since)[Runstate.Running]).toBe(0);
     expect(standby.kernel.steps).toBe(0);
   });
 });

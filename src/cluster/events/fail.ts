@@ -30,7 +30,7 @@ export const fail: EventDefinition<typeof params> = {
     (cluster, now) => {
       const host = hostNamed(cluster, name);
       host.alive = false;
-      host.hypervisor.stop(now);
+      host.hypervisor.stop(host.hypervisor.engine.timebase.local(now));
       for (const migration of cluster.migrations) migration.hostFailed(host, now);
       for (const protection of cluster.protections) protection.hostLost(name, now);
     },

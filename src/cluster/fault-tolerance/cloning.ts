@@ -39,10 +39,12 @@ class ClonedVm extends PlacedVm {
     const copy = new GuestCopy(spare, to);
     const noted = original.noted!;
     copy.catchUp(noted.history, noted.position);
-    spare.vcpu.enter(Runstate.Paused, now);
-    to.hypervisor.attach(spare.vm, { ...spare.arriveAt(to), ...this.place }, now);
+    const { timebase } = to.hypervisor.engine;
+    spare.vcpu.enter(Runstate.Paused, spare.vcpu.timebase.local(now));
+    const at = timebase.local(now);
+    to.hypervisor.attach(spare.vm, { ...spare.arriveAt(to), ...this.place }, at);
     this.#arrived(copy.awaited, now);
-    to.hypervisor.unpause(spare.vm, now);
+    to.hypervisor.unpause(spare.vm, at);
   }
 
   override release(): void {}

@@ -1,7 +1,8 @@
 import type { Cycles } from '../../base/ids.ts';
+import type { Timebase } from '../../engine/timebase.ts';
 import type { DiskIo } from '../../hypervisor/guest-port.ts';
 
-/** A request to the disk: when it is answered, and what it brings (0: it was a write). */
+/** A request to the disk: when it is answered, in cycles of the host of the guest, and what it brings (0: it was a write). */
 export interface DiskRequest {
   readonly due: Cycles;
   readonly bytes: number;
@@ -36,6 +37,13 @@ export class DiskRequests {
   takeAnswered(now: Cycles): readonly DiskRequest[] {
     const later = this.#waiting.findIndex(({ due }) => due > now);
     return this.#waiting.splice(0, later < 0 ? this.#waiting.length : later);
+  }
+
+  /** The same requests on a host that counts other cycles. */
+  on(own: Timebase, other: Timebase): DiskRequests {
+    return new DiskRequests(
+      this.#waiting.map(({ due, bytes }) => ({ due: other.from(own, due), bytes })),
+    );
   }
 
   /** No answer comes before `time`. */

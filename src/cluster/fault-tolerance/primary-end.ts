@@ -1,6 +1,6 @@
-import type { Hypervisor } from '../../hypervisor/hypervisor.ts';
+import type { Engine } from '../../engine/engine.ts';
 import type { Resident } from '../cluster.ts';
-import type { Host } from '../host.ts';
+import { type Host, holdable } from '../host.ts';
 import { Hold } from '../migration/hold.ts';
 import type { DiskRequests } from './disk-requests.ts';
 import type { RecordReplayParams } from './params.ts';
@@ -20,7 +20,9 @@ export interface EndDeps {
   readonly params: Pick<RecordReplayParams, 'disk' | 'log'>;
   /** Who asks the VM, wherever it runs. */
   readonly requests: Resident['requests'];
-  /** Cycles of the engine in a microsecond. */
+  /** All times of the protocol are its. */
+  readonly engine: Engine;
+  /** Ticks of the engine in a microsecond. */
   readonly mhz: number;
 }
 
@@ -36,7 +38,7 @@ export class PrimaryEnd {
 
   /** `disk`: what it has asked the disk. The VM has not run yet, or is held. */
   constructor({ host, member }: Place, deps: EndDeps, disk: DiskRequests) {
-    const { mhz, params, requests } = deps;
+    const { engine, mhz, params, requests } = deps;
     const { hypervisor } = host;
     const { vcpu, vm } = member;
     this.member = member;
@@ -46,19 +48,11 @@ export class PrimaryEnd {
     const port = new RecordPort(this.recorder, hypervisor.mmuOf[vm.id]!, requests, disk);
     vcpu.port = port;
     vcpu.guest = new RecordedGuest(member.noted ?? member.kernel, this.recorder, port);
-    this.replica = replicaOf(hypervisor, member, mhz);
+    this.replica = replicaOf(new Hold(engine, holdable(host, vm), mhz));
   }
 }
 
-function replicaOf(hypervisor: Hypervisor, { vm }: Resident, mhz: number): Replica {
-  const hold = new Hold(
-    hypervisor.engine,
-    {
-      pause: (held) => hypervisor.pause(vm, held),
-      unpause: (now) => hypervisor.unpause(vm, now),
-    },
-    mhz,
-  );
+function replicaOf(hold: Hold): Replica {
   let stalled = false;
   let share = 1;
   const stall = () => {

@@ -35,8 +35,8 @@ export class RecordPort extends GatedPort {
   override clock(): Cycles {
     const recorder = this.#recorder;
     if (!recorder.recording) return super.clock();
-    recorder.exitForClock();
-    return this.#told(EntryKind.Clock, super.clock());
+    this.trapClock();
+    return this.#told(EntryKind.Clock, this.told(this.core.now));
   }
 
   override takeRequest(): Cycles {

@@ -52,7 +52,7 @@ export class RecordReplay implements Protection {
   /** Before the schedulers of the hosts are made: it adds threads to them. */
   constructor(params: RecordReplayParams, deps: ProtectionDeps) {
     const { cluster, primary, secondary, spares } = deps;
-    const { mhz } = cluster;
+    const { engine, mhz } = cluster;
     this.#cluster = cluster;
     this.primary = primary;
     this.secondary = secondary;
@@ -76,7 +76,7 @@ export class RecordReplay implements Protection {
     this.#rows = new PairRows(primary.vm.name, this.pair);
     const { counters } = primary.vm;
     this.#common = {
-      ...{ params, mhz, requests: primary.requests, timers: this.timers },
+      ...{ params, engine, mhz, requests: primary.requests, timers: this.timers },
       // Clients ask for the VM by its name, wherever it runs.
       onRequest: () => void counters.requests_arrived++,
     };
@@ -85,7 +85,7 @@ export class RecordReplay implements Protection {
     const place = { member: secondary, host: second };
     this.#theirs = new SecondaryEnd(place, this.#common, {
       disk: theirs,
-      shared: first.hypervisor.disk,
+      diskOf: first,
     });
   }
 
@@ -209,11 +209,14 @@ export class RecordReplay implements Protection {
   /** The copy has come: the one that was alone records from here on, and the other repeats it. */
   #reconnect(alone: PrimaryEnd | SecondaryEnd, copy: Place, awaited: Awaited, now: Cycles): void {
     const { disk, host, member } = alone;
-    const timer = host.hypervisor.interrupts.timerOf(member.vcpu);
+    const { engine, interrupts } = host.hypervisor;
+    const [own, its] = [engine.timebase, copy.host.hypervisor.engine.timebase];
+    // Guests count time in cycles of their own, which are those of their copies.
+    const timer = member.vm.clock.passed(own.engine(interrupts.timerOf(member.vcpu)));
     this.#ours = new PrimaryEnd({ member, host }, this.#common, disk);
     this.#theirs = new SecondaryEnd(copy, this.#common, {
-      disk: new DiskRequests(disk.all),
-      shared: host.hypervisor.disk,
+      disk: disk.on(own, its),
+      diskOf: host,
       awaited: { ...awaited, timer },
     });
     this.#connect(this.#ours.recorder.executed, now);

@@ -1,14 +1,15 @@
 import type { Cycles } from '../../base/ids.ts';
+import type { Ticks } from '../../engine/timebase.ts';
 import type { Hypervisor } from '../../hypervisor/hypervisor.ts';
 import type { Vcpu } from '../../hypervisor/vm.ts';
-import { ExitReason, Leaf } from '../../stats/leaves.ts';
+import { Leaf } from '../../stats/leaves.ts';
 import type { Output, OutputGate } from './gated-port.ts';
 import { EntryKind, entryBytes } from './log-entry.ts';
 import type { LogParams } from './log-params.ts';
 import type { RecordReplayParams } from './params.ts';
 import type { Recorded } from './primary-side.ts';
 
-/** Where a recording vCPU writes: a pair's primary side. */
+/** Where a recording vCPU writes: a pair's primary side, in time of the engine. */
 export interface LogTarget {
   /** False: it runs alone, and nothing need be told. */
   readonly recording: boolean;
@@ -57,34 +58,30 @@ export class Recorder implements OutputGate {
     const { core } = this;
     const bytes = entryBytes(this.log, kind, pieces, payload);
     this.#charge(kind, payload);
-    this.#target()!.record(this.#event(kind, value, bytes), core.now);
+    const { timebase } = this.hypervisor.engine;
+    this.#target()!.record(this.#event(kind, value, bytes), timebase.engine(core.now));
   }
 
   /** An answer leaves with what has been sent before it, and needs no entry of its own. */
   hold(what: Output, release: (now: Cycles) => void): void {
     const kind = what === 'answer' ? EntryKind.Told : EntryKind.Output;
     const since = this.core.now;
+    const { timebase } = this.hypervisor.engine;
     this.#charge(kind, 0);
     const event = this.#event(kind, 0, entryBytes(this.log, kind, 1, 0));
-    this.#target()!.output(event, since, (now) => {
+    this.#target()!.output(event, timebase.engine(since), (time) => {
+      const now = timebase.local(time);
       this.wait = Math.max(0, now - since);
       release(now);
     });
-  }
-
-  /** The exit that lets the log see a clock read. */
-  exitForClock(): void {
-    const { hypervisor, vcpu, core } = this;
-    hypervisor.world.exit(vcpu, core, ExitReason.Ioio);
-    hypervisor.world.resume(vcpu, core, ExitReason.Ioio);
   }
 
   get core() {
     return this.hypervisor.machine.cores[this.vcpu.pcpu]!;
   }
 
-  /** How long the vCPU has executed: what it is to replay, too. */
-  get executed(): Cycles {
+  /** How long the vCPU has executed, in time of the engine: what it is to replay, too. */
+  get executed(): Ticks {
     const { core, vcpu } = this;
     return vcpu.statesAt(Math.max(core.now, vcpu.since))[0]!;
   }

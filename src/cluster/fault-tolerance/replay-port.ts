@@ -1,6 +1,6 @@
 import { ModelError } from '../../base/errors.ts';
 import type { Cycles } from '../../base/ids.ts';
-import type { Disk } from '../../hypervisor/disk.ts';
+import type { DiskService } from '../../hypervisor/disk.ts';
 import {
   type DiskIo,
   type Guest,
@@ -44,7 +44,7 @@ export class Replayer {
   /** Requests of the guest to the disk, and when they are answered here. */
   readonly requests: DiskRequests;
   /** What the guest reads from and writes to. */
-  readonly disk: Disk;
+  readonly disk: DiskService;
   readonly #own: RecordReplayParams['disk'];
   /** Reads are its own: it waits for them, and asks to be woken then. */
   readonly #wakeAt: ((time: Cycles) => void) | undefined;
@@ -61,7 +61,7 @@ export class Replayer {
     disk: RecordReplayParams['disk'] = 'shared',
     wakeAt: (time: Cycles) => void = () => {},
     requests: DiskRequests = new DiskRequests(),
-    shared: Disk = hypervisor.disk,
+    shared: DiskService = hypervisor.disk,
   ) {
     this.hypervisor = hypervisor;
     this.vcpu = vcpu;
@@ -144,10 +144,8 @@ export class ReplayPort extends VcpuPort {
   override clock(): Cycles {
     const replayer = this.#replayer;
     if (replayer.live) return super.clock();
-    const { world } = replayer.hypervisor;
-    world.exit(this.vcpu, this.core, ExitReason.Ioio);
-    world.resume(this.vcpu, this.core, ExitReason.Ioio);
-    this.#lastClock = replayer.take(EntryKind.Clock)?.value ?? super.clock();
+    this.trapClock();
+    this.#lastClock = replayer.take(EntryKind.Clock)?.value ?? this.told(this.core.now);
     return this.#lastClock;
   }
 
@@ -205,7 +203,7 @@ export class ReplayPort extends VcpuPort {
     return due;
   }
 
-  protected override get disk(): Disk {
+  protected override get disk(): DiskService {
     return this.#replayer.disk;
   }
 
@@ -230,7 +228,7 @@ export class ReplayPort extends VcpuPort {
     const { requests } = this.#replayer;
     requests.putOff(now + 1);
     for (const { due } of requests.all) interrupts.completeIo(this.vcpu, due);
-    const timer = this.#timer;
+    const timer = this.meant(this.#timer);
     if (!Number.isNaN(timer)) interrupts.armTimer(this.vcpu, Math.max(now + 1, timer));
   }
 

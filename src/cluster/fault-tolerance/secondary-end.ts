@@ -1,10 +1,10 @@
-import type { Cycles } from '../../base/ids.ts';
-import type { Disk } from '../../hypervisor/disk.ts';
+import type { Ticks } from '../../engine/timebase.ts';
+import { diskFor } from '../../hypervisor/disk.ts';
 import { Vector } from '../../hypervisor/guest-port.ts';
 import { Runstate } from '../../hypervisor/vm.ts';
 import type { Resident } from '../cluster.ts';
 import type { Awaited } from '../copy/guest-copy.ts';
-import type { Host } from '../host.ts';
+import { deliverTo, type Host } from '../host.ts';
 import type { DiskRequests } from './disk-requests.ts';
 import type { EndDeps, Place } from './primary-end.ts';
 import { type LogSource, ReplayedGuest, Replayer, ReplayPort } from './replay-port.ts';
@@ -22,8 +22,8 @@ export interface SecondaryDeps extends EndDeps {
 export interface Beginning {
   /** Requests to the disk that its guest knows to be under way. */
   readonly disk: DiskRequests;
-  /** The disk of both copies, where they have one. */
-  readonly shared: Disk;
+  /** The host whose disk is that of both copies, where they have one. */
+  readonly diskOf: Host;
   /** What else it waits for; undefined: it has just booted. */
   readonly awaited?: Awaited | undefined;
 }
@@ -49,15 +49,17 @@ export class SecondaryEnd {
     this.member = member;
     this.host = host;
     this.disk = beginning.disk;
+    const { timebase } = hypervisor.engine;
+    const { disk, engine } = beginning.diskOf.hypervisor;
     this.#replayer = new Replayer(
       hypervisor,
       vcpu,
       params.log,
       this.#source(),
       params.disk,
-      (time) => this.#wake(time),
+      (now) => this.#wake(timebase.engine(now)),
       beginning.disk,
-      beginning.shared,
+      diskFor(timebase, disk, engine.timebase),
     );
     const mmu = hypervisor.mmuOf[vm.id]!;
     this.#port = new ReplayPort(this.#replayer, mmu, requests, beginning.awaited);
@@ -77,9 +79,10 @@ export class SecondaryEnd {
 
   #source(): LogSource {
     const side = () => this.side;
+    const { timebase } = this.host.hypervisor.engine;
     return {
       next: () => side()?.next(),
-      consume: (now) => side()!.consume(now),
+      consume: (now) => side()!.consume(timebase.engine(now)),
       get receivedPoint() {
         return side()?.receivedPoint ?? 0;
       },
@@ -89,9 +92,10 @@ export class SecondaryEnd {
     };
   }
 
-  #goLive(now: Cycles): void {
-    const { network, interrupts } = this.host.hypervisor;
-    const { vcpu } = this.member;
+  #goLive(time: Ticks): void {
+    const { engine, interrupts } = this.host.hypervisor;
+    const { vcpu, vm } = this.member;
+    const now = engine.timebase.local(time);
     const { requests } = this.#deps;
     this.#replayer.live = true;
     requests?.moveTo(
@@ -100,21 +104,22 @@ export class SecondaryEnd {
         answered: this.#port.answered,
         deliver: (at, complete) => {
           this.#deps.onRequest();
-          network.receive(vcpu, requests.bytes, at, complete);
+          deliverTo(this.host, vcpu, requests.bytes, at, complete);
         },
       },
-      now,
+      vm.clock.local(time),
     );
     this.#port.goLive(now);
     interrupts.raise(vcpu, Vector.Timer | Vector.Device | Vector.Network, now);
   }
 
   /** Wakes it at `time` if it sleeps. */
-  #wake(time: Cycles): void {
+  #wake(time: Ticks): void {
     const { vcpu } = this.member;
+    const { engine, interrupts } = this.host.hypervisor;
     this.#deps.timers.at(time, (now) => {
       const sleeps = vcpu.state === Runstate.Blocked && this.host.alive && !this.#halted;
-      if (sleeps) this.host.hypervisor.interrupts.wake(vcpu, now);
+      if (sleeps) interrupts.wake(vcpu, engine.timebase.local(now));
     });
   }
 }

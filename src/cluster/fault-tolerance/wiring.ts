@@ -1,8 +1,7 @@
-import type { Cycles } from '../../base/ids.ts';
-import type { HostTask } from '../../hypervisor/host-task.ts';
+import type { Ticks } from '../../engine/timebase.ts';
 import { Leaf } from '../../stats/leaves.ts';
 import { hostNamed, linkNamed } from '../cluster.ts';
-import type { Host } from '../host.ts';
+import { type Host, type HostThread, threadOn } from '../host.ts';
 import type { Link } from '../link.ts';
 import type { GenerationsDeps } from './generations.ts';
 import type { ProtectionDeps } from './protection.ts';
@@ -21,7 +20,7 @@ export class Wiring {
   /** Between the present two hosts. */
   link: Link;
   readonly #deps: ProtectionDeps;
-  readonly #threads = new Map<string, HostTask>();
+  readonly #threads = new Map<string, HostThread>();
 
   /**
    * Before the schedulers of the hosts are made: it adds a thread to each of both, and to `others`,
@@ -43,17 +42,19 @@ export class Wiring {
     this.link = linkNamed(cluster, deps.link);
     const { name, weight } = primary.vm;
     const all = new Set([this.ours, this.theirs, ...others]);
-    for (const { hypervisor, name: host } of cluster.hosts.filter((one) => all.has(one))) {
-      this.#threads.set(host, hypervisor.tasks.add({ name: `${name}/${thread}`, weight }));
+    for (const host of cluster.hosts.filter((one) => all.has(one))) {
+      const task = host.hypervisor.tasks.add({ name: `${name}/${thread}`, weight });
+      this.#threads.set(host.name, threadOn(host, task));
     }
   }
 
   /** The pair's thread on a host. */
-  threadOn(host: Host): HostTask {
+  threadOn(host: Host): HostThread {
     return this.#threads.get(host.name)!;
   }
 
-  toCycles(picoseconds: number): Cycles {
+  /** In time of the engine, as everything here. */
+  toCycles(picoseconds: number): Ticks {
     return Math.round((picoseconds / 1e6) * this.#deps.cluster.mhz);
   }
 

@@ -1,9 +1,8 @@
 import { ModelError } from '../../base/errors.ts';
 import type { Cycles } from '../../base/ids.ts';
 import type { Choice } from '../../base/registry.ts';
-import type { HostTask } from '../../hypervisor/host-task.ts';
 import { type Cluster, hostNamed, linkNamed, memberNamed } from '../cluster.ts';
-import type { Host } from '../host.ts';
+import { type Host, type HostThread, threadOn } from '../host.ts';
 import { Hold } from './hold.ts';
 import { migrationPolicies } from './index.ts';
 import { PlacedVm } from './placed-vm.ts';
@@ -30,10 +29,10 @@ export function addMigrationThread({ hypervisor: { tasks } }: Host): void {
 }
 
 /** The migration thread of a host. Throws ModelError when it has none. */
-export function threadOf({ hypervisor: { tasks }, name }: Host): HostTask {
-  const found = tasks.all.find((task) => task.name === THREAD);
-  if (!found) throw new ModelError(`${name} has no migration thread`);
-  return found;
+export function threadOf(host: Host): HostThread {
+  const found = host.hypervisor.tasks.all.find((task) => task.name === THREAD);
+  if (!found) throw new ModelError(`${host.name} has no migration thread`);
+  return threadOn(host, found);
 }
 
 /** Why a VM cannot move now; undefined if it can. */

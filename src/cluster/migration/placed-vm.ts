@@ -8,7 +8,10 @@ import type { Resident } from '../cluster.ts';
 import type { Host } from '../host.ts';
 import type { MovingVm } from './moving-vm.ts';
 
-/** A VM of the simulation on its way from one host to another. */
+/**
+ * A VM of the simulation on its way from one host to another: where times of the engine become
+ * those of its hosts.
+ */
 export class PlacedVm implements MovingVm {
   readonly #member: Resident;
   readonly #from: Host;
@@ -70,9 +73,11 @@ export class PlacedVm implements MovingVm {
   #forget(forgotten: (now: Cycles) => void): void {
     const { vcpu } = this.#member;
     const { engine, requests } = this.#from.hypervisor;
+    const { timebase } = engine;
     const runs = vcpu.state === Runstate.Running;
-    requests.ask(vcpu, Request.FlushTags, runs ? forgotten : undefined);
-    if (!runs) forgotten(engine.here);
+    const told = (now: Cycles) => forgotten(timebase.engine(now));
+    requests.ask(vcpu, Request.FlushTags, runs ? told : undefined);
+    if (!runs) told(engine.here);
   }
 
   get #here(): Host {
@@ -80,11 +85,14 @@ export class PlacedVm implements MovingVm {
   }
 
   pause(held: (now: Cycles) => void): void {
-    this.#here.hypervisor.pause(this.#member.vm, held);
+    const { hypervisor } = this.#here;
+    const { timebase } = hypervisor.engine;
+    hypervisor.pause(this.#member.vm, (now) => held(timebase.engine(now)));
   }
 
   unpause(now: Cycles): void {
-    this.#here.hypervisor.unpause(this.#member.vm, now);
+    const { hypervisor } = this.#here;
+    hypervisor.unpause(this.#member.vm, hypervisor.engine.timebase.local(now));
   }
 
   store(gfn: number): void {
@@ -120,7 +128,9 @@ export class PlacedVm implements MovingVm {
     this.#giveBack = this.#from.hypervisor.detach(vm);
     this.#moved = true;
     const { arriveAt } = this.#member;
-    this.#to.hypervisor.attach(vm, { ...arriveAt(this.#to), ...this.place }, now);
+    const { hypervisor } = this.#to;
+    const at = hypervisor.engine.timebase.local(now);
+    hypervisor.attach(vm, { ...arriveAt(this.#to), ...this.place }, at);
   }
 
   release(): void {
@@ -133,6 +143,7 @@ export class PlacedVm implements MovingVm {
 
   onMiss(missed: ((gfn: number, now: Cycles) => void) | undefined): void {
     const { engine } = this.#to.hypervisor;
-    this.#member.vm.missed = missed && ((gfn) => missed(gfn, engine.here));
+    const { timebase } = engine;
+    this.#member.vm.missed = missed && ((gfn) => missed(gfn, timebase.engine(engine.here)));
   }
 }

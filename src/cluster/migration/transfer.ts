@@ -1,8 +1,8 @@
 import type { Cycles } from '../../base/ids.ts';
 import { type Engine, type EventKind, Phase } from '../../engine/engine.ts';
-import type { HostTask } from '../../hypervisor/host-task.ts';
 import { linesOf } from '../../hypervisor/packets.ts';
 import { Leaf } from '../../stats/leaves.ts';
+import type { HostThread } from '../host.ts';
 import type { Link } from '../link.ts';
 import { PAGE, type Wire } from './policy.ts';
 
@@ -17,8 +17,8 @@ export interface Ends {
   readonly from: number;
   readonly to: number;
   /** Their threads. */
-  readonly source: HostTask;
-  readonly target: HostTask;
+  readonly source: HostThread;
+  readonly target: HostThread;
 }
 
 /** What a message has in it. */

@@ -4,7 +4,7 @@ import { counted } from '../quantities.ts';
 import { groupBy, grouped, percent, short } from '../table.ts';
 import { type Drawing, marginFor } from './charts.ts';
 import type { Table } from './page.ts';
-import { foldVms, number } from './run-ledger.ts';
+import { foldVms, hostsOfVms, ledgerByVm, number, rescaled } from './run-ledger.ts';
 import { leaves } from './style.ts';
 
 /** What made the guests exit, and what that took. */
@@ -21,9 +21,14 @@ const reasonWords: Readonly<Record<string, string>> = {
   'apic-access': 'APIC access',
   'dirty-log': 'first store while the dirty log is on',
 };
+/** Columns of cycles in exits.csv. */
+const CYCLES = ['transition_cycles', 'handler_cycles'];
+
 const inWords = (reason: string) => reasonWords[reason] ?? reason;
 
-export function exitsByReason({ exits, ledger }: RunFiles): Drawing | undefined {
+export function exitsByReason(files: RunFiles): Drawing | undefined {
+  const exits = rescaled(files, files.exits, CYCLES);
+  const ledger = rescaled(files, files.ledger, ['cycles']);
   const reasons = [...groupBy(exits, (row) => row['reason']!)]
     .map(([reason, rows]) => {
       const total = (column: string) => rows.reduce((sum, row) => sum + number(row, column), 0);
@@ -88,7 +93,8 @@ export function exitsByReason({ exits, ledger }: RunFiles): Drawing | undefined 
 }
 
 /** Who exits how often and what that takes, and every reason of every VM. */
-export function exitTables({ vms, exits, ledger }: RunFiles): Table[] {
+export function exitTables(files: RunFiles): Table[] {
+  const { vms, exits } = files;
   if (exits.length === 0) return [];
   const cyclesOf = (rows: readonly Row[]) =>
     rows.reduce(
@@ -97,8 +103,8 @@ export function exitTables({ vms, exits, ledger }: RunFiles): Table[] {
     );
   const countOf = (rows: readonly Row[]) =>
     rows.reduce((sum, row) => sum + number(row, 'count'), 0);
-  const exitsOf = groupBy(exits, (row) => row['vm']!);
-  const ledgerOf = groupBy(ledger, (row) => row['vm']!);
+  const exitsOf = groupBy(rescaled(files, exits, CYCLES, hostsOfVms(files)), (row) => row['vm']!);
+  const ledgerOf = ledgerByVm(files);
   const byVm = [...foldVms(vms)].map(([name, members]) => {
     const own = members.flatMap((row) => exitsOf.get(row['vm']!) ?? []);
     const all = members

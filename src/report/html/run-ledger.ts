@@ -49,8 +49,51 @@ function byLeaf(rows: readonly Row[]): Map<string, number> {
   );
 }
 
-function barsOfVms({ vms, ledger }: RunFiles): Bar[] {
-  const byVm = groupBy(ledger, (row) => row['vm']!);
+/** How long the window is on each host, in its own cycles. */
+export const windowsOf = ({ metrics }: Pick<RunFiles, 'metrics'>): ReadonlyMap<string, number> =>
+  new Map(
+    metrics
+      .filter((row) => row['scope'] === 'host' && row['metric'] === 'elapsed_cycles')
+      .map((row) => [row['host'] ?? '', number(row, 'value')]),
+  );
+
+/**
+ * Rows about hosts, with `columns` in as many cycles as take as long on the host that `of` names;
+ * by default the first one, for sums over all hosts.
+ */
+export function rescaled(
+  files: Pick<RunFiles, 'metrics'>,
+  rows: readonly Row[],
+  columns: readonly string[],
+  of: (row: Row) => string | undefined = () => undefined,
+): readonly Row[] {
+  const windows = windowsOf(files);
+  const [first = 1] = windows.values();
+  return rows.map((row) => {
+    const ratio = (windows.get(of(row) ?? '') ?? first) / (windows.get(row['host'] ?? '') ?? first);
+    if (ratio === 1) return row;
+    const scaled = columns.map((column) => [column, String(number(row, column) * ratio)]);
+    return { ...row, ...Object.fromEntries(scaled) };
+  });
+}
+
+/** For each row about a VM: the host that the VM's own row names; of no VM, the row's. */
+export function hostsOfVms({ vms }: Pick<RunFiles, 'vms'>): (row: Row) => string | undefined {
+  const hostOf = new Map(vms.map((row) => [row['vm']!, row['host']]));
+  return (row) => hostOf.get(row['vm']!) ?? row['host'];
+}
+
+/** Rows of the ledger of each VM, in cycles of the host that its own row names. */
+export function ledgerByVm(
+  files: Pick<RunFiles, 'vms' | 'ledger' | 'metrics'>,
+): ReadonlyMap<string, readonly Row[]> {
+  const rows = rescaled(files, files.ledger, ['cycles'], hostsOfVms(files));
+  return groupBy(rows, (row) => row['vm']!);
+}
+
+function barsOfVms(files: RunFiles): Bar[] {
+  const { vms } = files;
+  const byVm = ledgerByVm(files);
   return [...foldVms(vms)].map(([name, rows]) => ({
     name,
     cycles: byLeaf(rows.flatMap((row) => byVm.get(row['vm']!) ?? [])),

@@ -1,7 +1,8 @@
 import type { RunFiles } from '../../files/results.ts';
+import type { Row } from '../../files/tables.ts';
 import { groupBy, short } from '../table.ts';
 import { type Drawing, marginFor } from './charts.ts';
-import { foldVms, number } from './run-ledger.ts';
+import { foldVms, number, windowsOf } from './run-ledger.ts';
 import { onStep, page, steps, vmColours } from './style.ts';
 
 /** What happened when, interval by interval: from timeseries.csv. */
@@ -47,7 +48,12 @@ export class VmColours {
 }
 
 /** Samples of a metric, the VMs of one line added up, as intervals that end at the sample. */
-function intervals(files: RunFiles, metric: string, lineOf: (vm: string) => string): Interval[] {
+function intervals(
+  files: RunFiles,
+  metric: string,
+  lineOf: (vm: string) => string,
+  amount = (row: Row) => number(row, 'value'),
+): Interval[] {
   const rows = files.timeseries.filter((row) => row['metric'] === metric);
   const byLine = groupBy(rows, (row) => lineOf(row['id']!));
   return [...byLine].flatMap(([line, samples]) => {
@@ -55,7 +61,7 @@ function intervals(files: RunFiles, metric: string, lineOf: (vm: string) => stri
     return [...groupBy(samples, (row) => row['time_ns']!)].map(([time, same]) => {
       const from = last;
       last = ms(Number(time));
-      const value = same.reduce((sum, row) => sum + number(row, 'value'), 0);
+      const value = same.reduce((sum, row) => sum + amount(row), 0);
       return { line, from, to: last, value };
     });
   });
@@ -91,7 +97,15 @@ export function runningOverTime(files: RunFiles, warmup: number, mhz: number): D
   const lineOf = new Map(
     [...lines].flatMap(([line, vms]) => vms.map((row) => [row['vm']!, line] as const)),
   );
-  const cells = intervals(files, 'running_cycles', (vm) => lineOf.get(vm) ?? vm);
+  // In cycles of the host of each row; `mhz` is that of the first one.
+  const windows = windowsOf(files);
+  const [first = 1] = windows.values();
+  const cells = intervals(
+    files,
+    'running_cycles',
+    (vm) => lineOf.get(vm) ?? vm,
+    (row) => (number(row, 'value') * first) / (windows.get(row['host'] ?? '') ?? first),
+  );
   if (cells.length === 0) return undefined;
   const shares = cells.map((cell) => {
     const whole = (cell.to - cell.from) * 1000 * mhz * (lines.get(cell.line)?.length ?? 1);

@@ -2,6 +2,7 @@ import type { RunFiles, Slice } from '../../files/results.ts';
 import { counted, plain } from '../quantities.ts';
 import { type Drawing, marginFor } from './charts.ts';
 import { coreName } from './cores.ts';
+import { windowsOf } from './run-ledger.ts';
 import { timeAxis, VmColours } from './run-time.ts';
 import { page } from './style.ts';
 
@@ -45,7 +46,8 @@ export function coreTimeline(files: RunFiles, mhz: number): Drawing | undefined 
     to: (start + cycles) / perMs,
   }));
   const shown = (stretch.to - stretch.from) / perMs;
-  const window = Math.max(0, ...files.vms.map((row) => Number(row['elapsed_cycles']))) / perMs;
+  const [measured = 0] = windowsOf(files).values();
+  const window = measured / perMs;
   const whole = shown > 0.98 * window;
   return {
     id: 'timeline',

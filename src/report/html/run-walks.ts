@@ -5,7 +5,7 @@ import { walkMetric } from '../../stats/metrics.ts';
 import { counted } from '../quantities.ts';
 import { groupBy, percent, short } from '../table.ts';
 import { type Drawing, marginFor } from './charts.ts';
-import { foldVms, number } from './run-ledger.ts';
+import { foldVms, ledgerByVm, number } from './run-ledger.ts';
 import { ms, timeAxis, windowStart } from './run-time.ts';
 import { onStep, steps } from './style.ts';
 
@@ -39,8 +39,9 @@ interface Cell {
 }
 
 /** Undefined when nothing walked. */
-export function causesOfWalks({ vms, ledger }: RunFiles): Drawing | undefined {
-  const byVm = groupBy(ledger, (row) => row['vm']!);
+export function causesOfWalks(files: RunFiles): Drawing | undefined {
+  const { vms } = files;
+  const byVm = ledgerByVm(files);
   const bars = [...foldVms(vms)].map(([name, rows]) => {
     const walks = rows.reduce((sum, row) => sum + number(row, 'walks'), 0);
     const own = rows.flatMap((row) => byVm.get(row['vm']!) ?? []);

@@ -1,7 +1,9 @@
 import type { Cycles } from '../../../base/ids.ts';
+import type { Ticks } from '../../../engine/timebase.ts';
 import { Request } from '../../../hypervisor/vcpu-requests.ts';
 import { Leaf } from '../../../stats/leaves.ts';
-import type { Resident } from '../../cluster.ts';
+import type { Cluster, Resident } from '../../cluster.ts';
+import { holdable } from '../../host.ts';
 import { Hold } from '../../migration/hold.ts';
 import type { Wiring } from '../wiring.ts';
 import type { CapturedPort } from './captured-port.ts';
@@ -30,25 +32,20 @@ export class CapturedVm implements Captured<GuestImage> {
   constructor(
     member: Resident,
     { wiring, params, port }: { wiring: Wiring; params: CheckpointParams; port: CapturedPort },
-    mhz: number,
+    { engine, mhz }: Pick<Cluster, 'engine' | 'mhz'>,
   ) {
     const { vm } = member;
-    const { hypervisor } = wiring.ours;
     this.#member = member;
     this.#wiring = wiring;
     this.#params = params;
     this.#port = port;
     this.#log = new Int32Array(vm.memoryPages);
-    const held = {
-      pause: (then: (now: Cycles) => void) => hypervisor.pause(vm, then),
-      unpause: (now: Cycles) => hypervisor.unpause(vm, now),
-    };
-    this.#hold = new Hold(hypervisor.engine, held, mhz);
+    this.#hold = new Hold(engine, holdable(wiring.ours, vm), mhz);
   }
 
-  executedAt(now: Cycles): Cycles {
+  executedAt(time: Ticks): Ticks {
     const { vcpu } = this.#member;
-    return vcpu.statesAt(Math.max(now, vcpu.since))[0]!;
+    return vcpu.statesAt(Math.max(vcpu.timebase.local(time), vcpu.since))[0]!;
   }
 
   /** From now on the first store to each page is noted. */
@@ -58,14 +55,19 @@ export class CapturedVm implements Captured<GuestImage> {
     this.#post(this.#mmu.logCycles ?? 0, () => {});
   }
 
-  capture(taken: (capture: Omit<Checkpoint<GuestImage>, 'epoch'>, now: Cycles) => void): void {
+  capture(taken: (capture: Omit<Checkpoint<GuestImage>, 'epoch'>, now: Ticks) => void): void {
     this.#hold.take((held) => {
       if (this.#halted) return;
       const { compression, costs } = this.#params;
       const { noted } = this.#member;
       const pages = this.#mmu.takeLog?.(this.#log) ?? 0;
       this.#forget();
-      const { writes, ...devices } = this.#port.take(held);
+      const { timebase } = this.#wiring.ours.hypervisor.engine;
+      const { answered, disk, writes } = this.#port.take(timebase.local(held));
+      const devices = {
+        answered,
+        disk: disk.map(({ bytes, due }) => ({ bytes, due: timebase.engine(due) })),
+      };
       const dirty = Array.from(this.#log.subarray(0, pages));
       const image = { position: noted!.position, dirty, at: held, ...devices };
       const bytes =
@@ -100,7 +102,7 @@ export class CapturedVm implements Captured<GuestImage> {
     this.#wiring.ours.hypervisor.requests.ask(this.#member.vcpu, Request.FlushTags);
   }
 
-  #post(cycles: Cycles, done: (now: Cycles) => void): void {
+  #post(cycles: Cycles, done: (now: Ticks) => void): void {
     this.#wiring.threadOn(this.#wiring.ours).post(Math.round(cycles), Leaf.HostFt, done);
   }
 }

@@ -52,16 +52,17 @@ export class Checkpointing implements Protection {
     const { vcpu, vm } = primary;
     const { holdsWrites } = epochPolicies.of(params.policy.kind);
     const side = () => this.pair.primary;
-    const coreTime = () => hypervisor.machine.cores[vcpu.pcpu]!.now;
+    const { timebase } = hypervisor.engine;
+    const coreTime = () => timebase.engine(hypervisor.machine.cores[vcpu.pcpu]!.now);
     const gate: OutputGate = {
       holdsWrites,
       get closed() {
         return side()?.recording ?? false;
       },
       get wait() {
-        return side()!.waitAt(coreTime());
+        return timebase.local(side()!.waitAt(coreTime()));
       },
-      hold: (_what, release) => side()!.output(coreTime(), release),
+      hold: (_what, release) => side()!.output(coreTime(), (time) => release(timebase.local(time))),
     };
     const port = new CapturedPort(
       gate,
@@ -71,7 +72,7 @@ export class Checkpointing implements Protection {
       primary.requests,
     );
     vcpu.port = port;
-    this.#captured = new CapturedVm(primary, { wiring, params, port }, deps.cluster.mhz);
+    this.#captured = new CapturedVm(primary, { wiring, params, port }, deps.cluster);
     this.#standby = new StandbyVm(deps, wiring, params);
   }
 

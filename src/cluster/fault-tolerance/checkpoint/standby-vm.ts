@@ -1,4 +1,6 @@
 import type { Cycles } from '../../../base/ids.ts';
+import type { Ticks } from '../../../engine/timebase.ts';
+import type { Deliver } from '../../../guest/requests.ts';
 import { Vector } from '../../../hypervisor/guest-port.ts';
 import { back } from '../../../hypervisor/mmu/backing.ts';
 import { VcpuPort } from '../../../hypervisor/vcpu-port.ts';
@@ -6,6 +8,7 @@ import { Runstate } from '../../../hypervisor/vm.ts';
 import { Leaf } from '../../../stats/leaves.ts';
 import type { Resident } from '../../cluster.ts';
 import { GuestCopy } from '../../copy/guest-copy.ts';
+import { deliverTo } from '../../host.ts';
 import type { Wiring } from '../wiring.ts';
 import { copyCycles } from './captured-vm.ts';
 import type { Checkpoint, Standby } from './checkpoint.ts';
@@ -37,9 +40,13 @@ export class StandbyVm implements Standby<GuestImage> {
   }
 
   /** It waits on its host from now on, with the memory that the primary has used. */
-  start(now: Cycles): void {
+  start(time: Ticks): void {
     const { guest, vcpu, vm } = this.#member;
+    const { hypervisor } = this.#wiring.theirs;
+    const { timebase } = hypervisor.engine;
+    const now = timebase.local(time);
     vm.host = this.#wiring.theirs;
+    vcpu.moveTo(timebase, now);
     vcpu.enter(Runstate.Paused, now);
     guest.memory.eachUsed((gfn) => this.#back(gfn));
   }
@@ -64,10 +71,12 @@ export class StandbyVm implements Standby<GuestImage> {
     return this.#member.vm.id % this.#wiring.theirs.machine.nodeCount;
   }
 
-  goLive({ image }: Checkpoint<GuestImage>, now: Cycles): void {
+  goLive({ image }: Checkpoint<GuestImage>, time: Ticks): void {
     const { theirs } = this.#wiring;
     const { hypervisor } = theirs;
-    const { interrupts } = hypervisor;
+    const { engine, interrupts } = hypervisor;
+    const { timebase } = engine;
+    const now = timebase.local(time);
     const { arriveAt, vcpu, vm } = this.#member;
     const { noted, requests } = this.#primary;
     const copy = new GuestCopy(this.#member, theirs);
@@ -79,21 +88,28 @@ export class StandbyVm implements Standby<GuestImage> {
       port: new VcpuPort(hypervisor, one, arrival.mmu, requests),
     });
     hypervisor.attach(vm, { ...arrival, ...place, wire }, now);
-    this.#takeRequests(image, copy.awaited.requests, now);
-    for (const { due } of image.disk) interrupts.completeIo(vcpu, Math.max(now + 1, due));
-    const { timer } = copy.awaited;
+    this.#takeRequests(image, copy.awaited.requests, time);
+    for (const { due } of image.disk) {
+      interrupts.completeIo(vcpu, Math.max(now + 1, timebase.local(due)));
+    }
+    const timer = timebase.from(vm.clock, copy.awaited.timer);
     if (!Number.isNaN(timer)) interrupts.armTimer(vcpu, Math.max(now + 1, timer));
     hypervisor.unpause(vm, now);
     interrupts.raise(vcpu, Vector.Timer | Vector.Device | Vector.Network, now);
   }
 
   /** Clients go on asking: what came after the checkpoint they send again. */
-  #takeRequests({ answered, at }: GuestImage, taken: ReadonlySet<Cycles>, now: Cycles): void {
+  #takeRequests({ answered, at }: GuestImage, taken: ReadonlySet<Cycles>, time: Ticks): void {
     const { requests, vm } = this.#primary;
     const { vcpu } = this.#member;
-    const { network } = this.#wiring.theirs.hypervisor;
+    const { theirs } = this.#wiring;
     const { clientRetransmit, timeScale } = this.#params;
-    const first = Math.max(1, Math.round(this.#wiring.toCycles(clientRetransmit) * timeScale));
+    const { clock } = vm;
+    const now = clock.local(time);
+    const ticks = this.#wiring.toCycles(clientRetransmit) * timeScale;
+    const first = Math.max(1, Math.round(ticks / clock.ticks));
+    const deliver: Deliver = (then, complete) =>
+      deliverTo(theirs, vcpu, requests!.bytes, then, complete);
     requests?.moveTo(
       {
         taken,
@@ -101,12 +117,12 @@ export class StandbyVm implements Standby<GuestImage> {
         deliver: (then, complete) => {
           // Clients ask for the VM by its name, wherever it runs.
           vm.counters.requests_arrived++;
-          network.receive(vcpu, requests.bytes, then, complete);
+          deliver(then, complete);
         },
         lost: {
-          after: at,
+          after: clock.passed(at),
           again: (arrival) => sentAgain(arrival, first, now),
-          deliver: (then, complete) => network.receive(vcpu, requests.bytes, then, complete),
+          deliver,
         },
       },
       now,
