@@ -72,6 +72,7 @@ function edited(text) {
 
 const NO_SCHEMA =
   'worldswitch makes no JSON Schema in a page: use its file configs/scenario.schema.json';
+const ONE_CLOCK = 'all hosts of a page have one clock';
 const ONE_HOST = 'a page neither moves nor protects VMs';
 
 /** Names of what a module exports. */
@@ -89,6 +90,31 @@ const none = (text) =>
   exportsOf(text)
     .map((name) => `export const ${name} = () => [];`)
     .join('\n');
+
+/** The exports of a module that has nothing to say in a page. */
+const silentThere = (text) =>
+  exportsOf(text)
+    .map((name) => `export const ${name} = () => undefined;`)
+    .join('\n');
+
+/** Definitions of metrics: what counts what, by the place of the text among the arguments. */
+const DEFINES = { count: 0, cycles: 0, ratio: 0, ns: 1 };
+
+/** The metrics without what they mean, which a page can look up in dictionary.csv. */
+function undefinedMetrics(text) {
+  const cuts = [];
+  for (const node of nodesIn(parseAst(text))) {
+    const cut = ({ end, start }) => cuts.push([start, end]);
+    if (node.type === 'Property' && node.key.name === 'definition' && !node.shorthand) {
+      if (/Literal/.test(node.value.type)) cut(node.value);
+    }
+    const at = node.type === 'CallExpression' ? DEFINES[node.callee.name] : undefined;
+    if (at !== undefined && /Literal/.test(node.arguments[at].type)) cut(node.arguments[at]);
+  }
+  return cuts
+    .toSorted(([a], [b]) => b - a)
+    .reduce((left, [start, end]) => `${left.slice(0, start)}''${left.slice(end)}`, text);
+}
 
 /** The exports of a module that is left out, which all refuse with `why` when they are used. */
 const refusing = (why) => (text) =>
@@ -132,6 +158,21 @@ const lean = {
     const unasked = /cluster[\\/](fault-tolerance[\\/]plan|migration[\\/]rows)\.js$/;
     onLoad({ filter: unasked }, change(refusing(ONE_HOST)));
     onLoad({ filter: /scenario[\\/]build-pairs\.js$/ }, change(none));
+    onLoad({ filter: /(report[\\/]summary-moving|scenario[\\/]copies)\.js$/ }, change(silentThere));
+    onLoad({ filter: /cluster[\\/]copy[\\/]noted-guest\.js$/ }, () => ({
+      contents: 'export const NotedGuest = undefined;',
+    }));
+    // Hosts of a page have one clock.
+    onLoad({ filter: /engine[\\/]slowed-engine\.js$/ }, change(refusing(ONE_CLOCK)));
+    // There only links are left of what spans hosts.
+    onLoad({ filter: /scenario[\\/]cluster-checks\.js$/ }, () => ({
+      contents: "export { checkLinks as checkCluster } from './link-checks.js';",
+      resolveDir: resolve('dist/scenario'),
+    }));
+    onLoad(
+      { filter: /stats[\\/]metrics\.js$/ },
+      change((text) => edited(undefinedMetrics(text))),
+    );
     onLoad({ filter: /scenario[\\/](lanes|collect-moving)\.js$/ }, ({ path }) =>
       change(edited)({ path: path.replace(/\.js$/, '-page.js') }),
     );
