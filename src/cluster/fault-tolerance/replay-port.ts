@@ -284,7 +284,7 @@ export class ReplayedGuest implements Guest {
         this.#guest.stopAt(Infinity);
         return this.#guest.run(cpu);
       }
-      if (core.time >= cpu.until) return GuestStop.Time;
+      if (core.full || core.time >= cpu.until) return GuestStop.Time;
       const entry = source.next();
       const { steps } = this.#guest;
       if (!entry) return GuestStop.Halt;
