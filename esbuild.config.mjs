@@ -84,10 +84,10 @@ const exportsOf = (text) =>
         : specifiers.map(({ exported }) => exported.name),
     );
 
-/** The exports of a module of which there is nothing in a page. */
-const none = (text) =>
+/** The functions of a module of which there is nothing in a page: what they return instead. */
+const none = (nothing) => (text) =>
   exportsOf(text)
-    .map((name) => `export const ${name} = () => [];`)
+    .map((name) => `export const ${name} = () => ${nothing};`)
     .join('\n');
 
 /** The exports of a module that is left out, which all refuse with `why` when they are used. */
@@ -129,9 +129,11 @@ const lean = {
       change(edited)({ path: path.replace(/index\.js$/, 'index-page.js') }),
     );
     // What follows from events and protection is never asked there.
-    const unasked = /cluster[\\/](fault-tolerance[\\/]plan|migration[\\/]rows)\.js$/;
+    const unasked =
+      /cluster[\\/](copy[\\/]noted-guest|fault-tolerance[\\/]plan|migration[\\/]rows)\.js$/;
     onLoad({ filter: unasked }, change(refusing(ONE_HOST)));
-    onLoad({ filter: /scenario[\\/]build-pairs\.js$/ }, change(none));
+    onLoad({ filter: /scenario[\\/]build-pairs\.js$/ }, change(none('[]')));
+    onLoad({ filter: /report[\\/]summary-moving\.js$/ }, change(none('undefined')));
     onLoad({ filter: /scenario[\\/](lanes|collect-moving)\.js$/ }, ({ path }) =>
       change(edited)({ path: path.replace(/\.js$/, '-page.js') }),
     );
