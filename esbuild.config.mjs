@@ -85,16 +85,10 @@ const exportsOf = (text) =>
         : specifiers.map(({ exported }) => exported.name),
     );
 
-/** The exports of a module of which there is nothing in a page. */
-const none = (text) =>
+/** The functions of a module of which there is nothing in a page: what they return instead. */
+const none = (nothing) => (text) =>
   exportsOf(text)
-    .map((name) => `export const ${name} = () => [];`)
-    .join('\n');
-
-/** The exports of a module that has nothing to say in a page. */
-const silentThere = (text) =>
-  exportsOf(text)
-    .map((name) => `export const ${name} = () => undefined;`)
+    .map((name) => `export const ${name} = () => ${nothing};`)
     .join('\n');
 
 /** Definitions of metrics: what counts what, by the place of the text among the arguments. */
@@ -155,13 +149,14 @@ const lean = {
       change(edited)({ path: path.replace(/index\.js$/, 'index-page.js') }),
     );
     // What follows from events and protection is never asked there.
-    const unasked = /cluster[\\/](fault-tolerance[\\/]plan|migration[\\/]rows)\.js$/;
+    const unasked =
+      /cluster[\\/](copy[\\/]noted-guest|fault-tolerance[\\/]plan|migration[\\/]rows)\.js$/;
     onLoad({ filter: unasked }, change(refusing(ONE_HOST)));
-    onLoad({ filter: /scenario[\\/]build-pairs\.js$/ }, change(none));
-    onLoad({ filter: /(report[\\/]summary-moving|scenario[\\/]copies)\.js$/ }, change(silentThere));
-    onLoad({ filter: /cluster[\\/]copy[\\/]noted-guest\.js$/ }, () => ({
-      contents: 'export const NotedGuest = undefined;',
-    }));
+    onLoad({ filter: /scenario[\\/]build-pairs\.js$/ }, change(none('[]')));
+    onLoad(
+      { filter: /(report[\\/]summary-moving|scenario[\\/]copies)\.js$/ },
+      change(none('undefined')),
+    );
     // Hosts of a page have one clock.
     onLoad({ filter: /engine[\\/]slowed-engine\.js$/ }, change(refusing(ONE_CLOCK)));
     // There only links are left of what spans hosts.
