@@ -222,7 +222,7 @@ export const protectedReads: Case = {
       tolerance: range(0.94, 0.99),
       unclaimed: true,
       reason:
-        'reads that wait for earlier writes of the primary to the same place are not modelled, and the second copy slows the primary only when it is far behind',
+        'reads that wait for earlier writes of the primary to the same place are not modelled, and the second copy slows the primary only when it is far behind; both read from one disk, but the sessions of this program wait for the processor more than for the disk',
     },
   ],
   async measure(arms) {
