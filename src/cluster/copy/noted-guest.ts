@@ -1,19 +1,19 @@
 import type { Cycles } from '../../base/ids.ts';
 import type { DiskIo, Entry, Guest, GuestCpu, GuestStop } from '../../hypervisor/guest-port.ts';
 import type { Core } from '../../machine/core.ts';
+import { WatchedGuest } from '../watched-guest.ts';
 import { GuestHistory, type Position, Told } from './history.ts';
 
 /**
  * A guest that keeps its history, whoever drives it: hypervisor, recorder or replay. It costs the
  * simulated machine nothing.
  */
-export class NotedGuest implements Guest {
+export class NotedGuest extends WatchedGuest {
   readonly history = new GuestHistory();
-  readonly #guest: Guest;
   readonly #port: NotingPort;
 
   constructor(guest: Guest) {
-    this.#guest = guest;
+    super(guest);
     this.#port = new NotingPort(guest, this.history);
   }
 
@@ -22,29 +22,13 @@ export class NotedGuest implements Guest {
     return { steps: this.steps, length: this.history.length };
   }
 
-  get root(): number {
-    return this.#guest.root;
+  override run(cpu: GuestCpu): GuestStop {
+    return this.guest.run(this.#port.over(cpu));
   }
 
-  get steps(): number {
-    return this.#guest.steps;
-  }
-
-  stopAt(steps: number): void {
-    this.#guest.stopAt(steps);
-  }
-
-  grantReferences(references: number): void {
-    this.#guest.grantReferences(references);
-  }
-
-  run(cpu: GuestCpu): GuestStop {
-    return this.#guest.run(this.#port.over(cpu));
-  }
-
-  interrupt(cpu: GuestCpu, vectors: number): void {
+  override interrupt(cpu: GuestCpu, vectors: number): void {
     this.history.note(Told.Interrupt, this.steps, vectors);
-    this.#guest.interrupt(this.#port.over(cpu), vectors);
+    this.guest.interrupt(this.#port.over(cpu), vectors);
   }
 }
 

@@ -7,6 +7,7 @@ import {
   Vector,
 } from '../../hypervisor/guest-port.ts';
 import type { Mmu } from '../../hypervisor/mmu/mmu.ts';
+import { WatchedGuest } from '../watched-guest.ts';
 import { brings, DiskRequests } from './disk-requests.ts';
 import { GatedPort } from './gated-port.ts';
 import { EntryKind } from './log-entry.ts';
@@ -72,15 +73,14 @@ export class RecordPort extends GatedPort {
 }
 
 /** A primary's guest: interrupts are logged before they are delivered. */
-export class RecordedGuest implements Guest {
-  readonly #guest: Guest;
+export class RecordedGuest extends WatchedGuest {
   readonly #recorder: Recorder;
   readonly #port: RecordPort;
   #packets: number;
   #bytes: number;
 
   constructor(guest: Guest, recorder: Recorder, port: RecordPort) {
-    this.#guest = guest;
+    super(guest);
     this.#recorder = recorder;
     this.#port = port;
     const { counters, receivedBytes } = recorder.vcpu.vm;
@@ -88,31 +88,15 @@ export class RecordedGuest implements Guest {
     this.#bytes = receivedBytes;
   }
 
-  get root(): number {
-    return this.#guest.root;
+  override run(cpu: GuestCpu) {
+    return this.guest.run(cpu);
   }
 
-  get steps(): number {
-    return this.#guest.steps;
-  }
-
-  stopAt(steps: number): void {
-    this.#guest.stopAt(steps);
-  }
-
-  grantReferences(references: number): void {
-    this.#guest.grantReferences(references);
-  }
-
-  run(cpu: GuestCpu) {
-    return this.#guest.run(cpu);
-  }
-
-  interrupt(cpu: GuestCpu, vectors: number): void {
+  override interrupt(cpu: GuestCpu, vectors: number): void {
     const recorder = this.#recorder;
     if (recorder.recording) this.#record(vectors);
     else if ((vectors & Vector.Device) !== 0) this.#port.takeAnswered(recorder.core.now);
-    this.#guest.interrupt(cpu, vectors);
+    this.guest.interrupt(cpu, vectors);
   }
 
   /**

@@ -15,6 +15,7 @@ import { VcpuPort } from '../../hypervisor/vcpu-port.ts';
 import type { Vcpu } from '../../hypervisor/vm.ts';
 import { ExitReason, Leaf } from '../../stats/leaves.ts';
 import { type Awaited, newlyBooted } from '../copy/guest-copy.ts';
+import { WatchedGuest } from '../watched-guest.ts';
 import { brings, DiskRequests } from './disk-requests.ts';
 import { EntryKind, isInterrupt, type LogEntry, vectorOf } from './log-entry.ts';
 import type { LogParams } from './log-params.ts';
@@ -242,51 +243,34 @@ export class ReplayPort extends VcpuPort {
  * A secondary's guest: executes up to the point of the next entry and takes it there. It never runs
  * further than the log that has been received, and sleeps when it has come so far.
  */
-export class ReplayedGuest implements Guest {
-  readonly #guest: Guest;
+export class ReplayedGuest extends WatchedGuest {
   readonly #replayer: Replayer;
   /** The guest waits in HLT: an event needs no counter to find its point. */
   #halted = false;
 
   constructor(guest: Guest, replayer: Replayer) {
-    this.#guest = guest;
+    super(guest);
     this.#replayer = replayer;
   }
 
-  get root(): number {
-    return this.#guest.root;
-  }
-
-  get steps(): number {
-    return this.#guest.steps;
-  }
-
-  stopAt(steps: number): void {
-    this.#guest.stopAt(steps);
-  }
-
-  grantReferences(references: number): void {
-    this.#guest.grantReferences(references);
-  }
-
   /** Live: of this host's own devices. */
-  interrupt(cpu: GuestCpu, vectors: number): void {
+  override interrupt(cpu: GuestCpu, vectors: number): void {
     if ((vectors & Vector.Device) !== 0) this.#replayer.requests.takeAnswered(cpu.core.now);
-    this.#guest.interrupt(cpu, vectors);
+    this.guest.interrupt(cpu, vectors);
   }
 
-  run(cpu: GuestCpu): GuestStop {
+  override run(cpu: GuestCpu): GuestStop {
     const replayer = this.#replayer;
     const { source } = replayer;
     const { core } = cpu;
     for (;;) {
       if (replayer.live) {
-        this.#guest.stopAt(Infinity);
-        return this.#guest.run(cpu);
+        this.guest.stopAt(Infinity);
+        return this.guest.run(cpu);
       }
       if (core.full || core.time >= cpu.until) return GuestStop.Time;
       const entry = source.next();
-      const { steps } = this.#guest;
+      const { steps } = this.guest;
       if (!entry) return GuestStop.Halt;
       if (entry.point < steps) {
         throw new ModelError(`the secondary is at step ${steps}, its log at ${entry.point}`);
@@ -296,8 +280,8 @@ export class ReplayedGuest implements Guest {
       const point = whole || isInterrupt(entry.kind) ? entry.point : entry.point - 1;
       if (point > steps) {
         const stop = this.#execute(cpu, point);
-        if (stop === GuestStop.Halt && this.#guest.steps < point) {
-          throw new ModelError(`the secondary sleeps at ${this.#guest.steps}, before ${point}`);
+        if (stop === GuestStop.Halt && this.guest.steps < point) {
+          throw new ModelError(`the secondary sleeps at ${this.guest.steps}, before ${point}`);
         }
         if (stop !== GuestStop.Time && stop !== GuestStop.Halt) return stop;
         continue;
@@ -317,8 +301,8 @@ export class ReplayedGuest implements Guest {
   }
 
   #execute(cpu: GuestCpu, until: number): GuestStop {
-    this.#guest.stopAt(until);
-    const stop = this.#guest.run(cpu);
+    this.guest.stopAt(until);
+    const stop = this.guest.run(cpu);
     this.#halted = stop === GuestStop.Halt;
     return stop;
   }
@@ -348,7 +332,7 @@ export class ReplayedGuest implements Guest {
     }
     vcpu.vm.counters.interrupts++;
     this.#halted = false;
-    this.#guest.interrupt(cpu, vectors);
+    this.guest.interrupt(cpu, vectors);
     core.settle();
   }
 }
