@@ -17,7 +17,7 @@ import {
   randomAccess,
   walkRatios,
 } from './large-footprints.ts';
-import { fasterLink, lostLargePages, webServerMoves } from './migration.ts';
+import { fasterLink, lostLargePages } from './migration.ts';
 import { oltp, rviBounds } from './opterons.ts';
 import { boostOnWakeUp, rateLimit, sliceLength } from './scheduling.ts';
 import { crossover, winners } from './shsp.ts';
@@ -58,7 +58,6 @@ export const cases: readonly Case[] = [
   protectedStreams,
   protectedReads,
   protectedPing,
-  webServerMoves,
   fasterLink,
   lostLargePages,
 ];
