@@ -1,24 +1,18 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import {
-  movingYaml,
-  scratch,
-  smallYaml,
-  worldswitch,
-  worldswitchHere,
-} from '../support/program.ts';
+import { movingYaml, scratch, smallYaml, worldswitchHere } from '../support/program.ts';
 
 let dir: string;
 let remove: () => void;
-const run = (...args: readonly string[]) => worldswitch(dir, ...args);
-const json = (...args: readonly string[]) => {
-  const { status, stdout, stderr } = run(...args, '--json');
+const run = (...args: readonly string[]) => worldswitchHere(dir, ...args);
+const json = async (...args: readonly string[]) => {
+  const { status, stdout, stderr } = await run(...args, '--json');
   expect([status, stderr]).toEqual([0, '']);
   return JSON.parse(stdout);
 };
 
-beforeAll(() => {
+beforeAll(async () => {
   ({ dir, remove } = scratch());
   const vms =
     '[{ name: loop, memory: 64MiB, workload: { kind: page-fault-loop, pages: 64 } },' +
@@ -26,10 +20,10 @@ beforeAll(() => {
   const hypervisor = '{ profile: kvm-2.6.33, scheduler: { kind: round-robin, timeslice: 300us } }';
   writeFileSync(join(dir, 's.yaml'), smallYaml({ vms, hypervisor, duration: '5ms' }));
   writeFileSync(join(dir, 'other.yaml'), smallYaml());
-  run('run', 's.yaml', '-q', '--out', 'one');
-  run('run', 's.yaml', '-q', '--out', 'two', '--set', 'hypervisor.mmu.kind=shadow');
+  await run('run', 's.yaml', '-q', '--out', 'one');
+  await run('run', 's.yaml', '-q', '--out', 'two', '--set', 'hypervisor.mmu.kind=shadow');
   mkdirSync(join(dir, 'empty'));
-  run('run', 's.yaml', '-q', '--out', 'broken');
+  await run('run', 's.yaml', '-q', '--out', 'broken');
   writeFileSync(
     join(dir, 'broken/ledger.csv'),
     'scope,id,vm,leaf,detail,cycles\npcpu,0,loop-0,guest.user,,x\n',
@@ -45,14 +39,14 @@ interface Line {
 }
 
 describe('worldswitch compare', () => {
-  it('says the same of directories and of the scenarios that made them', () => {
-    const stored = json('compare', 'one', 'two');
-    const fresh = json('compare', 's.yaml', '--with', 'hypervisor.mmu.kind=shadow');
+  it('says the same of directories and of the scenarios that made them', async () => {
+    const stored = await json('compare', 'one', 'two');
+    const fresh = await json('compare', 's.yaml', '--with', 'hypervisor.mmu.kind=shadow');
     expect(stored.vms).toEqual(fresh.vms);
   });
 
-  it('gives lines that add up to the total, the largest first', () => {
-    for (const { lines, total } of json('compare', 'one', 'two').vms) {
+  it('gives lines that add up to the total, the largest first', async () => {
+    for (const { lines, total } of (await json('compare', 'one', 'two')).vms) {
       const sum = (pick: (line: Line) => number) =>
         lines.reduce((n: number, line: Line) => n + pick(line), 0);
       expect(sum((line) => line.a)).toBeCloseTo(total.a, 6);
@@ -62,19 +56,19 @@ describe('worldswitch compare', () => {
     }
   });
 
-  it('finds no difference between a run and itself', () => {
-    expect(run('compare', 'one', 's.yaml').stdout).toMatch(/both take the same cycles/);
+  it('finds no difference between a run and itself', async () => {
+    expect((await run('compare', 'one', 's.yaml')).stdout).toMatch(/both take the same cycles/);
   });
 
-  it('writes a table that has every line and the total of each VM', () => {
-    const rows = run('compare', 'one', 'two', '--csv').stdout.trim().split('\n');
+  it('writes a table that has every line and the total of each VM', async () => {
+    const rows = (await run('compare', 'one', 'two', '--csv')).stdout.trim().split('\n');
     expect(rows[0]).toMatch(/^vm,leaf,detail,a_cycles_per_1000_instructions,/);
     expect(rows.filter((row) => row.includes(',total,'))).toHaveLength(2);
     expect(rows.join()).not.toMatch(/NaN|undefined/);
   });
 
-  it('has no two columns of a line with opposite signs', () => {
-    for (const { unit, lines, total } of json('compare', 'one', 'two').vms) {
+  it('has no two columns of a line with opposite signs', async () => {
+    for (const { unit, lines, total } of (await json('compare', 'one', 'two')).vms) {
       for (const { difference, perUnit } of [...lines, total]) {
         if (!perUnit) continue;
         const signs = [difference, perUnit.b - perUnit.a].map((n) =>
@@ -83,7 +77,7 @@ describe('worldswitch compare', () => {
         expect(signs[0], unit).toBe(signs[1]);
       }
     }
-    const hog = json('run', 's.yaml').vms.find(({ vm }: { vm: string }) => vm === 'hog-0');
+    const hog = (await json('run', 's.yaml')).vms.find(({ vm }: { vm: string }) => vm === 'hog-0');
     expect(hog.unit).toBe('million instructions');
     expect(hog.metrics.work).toBe(hog.metrics.user_instructions / 1e6);
   });
@@ -94,16 +88,16 @@ describe('worldswitch compare', () => {
     [['empty', 'one'], /worldswitch: empty: no results here/],
     [['one', 'other.yaml'], /the groups of VMs differ: loop \(only in A\)/],
     [['broken', 'one'], /ledger\.csv:1:1: error: row 2 has no number in cycles: "x"/],
-  ])('refuses %j with exit code 2 and a reason', (args, message) => {
-    const { status, stderr, stdout } = run('compare', ...args);
+  ])('refuses %j with exit code 2 and a reason', async (args, message) => {
+    const { status, stderr, stdout } = await run('compare', ...args);
     expect([status, stdout]).toEqual([2, '']);
     expect(stderr).toMatch(message);
   });
 });
 
 describe('worldswitch why', () => {
-  it('adds up to the cycle, and says who evicted whom', () => {
-    const bill = json('why', 's.yaml', 'loop-0');
+  it('adds up to the cycle, and says who evicted whom', async () => {
+    const bill = await json('why', 's.yaml', 'loop-0');
     const sum = (side: 'cycles' | 'native') =>
       bill.lines.reduce((n: number, line: Record<string, number>) => n + line[side]!, 0);
     expect(sum('cycles')).toBe(bill.total);
@@ -113,12 +107,12 @@ describe('worldswitch why', () => {
     expect(evictors).toContain('hog-0');
   });
 
-  it('bills a stored run like the scenario, native run included', () => {
-    const { evictions: none, ...stored } = json('why', 'one', 'loop-0');
-    const { evictions, ...fresh } = json('why', 's.yaml', 'loop-0');
+  it('bills a stored run like the scenario, native run included', async () => {
+    const { evictions: none, ...stored } = await json('why', 'one', 'loop-0');
+    const { evictions, ...fresh } = await json('why', 's.yaml', 'loop-0');
     expect(stored).toEqual(fresh);
     expect([none.length, evictions.length > 0]).toEqual([0, true]);
-    const { stdout } = run('why', 'one', 'loop-0');
+    const { stdout } = await run('why', 'one', 'loop-0');
     expect(stdout).toMatch(
       /^loop-0 takes \d\.\d{3} times the cycles of the same work alone and native/,
     );
@@ -127,24 +121,24 @@ describe('worldswitch why', () => {
     expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100);
   });
 
-  it('is what a run with free mechanisms points to, since totals of unequal work mislead', () => {
-    const { stdout } = run('run', 's.yaml', '--free', 'exit,tlb-flush', '--out', 'free');
+  it('is what a run with free mechanisms points to, since totals of unequal work mislead', async () => {
+    const { stdout } = await run('run', 's.yaml', '--free', 'exit,tlb-flush', '--out', 'free');
     expect(stdout).toMatch(/totals mislead/);
     expect(stdout).toContain('worldswitch why FILE VM --free exit,tlb-flush');
     expect(stdout).toMatch(
       /cycles per 1000 user instructions\n {2}loop-0\s+[\d,]+\n {2}hog-0\s+[\d,]+\n/,
     );
-    expect(run('run', 's.yaml', '--out', 'paid').stdout).not.toMatch(/totals mislead/);
+    expect((await run('run', 's.yaml', '--out', 'paid')).stdout).not.toMatch(/totals mislead/);
   });
 
-  it('agrees with the slowdown that run --baseline reports', () => {
-    const bill = json('why', 's.yaml', 'loop-0');
-    const row = json('run', 's.yaml', '--baseline').vms[0];
+  it('agrees with the slowdown that run --baseline reports', async () => {
+    const bill = await json('why', 's.yaml', 'loop-0');
+    const row = (await json('run', 's.yaml', '--baseline')).vms[0];
     expect(bill.total / bill.native).toBeCloseTo(row.metrics.slowdown, 4);
   });
 
-  it('measures mechanisms alone and in pairs', () => {
-    const { twins } = json('why', 's.yaml', 'loop-0', '--free', 'exit,walk');
+  it('measures mechanisms alone and in pairs', async () => {
+    const { twins } = await json('why', 's.yaml', 'loop-0', '--free', 'exit,walk');
     expect(twins.map(({ free }: { free: string[] }) => free.join('+'))).toEqual([
       'exit',
       'walk',
@@ -164,8 +158,8 @@ describe('worldswitch why', () => {
     [['why', 's.yaml', 'loop'], /there is no VM "loop" — did you mean "loop-0"/],
     [['why', 's.yaml', '--free', 'exits'], /no mechanism "exits" — did you mean "exit"/],
     [['run', 's.yaml', '--free', 'magic'], /no mechanism "magic" — there is exit, /],
-  ])('refuses %j with exit code 2 and a reason', (args, message) => {
-    const { status, stderr, stdout } = run(...args);
+  ])('refuses %j with exit code 2 and a reason', async (args, message) => {
+    const { status, stderr, stdout } = await run(...args);
     expect([status, stdout]).toEqual([2, '']);
     expect(stderr).toMatch(message);
   });

@@ -20,7 +20,7 @@ beforeAll(() => {
     'starved.yaml',
     `name: starved
 ${head(', scheduler: { kind: credit }')}vms: [{ name: a, memory: 16MiB, workload: { ${work} } }]
-find: { axis: vms.a.count, from: 1, to: 4, objective: slowdown < 1.5 for every VM }
+find: { axis: vms.a.count, from: 1, to: 3, objective: slowdown < 1.5 for every VM }
 `,
   );
   folder.write(
@@ -29,7 +29,7 @@ find: { axis: vms.a.count, from: 1, to: 4, objective: slowdown < 1.5 for every V
 ${head(slices('10ms'))}vms:
   - { name: hog, memory: 16MiB, workload: { ${work} } }
   - { name: web, memory: 16MiB, workload: { ${work}, requests: { arrivals: { kind: open, rate: 600/s }, instructions: 20000, ioProbability: 0 } } }
-find: { axis: vms.hog.count, from: 2, to: 4, objective: p95 latency < 25ms for web }
+find: { axis: vms.hog.count, from: 2, to: 3, objective: p95 latency < 25ms for web }
 `,
   );
 });

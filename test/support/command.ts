@@ -15,6 +15,18 @@ export interface Ended {
   readonly err: string;
 }
 
+/**
+ * Sweeps and searches run in the process of the command, unless a test says how many they are to
+ * use: starting others takes longer than runs that are made for tests.
+ */
+function alone(args: readonly string[]): readonly string[] {
+  const [command = '', more = ''] = args;
+  const simulates =
+    command === 'find' || (command === 'sweep' && !/^(plan|status|merge|submit)$/.test(more));
+  const said = args.some((word) => /^(--jobs|-j|--help|-h)\b/.test(word));
+  return simulates && !said ? [...args, '--jobs', '1'] : args;
+}
+
 export class Folder {
   readonly path = mkdtempSync(join(tmpdir(), 'worldswitch-'));
 
@@ -30,7 +42,7 @@ export class Folder {
   }
 
   run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Ended {
-    const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...args], {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...alone(args)], {
       cwd: this.path,
       encoding: 'utf8',
       env: { ...process.env, ...env },

@@ -399,9 +399,11 @@ describe('a damaged byte', () => {
   // No line break is made or lost, and no comment begins.
   const bytes = [...' \t,0aGIL"\\:<>@W.-\0\r\xff'].map((letter) => letter.charCodeAt(0));
   for (const [from, accesses, text] of texts) {
+    // A quick run damages every third byte of the long ones.
+    const step = process.env['VALIDATE'] === 'full' || text.length < 400 ? 1 : 3;
     it(`in ${from} output is refused, or every access is there all the same: ${accesses}`, () => {
       let refused = 0;
-      for (let at = 0; at < text.length; at++) {
+      for (let at = 0; at < text.length; at += step) {
         if (text[at] === '\n') continue;
         for (const byte of bytes) {
           const damaged = bytesOf(text);
