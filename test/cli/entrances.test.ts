@@ -16,7 +16,7 @@ afterAll(() => folder.remove());
 const commands = (name: string): string[] =>
   [...page(name).matchAll(/^npx worldswitch (.*?)(?: +#.*)?$/gm)].map(([, words]) => words!);
 /** The same on a short window: enough to see that it works. */
-const cheap = ['--set', 'duration=5ms', '--set', 'warmup=1ms'];
+const cheap = ['--set', 'duration=9ms', '--set', 'warmup=1ms'];
 
 describe.each(['for-planners.md', 'for-teachers.md', 'for-researchers.md'])('docs/%s', (name) => {
   it('has at most 400 words', () => {

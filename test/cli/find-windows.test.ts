@@ -14,7 +14,7 @@ hypervisor: { profile: kvm-2.6.33${scheduler} }
 `;
 const slices = (timeslice: string) => `, scheduler: { kind: round-robin, timeslice: ${timeslice} }`;
 
-beforeAll(() => {
+beforeAll(async () => {
   // Four VMs that compute without a pause, one core: with slices of 30 ms most get no turn in 10 ms.
   folder.write(
     'starved.yaml',
@@ -35,16 +35,16 @@ find: { axis: vms.hog.count, from: 2, to: 3, objective: p95 latency < 25ms for w
 });
 afterAll(() => folder.remove());
 
-const find = (file: string, ...more: string[]) => {
-  const { code, out, err } = folder.run(['find', file, '--json', '--jobs', '1', ...more]);
+const find = async (file: string, ...more: string[]) => {
+  const { code, out, err } = await folder.here(['find', file, '--json', '--jobs', '1', ...more]);
   expect([code, err.includes('fault')]).toEqual([0, false]);
   expect(out).not.toMatch(/Infinity|NaN/);
   return JSON.parse(out).answers[0];
 };
 
 describe('a search with windows shorter than a round of slices', () => {
-  it('does not pass over VMs that got no turn', () => {
-    const { value, atMost, broken } = find('starved.yaml', '-q');
+  it('does not pass over VMs that got no turn', async () => {
+    const { value, atMost, broken } = await find('starved.yaml', '-q');
     // Two VMs that never sleep are slower by two each.
     expect([value, atMost]).toEqual(['1', '1']);
     expect(broken).toMatchObject({ value: '2', verdict: 'fails' });
@@ -55,17 +55,22 @@ describe('a search with windows shorter than a round of slices', () => {
     expect(broken.longer[0].because).toContain('got no turn in 10 ms');
   });
 
-  it('tells a VM that waits from one that is slow when it runs', () => {
+  it('tells a VM that waits from one that is slow when it runs', async () => {
     const more = ['-q', '--to', '3', '--set', 'hypervisor.scheduler.timeslice=5ms'];
     // Overhead leaves waiting out: in windows long enough every VM keeps to it.
-    const { value, unlimited } = find('starved.yaml', ...more, '--objective', 'overhead < 1.5');
+    const { value, unlimited } = await find(
+      'starved.yaml',
+      ...more,
+      '--objective',
+      'overhead < 1.5',
+    );
     expect([value, unlimited]).toEqual(['3', true]);
-    const average = find('starved.yaml', ...more, '--objective', 'slowdown < 1.5 on average');
+    const average = await find('starved.yaml', ...more, '--objective', 'slowdown < 1.5 on average');
     expect([average.value, average.atMost]).toEqual(['1', '1']);
   });
 
-  it('says that it cannot decide where windows may not be longer', () => {
-    const { code, out } = folder.run([
+  it('says that it cannot decide where windows may not be longer', async () => {
+    const { code, out } = await folder.here([
       'find',
       'starved.yaml',
       '--max-duration',
@@ -86,10 +91,10 @@ describe('a search with windows shorter than a round of slices', () => {
 });
 
 describe('a search with a hog beside a server', () => {
-  it('gives the same answer whatever window it begins with', () => {
-    const short = find('hog.yaml', '-q');
+  it('gives the same answer whatever window it begins with', async () => {
+    const short = await find('hog.yaml', '-q');
     const duration = process.env['VALIDATE'] === 'full' ? '1010ms' : '210ms';
-    const long = find('hog.yaml', '-q', '--set', `duration=${duration}`, '--out', 'long');
+    const long = await find('hog.yaml', '-q', '--set', `duration=${duration}`, '--out', 'long');
     for (const { value, atMost } of [short, long]) expect([value, atMost]).toEqual(['2', '2']);
     expect(short.broken).toMatchObject({ value: '3', verdict: 'fails', vm: { vm: 'web-0' } });
     // A request waits for one, two or three whole slices at most.
@@ -97,8 +102,8 @@ describe('a search with a hog beside a server', () => {
     expect(short.broken.mean).toBeLessThan(33e6);
   });
 
-  it('says what it does, and why', () => {
-    const { out, err } = folder.run(['find', 'hog.yaml', '--jobs', '1']);
+  it('says what it does, and why', async () => {
+    const { out, err } = await folder.here(['find', 'hog.yaml', '--jobs', '1']);
     expect(err).toMatch(/vms.hog.count=2: windows of \d+ ms now, because .*; about \d+ s a run/);
     expect(out).toMatch(/ {2}windows of \d+ ms at 2; 10 ms was too short: /);
     expect(out.replace(/\s+/g, ' ')).toMatch(
@@ -108,10 +113,10 @@ describe('a search with a hog beside a server', () => {
 });
 
 describe('a server that is hardly ever served', () => {
-  it('fails in a window of few turns, without a word of infinity', () => {
+  it('fails in a window of few turns, without a word of infinity', async () => {
     // Nearly the whole time is the slice of a hog.
     const more = ['--set', 'hypervisor.scheduler.timeslice=300ms', '--from', '1', '--to', '1'];
-    const { out } = folder.run([
+    const { out } = await folder.here([
       ...['find', 'hog.yaml', ...more, '--out', 'none', '--set', 'duration=70ms'],
       ...['--max-duration', '1s', '--objective', 'p95 latency < 20ms for web', '--jobs', '1'],
     ]);

@@ -7,7 +7,7 @@ import { Folder } from '../support/command.ts';
 const flat = (text: string) => text.replace(/\s+/g, ' ');
 
 const folder = new Folder();
-beforeAll(() => {
+beforeAll(async () => {
   folder.write(
     'load.yaml',
     `name: load
@@ -19,7 +19,7 @@ vms:
   - { name: churn, memory: 32MiB, workload: { kind: mmap-loop } }
 find:
   axis: vms.churn.count
-  to: 10
+  to: 6
   objective: ready share < 60% for every VM
 `,
   );
@@ -27,11 +27,11 @@ find:
 afterAll(() => folder.remove());
 
 describe('worldswitch find', () => {
-  it('finds how many VMs two pCPUs bear, and why it ends there', () => {
-    const { code, out } = folder.run(['find', 'load.yaml', '--jobs', '1']);
+  it('finds how many VMs two pCPUs bear, and why it ends there', async () => {
+    const { code, out } = await folder.here(['find', 'load.yaml', '--jobs', '1']);
     expect(code).toBe(0);
     // k VMs that never sleep share two pCPUs: each waits 1 - 2/k of its time, 50 % with four.
-    expect(out).toContain('largest vms.churn.count from 1 to 10 with ready share < 60%');
+    expect(out).toContain('largest vms.churn.count from 1 to 6 with ready share < 60%');
     expect(out).toMatch(/4 \(4\.\.4\)\s+2 \(2\.\.2\)\s+churn-\d/);
     expect(out).toMatch(/at vms.churn.count = 5, ready share is [67]\d(?:\.\d+)?(?: ± [\d.]+)? %/);
     expect(out).toContain('waiting for a pCPU grew: from 0 to');
@@ -44,7 +44,7 @@ describe('worldswitch find', () => {
     expect(Math.max(...out.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100);
   });
 
-  it('writes words and units, also of a server that served nothing', () => {
+  it('writes words and units, also of a server that served nothing', async () => {
     const server =
       '{ kind: web-server, requests: { arrivals: { kind: open, rate: 300/s }, instructions: 120000, ioProbability: 0 } }';
     folder.write(
@@ -61,7 +61,7 @@ vms:
 find: { axis: vms.app.count, from: 1, to: 4, objective: mean latency < 20ms for every VM }
 `,
     );
-    const { code, out } = folder.run([
+    const { code, out } = await folder.here([
       'find',
       'starve.yaml',
       '--max-duration',
@@ -74,7 +74,7 @@ find: { axis: vms.app.count, from: 1, to: 4, objective: mean latency < 20ms for 
       /mean latency is [\d.]+ ms \([\d.]+ ms to [\d.]+ ms\), worst in web-0/,
     );
     expect(out).not.toMatch(/Infinity|NaN/);
-    const run = folder.run(['run', 'starve.yaml', '--set', 'vms.app.count=4']).out;
+    const run = (await folder.here(['run', 'starve.yaml', '--set', 'vms.app.count=4'])).out;
     expect(run).toMatch(/\n {2}web-0 +0 requests +0\.0 +100\.0 /);
     expect(run.split('\n').slice(1, 3).join(' ')).toContain('web-0 got no turn');
     expect(run).toMatch(/\n {2}web-0 +\d+ +\d+ +0 +0 .* \d+\n/);
@@ -82,9 +82,13 @@ find: { axis: vms.app.count, from: 1, to: 4, objective: mean latency < 20ms for 
     expect(run).not.toMatch(/M instructions|Infinity|NaN/);
   });
 
-  it('answers from what is stored when it is asked again, also across another axis', () => {
+  it('answers from what is stored when it is asked again, also across another axis', async () => {
     const args = ['find', 'load.yaml', '--json', '--jobs', '1'];
-    const { code, out } = folder.run([...args, '--across', 'hypervisor.mmu.kind=[nested, shadow]']);
+    const { code, out } = await folder.here([
+      ...args,
+      '--across',
+      'hypervisor.mmu.kind=[nested, shadow]',
+    ]);
     expect(code).toBe(0);
     const { answers } = JSON.parse(out);
     expect(answers).toHaveLength(2);
@@ -94,21 +98,24 @@ find: { axis: vms.app.count, from: 1, to: 4, objective: mean latency < 20ms for 
       atMost: '4',
       vmsPerCore: [2, 2],
     });
-    expect(JSON.parse(folder.run(args).out).answers[0]).toEqual({ ...answers[0], across: {} });
+    expect(JSON.parse((await folder.here(args)).out).answers[0]).toEqual({
+      ...answers[0],
+      across: {},
+    });
   });
 
-  it('finds the smallest value too', () => {
+  it('finds the smallest value too', async () => {
     // Three VMs on two pCPUs: one has a pCPU to itself.
-    const { out } = folder.run([
+    const { out } = await folder.here([
       ...['find', 'load.yaml', '--smallest', '--json', '--from', '2', '--to', '8', '--jobs', '1'],
       ...['--objective', 'ready share > 20% for every VM'],
     ]);
     expect(JSON.parse(out).answers[0].value).toBe('4');
   });
 
-  it('says what the first value is made of when not even that meets the objective', () => {
+  it('says what the first value is made of when not even that meets the objective', async () => {
     const args = ['find', 'load.yaml', '--out', 'none', '--from', '6', '--to', '7', '--jobs', '1'];
-    const { code, out } = folder.run(args);
+    const { code, out } = await folder.here(args);
     expect(code).toBe(0);
     expect(out).toMatch(/^none\s+churn-\d$/m);
     expect(flat(out)).toMatch(
@@ -118,7 +125,7 @@ find: { axis: vms.app.count, from: 1, to: 4, objective: mean latency < 20ms for 
     expect(out).toMatch(/ {2}waiting for a pCPU takes \S+ cycles per 1000 instructions/);
   });
 
-  it('refuses options with their place', () => {
+  it('refuses options with their place', async () => {
     const refused = [
       [['--objective', 'slowdwn < 2'], '--objective:1:1: error: there is no metric "slowdwn"'],
       [['--axis', 'vms.churn.cuont'], 'unknown key "cuont"'],
@@ -134,12 +141,12 @@ find: { axis: vms.app.count, from: 1, to: 4, objective: mean latency < 20ms for 
     }
   });
 
-  it('says of a file without a question that there is none', () => {
+  it('says of a file without a question that there is none', async () => {
     folder.write(
       'plain.yaml',
       'name: p\nhost: { processor: opteron-1354 }\nhypervisor: { profile: kvm-2.6.33 }\nvms: [{ name: a, workload: { kind: idle } }]\n',
     );
-    const { code, err } = folder.run(['find', 'plain.yaml']);
+    const { code, err } = await folder.here(['find', 'plain.yaml']);
     expect(code).toBe(2);
     expect(err).toContain('there is nothing to find');
     expect(existsSync(join(folder.path, 'results/p-find'))).toBe(false);

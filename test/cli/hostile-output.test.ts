@@ -49,7 +49,7 @@ if (!hasOther)
 const runAsOther = (...args: string[]) =>
   spawnSync('setpriv', [...other, ...args], { cwd: folder.path, encoding: 'utf8' });
 
-beforeAll(() => {
+beforeAll(async () => {
   folder.write('tiny.yaml', scenario);
 });
 afterAll(() => {
@@ -58,12 +58,16 @@ afterAll(() => {
 });
 
 const run = (out: string, ...more: string[]) =>
-  folder.run(['run', 'tiny.yaml', '-q', '--out', out, ...more]);
+  folder.here(['run', 'tiny.yaml', '-q', '--out', out, ...more]);
 
-function refused(out: string, why: RegExp, ...more: string[]): void {
+async function refused(out: string, why: RegExp, ...more: string[]): Promise<void> {
   const before = readdirSync(folder.path);
   for (const command of ['run', 'sweep']) {
-    const { code, err, out: text } = folder.run([command, 'tiny.yaml', '--out', out, ...more]);
+    const {
+      code,
+      err,
+      out: text,
+    } = await folder.here([command, 'tiny.yaml', '--out', out, ...more]);
     expect(err).toMatch(/^worldswitch: --out: cannot write results to /m);
     expect(err).toMatch(why);
     expect(err).not.toMatch(/\n {4}at /);
@@ -74,39 +78,42 @@ function refused(out: string, why: RegExp, ...more: string[]): void {
 }
 
 describe.runIf(canMount)('an output directory on another file system', () => {
-  it('takes the results of every command, and keeps what is in it', () => {
+  it('takes the results of every command, and keeps what is in it', async () => {
     writeFileSync(at('volume/notes.txt'), 'mine');
-    expect(run('volume', '--trace', 'csv')).toMatchObject({ code: 0, err: expect.any(String) });
+    expect(await run('volume', '--trace', 'csv')).toMatchObject({
+      code: 0,
+      err: expect.any(String),
+    });
     expect(existsSync(at('volume/metrics.csv'))).toBe(true);
     expect(existsSync(at('volume/trace.csv'))).toBe(true);
-    expect(folder.run(['report', 'volume', '-q']).code).toBe(0);
-    expect(run('volume/below').code).toBe(0);
-    expect(folder.run(['sweep', 'tiny.yaml', '-q', '--out', 'volume/sweep']).code).toBe(0);
+    expect((await folder.here(['report', 'volume', '-q'])).code).toBe(0);
+    expect((await run('volume/below')).code).toBe(0);
+    expect((await folder.here(['sweep', 'tiny.yaml', '-q', '--out', 'volume/sweep'])).code).toBe(0);
     expect(readFileSync(at('volume/notes.txt'), 'utf8')).toBe('mine');
     expect(readdirSync(at('volume')).filter((name) => name.startsWith('.'))).toEqual([]);
   });
 
-  it('through a link too', () => {
+  it('through a link too', async () => {
     symlinkSync(at('volume'), at('link'));
-    expect(run('link').code).toBe(0);
+    expect((await run('link')).code).toBe(0);
     expect(lstatSync(at('link')).isSymbolicLink()).toBe(true);
   });
 
-  it('that is read-only is refused before the run', () => {
-    refused('frozen', /the file system is read-only/);
-    refused('frozen/below/it', /the file system is read-only/);
+  it('that is read-only is refused before the run', async () => {
+    await refused('frozen', /the file system is read-only/);
+    await refused('frozen/below/it', /the file system is read-only/);
   });
 
-  it('that is full is refused before the run', () => {
+  it('that is full is refused before the run', async () => {
     expect(mounted('full', 'size=16k')).toBe(true);
     spawnSync('dd', ['if=/dev/zero', `of=${at('full/block')}`], { stdio: 'ignore' });
-    refused('full', /no space left on the device/);
-    refused('full/below', /no space left on the device/);
+    await refused('full', /no space left on the device/);
+    await refused('full/below', /no space left on the device/);
   });
 });
 
 describe.runIf(hasOther)('an output directory of somebody else', () => {
-  it('may be written though its parent may not', () => {
+  it('may be written though its parent may not', async () => {
     mkdirSync(at('closed/open'), { recursive: true });
     chmodSync(at('closed/open'), 0o777);
     const { status, stderr } = runAsOther('run', 'tiny.yaml', '-q', '--out', 'closed/open');
@@ -116,7 +123,7 @@ describe.runIf(hasOther)('an output directory of somebody else', () => {
     expect(readdirSync(at('closed'))).toEqual(['open']);
   });
 
-  it('that may not be written is refused before the run', () => {
+  it('that may not be written is refused before the run', async () => {
     mkdirSync(at('closed/shut'), { recursive: true });
     for (const out of ['closed/shut', 'closed/new', 'closed/new/er']) {
       for (const command of ['run', 'sweep', 'find']) {
@@ -130,7 +137,7 @@ describe.runIf(hasOther)('an output directory of somebody else', () => {
     expect(readdirSync(at('closed/shut'))).toEqual([]);
   });
 
-  it('in which old results belong to another and cannot be replaced is refused', () => {
+  it('in which old results belong to another and cannot be replaced is refused', async () => {
     mkdirSync(at('sticky'));
     chmodSync(at('sticky'), 0o1777);
     writeFileSync(at('sticky/metrics.csv'), 'of root');
@@ -143,35 +150,35 @@ describe.runIf(hasOther)('an output directory of somebody else', () => {
 });
 
 describe('what is in the way of results', () => {
-  it('a link to nothing', () => {
+  it('a link to nothing', async () => {
     symlinkSync('nowhere', at('dangling'));
-    refused('dangling', /dangling is a link to something that is not there/);
-    refused('dangling/below', /dangling is a link to something that is not there/);
+    await refused('dangling', /dangling is a link to something that is not there/);
+    await refused('dangling/below', /dangling is a link to something that is not there/);
     symlinkSync('loop', at('loop'));
-    refused('loop', /too many symbolic links/);
+    await refused('loop', /too many symbolic links/);
   });
 
-  it('a directory in the place of a file, a file in the place of a directory', () => {
+  it('a directory in the place of a file, a file in the place of a directory', async () => {
     mkdirSync(at('taken/metrics.csv'), { recursive: true });
-    const run_ = run('taken');
+    const run_ = await run('taken');
     expect(run_.err).toMatch(/metrics\.csv in it is a directory/);
     expect(run_.code).toBe(2);
     expect(readdirSync(at('taken'))).toEqual(['metrics.csv']);
     mkdirSync(at('report.d'));
-    expect(run('plain').code).toBe(0);
-    expect(folder.run(['report', 'plain', '--out', 'report.d'])).toMatchObject({
+    expect((await run('plain')).code).toBe(0);
+    expect(await folder.here(['report', 'plain', '--out', 'report.d'])).toMatchObject({
       code: 2,
       err: expect.stringContaining('report.d in it is a directory'),
     });
   });
 
-  it.runIf(process.platform === 'linux')('a device is left as it is', () => {
+  it.runIf(process.platform === 'linux')('a device is left as it is', async () => {
     for (const device of ['/dev/null', '/dev/stdout']) {
-      const report = folder.run(['report', 'plain', '--out', device]);
+      const report = await folder.here(['report', 'plain', '--out', device]);
       expect(report.err).toMatch(/in it is not a regular file/);
       expect(report.code).toBe(2);
       const args = ['synth', 'web-server', '--references', '100', '--out', device];
-      const trace = folder.run(['trace', ...args]);
+      const trace = await folder.here(['trace', ...args]);
       expect(trace.err).toMatch(/^worldswitch: --out: cannot write .*: it is not a regular file/);
       expect(trace.code).toBe(2);
     }
@@ -179,13 +186,13 @@ describe('what is in the way of results', () => {
     expect(lstatSync('/dev/stdout').isSymbolicLink()).toBe(true);
   });
 
-  it('a name that is too long', () => {
-    refused('x'.repeat(300), /the name is too long/);
+  it('a name that is too long', async () => {
+    await refused('x'.repeat(300), /the name is too long/);
   });
 });
 
 describe('temporary names', () => {
-  it('cannot be guessed: links that wait for them are not followed', () => {
+  it('cannot be guessed: links that wait for them are not followed', async () => {
     mkdirSync(at('victim'));
     writeFileSync(at('victim/metrics.csv'), 'precious');
     mkdirSync(at('pub'));
@@ -200,24 +207,24 @@ describe('temporary names', () => {
     expect(readFileSync(at('victim/metrics.csv'), 'utf8')).toBe('precious');
   });
 
-  it('of a trace are no better to guess', () => {
+  it('of a trace are no better to guess', async () => {
     writeFileSync(at('precious.pt'), 'precious');
     symlinkSync('precious.pt', at('web.pt.part'));
     const args = ['synth', 'web-server', '--references', '100', '--out', 'web.pt'];
-    expect(folder.run(['trace', ...args]).code).toBe(0);
+    expect((await folder.here(['trace', ...args])).code).toBe(0);
     expect(readFileSync(at('precious.pt'), 'utf8')).toBe('precious');
     mkdirSync(at('folder.pt'));
-    expect(folder.run(['trace', ...args.with(-1, 'folder.pt')])).toMatchObject({
+    expect(await folder.here(['trace', ...args.with(-1, 'folder.pt')])).toMatchObject({
       code: 2,
       err: expect.stringContaining('cannot write folder.pt: it is a directory'),
     });
   });
 
-  it('leave a link in the place of a result unread', () => {
+  it('leave a link in the place of a result unread', async () => {
     writeFileSync(at('precious.csv'), 'precious');
     mkdirSync(at('linked'));
     symlinkSync('../precious.csv', at('linked/vms.csv'));
-    expect(run('linked').code).toBe(0);
+    expect((await run('linked')).code).toBe(0);
     expect(readFileSync(at('precious.csv'), 'utf8')).toBe('precious');
     expect(lstatSync(at('linked/vms.csv')).isFile()).toBe(true);
   });
@@ -227,13 +234,13 @@ describe('a sweep whose directory goes wrong', () => {
   const tables = (out: string) =>
     ['points.csv', 'summary.csv'].map((name) => readFileSync(at(out, name), 'utf8'));
   const sweep = (out: string, ...more: string[]) =>
-    folder.run(['sweep', 'tiny.yaml', '-q', '--out', out, ...more]);
-  beforeAll(() => {
-    expect(sweep('good').code).toBe(0);
+    folder.here(['sweep', 'tiny.yaml', '-q', '--out', out, ...more]);
+  beforeAll(async () => {
+    expect((await sweep('good')).code).toBe(0);
   });
 
-  it('believes no unit that is not its own, says so and runs it again', () => {
-    expect(sweep('changed').code).toBe(0);
+  it('believes no unit that is not its own, says so and runs it again', async () => {
+    expect((await sweep('changed')).code).toBe(0);
     const units = readdirSync(at('changed/units')).map((name) =>
       at('changed/units', name, 'result.json'),
     );
@@ -241,10 +248,10 @@ describe('a sweep whose directory goes wrong', () => {
     for (const text of ['{}', '7', readFileSync(third, 'utf8')]) {
       writeFileSync(first, text);
       writeFileSync(second, readFileSync(second, 'utf8').replace('"mhz":2200', '"mhz":"2200"'));
-      const before = folder.run(['sweep', 'status', 'changed']);
+      const before = await folder.here(['sweep', 'status', 'changed']);
       expect(before.out).toContain('2 of 4 runs are there');
       expect(before.err).toContain('2 stored runs are damaged or do not belong here');
-      const { code, err } = sweep('changed');
+      const { code, err } = await sweep('changed');
       expect(err).toBe(
         'worldswitch: 2 stored runs are damaged or do not belong here, and are run again\n',
       );
@@ -253,31 +260,31 @@ describe('a sweep whose directory goes wrong', () => {
     }
   });
 
-  it('refuses units that are a file, with one line', () => {
+  it('refuses units that are a file, with one line', async () => {
     mkdirSync(at('blocked'));
     writeFileSync(at('blocked/units'), '');
-    const { code, err } = sweep('blocked');
+    const { code, err } = await sweep('blocked');
     expect(err).toMatch(/^worldswitch: --out: .*units in it is a file, not a directory/);
     expect(err.trim().split('\n')).toHaveLength(1);
     expect(code).toBe(2);
     rmSync(at('blocked/units'));
-    folder.run(['sweep', 'plan', 'tiny.yaml', '-q', '--out', 'blocked']);
+    await folder.here(['sweep', 'plan', 'tiny.yaml', '-q', '--out', 'blocked']);
     writeFileSync(at('blocked/units'), '');
-    const again = folder.run(['sweep', 'run', 'blocked']);
+    const again = await folder.here(['sweep', 'run', 'blocked']);
     expect(again.err).toMatch(/units in it is a file, not a directory/);
     expect(again.code).toBe(2);
   });
 
   it.each(['2', '0'])(
     'keeps what is finished when a unit cannot be written, with %s jobs',
-    (jobs) => {
+    async (jobs) => {
       const out = `spoiled${jobs}`;
-      expect(sweep(out).code).toBe(0);
+      expect((await sweep(out)).code).toBe(0);
       const [first, second] = readdirSync(at(out, 'units')) as [string, string];
       for (const name of [first, second]) rmSync(at(out, 'units', name), { recursive: true });
       // Not even root can make a directory here.
       writeFileSync(at(out, 'units', first), 'in the way');
-      const { code, err } = sweep(out, '--jobs', jobs);
+      const { code, err } = await sweep(out, '--jobs', jobs);
       const lines = err
         .trim()
         .split('\n')
@@ -289,7 +296,7 @@ describe('a sweep whose directory goes wrong', () => {
       expect(code).toBe(1);
       expect(existsSync(at(out, 'points.csv'))).toBe(false);
       rmSync(at(out, 'units', first));
-      expect(sweep(out).code).toBe(0);
+      expect((await sweep(out)).code).toBe(0);
       expect(tables(out)).toEqual(tables('good'));
     },
   );
@@ -297,10 +304,10 @@ describe('a sweep whose directory goes wrong', () => {
   // In the units, in the tables.
   it.runIf(canMount).each(['16k', '24k'])(
     'keeps what is finished when a disk of %s fills',
-    (size) => {
+    async (size) => {
       const disk = `disk-${size}`;
       expect(mounted(disk, `size=${size}`)).toBe(true);
-      const { code, err } = sweep(`${disk}/out`);
+      const { code, err } = await sweep(`${disk}/out`);
       expect(err).toMatch(/no space left on the device; what is finished is kept/);
       expect(err.trim().split('\n')).toHaveLength(1);
       expect(code).toBe(1);
@@ -308,7 +315,7 @@ describe('a sweep whose directory goes wrong', () => {
       expect(all.filter((name) => /(^|\/)\./.test(name))).toEqual([]);
       expect(all.filter((name) => name.endsWith('result.json')).length).toBeGreaterThan(0);
       spawnSync('mount', ['-o', 'remount,size=4m', at(disk)]);
-      const again = folder.run(['sweep', 'tiny.yaml', '--out', `${disk}/out`]);
+      const again = await folder.here(['sweep', 'tiny.yaml', '--out', `${disk}/out`]);
       expect(again.code).toBe(0);
       expect(again.err).toMatch(/reused from before/);
       expect(tables(`${disk}/out`)).toEqual(tables('good'));

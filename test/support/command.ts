@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { worldswitchHere } from './program.ts';
 
 /** The built program, as a user starts it, in a folder of its own. */
 export const program = fileURLToPath(new URL('../../dist/cli/main.cjs', import.meta.url));
@@ -48,6 +49,12 @@ export class Folder {
       env: { ...process.env, ...env },
       maxBuffer: 2 ** 26,
     });
+    return { code: status, out: stdout, err: stderr };
+  }
+
+  /** The same in this process, which saves the start of another: without signals, pipes and limits. */
+  async here(args: readonly string[]): Promise<Ended> {
+    const { status, stdout, stderr } = await worldswitchHere(this.path, ...alone(args));
     return { code: status, out: stdout, err: stderr };
   }
 
