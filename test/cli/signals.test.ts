@@ -103,7 +103,7 @@ describe('a signal', () => {
 
   it('during a sweep leaves what is finished, at any moment up to its end', async () => {
     const args = ['sweep', 'few.yaml', '-q', '--out', 'few'];
-    const step = process.env['VALIDATE'] === 'full' ? 300 : 700;
+    const step = process.env['VALIDATE'] === 'full' ? 300 : 900;
     let done = false;
     for (let moment = 600; !done && moment < 60_000; moment += step) {
       const ended = await signalled(args, [moment]);

@@ -38,7 +38,7 @@ mkdirSync(small);
 const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=56k', 'none', small]).status === 0;
 if (!mounted) console.warn('SKIPPED: the sweep on a full disk (needs root, to mount a small one)');
 
-beforeAll(() => {
+beforeAll(async () => {
   folder.write('small.yaml', scenario);
 });
 afterAll(() => {
@@ -49,8 +49,15 @@ afterAll(() => {
 describe('worldswitch sweep', () => {
   let reference: string[];
 
-  beforeAll(() => {
-    const { code, out, err } = folder.run(['sweep', 'small.yaml', '--jobs', '1', '--out', 'one']);
+  beforeAll(async () => {
+    const { code, out, err } = await folder.here([
+      'sweep',
+      'small.yaml',
+      '--jobs',
+      '1',
+      '--out',
+      'one',
+    ]);
     expect(err).toContain('12 runs in');
     expect(code).toBe(0);
     expect(out).toContain('work per second');
@@ -61,7 +68,7 @@ describe('worldswitch sweep', () => {
     reference = tables('one');
   });
 
-  it('writes a row for each point, replication and group, with every swept value', () => {
+  it('writes a row for each point, replication and group, with every swept value', async () => {
     const [points, summary, differences] = reference.map((text) =>
       text
         .trimEnd()
@@ -102,7 +109,7 @@ describe('worldswitch sweep', () => {
     expect(exits('0')).toBeGreaterThan(10 * exits('2'));
   });
 
-  it('takes means over the replications, and the same seed at every point', () => {
+  it('takes means over the replications, and the same seed at every point', async () => {
     const [head, ...rows] = reference[0]!
       .trimEnd()
       .split('\n')
@@ -118,9 +125,9 @@ describe('worldswitch sweep', () => {
     expect([...seeds]).toEqual(['0 1/0', '1 1/1', '2 1/2']);
   });
 
-  it('gives the same bytes with two workers and inside one process', () => {
+  it('gives the same bytes with two workers and inside one process', async () => {
     for (const jobs of ['2', '0']) {
-      const { code } = folder.run([
+      const { code } = await folder.here([
         'sweep',
         'small.yaml',
         '-q',
@@ -134,11 +141,11 @@ describe('worldswitch sweep', () => {
     }
   });
 
-  it('does again what is missing or damaged only, and says so', () => {
+  it('does again what is missing or damaged only, and says so', async () => {
     const [first, second] = units('j2');
     rmSync(join(folder.path, 'j2/units', first!), { recursive: true });
     writeFileSync(join(folder.path, 'j2/units', second!, 'result.json'), '{"wallSec');
-    const { err } = folder.run(['sweep', 'small.yaml', '--out', 'j2']);
+    const { err } = await folder.here(['sweep', 'small.yaml', '--out', 'j2']);
     expect(err).toContain('2 runs, 10 reused from before');
     expect(tables('j2')).toEqual(reference);
   });
@@ -154,14 +161,14 @@ describe('worldswitch sweep', () => {
       else expect(code).toBe(130);
       expect(existsSync(join(folder.path, 'killed/points.csv'))).toBe(false);
     }
-    const { code, err } = folder.run(['sweep', 'small.yaml', '--out', 'killed']);
+    const { code, err } = await folder.here(['sweep', 'small.yaml', '--out', 'killed']);
     expect(err).toMatch(/\d runs, ([4-9]|1\d) reused/);
     expect(code).toBe(0);
     expect(tables('killed')).toEqual(reference);
   });
 
-  it('prints the plan with an estimate and writes nothing', () => {
-    const { code, out } = folder.run(['sweep', 'small.yaml', '--dry-run', '--out', 'dry']);
+  it('prints the plan with an estimate and writes nothing', async () => {
+    const { code, out } = await folder.here(['sweep', 'small.yaml', '--dry-run', '--out', 'dry']);
     expect(code).toBe(0);
     expect(out).toContain('4 points, 3 replications each');
     expect(out).toContain('12 runs to do, 0 stored already');
@@ -169,8 +176,8 @@ describe('worldswitch sweep', () => {
     expect(existsSync(join(folder.path, 'dry'))).toBe(false);
   });
 
-  it('takes axes from the command line', () => {
-    const { code, out } = folder.run([
+  it('takes axes from the command line', async () => {
+    const { code, out } = await folder.here([
       ...['sweep', 'small.yaml', '--axis', 'hypervisor.scheduler.hz=[250, 1000]'],
       ...['--axis', 'vms.churn.count=[1]', '--replications', '2', '--json', '--out', 'axes'],
       ...['--set', 'sweep.metrics=[slowdown]'],
@@ -186,11 +193,12 @@ describe('worldswitch sweep', () => {
     });
   });
 
-  it('replicates until the interval is narrow enough, with any number of workers alike', () => {
+  it('replicates until the interval is narrow enough, with any number of workers alike', async () => {
     const args = ['sweep', 'small.yaml', '--set', 'sweep.precision=1%'];
     args.push('--set', 'sweep.metrics=[exits_per_second]', '--set', 'sweep.maxReplications=7');
     args.push('--set', 'sweep.replications=2', '-q');
-    for (const jobs of ['1', '2']) folder.run([...args, '--jobs', jobs, '--out', `p${jobs}`]);
+    for (const jobs of ['1', '2'])
+      await folder.here([...args, '--jobs', jobs, '--out', `p${jobs}`]);
     const [points, summary] = tables('p1');
     expect(tables('p2')).toEqual([points, summary, expect.any(String)]);
     for (const line of summary!.trimEnd().split('\n').slice(1)) {
@@ -199,26 +207,26 @@ describe('worldswitch sweep', () => {
     }
   });
 
-  it('refuses a wrong axis where it is written, and starts nothing', () => {
+  it('refuses a wrong axis where it is written, and starts nothing', async () => {
     folder.write('wrong.yaml', scenario.replace('vms.churn.count: [1, 2]', 'vms.churn.cuont: [1]'));
-    const { code, err } = folder.run(['sweep', 'wrong.yaml', '--out', 'wrong']);
+    const { code, err } = await folder.here(['sweep', 'wrong.yaml', '--out', 'wrong']);
     expect(code).toBe(2);
     expect(err).toContain('wrong.yaml:11:15: error: unknown key "cuont"');
     expect(err).toContain('did you mean "count"?');
     expect(err).not.toContain('    at ');
     expect(existsSync(join(folder.path, 'wrong'))).toBe(false);
-    expect(folder.run(['check', 'wrong.yaml'])).toMatchObject({ code: 2, err });
-    expect(folder.run(['check', 'small.yaml', '-q'])).toMatchObject({ code: 0, err: '' });
+    expect(await folder.here(['check', 'wrong.yaml'])).toMatchObject({ code: 2, err });
+    expect(await folder.here(['check', 'small.yaml', '-q'])).toMatchObject({ code: 0, err: '' });
   });
 
-  it('says of a file without a sweep that there is none', () => {
+  it('says of a file without a sweep that there is none', async () => {
     folder.write('plain.yaml', scenario.slice(0, scenario.indexOf('sweep:')));
-    const { code, err } = folder.run(['sweep', 'plain.yaml']);
+    const { code, err } = await folder.here(['sweep', 'plain.yaml']);
     expect(code).toBe(2);
     expect(err).toContain('there is nothing to sweep');
   });
 
-  it('lists failed units with the command that repeats each, and keeps the others', () => {
+  it('lists failed units with the command that repeats each, and keeps the others', async () => {
     const lines = Array.from(
       { length: 20_000 },
       (_, i) => `L 4 ${(400 + (i % 40)).toString(16)}\n`,
@@ -234,34 +242,34 @@ sweep:
   replications: 1
 `,
     );
-    const { code, err } = folder.run(['sweep', 'replay.yaml', '--out', 'replay']);
+    const { code, err } = await folder.here(['sweep', 'replay.yaml', '--out', 'replay']);
     expect(code).toBe(3);
     expect(err).toContain('failed: vms.replay.workload.file=bad.pt, replication 0');
     const [, command] = /repeat with: worldswitch (.*)/.exec(err)!;
     expect(command).toBe('run replay.yaml --set vms.replay.workload.file=bad.pt --seed 1/0');
-    expect(folder.run(command!.split(' ')).code).not.toBe(0);
+    expect((await folder.here(command!.split(' '))).code).not.toBe(0);
     const points = readFileSync(join(folder.path, 'replay/points.csv'), 'utf8');
     expect(points.trimEnd().split('\n')).toHaveLength(2);
   });
 });
 
 describe.skipIf(!mounted)('a sweep on a full disk', () => {
-  it('stops, and goes on when there is room again', () => {
-    const run = () => folder.run(['sweep', 'small.yaml', '-q', '--out', 'disk/out']);
-    const { code, err } = run();
+  it('stops, and goes on when there is room again', async () => {
+    const run = () => folder.here(['sweep', 'small.yaml', '-q', '--out', 'disk/out']);
+    const { code, err } = await run();
     expect(err).toContain('no space left on the device');
     expect(err).not.toContain('    at ');
     expect(code).toBe(1);
     expect(units('disk/out').length).toBeGreaterThan(0);
     spawnSync('mount', ['-o', 'remount,size=4m', small]);
-    expect(run().code).toBe(0);
+    expect((await run()).code).toBe(0);
     expect(tables('disk/out')).toEqual(tables('one'));
   });
 });
 
 describe('worldswitch run of a file with a sweep', () => {
-  it('runs the scenario alone and says so', () => {
-    const { code, err } = folder.run(['run', 'small.yaml', '--out', 'alone']);
+  it('runs the scenario alone and says so', async () => {
+    const { code, err } = await folder.here(['run', 'small.yaml', '--out', 'alone']);
     expect(code).toBe(0);
     expect(err).toContain('this runs the scenario alone');
     expect(existsSync(join(folder.path, 'alone/vms.csv'))).toBe(true);
