@@ -105,13 +105,19 @@ const wrong = [{}, { a: { b: 1 } }, [[{}]], 'zzz', true, null, -0.5, 1e300];
 const RAW = /Invalid |received|Unrecognized|Too (small|big)|undefined|NaN|\[object|something else/;
 
 describe('a value of the wrong kind, at every key', () => {
+  // A quick run tries a key once, whatever scenarios have it.
+  const full = process.env['VALIDATE'] === 'full';
+  const tried = new Set<string>();
+
   it.each(bases.map((base, i) => [i, base] as const))('of scenario %i', (_, base) => {
     const tree = new ScenarioTree(aScenario(base), { file: 'test.yaml' });
     root = tree.load().scenario.input;
     const all = [...paths(root)];
     expect(all.length).toBeGreaterThan(150);
     let complaints = 0;
-    for (const path of all) {
+    const chosen = all.filter((path) => full || !tried.has(path));
+    for (const path of chosen) {
+      tried.add(path);
       for (const value of wrong) {
         for (const { message } of told(tree, path, value)) {
           complaints++;
@@ -119,7 +125,7 @@ describe('a value of the wrong kind, at every key', () => {
         }
       }
     }
-    expect(complaints).toBeGreaterThan(4 * all.length);
+    expect(complaints).toBeGreaterThanOrEqual(4 * chosen.length);
   });
 });
 
