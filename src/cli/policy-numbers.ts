@@ -12,7 +12,8 @@ interface Described {
 const ORIGIN = /[;,] (published|derived|assumed)(?: \(([^)]*)\))?(?:: (.+))?$/;
 
 /**
- * Tables, in Markdown, of the parameters whose descriptions end in status, range and source of their
+ * Tables, in Markdown, of the parameters whose descriptions end in status, range and source of
+ * their
  * number. Parameters in groups of their own come under the name of the group.
  */
 export function policyTables(policies: readonly Described[]): string {

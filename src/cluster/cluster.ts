@@ -24,7 +24,8 @@ export interface Resident {
   /** What it was told since it booted; null: nobody will want a copy of it. */
   readonly noted: NotedGuest | null;
   /**
-   * Makes what it needs of a host to run there: its paging, and the ports of its vCPU. `as`: another
+   * Makes what it needs of a host to run there: its paging, and the ports of its vCPU. `as`:
+   * another
    * view of the VM, whose memory it has there.
    */
   arriveAt(host: Pick<Host, 'hypervisor'>, as?: Vm): Pick<Arrival, 'mmu' | 'nested' | 'wire'>;

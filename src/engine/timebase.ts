@@ -41,7 +41,9 @@ export class Timebase {
 /** Beyond these, divisions of ticks by the ticks of a cycle would not be exact. */
 export const MOST_TICKS: Ticks = 2 ** 51;
 
-/** Ticks in a second: the fewest that make the cycles of all `clocks` (Hz) whole numbers of them. */
+/**
+ * Ticks in a second: the fewest that make the cycles of all `clocks` (Hz) whole numbers of them.
+ */
 export const tickRate = (clocks: readonly number[]): number =>
   clocks.reduce((rate, clock) => (rate / commonDivisor(rate, clock)) * clock);
 

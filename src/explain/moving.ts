@@ -137,7 +137,8 @@ export function migrationBill(result: RunResult, vm: string, stayed: RunResult):
 }
 
 /**
- * Cycles by mechanism, scaled to as many user instructions as the VM executed in `like`, and counted
+ * Cycles by mechanism, scaled to as many user instructions as the VM executed in `like`, and
+ * counted
  * by the clock of the host where it is there.
  */
 function linesOf(result: RunResult, vm: string, like: RunResult): Map<string, number> {

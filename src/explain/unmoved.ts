@@ -2,7 +2,9 @@ import type { Choice } from '../base/registry.ts';
 import { mmuModes } from '../hypervisor/mmu/index.ts';
 import type { Scenario } from '../scenario/resolve.ts';
 
-/** Worlds in which a VM is not protected, or does not move: what the present one is held against. */
+/**
+ * Worlds in which a VM is not protected, or does not move: what the present one is held against.
+ */
 
 const ofGroup = (vm: string) => vm.slice(0, vm.lastIndexOf('-'));
 

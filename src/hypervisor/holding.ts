@@ -48,7 +48,9 @@ export class Holding {
     engine.schedule(engine.here, this.#hold, vm.id);
   }
 
-  /** Lets a VM go at `now`, which is not past. Those that wait for it to be held are told nothing. */
+  /**
+   * Lets a VM go at `now`, which is not past. Those that wait for it to be held are told nothing.
+   */
   unpause(vm: Vm, now: Cycles): void {
     this.#deps.engine.schedule(now, this.#release, vm.id);
   }

@@ -184,7 +184,9 @@ export abstract class Scheduled {
     this.id = id;
   }
 
-  /** Time in each run state up to `now`, which must not precede the state before the present one. */
+  /**
+   * Time in each run state up to `now`, which must not precede the state before the present one.
+   */
   statesAt(now: Cycles): Float64Array {
     const { ticks } = this.timebase;
     const states = this.#cycles.slice();

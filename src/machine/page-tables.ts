@@ -1,5 +1,6 @@
 /**
- * Every radix table of the simulation in one pool, whichever host it is on: guest, nested and shadow tables alike. A
+ * Every radix table of the simulation in one pool, whichever host it is on: guest, nested and
+ * shadow tables alike. A
  * node is 512 entries; entry i of node n is the *slot* `n << 9 | i`, a number that names it
  * everywhere (walk caches, loss records). Node 0 is never used.
  *

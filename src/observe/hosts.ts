@@ -5,7 +5,8 @@ import { type Observer, silent } from './observer.ts';
 export type Reading = (now: Cycles) => Cycles;
 
 /**
- * Several hosts number their pCPUs from 0 each, and count cycles of their own; an observer knows one
+ * Several hosts number their pCPUs from 0 each, and count cycles of their own; an observer knows
+ * one
  * row of pCPUs and one clock. `first`: the number under which it knows the first of a host.
  */
 export function onHost(observer: Observer, first: number, read: Reading = asItIs): Observer {

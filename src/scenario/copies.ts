@@ -7,7 +7,8 @@ type Named = Pick<Vm, 'name'>;
 type Planned = Pick<Scenario, 'events' | 'hosts' | 'links'>;
 
 /**
- * How many copies of a protected VM may be made while it runs: one for each event that asks for one,
+ * How many copies of a protected VM may be made while it runs: one for each event that asks for
+ * one,
  * or after which a lost secondary may be replaced. There may turn out to be fewer.
  */
 export function copiesOf(scenario: Planned, vm: Named, group: VmGroup): number {

@@ -1,7 +1,8 @@
 import type { Ticks, Timebase } from '../engine/timebase.ts';
 
 /**
- * Amounts of time in whole cycles of a host. Their sum is that of the amounts: what has been counted
+ * Amounts of time in whole cycles of a host. Their sum is that of the amounts: what has been
+ * counted
  * on hosts of other clocks may be no whole number of these cycles.
  */
 export function inCycles(amounts: readonly Ticks[], { ticks }: Timebase): number[] {

@@ -62,7 +62,9 @@ function sumOf(counts: readonly Float64Array[]): Float64Array {
 
 const copyOf = ({ tlb, l2 }: Evicted): Evicted => ({ tlb: tlb.slice(), l2: l2.slice() });
 
-/** Where a cell of a ledger is: on a host and its pCPU, in the row of a VM; the last is the host. */
+/**
+ * Where a cell of a ledger is: on a host and its pCPU, in the row of a VM; the last is the host.
+ */
 export interface Cell {
   readonly host: number;
   readonly pcpu: number;

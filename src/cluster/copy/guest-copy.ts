@@ -81,7 +81,9 @@ export class GuestCopy {
   }
 }
 
-/** The port of a guest that repeats its history: what it asks is in there, what it sends is lost. */
+/**
+ * The port of a guest that repeats its history: what it asks is in there, what it sends is lost.
+ */
 class Repeat extends VcpuPort {
   readonly #kernel: Resident['kernel'];
   readonly #scratch: Scratch;

@@ -24,8 +24,10 @@ export interface Position {
 }
 
 /**
- * Everything undetermined that a guest was told since it booted, and at which step. Another guest of
- * the same program that is told the same comes to the same state: see GuestCopy. It grows as long as
+ * Everything undetermined that a guest was told since it booted, and at which step. Another guest
+ * of
+ * the same program that is told the same comes to the same state: see GuestCopy. It grows as long
+ * as
  * the guest runs (17 bytes for each event), so only guests keep one that may be copied.
  */
 export class GuestHistory {

@@ -11,7 +11,8 @@ import type { Resident } from '../cluster.ts';
 import type { Host } from '../host.ts';
 
 /**
- * Bytes for a VM on each of the nodes, as if it were the only one: its memory, 1/8 of that and 64 MiB
+ * Bytes for a VM on each of the nodes, as if it were the only one: its memory, 1/8 of that and 64
+ * MiB
  * for tables of the hypervisor, and what may be lost before the first aligned page of 1 GiB.
  */
 function memoryFor({ pageBytes, vm: { memoryPages } }: Resident, nodes: number): number {
@@ -32,7 +33,8 @@ export interface Scratch {
 /**
  * Puts the guest of a VM that runs nowhere on a core of a new machine, of the kind of a host and
  * with its hypervisor: faults, tables and accessed bits come from where they always come from. The
- * guest's tables stay in the pool that all machines share; accounts and clock are the machine's own.
+ * guest's tables stay in the pool that all machines share; accounts and clock are the machine's
+ * own.
  */
 export function scratchFor(member: Resident, like: Host): Scratch {
   const { hypervisor: own, machine: hardware } = like;

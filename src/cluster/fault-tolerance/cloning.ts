@@ -62,7 +62,8 @@ export const cloningRecord = (
 });
 
 /**
- * Begins to copy a running VM to another host. `arrived` is called when its second copy is there and
+ * Begins to copy a running VM to another host. `arrived` is called when its second copy is there
+ * and
  * nobody has executed anything since; `ended` when it is over, however.
  */
 export function startCloning(

@@ -2,7 +2,10 @@ import type { Cycles } from '../../base/ids.ts';
 import type { Timebase } from '../../engine/timebase.ts';
 import type { DiskIo } from '../../hypervisor/guest-port.ts';
 
-/** A request to the disk: when it is answered, in cycles of the host of the guest, and what it brings (0: it was a write). */
+/**
+ * A request to the disk: when it is answered, in cycles of the host of the guest, and what it
+ * brings (0: it was a write).
+ */
 export interface DiskRequest {
   readonly due: Cycles;
   readonly bytes: number;

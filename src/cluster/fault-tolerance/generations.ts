@@ -51,7 +51,8 @@ export interface GenerationsDeps {
 }
 
 /**
- * A protected guest: its two sides, one generation after the other. It joins what the sides know for
+ * A protected guest: its two sides, one generation after the other. It joins what the sides know
+ * for
  * whoever watches; they themselves learn only from messages.
  */
 export abstract class Generations<
@@ -89,6 +90,16 @@ export abstract class Generations<
 
   get state(): PairState {
     return this.#state;
+  }
+
+  /** There is a secondary, or one is being made. */
+  get guarded(): boolean {
+    return !['off', 'alone', 'lost'].includes(this.#state);
+  }
+
+  /** Ends the primary, if it is protected. */
+  stopPrimary(now: Cycles): void {
+    if (this.#primary?.state === 'protected') this.#primary.die(now);
   }
 
   get generation(): number {

@@ -100,7 +100,8 @@ export class RecordedGuest extends WatchedGuest {
   }
 
   /**
-   * One entry for each source. Its value: 1 if more of them follow, and twice the disk requests that
+   * One entry for each source. Its value: 1 if more of them follow, and twice the disk requests
+   * that
    * it answers.
    */
   #record(vectors: number): void {

@@ -75,7 +75,9 @@ export class Replayer {
     this.#wakeAt = disk === 'shared' ? undefined : wakeAt;
   }
 
-  /** Whether a request of the guest goes to the disk from here, before it executes for the world. */
+  /**
+   * Whether a request of the guest goes to the disk from here, before it executes for the world.
+   */
   does({ write }: DiskIo): boolean {
     return this.#own === 'non-shared' || (this.#own === 'backup-reads' && !write);
   }

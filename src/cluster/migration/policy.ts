@@ -39,7 +39,8 @@ export interface Pace {
 export const flatOut: Pace = { rate: Infinity, budget: Infinity, interval: 0, stun: 0 };
 
 /**
- * What follows a round: another one; the last one, with the VM stopped; giving up; or the VM goes on
+ * What follows a round: another one; the last one, with the VM stopped; giving up; or the VM goes
+ * on
  * at the target at once and what it lacks follows on demand.
  */
 export type Next =
@@ -76,7 +77,9 @@ export interface PreCopyPolicy {
   /** Pages that are dirty again when their turn comes wait for the next round. */
   readonly skips: boolean;
   next(round: Round): Next;
-  /** The pace of the round after `before`, whose `dirtied` is known; of the first if there is none. */
+  /**
+   * The pace of the round after `before`, whose `dirtied` is known; of the first if there is none.
+   */
   pace(before: Round | undefined): Pace;
 }
 

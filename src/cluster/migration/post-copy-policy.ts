@@ -13,7 +13,8 @@ const params = z.object({
 });
 
 /**
- * Post-copy (Hines and Gopalan, VEE 2009): the VM is stopped, the state of its processors moves, and
+ * Post-copy (Hines and Gopalan, VEE 2009): the VM is stopped, the state of its processors moves,
+ * and
  * it goes on at the target without its memory. Each page comes once: asked for by the fault that
  * misses it, or unasked, in bubbles that grow around the last faults. No product of the time had
  * it; theirs was Xen 3.2 with a network swap device.

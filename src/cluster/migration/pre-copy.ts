@@ -278,7 +278,9 @@ export class PreCopy {
     );
   }
 
-  /** `read` is called when no vCPU stores to what was read without the log, and the work is done. */
+  /**
+   * `read` is called when no vCPU stores to what was read without the log, and the work is done.
+   */
   #readLog(read: (now: Cycles, dirtied: number) => void): void {
     const count = this.#deps.vm.takeLog(this.#log, () => this.#payLog((now) => read(now, count)));
     for (let i = 0; i < count; i++) this.#pending.add(this.#log[i]!);

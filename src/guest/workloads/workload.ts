@@ -58,7 +58,8 @@ export const Op = {
   /** Args: bytes of a request. Sleeps until one has arrived and reads it. */
   AwaitRequest: 19,
   /**
-   * Args: bytes to send, 1 = wait until they are acknowledged. Once they are with the network card, the request that `AwaitRequest`
+   * Args: bytes to send, 1 = wait until they are acknowledged. Once they are with the network card,
+   * the request that `AwaitRequest`
    * returned ends and its latency is recorded.
    */
   RequestDone: 20,

@@ -10,7 +10,9 @@ import { number } from './run-ledger.ts';
 import { ms, timeAxis, windowStart } from './run-time.ts';
 import { moveColours as colours, page } from './style.ts';
 
-/** What live migrations did, round by round: from migration.csv, and timeseries.csv for the guest. */
+/**
+ * What live migrations did, round by round: from migration.csv, and timeseries.csv for the guest.
+ */
 
 /** Figures of their own have this many; the tables have all. */
 const MOST = 4;

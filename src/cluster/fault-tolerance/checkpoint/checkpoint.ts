@@ -1,7 +1,9 @@
 import type { Cycles } from '../../../base/ids.ts';
 import type { Sequenced } from '../messages.ts';
 
-/** A guest as it was between two of its steps; `T` is what a secondary needs to go on from there. */
+/**
+ * A guest as it was between two of its steps; `T` is what a secondary needs to go on from there.
+ */
 export interface Checkpoint<T> {
   /** Number of the epoch that it ends. */
   readonly epoch: number;

@@ -89,7 +89,7 @@ export class Checkpointing implements Protection {
   }
 
   get guarded(): boolean {
-    return !['off', 'alone', 'lost'].includes(this.pair.state);
+    return this.pair.guarded;
   }
 
   /** Both have just been powered on, and neither has executed anything. */
@@ -119,7 +119,7 @@ export class Checkpointing implements Protection {
 
   /** The primary's VM is stopped, as a test of what follows. */
   failover(now: Cycles): void {
-    if (this.pair.primary?.state === 'protected') this.pair.primary.die(now);
+    this.pair.stopPrimary(now);
   }
 
   /** A host has lost its power. */

@@ -13,6 +13,9 @@ export interface GuestImage {
   readonly at: Ticks;
   /** What the disk had been asked and had not answered. */
   readonly disk: readonly DiskRequest[];
-  /** Requests whose answers the guest has sent and which have not left, by arrival time: the guest's. */
+  /**
+   * Requests whose answers the guest has sent and which have not left, by arrival time: the
+   * guest's.
+   */
   readonly answered: ReadonlySet<Cycles>;
 }

@@ -34,7 +34,8 @@ export interface CheckpointPrimaryDeps<T> {
 
 /**
  * The primary of a pair with checkpoints: the guest runs for an epoch, is stopped and copied, and
- * runs on while the copy crosses the link. What it sends in an epoch leaves when the checkpoint that
+ * runs on while the copy crosses the link. What it sends in an epoch leaves when the checkpoint
+ * that
  * ends the epoch is acknowledged. The next checkpoint begins no sooner (Remus: one buffer).
  */
 export class CheckpointPrimary<T> extends SendingSide<Chunk<T>> {

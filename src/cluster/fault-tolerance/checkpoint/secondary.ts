@@ -4,7 +4,8 @@ import type { SideDeps } from '../side.ts';
 import type { Checkpoint, Chunk, Standby } from './checkpoint.ts';
 
 /**
- * The secondary of a pair with checkpoints: takes one after the other, and goes on from the last one
+ * The secondary of a pair with checkpoints: takes one after the other, and goes on from the last
+ * one
  * that it has acknowledged. What has come of the next one is dropped.
  */
 export class CheckpointSecondary<T> extends ReceivingSide<Chunk<T>> {
