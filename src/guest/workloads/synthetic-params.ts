@@ -40,12 +40,14 @@ const region = z.strictObject({
   pageSize: pageSize(),
   populated: z.boolean().default(true).describe('mapped before the run starts'),
   lines: z
-    .int()
+    .number()
     .min(1)
     .max(64)
     .meta({ unit: 'lines of 64 bytes' })
     .default(1)
-    .describe('64-byte lines touched by one visit'),
+    .describe(
+      'mean of the 64-byte lines that a visit touches, neighbours: 1.23 = one, and in 23 % of the visits two; 4 or more are fetched ahead',
+    ),
   hotLines: z
     .int()
     .min(1)
@@ -55,6 +57,13 @@ const region = z.strictObject({
     .describe(
       'lines of each page that visits ever begin at: a page in use need not be used in full',
     ),
+  lineSkew: z
+    .number()
+    .min(0)
+    .max(4)
+    .meta({ unit: 'no unit' })
+    .default(1)
+    .describe('how unevenly these lines are used: line of rank k has weight 1/k^lineSkew'),
 });
 export type SyntheticRegion = z.output<typeof region>;
 

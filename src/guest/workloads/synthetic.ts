@@ -104,6 +104,7 @@ const KERNEL_EVENT_REGION: SyntheticRegion = {
   populated: true,
   lines: 1,
   hotLines: 64,
+  lineSkew: 0,
 };
 const FRESH = 'fresh';
 
