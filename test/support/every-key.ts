@@ -32,6 +32,7 @@ const REGIONS = [
     pattern: { kind: 'working-set', pages: 4, visits: 50 },
   },
   { name: 'large', kind: 'anon', size: '8MiB', share: 1, pageSize: '2MiB', stores: 0.5 },
+  { name: 'new', kind: 'anon', size: '64KiB', share: 1, pattern: { kind: 'stream', bytes: 16 } },
 ];
 
 const PROGRAM = {
@@ -276,10 +277,12 @@ const SYNTHETIC: Readonly<Record<string, Entry>> = {
   'regions[3].pattern(strided).stride': ['program', '7'],
   'regions[4].pattern(working-set).pages': ['program', '9'],
   'regions[4].pattern(working-set).visits': ['program', '500'],
+  'regions[6].pattern(stream).bytes': ['program', '640'],
   'regions[].pageSize': ['program', '2MiB'],
   'regions[].populated': ['program', 'false'],
   'regions[].lines': ['program', '3'],
   'regions[].hotLines': ['program', '2'],
+  'regions[].lineSkew': ['program', '3'],
   'visit.references': ['program', '9'],
   'visit.instructions': ['program', '20'],
   cpi: ['program', '2'],

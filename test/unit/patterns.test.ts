@@ -178,20 +178,23 @@ describe('the mixer', () => {
     }
   });
 
-  it.each([1, 1.23, 2.5, 3.999, 64])('touches %d lines in the mean, loads and stores alike', (lines) => {
-    const data = { ...region('data', 1, false, 0), lines };
-    const items = run(2048, makeMix([data], mean, 'seed', 'mix'));
-    for (const wanted of [1, 2]) {
-      const some = items.filter(([, op]) => (op & 255) === wanted);
-      const touched = sum(some, ([, op]) => (op >>> 16) & 127) / some.length;
-      expect(Math.abs(touched - lines)).toBeLessThan(0.01);
-      for (const [, op] of some) {
-        const n = (op >>> 16) & 127;
-        expect(n === Math.floor(lines) || n === Math.ceil(lines)).toBe(true);
-        expect(op >>> 24).toBe(n >= 4 ? 1 : 0);
+  it.each([1, 1.23, 2.5, 3.999, 64])(
+    'touches %d lines in the mean, loads and stores alike',
+    (lines) => {
+      const data = { ...region('data', 1, false, 0), lines };
+      const items = run(2048, makeMix([data], mean, 'seed', 'mix'));
+      for (const wanted of [1, 2]) {
+        const some = items.filter(([, op]) => (op & 255) === wanted);
+        const touched = sum(some, ([, op]) => (op >>> 16) & 127) / some.length;
+        expect(Math.abs(touched - lines)).toBeLessThan(0.01);
+        for (const [, op] of some) {
+          const n = (op >>> 16) & 127;
+          expect(n === Math.floor(lines) || n === Math.ceil(lines)).toBe(true);
+          expect(op >>> 24).toBe(n >= 4 ? 1 : 0);
+        }
       }
-    }
-  });
+    },
+  );
 
   it.each([
     [64, 0],

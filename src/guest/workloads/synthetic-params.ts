@@ -4,6 +4,7 @@ import { aslr } from './aslr.ts';
 import type { BackgroundRates } from './background.ts';
 import { pageSize } from './page-size.ts';
 import { patternSchema } from './patterns.ts';
+import { phases } from './phases.ts';
 
 /** Parameters of the synthetic workload: what a program touches, and what it asks of its kernel. */
 
@@ -256,6 +257,7 @@ export const syntheticParams = z.object({
     .min(1)
     .max(64)
     .describe('parts of the address space, and how each is used'),
+  phases,
   visit: z
     .strictObject({
       references: z
