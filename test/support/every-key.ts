@@ -78,6 +78,14 @@ const JOBS = {
   jobs: { instructions: 30_000, freshPages: 6, cowPages: 5, parentInstructions: 5000 },
 };
 
+const COLLECTOR = {
+  ...PROGRAM,
+  phases: [
+    { name: 'run', instructions: 50_000 },
+    { name: 'collect', instructions: 10_000, shares: [{ region: 'large', share: 1 }] },
+  ],
+};
+
 const HOG = { kind: 'tlb-thrash', pages: 64, hz: 0 };
 const RATES = { ...PROGRAM.per1M, syscalls: 300, yields: 50 };
 
@@ -131,6 +139,7 @@ const COMMON: Overrides = {
 export const BASES: Readonly<Record<string, Overrides>> = Object.fromEntries(
   Object.entries({
     program: two(PROGRAM),
+    collector: two(COLLECTOR),
     ...PAIR_BASES,
     ...CHECKPOINT_BASES,
     ...MOVE_BASES,
@@ -283,6 +292,14 @@ const SYNTHETIC: Readonly<Record<string, Entry>> = {
   'regions[].lines': ['program', '3'],
   'regions[].hotLines': ['program', '2'],
   'regions[].lineSkew': ['program', '3'],
+  'phases[].name': ['collector', 'sing'],
+  'phases[].instructions': ['collector', '20000'],
+  'phases[1].shares[].region': ['collector', 'heap'],
+  'phases[1].shares[].share': [
+    'collector',
+    '9',
+    'vms.0.workload.phases.1.shares=[{ region: large, share: 1 }, { region: heap, share: 1 }]',
+  ],
   'visit.references': ['program', '9'],
   'visit.instructions': ['program', '20'],
   cpi: ['program', '2'],
@@ -626,6 +643,11 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
     'tlb-thrash',
     '7',
     'vms.0.workload.pattern={ kind: strided, stride: 64 }',
+  ],
+  'vms[].workload(tlb-thrash).pattern(stream).bytes': [
+    'tlb-thrash',
+    '640',
+    'vms.0.workload.pattern={ kind: stream, bytes: 16 }',
   ],
   'vms[].workload(tlb-thrash).pattern(working-set).pages': ['tlb-thrash', '90', WINDOW()],
   'vms[].workload(tlb-thrash).pattern(working-set).visits': ['tlb-thrash', '900', WINDOW()],

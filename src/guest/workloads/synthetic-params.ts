@@ -64,7 +64,7 @@ const region = z.strictObject({
     .max(4)
     .meta({ unit: 'no unit' })
     .default(1)
-    .describe('how unevenly these lines are used: line of rank k has weight 1/k^lineSkew'),
+    .describe('how unevenly these lines are used: line of rank k has weight 1/k^lineSkew'), // measured: data of programs, 1.0-1.3
 });
 export type SyntheticRegion = z.output<typeof region>;
 
