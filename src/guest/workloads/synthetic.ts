@@ -1,5 +1,6 @@
 import { stream, xoshiroNext, xoshiroState } from '../../base/random.ts';
 import { MILLION_INSTRUCTIONS } from '../../stats/metrics.ts';
+import { type Calls, callClass, callClassNames } from '../system-call-classes.ts';
 import { Background, type BackgroundPlan, exponential } from './background.ts';
 import { type Item, operation, visit } from './item.ts';
 import { checkRoom, type Layout, layOut, MAPPING_TEMPLATE, offsetsOf, pagesOf } from './layout.ts';
@@ -49,7 +50,6 @@ export const synthetic: WorkloadDefinition<typeof syntheticParams> = {
       kernel: true,
       quantumInstructions: params.quantum,
       hz: params.hz,
-      tickless: params.tickless,
     };
   },
 };
@@ -199,7 +199,6 @@ class Factory {
     const { heap, mappings } = growthOf(params);
     return {
       ...ratesOf(params.per1M),
-      syscall: this.#syscall,
       io: this.#io,
       mmapArea: layout.mmapArea + thread * mappings,
       heapArea: layout.heapArea + thread * heap,
@@ -207,10 +206,6 @@ class Factory {
       protectArea: guarded.start,
       protectPages: guarded.pages,
     };
-  }
-
-  get #syscall(): Item {
-    return operation(Op.Syscall, this.#params.syscallInstructions, this.#params.syscallPages);
   }
 
   get #io(): Item {
@@ -310,7 +305,8 @@ class Factory {
   *#serve(requests: Requests, path: string): Generator<Step> {
     const state = xoshiroState(this.#seed, `${path}/requests`);
     const random = stream(this.#seed, `${path}/io`);
-    const parts = requests.syscalls + 1;
+    const calls = callsOf(requests.syscalls);
+    const parts = calls.length + 1;
     for (;;) {
       yield operation(Op.AwaitRequest, requests.requestBytes);
       const bits = xoshiroNext(state);
@@ -320,12 +316,22 @@ class Factory {
       for (let part = 0; part < parts; part++) {
         yield instructions / parts;
         if (part === waits) yield this.#disk(writes(requests.ioWrites, random));
-        if (part < requests.syscalls) yield this.#syscall;
+        if (part < calls.length) yield calls[part]!;
       }
       yield operation(Op.RequestDone, requests.responseBytes);
       yield operation(Op.WorkDone, 1);
     }
   }
+}
+
+/** So many calls of each class, spread evenly over each other. */
+function callsOf(counts: Calls): Item[] {
+  return callClassNames
+    .flatMap((name) =>
+      Array.from({ length: counts[name] }, (_, i) => ({ name, at: (i + 0.5) / counts[name] })),
+    )
+    .sort((one, other) => one.at - other.at)
+    .map(({ name }) => operation(Op.Syscall, callClass(name)));
 }
 
 /** Nothing is drawn where all do the same. */
