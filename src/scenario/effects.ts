@@ -73,7 +73,6 @@ const REQUESTS: readonly Rule<NonNullable<SyntheticParams['requests']>>[] = [
 
 const NO_DISK =
   'nothing waits for the disk: per1M.blockingIo is 0, and so is requests.ioProbability';
-const NO_SYSCALL = 'there are no system calls: per1M.syscalls is 0, and so is requests.syscalls';
 
 const SYNTHETIC: readonly Rule<SyntheticParams>[] = [
   [
@@ -81,12 +80,6 @@ const SYNTHETIC: readonly Rule<SyntheticParams>[] = [
     (of) => of.per1M.blockingIo === 0 && !(of.requests && of.requests.ioProbability > 0),
     NO_DISK,
   ],
-  [
-    ['syscallInstructions', 'syscallPages'],
-    (of) => of.per1M.syscalls === 0 && !(of.requests && of.requests.syscalls > 0),
-    NO_SYSCALL,
-  ],
-  [['tickless'], (of) => of.hz === 0, 'hz is 0: there are no ticks'],
   [
     ['quantum'],
     (of) => of.processes === 1 && of.threads === 1,
@@ -98,17 +91,26 @@ const SYNTHETIC: readonly Rule<SyntheticParams>[] = [
 
 const REGION: readonly Rule<SyntheticRegion>[] = [
   [
-    ['stores', 'pattern', 'lines', 'hotLines'],
+    ['stores', 'pattern', 'lines', 'hotLines', 'lineSkew'],
     (of) => of.share === 0,
     'share is 0: nobody visits the region',
+  ],
+  [
+    ['lines', 'hotLines', 'lineSkew'],
+    (of) => of.pattern.kind === 'stream',
+    'a stream goes line after line: its bytes decide',
+    'pattern',
+  ],
+  [
+    ['lineSkew'],
+    (of) => of.hotLines === 1,
+    'hotLines is 1: there is nothing to choose',
+    'hotLines',
   ],
 ];
 
 /** What a trace says, as far as it matters here. */
 interface TraceParams {
-  readonly events: 'ignore' | 'replay';
-  readonly populate?: boolean | undefined;
-  readonly kernel?: boolean | undefined;
   readonly per1M?: Rates | undefined;
 }
 
@@ -118,14 +120,7 @@ const TRACE: readonly Rule<TraceParams>[] = [
     (of) => !of.per1M?.blockingIo,
     'nothing waits for the disk: per1M.blockingIo is 0',
   ],
-  [
-    ['syscallInstructions'],
-    (of) => !of.per1M?.syscalls && (of.events === 'ignore' || !replays(of)),
-    'there are no system calls: none are replayed in the guest kernel, and per1M.syscalls is 0',
-  ],
 ];
-
-const replays = ({ kernel, populate }: TraceParams) => kernel ?? populate !== true;
 
 const MMAP_LOOP: readonly Rule<{ readonly touched: number }>[] = [
   [['stride'], (of) => of.touched < 2, 'no two pages are stored to'],
@@ -218,7 +213,7 @@ function idleInWorkload(
   const synthetic = params as SyntheticParams;
   const { regions, jobs, per1M, requests } = synthetic;
   const lines: readonly Rule<unknown>[] = [
-    [['lines', 'hotLines'], () => !usesLines(scenario, group), NO_LINES],
+    [['lines', 'hotLines', 'lineSkew'], () => !usesLines(scenario, group), NO_LINES],
   ];
   return [
     ...applied(SYNTHETIC, synthetic, path),

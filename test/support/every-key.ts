@@ -1,3 +1,4 @@
+import { callClassNames } from '../../src/guest/system-call-classes.ts';
 import {
   CHECKPOINT_BASES,
   CHECKPOINT_ENTRIES,
@@ -32,6 +33,7 @@ const REGIONS = [
     pattern: { kind: 'working-set', pages: 4, visits: 50 },
   },
   { name: 'large', kind: 'anon', size: '8MiB', share: 1, pageSize: '2MiB', stores: 0.5 },
+  { name: 'new', kind: 'anon', size: '64KiB', share: 1, pattern: { kind: 'stream', bytes: 16 } },
 ];
 
 const PROGRAM = {
@@ -40,7 +42,7 @@ const PROGRAM = {
   hz: 1000,
   regions: REGIONS,
   per1M: {
-    syscalls: 100,
+    syscalls: { other: 100 },
     blockingIo: 40,
     mmap: { calls: 40, pages: 3, live: 4 },
     munmap: 20,
@@ -54,11 +56,10 @@ const PROGRAM = {
 const SERVER = {
   ...PROGRAM,
   per1M: { mprotect: 10 },
-  syscallInstructions: 1500,
   requests: {
     arrivals: { kind: 'open', rate: '8000/s' },
     instructions: 20_000,
-    syscalls: 3,
+    syscalls: { other: 3 },
     ioProbability: 0.5,
     responseBytes: 9000,
   },
@@ -77,8 +78,16 @@ const JOBS = {
   jobs: { instructions: 30_000, freshPages: 6, cowPages: 5, parentInstructions: 5000 },
 };
 
+const COLLECTOR = {
+  ...PROGRAM,
+  phases: [
+    { name: 'run', instructions: 50_000 },
+    { name: 'collect', instructions: 10_000, shares: [{ region: 'large', share: 1 }] },
+  ],
+};
+
 const HOG = { kind: 'tlb-thrash', pages: 64, hz: 0 };
-const RATES = { ...PROGRAM.per1M, syscalls: 300, yields: 50 };
+const RATES = { ...PROGRAM.per1M, syscalls: { other: 300 }, yields: 50 };
 
 /** Code and data in four pages of 1 GiB each. */
 const GIGANTIC = ['code', 'anon'].map((kind) => ({
@@ -130,6 +139,7 @@ const COMMON: Overrides = {
 export const BASES: Readonly<Record<string, Overrides>> = Object.fromEntries(
   Object.entries({
     program: two(PROGRAM),
+    collector: two(COLLECTOR),
     ...PAIR_BASES,
     ...CHECKPOINT_BASES,
     ...MOVE_BASES,
@@ -216,6 +226,7 @@ export const BASES: Readonly<Record<string, Overrides>> = Object.fromEntries(
     'mmap-loop': one({ kind: 'mmap-loop', pages: 100, touched: 3 }),
     'tlb-thrash': one({ kind: 'tlb-thrash', pages: 600 }),
     idle: one({ kind: 'idle', period: '200us' }),
+    ticking: one({ ...SERVER, hz: undefined }),
     'net-stream': { ...one({ kind: 'net-stream', hz: 250 }), host: SHARED },
     'shared devices': { ...two({ ...SERVER, ioLatency: '5us' }), host: SHARED },
   }).map(([name, base]) => [name, { ...COMMON, ...base }]),
@@ -257,6 +268,17 @@ const micro = (kind: string, keys: Readonly<Record<string, string>>): Record<str
     ]),
   );
 
+/** System calls of each class, in place of none. */
+function byClass(where: string, base: string, value: string): Record<string, Entry> {
+  return Object.fromEntries(
+    callClassNames.map((name) => [`${where}.syscalls.${name}`, [base, value] as const]),
+  );
+}
+
+/** Prices of the guest kernel, in a base where each is paid. */
+const paths = (base: string, ...keys: readonly string[]): Record<string, Entry> =>
+  Object.fromEntries(keys.map((key) => [`vms[].os.instructions.${key}`, [base, '9000']]));
+
 /** The value of a pattern's key, in the region of the base that has the pattern. */
 const SYNTHETIC: Readonly<Record<string, Entry>> = {
   processes: ['program', '3', 'vms.0.memory=64MiB'],
@@ -276,15 +298,25 @@ const SYNTHETIC: Readonly<Record<string, Entry>> = {
   'regions[3].pattern(strided).stride': ['program', '7'],
   'regions[4].pattern(working-set).pages': ['program', '9'],
   'regions[4].pattern(working-set).visits': ['program', '500'],
+  'regions[6].pattern(stream).bytes': ['program', '640'],
   'regions[].pageSize': ['program', '2MiB'],
   'regions[].populated': ['program', 'false'],
   'regions[].lines': ['program', '3'],
   'regions[].hotLines': ['program', '2'],
+  'regions[].lineSkew': ['program', '3'],
+  'phases[].name': ['collector', 'sing'],
+  'phases[].instructions': ['collector', '20000'],
+  'phases[1].shares[].region': ['collector', 'heap'],
+  'phases[1].shares[].share': [
+    'collector',
+    '9',
+    'vms.0.workload.phases.1.shares=[{ region: large, share: 1 }, { region: heap, share: 1 }]',
+  ],
   'visit.references': ['program', '9'],
   'visit.instructions': ['program', '20'],
   cpi: ['program', '2'],
   overlap: ['program', '0.9'],
-  'per1M.syscalls': ['program', '300'],
+  ...byClass('per1M', 'program', '300'),
   'per1M.blockingIo': ['program', '200'],
   'per1M.mmap.calls': ['program', '200'],
   'per1M.mmap.pages': ['program', '9'],
@@ -295,8 +327,6 @@ const SYNTHETIC: Readonly<Record<string, Entry>> = {
   'per1M.heapGrowth.pages': ['program', '9'],
   'per1M.heapGrowth.limit': ['program', '16KiB'],
   'per1M.yields': ['program', '300'],
-  syscallInstructions: ['program', '5000'],
-  syscallPages: ['program', '20'],
   ioLatency: ['program', '200us'],
   ioBytes: ['program', '40000'],
   'jobs.instructions': ['jobs', '60000'],
@@ -313,7 +343,7 @@ const SYNTHETIC: Readonly<Record<string, Entry>> = {
   'requests.arrivals(closed).think': ['server', '20us', CLOSED()],
   'requests.instructions': ['server', '50000'],
   'requests.distribution': ['server', 'fixed'],
-  'requests.syscalls': ['server', '9'],
+  ...byClass('requests', 'server', '9'),
   'requests.ioProbability': ['server', '0'],
   // What is written and what is read is told apart where the disk is shared.
   'requests.ioWrites': ['shared devices', '0.5'],
@@ -321,7 +351,6 @@ const SYNTHETIC: Readonly<Record<string, Entry>> = {
   'requests.responseBytes': ['server', '20000'],
   work: ['jobs', '3', 'duration=work', 'vms.0.workload.work=2'],
   hz: ['program', '3000'],
-  tickless: ['server', 'false'],
   quantum: ['program', '30000'],
 };
 
@@ -409,6 +438,16 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   'host.cpu.walk.pwcNestedLeaves': ['program', 'true'],
   'host.cpu.walk.nestedTlbEntries': ['program', '2'],
   'host.cpu.walk.nestedTlbHitCycles': ['program', '9'],
+  'host.cpu.walk.reads': ['program', 'l1'],
+  'host.cpu.caches.l1i.size': ['program', '16KiB'],
+  'host.cpu.caches.l1i.ways': ['program', '1'],
+  'host.cpu.caches.l1i.sharedByCores': ['cores', '2'],
+  'host.cpu.caches.l1d.size': ['program', '16KiB'],
+  'host.cpu.caches.l1d.ways': ['program', '1'],
+  'host.cpu.caches.l1d.hitCycles': ['program', '9'],
+  'host.cpu.caches.l2.exclusive': ['program', 'false'],
+  'host.cpu.caches.prefetch.sequential': ['program', '0'],
+  'host.cpu.memory.lineCycles': ['program', '900'],
   'host.cpu.caches.l2.size': ['program', '64KiB'],
   'host.cpu.caches.l2.ways': ['program', '2'],
   'host.cpu.caches.l2.hitCycles': ['program', '40'],
@@ -560,6 +599,26 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   'vms[].scheduler.extratime': ['credit', 'false', KIND('sedf'), 'vms.0.scheduler.slice=1ms'],
   'vms[].scheduler.budget': ['credit', '1ms', KIND('rtds')],
   'vms[].scheduler.reservation': ['hogs', '80', KIND('esx'), 'hypervisor.scheduler.quantum=2ms'],
+  'vms[].kernel': ['jobs', 'linux-6.1'],
+  'vms[].os.cpi': ['jobs', '3'],
+  'vms[].os.hz': ['ticking', '3000'],
+  'vms[].os.tickless': ['ticking', 'false'],
+  'vms[].os.tickPorts': ['ticking', '5'],
+  'vms[].os.faultAround': ['jobs', '16'],
+  'vms[].os.pageTableIsolation': ['jobs', 'true'],
+  ...paths('program', 'systemCall', 'mmap', 'munmap', 'contextSwitch', 'wait', 'blockIo'),
+  ...paths('program', 'timerTick', 'interrupt', 'diskRequest', 'scanEntry', 'exception'),
+  ...paths('jobs', 'pageFault', 'takePage', 'chargePage', 'filePage', 'cowBreak', 'freePage'),
+  ...paths('jobs', 'changeEntry', 'fork', 'copyEntry', 'exec', 'exit'),
+  ...paths('server', 'networkInterrupt', 'send', 'sendPiece', 'acknowledgement', 'receive'),
+  ...paths('net-stream', 'sendAcknowledgement'),
+  'vms[].os.instructions.mapAround': ['jobs', '9000', 'vms.0.os.faultAround=16'],
+  ...Object.fromEntries(
+    callClassNames.map((name) => [
+      `vms[].os.instructions.calls.${name}`,
+      ['jobs', '9000', `vms.0.workload.per1M.syscalls.${name}=90`],
+    ]),
+  ),
   'vms[].workload.kind': ['tlb-thrash', '{ kind: page-fault-loop }'],
   ...Object.fromEntries(
     Object.entries(SYNTHETIC).map(([key, entry]) => [`vms[].workload(synthetic).${key}`, entry]),
@@ -571,11 +630,10 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   'vms[].workload(trace).kernel': ['replay', 'false'],
   'vms[].workload(trace).pageSize': ['trace', '2MiB', 'vms.0.memory=128MiB', 'host.memory=512MiB'],
   'vms[].workload(trace).events': ['replay', 'ignore'],
-  'vms[].workload(trace).syscallInstructions': ['rates', '5000'],
   ...Object.fromEntries(
     RATE_KEYS.map(([key, [, value]]) => [
       `vms[].workload(trace).${key}`,
-      ['rates', value, 'vms.0.workload.per1M.syscalls=10'],
+      ['rates', value, 'vms.0.workload.per1M.syscalls.other=10'],
     ]),
   ),
   'vms[].workload(trace).ioLatency': ['rates', '200us'],
@@ -588,7 +646,6 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   ...micro('context-switch-ring', {
     processes: '3',
     pages: '9',
-    syscallInstructions: '3000',
     aslr: 'false',
   }),
   ...micro('mmap-loop', { touched: '9', stride: '40', aslr: 'false' }),
@@ -623,6 +680,11 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
     'tlb-thrash',
     '7',
     'vms.0.workload.pattern={ kind: strided, stride: 64 }',
+  ],
+  'vms[].workload(tlb-thrash).pattern(stream).bytes': [
+    'tlb-thrash',
+    '640',
+    'vms.0.workload.pattern={ kind: stream, bytes: 16 }',
   ],
   'vms[].workload(tlb-thrash).pattern(working-set).pages': ['tlb-thrash', '90', WINDOW()],
   'vms[].workload(tlb-thrash).pattern(working-set).visits': ['tlb-thrash', '900', WINDOW()],

@@ -444,7 +444,7 @@ test.each([
   [
     'trace',
     {
-      workload: '{ kind: trace, file: a.pt, per1M: { syscalls: 3 } }',
+      workload: '{ kind: trace, file: a.pt, per1M: { syscalls: { other: 3 } } }',
       hypervisor: ', scheduler: { kind: round-robin }',
     },
   ],

@@ -1,12 +1,14 @@
 import { stream, xoshiroNext, xoshiroState } from '../../base/random.ts';
 import { MILLION_INSTRUCTIONS } from '../../stats/metrics.ts';
+import { type Calls, callClass, callClassNames } from '../system-call-classes.ts';
 import { Background, type BackgroundPlan, exponential } from './background.ts';
 import { type Item, operation, visit } from './item.ts';
 import { checkRoom, type Layout, layOut, MAPPING_TEMPLATE, offsetsOf, pagesOf } from './layout.ts';
-import { type Mix, makeMix } from './mix.ts';
+import { makeMix } from './mix.ts';
 import { Mixer } from './mixer.ts';
 import { below, hasTable, sampler } from './patterns.ts';
-import { ScriptProgram, type Step } from './script.ts';
+import { checkPhases, type PhaseMix, phaseMixes, visitsOf } from './phases.ts';
+import { ScriptProgram, type Step, type Visits } from './script.ts';
 import {
   ratesOf,
   type SyntheticParams,
@@ -49,7 +51,6 @@ export const synthetic: WorkloadDefinition<typeof syntheticParams> = {
       kernel: true,
       quantumInstructions: params.quantum,
       hz: params.hz,
-      tickless: params.tickless,
     };
   },
 };
@@ -62,7 +63,7 @@ function arrivalsOf(arrivals: Requests['arrivals']): Arrivals {
   return { kind: 'closed', clients: arrivals.clients, thinkPicoseconds: arrivals.think };
 }
 
-function check({ regions, jobs, requests }: SyntheticParams): void {
+function check({ regions, phases, jobs, requests }: SyntheticParams): void {
   if (jobs && requests) throw new Error('a workload has jobs or requests, not both');
   const names = regions.map((region) => region.name);
   const twice = names.find((name, i) => names.indexOf(name) !== i);
@@ -70,6 +71,7 @@ function check({ regions, jobs, requests }: SyntheticParams): void {
   if (regions.every((region) => region.share === 0)) throw new Error('no region has a share');
   const code = regions.find((region) => region.kind === 'code' && region.stores > 0);
   if (code) throw new Error(`region ${code.name} is code and cannot be stored to`);
+  if (phases) checkPhases(phases, regions);
 }
 
 /** Checked before anything is made whose size depends on that of the regions. */
@@ -104,13 +106,15 @@ const KERNEL_EVENT_REGION: SyntheticRegion = {
   populated: true,
   lines: 1,
   hotLines: 64,
+  lineSkew: 0,
 };
 const FRESH = 'fresh';
 
 /** What processes that run the same program have in common. */
 interface Image {
   readonly regions: readonly SyntheticRegion[];
-  readonly mix: Mix;
+  /** One phase, unless the program has several. */
+  readonly phases: readonly PhaseMix[];
   /** Whether kernel events happen in it. */
   readonly events: boolean;
 }
@@ -178,10 +182,11 @@ class Factory {
         fetch: region.kind === 'code',
       };
     });
-    const schedule = `${this.#base}/${name}/schedule`;
+    const mixOf = (some: typeof mixRegions, schedule: string) =>
+      makeMix(some, params.visit, seed, `${this.#base}/${name}/${schedule}`, this.#lines);
     return {
       regions,
-      mix: makeMix(mixRegions, params.visit, seed, schedule, this.#lines),
+      phases: phaseMixes(events ? params.phases : undefined, mixRegions, mixOf),
       events,
     };
   }
@@ -199,7 +204,6 @@ class Factory {
     const { heap, mappings } = growthOf(params);
     return {
       ...ratesOf(params.per1M),
-      syscall: this.#syscall,
       io: this.#io,
       mmapArea: layout.mmapArea + thread * mappings,
       heapArea: layout.heapArea + thread * heap,
@@ -207,10 +211,6 @@ class Factory {
       protectArea: guarded.start,
       protectPages: guarded.pages,
     };
-  }
-
-  get #syscall(): Item {
-    return operation(Op.Syscall, this.#params.syscallInstructions, this.#params.syscallPages);
   }
 
   get #io(): Item {
@@ -243,9 +243,13 @@ class Factory {
     return this.#working(place, script, loaded);
   }
 
-  #mixer({ image, layout }: Loaded, path: string): Mixer {
+  #mixer({ image, layout }: Loaded, path: string): Visits {
     const starts = layout.regions.slice(1).map((region) => region.start);
-    return new Mixer(image.mix, this.#seed, `${path}/visits`, starts);
+    return visitsOf(
+      image.phases,
+      `${path}/visits`,
+      (mix, own) => new Mixer(mix, this.#seed, own, starts),
+    );
   }
 
   /** A program that runs an image's mix and kernel events under a script. */
@@ -310,7 +314,8 @@ class Factory {
   *#serve(requests: Requests, path: string): Generator<Step> {
     const state = xoshiroState(this.#seed, `${path}/requests`);
     const random = stream(this.#seed, `${path}/io`);
-    const parts = requests.syscalls + 1;
+    const calls = callsOf(requests.syscalls);
+    const parts = calls.length + 1;
     for (;;) {
       yield operation(Op.AwaitRequest, requests.requestBytes);
       const bits = xoshiroNext(state);
@@ -320,12 +325,22 @@ class Factory {
       for (let part = 0; part < parts; part++) {
         yield instructions / parts;
         if (part === waits) yield this.#disk(writes(requests.ioWrites, random));
-        if (part < requests.syscalls) yield this.#syscall;
+        if (part < calls.length) yield calls[part]!;
       }
       yield operation(Op.RequestDone, requests.responseBytes);
       yield operation(Op.WorkDone, 1);
     }
   }
+}
+
+/** So many calls of each class, spread evenly over each other. */
+function callsOf(counts: Calls): Item[] {
+  return callClassNames
+    .flatMap((name) =>
+      Array.from({ length: counts[name] }, (_, i) => ({ name, at: (i + 0.5) / counts[name] })),
+    )
+    .sort((one, other) => one.at - other.at)
+    .map(({ name }) => operation(Op.Syscall, callClass(name)));
 }
 
 /** Nothing is drawn where all do the same. */

@@ -12,19 +12,21 @@ import { type Definition, registry } from '../../base/registry.ts';
  * | word           | visit                                        | operation                 |
  * |----------------|----------------------------------------------|---------------------------|
  * | `page`         | virtual page number (31 bits)                | first argument            |
- * | `op`           | `Op`, plus `line << 8` and `lines << 16`     | `Op`                      |
+ * | `op`           | `Op`, `line << 8`, `lines << 16`, SEQUENTIAL | `Op`                      |
  * | `references`   | references (at least 1)                      | second argument           |
  * | `instructions` | instructions                                 | third argument            |
  *
  * As they lie in a block, the last two words of a visit are running totals. `line` (0..63) is the
  * first 64-byte line the visit touches, `lines` (1..64) how many from there on, wrapping inside the
- * page; without data lines a program may leave `line` at 0. Write items with `writeItem`.
+ * page; without data lines a program may leave `line` at 0. SEQUENTIAL (machine/items.ts): the lines
+ * go on where the last visit to the region ended, so that the prefetcher sees them coming. Write
+ * items with `writeItem`.
  */
 export const Op = {
   Fetch: 0,
   Load: 1,
   Store: 2,
-  /** Operations from here on. `Syscall`: args kernel instructions, kernel data pages touched. */
+  /** Operations from here on. `Syscall`: arg number of its class, as `callClass` has it. */
   Syscall: 8,
   /** Args first page, pages, index into `ProcessImage.regions` whose kind and rights it takes. */
   Mmap: 9,
@@ -148,7 +150,7 @@ export interface Workload {
    * MILLION_INSTRUCTIONS, where results tell the instructions executed instead.
    */
   readonly unit: string;
-  /** Cycles per instruction × 256, for user and for kernel code. */
+  /** Cycles per instruction of user code × 256. */
   readonly cpiQ8: number;
   /** Share of a data stall hidden by the core, in 1/256. */
   readonly overlapQ8: number;
@@ -156,10 +158,8 @@ export interface Workload {
   readonly kernel: boolean;
   /** Guest timeslice in user instructions. */
   readonly quantumInstructions: number;
-  /** Timer ticks a second of the guest kernel; 0 = tickless. */
-  readonly hz: number;
-  /** False: the ticks go on while the guest idles (Windows of the time, Linux before 2.6.21). */
-  readonly tickless: boolean;
+  /** Timer ticks a second, 0 = none; undefined = those of the guest kernel. */
+  readonly hz?: number | undefined;
 }
 
 export interface WorkloadDeps {
