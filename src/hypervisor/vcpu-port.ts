@@ -206,8 +206,8 @@ export class VcpuPort implements GuestCpu {
       return;
     }
     hv.world.exit(vcpu, core, ExitReason.Ioio);
-    hv.world.handle(core, ExitReason.Ioio, hv.costs.deviceKernel);
-    core.charge(Leaf.HostDevice, hv.costs.deviceUser + work);
+    hv.world.perform(core, ExitReason.Ioio, 'deviceKernel');
+    core.charge(Leaf.HostDevice, hv.world.deviceModel(core, vcpu.vm.id) + work);
     hv.world.resume(vcpu, core, ExitReason.Ioio);
   }
 
@@ -219,7 +219,7 @@ export class VcpuPort implements GuestCpu {
     hv.world.exit(vcpu, core, ExitReason.ApicAccess);
     const { tables } = hv.machine;
     decode({ tables, vm: vcpu.vm, world: hv.world }, vcpu, core, ExitReason.ApicAccess);
-    hv.world.handle(core, ExitReason.ApicAccess, hv.costs.apicAccess);
+    hv.world.perform(core, ExitReason.ApicAccess, 'apicAccess');
     hv.world.resume(vcpu, core, ExitReason.ApicAccess);
   }
 

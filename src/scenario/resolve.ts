@@ -6,6 +6,7 @@ import type { ProtectionChoice } from '../cluster/fault-tolerance/protection.ts'
 import { type Ticks, tickRate } from '../engine/timebase.ts';
 import type { HypervisorCosts } from '../hypervisor/costs.ts';
 import type { VirtualDevices } from '../hypervisor/devices.ts';
+import type { Footprint } from '../hypervisor/footprint.ts';
 import { schedulers } from '../hypervisor/schedulers/index.ts';
 import { type VmScheduling, vmKeysOf } from '../hypervisor/schedulers/vm-params.ts';
 import type { Processor } from '../machine/processor.ts';
@@ -84,6 +85,7 @@ export interface Scenario {
     readonly backing: 'on-touch' | 'up-front';
   };
   readonly costs: HypervisorCosts;
+  readonly footprint: Footprint;
   readonly devices: VirtualDevices;
   readonly links: readonly LinkPlan[];
   readonly vms: readonly VmGroup[];
@@ -300,6 +302,7 @@ function inInternalUnits(parsed: ParsedScenario, input: Scenario['input']): Scen
       backing: hypervisor.backing,
     },
     costs: hypervisor.costs,
+    footprint: hypervisor.footprint,
     devices: hypervisor.devices,
     links: (parsed.links ?? []).map(({ between, ...link }) => ({
       ...link,
