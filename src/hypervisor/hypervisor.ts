@@ -10,6 +10,7 @@ import type { HypervisorCosts } from './costs.ts';
 import type { VirtualDevices } from './devices.ts';
 import { Disk, type DiskOptions } from './disk.ts';
 import { Dispatch } from './dispatch.ts';
+import type { Footprint } from './footprint.ts';
 import type { GuestCpu } from './guest-port.ts';
 import { Holding } from './holding.ts';
 import { HostTasks } from './host-task.ts';
@@ -31,6 +32,7 @@ export interface HypervisorOptions {
   readonly machine: Machine;
   readonly engine: HostEngine;
   readonly costs: HypervisorCosts;
+  readonly footprint: Footprint;
   readonly devices: VirtualDevices;
   /** Bits per second, each way, of the host's wire to the outside; see Network. */
   readonly bandwidth?: number | undefined;
@@ -74,6 +76,7 @@ export class Hypervisor implements PcpuHost {
   readonly machine: Machine;
   readonly engine: HostEngine;
   readonly costs: HypervisorCosts;
+  readonly footprint: Footprint;
   readonly devices: VirtualDevices;
   readonly vms: readonly Vm[];
   readonly vcpus: readonly Vcpu[];
@@ -106,12 +109,14 @@ export class Hypervisor implements PcpuHost {
   readonly #slice: EventKind;
 
   constructor(options: HypervisorOptions) {
-    const { host, machine, engine, costs, devices, tags, vcpus, virtualized, vms } = options;
+    const { host, machine, engine, costs, devices, footprint, tags } = options;
+    const { vcpus, virtualized, vms } = options;
     const observer = options.observer ?? silent;
     this.host = host;
     this.machine = machine;
     this.engine = engine;
     this.costs = costs;
+    this.footprint = footprint;
     this.devices = devices;
     this.vms = vms;
     this.vcpus = vcpus;
@@ -126,7 +131,9 @@ export class Hypervisor implements PcpuHost {
       onMmu: (vcpu, core) => this.mmuOf[vcpu.vm.id]!.onRequest?.(vcpu, core),
     });
     const serve = (vcpu: Vcpu, core: Core) => this.requests.serve(vcpu, core);
-    this.world = new WorldSwitch({ machine, costs, tags, vcpus, virtualized, observer, serve });
+    this.world = new WorldSwitch({
+      ...{ machine, costs, footprint, tags, vcpus, virtualized, observer, serve },
+    });
     this.tags = tags;
     this.tasks = new HostTasks({
       engine,

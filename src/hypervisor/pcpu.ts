@@ -154,7 +154,7 @@ export class Pcpu implements Runner {
       if (this.#tick) {
         this.#tick = false;
         host.world.exit(vcpu, core, ExitReason.Intr);
-        host.world.handle(core, ExitReason.Intr, host.costs.timer);
+        host.world.perform(core, ExitReason.Intr, 'timer');
         host.world.resume(vcpu, core, ExitReason.Intr);
         core.settle();
         continue;
@@ -199,9 +199,9 @@ export class Pcpu implements Runner {
       // exit.
       const fresh = vcpu.entered;
       if (!fresh) host.world.exit(vcpu, core, ExitReason.Intr);
-      const work = host.costs.injectEvent + ((vectors & 1) !== 0 ? host.costs.timer : 0);
-      host.world.handle(core, ExitReason.Intr, work);
-      if ((vectors & ~1) !== 0) core.charge(Leaf.HostInterrupt, host.costs.hostInterrupt);
+      host.world.perform(core, ExitReason.Intr, 'injectEvent');
+      if ((vectors & 1) !== 0) host.world.perform(core, ExitReason.Intr, 'timer');
+      if ((vectors & ~1) !== 0) host.world.takeInterrupt(core, 'hostInterrupt');
       if (!fresh) this.#bringIn(vcpu);
       if (!fresh) host.world.resume(vcpu, core, ExitReason.Intr);
     }
@@ -237,7 +237,7 @@ export class Pcpu implements Runner {
     } else {
       if (vcpu.pending !== 0) return;
       host.world.exit(vcpu, core, ExitReason.Hlt);
-      host.world.handle(core, ExitReason.Hlt, host.world.virtualized ? host.costs.halt : 0);
+      if (host.world.virtualized) host.world.perform(core, ExitReason.Hlt, 'halt');
       core.settle();
     }
     this.#sleep(vcpu, true);
@@ -264,7 +264,7 @@ export class Pcpu implements Runner {
     if (core.full) host.ledger.drain(core);
     if (this.#tick) {
       this.#tick = false;
-      core.charge(Leaf.HostInterrupt, host.costs.timer);
+      host.world.takeInterrupt(core, 'timer');
       core.settle();
       return;
     }
@@ -350,7 +350,7 @@ export class Pcpu implements Runner {
     task.pcpu = core.id;
     task.enter(Runstate.Running, core.time);
     if (this.#holds !== task && host.world.virtualized) {
-      core.charge(Leaf.Switch, host.costs.vcpuSwitch);
+      core.charge(Leaf.Switch, host.world.cyclesOf(core, 'vcpuSwitch'));
       core.settle();
     }
     this.#holds = this.#task = task;
@@ -383,11 +383,11 @@ export class Pcpu implements Runner {
       this.#last = vcpu;
     }
     if (this.#holds !== vcpu && host.world.virtualized) {
-      core.charge(Leaf.Switch, host.world.switchCycles);
+      core.charge(Leaf.Switch, host.world.takeUp(vcpu, core));
     }
     this.#holds = vcpu;
     if (vcpu.lastExit === ExitReason.Hlt && host.world.virtualized) {
-      host.world.handle(core, ExitReason.Hlt, host.costs.wake);
+      host.world.perform(core, ExitReason.Hlt, 'wake');
     }
     this.#bringIn(vcpu);
     host.world.resume(vcpu, core, vcpu.lastExit);

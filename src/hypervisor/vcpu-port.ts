@@ -199,11 +199,11 @@ export class VcpuPort implements GuestCpu {
    */
   #doorbell(core: Core, work: Cycles): void {
     this.vcpu.vm.counters.doorbells++;
-    this.#port(core, this.#hv.costs.deviceUser + work);
+    this.#port(core, work);
   }
 
-  /** `work`: what the device model does in user space. */
-  #port(core: Core, work: Cycles): void {
+  /** `work`: what the device model in user space does; null if the hypervisor answers alone. */
+  #port(core: Core, work: Cycles | null): void {
     const hv = this.#hv;
     const vcpu = this.vcpu;
     if (!hv.world.virtualized) {
@@ -211,13 +211,15 @@ export class VcpuPort implements GuestCpu {
       return;
     }
     hv.world.exit(vcpu, core, ExitReason.Ioio);
-    hv.world.handle(core, ExitReason.Ioio, hv.costs.deviceKernel);
-    if (work > 0) core.charge(Leaf.HostDevice, work);
+    hv.world.perform(core, ExitReason.Ioio, 'deviceKernel');
+    if (work !== null) {
+      core.charge(Leaf.HostDevice, hv.world.deviceModel(core, vcpu.vm.id) + work);
+    }
     hv.world.resume(vcpu, core, ExitReason.Ioio);
   }
 
   accessPorts(count: number): void {
-    for (let i = 0; i < count; i++) this.#port(this.core, 0);
+    for (let i = 0; i < count; i++) this.#port(this.core, null);
   }
 
   endOfInterrupt(): void {
@@ -228,7 +230,7 @@ export class VcpuPort implements GuestCpu {
     hv.world.exit(vcpu, core, ExitReason.ApicAccess);
     const { tables } = hv.machine;
     decode({ tables, vm: vcpu.vm, world: hv.world }, vcpu, core, ExitReason.ApicAccess);
-    hv.world.handle(core, ExitReason.ApicAccess, hv.costs.apicAccess);
+    hv.world.perform(core, ExitReason.ApicAccess, 'apicAccess');
     hv.world.resume(vcpu, core, ExitReason.ApicAccess);
   }
 

@@ -45,6 +45,7 @@ export function buildHost(site: Site, plan: HostPlan, index: number, firstPcpu: 
       machine,
       engine,
       costs: scenario.costs,
+      footprint: scenario.footprint,
       devices: scenario.devices,
       bandwidth: plan.bandwidth,
       disk: plan.disk,

@@ -7,6 +7,7 @@ import { type Ticks, tickRate } from '../engine/timebase.ts';
 import type { KernelProfile } from '../guest/kernel-schema.ts';
 import type { HypervisorCosts } from '../hypervisor/costs.ts';
 import type { VirtualDevices } from '../hypervisor/devices.ts';
+import type { Footprint } from '../hypervisor/footprint.ts';
 import { schedulers } from '../hypervisor/schedulers/index.ts';
 import { type VmScheduling, vmKeysOf } from '../hypervisor/schedulers/vm-params.ts';
 import type { Processor } from '../machine/processor.ts';
@@ -89,6 +90,7 @@ export interface Scenario {
     readonly backing: 'on-touch' | 'up-front';
   };
   readonly costs: HypervisorCosts;
+  readonly footprint: Footprint;
   readonly devices: VirtualDevices;
   readonly links: readonly LinkPlan[];
   readonly vms: readonly VmGroup[];
@@ -305,6 +307,7 @@ function inInternalUnits(parsed: ParsedScenario, input: Scenario['input']): Scen
       backing: hypervisor.backing,
     },
     costs: hypervisor.costs,
+    footprint: hypervisor.footprint,
     devices: hypervisor.devices,
     links: (parsed.links ?? []).map(({ between, ...link }) => ({
       ...link,

@@ -7,6 +7,7 @@ import { kernelSchema } from '../guest/kernel-schema.ts';
 import { workloads } from '../guest/workloads/index.ts';
 import { costsSchema } from '../hypervisor/costs.ts';
 import { devicesSchema } from '../hypervisor/devices.ts';
+import { footprintSchema } from '../hypervisor/footprint.ts';
 import { mmuModes } from '../hypervisor/mmu/index.ts';
 import { schedulers } from '../hypervisor/schedulers/index.ts';
 import { vmParamsSchema } from '../hypervisor/schedulers/vm-params.ts';
@@ -268,6 +269,7 @@ export function scenarioSchema(
         .enum(['on-touch', 'up-front'])
         .describe('when host memory is given to a VM: at the first touch, or before it starts'),
       costs: costsSchema.describe('path lengths of the hypervisor, in cycles'),
+      footprint: footprintSchema,
       devices: devicesSchema,
     })
     .describe('the hypervisor and its policies');
