@@ -5,7 +5,7 @@ import { toCycles } from '../base/units.ts';
 import type { ProtectionChoice } from '../cluster/fault-tolerance/protection.ts';
 import { type Ticks, tickRate } from '../engine/timebase.ts';
 import type { HypervisorCosts } from '../hypervisor/costs.ts';
-import type { VirtualDevices } from '../hypervisor/devices.ts';
+import type { CardKind, DiskKind, VirtualDevices } from '../hypervisor/devices.ts';
 import { schedulers } from '../hypervisor/schedulers/index.ts';
 import { type VmScheduling, vmKeysOf } from '../hypervisor/schedulers/vm-params.ts';
 import type { Processor } from '../machine/processor.ts';
@@ -50,6 +50,9 @@ export interface VmGroup {
   readonly pin?: readonly number[] | undefined;
   /** How their memory is virtualized. */
   readonly mmu: Choice;
+  /** Kinds of its devices; undefined: those of the hypervisor. */
+  readonly network?: CardKind | undefined;
+  readonly disk?: DiskKind | undefined;
   /** How it is protected; undefined: it is not. */
   readonly faultTolerance?: ProtectionChoice | undefined;
   /** What only the chosen scheduler understands, with its defaults; undefined when nothing is. */
@@ -288,6 +291,7 @@ function inInternalUnits(parsed: ParsedScenario, input: Scenario['input']): Scen
       dataLines: host.caches.data === 'on',
       bandwidth: host.network?.bandwidth,
       disk: host.disk,
+      dom0: host.dom0,
       lookahead:
         host.lookahead === undefined ? undefined : toCycles(host.lookahead, host.cpu.clock / 1e6),
     })),
