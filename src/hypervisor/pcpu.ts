@@ -3,6 +3,7 @@ import type { Runner } from '../engine/engine.ts';
 import type { Core } from '../machine/core.ts';
 import { DRAIN_AFTER } from '../machine/counters.ts';
 import { Cause, ExitReason, Leaf } from '../stats/leaves.ts';
+import { bringIn, deliver } from './delivery.ts';
 import { GuestStop } from './guest-port.ts';
 import type { HostTask } from './host-task.ts';
 import type { PcpuHost } from './pcpu-host.ts';
@@ -169,11 +170,16 @@ export class Pcpu implements Runner {
         continue;
       }
       if (vcpu.pending !== 0) {
-        this.#deliver(vcpu);
+        deliver(host, core, vcpu);
+        if (vcpu.stalled) this.#sleep(vcpu, false);
         continue;
       }
       vcpu.entered = false;
       const stop = vcpu.guest.run(vcpu.port);
+      if (vcpu.stalled && stop !== GuestStop.Done && stop !== GuestStop.Starved) {
+        this.#sleep(vcpu, false);
+        continue;
+      }
       if (stop === GuestStop.Time) continue;
       if (stop === GuestStop.Starved) {
         engine.starve();
@@ -181,44 +187,6 @@ export class Pcpu implements Runner {
       }
       this.#stopped(vcpu, stop);
     }
-  }
-
-  /**
-   * Interrupts reach a running guest: an INTR exit, injection at the entry, then the guest's
-   * handler.
-   */
-  #deliver(vcpu: Vcpu): void {
-    const host = this.#host;
-    const { core } = this;
-    const vectors = vcpu.pending;
-    host.observer.onInterrupt(core.now, core.id, vcpu.id, vectors, vcpu.entered);
-    vcpu.pending = 0;
-    vcpu.vm.counters.interrupts++;
-    if (host.world.virtualized) {
-      // Right after an entry the event is injected by that entry; otherwise the interrupt forces an
-      // exit.
-      const fresh = vcpu.entered;
-      if (!fresh) host.world.exit(vcpu, core, ExitReason.Intr);
-      host.world.perform(core, ExitReason.Intr, 'injectEvent');
-      if ((vectors & 1) !== 0) host.world.perform(core, ExitReason.Intr, 'timer');
-      if ((vectors & ~1) !== 0) host.world.takeInterrupt(core, 'hostInterrupt');
-      if (!fresh) this.#bringIn(vcpu);
-      if (!fresh) host.world.resume(vcpu, core, ExitReason.Intr);
-    }
-    vcpu.entered = false;
-    vcpu.guest.interrupt(vcpu.port, vectors);
-    core.settle();
-  }
-
-  /**
-   * The host's work on packets that have arrived for the vCPU: before its entry, or in the exit
-   * they force.
-   */
-  #bringIn(vcpu: Vcpu): void {
-    if (!this.#host.world.virtualized) return;
-    const cycles = Math.min(vcpu.hostWork, DRAIN_AFTER);
-    this.core.charge(Leaf.HostInterrupt, cycles);
-    vcpu.hostWork -= cycles;
   }
 
   /** The guest returned the core. */
@@ -389,7 +357,7 @@ export class Pcpu implements Runner {
     if (vcpu.lastExit === ExitReason.Hlt && host.world.virtualized) {
       host.world.perform(core, ExitReason.Hlt, 'wake');
     }
-    this.#bringIn(vcpu);
+    bringIn(host, core, vcpu);
     host.world.resume(vcpu, core, vcpu.lastExit);
     core.settle();
     vcpu.entered = true;

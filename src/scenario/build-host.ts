@@ -46,9 +46,10 @@ export function buildHost(site: Site, plan: HostPlan, index: number, firstPcpu: 
       engine,
       costs: scenario.costs,
       footprint: scenario.footprint,
-      devices: scenario.devices,
       bandwidth: plan.bandwidth,
       disk: plan.disk,
+      dom0: plan.dom0,
+      connected: scenario.links.length > 0,
       tags: tagPolicies.create(hv.tags, {
         pcpuCount: machine.cores.length,
         vcpuCount: vcpus.length,

@@ -6,7 +6,7 @@ import type { ProtectionChoice } from '../cluster/fault-tolerance/protection.ts'
 import { type Ticks, tickRate } from '../engine/timebase.ts';
 import type { KernelProfile } from '../guest/kernel-schema.ts';
 import type { HypervisorCosts } from '../hypervisor/costs.ts';
-import type { VirtualDevices } from '../hypervisor/devices.ts';
+import type { CardKind, DiskKind, VirtualDevices } from '../hypervisor/devices.ts';
 import type { Footprint } from '../hypervisor/footprint.ts';
 import { schedulers } from '../hypervisor/schedulers/index.ts';
 import { type VmScheduling, vmKeysOf } from '../hypervisor/schedulers/vm-params.ts';
@@ -52,6 +52,9 @@ export interface VmGroup {
   readonly pin?: readonly number[] | undefined;
   /** How their memory is virtualized. */
   readonly mmu: Choice;
+  /** Kinds of its devices; undefined: those of the hypervisor. */
+  readonly network?: CardKind | undefined;
+  readonly disk?: DiskKind | undefined;
   /** How it is protected; undefined: it is not. */
   readonly faultTolerance?: ProtectionChoice | undefined;
   /** What only the chosen scheduler understands, with its defaults; undefined when nothing is. */
@@ -295,6 +298,7 @@ function inInternalUnits(parsed: ParsedScenario, input: Scenario['input']): Scen
       dataLines: host.caches.data === 'on',
       bandwidth: host.network?.bandwidth,
       disk: host.disk,
+      dom0: host.dom0,
       lookahead:
         host.lookahead === undefined ? undefined : toCycles(host.lookahead, host.cpu.clock / 1e6),
     })),

@@ -6,7 +6,7 @@ import { protections } from '../cluster/fault-tolerance/index.ts';
 import { kernelSchema } from '../guest/kernel-schema.ts';
 import { workloads } from '../guest/workloads/index.ts';
 import { costsSchema } from '../hypervisor/costs.ts';
-import { devicesSchema } from '../hypervisor/devices.ts';
+import { cardKind, devicesSchema, diskKind } from '../hypervisor/devices.ts';
 import { footprintSchema } from '../hypervisor/footprint.ts';
 import { mmuModes } from '../hypervisor/mmu/index.ts';
 import { schedulers } from '../hypervisor/schedulers/index.ts';
@@ -137,6 +137,14 @@ const vmSchema = (
         .meta({ usual: 'that of the hypervisor' })
         .optional()
         .describe('how the memory of these VMs is virtualized, instead of `hypervisor.mmu`'),
+      network: cardKind()
+        .meta({ usual: 'that of the hypervisor' })
+        .optional()
+        .describe('network card of these VMs, instead of `hypervisor.devices.network.kind`'),
+      disk: diskKind()
+        .meta({ usual: 'that of the hypervisor' })
+        .optional()
+        .describe('disk of these VMs, instead of `hypervisor.devices.disk.kind`'),
       scheduler: vmParamsSchema(schedulers, scheduler),
       preset: z
         .enum(workloadPresets)
@@ -185,6 +193,32 @@ const diskSchema = () =>
     })
     .describe('what the disk of all VMs can do: requests are served one after the other');
 
+const dom0Schema = () =>
+  z
+    .strictObject({
+      vcpus: z
+        .int()
+        .min(1)
+        .max(64)
+        .meta({ unit: 'vCPUs' })
+        .prefault(1)
+        .describe('virtual processors of Dom0; those of its VMs are served by turns'),
+      weight: z
+        .int()
+        .min(1)
+        .max(65535)
+        .meta({ unit: 'relative to the VMs' })
+        .prefault(256)
+        .describe('share relative to the VMs'),
+      pin: z
+        .array(z.int().min(0).max(4095))
+        .min(1)
+        .meta({ unit: 'numbers of pCPUs', usual: 'all pCPUs' })
+        .optional()
+        .describe('numbers of the pCPUs it may run on; all when left out'),
+    })
+    .describe('Dom0, where the devices of VMs are its work (`hypervisor.devices`: `worker: dom0`)');
+
 const hostSchema = (processors: readonly string[]) =>
   z
     .strictObject({
@@ -218,6 +252,7 @@ const hostSchema = (processors: readonly string[]) =>
         .describe('what the cache model covers'),
       network: networkSchema().meta({ usual: 'each message has 1Gb/s for itself' }).optional(),
       disk: diskSchema().meta({ usual: 'no request waits for another' }).optional(),
+      dom0: dom0Schema().prefault({}),
       lookahead: duration()
         .meta({ usual: 'exact order' })
         .optional()
