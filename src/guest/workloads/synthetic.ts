@@ -3,10 +3,11 @@ import { MILLION_INSTRUCTIONS } from '../../stats/metrics.ts';
 import { Background, type BackgroundPlan, exponential } from './background.ts';
 import { type Item, operation, visit } from './item.ts';
 import { checkRoom, type Layout, layOut, MAPPING_TEMPLATE, offsetsOf, pagesOf } from './layout.ts';
-import { type Mix, makeMix } from './mix.ts';
+import { makeMix } from './mix.ts';
 import { Mixer } from './mixer.ts';
 import { below, hasTable, sampler } from './patterns.ts';
-import { ScriptProgram, type Step } from './script.ts';
+import { checkPhases, inPhase, PhasedMixer, type PhaseMix } from './phases.ts';
+import { ScriptProgram, type Step, type Visits } from './script.ts';
 import {
   ratesOf,
   type SyntheticParams,
@@ -62,7 +63,7 @@ function arrivalsOf(arrivals: Requests['arrivals']): Arrivals {
   return { kind: 'closed', clients: arrivals.clients, thinkPicoseconds: arrivals.think };
 }
 
-function check({ regions, jobs, requests }: SyntheticParams): void {
+function check({ regions, phases, jobs, requests }: SyntheticParams): void {
   if (jobs && requests) throw new Error('a workload has jobs or requests, not both');
   const names = regions.map((region) => region.name);
   const twice = names.find((name, i) => names.indexOf(name) !== i);
@@ -70,6 +71,7 @@ function check({ regions, jobs, requests }: SyntheticParams): void {
   if (regions.every((region) => region.share === 0)) throw new Error('no region has a share');
   const code = regions.find((region) => region.kind === 'code' && region.stores > 0);
   if (code) throw new Error(`region ${code.name} is code and cannot be stored to`);
+  if (phases) checkPhases(phases, regions);
 }
 
 /** Checked before anything is made whose size depends on that of the regions. */
@@ -104,13 +106,15 @@ const KERNEL_EVENT_REGION: SyntheticRegion = {
   populated: true,
   lines: 1,
   hotLines: 64,
+  lineSkew: 0,
 };
 const FRESH = 'fresh';
 
 /** What processes that run the same program have in common. */
 interface Image {
   readonly regions: readonly SyntheticRegion[];
-  readonly mix: Mix;
+  /** One phase, unless the program has several. */
+  readonly phases: readonly PhaseMix[];
   /** Whether kernel events happen in it. */
   readonly events: boolean;
 }
@@ -178,12 +182,16 @@ class Factory {
         fetch: region.kind === 'code',
       };
     });
-    const schedule = `${this.#base}/${name}/schedule`;
-    return {
-      regions,
-      mix: makeMix(mixRegions, params.visit, seed, schedule, this.#lines),
-      events,
-    };
+    const mixOf = (some: typeof mixRegions, schedule: string) =>
+      makeMix(some, params.visit, seed, `${this.#base}/${name}/${schedule}`, this.#lines);
+    const phases = events
+      ? params.phases?.map((phase) => ({
+          mix: mixOf(inPhase(mixRegions, phase), `phase/${phase.name}`),
+          instructions: phase.instructions,
+        }))
+      : undefined;
+    const always = () => [{ mix: mixOf(mixRegions, 'schedule'), instructions: Infinity }];
+    return { regions, phases: phases ?? always(), events };
   }
 
   /** The process at `path` gets `image`, at addresses of its own. */
@@ -243,9 +251,13 @@ class Factory {
     return this.#working(place, script, loaded);
   }
 
-  #mixer({ image, layout }: Loaded, path: string): Mixer {
+  #mixer({ image, layout }: Loaded, path: string): Visits {
     const starts = layout.regions.slice(1).map((region) => region.start);
-    return new Mixer(image.mix, this.#seed, `${path}/visits`, starts);
+    const mixers = image.phases.map(({ mix, instructions }, i) => {
+      const stream = i === 0 ? `${path}/visits` : `${path}/visits/${i}`;
+      return { mixer: new Mixer(mix, this.#seed, stream, starts), instructions };
+    });
+    return mixers.length === 1 ? mixers[0]!.mixer : new PhasedMixer(mixers);
   }
 
   /** A program that runs an image's mix and kernel events under a script. */
