@@ -3,21 +3,10 @@ import { indexAt, PTE_SHIFT, Pte, target } from '../machine/page-tables.ts';
 import { clearFrames, type GuestTables, giveTable, takeTable } from './frames.ts';
 import { type Mapping, Mappings } from './mappings.ts';
 import { pagesAt, ZERO_PAGE } from './memory.ts';
+import { cachedFrame, cacheFrame, cacheOf, mapAround } from './page-cache.ts';
 import { clearFrame, copyFrame } from './streams.ts';
+import { type Change, FaultOutcome, type FaultWork } from './work.ts';
 import type { Region } from './workloads/workload.ts';
-
-/** Outcome of a fault. */
-export const FaultOutcome = {
-  /** The access can be repeated. */
-  Fixed: 0,
-  /** No mapping contains the page. */
-  Unmapped: 1,
-  /** A store to a mapping that cannot be written. */
-  Denied: 2,
-  /** A region of large pages, and too little consecutive memory is left for one. */
-  NoLargePage: 3,
-} as const;
-export type FaultOutcome = (typeof FaultOutcome)[keyof typeof FaultOutcome];
 
 /** A region for a page nobody mapped: a program image or stack that predates a trace. */
 export function anonymousPage(vpn: number): Region {
@@ -30,25 +19,6 @@ export function anonymousPage(vpn: number): Region {
     pageShift: 12,
     populated: false,
   };
-}
-
-/** What a change of a range did, for its price. */
-export interface Change {
-  /** Entries that changed. */
-  changed: number;
-  /** Pages that nobody maps any more. */
-  freed: number;
-  /** Entries of last-level tables that were examined, empty ones included. */
-  scanned: number;
-}
-
-/** What a fault did besides finding its mapping, for its price. */
-export interface FaultWork {
-  /** Pages taken from the allocator. */
-  taken: number;
-  /** Pages found in the page cache, and mapped: its own, and others around it. */
-  found: number;
-  around: number;
 }
 
 const UPPER = Pte.Present | Pte.Writable | Pte.Accessed | Pte.Dirty;
@@ -177,8 +147,7 @@ export class AddressSpace {
       return true;
     }
     const frame = this.#objectFrame(cpu, mapping, vpn);
-    this.work.found++;
-    if (cpu && !write) this.#mapAround(cpu, mapping, vpn);
+    if (cpu && !write) this.work.around += mapAround(this.guest, cpu, mapping, vpn, slot);
     if (mapping.kind === 'shared' || !mapping.writable) {
       memory.references[frame] = memory.references[frame]! + 1;
       const dirty = write || (!cpu && mapping.writable) ? Pte.Dirty : 0;
@@ -199,33 +168,6 @@ export class AddressSpace {
   }
 
   /**
-   * Linux since 3.15: a read fault on a page of a file maps its neighbours too, as far as they are
-   * in the page cache and not mapped: those in an aligned stretch of so many pages, in the same
-   * mapping and the same table.
-   */
-  #mapAround(cpu: GuestCpu, mapping: Mapping, vpn: number): void {
-    const { faultAround, memory, tables } = this.guest;
-    if (faultAround === 1) return;
-    const first = vpn & -faultAround;
-    const from = Math.max(first, mapping.start);
-    const to = Math.min(first + faultAround, mapping.start + mapping.pages);
-    const pages = this.#object(mapping.object);
-    const writable = mapping.kind === 'shared' && mapping.writable ? Pte.Writable : 0;
-    const copied = mapping.kind !== 'shared' && mapping.writable ? Pte.Cow : 0;
-    const flags = Pte.Present | Pte.Accessed | writable | copied;
-    const slot = this.slotOf(vpn, 1, true, cpu);
-    for (let page = from; page < to; page++) {
-      const frame = pages.get(mapping.fileStart + page - mapping.start);
-      const near = slot + page - vpn;
-      if (page === vpn || frame === undefined) continue;
-      if ((tables.entries[near]! & Pte.Present) !== 0) continue;
-      memory.references[frame] = memory.references[frame]! + 1;
-      this.#store(cpu, near, (frame << PTE_SHIFT) | flags);
-      this.work.around++;
-    }
-  }
-
-  /**
    * First frame of a large page, cleared; -1 if no memory is left for it. What is shared or only
    * read is the page of the object; a private page that can be written is a copy from the start
    * (as hugetlbfs has it).
@@ -236,7 +178,7 @@ export class AddressSpace {
     const shared = mapping.kind === 'shared' || (mapping.kind !== 'anon' && !mapping.writable);
     const page = mapping.fileStart + vpn - mapping.start;
     const first = page - (page % pages);
-    const known = shared ? this.#object(mapping.object).get(first) : undefined;
+    const known = shared ? cacheOf(this.guest, mapping.object).get(first) : undefined;
     if (known !== undefined) return known;
     const frame = memory.takeLarge(level);
     if (frame < 0) return -1;
@@ -244,34 +186,17 @@ export class AddressSpace {
     if (cpu) clearFrames(cpu, frame, pages);
     // The object keeps a reference of its own.
     memory.references[frame] = shared ? 1 : 0;
-    if (shared) this.#object(mapping.object).set(first, frame);
+    if (shared) cacheOf(this.guest, mapping.object).set(first, frame);
     return frame;
   }
 
-  /** Frame of a page of a file or shared object; the object keeps a reference of its own. */
   #objectFrame(cpu: GuestCpu | null, mapping: Mapping, vpn: number): number {
-    const { memory } = this.guest;
-    const pages = this.#object(mapping.object);
-    const page = mapping.fileStart + vpn - mapping.start;
-    let frame = pages.get(page);
-    if (frame === undefined) {
-      frame = this.#take();
-      memory.references[frame] = 1;
-      if (cpu) clearFrame(cpu, frame);
-      pages.set(page, frame);
-    }
-    return frame;
-  }
-
-  /** Frames of a file or shared object that exist, by page. */
-  #object(name: string): Map<number, number> {
-    const { objects } = this.guest;
-    let pages = objects.get(name);
-    if (!pages) {
-      pages = new Map();
-      objects.set(name, pages);
-    }
-    return pages;
+    const { work } = this;
+    work.found++;
+    return (
+      cachedFrame(this.guest, mapping, vpn) ??
+      cacheFrame(this.guest, mapping, vpn, this.#take(), cpu)
+    );
   }
 
   #breakCow(

@@ -182,7 +182,7 @@ class Factory {
         fetch: region.kind === 'code',
       };
     });
-    const mixOf = (some: Readonly<typeof mixRegions>, schedule: string) =>
+    const mixOf = (some: Parameters<typeof makeMix>[0], schedule: string) =>
       makeMix(some, params.visit, seed, `${this.#base}/${name}/${schedule}`, this.#lines);
     return {
       regions,
