@@ -39,6 +39,8 @@ export class AddressSpace {
   readonly guest: GuestTables;
   readonly root: number;
   readonly mappings = new Mappings();
+  /** Processes that have it: more than one while a child borrows it (vfork). */
+  users = 0;
   /** Leaf-table entries that the last change of a range examined, empty ones included. */
   scanned = 0;
 

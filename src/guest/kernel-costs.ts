@@ -31,6 +31,8 @@ export const kernelInstructions = {
   munmap: 1500,
   /** fork besides table entries. assumed (10000-50000) */
   fork: 20000,
+  /** vfork: as fork without memory. assumed (5000-20000) */
+  vfork: 10000,
   /** exec besides tearing the old image down. assumed (20000-100000) */
   exec: 40000,
   /** Process exit and reaping besides tearing the image down. assumed (5000-20000) */
@@ -63,6 +65,12 @@ export const kernelInstructions = {
   sendAcknowledgement: 1000,
   /** One packet with data through driver, IP and TCP to its socket. assumed (1200-6000) */
   receive: 2500,
+  /** Making a pipe: two files and an inode. assumed (2000-8000) */
+  pipe: 4000,
+  /** Reading from a pipe or writing to it, copy and sleep apart. assumed (400-1500) */
+  pipeCall: 700,
+  /** Closing one end of a pipe. assumed (300-1200) */
+  pipeClose: 500,
   /** Going idle and waking up again. assumed (300-1500) */
   idle: 600,
 } as const;

@@ -76,6 +76,11 @@ export class GuestKernel implements GuestShared {
     this.#dead.push(space);
   }
 
+  /** A process leaves its address space. True: it was the last one, and the space is to go. */
+  leave({ space }: Process): boolean {
+    return --space.users === 0;
+  }
+
   /** Tears down the address spaces of ended processes, the one in CR3 excepted. */
   reap(cpu: GuestCpu, loaded: AddressSpace): void {
     if (this.#dead.length === 0) return;
