@@ -1,6 +1,5 @@
 import type { GuestCpu } from '../hypervisor/guest-port.ts';
 import type { Kernel } from './kernel.ts';
-import { kernelInstructions as cost } from './kernel-costs.ts';
 import { Pipe, type PipeTransfer, type Process, State, type Thread } from './process.ts';
 
 /**
@@ -91,7 +90,7 @@ export function movePiped(
     thread.transfer = null;
     return true;
   }
-  kernel.shared.paths.run(cpu, cost.idle, 12);
+  kernel.shared.paths.run(cpu, kernel.shared.kernel.instructions.wait, 12);
   (reads ? pipe.reading : pipe.writing).push(thread);
   kernel.block(cpu, thread, State.Pipe);
   return true;

@@ -1,6 +1,6 @@
 import type { GuestCpu } from '../hypervisor/guest-port.ts';
 import type { Kernel } from './kernel.ts';
-import { kernelInstructions as cost } from './kernel-costs.ts';
+import { kernelInstructions } from './kernel-costs.ts';
 import { closePipes, inheritPipes } from './pipes.ts';
 import { Process, State, Thread } from './process.ts';
 
@@ -8,12 +8,13 @@ import { Process, State, Thread } from './process.ts';
 
 /** `number`: the child is that of a replayed fork; -1 = it runs `Program.fork()`. */
 export function fork(kernel: Kernel, cpu: GuestCpu, thread: Thread, number: number): void {
-  const { numbered, paths, vm } = kernel.shared;
+  const { kernel: profile, numbered, paths, vm } = kernel.shared;
+  const { instructions: cost } = profile;
   const { process } = thread;
   vm.counters.forks++;
   paths.run(cpu, cost.fork, 8);
   const { child, copied } = process.space.fork(cpu);
-  paths.run(cpu, copied * cost.perEntry, 8);
+  paths.run(cpu, copied * cost.copyEntry, 8);
   cpu.loadCr3(process.space.root);
   const born = new Process(child, process);
   inheritPipes(born, process);
@@ -27,7 +28,7 @@ export function vfork(kernel: Kernel, cpu: GuestCpu, thread: Thread): void {
   const { paths, vm } = kernel.shared;
   const { process } = thread;
   vm.counters.forks++;
-  paths.run(cpu, cost.vfork, 8);
+  paths.run(cpu, kernelInstructions.vfork, 8);
   const born = new Process(process.space, process);
   born.lender = thread;
   inheritPipes(born, process);
@@ -50,18 +51,18 @@ export function exec(kernel: Kernel, cpu: GuestCpu, thread: Thread): void {
   const { process } = thread;
   const { space } = process;
   vm.counters.execs++;
-  paths.run(cpu, cost.exec, 9);
+  paths.run(cpu, shared.kernel.instructions.exec, 9);
   const image = thread.program.exec();
   for (const other of process.threads) if (other !== thread) kernel.drop(other);
   const last = shared.leave(process);
   process.space = shared.load(image, cpu);
   process.space.users = 1;
   thread.program = image.programs[0]!;
-  kernel.enter(cpu, process.space);
-  if (last) paths.run(cpu, space.destroy(cpu) * cost.perEntry, 9);
+  kernel.load(cpu, process.space);
+  if (last) shared.tearDown(cpu, space, 9);
   giveBack(kernel, process);
   for (const program of image.programs.slice(1)) {
-    paths.run(cpu, cost.clone, 8);
+    paths.run(cpu, kernelInstructions.clone, 8);
     kernel.start(new Thread(process, program));
   }
 }
@@ -71,9 +72,9 @@ export function exec(kernel: Kernel, cpu: GuestCpu, thread: Thread): void {
  * for that goes on.
  */
 export function exit(kernel: Kernel, cpu: GuestCpu, { process }: Thread): void {
-  const { paths, vm } = kernel.shared;
+  const { kernel: profile, paths, vm } = kernel.shared;
   vm.counters.process_exits++;
-  paths.run(cpu, cost.exit, 10);
+  paths.run(cpu, profile.instructions.exit, 10);
   closePipes(kernel, process);
   const { parent } = process;
   const waiting = parent?.waiting.shift();
@@ -89,6 +90,6 @@ export function exitThread(kernel: Kernel, cpu: GuestCpu, thread: Thread): void 
     exit(kernel, cpu, thread);
     return;
   }
-  kernel.shared.paths.run(cpu, cost.threadExit, 10);
+  kernel.shared.paths.run(cpu, kernelInstructions.threadExit, 10);
   kernel.drop(thread);
 }

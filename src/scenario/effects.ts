@@ -74,7 +74,6 @@ const REQUESTS: readonly Rule<NonNullable<SyntheticParams['requests']>>[] = [
 
 const NO_DISK =
   'nothing waits for the disk: per1M.blockingIo is 0, and so is requests.ioProbability';
-const NO_SYSCALL = 'there are no system calls: per1M.syscalls is 0, and so is requests.syscalls';
 
 const SYNTHETIC: readonly Rule<SyntheticParams>[] = [
   [
@@ -82,12 +81,6 @@ const SYNTHETIC: readonly Rule<SyntheticParams>[] = [
     (of) => of.per1M.blockingIo === 0 && !(of.requests && of.requests.ioProbability > 0),
     NO_DISK,
   ],
-  [
-    ['syscallInstructions', 'syscallPages'],
-    (of) => of.per1M.syscalls === 0 && !(of.requests && of.requests.syscalls > 0),
-    NO_SYSCALL,
-  ],
-  [['tickless'], (of) => of.hz === 0, 'hz is 0: there are no ticks'],
   [
     ['quantum'],
     (of) => of.processes === 1 && of.threads === 1,
@@ -112,12 +105,6 @@ const TREE: readonly Rule<ProcessTreeParams>[] = [
     'no program waits for the disk: per1M.blockingIo is 0',
   ],
   [
-    ['syscallInstructions', 'syscallPages'],
-    (of) => of.programs.every(({ per1M }) => per1M.syscalls === 0),
-    'there are no system calls: per1M.syscalls is 0',
-  ],
-  [['tickless'], (of) => of.hz === 0, 'hz is 0: there are no ticks'],
-  [
     ['size', 'sizes'],
     (of) => !of.programs.some(({ scaled }) => scaled),
     'no program is scaled: units of any size are the same',
@@ -135,9 +122,6 @@ const TREE_PROGRAM: readonly Rule<TreeProgram>[] = [
 
 /** What a trace says, as far as it matters here. */
 interface TraceParams {
-  readonly events: 'ignore' | 'replay';
-  readonly populate?: boolean | undefined;
-  readonly kernel?: boolean | undefined;
   readonly per1M?: Rates | undefined;
 }
 
@@ -147,14 +131,7 @@ const TRACE: readonly Rule<TraceParams>[] = [
     (of) => !of.per1M?.blockingIo,
     'nothing waits for the disk: per1M.blockingIo is 0',
   ],
-  [
-    ['syscallInstructions'],
-    (of) => !of.per1M?.syscalls && (of.events === 'ignore' || !replays(of)),
-    'there are no system calls: none are replayed in the guest kernel, and per1M.syscalls is 0',
-  ],
 ];
-
-const replays = ({ kernel, populate }: TraceParams) => kernel ?? populate !== true;
 
 const MMAP_LOOP: readonly Rule<{ readonly touched: number }>[] = [
   [['stride'], (of) => of.touched < 2, 'no two pages are stored to'],

@@ -70,7 +70,14 @@ const VARIANTS: Readonly<Record<string, readonly object[]>> = {
         { name: 'text', kind: 'code', size: '64KiB', share: 1 },
         { name: 'data', kind: 'anon', size: '8MiB', share: 1, stores: 0.5, pageSize: '2MiB' },
       ],
-      per1M: { syscalls: 9, blockingIo: 3, munmap: 5, mprotect: 9, yields: 2, mmap: { calls: 9 } },
+      per1M: {
+        syscalls: { other: 9 },
+        blockingIo: 3,
+        munmap: 5,
+        mprotect: 9,
+        yields: 2,
+        mmap: { calls: 9 },
+      },
     },
     {
       regions: [{ name: 'data', kind: 'anon', size: '1MiB', share: 1, stores: 0.5 }],
@@ -99,7 +106,7 @@ const VARIANTS: Readonly<Record<string, readonly object[]>> = {
       programs: [
         tree('first', [{ commands: ['second'] }, { commands: ['third'], every: 2 }]),
         tree('second', [{ commands: ['left', 'middle', 'right'] }], { starts: 'vfork' }),
-        tree('third', [], { per1M: { syscalls: 50, mprotect: 50, mmap: { calls: 90 } } }),
+        tree('third', [], { per1M: { syscalls: { open: 50 }, mprotect: 50, mmap: { calls: 90 } } }),
         tree('left', [], { output: '9KiB', scaled: true }),
         tree('middle', [], { output: '5000B' }),
         tree('right', [], { input: '4000B' }),
@@ -112,7 +119,11 @@ const VARIANTS: Readonly<Record<string, readonly object[]>> = {
     { file: 'test.pt' },
     { file: 'test.pt', events: 'replay', populate: false },
     { file: 'test.pt', loop: true, limitReferences: 70_005 },
-    { file: 'test.pt', loop: true, per1M: { syscalls: 90, mprotect: 90, mmap: { calls: 200 } } },
+    {
+      file: 'test.pt',
+      loop: true,
+      per1M: { syscalls: { other: 90 }, mprotect: 90, mmap: { calls: 200 } },
+    },
   ],
   'tlb-thrash': [{}, { pageSize: '2MiB', pages: 4, pattern: { kind: 'pointer-chase' } }],
 };

@@ -444,7 +444,7 @@ test.each([
   [
     'trace',
     {
-      workload: '{ kind: trace, file: a.pt, per1M: { syscalls: 3 } }',
+      workload: '{ kind: trace, file: a.pt, per1M: { syscalls: { other: 3 } } }',
       hypervisor: ', scheduler: { kind: round-robin }',
     },
   ],
@@ -502,7 +502,14 @@ test('completion offers presets and kinds, and keys, with what they mean', async
   const kinds = await offersAt(`${start}    workload:\n      kind: |\n`);
   expect(kinds.map(({ label }) => label)).toEqual([
     ...Object.keys(presets.workloads),
-    ...['synthetic', 'trace', 'page-fault-loop', 'fork-loop', 'context-switch-ring'],
+    ...[
+      'synthetic',
+      'process-tree',
+      'trace',
+      'page-fault-loop',
+      'fork-loop',
+      'context-switch-ring',
+    ],
     ...['mmap-loop', 'tlb-thrash', 'idle', 'net-stream'],
   ]);
   for (const { label, text } of kinds) expect(text, label).toMatch(/.{10}/);

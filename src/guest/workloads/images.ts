@@ -87,16 +87,10 @@ export class Images {
   }
 }
 
-/** What a system call and an I/O operation of a workload are. */
-type Calls = Pick<
-  SyntheticParams,
-  'syscallInstructions' | 'syscallPages' | 'ioBytes' | 'ioLatency'
->;
+type Io = Pick<SyntheticParams, 'ioBytes' | 'ioLatency'>;
 
-export const syscallOf = ({ syscallInstructions, syscallPages }: Calls): Item =>
-  operation(Op.Syscall, syscallInstructions, syscallPages);
-
-export const diskOf = ({ ioBytes, ioLatency }: Calls, write: boolean): Item =>
+/** An I/O operation of the workload. */
+export const diskOf = ({ ioBytes, ioLatency }: Io, write: boolean): Item =>
   operation(Op.BlockingIo, ioBytes, Math.round(ioLatency / 1e6), write ? 1 : 0);
 
 /**
@@ -105,7 +99,7 @@ export const diskOf = ({ ioBytes, ioLatency }: Calls, write: boolean): Item =>
  */
 export function planOf(
   per1M: SyntheticParams['per1M'],
-  calls: Calls,
+  io: Io,
   layout: Layout,
   thread: number,
 ): BackgroundPlan {
@@ -113,8 +107,7 @@ export function planOf(
   const { heap, mappings } = growthOf(per1M);
   return {
     ...ratesOf(per1M),
-    syscall: syscallOf(calls),
-    io: diskOf(calls, false),
+    io: diskOf(io, false),
     mmapArea: layout.mmapArea + thread * mappings,
     heapArea: layout.heapArea + thread * heap,
     template: MAPPING_TEMPLATE,

@@ -50,7 +50,6 @@ export const processTree: WorkloadDefinition<typeof processTreeParams> = {
       kernel: true,
       quantumInstructions: params.quantum,
       hz: params.hz,
-      tickless: params.tickless,
     };
   },
 };

@@ -1,5 +1,6 @@
 import { stream, xoshiroNext, xoshiroState } from '../../base/random.ts';
 import { MILLION_INSTRUCTIONS } from '../../stats/metrics.ts';
+import { type Calls, callClass, callClassNames } from '../system-call-classes.ts';
 import { Background, exponential } from './background.ts';
 import {
   checkMemory,
@@ -11,9 +12,8 @@ import {
   KERNEL_EVENT_REGION,
   type Loaded,
   planOf,
-  syscallOf,
 } from './images.ts';
-import { operation, visit } from './item.ts';
+import { type Item, operation, visit } from './item.ts';
 import { checkRoom, type Layout } from './layout.ts';
 import { below } from './patterns.ts';
 import { ScriptProgram, type Step } from './script.ts';
@@ -54,7 +54,6 @@ export const synthetic: WorkloadDefinition<typeof syntheticParams> = {
       kernel: true,
       quantumInstructions: params.quantum,
       hz: params.hz,
-      tickless: params.tickless,
     };
   },
 };
@@ -208,8 +207,8 @@ class Factory {
   *#serve(requests: Requests, path: string): Generator<Step> {
     const state = xoshiroState(this.#images.seed, `${path}/requests`);
     const random = stream(this.#images.seed, `${path}/io`);
-    const parts = requests.syscalls + 1;
-    const syscall = syscallOf(this.#params);
+    const calls = callsOf(requests.syscalls);
+    const parts = calls.length + 1;
     for (;;) {
       yield operation(Op.AwaitRequest, requests.requestBytes);
       const bits = xoshiroNext(state);
@@ -219,12 +218,22 @@ class Factory {
       for (let part = 0; part < parts; part++) {
         yield instructions / parts;
         if (part === waits) yield diskOf(this.#params, writes(requests.ioWrites, random));
-        if (part < requests.syscalls) yield syscall;
+        if (part < calls.length) yield calls[part]!;
       }
       yield operation(Op.RequestDone, requests.responseBytes);
       yield operation(Op.WorkDone, 1);
     }
   }
+}
+
+/** So many calls of each class, spread evenly over each other. */
+function callsOf(counts: Calls): Item[] {
+  return callClassNames
+    .flatMap((name) =>
+      Array.from({ length: counts[name] }, (_, i) => ({ name, at: (i + 0.5) / counts[name] })),
+    )
+    .sort((one, other) => one.at - other.at)
+    .map(({ name }) => operation(Op.Syscall, callClass(name)));
 }
 
 /** Nothing is drawn where all do the same. */

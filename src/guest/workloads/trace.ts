@@ -7,7 +7,7 @@ import {
   type Item,
   writeItem,
 } from '../../machine/items.ts';
-import { operation } from './item.ts';
+import { callClass } from '../system-call-classes.ts';
 import { pageShiftOf } from './page-size.ts';
 import { type LineSource, TraceLines } from './trace-lines.ts';
 import { traceParams } from './trace-params.ts';
@@ -49,8 +49,6 @@ export interface ReferenceLimited {
 export const isReferenceLimited = (program: Program): program is Program & ReferenceLimited =>
   'limit' in program;
 
-/** Kernel data pages of a system call. assumed (2-8) */
-const SYSCALL_PAGES = 4;
 /** Longest visit: its instructions must fit 16 bits, the references of a whole block 31. */
 const MAX_INSTRUCTIONS = 65_535;
 const MAX_DATA = (1 << 22) - 1;
@@ -303,7 +301,7 @@ class TraceProgram implements Program, ReferenceLimited {
         if (this.#lines.space !== 0) push(0, Op.Munmap, USER_PAGES);
         break;
       default:
-        push(this.#options.syscallInstructions, Op.Syscall, SYSCALL_PAGES);
+        push(callClass('other'), Op.Syscall);
     }
   }
 }
@@ -333,9 +331,7 @@ export const trace: WorkloadDefinition<typeof traceParams> = {
     const replayed = options.events === 'replay' && options.populate !== true;
     const kernel = options.kernel ?? (faults || replayed);
     const regions = traceRegions(pageShiftOf(options.pageSize), per1M !== undefined);
-    const syscall = operation(Op.Syscall, options.syscallInstructions, SYSCALL_PAGES);
-    const rates =
-      per1M && new TraceRates({ ...options, per1M, syscall, template: Template.Anon }, deps);
+    const rates = per1M && new TraceRates({ ...options, per1M, template: Template.Anon }, deps);
     const feed = deps.openTrace(options.file, options.loop);
     const program = new TraceProgram(feed, options, regions, kernel, rates);
     return {
@@ -347,7 +343,6 @@ export const trace: WorkloadDefinition<typeof traceParams> = {
       kernel,
       quantumInstructions: 2 ** 31 - 1,
       hz: options.hz,
-      tickless: true,
     };
   },
 };
