@@ -95,9 +95,14 @@ export class DeviceWork {
    */
   send(vcpu: Vcpu, bytes: number, io: number, now: Cycles): void {
     const { vm } = vcpu;
-    const pieces = Math.ceil(bytes / vm.devices.network.sendBytes);
+    const { kickPieces, sendBytes } = vm.devices.network;
     const done = io === UNAWAITED ? undefined : () => void vcpu.completed.push(io);
-    this.#work(vm, 'network', this.sendCycles(vm, pieces, bytes), now, (at) =>
+    let cycles = 0;
+    for (let left = bytes; left > 0; left -= kickPieces * sendBytes) {
+      const size = Math.min(left, kickPieces * sendBytes);
+      cycles += this.sendCycles(vm, Math.ceil(size / sendBytes), size);
+    }
+    this.#work(vm, 'network', cycles, now, (at) =>
       this.#deps.network().send(vcpu, bytes, at, done),
     );
   }

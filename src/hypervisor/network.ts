@@ -24,7 +24,7 @@ interface Train {
   left: number;
   /** Bytes of a packet, the last one excepted. */
   readonly size: number;
-  /** From one packet to the next, where the host's wire does not say. */
+  /** From one packet to the next, where no other comes between. */
   readonly gap: Cycles;
   /** Acknowledgements: the other side sends one now and then. */
   readonly acks: boolean;
@@ -100,7 +100,8 @@ export class Network {
    * now if nothing can be before them. `done` is called when the guest has the last ones.
    */
   receive(vcpu: Vcpu, bytes: number, now: Cycles, done?: Task): void {
-    const gap = this.#cycles(wireTime(1, bytes));
+    const bandwidth = this.#wiresOf(vcpu)?.in.bandwidth ?? GIGABIT;
+    const gap = this.#cycles(wireTime(1, bytes, bandwidth));
     const id = this.#add({ vcpu, left: bytes, size: MSS, gap, acks: false, done });
     if (this.#wiresOf(vcpu)) this.#schedule(id, now);
     else this.#arrive(id, now);

@@ -181,17 +181,28 @@ const diskSchema = () =>
       bandwidth: speed('100kb/s')
         .meta({ usual: 'data take no time of their own' })
         .optional()
-        .describe('speed at which the disk moves data, for example 100MB/s'),
+        .describe('speed at which a spindle moves data, for example 100MB/s'),
       serviceTime: duration()
         .pipe(z.number().max(1e13, { error: 'the longest service time is 10s' }))
         .meta({ range: 'of at most 10s' })
         .prefault('0s')
-        .describe('time of the disk for each request besides its data: 1/IOPS'),
+        .describe('time of a spindle for each request besides its data: 1/IOPS'),
+      spindles: z
+        .int()
+        .min(1)
+        .max(256)
+        .meta({ unit: 'disks' })
+        .prefault(1)
+        .describe('disks of an array: so many requests are served at a time'),
+      writeCache: size()
+        .meta({ usual: 'none' })
+        .optional()
+        .describe('memory of the controller that keeps its contents: writes are over once there'),
     })
     .refine(({ bandwidth, serviceTime }) => bandwidth !== undefined || serviceTime > 0, {
       error: 'say what the disk can do: its bandwidth, its serviceTime, or both',
     })
-    .describe('what the disk of all VMs can do: requests are served one after the other');
+    .describe('what the disk of all VMs can do: each spindle serves one request after the other');
 
 const dom0Schema = () =>
   z
@@ -253,6 +264,10 @@ const hostSchema = (processors: readonly string[]) =>
       network: networkSchema().meta({ usual: 'each message has 1Gb/s for itself' }).optional(),
       disk: diskSchema().meta({ usual: 'no request waits for another' }).optional(),
       dom0: dom0Schema().prefault({}),
+      iommu: z
+        .boolean()
+        .prefault(false)
+        .describe('the board has an IOMMU: VMs can have cards of the host for themselves'),
       lookahead: duration()
         .meta({ usual: 'exact order' })
         .optional()
