@@ -107,6 +107,9 @@ const written = {
   data_l2_misses: count('data lines that were not in the L2 of the core'),
   data_l3_hits: count('data lines found in the L3'),
   data_dram: count('data lines fetched from memory'),
+  kernel_cycles: cycles(
+    'time in the guest kernel, as its clock sees it: with its walks and stalls, and with the exits that it takes',
+  ),
   guest_faults: count('page faults handled by the guest kernel (true faults)'),
   hidden_faults: count('shadow page faults fixed by the hypervisor, unseen by the guest'),
   nested_faults: count('nested page faults: first touch of guest memory'),
