@@ -3,21 +3,10 @@ import { indexAt, PTE_SHIFT, Pte, target } from '../machine/page-tables.ts';
 import { clearFrames, type GuestTables, giveTable, takeTable } from './frames.ts';
 import { type Mapping, Mappings } from './mappings.ts';
 import { pagesAt, ZERO_PAGE } from './memory.ts';
+import { cachedFrame, cacheFrame, cacheOf, mapAround } from './page-cache.ts';
 import { clearFrame, copyFrame } from './streams.ts';
+import { type Change, FaultOutcome, type FaultWork } from './work.ts';
 import type { Region } from './workloads/workload.ts';
-
-/** Outcome of a fault. */
-export const FaultOutcome = {
-  /** The access can be repeated. */
-  Fixed: 0,
-  /** No mapping contains the page. */
-  Unmapped: 1,
-  /** A store to a mapping that cannot be written. */
-  Denied: 2,
-  /** A region of large pages, and too little consecutive memory is left for one. */
-  NoLargePage: 3,
-} as const;
-export type FaultOutcome = (typeof FaultOutcome)[keyof typeof FaultOutcome];
 
 /** A region for a page nobody mapped: a program image or stack that predates a trace. */
 export function anonymousPage(vpn: number): Region {
@@ -32,25 +21,6 @@ export function anonymousPage(vpn: number): Region {
   };
 }
 
-/** What a change of a range did, for its price. */
-export interface Change {
-  /** Entries that changed. */
-  changed: number;
-  /** Pages that nobody maps any more. */
-  freed: number;
-  /** Entries of last-level tables that were examined, empty ones included. */
-  scanned: number;
-}
-
-/** What a fault did besides finding its mapping, for its price. */
-export interface FaultWork {
-  /** Pages taken from the allocator. */
-  taken: number;
-  /** Pages found in the page cache, and mapped: its own, and others around it. */
-  found: number;
-  around: number;
-}
-
 const UPPER = Pte.Present | Pte.Writable | Pte.Accessed | Pte.Dirty;
 
 /** A process's page tables and mappings, in guest frames. */
@@ -63,7 +33,7 @@ export class AddressSpace {
   /** Processes that have it: more than one while a child borrows it (vfork). */
   users = 0;
   /** Of the last change of a range. */
-  readonly change: Change = { changed: 0, freed: 0, scanned: 0 };
+  readonly change: Change = { changed: 0, first: 0, last: 0, freed: 0, scanned: 0 };
   /** Of the last fault. */
   readonly work: FaultWork = { taken: 0, found: 0, around: 0 };
 
@@ -179,8 +149,7 @@ export class AddressSpace {
       return true;
     }
     const frame = this.#objectFrame(cpu, mapping, vpn);
-    this.work.found++;
-    if (cpu && !write) this.#mapAround(cpu, mapping, vpn);
+    if (cpu && !write) this.work.around += mapAround(this.guest, cpu, mapping, vpn, slot);
     if (mapping.kind === 'shared' || !mapping.writable) {
       memory.references[frame] = memory.references[frame]! + 1;
       const dirty = write || (!cpu && mapping.writable) ? Pte.Dirty : 0;
@@ -201,33 +170,6 @@ export class AddressSpace {
   }
 
   /**
-   * Linux since 3.15: a read fault on a page of a file maps its neighbours too, as far as they are
-   * in the page cache and not mapped: those in an aligned stretch of so many pages, in the same
-   * mapping and the same table.
-   */
-  #mapAround(cpu: GuestCpu, mapping: Mapping, vpn: number): void {
-    const { faultAround, memory, tables } = this.guest;
-    if (faultAround === 1) return;
-    const first = vpn & -faultAround;
-    const from = Math.max(first, mapping.start);
-    const to = Math.min(first + faultAround, mapping.start + mapping.pages);
-    const pages = this.#object(mapping.object);
-    const writable = mapping.kind === 'shared' && mapping.writable ? Pte.Writable : 0;
-    const copied = mapping.kind !== 'shared' && mapping.writable ? Pte.Cow : 0;
-    const flags = Pte.Present | Pte.Accessed | writable | copied;
-    const slot = this.slotOf(vpn, 1, true, cpu);
-    for (let page = from; page < to; page++) {
-      const frame = pages.get(mapping.fileStart + page - mapping.start);
-      const near = slot + page - vpn;
-      if (page === vpn || frame === undefined) continue;
-      if ((tables.entries[near]! & Pte.Present) !== 0) continue;
-      memory.references[frame] = memory.references[frame]! + 1;
-      this.#store(cpu, near, (frame << PTE_SHIFT) | flags);
-      this.work.around++;
-    }
-  }
-
-  /**
    * First frame of a large page, cleared; -1 if no memory is left for it. What is shared or only
    * read is the page of the object; a private page that can be written is a copy from the start
    * (as hugetlbfs has it).
@@ -238,7 +180,7 @@ export class AddressSpace {
     const shared = mapping.kind === 'shared' || (mapping.kind !== 'anon' && !mapping.writable);
     const page = mapping.fileStart + vpn - mapping.start;
     const first = page - (page % pages);
-    const known = shared ? this.#object(mapping.object).get(first) : undefined;
+    const known = shared ? cacheOf(this.guest, mapping.object).get(first) : undefined;
     if (known !== undefined) return known;
     const frame = memory.takeLarge(level);
     if (frame < 0) return -1;
@@ -246,34 +188,17 @@ export class AddressSpace {
     if (cpu) clearFrames(cpu, frame, pages);
     // The object keeps a reference of its own.
     memory.references[frame] = shared ? 1 : 0;
-    if (shared) this.#object(mapping.object).set(first, frame);
+    if (shared) cacheOf(this.guest, mapping.object).set(first, frame);
     return frame;
   }
 
-  /** Frame of a page of a file or shared object; the object keeps a reference of its own. */
   #objectFrame(cpu: GuestCpu | null, mapping: Mapping, vpn: number): number {
-    const { memory } = this.guest;
-    const pages = this.#object(mapping.object);
-    const page = mapping.fileStart + vpn - mapping.start;
-    let frame = pages.get(page);
-    if (frame === undefined) {
-      frame = this.#take();
-      memory.references[frame] = 1;
-      if (cpu) clearFrame(cpu, frame);
-      pages.set(page, frame);
-    }
-    return frame;
-  }
-
-  /** Frames of a file or shared object that exist, by page. */
-  #object(name: string): Map<number, number> {
-    const { objects } = this.guest;
-    let pages = objects.get(name);
-    if (!pages) {
-      pages = new Map();
-      objects.set(name, pages);
-    }
-    return pages;
+    const { work } = this;
+    work.found++;
+    return (
+      cachedFrame(this.guest, mapping, vpn) ??
+      cacheFrame(this.guest, mapping, vpn, this.#take(), cpu)
+    );
   }
 
   #breakCow(
@@ -359,12 +284,19 @@ export class AddressSpace {
     return change;
   }
 
+  /** The entry at `level` for `vpn` has changed. */
+  #count(vpn: number, level: number): void {
+    const { change } = this;
+    if (change.changed++ === 0) change.first = vpn;
+    change.last = vpn + pagesAt(level) - 1;
+  }
+
   #clear(cpu: GuestCpu | null, start: number, end: number): number {
     const change = this.#begin();
-    this.#eachLeaf(this.root, 4, 0, start, end, (slot, entry, level) => {
+    this.#eachLeaf(this.root, 4, 0, start, end, (slot, entry, level, vpn) => {
       this.#store(cpu, slot, 0);
       this.#release(entry, level);
-      change.changed++;
+      this.#count(vpn, level);
     });
     if (change.changed > 0) this.#prune(cpu, this.root, 4, 0, start, end);
     return change.changed;
@@ -404,11 +336,11 @@ export class AddressSpace {
       this.mappings.add({ ...mapping, writable });
     }
     const change = this.#begin();
-    this.#eachLeaf(this.root, 4, 0, start, end, (slot, entry) => {
+    this.#eachLeaf(this.root, 4, 0, start, end, (slot, entry, level, vpn) => {
       // Write permission comes back by a fault, so that shared frames stay shared.
       if (writable || (entry & Pte.Writable) === 0) return;
       this.#store(cpu, slot, (entry & ~Pte.Writable) | Pte.Cow);
-      change.changed++;
+      this.#count(vpn, level);
     });
     return change.changed;
   }
@@ -424,7 +356,7 @@ export class AddressSpace {
     this.#eachLeaf(this.root, 4, 0, start, start + pages, (slot, entry, level, vpn) => {
       this.#store(cpu, slot, 0);
       this.#store(cpu, this.slotOf(vpn - start + to, level, true, cpu), entry);
-      change.changed++;
+      this.#count(vpn, level);
     });
     if (change.changed > 0) this.#prune(cpu, this.root, 4, 0, start, start + pages);
     for (const mapping of moved) {

@@ -1,7 +1,7 @@
 import { ModelError } from '../base/errors.ts';
 import type { GuestCpu } from '../hypervisor/guest-port.ts';
 import type { Vm } from '../hypervisor/vm.ts';
-import { AddressSpace, type Change, FaultOutcome } from './address-space.ts';
+import { AddressSpace } from './address-space.ts';
 import { bootTables } from './boot.ts';
 import type { GuestTables } from './frames.ts';
 import type { GuestOptions, GuestShared } from './kernel-options.ts';
@@ -10,6 +10,7 @@ import type { KernelProfile } from './kernel-schema.ts';
 import { outOfLargePages } from './page-faults.ts';
 import { Process, type State, Thread } from './process.ts';
 import { Progress } from './progress.ts';
+import { type Change, FaultOutcome } from './work.ts';
 import { hugePagesOf } from './workloads/page-size.ts';
 import type { ProcessImage, Workload } from './workloads/workload.ts';
 

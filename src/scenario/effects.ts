@@ -1,5 +1,6 @@
 import type { ProcessTreeParams, TreeProgram } from '../guest/workloads/process-tree-params.ts';
 import type { SyntheticParams, SyntheticRegion } from '../guest/workloads/synthetic-params.ts';
+import { takesKernel } from '../guest/workloads/trace.ts';
 import { schedulers } from '../hypervisor/schedulers/index.ts';
 import type { PlannedVm } from '../hypervisor/schedulers/scheduler.ts';
 import { vmKeysOf, whoKnows } from '../hypervisor/schedulers/vm-params.ts';
@@ -122,6 +123,9 @@ const TREE_PROGRAM: readonly Rule<TreeProgram>[] = [
 
 /** What a trace says, as far as it matters here. */
 interface TraceParams {
+  readonly events: string;
+  readonly kernel?: boolean | undefined;
+  readonly populate?: boolean | undefined;
   readonly per1M?: Rates | undefined;
 }
 
@@ -168,11 +172,17 @@ export function idleKeys(scenario: ParsedScenario): Idle[] {
     const path = ['vms', i, 'workload'];
     found.push(...idleInScheduler(scenario, i));
     idle([...path, 'work'], scenario.duration !== 'work', 'it counts with duration: work only');
+    idle(['vms', i, 'kernel'], !hasKernel(group), NO_KERNEL);
     idle([...path, 'overlap'], !usesLines(scenario, group), NO_LINES);
     found.push(...idleInWorkload(scenario, path, group));
   }
   return found;
 }
+
+const NO_KERNEL = 'the trace is replayed without a guest kernel: see populate, events and kernel';
+
+const hasKernel = ({ workload }: ParsedScenario['vms'][number]): boolean =>
+  workload.kind !== 'trace' || takesKernel(workload as unknown as TraceParams);
 
 const WORK_IS_MEASURED = 'with duration: work all of the work is measured';
 

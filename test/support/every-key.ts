@@ -651,6 +651,7 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   'vms[].os.tickless': ['ticking', 'false'],
   'vms[].os.tickPorts': ['ticking', '5'],
   'vms[].os.faultAround': ['jobs', '16'],
+  'vms[].os.flushPages': ['program', '64'],
   'vms[].os.pageTableIsolation': ['jobs', 'true'],
   ...paths('program', 'systemCall', 'mmap', 'munmap', 'contextSwitch', 'wait', 'blockIo'),
   ...paths('program', 'timerTick', 'interrupt', 'diskRequest', 'scanEntry', 'exception'),

@@ -311,6 +311,18 @@ const FLUSH: Item = [0, Op.Invalidate, 0, 0];
 /** Events after which the TLBs hold nothing of their (first) range. */
 const REMOVES = new Set(['mmap', 'munmap', 'mprotect', 'mremap', 'brk-', 'dontneed']);
 
+/** Whether the guest kernel takes time of its own. */
+export function takesKernel(options: {
+  readonly events: string;
+  readonly kernel?: boolean | undefined;
+  readonly per1M?: unknown;
+  readonly populate?: boolean | undefined;
+}): boolean {
+  const faults = options.per1M !== undefined || options.populate === false;
+  const replayed = options.events === 'replay' && options.populate !== true;
+  return options.kernel ?? (faults || replayed);
+}
+
 export const trace: WorkloadDefinition<typeof traceParams> = {
   name: 'trace',
   summary: 'replays a recorded page trace',
@@ -327,9 +339,7 @@ export const trace: WorkloadDefinition<typeof traceParams> = {
         'a guest kernel that takes time charges first touches: set populate to false',
       );
     }
-    const faults = per1M !== undefined || options.populate === false;
-    const replayed = options.events === 'replay' && options.populate !== true;
-    const kernel = options.kernel ?? (faults || replayed);
+    const kernel = takesKernel(options);
     const regions = traceRegions(pageShiftOf(options.pageSize), per1M !== undefined);
     const rates = per1M && new TraceRates({ ...options, per1M, template: Template.Anon }, deps);
     const feed = deps.openTrace(options.file, options.loop);
