@@ -93,9 +93,21 @@ const SYNTHETIC: readonly Rule<SyntheticParams>[] = [
 
 const REGION: readonly Rule<SyntheticRegion>[] = [
   [
-    ['stores', 'pattern', 'lines', 'hotLines'],
+    ['stores', 'pattern', 'lines', 'hotLines', 'lineSkew'],
     (of) => of.share === 0,
     'share is 0: nobody visits the region',
+  ],
+  [
+    ['lines', 'hotLines', 'lineSkew'],
+    (of) => of.pattern.kind === 'stream',
+    'a stream goes line after line: its bytes decide',
+    'pattern',
+  ],
+  [
+    ['lineSkew'],
+    (of) => of.hotLines === 1,
+    'hotLines is 1: there is nothing to choose',
+    'hotLines',
   ],
 ];
 
@@ -231,7 +243,7 @@ function idleInWorkload(
     return [...applied(TRACE, params as TraceParams, path), ...rates];
   }
   const lines: readonly Rule<unknown>[] = [
-    [['lines', 'hotLines'], () => !usesLines(scenario, group), NO_LINES],
+    [['lines', 'hotLines', 'lineSkew'], () => !usesLines(scenario, group), NO_LINES],
   ];
   const inRegions = (regions: readonly SyntheticRegion[], at: Path): Idle[] =>
     regions.flatMap((region, i) => applied([...REGION, ...lines], region, [...at, 'regions', i]));

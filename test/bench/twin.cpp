@@ -623,11 +623,11 @@ static inline u32 draw() {
 }
 static inline i32 below(i32 limit, u32 bits) { return (i32)(((uint64_t)bits * (u32)limit) >> 32); }
 
-static Section regions, heads, sizesOf, table;
+static Section regions, heads, sizesOf, table, lineTable;
 static i32 position;
 
 static void fill(Item *items, i32 count) {
-  enum { KIND, START, PAGES, STEP, PHASE, HOT_LINES, CURSOR, COUNT };
+  enum { KIND, START, PAGES, STEP, PHASE, LINE_TABLE, CURSOR, COUNT };
   for (Item *item = items; item < items + count; item++) {
     i32 head = heads[position], sizes = sizesOf[position];
     position = (position + 1) & (i32)(heads.size() - 1);
@@ -662,8 +662,8 @@ static void fill(Item *items, i32 count) {
         if (index >= pages) index -= pages;
     }
     i32 line = 0;
-    if (dataOn) line = (i32)(((u32)index * GOLDEN) >> 26) + (i32)(((bits & 63) * region[HOT_LINES]) >> 6);
-    *item = {region[START] + index, (head & 0xff00ff) | ((line & 63) << 8), sizes & 65535, sizes >> 16};
+    if (dataOn) line = (i32)(((u32)index * GOLDEN) >> 26) + lineTable[bits & 1023];
+    *item = {region[START] + index, (head & 0x17f00ff) | ((line & 63) << 8), sizes & 65535, sizes >> 16};
   }
 }
 
@@ -714,6 +714,7 @@ int main(int argc, char **argv) {
   heads = section();
   sizesOf = section();
   table = section();
+  lineTable = section();
   Section random = section(), rest = section();
   s0 = random[0], s1 = random[1], s2 = random[2], s3 = random[3];
 

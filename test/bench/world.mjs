@@ -127,6 +127,7 @@ function worldOf({ hosts, scenario, members }) {
     mixer.mix.schedule.heads,
     mixer.mix.schedule.sizes,
     mixer.mix.tables[0],
+    mixer.mix.laws[0].table,
     mixer.random,
     visits,
   ];

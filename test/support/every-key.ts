@@ -33,6 +33,7 @@ const REGIONS = [
     pattern: { kind: 'working-set', pages: 4, visits: 50 },
   },
   { name: 'large', kind: 'anon', size: '8MiB', share: 1, pageSize: '2MiB', stores: 0.5 },
+  { name: 'new', kind: 'anon', size: '64KiB', share: 1, pattern: { kind: 'stream', bytes: 16 } },
 ];
 
 const PROGRAM = {
@@ -110,6 +111,14 @@ const TREE = {
   ],
 };
 
+const COLLECTOR = {
+  ...PROGRAM,
+  phases: [
+    { name: 'run', instructions: 50_000 },
+    { name: 'collect', instructions: 10_000, shares: [{ region: 'large', share: 1 }] },
+  ],
+};
+
 const HOG = { kind: 'tlb-thrash', pages: 64, hz: 0 };
 const RATES = { ...PROGRAM.per1M, syscalls: { other: 300 }, yields: 50 };
 
@@ -163,6 +172,7 @@ const COMMON: Overrides = {
 export const BASES: Readonly<Record<string, Overrides>> = Object.fromEntries(
   Object.entries({
     program: two(PROGRAM),
+    collector: two(COLLECTOR),
     ...PAIR_BASES,
     ...CHECKPOINT_BASES,
     ...MOVE_BASES,
@@ -323,10 +333,20 @@ const SYNTHETIC: Readonly<Record<string, Entry>> = {
   'regions[3].pattern(strided).stride': ['program', '7'],
   'regions[4].pattern(working-set).pages': ['program', '9'],
   'regions[4].pattern(working-set).visits': ['program', '500'],
+  'regions[6].pattern(stream).bytes': ['program', '640'],
   'regions[].pageSize': ['program', '2MiB'],
   'regions[].populated': ['program', 'false'],
   'regions[].lines': ['program', '3'],
   'regions[].hotLines': ['program', '2'],
+  'regions[].lineSkew': ['program', '3'],
+  'phases[].name': ['collector', 'sing'],
+  'phases[].instructions': ['collector', '20000'],
+  'phases[1].shares[].region': ['collector', 'heap'],
+  'phases[1].shares[].share': [
+    'collector',
+    '9',
+    'vms.0.workload.phases.1.shares=[{ region: large, share: 1 }, { region: heap, share: 1 }]',
+  ],
   'visit.references': ['program', '9'],
   'visit.instructions': ['program', '20'],
   cpi: ['program', '2'],
@@ -730,6 +750,11 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
     'tlb-thrash',
     '7',
     'vms.0.workload.pattern={ kind: strided, stride: 64 }',
+  ],
+  'vms[].workload(tlb-thrash).pattern(stream).bytes': [
+    'tlb-thrash',
+    '640',
+    'vms.0.workload.pattern={ kind: stream, bytes: 16 }',
   ],
   'vms[].workload(tlb-thrash).pattern(working-set).pages': ['tlb-thrash', '90', WINDOW()],
   'vms[].workload(tlb-thrash).pattern(working-set).visits': ['tlb-thrash', '900', WINDOW()],

@@ -1,9 +1,11 @@
 import type { BackgroundPlan } from './background.ts';
 import { type Item, operation } from './item.ts';
 import { type Layout, layOut, MAPPING_TEMPLATE, offsetsOf, pagesOf } from './layout.ts';
-import { type MeanVisit, type Mix, makeMix } from './mix.ts';
+import { type MeanVisit, makeMix } from './mix.ts';
 import { Mixer } from './mixer.ts';
 import { hasTable, sampler } from './patterns.ts';
+import { type PhaseMix, phaseMixes, visitsOf } from './phases.ts';
+import type { Visits } from './script.ts';
 import { ratesOf, type SyntheticParams, type SyntheticRegion } from './synthetic-params.ts';
 import { Op, type WorkloadDeps } from './workload.ts';
 
@@ -21,12 +23,14 @@ export const KERNEL_EVENT_REGION: SyntheticRegion = {
   populated: true,
   lines: 1,
   hotLines: 64,
+  lineSkew: 0,
 };
 
 /** What processes that run the same program have in common. */
 export interface Image {
   readonly regions: readonly SyntheticRegion[];
-  readonly mix: Mix;
+  /** One phase, unless the program has several. */
+  readonly phases: readonly PhaseMix[];
 }
 
 /** An image as one process has it, or a process and the children it forks. */
@@ -57,6 +61,7 @@ export class Images {
     name: string,
     regions: readonly SyntheticRegion[],
     visit: MeanVisit,
+    phases?: SyntheticParams['phases'],
     pathOf = (region: SyntheticRegion) => `${name}/region/${region.name}`,
   ): Image {
     const { seed, base } = this;
@@ -69,10 +74,9 @@ export class Images {
         fetch: region.kind === 'code',
       };
     });
-    return {
-      regions,
-      mix: makeMix(mixRegions, visit, seed, `${base}/${name}/schedule`, this.#lines),
-    };
+    const mixOf = (some: Parameters<typeof makeMix>[0], schedule: string) =>
+      makeMix(some, visit, seed, `${base}/${name}/${schedule}`, this.#lines);
+    return { regions, phases: phaseMixes(phases, mixRegions, mixOf) };
   }
 
   /** The process at `path` gets `image`, at addresses of its own. */
@@ -81,9 +85,13 @@ export class Images {
     return { image, layout: layOut(image.regions, populated, offsets) };
   }
 
-  mixer({ image, layout }: Loaded, path: string): Mixer {
+  mixer({ image, layout }: Loaded, path: string): Visits {
     const starts = layout.regions.slice(1).map((region) => region.start);
-    return new Mixer(image.mix, this.seed, `${path}/visits`, starts);
+    return visitsOf(
+      image.phases,
+      `${path}/visits`,
+      (mix, own) => new Mixer(mix, this.seed, own, starts),
+    );
   }
 }
 

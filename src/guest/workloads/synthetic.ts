@@ -16,6 +16,7 @@ import {
 import { type Item, operation, visit } from './item.ts';
 import { checkRoom, type Layout } from './layout.ts';
 import { below } from './patterns.ts';
+import { checkPhases } from './phases.ts';
 import { ScriptProgram, type Step } from './script.ts';
 import { type SyntheticParams, type SyntheticRegion, syntheticParams } from './synthetic-params.ts';
 import {
@@ -66,9 +67,10 @@ function arrivalsOf(arrivals: Requests['arrivals']): Arrivals {
   return { kind: 'closed', clients: arrivals.clients, thinkPicoseconds: arrivals.think };
 }
 
-function check({ regions, jobs, requests }: SyntheticParams): void {
+function check({ regions, phases, jobs, requests }: SyntheticParams): void {
   if (jobs && requests) throw new Error('a workload has jobs or requests, not both');
   checkRegions(regions);
+  if (phases) checkPhases(phases, regions);
 }
 
 function checkRoomOf(params: SyntheticParams, deps: WorkloadDeps): void {
@@ -111,7 +113,7 @@ class Factory {
     }
     const { heap, mappings } = growthOf(params.per1M);
     checkRoom(regions, threads * heap, threads * mappings);
-    this.#worker = this.#images.make('program', regions, params.visit);
+    this.#worker = this.#images.make('program', regions, params.visit, params.phases);
     const execs = params.jobs?.forks === true && params.jobs.exec;
     if (execs) {
       const small = parentRegions(params.jobs!);
