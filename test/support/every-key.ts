@@ -78,14 +78,6 @@ const JOBS = {
   jobs: { instructions: 30_000, freshPages: 6, cowPages: 5, parentInstructions: 5000 },
 };
 
-const COLLECTOR = {
-  ...PROGRAM,
-  phases: [
-    { name: 'run', instructions: 50_000 },
-    { name: 'collect', instructions: 10_000, shares: [{ region: 'large', share: 1 }] },
-  ],
-};
-
 /** A program starts others, two of them with a pipe between them. */
 const TREE = {
   kind: 'process-tree',
@@ -116,6 +108,14 @@ const TREE = {
     },
     { name: 'right', instructions: 5000, regions: REGIONS.slice(0, 2), input: '19KiB' },
     { name: 'short', instructions: 5000, regions: REGIONS.slice(0, 2) },
+  ],
+};
+
+const COLLECTOR = {
+  ...PROGRAM,
+  phases: [
+    { name: 'run', instructions: 50_000 },
+    { name: 'collect', instructions: 10_000, shares: [{ region: 'large', share: 1 }] },
   ],
 };
 
@@ -688,6 +688,7 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   'vms[].os.tickless': ['ticking', 'false'],
   'vms[].os.tickPorts': ['ticking', '5'],
   'vms[].os.faultAround': ['jobs', '16'],
+  'vms[].os.flushPages': ['program', '64'],
   'vms[].os.pageTableIsolation': ['jobs', 'true'],
   ...paths('program', 'systemCall', 'mmap', 'munmap', 'contextSwitch', 'wait', 'blockIo'),
   ...paths('program', 'timerTick', 'interrupt', 'diskRequest', 'scanEntry', 'exception'),

@@ -82,6 +82,11 @@ describe('a key without effect is refused', () => {
       { workload: synthetic('per1M: { heapGrowth: { limit: 1MiB, calls: 2 } }') },
     ],
     [
+      'kernel',
+      { vm: '    kernel: linux-3.2', workload: 'kind: trace, file: a.pt' },
+      { vm: '    kernel: linux-3.2', workload: 'kind: trace, file: a.pt, populate: false' },
+    ],
+    [
       'quantum',
       { workload: synthetic('quantum: 5000') },
       { workload: synthetic('quantum: 5000, processes: 2') },
