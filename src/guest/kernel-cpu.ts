@@ -1,7 +1,6 @@
 import { Entry, type GuestCpu, GuestStop } from '../hypervisor/guest-port.ts';
 import type { AddressSpace } from './address-space.ts';
 import type { GuestKernel, Kernel } from './kernel.ts';
-import { kernelInstructions as cost } from './kernel-costs.ts';
 import { BLOCK_ITEMS } from './kernel-options.ts';
 import { handlePageFault } from './page-faults.ts';
 import { Process, State, type Thread } from './process.ts';
@@ -65,6 +64,7 @@ export class KernelCpu extends VcpuLoop implements Kernel {
       this.#switchTo(cpu, thread);
     }
     if (thread.transfer) {
+      this.enterSpace(cpu);
       moveOn(this, cpu, thread);
       return GuestStop.Time;
     }
@@ -76,16 +76,18 @@ export class KernelCpu extends VcpuLoop implements Kernel {
     }
     if (isReferenceLimited(program)) return program.finished ? GuestStop.Done : GuestStop.Turn;
     if (process.threads.size === 1 && this.shared.isLast(process)) return GuestStop.Done;
+    this.enterSpace(cpu);
     exitThread(this, cpu, thread);
     return GuestStop.Time;
   }
 
   #idle(cpu: GuestCpu): GuestStop {
     if (!this.#queue.anyBlocked) return GuestStop.Done;
-    const { paths, workload } = this.shared;
-    paths.run(cpu, cost.idle, 8);
+    const { kernel, paths } = this.shared;
+    this.enterSpace(cpu);
+    paths.run(cpu, kernel.instructions.wait, 8);
     cpu.core.settle();
-    if (workload.tickless || !this.ticks) {
+    if (kernel.tickless || !this.ticks) {
       this.stopTicks();
       this.#armWakeUp(cpu);
     }
@@ -102,16 +104,21 @@ export class KernelCpu extends VcpuLoop implements Kernel {
   /** Threads of one process share its tables: CR3 stays as it is (Linux: switch_mm). */
   #switchTo(cpu: GuestCpu, thread: Thread): void {
     const { space } = thread.process;
-    const { paths, vm } = this.shared;
+    const { kernel, paths, vm } = this.shared;
+    const { contextSwitch } = kernel.instructions;
     if (this.#loaded === space) {
-      if (this.#last !== thread) paths.run(cpu, cost.contextSwitch, 0);
+      if (this.#last !== thread) {
+        this.enterSpace(cpu);
+        paths.run(cpu, contextSwitch, 0);
+      }
       this.#last = thread;
       return;
     }
     this.#last = thread;
+    this.enterSpace(cpu);
     this.#loaded = space;
     vm.counters.guest_process_switches++;
-    paths.run(cpu, cost.contextSwitch, 0);
+    paths.run(cpu, contextSwitch, 0);
     cpu.loadCr3(space.root);
     this.shared.reap(cpu, space);
   }
@@ -127,7 +134,7 @@ export class KernelCpu extends VcpuLoop implements Kernel {
       return;
     }
     this.shared.vm.counters.syscalls++;
-    cpu.enterKernel(Entry.SystemCall);
+    this.enter(cpu, Entry.SystemCall);
     systemCall(this, cpu, thread, op, a, b, c);
     cpu.leaveKernel(Entry.SystemCall);
   }
@@ -154,7 +161,7 @@ export class KernelCpu extends VcpuLoop implements Kernel {
     this.#queue.push(thread);
   }
 
-  enter(cpu: GuestCpu, space: AddressSpace): void {
+  load(cpu: GuestCpu, space: AddressSpace): void {
     this.#loaded = space;
     cpu.loadCr3(space.root);
   }
@@ -192,7 +199,7 @@ export class KernelCpu extends VcpuLoop implements Kernel {
     if (next) {
       this.#last = next;
       this.shared.vm.counters.guest_process_switches++;
-      this.enter(cpu, next.process.space);
+      this.load(cpu, next.process.space);
       this.shared.reap(cpu, this.#loaded);
     }
   }

@@ -17,13 +17,20 @@ export class KernelPaths {
   /** Walks through the slab, so that paths do not always meet the same data pages. */
   #cursor = 0;
 
-  constructor(vm: string) {
+  readonly #cpiQ8: number;
+
+  /** `cpi`: cycles per instruction of the kernel. */
+  constructor(vm: string, cpi: number) {
     this.#vm = vm;
+    this.#cpiQ8 = Math.round(cpi * 256);
   }
 
   /** `entry` picks where the path begins; `dataPages` more pages of kernel data are read. */
   run(cpu: GuestCpu, instructions: number, entry: number, dataPages = 0): void {
+    if (instructions === 0 && dataPages === 0) return;
     const { core } = cpu;
+    const { cpiQ8 } = core;
+    core.cpiQ8 = this.#cpiQ8;
     const visits = Math.max(1, Math.round(instructions / INSTRUCTIONS_PER_TEXT_VISIT));
     const each = Math.floor(instructions / visits);
     let text = (entry * 11) % KERNEL_TEXT_PAGES;
@@ -43,6 +50,7 @@ export class KernelPaths {
       const page = KERNEL_DATA + (this.#cursor % KERNEL_DATA_PAGES);
       this.#visit(core, page, Op.Load, 0, this.#cursor & 63, 4);
     }
+    core.cpiQ8 = cpiQ8;
   }
 
   /** Copies bytes between buffers, page by page, in consecutive lines. */

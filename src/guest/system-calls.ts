@@ -2,9 +2,10 @@ import { ModelError } from '../base/errors.ts';
 import type { GuestCpu } from '../hypervisor/guest-port.ts';
 import { acksOf, packetsOf } from '../hypervisor/packets.ts';
 import { type AddressSpace, anonymousPage } from './address-space.ts';
-import type { GuestKernel, Kernel } from './kernel.ts';
-import { kernelInstructions as cost } from './kernel-costs.ts';
+import { changeCost, type GuestKernel, type Kernel } from './kernel.ts';
+import { kernelInstructions } from './kernel-costs.ts';
 import { Process, State, Thread } from './process.ts';
+import { callClassNames } from './system-call-classes.ts';
 import { endRequest, moveOn, receiving, sending, startDiskIo } from './transfers.ts';
 import { Op } from './workloads/workload.ts';
 
@@ -19,14 +20,20 @@ export function systemCall(
   c: number,
 ): void {
   const { shared } = kernel;
-  const { mhz, paths, vm, workload } = shared;
+  const { kernel: profile, mhz, paths, vm, workload } = shared;
+  const { instructions: cost } = profile;
   const { process } = thread;
   const { space } = process;
   const { counters } = vm;
+  paths.run(cpu, cost.systemCall, 3);
   switch (op) {
-    case Op.Syscall:
-      paths.run(cpu, a, 3, b);
+    case Op.Syscall: {
+      const name = callClassNames[a]!;
+      // Each class goes its own way through the kernel.
+      paths.run(cpu, cost.calls[name], 22 + a);
+      if (name === 'readPage') paths.copy(cpu, 4096);
       break;
+    }
     case Op.Mmap: {
       paths.run(cpu, cost.mmap, 4);
       const region = workload.processes[0]!.regions[c] ?? anonymousPage(a);
@@ -61,10 +68,10 @@ export function systemCall(
       for (const other of process.threads) if (other !== thread) kernel.drop(other);
       process.space = shared.load(image, cpu);
       thread.program = image.programs[0]!;
-      kernel.enter(cpu, process.space);
-      paths.run(cpu, space.destroy(cpu) * cost.perEntry, 9);
+      kernel.load(cpu, process.space);
+      shared.tearDown(cpu, space, 9);
       for (const program of image.programs.slice(1)) {
-        paths.run(cpu, cost.clone, 8);
+        paths.run(cpu, kernelInstructions.clone, 8);
         kernel.start(new Thread(process, program));
       }
       break;
@@ -73,9 +80,9 @@ export function systemCall(
       exit(kernel, cpu, thread);
       break;
     case Op.Wait:
-      paths.run(cpu, cost.idle, 10);
       if (process.ended > 0) process.ended--;
       else {
+        paths.run(cpu, cost.wait, 10);
         process.waiting.push(thread);
         kernel.block(cpu, thread, State.Child);
       }
@@ -85,11 +92,11 @@ export function systemCall(
       startDiskIo(kernel, cpu, thread, { bytes: a, latency: Math.round(b * mhz), write: c === 1 });
       break;
     case Op.Yield:
-      paths.run(cpu, cost.idle, 12);
+      paths.run(cpu, cost.calls.simple, 12);
       if (kernel.crowded) kernel.requeue(thread);
       break;
     case Op.AwaitRequest:
-      paths.run(cpu, cost.idle, 13);
+      paths.run(cpu, cost.wait, 13);
       thread.request = cpu.takeRequest();
       thread.transfer = receiving(a);
       if (Number.isNaN(thread.request)) kernel.block(cpu, thread, State.Request);
@@ -107,7 +114,7 @@ export function systemCall(
       moveOn(kernel, cpu, thread);
       break;
     case Op.Sleep:
-      paths.run(cpu, cost.idle, 15);
+      paths.run(cpu, cost.wait, 15);
       thread.due = cpu.clock() + Math.round(a * mhz);
       kernel.block(cpu, thread, State.Sleep);
       break;
@@ -118,27 +125,27 @@ export function systemCall(
 
 /** Linux flushes one page by INVLPG, more by reloading CR3. */
 function flushAfter(
-  { paths }: GuestKernel,
+  { kernel, paths }: GuestKernel,
   cpu: GuestCpu,
   space: AddressSpace,
   vpn: number,
   changed: number,
 ): void {
-  if (space.scanned > 0) {
-    paths.run(cpu, changed * cost.perEntry + space.scanned * cost.perSlot, 5);
-  }
+  const cost = changeCost(kernel, space.change);
+  if (cost > 0) paths.run(cpu, cost, 5);
   if (changed === 0) return;
   if (changed === 1) cpu.invlpg(vpn);
   else cpu.loadCr3(space.root);
 }
 
 function fork(kernel: Kernel, cpu: GuestCpu, thread: Thread, number: number): void {
-  const { numbered, paths, vm } = kernel.shared;
+  const { kernel: profile, numbered, paths, vm } = kernel.shared;
+  const { instructions: cost } = profile;
   const { process } = thread;
   vm.counters.forks++;
   paths.run(cpu, cost.fork, 8);
   const { child, copied } = process.space.fork(cpu);
-  paths.run(cpu, copied * cost.perEntry, 8);
+  paths.run(cpu, copied * cost.copyEntry, 8);
   cpu.loadCr3(process.space.root);
   const born = new Process(child, process);
   // The child of a replayed fork waits for the trace to come to it.
@@ -151,9 +158,9 @@ function fork(kernel: Kernel, cpu: GuestCpu, thread: Thread, number: number): vo
  * for that goes on.
  */
 export function exit(kernel: Kernel, cpu: GuestCpu, { process }: Thread): void {
-  const { paths, vm } = kernel.shared;
+  const { kernel: profile, paths, vm } = kernel.shared;
   vm.counters.process_exits++;
-  paths.run(cpu, cost.exit, 10);
+  paths.run(cpu, profile.instructions.exit, 10);
   const { parent } = process;
   const waiting = parent?.waiting.shift();
   if (waiting) kernel.unblock(waiting);
@@ -167,6 +174,6 @@ export function exitThread(kernel: Kernel, cpu: GuestCpu, thread: Thread): void 
     exit(kernel, cpu, thread);
     return;
   }
-  kernel.shared.paths.run(cpu, cost.threadExit, 10);
+  kernel.shared.paths.run(cpu, kernelInstructions.threadExit, 10);
   kernel.drop(thread);
 }

@@ -2,7 +2,6 @@ import type { Cycles } from '../base/ids.ts';
 import type { GuestCpu } from '../hypervisor/guest-port.ts';
 import { acksOf, packetsOf, SEND_WINDOW } from '../hypervisor/packets.ts';
 import type { Kernel } from './kernel.ts';
-import { kernelInstructions as cost } from './kernel-costs.ts';
 import { State, type Thread, type Transfer } from './process.ts';
 
 /** Bytes of disk I/O in flight for one thread. assumed (128 KiB-4 MiB) */
@@ -47,20 +46,21 @@ export function moveOn(kernel: Kernel, cpu: GuestCpu, thread: Thread): void {
 }
 
 function receive(
-  { shared: { paths } }: Kernel,
+  { shared: { kernel, paths } }: Kernel,
   cpu: GuestCpu,
   thread: Thread,
   transfer: Transfer,
 ): void {
   const bytes = Math.min(transfer.left, SEND_WINDOW);
-  paths.run(cpu, packetsOf(bytes) * cost.receive, 18);
+  paths.run(cpu, packetsOf(bytes) * kernel.instructions.receive, 18);
   paths.copy(cpu, bytes);
   transfer.left -= bytes;
   if (transfer.left === 0) thread.transfer = null;
 }
 
 function send(kernel: Kernel, cpu: GuestCpu, thread: Thread, transfer: Transfer): void {
-  const { paths, sendBytes } = kernel.shared;
+  const { kernel: profile, paths, sendBytes } = kernel.shared;
+  const { instructions: cost } = profile;
   const bytes = Math.min(transfer.left, SEND_WINDOW);
   if (bytes > 0) {
     const pieces = Math.ceil(bytes / sendBytes);
@@ -101,7 +101,8 @@ function fetched(kernel: Kernel, cpu: GuestCpu, thread: Thread, io: Transfer): v
 function ask(kernel: Kernel, cpu: GuestCpu, thread: Thread, io: Transfer, latency: Cycles): void {
   const bytes = Math.min(io.left, DISK_WINDOW);
   const requests = Math.max(1, Math.ceil(bytes / kernel.shared.diskBytes));
-  kernel.shared.paths.run(cpu, requests * cost.diskRequest, 11);
+  const { kernel: profile, paths } = kernel.shared;
+  paths.run(cpu, requests * profile.instructions.diskRequest, 11);
   io.left -= bytes;
   io.fetched = bytes;
   const takes = latency + Math.round(bytes * io.pace);

@@ -134,6 +134,8 @@ export interface GuestCpu {
    * when it has left the host.
    */
   endRequest(arrival: Cycles): void;
+  /** Reads and writes of I/O ports that the device model answers without other work. */
+  accessPorts(count: number): void;
   /** End-of-interrupt write to the local APIC. */
   endOfInterrupt(): void;
   /** Arms the guest's one-shot timer. */

@@ -198,17 +198,26 @@ export class VcpuPort implements GuestCpu {
    * work on what the doorbell announces. Without a hypervisor it is an uncached access.
    */
   #doorbell(core: Core, work: Cycles): void {
+    this.vcpu.vm.counters.doorbells++;
+    this.#port(core, this.#hv.costs.deviceUser + work);
+  }
+
+  /** `work`: what the device model does in user space. */
+  #port(core: Core, work: Cycles): void {
     const hv = this.#hv;
     const vcpu = this.vcpu;
-    vcpu.vm.counters.doorbells++;
     if (!hv.world.virtualized) {
       core.charge(Leaf.GuestKernel, hv.machine.processor.instructions.io);
       return;
     }
     hv.world.exit(vcpu, core, ExitReason.Ioio);
     hv.world.handle(core, ExitReason.Ioio, hv.costs.deviceKernel);
-    core.charge(Leaf.HostDevice, hv.costs.deviceUser + work);
+    if (work > 0) core.charge(Leaf.HostDevice, work);
     hv.world.resume(vcpu, core, ExitReason.Ioio);
+  }
+
+  accessPorts(count: number): void {
+    for (let i = 0; i < count; i++) this.#port(this.core, 0);
   }
 
   endOfInterrupt(): void {

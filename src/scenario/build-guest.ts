@@ -73,6 +73,7 @@ export function buildMember(build: Build, vm: Vm, vcpu: Vcpu, group: VmGroup): M
     vm,
     tables: machine.tables,
     workload,
+    kernel: group.os,
     mhz,
     stopAfter: duration === 'work' ? (workload.work ?? Infinity) : Infinity,
     marks: piece && (piece.vm ?? vm.name) === vm.name ? [piece.from, piece.to] : [],

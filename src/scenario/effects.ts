@@ -1,4 +1,5 @@
 import type { SyntheticParams, SyntheticRegion } from '../guest/workloads/synthetic-params.ts';
+import { takesKernel } from '../guest/workloads/trace.ts';
 import { schedulers } from '../hypervisor/schedulers/index.ts';
 import type { PlannedVm } from '../hypervisor/schedulers/scheduler.ts';
 import { vmKeysOf, whoKnows } from '../hypervisor/schedulers/vm-params.ts';
@@ -73,7 +74,6 @@ const REQUESTS: readonly Rule<NonNullable<SyntheticParams['requests']>>[] = [
 
 const NO_DISK =
   'nothing waits for the disk: per1M.blockingIo is 0, and so is requests.ioProbability';
-const NO_SYSCALL = 'there are no system calls: per1M.syscalls is 0, and so is requests.syscalls';
 
 const SYNTHETIC: readonly Rule<SyntheticParams>[] = [
   [
@@ -81,12 +81,6 @@ const SYNTHETIC: readonly Rule<SyntheticParams>[] = [
     (of) => of.per1M.blockingIo === 0 && !(of.requests && of.requests.ioProbability > 0),
     NO_DISK,
   ],
-  [
-    ['syscallInstructions', 'syscallPages'],
-    (of) => of.per1M.syscalls === 0 && !(of.requests && of.requests.syscalls > 0),
-    NO_SYSCALL,
-  ],
-  [['tickless'], (of) => of.hz === 0, 'hz is 0: there are no ticks'],
   [
     ['quantum'],
     (of) => of.processes === 1 && of.threads === 1,
@@ -118,9 +112,9 @@ const REGION: readonly Rule<SyntheticRegion>[] = [
 
 /** What a trace says, as far as it matters here. */
 interface TraceParams {
-  readonly events: 'ignore' | 'replay';
-  readonly populate?: boolean | undefined;
+  readonly events: string;
   readonly kernel?: boolean | undefined;
+  readonly populate?: boolean | undefined;
   readonly per1M?: Rates | undefined;
 }
 
@@ -130,14 +124,7 @@ const TRACE: readonly Rule<TraceParams>[] = [
     (of) => !of.per1M?.blockingIo,
     'nothing waits for the disk: per1M.blockingIo is 0',
   ],
-  [
-    ['syscallInstructions'],
-    (of) => !of.per1M?.syscalls && (of.events === 'ignore' || !replays(of)),
-    'there are no system calls: none are replayed in the guest kernel, and per1M.syscalls is 0',
-  ],
 ];
-
-const replays = ({ kernel, populate }: TraceParams) => kernel ?? populate !== true;
 
 const MMAP_LOOP: readonly Rule<{ readonly touched: number }>[] = [
   [['stride'], (of) => of.touched < 2, 'no two pages are stored to'],
@@ -174,11 +161,17 @@ export function idleKeys(scenario: ParsedScenario): Idle[] {
     const path = ['vms', i, 'workload'];
     found.push(...idleInScheduler(scenario, i));
     idle([...path, 'work'], scenario.duration !== 'work', 'it counts with duration: work only');
+    idle(['vms', i, 'kernel'], !hasKernel(group), NO_KERNEL);
     idle([...path, 'overlap'], !usesLines(scenario, group), NO_LINES);
     found.push(...idleInWorkload(scenario, path, group));
   }
   return found;
 }
+
+const NO_KERNEL = 'the trace is replayed without a guest kernel: see populate, events and kernel';
+
+const hasKernel = ({ workload }: ParsedScenario['vms'][number]): boolean =>
+  workload.kind !== 'trace' || takesKernel(workload as unknown as TraceParams);
 
 const WORK_IS_MEASURED = 'with duration: work all of the work is measured';
 

@@ -4,6 +4,7 @@ import type { Choice } from '../base/registry.ts';
 import { toCycles } from '../base/units.ts';
 import type { ProtectionChoice } from '../cluster/fault-tolerance/protection.ts';
 import { type Ticks, tickRate } from '../engine/timebase.ts';
+import type { KernelProfile } from '../guest/kernel-schema.ts';
 import type { HypervisorCosts } from '../hypervisor/costs.ts';
 import type { VirtualDevices } from '../hypervisor/devices.ts';
 import { schedulers } from '../hypervisor/schedulers/index.ts';
@@ -54,6 +55,10 @@ export interface VmGroup {
   readonly faultTolerance?: ProtectionChoice | undefined;
   /** What only the chosen scheduler understands, with its defaults; undefined when nothing is. */
   readonly scheduler?: VmScheduling | undefined;
+  /** Name of the guest kernel's preset. */
+  readonly kernel: string;
+  /** What the guest kernel does, and how long it takes. */
+  readonly os: KernelProfile;
   /** Name of the workload preset, if it was one. */
   readonly preset?: string | undefined;
   /** A registered kind with all its parameters. */

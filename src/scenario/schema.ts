@@ -3,6 +3,7 @@ import { isFormula } from '../base/text.ts';
 import { bandwidth, duration, size } from '../base/units.ts';
 import { eventKinds } from '../cluster/events/index.ts';
 import { protections } from '../cluster/fault-tolerance/index.ts';
+import { kernelSchema } from '../guest/kernel-schema.ts';
 import { workloads } from '../guest/workloads/index.ts';
 import { costsSchema } from '../hypervisor/costs.ts';
 import { devicesSchema } from '../hypervisor/devices.ts';
@@ -13,7 +14,7 @@ import { tagPolicies } from '../hypervisor/tags/index.ts';
 import { processorSchema } from '../machine/processor.ts';
 import { findSchema, sweepSchema } from './experiments.ts';
 import { mechanismNames } from './free.ts';
-import { type PresetTexts, presets } from './presets.ts';
+import { DEFAULT_KERNEL, type PresetTexts, presets } from './presets.ts';
 
 /**
  * The schema of a scenario whose presets are filled in, assembled from the registries: a new policy
@@ -75,7 +76,11 @@ const hostName = () =>
     .max(40)
     .meta({ takes: `${WORD}; at most 40 characters` });
 
-const vmSchema = (workloadPresets: readonly string[], scheduler: unknown) =>
+const vmSchema = (
+  workloadPresets: readonly string[],
+  kernels: readonly string[],
+  scheduler: unknown,
+) =>
   z
     .strictObject({
       name: identifier('VM name')
@@ -136,6 +141,12 @@ const vmSchema = (workloadPresets: readonly string[], scheduler: unknown) =>
         .enum(workloadPresets)
         .optional()
         .describe('name of the workload preset; follows from `workload: { kind: … }`'),
+      kernel: z
+        .enum(kernels)
+        .meta({ usual: `that of the workload preset, else ${DEFAULT_KERNEL}` })
+        .prefault(DEFAULT_KERNEL)
+        .describe('guest kernel preset: what its paths take, and what it does'),
+      os: kernelSchema.describe('keys that replace those of the kernel preset'),
       workload: workloads.schema.describe('what runs inside: a kind or a workload preset'),
     })
     .describe('a group of identical VMs');
@@ -241,7 +252,7 @@ const MAX_HOSTS = 8;
  * parameters VMs may have and are given; without it any may stand there.
  */
 export function scenarioSchema(
-  { processors, hypervisors, workloads: presetWorkloads }: PresetTexts = presets,
+  { processors, hypervisors, kernels, workloads: presetWorkloads }: PresetTexts = presets,
   scheduler?: string,
   form: HostForm = 'any',
 ) {
@@ -308,7 +319,7 @@ export function scenarioSchema(
           .meta({ takes: `${WORD}; at most 40 characters` }),
       ),
       vms: z
-        .array(vmSchema(Object.keys(presetWorkloads), scheduler))
+        .array(vmSchema(Object.keys(presetWorkloads), Object.keys(kernels), scheduler))
         .min(1)
         .max(512)
         .describe('the VMs, by group'),

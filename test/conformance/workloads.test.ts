@@ -57,7 +57,14 @@ const VARIANTS: Readonly<Record<string, readonly object[]>> = {
         { name: 'text', kind: 'code', size: '64KiB', share: 1 },
         { name: 'data', kind: 'anon', size: '8MiB', share: 1, stores: 0.5, pageSize: '2MiB' },
       ],
-      per1M: { syscalls: 9, blockingIo: 3, munmap: 5, mprotect: 9, yields: 2, mmap: { calls: 9 } },
+      per1M: {
+        syscalls: { other: 9 },
+        blockingIo: 3,
+        munmap: 5,
+        mprotect: 9,
+        yields: 2,
+        mmap: { calls: 9 },
+      },
     },
     {
       regions: [{ name: 'data', kind: 'anon', size: '1MiB', share: 1, stores: 0.5 }],
@@ -85,7 +92,11 @@ const VARIANTS: Readonly<Record<string, readonly object[]>> = {
     { file: 'test.pt' },
     { file: 'test.pt', events: 'replay', populate: false },
     { file: 'test.pt', loop: true, limitReferences: 70_005 },
-    { file: 'test.pt', loop: true, per1M: { syscalls: 90, mprotect: 90, mmap: { calls: 200 } } },
+    {
+      file: 'test.pt',
+      loop: true,
+      per1M: { syscalls: { other: 90 }, mprotect: 90, mmap: { calls: 200 } },
+    },
   ],
   'tlb-thrash': [{}, { pageSize: '2MiB', pages: 4, pattern: { kind: 'pointer-chase' } }],
 };
@@ -104,7 +115,8 @@ const cases: Case[] = workloads.definitions.flatMap(({ name }) =>
 for (const file of readdirSync(PRESETS)) {
   const text = readFileSync(new URL(file, PRESETS), 'utf8');
   const name = file.replace('.yaml', '');
-  cases.push({ name, choice: workloads.schema.parse(parse(text)) });
+  const { kernel: _, ...choice } = parse(text) as Choice;
+  cases.push({ name, choice: workloads.schema.parse(choice) });
 }
 
 function create({ choice }: Case, seed = 'seed', vm = 'vm'): Workload {

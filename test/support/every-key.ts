@@ -1,3 +1,4 @@
+import { callClassNames } from '../../src/guest/system-call-classes.ts';
 import {
   CHECKPOINT_BASES,
   CHECKPOINT_ENTRIES,
@@ -41,7 +42,7 @@ const PROGRAM = {
   hz: 1000,
   regions: REGIONS,
   per1M: {
-    syscalls: 100,
+    syscalls: { other: 100 },
     blockingIo: 40,
     mmap: { calls: 40, pages: 3, live: 4 },
     munmap: 20,
@@ -55,11 +56,10 @@ const PROGRAM = {
 const SERVER = {
   ...PROGRAM,
   per1M: { mprotect: 10 },
-  syscallInstructions: 1500,
   requests: {
     arrivals: { kind: 'open', rate: '8000/s' },
     instructions: 20_000,
-    syscalls: 3,
+    syscalls: { other: 3 },
     ioProbability: 0.5,
     responseBytes: 9000,
   },
@@ -87,7 +87,7 @@ const COLLECTOR = {
 };
 
 const HOG = { kind: 'tlb-thrash', pages: 64, hz: 0 };
-const RATES = { ...PROGRAM.per1M, syscalls: 300, yields: 50 };
+const RATES = { ...PROGRAM.per1M, syscalls: { other: 300 }, yields: 50 };
 
 /** Code and data in four pages of 1 GiB each. */
 const GIGANTIC = ['code', 'anon'].map((kind) => ({
@@ -226,6 +226,7 @@ export const BASES: Readonly<Record<string, Overrides>> = Object.fromEntries(
     'mmap-loop': one({ kind: 'mmap-loop', pages: 100, touched: 3 }),
     'tlb-thrash': one({ kind: 'tlb-thrash', pages: 600 }),
     idle: one({ kind: 'idle', period: '200us' }),
+    ticking: one({ ...SERVER, hz: undefined }),
     'net-stream': { ...one({ kind: 'net-stream', hz: 250 }), host: SHARED },
     'shared devices': { ...two({ ...SERVER, ioLatency: '5us' }), host: SHARED },
   }).map(([name, base]) => [name, { ...COMMON, ...base }]),
@@ -267,6 +268,17 @@ const micro = (kind: string, keys: Readonly<Record<string, string>>): Record<str
     ]),
   );
 
+/** System calls of each class, in place of none. */
+function byClass(where: string, base: string, value: string): Record<string, Entry> {
+  return Object.fromEntries(
+    callClassNames.map((name) => [`${where}.syscalls.${name}`, [base, value] as const]),
+  );
+}
+
+/** Prices of the guest kernel, in a base where each is paid. */
+const paths = (base: string, ...keys: readonly string[]): Record<string, Entry> =>
+  Object.fromEntries(keys.map((key) => [`vms[].os.instructions.${key}`, [base, '9000']]));
+
 /** The value of a pattern's key, in the region of the base that has the pattern. */
 const SYNTHETIC: Readonly<Record<string, Entry>> = {
   processes: ['program', '3', 'vms.0.memory=64MiB'],
@@ -304,7 +316,7 @@ const SYNTHETIC: Readonly<Record<string, Entry>> = {
   'visit.instructions': ['program', '20'],
   cpi: ['program', '2'],
   overlap: ['program', '0.9'],
-  'per1M.syscalls': ['program', '300'],
+  ...byClass('per1M', 'program', '300'),
   'per1M.blockingIo': ['program', '200'],
   'per1M.mmap.calls': ['program', '200'],
   'per1M.mmap.pages': ['program', '9'],
@@ -315,8 +327,6 @@ const SYNTHETIC: Readonly<Record<string, Entry>> = {
   'per1M.heapGrowth.pages': ['program', '9'],
   'per1M.heapGrowth.limit': ['program', '16KiB'],
   'per1M.yields': ['program', '300'],
-  syscallInstructions: ['program', '5000'],
-  syscallPages: ['program', '20'],
   ioLatency: ['program', '200us'],
   ioBytes: ['program', '40000'],
   'jobs.instructions': ['jobs', '60000'],
@@ -333,7 +343,7 @@ const SYNTHETIC: Readonly<Record<string, Entry>> = {
   'requests.arrivals(closed).think': ['server', '20us', CLOSED()],
   'requests.instructions': ['server', '50000'],
   'requests.distribution': ['server', 'fixed'],
-  'requests.syscalls': ['server', '9'],
+  ...byClass('requests', 'server', '9'),
   'requests.ioProbability': ['server', '0'],
   // What is written and what is read is told apart where the disk is shared.
   'requests.ioWrites': ['shared devices', '0.5'],
@@ -341,7 +351,6 @@ const SYNTHETIC: Readonly<Record<string, Entry>> = {
   'requests.responseBytes': ['server', '20000'],
   work: ['jobs', '3', 'duration=work', 'vms.0.workload.work=2'],
   hz: ['program', '3000'],
-  tickless: ['server', 'false'],
   quantum: ['program', '30000'],
 };
 
@@ -590,6 +599,26 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   'vms[].scheduler.extratime': ['credit', 'false', KIND('sedf'), 'vms.0.scheduler.slice=1ms'],
   'vms[].scheduler.budget': ['credit', '1ms', KIND('rtds')],
   'vms[].scheduler.reservation': ['hogs', '80', KIND('esx'), 'hypervisor.scheduler.quantum=2ms'],
+  'vms[].kernel': ['jobs', 'linux-6.1'],
+  'vms[].os.cpi': ['jobs', '3'],
+  'vms[].os.hz': ['ticking', '3000'],
+  'vms[].os.tickless': ['ticking', 'false'],
+  'vms[].os.tickPorts': ['ticking', '5'],
+  'vms[].os.faultAround': ['jobs', '16'],
+  'vms[].os.pageTableIsolation': ['jobs', 'true'],
+  ...paths('program', 'systemCall', 'mmap', 'munmap', 'contextSwitch', 'wait', 'blockIo'),
+  ...paths('program', 'timerTick', 'interrupt', 'diskRequest', 'scanEntry', 'exception'),
+  ...paths('jobs', 'pageFault', 'takePage', 'chargePage', 'filePage', 'cowBreak', 'freePage'),
+  ...paths('jobs', 'changeEntry', 'fork', 'copyEntry', 'exec', 'exit'),
+  ...paths('server', 'networkInterrupt', 'send', 'sendPiece', 'acknowledgement', 'receive'),
+  ...paths('net-stream', 'sendAcknowledgement'),
+  'vms[].os.instructions.mapAround': ['jobs', '9000', 'vms.0.os.faultAround=16'],
+  ...Object.fromEntries(
+    callClassNames.map((name) => [
+      `vms[].os.instructions.calls.${name}`,
+      ['jobs', '9000', `vms.0.workload.per1M.syscalls.${name}=90`],
+    ]),
+  ),
   'vms[].workload.kind': ['tlb-thrash', '{ kind: page-fault-loop }'],
   ...Object.fromEntries(
     Object.entries(SYNTHETIC).map(([key, entry]) => [`vms[].workload(synthetic).${key}`, entry]),
@@ -601,11 +630,10 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   'vms[].workload(trace).kernel': ['replay', 'false'],
   'vms[].workload(trace).pageSize': ['trace', '2MiB', 'vms.0.memory=128MiB', 'host.memory=512MiB'],
   'vms[].workload(trace).events': ['replay', 'ignore'],
-  'vms[].workload(trace).syscallInstructions': ['rates', '5000'],
   ...Object.fromEntries(
     RATE_KEYS.map(([key, [, value]]) => [
       `vms[].workload(trace).${key}`,
-      ['rates', value, 'vms.0.workload.per1M.syscalls=10'],
+      ['rates', value, 'vms.0.workload.per1M.syscalls.other=10'],
     ]),
   ),
   'vms[].workload(trace).ioLatency': ['rates', '200us'],
@@ -618,7 +646,6 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   ...micro('context-switch-ring', {
     processes: '3',
     pages: '9',
-    syscallInstructions: '3000',
     aslr: 'false',
   }),
   ...micro('mmap-loop', { touched: '9', stride: '40', aslr: 'false' }),

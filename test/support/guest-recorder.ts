@@ -47,6 +47,7 @@ const slotName = ({ frame }: PageTables, slot: number) => `${frame[slot >> 9]}:$
 /** The methods of the port without an answer. Their arguments are what the guest does. */
 const EFFECTS = [
   ...['invlpg', 'enterKernel', 'leaveKernel', 'endOfInterrupt', 'setTimer', 'acknowledge'],
+  'accessPorts',
 ] as const;
 /** What a replayed guest only seems to do: the original has done it. */
 const OUTPUTS: ReadonlySet<string> = new Set([
@@ -102,6 +103,7 @@ abstract class Wrapped implements GuestCpu {
   invlpg = (vpn: number) => this.#effect('invlpg', vpn);
   enterKernel = (how: number) => this.#effect('enterKernel', how);
   leaveKernel = (how: number) => this.#effect('leaveKernel', how);
+  accessPorts = (count: number) => this.#effect('accessPorts', count);
   endOfInterrupt = () => this.#effect('endOfInterrupt');
   endRequest = (arrival: number) => this.#effect('endRequest', arrival);
   setTimer = (cycles: number) => this.#effect('setTimer', cycles);

@@ -402,7 +402,7 @@ test.each(Object.entries(presets.hypervisors))(
 );
 
 test.each(Object.entries(presets.workloads))('workload preset %s passes', async (_, text) => {
-  const workload = indent(text.replace(/^(name|description): .*$/gm, ''), 6);
+  const workload = indent(text.replace(/^(name|description|kernel): .*$/gm, ''), 6);
   const vms = `vms:\n  - name: a\n    workload:\n${workload}`;
   expect(await complaints(`extends: base.yaml\n${vms}`)).toEqual([]);
 });
@@ -444,7 +444,7 @@ test.each([
   [
     'trace',
     {
-      workload: '{ kind: trace, file: a.pt, per1M: { syscalls: 3 } }',
+      workload: '{ kind: trace, file: a.pt, per1M: { syscalls: { other: 3 } } }',
       hypervisor: ', scheduler: { kind: round-robin }',
     },
   ],

@@ -97,6 +97,10 @@ class NotingPort implements GuestCpu {
     this.#port.dropTranslations(vpn, pages);
   }
 
+  accessPorts(count: number): void {
+    this.#port.accessPorts(count);
+  }
+
   enterKernel(how: Entry): void {
     this.#port.enterKernel(how);
   }

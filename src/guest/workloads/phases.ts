@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { Mix } from './mix.ts';
 import type { Mixer } from './mixer.ts';
+import type { Visits } from './script.ts';
 
 /** Phases of a program: what it visits changes, again and again in the same order. */
 
@@ -61,24 +62,41 @@ export function checkPhases(given: Phases, regions: readonly Shared[]): void {
   }
 }
 
-/** The regions as a phase visits them. */
-export function inPhase<T extends Shared>(regions: readonly T[], of: Phases[number]): T[] {
-  const { shares } = of;
-  if (!shares) return [...regions];
-  return regions.map((region) => {
-    const own = shares.find((share) => share.region === region.name);
-    return { ...region, share: own?.share ?? 0 };
-  });
-}
-
 /** The mix of a phase. */
 export interface PhaseMix {
   readonly mix: Mix;
   readonly instructions: number;
 }
 
+/** What a program visits in each of its phases, or always. `mixOf` names the stream of a mix. */
+export function phaseMixes<T extends Shared>(
+  given: Phases | undefined,
+  regions: readonly T[],
+  mixOf: (regions: readonly T[], stream: string) => Mix,
+): PhaseMix[] {
+  if (!given) return [{ mix: mixOf(regions, 'schedule'), instructions: Infinity }];
+  return given.map(({ name, shares, instructions }) => {
+    const shareOf = (region: T): number =>
+      shares ? (shares.find((own) => own.region === region.name)?.share ?? 0) : region.share;
+    const visited = regions.map((region) => ({ ...region, share: shareOf(region) }));
+    return { mix: mixOf(visited, `phase/${name}`), instructions };
+  });
+}
+
+/** The visits of a process: those of its mix, or of one phase after the other. */
+export function visitsOf(
+  phases: readonly PhaseMix[],
+  stream: string,
+  mixerOf: (mix: Mix, stream: string) => Mixer,
+): Visits {
+  const mixers = phases.map(({ mix, instructions }, i) => {
+    return { mixer: mixerOf(mix, i === 0 ? stream : `${stream}/${i}`), instructions };
+  });
+  return mixers.length === 1 ? mixers[0]!.mixer : new PhasedMixer(mixers);
+}
+
 /** Visits of one phase after the other, endlessly. */
-export class PhasedMixer {
+class PhasedMixer implements Visits {
   /** Instructions of the visits of the last fill. */
   spent = 0;
   readonly #phases: readonly { mixer: Mixer; instructions: number }[];

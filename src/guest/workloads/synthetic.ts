@@ -1,12 +1,13 @@
 import { stream, xoshiroNext, xoshiroState } from '../../base/random.ts';
 import { MILLION_INSTRUCTIONS } from '../../stats/metrics.ts';
+import { type Calls, callClass, callClassNames } from '../system-call-classes.ts';
 import { Background, type BackgroundPlan, exponential } from './background.ts';
 import { type Item, operation, visit } from './item.ts';
 import { checkRoom, type Layout, layOut, MAPPING_TEMPLATE, offsetsOf, pagesOf } from './layout.ts';
 import { makeMix } from './mix.ts';
 import { Mixer } from './mixer.ts';
 import { below, hasTable, sampler } from './patterns.ts';
-import { checkPhases, inPhase, PhasedMixer, type PhaseMix } from './phases.ts';
+import { checkPhases, type PhaseMix, phaseMixes, visitsOf } from './phases.ts';
 import { ScriptProgram, type Step, type Visits } from './script.ts';
 import {
   ratesOf,
@@ -50,7 +51,6 @@ export const synthetic: WorkloadDefinition<typeof syntheticParams> = {
       kernel: true,
       quantumInstructions: params.quantum,
       hz: params.hz,
-      tickless: params.tickless,
     };
   },
 };
@@ -182,16 +182,13 @@ class Factory {
         fetch: region.kind === 'code',
       };
     });
-    const mixOf = (some: typeof mixRegions, schedule: string) =>
+    const mixOf = (some: Parameters<typeof makeMix>[0], schedule: string) =>
       makeMix(some, params.visit, seed, `${this.#base}/${name}/${schedule}`, this.#lines);
-    const phases = events
-      ? params.phases?.map((phase) => ({
-          mix: mixOf(inPhase(mixRegions, phase), `phase/${phase.name}`),
-          instructions: phase.instructions,
-        }))
-      : undefined;
-    const always = () => [{ mix: mixOf(mixRegions, 'schedule'), instructions: Infinity }];
-    return { regions, phases: phases ?? always(), events };
+    return {
+      regions,
+      phases: phaseMixes(events ? params.phases : undefined, mixRegions, mixOf),
+      events,
+    };
   }
 
   /** The process at `path` gets `image`, at addresses of its own. */
@@ -207,7 +204,6 @@ class Factory {
     const { heap, mappings } = growthOf(params);
     return {
       ...ratesOf(params.per1M),
-      syscall: this.#syscall,
       io: this.#io,
       mmapArea: layout.mmapArea + thread * mappings,
       heapArea: layout.heapArea + thread * heap,
@@ -215,10 +211,6 @@ class Factory {
       protectArea: guarded.start,
       protectPages: guarded.pages,
     };
-  }
-
-  get #syscall(): Item {
-    return operation(Op.Syscall, this.#params.syscallInstructions, this.#params.syscallPages);
   }
 
   get #io(): Item {
@@ -253,11 +245,11 @@ class Factory {
 
   #mixer({ image, layout }: Loaded, path: string): Visits {
     const starts = layout.regions.slice(1).map((region) => region.start);
-    const mixers = image.phases.map(({ mix, instructions }, i) => {
-      const stream = i === 0 ? `${path}/visits` : `${path}/visits/${i}`;
-      return { mixer: new Mixer(mix, this.#seed, stream, starts), instructions };
-    });
-    return mixers.length === 1 ? mixers[0]!.mixer : new PhasedMixer(mixers);
+    return visitsOf(
+      image.phases,
+      `${path}/visits`,
+      (mix, own) => new Mixer(mix, this.#seed, own, starts),
+    );
   }
 
   /** A program that runs an image's mix and kernel events under a script. */
@@ -322,7 +314,8 @@ class Factory {
   *#serve(requests: Requests, path: string): Generator<Step> {
     const state = xoshiroState(this.#seed, `${path}/requests`);
     const random = stream(this.#seed, `${path}/io`);
-    const parts = requests.syscalls + 1;
+    const calls = callsOf(requests.syscalls);
+    const parts = calls.length + 1;
     for (;;) {
       yield operation(Op.AwaitRequest, requests.requestBytes);
       const bits = xoshiroNext(state);
@@ -332,12 +325,22 @@ class Factory {
       for (let part = 0; part < parts; part++) {
         yield instructions / parts;
         if (part === waits) yield this.#disk(writes(requests.ioWrites, random));
-        if (part < requests.syscalls) yield this.#syscall;
+        if (part < calls.length) yield calls[part]!;
       }
       yield operation(Op.RequestDone, requests.responseBytes);
       yield operation(Op.WorkDone, 1);
     }
   }
+}
+
+/** So many calls of each class, spread evenly over each other. */
+function callsOf(counts: Calls): Item[] {
+  return callClassNames
+    .flatMap((name) =>
+      Array.from({ length: counts[name] }, (_, i) => ({ name, at: (i + 0.5) / counts[name] })),
+    )
+    .sort((one, other) => one.at - other.at)
+    .map(({ name }) => operation(Op.Syscall, callClass(name)));
 }
 
 /** Nothing is drawn where all do the same. */

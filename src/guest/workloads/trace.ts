@@ -7,7 +7,7 @@ import {
   type Item,
   writeItem,
 } from '../../machine/items.ts';
-import { operation } from './item.ts';
+import { callClass } from '../system-call-classes.ts';
 import { LINE_BITS, lineBits, lineLaw } from './lines.ts';
 import { pageShiftOf } from './page-size.ts';
 import { type LineSource, TraceLines } from './trace-lines.ts';
@@ -50,8 +50,6 @@ export interface ReferenceLimited {
 export const isReferenceLimited = (program: Program): program is Program & ReferenceLimited =>
   'limit' in program;
 
-/** Kernel data pages of a system call. assumed (2-8) */
-const SYSCALL_PAGES = 4;
 /** Longest visit: its instructions must fit 16 bits, the references of a whole block 31. */
 const MAX_INSTRUCTIONS = 65_535;
 const MAX_DATA = (1 << 22) - 1;
@@ -318,7 +316,7 @@ class TraceProgram implements Program, ReferenceLimited {
         if (this.#lines.space !== 0) push(0, Op.Munmap, USER_PAGES);
         break;
       default:
-        push(this.#options.syscallInstructions, Op.Syscall, SYSCALL_PAGES);
+        push(callClass('other'), Op.Syscall);
     }
   }
 }
@@ -327,6 +325,18 @@ const STARVED: Item = [0, Op.Starved, 0, 0];
 const FLUSH: Item = [0, Op.Invalidate, 0, 0];
 /** Events after which the TLBs hold nothing of their (first) range. */
 const REMOVES = new Set(['mmap', 'munmap', 'mprotect', 'mremap', 'brk-', 'dontneed']);
+
+/** Whether the guest kernel takes time of its own. */
+export function takesKernel(options: {
+  readonly events: string;
+  readonly kernel?: boolean | undefined;
+  readonly per1M?: unknown;
+  readonly populate?: boolean | undefined;
+}): boolean {
+  const faults = options.per1M !== undefined || options.populate === false;
+  const replayed = options.events === 'replay' && options.populate !== true;
+  return options.kernel ?? (faults || replayed);
+}
 
 export const trace: WorkloadDefinition<typeof traceParams> = {
   name: 'trace',
@@ -344,13 +354,9 @@ export const trace: WorkloadDefinition<typeof traceParams> = {
         'a guest kernel that takes time charges first touches: set populate to false',
       );
     }
-    const faults = per1M !== undefined || options.populate === false;
-    const replayed = options.events === 'replay' && options.populate !== true;
-    const kernel = options.kernel ?? (faults || replayed);
+    const kernel = takesKernel(options);
     const regions = traceRegions(pageShiftOf(options.pageSize), per1M !== undefined);
-    const syscall = operation(Op.Syscall, options.syscallInstructions, SYSCALL_PAGES);
-    const rates =
-      per1M && new TraceRates({ ...options, per1M, syscall, template: Template.Anon }, deps);
+    const rates = per1M && new TraceRates({ ...options, per1M, template: Template.Anon }, deps);
     const feed = deps.openTrace(options.file, options.loop);
     const program = new TraceProgram(feed, options, regions, kernel, rates);
     return {
@@ -362,7 +368,6 @@ export const trace: WorkloadDefinition<typeof traceParams> = {
       kernel,
       quantumInstructions: 2 ** 31 - 1,
       hz: options.hz,
-      tickless: true,
     };
   },
 };

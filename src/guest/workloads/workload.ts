@@ -26,7 +26,7 @@ export const Op = {
   Fetch: 0,
   Load: 1,
   Store: 2,
-  /** Operations from here on. `Syscall`: args kernel instructions, kernel data pages touched. */
+  /** Operations from here on. `Syscall`: arg number of its class, as `callClass` has it. */
   Syscall: 8,
   /** Args first page, pages, index into `ProcessImage.regions` whose kind and rights it takes. */
   Mmap: 9,
@@ -150,7 +150,7 @@ export interface Workload {
    * MILLION_INSTRUCTIONS, where results tell the instructions executed instead.
    */
   readonly unit: string;
-  /** Cycles per instruction × 256, for user and for kernel code. */
+  /** Cycles per instruction of user code × 256. */
   readonly cpiQ8: number;
   /** Share of a data stall hidden by the core, in 1/256. */
   readonly overlapQ8: number;
@@ -158,10 +158,8 @@ export interface Workload {
   readonly kernel: boolean;
   /** Guest timeslice in user instructions. */
   readonly quantumInstructions: number;
-  /** Timer ticks a second of the guest kernel; 0 = tickless. */
-  readonly hz: number;
-  /** False: the ticks go on while the guest idles (Windows of the time, Linux before 2.6.21). */
-  readonly tickless: boolean;
+  /** Timer ticks a second, 0 = none; undefined = those of the guest kernel. */
+  readonly hz?: number | undefined;
 }
 
 export interface WorkloadDeps {
