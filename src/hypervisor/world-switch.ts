@@ -29,6 +29,9 @@ export interface WorldSwitchDeps {
 /** Exits with which decode assists report the operand. */
 const OPERAND_REPORTED: ReadonlySet<ExitReason> = new Set([ExitReason.Cr3Write, ExitReason.Invlpg]);
 
+/** Cycles of a copy loop for 64 bytes that are there. assumed (4-16): 8 bytes a cycle */
+const COPY_LINE = 8;
+
 /**
  * From the guest to the hypervisor and back: #VMEXIT, what a handler does, VMRUN with the tag that
  * the policy grants and the flushes it asks for. Every paging mode and device pays these prices.
@@ -128,6 +131,12 @@ export class WorldSwitch {
     const frame = p2m[gfn]!;
     if (frame === 0 || !this.#footprint) return;
     this.handle(core, reason, this.#footprint.guest(core, id, gfn, frame, line));
+  }
+
+  /** Copies a page of a guest's memory to one of the hypervisor's. */
+  copyGuest(core: Core, reason: ExitReason, vm: Vm, gfn: number): void {
+    this.handle(core, reason, 64 * COPY_LINE);
+    for (let line = 0; line < 64; line++) this.readGuest(core, reason, vm, gfn, line);
   }
 
   /** Clears `frames` frames from `first` on for whoever gets them. */
