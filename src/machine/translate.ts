@@ -209,6 +209,7 @@ const walkAndFill = (
   for (;;) {
     const guestReads = h[counters + K.walk_reads_guest]!;
     const nestedReads = h[counters + K.walk_reads_nested]!;
+    core.caches.ahead = core.ahead;
     const fault = core.nestedOn !== 0 ? walk2d(core, vpn, write) : walk1d(core, vpn, write);
     if (fault === Fault.None) break;
     countFault(core, guestReads, nestedReads);

@@ -115,6 +115,7 @@ function buildHardware({ scenario, tables, vms }: Site, plan: HostPlan): Machine
     pcpus: plan.pcpus,
     memoryBytes: plan.memory,
     dataLines: plan.dataLines,
+    lookahead: plan.lookahead ?? plan.cpu.instructions.ipiDeliver,
     vcpuCount: vms.length,
     vmOf: Int32Array.from([...vms.map((vm) => vm.id), -1]),
     tables,
