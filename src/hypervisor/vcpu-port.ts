@@ -212,18 +212,25 @@ export class VcpuPort implements GuestCpu {
   }
 
   endOfInterrupt(): void {
+    if (this.#hv.costs.eoiExits) this.#writeApic();
+  }
+
+  /** A write to a register of the local APIC, which the hypervisor emulates. */
+  #writeApic(): void {
     const hv = this.#hv;
-    if (!hv.world.virtualized || !hv.costs.eoiExits) return;
+    if (!hv.world.virtualized) return;
     const vcpu = this.vcpu;
     const { core } = this;
     hv.world.exit(vcpu, core, ExitReason.ApicAccess);
     const { tables } = hv.machine;
-    decode({ tables, vm: vcpu.vm, world: hv.world }, vcpu, core, ExitReason.ApicAccess);
+    const deps = { tables, vm: vcpu.vm, world: hv.world };
+    if (!hv.costs.x2apic) decode(deps, vcpu, core, ExitReason.ApicAccess);
     hv.world.perform(core, ExitReason.ApicAccess, 'apicAccess');
     hv.world.resume(vcpu, core, ExitReason.ApicAccess);
   }
 
   setTimer(cyclesFromNow: Cycles): void {
+    if (this.#hv.costs.timerExits) this.#writeApic();
     const { now } = this.core;
     const due = this.#foreign ? this.meant(this.told(now) + cyclesFromNow) : now + cyclesFromNow;
     this.#hv.interrupts.armTimer(this.vcpu, due);

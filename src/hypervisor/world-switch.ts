@@ -1,7 +1,7 @@
 import type { Cycles, PcpuId } from '../base/ids.ts';
+import { clearLines } from '../machine/caches.ts';
 import type { Core } from '../machine/core.ts';
 import { abandon, flushAll, flushAsid } from '../machine/flush.ts';
-import { clearHost } from '../machine/host-access.ts';
 import type { Machine } from '../machine/machine.ts';
 import type { Observer } from '../observe/observer.ts';
 import { Cause, ExitReason, Leaf } from '../stats/leaves.ts';
@@ -41,6 +41,8 @@ export class WorldSwitch {
   readonly #deps: WorldSwitchDeps;
   /** Null: handlers touch nothing. */
   readonly #footprint: HostFootprint | null;
+  /** By pCPU: the vCPU whose VMCB it knows. */
+  readonly #vmcbOf: number[] = [];
   readonly #grant: TagGrant = { asid: 0 as never, tlbControl: 0, fresh: false, exhausted: false };
   /** Hardware of a switch between two vCPUs. */
   readonly #switchState: Cycles;
@@ -141,7 +143,7 @@ export class WorldSwitch {
 
   /** Clears `frames` frames from `first` on for whoever gets them. */
   clear(core: Core, reason: ExitReason, first: number, frames = 1): void {
-    for (let i = 0; i < frames; i++) this.handle(core, reason, clearHost(core, first + i, 64));
+    for (let i = 0; i < frames; i++) this.handle(core, reason, clearLines(core, first + i, 64));
   }
 
   /** A pCPU takes up a vCPU other than its last: scheduler, state, the host's address space. */
@@ -167,7 +169,7 @@ export class WorldSwitch {
   resume(vcpu: Vcpu, core: Core, reason: ExitReason): void {
     if (vcpu.requests !== 0) this.#deps.serve(vcpu, core);
     if (this.virtualized) {
-      core.charge(Leaf.ExitTransition + reason, this.#in);
+      core.charge(Leaf.ExitTransition + reason, this.#in + this.#reload(vcpu, core));
       vcpu.vm.counters.vmruns++;
     }
     this.#enter(vcpu, core);
@@ -178,6 +180,13 @@ export class WorldSwitch {
   loseTag(vcpu: Vcpu, cause: Cause): void {
     this.#deps.tags.flushVcpu(vcpu.id);
     vcpu.flushCause = cause;
+  }
+
+  /** VMRUN reads all of a VMCB that it does not know, or of which nobody says what is unchanged. */
+  #reload(vcpu: Vcpu, core: Core): Cycles {
+    const known = this.#deps.costs.cleanBits && this.#vmcbOf[core.id] === vcpu.id;
+    this.#vmcbOf[core.id] = vcpu.id;
+    return known ? 0 : this.#deps.machine.processor.svm.vmcbReloadCycles;
   }
 
   #enter(vcpu: Vcpu, core: Core): void {

@@ -117,7 +117,8 @@ export const shadowProfileNames = Object.keys(shadowProfiles) as [
 export const shadowParams = z.object({
   profile: z
     .enum(shadowProfileNames)
-    .prefault('kvm-2.6.33')
+    .meta({ usual: 'that of the hypervisor, `shadowProfile`' })
+    .optional()
     .describe('how writes to guest tables are followed'),
   pageBudget: z
     .int()

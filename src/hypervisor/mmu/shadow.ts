@@ -343,6 +343,7 @@ export const shadow: MmuDefinition<typeof shadowParams> = {
   walk: 'one',
   virtualized: true,
   largestPage: () => 4096,
+  fromProfile: { profile: 'shadowProfile' },
   shows: 'profile',
   lists: {
     profile: shadowProfileNames.map((name) => ({ name, summary: shadowProfiles[name].summary })),
@@ -352,7 +353,7 @@ export const shadow: MmuDefinition<typeof shadowParams> = {
     { profile: 'kvm-2.6.33', pageBudget: 64 },
   ],
   create: ({ profile, pageBudget, floodLimit }, deps) => {
-    const base: ShadowProfile = shadowProfiles[profile];
+    const base: ShadowProfile = shadowProfiles[profile ?? 'kvm-2.6.33'];
     const merged = floodLimit === undefined ? base : { ...base, floodLimit };
     return new Shadow(deps, merged, pageBudget);
   },
