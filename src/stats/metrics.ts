@@ -126,6 +126,7 @@ const written = {
   resyncs: count('out-of-sync shadow tables brought back in sync'),
   resync_entries: count('shadow entries compared while resyncing'),
   unsyncs: count('shadow tables that went out of sync'),
+  prefetched_entries: count('shadow entries filled besides those that faulted'),
   shadow_pages_built: count('shadow pages built'),
   shadow_zaps: count('shadow pages dropped'),
   tlb_flushes: count('flushes of all or many translations (new tag, flush-all, CR3 write)'),
@@ -239,6 +240,7 @@ export type MetricName = keyof typeof written;
  */
 export const rareMetrics = [
   'dirty_log_faults',
+  'prefetched_entries',
   'paused_cycles',
   'off_cycles',
   'network_in_cycles',
