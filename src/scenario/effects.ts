@@ -1,4 +1,5 @@
 import type { SyntheticParams, SyntheticRegion } from '../guest/workloads/synthetic-params.ts';
+import { cardOf, diskOf } from '../hypervisor/devices.ts';
 import { schedulers } from '../hypervisor/schedulers/index.ts';
 import type { PlannedVm } from '../hypervisor/schedulers/scheduler.ts';
 import { vmKeysOf, whoKnows } from '../hypervisor/schedulers/vm-params.ts';
@@ -157,6 +158,12 @@ export function idleKeys(scenario: ParsedScenario): Idle[] {
   idle(['warmup'], scenario.duration === 'work' && scenario.warmup > 0, WORK_IS_MEASURED);
   idle(policy('timeslice'), roundRobin && references > 0, 'turns are counted in references');
   idle(policy('references'), references > 0 && !traces, 'only traces count their references');
+  const dom0 = groups.some((group) => usesDom0(scenario, group));
+  for (const { path } of hostsOf(scenario)) {
+    for (const key of ['vcpus', 'weight', 'pin']) {
+      idle([...path, 'dom0', key], !dom0, 'no device of a VM is the work of Dom0');
+    }
+  }
   for (const [i, group] of scenario.vms.entries()) {
     if (group.count === 0) continue;
     const path = ['vms', i, 'workload'];
@@ -166,6 +173,14 @@ export function idleKeys(scenario: ParsedScenario): Idle[] {
     found.push(...idleInWorkload(scenario, path, group));
   }
   return found;
+}
+
+/** Dom0 serves a device of these VMs. */
+function usesDom0({ hypervisor }: ParsedScenario, group: ParsedScenario['vms'][number]): boolean {
+  const { disk, network } = hypervisor.devices;
+  const card = cardOf(hypervisor.devices, group.network ?? network.kind);
+  const own = diskOf(hypervisor.devices, group.disk ?? disk.kind);
+  return card?.worker === 'dom0' || own?.worker === 'dom0';
 }
 
 const WORK_IS_MEASURED = 'with duration: work all of the work is measured';
