@@ -21,7 +21,13 @@ const exits = (result: RunResult, reason?: string) =>
 const server = (profile: string, vm: Overrides = {}, more: Overrides = {}): Overrides => ({
   duration: '25ms',
   checks: { translations: false },
-  host: { processor: 'opteron-1354', pcpus: 2, memory: '1GiB', iommu: true, caches: { data: 'off' } },
+  host: {
+    processor: 'opteron-1354',
+    pcpus: 2,
+    memory: '1GiB',
+    iommu: true,
+    caches: { data: 'off' },
+  },
   hypervisor: { profile },
   vms: [
     {
@@ -120,7 +126,10 @@ describe('work of the host', () => {
 
   it('waits for Dom0, which waits for a pCPU: requests take longer and are fewer', async () => {
     const hogs = { name: 'hog', count: 3, memory: '16MiB', pin: [1] };
-    const hog = { ...hogs, workload: { kind: 'tlb-thrash', pages: 8, instructions: 20_000, hz: 0 } };
+    const hog = {
+      ...hogs,
+      workload: { kind: 'tlb-thrash', pages: 8, instructions: 20_000, hz: 0 },
+    };
     // The VM has pCPU 0 for itself; Dom0 shares the other one, or does not.
     const plan = (vms: Overrides[], dom0: Overrides): Overrides => {
       const base = server('xen-4.1', { pin: [0] });
@@ -296,7 +305,10 @@ it.each([
   [{ host: { disk: { serviceTime: '1ms', spindles: 0 } } }, 'spindles'],
   [{ hypervisor: { devices: { network: { worker: 'qemu' } } } }, 'worker'],
   [{ hypervisor: { devices: { network: { receiveWait: '1s' } } } }, 'the longest wait is 10ms'],
-  [{ hypervisor: { profile: 'esx-3.5', devices: { network: { kind: 'passthrough' } } } }, 'no network card'],
+  [
+    { hypervisor: { profile: 'esx-3.5', devices: { network: { kind: 'passthrough' } } } },
+    'no network card',
+  ],
 ])('refuses %o', (keys, message) => {
   expect(() => load(keys)).toThrow(message);
 });
