@@ -217,6 +217,7 @@ export class VcpuPort implements GuestCpu {
     for (let i = 1; i <= accesses; i++) {
       if (!world.virtualized || registers === 'direct') {
         core.charge(Leaf.GuestKernel, machine.processor.instructions.io);
+        if (world.virtualized && i === accesses) core.charge(Leaf.HostDevice, work);
         continue;
       }
       world.exit(vcpu, core, ExitReason.Ioio);

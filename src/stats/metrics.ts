@@ -145,7 +145,9 @@ const written = {
   timer_ticks: count('guest timer interrupts'),
   io_requests: count('blocking I/O operations'),
   disk_requests: count('requests to the disk: an operation of many bytes takes several'),
-  doorbells: count('doorbell writes to devices: under a hypervisor each exits'),
+  doorbells: count(
+    'accesses to registers of devices, doorbells above all: under a hypervisor each exits, unless the device is assigned to the VM',
+  ),
   packets_sent: count('network packets sent'),
   packets_received: count('network packets received: requests and acknowledgements'),
   interrupts: count('interrupts delivered to the guest'),

@@ -273,6 +273,7 @@ export const EXCEPTIONS: Readonly<Record<string, string>> = {
   ...PAIR_EXCEPTIONS,
   ...CHECKPOINT_EXCEPTIONS,
   ...MOVE_EXCEPTIONS,
+  'host.iommu': 'decides what may be asked for: cards of their own are refused without it',
   'host.cpu.name': 'what the processor is called',
   'host.cpu.codename': 'for people',
   'host.cpu.family': 'for people',
@@ -438,6 +439,22 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   'host.network.bandwidth': ['shared devices', '100Mb/s'],
   'host.disk.bandwidth': ['shared devices', '100Mb/s'],
   'host.disk.serviceTime': ['shared devices', '80us'],
+  'host.disk.spindles': ['shared devices', '4'],
+  'host.disk.writeCache': [
+    'shared devices',
+    '64MiB',
+    'vms.0.workload.requests.ioWrites=1',
+    'host.disk.serviceTime=800us',
+  ],
+  'host.dom0.vcpus': ['xen', '2'],
+  'host.dom0.pin': ['xen', '[1]', 'host.pcpus=2'],
+  'host.dom0.weight': [
+    'credit',
+    '4096',
+    'hypervisor.profile=xen-4.1',
+    KIND('cfs'),
+    'hypervisor.devices.network.receivePacket=300000',
+  ],
   'host.lookahead': ['cores', '200us'],
   'host.cpu.clock': ['program', '3GHz'],
   'host.cpu.diesPerSocket': ['numa', '2', 'host.pcpus=4', 'host.sockets=1'],
@@ -612,8 +629,8 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   'hypervisor.scheduler(bvt).allowance': ['hogs', '1ms', KIND('bvt')],
   'hypervisor.scheduler(bvt).turns': ['hogs', 'gap', KIND('bvt'), 'duration=20ms'],
   'hypervisor.backing': ['jobs', 'up-front'],
-  ...costs('program', 'exitPath', 'injectEvent', 'apicAccess', 'timer'),
-  ...costs('idle', 'halt', 'wake'),
+  ...costs('program', 'exitPath', 'injectEvent', 'apicAccess'),
+  ...costs('idle', 'halt', 'wake', 'timer'),
   ...costs('program', 'deviceKernel', 'deviceUser', 'hostInterrupt', 'vcpuSwitch', 'decode'),
   ...costs('jobs', 'hostFault', 'nestedFill'),
   ...costs('shadow', 'emulateWrite', 'faultPath', 'shadowFill', 'syncEntry', 'rmapEntry'),
@@ -645,19 +662,16 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   'hypervisor.footprint.guestPage': ['shadow', '2MiB'],
   'hypervisor.footprint.userLines': ['program', '500'],
   'hypervisor.footprint.switchFlush': ['crowd', 'all'],
-  'hypervisor.devices.network.sendBytes': ['server', '1448'],
-  'hypervisor.devices.network.kickPieces': [
-    'server',
-    '1',
-    'hypervisor.devices.network.sendBytes=1448',
-  ],
-  'hypervisor.devices.network.receivePackets': ['server', '1'],
-  'hypervisor.devices.network.sendPiece': ['server', '20000'],
-  'hypervisor.devices.network.sendLine': ['server', '200'],
-  'hypervisor.devices.network.receivePacket': ['server', '20000'],
-  'hypervisor.devices.network.receiveLine': ['server', '200'],
-  'hypervisor.devices.disk.requestBytes': ['program', '1024'],
-  'hypervisor.devices.disk.requestLine': ['program', '200'],
+  'hypervisor.devices.network.kind': ['server', 'emulated'],
+  'hypervisor.devices.disk.kind': ['program', 'emulated'],
+  ...card(''),
+  ...card('emulated.'),
+  ...card('vhost.'),
+  ...card('passthrough.', 'host.iommu=true'),
+  ...ownDisk(''),
+  ...ownDisk('emulated.'),
+  'vms[].network': ['server', 'emulated'],
+  'vms[].disk': ['program', 'emulated'],
   'vms[].name': ['program', 'other'],
   'vms[].count': ['program', '1'],
   'vms[].host': ['two hosts', 'b'],
@@ -795,6 +809,58 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   ...CHECKPOINT_ENTRIES,
   ...MOVE_ENTRIES,
 };
+
+/** A network card: of the kind that `prefix` names. */
+function card(prefix: string, ...also: readonly string[]): Record<string, Entry> {
+  const at = `hypervisor.devices.network.${prefix}`;
+  const chosen = [...also, ...(prefix ? [`vms.0.network=${prefix.slice(0, -1)}`] : [])];
+  // What other keys keep from mattering.
+  const set = (key: string, value: string) => `${at}${key}=${value}`;
+  const entry = (value: string, ...more: readonly string[]): Entry => [
+    'server',
+    value,
+    ...chosen,
+    ...more,
+  ];
+  return {
+    [`${at}sendBytes`]: entry('1448', set('sendBytes', '14480')),
+    [`${at}kickPieces`]: entry('7', set('sendBytes', '1448'), set('kickPieces', '2')),
+    [`${at}kickAccesses`]: entry('5'),
+    [`${at}registers`]: entry(prefix === 'passthrough.' ? 'user' : 'direct'),
+    [`${at}decoded`]: entry('true', set('decoded', 'false'), set('registers', 'user')),
+    [`${at}interruptAccesses`]: entry('9'),
+    [`${at}receivePackets`]: entry('2', set('receivePackets', '8')),
+    [`${at}receiveWait`]: entry('1us', set('receivePackets', '8'), set('receiveWait', '200us')),
+    [`${at}ring`]: entry('1'),
+    [`${at}sendPiece`]: entry('20000'),
+    [`${at}sendLine`]: entry('200'),
+    [`${at}receivePacket`]: entry('20000'),
+    [`${at}receiveLine`]: entry('200'),
+    [`${at}worker`]: entry('vcpu', set('worker', 'thread'), set('receivePacket', '900')),
+  };
+}
+
+function ownDisk(prefix: string): Record<string, Entry> {
+  const at = `hypervisor.devices.disk.${prefix}`;
+  const chosen = prefix ? [`vms.0.disk=${prefix.slice(0, -1)}`] : [];
+  const entry = (value: string, ...more: readonly string[]): Entry => [
+    'program',
+    value,
+    ...chosen,
+    ...more,
+  ];
+  return {
+    [`${at}requestBytes`]: entry('1024'),
+    [`${at}requestAccesses`]: entry('5'),
+    [`${at}registers`]: entry('direct'),
+    [`${at}decoded`]: entry('true'),
+    [`${at}interruptAccesses`]: entry('2'),
+    [`${at}request`]: entry('20000'),
+    [`${at}answer`]: entry('20000'),
+    [`${at}requestLine`]: entry('200'),
+    [`${at}worker`]: entry('vcpu'),
+  };
+}
 
 function KIND(kind: string): string {
   return `hypervisor.scheduler.kind=${kind}`;
