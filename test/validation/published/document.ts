@@ -29,6 +29,11 @@ tolerance never moves after it. Where a first measurement was far off, the assum
 replaced by what is known of the program. Such a case is *revised*: today's figures are then no blind predictions. So both are shown:
 what the figure was at the **first look**, on the day given, and what it is **today**. \`npm run validate\` measures everything and writes this page.
 
+Cases with a date were written down on it, before any of their scenarios had run. They all have one tolerance, *uniform*: half of the
+effect either way, and at most a factor of √2 (so that a figure always says something). That is how far measurements of one program
+differ that were taken by different people on different machines: a kernel compile loses 38 or 82 % to the same hypervisor on two processors, gcc 6 or 33 %
+to shadow paging in two papers. The figures of the older cases keep the tolerances that they were given one by one.
+
 *Today* is the mean over seeds with the half-width of its 95 % interval (Student's t, n seeds). *Effect* is the distance from the value that
 would mean no effect (a ratio of 1, for instance); the deviation compares our effect with the published one. A figure **agrees** when our
 mean lies within the stated tolerance. It has the **same direction** when it lies on the same side of no
@@ -142,6 +147,7 @@ function section(result: CaseResult): string {
     `## ${which.id}: ${which.title}`,
     which.scenario,
     `Assumed: ${which.assumed.join('; ')}.`,
+    ...(which.written ? [`Written down on ${which.written}, before its first run.`] : []),
     table(FIGURE_COLUMNS, rows),
   ];
   if (which.revised) parts.push(`Revised after a first measurement: ${which.revised}.`);
@@ -164,6 +170,8 @@ function deviation({ figure, published, ours }: FigureResult): string {
 function toleranceText(tolerance: Tolerance, [low, high]: readonly [number, number]): string {
   const range = `${number(low)} to ${number(high)}`;
   switch (tolerance.kind) {
+    case 'uniform':
+      return `${range} (uniform)`;
     case 'relative':
       return `${range} (±${Math.round(100 * tolerance.by)} %)`;
     case 'effect':
