@@ -1,16 +1,30 @@
 import type { RunResult } from '../../../src/stats/result.ts';
 import { metric } from '../../support/scenarios.ts';
+import { type Apart, apartText } from './apart.ts';
 import type { Case, Tolerance } from './case.ts';
+import { number, table } from './format.ts';
 import type { CaseResult, FigureResult } from './measure.ts';
 import { notExpressible } from './not-expressible.ts';
+import { type ProgramResult, programsText } from './programs.ts';
 import type { SubjectResult } from './sensitivity.ts';
 
+export interface Sections {
+  readonly programs: readonly ProgramResult[];
+  /** Figures that are kept outside of the repository, where there are any. */
+  readonly apart: readonly Apart[];
+  readonly sensitivity: string;
+}
+
 /** Writes docs/validation.md from the results of all cases. */
-export function document(results: readonly CaseResult[], sensitivity: string): string {
+export function document(
+  results: readonly CaseResult[],
+  { programs, apart, sensitivity }: Sections,
+): string {
   return [
     HEAD,
-    overview(results),
+    overview(results, apart),
     rest(results),
+    programsText(programs),
     ...results.map(section),
     '## What the model does not express',
     table(['Case', 'What it is', 'Why not'], notExpressible),
@@ -56,7 +70,7 @@ const informative = (figures: readonly FigureResult[]) =>
 
 const percent = (part: number, whole: number) => `${Math.round((100 * part) / whole)} %`;
 
-function overview(results: readonly CaseResult[]): string {
+function overview(results: readonly CaseResult[], apart: readonly Apart[]): string {
   const rows = results.flatMap(({ case: { id, title }, figures }) => {
     const counted = informative(figures);
     if (counted.length === 0) return [];
@@ -70,6 +84,7 @@ function overview(results: readonly CaseResult[]): string {
   const looks = ['first look: agrees', 'same direction', 'disagrees'];
   return [
     `Of ${all.length} informative figures, ${agrees} agree (${percent(agrees, all.length)}), ${same} have the same direction, ${disagrees} disagree. At the first look ${first[0]} agreed (${percent(first[0], all.length)}), and ${first[2]} disagreed.`,
+    ...(apart.length > 0 ? [apartText(apart)] : []),
     table(['Case', '', ...looks, 'today: agrees', 'same direction', 'disagrees'], rows),
     bookkeeping(results),
   ].join('\n\n');
@@ -267,17 +282,3 @@ const anchor = (id: string, title: string): string =>
     .toLowerCase()
     .replace(/[^a-z0-9 -]/g, '')
     .replaceAll(' ', '-');
-
-/** Three significant digits, or two for intervals. */
-export function number(value: number, digits = 3): string {
-  if (value === 0) return '0';
-  const magnitude = Math.floor(Math.log10(Math.abs(value)));
-  if (magnitude >= digits) return Math.round(value).toLocaleString('en-US');
-  return value.toFixed(Math.min(6, Math.max(0, digits - 1 - magnitude)));
-}
-
-export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) =>
-    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
-  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
-}
