@@ -27,6 +27,7 @@ export function generatedFiles(root: string): GeneratedFile[] {
   const presets = {
     processors: texts(root, 'processors'),
     hypervisors: texts(root, 'hypervisors'),
+    kernels: texts(root, 'kernels'),
     workloads: texts(root, 'workloads'),
   };
   const numbers = readFileSync(join(root, 'docs/model-numbers.md'), 'utf8');
@@ -38,6 +39,7 @@ export function generatedFiles(root: string): GeneratedFile[] {
       text: presetModule({
         processors: withoutComments(presets.processors),
         hypervisors: withoutComments(presets.hypervisors),
+        kernels: withoutComments(presets.kernels),
         workloads: withoutComments(presets.workloads),
       }),
     },
@@ -50,6 +52,8 @@ export function generatedFiles(root: string): GeneratedFile[] {
         numberTables(presets.processors),
         '## Hypervisors\n',
         numberTables(presets.hypervisors),
+        '## Guest kernels\n',
+        numberTables(presets.kernels),
         '## Live migration\n',
         policyTables(migrationPolicies.definitions),
         '## Fault tolerance\n',
@@ -60,7 +64,7 @@ export function generatedFiles(root: string): GeneratedFile[] {
 }
 
 const presetModule = (presets: PresetTexts): string =>
-  `// Made by \`npm run generate\` from configs/processors, hypervisors and workloads. Do not edit.\nexport const embeddedPresets = ${JSON.stringify(presets, null, 2)};\n`;
+  `// Made by \`npm run generate\` from configs/processors, hypervisors, kernels and workloads. Do not edit.\nexport const embeddedPresets = ${JSON.stringify(presets, null, 2)};\n`;
 
 /** Every line stays, so that messages name the same places. No preset has ` #` in a string. */
 const withoutComments = (folder: Readonly<Record<string, string>>): Record<string, string> =>

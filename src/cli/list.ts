@@ -53,6 +53,7 @@ const choices = ({ definitions }: Policies): Record<string, () => readonly Entry
 const lists: Readonly<Record<string, () => readonly Entry[]>> = {
   processors: preset('processors'),
   hypervisors: preset('hypervisors'),
+  kernels: preset('kernels'),
   mmu: policies(mmuModes),
   ...choices(mmuModes),
   tags: policies(tagPolicies),
@@ -76,7 +77,7 @@ const lists: Readonly<Record<string, () => readonly Entry[]>> = {
   mechanisms: () => mechanismNames.map((name) => ({ name, summary: mechanisms[name].help })),
   leaves: () => leafNames.map(({ leaf, detail }) => ({ name: leaf, summary: detail })),
 };
-const presetLists = ['processors', 'hypervisors', 'workloads'];
+const presetLists = ['processors', 'hypervisors', 'kernels', 'workloads'];
 /** What `list` can be asked for. */
 export const listNames: readonly string[] = ['presets', ...Object.keys(lists)];
 

@@ -100,6 +100,7 @@ const inWords = (assumed: string | true): string => {
 const presetKinds: Readonly<Record<PresetFolder, readonly [noun: string, depth: number]>> = {
   processors: ['processor', 2],
   hypervisors: ['hypervisor', 1],
+  kernels: ['kernel', 3],
   workloads: ['workload', 3],
 };
 

@@ -11,7 +11,7 @@ import {
 
 /**
  * The numbers of a preset and what its comments say about them. A comment has the form
- * `status: source` or `status (range): source`, with one of the three words as its status.
+ * `status: source` or `status (range): source`, with one of the four words as its status.
  */
 export interface PresetNumber {
   readonly line: number;
@@ -19,12 +19,12 @@ export interface PresetNumber {
   readonly key: string;
   /** As written. */
   readonly value: string;
-  readonly status: 'published' | 'derived' | 'assumed' | undefined;
+  readonly status: 'published' | 'measured' | 'derived' | 'assumed' | undefined;
   readonly range: string;
   readonly source: string;
 }
 
-const COMMENT = /^ (published|derived|assumed)(?: \(([^)]*)\))?: (\S.*)$/;
+const COMMENT = /^ (published|measured|derived|assumed)(?: \(([^)]*)\))?: (\S.*)$/;
 const QUANTITY = /^\d[\d.]*\s*[A-Za-z]+$/;
 
 interface Line {

@@ -3,21 +3,10 @@ import { indexAt, PTE_SHIFT, Pte, target } from '../machine/page-tables.ts';
 import { clearFrames, type GuestTables, giveTable, takeTable } from './frames.ts';
 import { type Mapping, Mappings } from './mappings.ts';
 import { pagesAt, ZERO_PAGE } from './memory.ts';
+import { cachedFrame, cacheFrame, cacheOf, mapAround } from './page-cache.ts';
 import { clearFrame, copyFrame } from './streams.ts';
+import { type Change, FaultOutcome, type FaultWork } from './work.ts';
 import type { Region } from './workloads/workload.ts';
-
-/** Outcome of a fault. */
-export const FaultOutcome = {
-  /** The access can be repeated. */
-  Fixed: 0,
-  /** No mapping contains the page. */
-  Unmapped: 1,
-  /** A store to a mapping that cannot be written. */
-  Denied: 2,
-  /** A region of large pages, and too little consecutive memory is left for one. */
-  NoLargePage: 3,
-} as const;
-export type FaultOutcome = (typeof FaultOutcome)[keyof typeof FaultOutcome];
 
 /** A region for a page nobody mapped: a program image or stack that predates a trace. */
 export function anonymousPage(vpn: number): Region {
@@ -38,17 +27,29 @@ const UPPER = Pte.Present | Pte.Writable | Pte.Accessed | Pte.Dirty;
 export class AddressSpace {
   readonly guest: GuestTables;
   readonly root: number;
+  /** Top table of user mode: `root` without the kernel when page tables are isolated, else `root`. */
+  readonly userRoot: number;
   readonly mappings = new Mappings();
-  /** Leaf-table entries that the last change of a range examined, empty ones included. */
-  scanned = 0;
+  /** Processes that have it: more than one while a child borrows it (vfork). */
+  users = 0;
+  /** Of the last change of a range. */
+  readonly change: Change = { changed: 0, freed: 0, scanned: 0 };
+  /** Of the last fault. */
+  readonly work: FaultWork = { taken: 0, found: 0, around: 0 };
 
   constructor(guest: GuestTables, cpu: GuestCpu | null) {
     this.guest = guest;
     this.root = takeTable(guest, cpu);
+    this.userRoot = guest.isolated ? takeTable(guest, cpu) : this.root;
     const slot = (this.root << 9) | 15;
     const entry = (guest.kernelTable << PTE_SHIFT) | UPPER;
     if (cpu) cpu.storePte(slot, entry);
     else guest.tables.set(slot, entry);
+  }
+
+  /** Its top tables. */
+  get roots(): number[] {
+    return this.userRoot === this.root ? [this.root] : [this.root, this.userRoot];
   }
 
   add(region: Region, start = region.start, pages = region.pages): void {
@@ -77,8 +78,8 @@ export class AddressSpace {
         if (!build) return 0;
         const child = takeTable(this.guest, cpu);
         entry = (child << PTE_SHIFT) | UPPER;
-        if (cpu) cpu.storePte(slot, entry);
-        else tables.set(slot, entry);
+        this.#store(cpu, slot, entry);
+        if (node === this.root) this.#storeForUser(cpu, slot, entry);
       } else if ((entry & Pte.Large) !== 0) {
         return build ? -1 : 0;
       }
@@ -92,11 +93,24 @@ export class AddressSpace {
     else this.guest.tables.set(slot, entry);
   }
 
+  /** What an entry of the top table says of user memory, its twin for user mode says too. */
+  #storeForUser(cpu: GuestCpu | null, slot: number, entry: number): void {
+    if (this.userRoot !== this.root) this.#store(cpu, (this.userRoot << 9) | (slot & 511), entry);
+  }
+
+  /** A frame for a page of the process. */
+  #take(): number {
+    this.work.taken++;
+    return this.guest.memory.take();
+  }
+
   /**
    * Handles a fault on `vpn`: demand-zero, page cache, shared memory, or a copy-on-write break.
    * `cpu` null = populate before the run.
    */
   fault(cpu: GuestCpu | null, vpn: number, write: boolean): FaultOutcome {
+    const { work } = this;
+    work.taken = work.found = work.around = 0;
     const mapping = this.mappings.at(vpn);
     if (!mapping) return FaultOutcome.Unmapped;
     if (write && !mapping.writable) return FaultOutcome.Denied;
@@ -128,13 +142,14 @@ export class AddressSpace {
         this.#store(cpu, slot, (ZERO_PAGE << PTE_SHIFT) | base | Pte.Cow);
         return true;
       }
-      const frame = memory.take();
+      const frame = this.#take();
       memory.references[frame] = 1;
       if (cpu) clearFrame(cpu, frame);
       this.#store(cpu, slot, (frame << PTE_SHIFT) | base | Pte.Dirty | rights);
       return true;
     }
     const frame = this.#objectFrame(cpu, mapping, vpn);
+    if (cpu && !write) this.work.around += mapAround(this.guest, cpu, mapping, vpn, slot);
     if (mapping.kind === 'shared' || !mapping.writable) {
       memory.references[frame] = memory.references[frame]! + 1;
       const dirty = write || (!cpu && mapping.writable) ? Pte.Dirty : 0;
@@ -147,7 +162,7 @@ export class AddressSpace {
       this.#store(cpu, slot, (frame << PTE_SHIFT) | base | Pte.Cow);
       return true;
     }
-    const copy = memory.take();
+    const copy = this.#take();
     memory.references[copy] = 1;
     if (cpu) copyFrame(cpu, frame, copy);
     this.#store(cpu, slot, (copy << PTE_SHIFT) | base | Pte.Dirty | Pte.Writable);
@@ -165,41 +180,25 @@ export class AddressSpace {
     const shared = mapping.kind === 'shared' || (mapping.kind !== 'anon' && !mapping.writable);
     const page = mapping.fileStart + vpn - mapping.start;
     const first = page - (page % pages);
-    const known = shared ? this.#object(mapping.object).get(first) : undefined;
+    const known = shared ? cacheOf(this.guest, mapping.object).get(first) : undefined;
     if (known !== undefined) return known;
     const frame = memory.takeLarge(level);
     if (frame < 0) return -1;
+    this.work.taken++;
     if (cpu) clearFrames(cpu, frame, pages);
     // The object keeps a reference of its own.
     memory.references[frame] = shared ? 1 : 0;
-    if (shared) this.#object(mapping.object).set(first, frame);
+    if (shared) cacheOf(this.guest, mapping.object).set(first, frame);
     return frame;
   }
 
-  /** Frame of a page of a file or shared object; the object keeps a reference of its own. */
   #objectFrame(cpu: GuestCpu | null, mapping: Mapping, vpn: number): number {
-    const { memory } = this.guest;
-    const pages = this.#object(mapping.object);
-    const page = mapping.fileStart + vpn - mapping.start;
-    let frame = pages.get(page);
-    if (frame === undefined) {
-      frame = memory.take();
-      memory.references[frame] = 1;
-      if (cpu) clearFrame(cpu, frame);
-      pages.set(page, frame);
-    }
-    return frame;
-  }
-
-  /** Frames of a file or shared object that exist, by page. */
-  #object(name: string): Map<number, number> {
-    const { objects } = this.guest;
-    let pages = objects.get(name);
-    if (!pages) {
-      pages = new Map();
-      objects.set(name, pages);
-    }
-    return pages;
+    const { work } = this;
+    work.found++;
+    return (
+      cachedFrame(this.guest, mapping, vpn) ??
+      cacheFrame(this.guest, mapping, vpn, this.#take(), cpu)
+    );
   }
 
   #breakCow(
@@ -218,7 +217,7 @@ export class AddressSpace {
       const kept = level > 1 ? Pte.Large : 0;
       this.#store(cpu, slot, (old << PTE_SHIFT) | flags | kept);
     } else {
-      const copy = memory.take();
+      const copy = this.#take();
       memory.references[copy] = 1;
       if (cpu) {
         if (old === ZERO_PAGE) clearFrame(cpu, copy);
@@ -238,6 +237,7 @@ export class AddressSpace {
     const left = memory.references[frame]! - 1;
     memory.references[frame] = left;
     if (left > 0) return;
+    this.change.freed++;
     if (level > 1) memory.giveLarge(frame, level);
     else memory.give(frame);
   }
@@ -255,8 +255,7 @@ export class AddressSpace {
     const span = 512 ** (level - 1);
     const first = Math.max(0, Math.floor((start - base) / span));
     const last = Math.min(level === 4 ? 14 : 511, Math.floor((end - 1 - base) / span));
-    if (level === 4) this.scanned = 0;
-    if (level === 1) this.scanned += last - first + 1;
+    if (level === 1) this.change.scanned += last - first + 1;
     for (let index = first; index <= last; index++) {
       const slot = (node << 9) | index;
       const entry = tables.entries[slot]!;
@@ -270,7 +269,7 @@ export class AddressSpace {
   unmap(cpu: GuestCpu | null, start: number, pages: number): number {
     const cut = this.mappings.cut(start, start + pages);
     const cleared = this.#clear(cpu, start, start + pages);
-    if (cut.length === 0) this.scanned = 0;
+    if (cut.length === 0) this.change.scanned = 0;
     return cleared;
   }
 
@@ -279,15 +278,21 @@ export class AddressSpace {
     return this.#clear(cpu, start, start + pages);
   }
 
+  #begin(): Change {
+    const { change } = this;
+    change.changed = change.freed = change.scanned = 0;
+    return change;
+  }
+
   #clear(cpu: GuestCpu | null, start: number, end: number): number {
-    let cleared = 0;
+    const change = this.#begin();
     this.#eachLeaf(this.root, 4, 0, start, end, (slot, entry, level) => {
       this.#store(cpu, slot, 0);
       this.#release(entry, level);
-      cleared++;
+      change.changed++;
     });
-    if (cleared > 0) this.#prune(cpu, this.root, 4, 0, start, end);
-    return cleared;
+    if (change.changed > 0) this.#prune(cpu, this.root, 4, 0, start, end);
+    return change.changed;
   }
 
   /** Frees the tables of a range that no longer hold anything. */
@@ -311,6 +316,7 @@ export class AddressSpace {
       if (level > 2) this.#prune(cpu, child, level - 1, base + index * span, start, end);
       if (tables.used[child] === 0) {
         this.#store(cpu, slot, 0);
+        if (level === 4) this.#storeForUser(cpu, slot, 0);
         giveTable(this.guest, child);
       }
     }
@@ -322,14 +328,14 @@ export class AddressSpace {
     for (const mapping of this.mappings.cut(start, end)) {
       this.mappings.add({ ...mapping, writable });
     }
-    let changed = 0;
+    const change = this.#begin();
     this.#eachLeaf(this.root, 4, 0, start, end, (slot, entry) => {
       // Write permission comes back by a fault, so that shared frames stay shared.
       if (writable || (entry & Pte.Writable) === 0) return;
       this.#store(cpu, slot, (entry & ~Pte.Writable) | Pte.Cow);
-      changed++;
+      change.changed++;
     });
-    return changed;
+    return change.changed;
   }
 
   /**
@@ -339,17 +345,17 @@ export class AddressSpace {
   move(cpu: GuestCpu | null, start: number, to: number, pages: number): number {
     this.unmap(cpu, to, pages);
     const moved = this.mappings.cut(start, start + pages);
-    let count = 0;
+    const change = this.#begin();
     this.#eachLeaf(this.root, 4, 0, start, start + pages, (slot, entry, level, vpn) => {
       this.#store(cpu, slot, 0);
       this.#store(cpu, this.slotOf(vpn - start + to, level, true, cpu), entry);
-      count++;
+      change.changed++;
     });
-    if (count > 0) this.#prune(cpu, this.root, 4, 0, start, start + pages);
+    if (change.changed > 0) this.#prune(cpu, this.root, 4, 0, start, start + pages);
     for (const mapping of moved) {
       this.mappings.add({ ...mapping, start: mapping.start - start + to });
     }
-    return count;
+    return change.changed;
   }
 
   /** fork: a copy whose private writable pages are shared copy-on-write with this one. */
@@ -379,7 +385,7 @@ export class AddressSpace {
   /** exit: everything is freed, the top table included. Returns how many entries were cleared. */
   destroy(cpu: GuestCpu | null): number {
     const cleared = this.unmap(cpu, 0, DIRECT_MAP);
-    giveTable(this.guest, this.root);
+    for (const root of this.roots) giveTable(this.guest, root);
     return cleared;
   }
 }

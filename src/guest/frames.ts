@@ -13,6 +13,10 @@ export interface GuestTables {
   readonly objects: Map<string, Map<number, number>>;
   /** Level-3 table of the kernel's direct map, in every address space. */
   readonly kernelTable: number;
+  /** User mode has top tables of its own, in which the kernel is not mapped. */
+  readonly isolated: boolean;
+  /** Pages of the page cache that a read fault maps. */
+  readonly faultAround: number;
 }
 
 /** A table page: frame from the common pool, zeroed. `cpu` null = before the run, at no cost. */

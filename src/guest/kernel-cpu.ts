@@ -1,12 +1,13 @@
 import { Entry, type GuestCpu, GuestStop } from '../hypervisor/guest-port.ts';
 import type { AddressSpace } from './address-space.ts';
 import type { GuestKernel, Kernel } from './kernel.ts';
-import { kernelInstructions as cost } from './kernel-costs.ts';
 import { BLOCK_ITEMS } from './kernel-options.ts';
 import { handlePageFault } from './page-faults.ts';
+import { leavePipe } from './pipes.ts';
 import { Process, State, type Thread } from './process.ts';
+import { exitThread } from './process-life.ts';
 import { RunQueue } from './run-queue.ts';
-import { exitThread, systemCall } from './system-calls.ts';
+import { systemCall } from './system-calls.ts';
 import { moveOn } from './transfers.ts';
 import { VcpuLoop } from './vcpu-loop.ts';
 import { isReferenceLimited } from './workloads/trace.ts';
@@ -65,6 +66,7 @@ export class KernelCpu extends VcpuLoop implements Kernel {
       this.#switchTo(cpu, thread);
     }
     if (thread.transfer) {
+      this.enterSpace(cpu);
       moveOn(this, cpu, thread);
       return GuestStop.Time;
     }
@@ -76,16 +78,18 @@ export class KernelCpu extends VcpuLoop implements Kernel {
     }
     if (isReferenceLimited(program)) return program.finished ? GuestStop.Done : GuestStop.Turn;
     if (process.threads.size === 1 && this.shared.isLast(process)) return GuestStop.Done;
+    this.enterSpace(cpu);
     exitThread(this, cpu, thread);
     return GuestStop.Time;
   }
 
   #idle(cpu: GuestCpu): GuestStop {
     if (!this.#queue.anyBlocked) return GuestStop.Done;
-    const { paths, workload } = this.shared;
-    paths.run(cpu, cost.idle, 8);
+    const { kernel, paths } = this.shared;
+    this.enterSpace(cpu);
+    paths.run(cpu, kernel.instructions.wait, 8);
     cpu.core.settle();
-    if (workload.tickless || !this.ticks) {
+    if (kernel.tickless || !this.ticks) {
       this.stopTicks();
       this.#armWakeUp(cpu);
     }
@@ -102,16 +106,21 @@ export class KernelCpu extends VcpuLoop implements Kernel {
   /** Threads of one process share its tables: CR3 stays as it is (Linux: switch_mm). */
   #switchTo(cpu: GuestCpu, thread: Thread): void {
     const { space } = thread.process;
-    const { paths, vm } = this.shared;
+    const { kernel, paths, vm } = this.shared;
+    const { contextSwitch } = kernel.instructions;
     if (this.#loaded === space) {
-      if (this.#last !== thread) paths.run(cpu, cost.contextSwitch, 0);
+      if (this.#last !== thread) {
+        this.enterSpace(cpu);
+        paths.run(cpu, contextSwitch, 0);
+      }
       this.#last = thread;
       return;
     }
     this.#last = thread;
+    this.enterSpace(cpu);
     this.#loaded = space;
     vm.counters.guest_process_switches++;
-    paths.run(cpu, cost.contextSwitch, 0);
+    paths.run(cpu, contextSwitch, 0);
     cpu.loadCr3(space.root);
     this.shared.reap(cpu, space);
   }
@@ -127,7 +136,7 @@ export class KernelCpu extends VcpuLoop implements Kernel {
       return;
     }
     this.shared.vm.counters.syscalls++;
-    cpu.enterKernel(Entry.SystemCall);
+    this.enter(cpu, Entry.SystemCall);
     systemCall(this, cpu, thread, op, a, b, c);
     cpu.leaveKernel(Entry.SystemCall);
   }
@@ -154,7 +163,7 @@ export class KernelCpu extends VcpuLoop implements Kernel {
     this.#queue.push(thread);
   }
 
-  enter(cpu: GuestCpu, space: AddressSpace): void {
+  load(cpu: GuestCpu, space: AddressSpace): void {
     this.#loaded = space;
     cpu.loadCr3(space.root);
   }
@@ -177,6 +186,7 @@ export class KernelCpu extends VcpuLoop implements Kernel {
 
   drop(thread: Thread): void {
     const { process } = thread;
+    leavePipe(thread);
     this.#queue.remove(thread);
     process.threads.delete(thread);
     const place = process.waiting.indexOf(thread);
@@ -186,13 +196,15 @@ export class KernelCpu extends VcpuLoop implements Kernel {
 
   end(cpu: GuestCpu, process: Process): void {
     for (const thread of process.threads) this.drop(thread);
+    // A borrowed address space lives on, and whoever lent it may be next.
+    if (!this.shared.leave(process)) return;
     this.shared.bury(process.space);
     // The kernel leaves the dying address space before it tears it down.
     const next = this.#queue.first;
     if (next) {
       this.#last = next;
       this.shared.vm.counters.guest_process_switches++;
-      this.enter(cpu, next.process.space);
+      this.load(cpu, next.process.space);
       this.shared.reap(cpu, this.#loaded);
     }
   }

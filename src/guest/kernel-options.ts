@@ -2,6 +2,7 @@ import type { Vm } from '../hypervisor/vm.ts';
 import type { PageTables } from '../machine/page-tables.ts';
 import type { GuestTables } from './frames.ts';
 import type { KernelPaths } from './kernel-paths.ts';
+import type { KernelProfile } from './kernel-schema.ts';
 import type { Milestones, Progress } from './progress.ts';
 import type { Workload } from './workloads/workload.ts';
 
@@ -13,6 +14,7 @@ export interface GuestOptions extends Milestones {
   readonly vm: Vm;
   readonly tables: PageTables;
   readonly workload: Workload;
+  readonly kernel: KernelProfile;
   readonly mhz: number;
   /** Most bytes that the drivers of network and disk hand over at once. */
   readonly sendBytes: number;
@@ -23,6 +25,7 @@ export interface GuestOptions extends Milestones {
 export interface GuestShared {
   readonly vm: Vm;
   readonly workload: Workload;
+  readonly kernel: KernelProfile;
   readonly guest: GuestTables;
   readonly paths: KernelPaths;
   readonly progress: Progress;

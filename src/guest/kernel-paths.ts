@@ -1,10 +1,10 @@
 import { ModelError } from '../base/errors.ts';
 import { DIRECT_MAP, type GuestCpu } from '../hypervisor/guest-port.ts';
 import { linesOf } from '../hypervisor/packets.ts';
+import { SEQUENTIAL } from '../machine/items.ts';
 import { visitKernel } from '../machine/run.ts';
 import { kernelInstructions as cost, INSTRUCTIONS_PER_TEXT_VISIT } from './kernel-costs.ts';
 import { KERNEL_DATA, KERNEL_DATA_PAGES, KERNEL_TEXT, KERNEL_TEXT_PAGES } from './memory.ts';
-import { streamed } from './streams.ts';
 import { Op } from './workloads/workload.ts';
 
 /**
@@ -17,13 +17,20 @@ export class KernelPaths {
   /** Walks through the slab, so that paths do not always meet the same data pages. */
   #cursor = 0;
 
-  constructor(vm: string) {
+  readonly #cpiQ8: number;
+
+  /** `cpi`: cycles per instruction of the kernel. */
+  constructor(vm: string, cpi: number) {
     this.#vm = vm;
+    this.#cpiQ8 = Math.round(cpi * 256);
   }
 
   /** `entry` picks where the path begins; `dataPages` more pages of kernel data are read. */
   run(cpu: GuestCpu, instructions: number, entry: number, dataPages = 0): void {
+    if (instructions === 0 && dataPages === 0) return;
     const { core } = cpu;
+    const { cpiQ8 } = core;
+    core.cpiQ8 = this.#cpiQ8;
     const visits = Math.max(1, Math.round(instructions / INSTRUCTIONS_PER_TEXT_VISIT));
     const each = Math.floor(instructions / visits);
     let text = (entry * 11) % KERNEL_TEXT_PAGES;
@@ -43,6 +50,7 @@ export class KernelPaths {
       const page = KERNEL_DATA + (this.#cursor % KERNEL_DATA_PAGES);
       this.#visit(core, page, Op.Load, 0, this.#cursor & 63, 4);
     }
+    core.cpiQ8 = cpiQ8;
   }
 
   /** Copies bytes between buffers, page by page, in consecutive lines. */
@@ -51,13 +59,11 @@ export class KernelPaths {
     for (let left = linesOf(bytes); left > 0; left -= 64) {
       const lines = Math.min(64, left);
       const instructions = (lines * cost.copyLine) / 2;
-      streamed(cpu, () => {
-        for (const op of [Op.Load, Op.Store]) {
-          this.#cursor = (this.#cursor * 5 + 1) & 0x3fff;
-          const page = KERNEL_DATA + (this.#cursor % KERNEL_DATA_PAGES);
-          this.#visit(core, page, op, instructions, 0, lines);
-        }
-      });
+      for (const op of [Op.Load, Op.Store]) {
+        this.#cursor = (this.#cursor * 5 + 1) & 0x3fff;
+        const page = KERNEL_DATA + (this.#cursor % KERNEL_DATA_PAGES);
+        this.#visit(core, page, op | SEQUENTIAL, instructions, 0, lines);
+      }
     }
   }
 

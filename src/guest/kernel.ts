@@ -1,15 +1,16 @@
 import { ModelError } from '../base/errors.ts';
 import type { GuestCpu } from '../hypervisor/guest-port.ts';
 import type { Vm } from '../hypervisor/vm.ts';
-import { AddressSpace, FaultOutcome } from './address-space.ts';
+import { AddressSpace } from './address-space.ts';
 import { bootTables } from './boot.ts';
 import type { GuestTables } from './frames.ts';
-import { kernelInstructions as cost } from './kernel-costs.ts';
 import type { GuestOptions, GuestShared } from './kernel-options.ts';
 import { KernelPaths } from './kernel-paths.ts';
+import type { KernelProfile } from './kernel-schema.ts';
 import { outOfLargePages } from './page-faults.ts';
 import { Process, type State, Thread } from './process.ts';
 import { Progress } from './progress.ts';
+import { type Change, FaultOutcome } from './work.ts';
 import { hugePagesOf } from './workloads/page-size.ts';
 import type { ProcessImage, Workload } from './workloads/workload.ts';
 
@@ -22,6 +23,7 @@ import type { ProcessImage, Workload } from './workloads/workload.ts';
 export class GuestKernel implements GuestShared {
   readonly vm: Vm;
   readonly workload: Workload;
+  readonly kernel: KernelProfile;
   readonly guest: GuestTables;
   readonly paths: KernelPaths;
   readonly progress: Progress;
@@ -32,6 +34,7 @@ export class GuestKernel implements GuestShared {
   readonly first: readonly Thread[];
   /** Processes that exist at power-on, and those that a trace names, by number. */
   readonly numbered = new Map<number, Process>();
+  #ios = 0;
   /** Address spaces of ended processes that are not torn down yet. */
   #dead: AddressSpace[] = [];
 
@@ -39,12 +42,13 @@ export class GuestKernel implements GuestShared {
     const { vm, workload } = options;
     this.vm = vm;
     this.workload = workload;
-    this.paths = new KernelPaths(vm.program);
+    this.kernel = options.kernel;
+    this.paths = new KernelPaths(vm.program, options.kernel.cpi);
     this.progress = new Progress(options);
     this.mhz = options.mhz;
     this.sendBytes = options.sendBytes;
     this.diskBytes = options.diskBytes;
-    this.guest = bootTables(vm, options.tables, hugePagesOf(workload.processes));
+    this.guest = bootTables(vm, options.tables, hugePagesOf(workload.processes), options.kernel);
     this.first = workload.processes.flatMap((image, number) => {
       const process = new Process(this.load(image, null), null);
       this.numbered.set(number, process);
@@ -61,9 +65,14 @@ export class GuestKernel implements GuestShared {
     return loadImage(this.guest, regions, cpu);
   }
 
+  /** A number for an I/O that a thread waits for. */
+  newIo(): number {
+    return this.#ios++;
+  }
+
   /** Top tables of the processes that exist at power-on. */
   get roots(): number[] {
-    return [...this.numbered.values()].map(({ space }) => space.root);
+    return [...this.numbered.values()].flatMap(({ space }) => space.roots);
   }
 
   /** True for the last process that could ever run: its end is the end of the VM. */
@@ -76,11 +85,22 @@ export class GuestKernel implements GuestShared {
     this.#dead.push(space);
   }
 
+  /** A process leaves its address space. True: it was the last one, and the space is to go. */
+  leave({ space }: Process): boolean {
+    return --space.users === 0;
+  }
+
+  /** Frees an address space, on the path that begins at `entry`. */
+  tearDown(cpu: GuestCpu, space: AddressSpace, entry: number): void {
+    space.destroy(cpu);
+    this.paths.run(cpu, changeCost(this.kernel, space.change), entry);
+  }
+
   /** Tears down the address spaces of ended processes, the one in CR3 excepted. */
   reap(cpu: GuestCpu, loaded: AddressSpace): void {
     if (this.#dead.length === 0) return;
     for (const space of this.#dead) {
-      if (space !== loaded) this.paths.run(cpu, space.destroy(cpu) * cost.perEntry, 10);
+      if (space !== loaded) this.tearDown(cpu, space, 10);
     }
     this.#dead = this.#dead.filter((space) => space === loaded);
   }
@@ -105,6 +125,12 @@ export function loadImage(
   return space;
 }
 
+/** Instructions of a change of table entries. */
+export function changeCost({ instructions: cost }: KernelProfile, change: Change): number {
+  const { changed, freed, scanned } = change;
+  return changed * cost.changeEntry + freed * cost.freePage + scanned * cost.scanEntry;
+}
+
 /** What system calls use of the kernel on the vCPU that they run on. */
 export interface Kernel {
   readonly shared: GuestKernel;
@@ -113,7 +139,7 @@ export interface Kernel {
   /** Makes a new thread runnable. */
   start(thread: Thread): void;
   /** Loads CR3 with a space that the running process has got. */
-  enter(cpu: GuestCpu, space: AddressSpace): void;
+  load(cpu: GuestCpu, space: AddressSpace): void;
   /** The running thread waits. */
   block(cpu: GuestCpu, thread: Thread, state: State): void;
   unblock(thread: Thread): void;

@@ -1,12 +1,12 @@
 import { MemoryError } from '../base/errors.ts';
-import { Entry, type GuestCpu } from '../hypervisor/guest-port.ts';
-import { type AddressSpace, anonymousPage, FaultOutcome } from './address-space.ts';
-import { kernelInstructions as cost } from './kernel-costs.ts';
+import type { GuestCpu } from '../hypervisor/guest-port.ts';
+import { type AddressSpace, anonymousPage } from './address-space.ts';
 import type { GuestShared } from './kernel-options.ts';
+import { FaultOutcome } from './work.ts';
 
-/** The kernel's handler of a page fault on `vpn`, from the exception to the IRET. */
+/** The kernel's handler of a page fault on `vpn`. */
 export function handlePageFault(
-  { vm, paths }: GuestShared,
+  { kernel, paths, vm }: GuestShared,
   cpu: GuestCpu,
   space: AddressSpace,
   vpn: number,
@@ -14,12 +14,14 @@ export function handlePageFault(
 ): void {
   const { counters } = vm;
   counters.guest_faults++;
-  cpu.enterKernel(Entry.Exception);
   const breaks = counters.cow_breaks;
-  paths.run(cpu, cost.pageFault, 1);
+  const { instructions: cost } = kernel;
+  paths.run(cpu, cost.exception + cost.pageFault, 1);
   grantAccess(vm.name, space, cpu, vpn, write);
+  const { around, found, taken } = space.work;
+  if (taken > 0) paths.run(cpu, taken * (cost.takePage + cost.chargePage), 20);
+  if (found > 0) paths.run(cpu, found * cost.filePage + around * cost.mapAround, 21);
   if (counters.cow_breaks !== breaks) paths.run(cpu, cost.cowBreak, 2);
-  cpu.leaveKernel(Entry.Exception);
 }
 
 /**

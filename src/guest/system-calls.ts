@@ -2,9 +2,12 @@ import { ModelError } from '../base/errors.ts';
 import type { GuestCpu } from '../hypervisor/guest-port.ts';
 import { acksOf, packetsOf } from '../hypervisor/packets.ts';
 import { type AddressSpace, anonymousPage } from './address-space.ts';
-import type { GuestKernel, Kernel } from './kernel.ts';
-import { kernelInstructions as cost } from './kernel-costs.ts';
-import { Process, State, Thread } from './process.ts';
+import { changeCost, type GuestKernel, type Kernel } from './kernel.ts';
+import { kernelInstructions } from './kernel-costs.ts';
+import { closeEnds, openPipe, throughPipe } from './pipes.ts';
+import { State, type Thread } from './process.ts';
+import { exec, exit, fork, vfork } from './process-life.ts';
+import { callClassNames } from './system-call-classes.ts';
 import { endRequest, moveOn, receiving, sending, startDiskIo } from './transfers.ts';
 import { Op } from './workloads/workload.ts';
 
@@ -19,14 +22,19 @@ export function systemCall(
   c: number,
 ): void {
   const { shared } = kernel;
-  const { mhz, paths, vm, workload } = shared;
+  const { kernel: profile, mhz, paths, vm, workload } = shared;
+  const { instructions: cost } = profile;
   const { process } = thread;
   const { space } = process;
-  const { counters } = vm;
+  paths.run(cpu, cost.systemCall, 3);
   switch (op) {
-    case Op.Syscall:
-      paths.run(cpu, a, 3, b);
+    case Op.Syscall: {
+      const name = callClassNames[a]!;
+      // Each class goes its own way through the kernel.
+      paths.run(cpu, cost.calls[name], 22 + a);
+      if (name === 'readPage') paths.copy(cpu, 4096);
       break;
+    }
     case Op.Mmap: {
       paths.run(cpu, cost.mmap, 4);
       const region = workload.processes[0]!.regions[c] ?? anonymousPage(a);
@@ -54,28 +62,19 @@ export function systemCall(
     case Op.ForkTo:
       fork(kernel, cpu, thread, op === Op.ForkTo ? a : -1);
       break;
-    case Op.Exec: {
-      counters.execs++;
-      paths.run(cpu, cost.exec, 9);
-      const image = thread.program.exec();
-      for (const other of process.threads) if (other !== thread) kernel.drop(other);
-      process.space = shared.load(image, cpu);
-      thread.program = image.programs[0]!;
-      kernel.enter(cpu, process.space);
-      paths.run(cpu, space.destroy(cpu) * cost.perEntry, 9);
-      for (const program of image.programs.slice(1)) {
-        paths.run(cpu, cost.clone, 8);
-        kernel.start(new Thread(process, program));
-      }
+    case Op.Vfork:
+      vfork(kernel, cpu, thread);
       break;
-    }
+    case Op.Exec:
+      exec(kernel, cpu, thread);
+      break;
     case Op.Exit:
       exit(kernel, cpu, thread);
       break;
     case Op.Wait:
-      paths.run(cpu, cost.idle, 10);
       if (process.ended > 0) process.ended--;
       else {
+        paths.run(cpu, cost.wait, 10);
         process.waiting.push(thread);
         kernel.block(cpu, thread, State.Child);
       }
@@ -84,12 +83,26 @@ export function systemCall(
       paths.run(cpu, cost.blockIo, 11);
       startDiskIo(kernel, cpu, thread, { bytes: a, latency: Math.round(b * mhz), write: c === 1 });
       break;
+    case Op.Pipe:
+      paths.run(cpu, kernelInstructions.pipe, 12);
+      openPipe(kernel, process, a);
+      break;
+    case Op.ReadPipe:
+    case Op.WritePipe:
+      paths.run(cpu, cost.calls.pipe, 12);
+      thread.transfer = throughPipe(thread, op === Op.ReadPipe ? 'read' : 'write', a, b);
+      if (thread.transfer) moveOn(kernel, cpu, thread);
+      break;
+    case Op.ClosePipe:
+      paths.run(cpu, cost.calls.simple, 12);
+      closeEnds(kernel, process, a, b !== 1, b === 1);
+      break;
     case Op.Yield:
-      paths.run(cpu, cost.idle, 12);
+      paths.run(cpu, cost.calls.simple, 12);
       if (kernel.crowded) kernel.requeue(thread);
       break;
     case Op.AwaitRequest:
-      paths.run(cpu, cost.idle, 13);
+      paths.run(cpu, cost.wait, 13);
       thread.request = cpu.takeRequest();
       thread.transfer = receiving(a);
       if (Number.isNaN(thread.request)) kernel.block(cpu, thread, State.Request);
@@ -107,7 +120,7 @@ export function systemCall(
       moveOn(kernel, cpu, thread);
       break;
     case Op.Sleep:
-      paths.run(cpu, cost.idle, 15);
+      paths.run(cpu, cost.wait, 15);
       thread.due = cpu.clock() + Math.round(a * mhz);
       kernel.block(cpu, thread, State.Sleep);
       break;
@@ -118,55 +131,15 @@ export function systemCall(
 
 /** Linux flushes one page by INVLPG, more by reloading CR3. */
 function flushAfter(
-  { paths }: GuestKernel,
+  { kernel, paths }: GuestKernel,
   cpu: GuestCpu,
   space: AddressSpace,
   vpn: number,
   changed: number,
 ): void {
-  if (space.scanned > 0) {
-    paths.run(cpu, changed * cost.perEntry + space.scanned * cost.perSlot, 5);
-  }
+  const cost = changeCost(kernel, space.change);
+  if (cost > 0) paths.run(cpu, cost, 5);
   if (changed === 0) return;
   if (changed === 1) cpu.invlpg(vpn);
   else cpu.loadCr3(space.root);
-}
-
-function fork(kernel: Kernel, cpu: GuestCpu, thread: Thread, number: number): void {
-  const { numbered, paths, vm } = kernel.shared;
-  const { process } = thread;
-  vm.counters.forks++;
-  paths.run(cpu, cost.fork, 8);
-  const { child, copied } = process.space.fork(cpu);
-  paths.run(cpu, copied * cost.perEntry, 8);
-  cpu.loadCr3(process.space.root);
-  const born = new Process(child, process);
-  // The child of a replayed fork waits for the trace to come to it.
-  if (number >= 0) numbered.set(number, born);
-  else kernel.start(new Thread(born, thread.program.fork()));
-}
-
-/**
- * exit_group: the process ends with all its threads, whatever they are doing; a parent that waits
- * for that goes on.
- */
-export function exit(kernel: Kernel, cpu: GuestCpu, { process }: Thread): void {
-  const { paths, vm } = kernel.shared;
-  vm.counters.process_exits++;
-  paths.run(cpu, cost.exit, 10);
-  const { parent } = process;
-  const waiting = parent?.waiting.shift();
-  if (waiting) kernel.unblock(waiting);
-  else if (parent) parent.ended++;
-  kernel.end(cpu, process);
-}
-
-/** exit: the thread ends; with the last one, its process. */
-export function exitThread(kernel: Kernel, cpu: GuestCpu, thread: Thread): void {
-  if (thread.process.threads.size === 1) {
-    exit(kernel, cpu, thread);
-    return;
-  }
-  kernel.shared.paths.run(cpu, cost.threadExit, 10);
-  kernel.drop(thread);
 }

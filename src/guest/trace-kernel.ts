@@ -28,13 +28,16 @@ export class TraceKernel extends VcpuLoop {
 
   constructor(options: GuestOptions, block: number) {
     const { mhz, tables, vm, workload } = options;
+    // It takes no time, and does nothing that costs any.
+    const kernel = { ...options.kernel, pageTableIsolation: false, faultAround: 1, tickPorts: 0 };
     const [image] = workload.processes;
     if (!image) throw new ModelError(`VM ${vm.name} has no process`);
     const shared: GuestShared = {
       vm,
       workload,
-      guest: bootTables(vm, tables, 0),
-      paths: new KernelPaths(vm.program),
+      kernel,
+      guest: bootTables(vm, tables, 0, kernel),
+      paths: new KernelPaths(vm.program, kernel.cpi),
       progress: new Progress(options),
       mhz,
     };

@@ -1,9 +1,10 @@
 import type { Cycles } from '../base/ids.ts';
-import type { GuestCpu } from '../hypervisor/guest-port.ts';
+import { type GuestCpu, UNAWAITED } from '../hypervisor/guest-port.ts';
 import { acksOf, packetsOf, SEND_WINDOW } from '../hypervisor/packets.ts';
 import type { Kernel } from './kernel.ts';
-import { kernelInstructions as cost } from './kernel-costs.ts';
+import { movePiped } from './pipes.ts';
 import { State, type Thread, type Transfer } from './process.ts';
+import { exit } from './process-life.ts';
 
 /** Bytes of disk I/O in flight for one thread. assumed (128 KiB-4 MiB) */
 const DISK_WINDOW = 2 ** 20;
@@ -41,26 +42,38 @@ export function startDiskIo(
 /** The next piece of the transfer of the running thread: it may have to wait, or be done. */
 export function moveOn(kernel: Kernel, cpu: GuestCpu, thread: Thread): void {
   const transfer = thread.transfer!;
-  if (transfer.kind === 'receive') receive(kernel, cpu, thread, transfer);
-  else if (transfer.kind === 'send') send(kernel, cpu, thread, transfer);
-  else fetched(kernel, cpu, thread, transfer);
+  switch (transfer.kind) {
+    case 'receive':
+      receive(kernel, cpu, thread, transfer);
+      break;
+    case 'send':
+      send(kernel, cpu, thread, transfer);
+      break;
+    case 'disk':
+      fetched(kernel, cpu, thread, transfer);
+      break;
+    default:
+      // Who writes to a pipe that nobody reads is killed.
+      if (!movePiped(kernel, cpu, thread, transfer)) exit(kernel, cpu, thread);
+  }
 }
 
 function receive(
-  { shared: { paths } }: Kernel,
+  { shared: { kernel, paths } }: Kernel,
   cpu: GuestCpu,
   thread: Thread,
   transfer: Transfer,
 ): void {
   const bytes = Math.min(transfer.left, SEND_WINDOW);
-  paths.run(cpu, packetsOf(bytes) * cost.receive, 18);
+  paths.run(cpu, packetsOf(bytes) * kernel.instructions.receive, 18);
   paths.copy(cpu, bytes);
   transfer.left -= bytes;
   if (transfer.left === 0) thread.transfer = null;
 }
 
 function send(kernel: Kernel, cpu: GuestCpu, thread: Thread, transfer: Transfer): void {
-  const { paths, sendBytes } = kernel.shared;
+  const { kernel: profile, paths, sendBytes } = kernel.shared;
+  const { instructions: cost } = profile;
   const bytes = Math.min(transfer.left, SEND_WINDOW);
   if (bytes > 0) {
     const pieces = Math.ceil(bytes / sendBytes);
@@ -68,9 +81,11 @@ function send(kernel: Kernel, cpu: GuestCpu, thread: Thread, transfer: Transfer)
     paths.copy(cpu, bytes);
     paths.run(cpu, pieces * cost.sendPiece + acks * cost.acknowledgement, 19);
     transfer.left -= bytes;
-    const due = cpu.send(bytes);
-    if (transfer.left > 0 || transfer.waits) {
-      thread.due = due;
+    const waits = transfer.left > 0 || transfer.waits;
+    const io = waits ? kernel.shared.newIo() : UNAWAITED;
+    cpu.send(bytes, io);
+    if (waits) {
+      thread.io = io;
       kernel.block(cpu, thread, State.Io);
       return;
     }
@@ -101,10 +116,12 @@ function fetched(kernel: Kernel, cpu: GuestCpu, thread: Thread, io: Transfer): v
 function ask(kernel: Kernel, cpu: GuestCpu, thread: Thread, io: Transfer, latency: Cycles): void {
   const bytes = Math.min(io.left, DISK_WINDOW);
   const requests = Math.max(1, Math.ceil(bytes / kernel.shared.diskBytes));
-  kernel.shared.paths.run(cpu, requests * cost.diskRequest, 11);
+  const { kernel: profile, paths } = kernel.shared;
+  paths.run(cpu, requests * profile.instructions.diskRequest, 11);
   io.left -= bytes;
   io.fetched = bytes;
   const takes = latency + Math.round(bytes * io.pace);
-  thread.due = cpu.startIo({ bytes, latency: takes, write: io.write || bytes === 0 });
+  thread.io = kernel.shared.newIo();
+  cpu.startIo({ bytes, latency: takes, write: io.write || bytes === 0 }, thread.io);
   kernel.block(cpu, thread, State.Io);
 }

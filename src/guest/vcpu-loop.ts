@@ -6,7 +6,6 @@ import { ITEM_OP, ITEM_PAGE, readItem } from '../machine/items.ts';
 import { Pte } from '../machine/page-tables.ts';
 import { runBlock, runToEdge, Stop } from '../machine/run.ts';
 import type { AddressSpace } from './address-space.ts';
-import { kernelInstructions as cost } from './kernel-costs.ts';
 import type { GuestShared } from './kernel-options.ts';
 import { Op } from './workloads/workload.ts';
 
@@ -28,15 +27,18 @@ export abstract class VcpuLoop implements Guest {
   readonly #tickPeriod: Cycles;
   #nextTick: Cycles = 0;
   readonly #walk = softWalk();
+  /** CR3 is what user mode has it; it matters where page tables are isolated. */
+  #inUser = true;
 
   constructor(shared: GuestShared, block: number) {
-    const { mhz, workload } = shared;
+    const { kernel, mhz, workload } = shared;
     this.#shared = shared;
     this.firstItem = block;
     this.#item = block;
     this.#itemEnd = block;
     this.#stepsBase = -block;
-    this.#tickPeriod = workload.hz > 0 ? Math.round((mhz * 1e6) / workload.hz) : 0;
+    const hz = workload.hz ?? kernel.hz;
+    this.#tickPeriod = hz > 0 ? Math.round((mhz * 1e6) / hz) : 0;
   }
 
   /** The address space in CR3. */
@@ -53,7 +55,7 @@ export abstract class VcpuLoop implements Guest {
   protected abstract wakeDue(cpu: GuestCpu): void;
 
   get root(): number {
-    return this.space.root;
+    return this.#inUser ? this.space.userRoot : this.space.root;
   }
 
   /**
@@ -112,13 +114,19 @@ export abstract class VcpuLoop implements Guest {
         if (stop !== GuestStop.Time) return stop;
         continue;
       }
+      if (!this.#inUser) {
+        this.#leaveSpace(cpu);
+        continue;
+      }
       const limit = Math.min(until - core.time, 2 ** 30);
       const near = core.time + limit > core.cut.far;
       const stop = near ? runToEdge(core, limit) : runBlock(core, limit);
       if (core.time > core.cut.edge) core.cut.inVisit(core);
       if (stop === Stop.Fault) {
+        this.enter(cpu, Entry.Exception);
         const store = (ITEM_OP[core.item]! & 255) === Op.Store;
         this.pageFault(cpu, ITEM_PAGE[core.item]!, store);
+        cpu.leaveKernel(Entry.Exception);
         this.#stepsBase++;
         this.#bound(core);
       } else if (stop === Stop.Operation) {
@@ -158,19 +166,42 @@ export abstract class VcpuLoop implements Guest {
     this.#itemEnd = this.firstItem + count;
   }
 
+  // Kernel and user mode.
+
+  /** From user mode to the kernel. */
+  protected enter(cpu: GuestCpu, how: Entry): void {
+    cpu.enterKernel(how);
+    this.enterSpace(cpu);
+  }
+
+  /** Where user mode has top tables of its own, CR3 gets that of the kernel. */
+  protected enterSpace(cpu: GuestCpu): void {
+    if (!this.#shared.kernel.pageTableIsolation || !this.#inUser) return;
+    this.#inUser = false;
+    cpu.loadCr3(this.space.root);
+  }
+
+  #leaveSpace(cpu: GuestCpu): void {
+    this.#inUser = true;
+    cpu.loadCr3(this.space.userRoot);
+  }
+
   // Interrupts.
 
   interrupt(cpu: GuestCpu, vectors: number): void {
-    const { paths, vm } = this.#shared;
-    cpu.enterKernel(Entry.Exception);
+    const { kernel, paths, vm } = this.#shared;
+    const { instructions: cost } = kernel;
+    this.enter(cpu, Entry.Exception);
+    paths.run(cpu, cost.exception, 16);
     if ((vectors & Vector.Timer) !== 0) {
       vm.counters.timer_ticks++;
       paths.run(cpu, cost.timerTick, 16);
+      if (kernel.tickPorts > 0) cpu.accessPorts(kernel.tickPorts);
       if (this.#tickPeriod > 0) this.#armTick(cpu);
     }
     if ((vectors & Vector.Device) !== 0) paths.run(cpu, cost.interrupt, 17, 2);
     if ((vectors & Vector.Network) !== 0) paths.run(cpu, cost.networkInterrupt, 18, 2);
-    cpu.endOfInterrupt();
+    cpu.endOfInterrupt(vectors);
     this.wakeDue(cpu);
     cpu.leaveKernel(Entry.Exception);
   }

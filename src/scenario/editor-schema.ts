@@ -36,7 +36,7 @@ export function editorSchema(texts: PresetTexts = presets): JsonSchema {
   const reader = new PresetReader(texts, new Findings());
   const spot = rootSpot(loreOf(scenario, texts, reader));
   const filled: Filled = {
-    whole: { hypervisor: ['profile'], 'host.cpu': [] },
+    whole: { hypervisor: ['profile'], 'host.cpu': [], 'vms[].os': [] },
     preset: (name) => (reader.has('workloads', name) ? reader.read('workloads', name) : undefined),
   };
   const keys = keysOf({ extends: extended, ...scenario.shape }, spot);
@@ -93,12 +93,14 @@ function loreOf(scenario: Scenario, texts: PresetTexts, reader: PresetReader): L
     meanings: {
       'host.processor': about('processors'),
       'hypervisor.profile': about('hypervisors'),
+      'vms[].kernel': about('kernels'),
       'vms[].preset': workloads,
       'vms[].workload.kind': workloads,
     },
     presets: { 'vms[].workload': Object.fromEntries(kinds) },
     sources: {
       'host.cpu': { name: 'the processor preset', isComplete: true },
+      'vms[].os': { name: 'the kernel preset', isComplete: true },
       ...Object.fromEntries(policies.map((key) => [`hypervisor.${key}`, profile])),
     },
     kinds: policies.map((key) => `hypervisor.${key}`),

@@ -1,4 +1,6 @@
+import type { ProcessTreeParams, TreeProgram } from '../guest/workloads/process-tree-params.ts';
 import type { SyntheticParams, SyntheticRegion } from '../guest/workloads/synthetic-params.ts';
+import { takesKernel } from '../guest/workloads/trace.ts';
 import { schedulers } from '../hypervisor/schedulers/index.ts';
 import type { PlannedVm } from '../hypervisor/schedulers/scheduler.ts';
 import { vmKeysOf, whoKnows } from '../hypervisor/schedulers/vm-params.ts';
@@ -73,7 +75,6 @@ const REQUESTS: readonly Rule<NonNullable<SyntheticParams['requests']>>[] = [
 
 const NO_DISK =
   'nothing waits for the disk: per1M.blockingIo is 0, and so is requests.ioProbability';
-const NO_SYSCALL = 'there are no system calls: per1M.syscalls is 0, and so is requests.syscalls';
 
 const SYNTHETIC: readonly Rule<SyntheticParams>[] = [
   [
@@ -81,12 +82,6 @@ const SYNTHETIC: readonly Rule<SyntheticParams>[] = [
     (of) => of.per1M.blockingIo === 0 && !(of.requests && of.requests.ioProbability > 0),
     NO_DISK,
   ],
-  [
-    ['syscallInstructions', 'syscallPages'],
-    (of) => of.per1M.syscalls === 0 && !(of.requests && of.requests.syscalls > 0),
-    NO_SYSCALL,
-  ],
-  [['tickless'], (of) => of.hz === 0, 'hz is 0: there are no ticks'],
   [
     ['quantum'],
     (of) => of.processes === 1 && of.threads === 1,
@@ -98,17 +93,51 @@ const SYNTHETIC: readonly Rule<SyntheticParams>[] = [
 
 const REGION: readonly Rule<SyntheticRegion>[] = [
   [
-    ['stores', 'pattern', 'lines', 'hotLines'],
+    ['stores', 'pattern', 'lines', 'hotLines', 'lineSkew'],
     (of) => of.share === 0,
     'share is 0: nobody visits the region',
+  ],
+  [
+    ['lines', 'hotLines', 'lineSkew'],
+    (of) => of.pattern.kind === 'stream',
+    'a stream goes line after line: its bytes decide',
+    'pattern',
+  ],
+  [
+    ['lineSkew'],
+    (of) => of.hotLines === 1,
+    'hotLines is 1: there is nothing to choose',
+    'hotLines',
+  ],
+];
+
+const TREE: readonly Rule<ProcessTreeParams>[] = [
+  [
+    ['ioLatency', 'ioBytes'],
+    (of) => of.programs.every(({ per1M }) => per1M.blockingIo === 0),
+    'no program waits for the disk: per1M.blockingIo is 0',
+  ],
+  [
+    ['size', 'sizes'],
+    (of) => !of.programs.some(({ scaled }) => scaled),
+    'no program is scaled: units of any size are the same',
+  ],
+];
+
+const TREE_PROGRAM: readonly Rule<TreeProgram>[] = [
+  [['starts'], (of) => of.runs.length === 0, 'the program starts no other'],
+  [
+    ['cowPages'],
+    (of) => of.runs.length === 0 || of.starts === 'vfork',
+    'no child of the program has a copy of its memory',
   ],
 ];
 
 /** What a trace says, as far as it matters here. */
 interface TraceParams {
-  readonly events: 'ignore' | 'replay';
-  readonly populate?: boolean | undefined;
+  readonly events: string;
   readonly kernel?: boolean | undefined;
+  readonly populate?: boolean | undefined;
   readonly per1M?: Rates | undefined;
 }
 
@@ -118,14 +147,7 @@ const TRACE: readonly Rule<TraceParams>[] = [
     (of) => !of.per1M?.blockingIo,
     'nothing waits for the disk: per1M.blockingIo is 0',
   ],
-  [
-    ['syscallInstructions'],
-    (of) => !of.per1M?.syscalls && (of.events === 'ignore' || !replays(of)),
-    'there are no system calls: none are replayed in the guest kernel, and per1M.syscalls is 0',
-  ],
 ];
-
-const replays = ({ kernel, populate }: TraceParams) => kernel ?? populate !== true;
 
 const MMAP_LOOP: readonly Rule<{ readonly touched: number }>[] = [
   [['stride'], (of) => of.touched < 2, 'no two pages are stored to'],
@@ -162,11 +184,17 @@ export function idleKeys(scenario: ParsedScenario): Idle[] {
     const path = ['vms', i, 'workload'];
     found.push(...idleInScheduler(scenario, i));
     idle([...path, 'work'], scenario.duration !== 'work', 'it counts with duration: work only');
+    idle(['vms', i, 'kernel'], !hasKernel(group), NO_KERNEL);
     idle([...path, 'overlap'], !usesLines(scenario, group), NO_LINES);
     found.push(...idleInWorkload(scenario, path, group));
   }
   return found;
 }
+
+const NO_KERNEL = 'the trace is replayed without a guest kernel: see populate, events and kernel';
+
+const hasKernel = ({ workload }: ParsedScenario['vms'][number]): boolean =>
+  workload.kind !== 'trace' || takesKernel(workload as unknown as TraceParams);
 
 const WORK_IS_MEASURED = 'with duration: work all of the work is measured';
 
@@ -214,21 +242,34 @@ function idleInWorkload(
     const rates = per1M ? applied(RATES, per1M, [...path, 'per1M']) : [];
     return [...applied(TRACE, params as TraceParams, path), ...rates];
   }
+  const lines: readonly Rule<unknown>[] = [
+    [['lines', 'hotLines', 'lineSkew'], () => !usesLines(scenario, group), NO_LINES],
+  ];
+  const inRegions = (regions: readonly SyntheticRegion[], at: Path): Idle[] =>
+    regions.flatMap((region, i) => applied([...REGION, ...lines], region, [...at, 'regions', i]));
+  if (workload.kind === 'process-tree') {
+    const tree = params as ProcessTreeParams;
+    return [
+      ...applied(TREE, tree, path),
+      ...tree.programs.flatMap((program, i) => {
+        const at = [...path, 'programs', i];
+        return [
+          ...applied(TREE_PROGRAM, program, at),
+          ...applied(RATES, program.per1M, [...at, 'per1M']),
+          ...inRegions(program.regions, at),
+        ];
+      }),
+    ];
+  }
   if (workload.kind !== 'synthetic') return [];
   const synthetic = params as SyntheticParams;
   const { regions, jobs, per1M, requests } = synthetic;
-  const lines: readonly Rule<unknown>[] = [
-    [['lines', 'hotLines'], () => !usesLines(scenario, group), NO_LINES],
-  ];
   return [
     ...applied(SYNTHETIC, synthetic, path),
     ...applied(RATES, per1M, [...path, 'per1M']),
     ...(jobs ? applied(JOBS, jobs, [...path, 'jobs']) : []),
     ...(requests ? applied(REQUESTS, requests, [...path, 'requests']) : []),
-    ...regions.flatMap((region, i) => [
-      ...applied(REGION, region, [...path, 'regions', i]),
-      ...applied(lines, region, [...path, 'regions', i]),
-    ]),
+    ...inRegions(regions, path),
   ];
 }
 

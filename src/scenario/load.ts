@@ -112,7 +112,7 @@ export class ScenarioTree {
     this.#reader = new PresetReader(this.#texts, findings);
     this.#instead = options.instead ?? {};
     this.#isPreset = (file) =>
-      /^configs\/(processors|hypervisors|workloads)\//.test(file) && file !== options.file;
+      /^configs\/(processors|hypervisors|kernels|workloads)\//.test(file) && file !== options.file;
     const written = new FileReader(options.readFile, findings).read(options.file, text);
     const change =
       options.change ?? ((tree: Located) => applySets(tree, options.set ?? [], findings));

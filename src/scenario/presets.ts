@@ -12,18 +12,24 @@ import { parseYaml } from './parse.ts';
 import { embeddedPresets } from './presets.generated.ts';
 
 /**
- * Presets: named processors, hypervisors and workloads (configs/<folder>/<name>.yaml), shipped
- * inside the program. Expanding a scenario replaces each name by what the preset says, with the
+ * Presets: named processors, hypervisors, guest kernels and workloads
+ * (configs/<folder>/<name>.yaml), shipped inside the program. Expanding a scenario replaces each name by what the preset says, with the
  * scenario's own keys on top.
  */
-export type PresetFolder = 'processors' | 'hypervisors' | 'workloads';
+export type PresetFolder = 'processors' | 'hypervisors' | 'kernels' | 'workloads';
 /** Name -> YAML text, by folder. */
 export type PresetTexts = Readonly<Record<PresetFolder, Readonly<Record<string, string>>>>;
 
 export const presets: PresetTexts = embeddedPresets;
 
-/** What a preset says about itself; the rest is content. */
-export const ABOUT = ['name', 'description'] as const;
+/**
+ * What a preset says about itself, and `kernel`: what the program of a workload preset usually runs
+ * on. The rest is content.
+ */
+export const ABOUT = ['name', 'description', 'kernel'] as const;
+
+/** The guest kernel of VMs that name none, and whose workload preset names none. */
+export const DEFAULT_KERNEL = 'linux-2.6.33';
 
 export class PresetReader {
   readonly #texts: PresetTexts;
@@ -108,11 +114,25 @@ function withMmu(vm: Located, base: Located | undefined): Located {
 
 function fillVm(vm: Located, reader: PresetReader): Located {
   const workload = child(vm, 'workload');
-  if (vm.form !== 'map' || workload?.form !== 'map') return vm;
+  if (vm.form !== 'map' || workload?.form !== 'map') return withKernel(vm, undefined, reader);
   const kind = textOf(workload, 'kind');
-  if (!reader.has('workloads', kind)) return vm;
-  const preset = reader.read('workloads', kind);
-  if (!preset) return vm;
+  const named = reader.has('workloads', kind) ? kind : textOf(vm, 'preset');
+  const preset = reader.has('workloads', named) ? reader.read('workloads', named) : undefined;
+  const own = withKernel(vm, child(preset, 'kernel'), reader);
+  if (!preset || named !== kind || own.form !== 'map') return own;
   const filled = merge(without(preset, ...ABOUT), without(workload, 'kind'));
-  return withEntry(withEntry(vm, 'preset', child(workload, 'kind')!), 'workload', filled);
+  return withEntry(withEntry(own, 'preset', child(workload, 'kind')!), 'workload', filled);
+}
+
+/** What the named guest kernel says, with the keys of `os` on top. `usual`: of the workload. */
+function withKernel(vm: Located, usual: Located | undefined, reader: PresetReader): Located {
+  if (vm.form !== 'map') return vm;
+  const name = textOf(vm, 'kernel') ?? (usual?.form === 'scalar' ? String(usual.value) : undefined);
+  const preset = reader.readOrStandIn('kernels', name ?? DEFAULT_KERNEL);
+  if (!preset) return vm;
+  const override = vm.entries.get('os');
+  const filled = without(preset, ...ABOUT);
+  const os = override ? merge(filled, override.value) : { ...filled, place: vm.place };
+  const named = usual && !vm.entries.has('kernel') ? withEntry(vm, 'kernel', usual) : vm;
+  return withEntry(named, 'os', os);
 }

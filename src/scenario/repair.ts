@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { type LocatedMap, type Path, toValue, without } from './located.ts';
-import { ABOUT, type PresetFolder, type PresetReader } from './presets.ts';
+import { ABOUT, DEFAULT_KERNEL, type PresetFolder, type PresetReader } from './presets.ts';
 import type { ParsedScenario } from './schema.ts';
 
 type Issue = z.core.$ZodIssue;
@@ -47,11 +47,14 @@ function replace(root: Values, path: Path, reader: PresetReader): void {
   } else if (WHOLE.includes(first!)) Reflect.deleteProperty(root, first!);
   else if (first === 'name') root['name'] = 'scenario';
   else if (first !== 'vms') remove(root, path);
-  else if (second === undefined) root['vms'] = [standIn(0)];
-  else if (third === undefined) (root['vms'] as unknown[])[Number(second)] = standIn(second);
+  else if (second === undefined) root['vms'] = [standIn(0, reader)];
+  else if (third === undefined)
+    (root['vms'] as unknown[])[Number(second)] = standIn(second, reader);
   else if (third === 'faultTolerance' || third === 'mmu') remove(root, path.slice(0, 3));
-  else if (third !== 'workload' && third !== 'name') remove(root, path);
-  else (root['vms'] as Values[])[Number(second)]![third] = standIn(second)[third];
+  else if (third === 'kernel' || third === 'os') {
+    Object.assign((root['vms'] as Values[])[Number(second)]!, someKernel(reader));
+  } else if (third !== 'workload' && third !== 'name') remove(root, path);
+  else (root['vms'] as Values[])[Number(second)]![third] = standIn(second, reader)[third];
 }
 
 function replaceHosts(root: Values, [, name, ...inside]: Path, reader: PresetReader): void {
@@ -63,7 +66,17 @@ function replaceHosts(root: Values, [, name, ...inside]: Path, reader: PresetRea
   }
 }
 
-const standIn = (index: number | string) => ({ name: `vm-${index}`, workload: { kind: 'idle' } });
+/** Another kernel, whole: its keys belong together. */
+function someKernel(reader: PresetReader): Values {
+  const kernel = reader.nameOrStandIn('kernels', DEFAULT_KERNEL);
+  return { kernel, os: toValue(without(reader.read('kernels', kernel)!, ...ABOUT)) };
+}
+
+const standIn = (index: number | string, reader: PresetReader): Values => ({
+  name: `vm-${index}`,
+  workload: { kind: 'idle' },
+  ...someKernel(reader),
+});
 
 type Part = 'host' | 'hypervisor';
 /** Where the keys of host and hypervisor come from when those of the scenario will not do. */

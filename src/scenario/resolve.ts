@@ -4,8 +4,10 @@ import type { Choice } from '../base/registry.ts';
 import { toCycles } from '../base/units.ts';
 import type { ProtectionChoice } from '../cluster/fault-tolerance/protection.ts';
 import { type Ticks, tickRate } from '../engine/timebase.ts';
+import type { KernelProfile } from '../guest/kernel-schema.ts';
 import type { HypervisorCosts } from '../hypervisor/costs.ts';
-import type { VirtualDevices } from '../hypervisor/devices.ts';
+import type { CardKind, DiskKind, VirtualDevices } from '../hypervisor/devices.ts';
+import type { Footprint } from '../hypervisor/footprint.ts';
 import { schedulers } from '../hypervisor/schedulers/index.ts';
 import { type VmScheduling, vmKeysOf } from '../hypervisor/schedulers/vm-params.ts';
 import type { Processor } from '../machine/processor.ts';
@@ -50,10 +52,17 @@ export interface VmGroup {
   readonly pin?: readonly number[] | undefined;
   /** How their memory is virtualized. */
   readonly mmu: Choice;
+  /** Kinds of its devices; undefined: those of the hypervisor. */
+  readonly network?: CardKind | undefined;
+  readonly disk?: DiskKind | undefined;
   /** How it is protected; undefined: it is not. */
   readonly faultTolerance?: ProtectionChoice | undefined;
   /** What only the chosen scheduler understands, with its defaults; undefined when nothing is. */
   readonly scheduler?: VmScheduling | undefined;
+  /** Name of the guest kernel's preset. */
+  readonly kernel: string;
+  /** What the guest kernel does, and how long it takes. */
+  readonly os: KernelProfile;
   /** Name of the workload preset, if it was one. */
   readonly preset?: string | undefined;
   /** A registered kind with all its parameters. */
@@ -84,6 +93,7 @@ export interface Scenario {
     readonly backing: 'on-touch' | 'up-front';
   };
   readonly costs: HypervisorCosts;
+  readonly footprint: Footprint;
   readonly devices: VirtualDevices;
   readonly links: readonly LinkPlan[];
   readonly vms: readonly VmGroup[];
@@ -288,6 +298,7 @@ function inInternalUnits(parsed: ParsedScenario, input: Scenario['input']): Scen
       dataLines: host.caches.data === 'on',
       bandwidth: host.network?.bandwidth,
       disk: host.disk,
+      dom0: host.dom0,
       lookahead:
         host.lookahead === undefined ? undefined : toCycles(host.lookahead, host.cpu.clock / 1e6),
     })),
@@ -300,6 +311,7 @@ function inInternalUnits(parsed: ParsedScenario, input: Scenario['input']): Scen
       backing: hypervisor.backing,
     },
     costs: hypervisor.costs,
+    footprint: hypervisor.footprint,
     devices: hypervisor.devices,
     links: (parsed.links ?? []).map(({ between, ...link }) => ({
       ...link,

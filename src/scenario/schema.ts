@@ -3,9 +3,11 @@ import { isFormula } from '../base/text.ts';
 import { bandwidth, duration, size } from '../base/units.ts';
 import { eventKinds } from '../cluster/events/index.ts';
 import { protections } from '../cluster/fault-tolerance/index.ts';
+import { kernelSchema } from '../guest/kernel-schema.ts';
 import { workloads } from '../guest/workloads/index.ts';
 import { costsSchema } from '../hypervisor/costs.ts';
-import { devicesSchema } from '../hypervisor/devices.ts';
+import { cardKind, devicesSchema, diskKind } from '../hypervisor/devices.ts';
+import { footprintSchema } from '../hypervisor/footprint.ts';
 import { mmuModes } from '../hypervisor/mmu/index.ts';
 import { schedulers } from '../hypervisor/schedulers/index.ts';
 import { vmParamsSchema } from '../hypervisor/schedulers/vm-params.ts';
@@ -13,7 +15,7 @@ import { tagPolicies } from '../hypervisor/tags/index.ts';
 import { processorSchema } from '../machine/processor.ts';
 import { findSchema, sweepSchema } from './experiments.ts';
 import { mechanismNames } from './free.ts';
-import { type PresetTexts, presets } from './presets.ts';
+import { DEFAULT_KERNEL, type PresetTexts, presets } from './presets.ts';
 
 /**
  * The schema of a scenario whose presets are filled in, assembled from the registries: a new policy
@@ -75,7 +77,11 @@ const hostName = () =>
     .max(40)
     .meta({ takes: `${WORD}; at most 40 characters` });
 
-const vmSchema = (workloadPresets: readonly string[], scheduler: unknown) =>
+const vmSchema = (
+  workloadPresets: readonly string[],
+  kernels: readonly string[],
+  scheduler: unknown,
+) =>
   z
     .strictObject({
       name: identifier('VM name')
@@ -131,11 +137,25 @@ const vmSchema = (workloadPresets: readonly string[], scheduler: unknown) =>
         .meta({ usual: 'that of the hypervisor' })
         .optional()
         .describe('how the memory of these VMs is virtualized, instead of `hypervisor.mmu`'),
+      network: cardKind()
+        .meta({ usual: 'that of the hypervisor' })
+        .optional()
+        .describe('network card of these VMs, instead of `hypervisor.devices.network.kind`'),
+      disk: diskKind()
+        .meta({ usual: 'that of the hypervisor' })
+        .optional()
+        .describe('disk of these VMs, instead of `hypervisor.devices.disk.kind`'),
       scheduler: vmParamsSchema(schedulers, scheduler),
       preset: z
         .enum(workloadPresets)
         .optional()
         .describe('name of the workload preset; follows from `workload: { kind: … }`'),
+      kernel: z
+        .enum(kernels)
+        .meta({ usual: `that of the workload preset, else ${DEFAULT_KERNEL}` })
+        .prefault(DEFAULT_KERNEL)
+        .describe('guest kernel preset: what its paths take, and what it does'),
+      os: kernelSchema.describe('keys that replace those of the kernel preset'),
       workload: workloads.schema.describe('what runs inside: a kind or a workload preset'),
     })
     .describe('a group of identical VMs');
@@ -161,17 +181,54 @@ const diskSchema = () =>
       bandwidth: speed('100kb/s')
         .meta({ usual: 'data take no time of their own' })
         .optional()
-        .describe('speed at which the disk moves data, for example 100MB/s'),
+        .describe('speed at which a spindle moves data, for example 100MB/s'),
       serviceTime: duration()
         .pipe(z.number().max(1e13, { error: 'the longest service time is 10s' }))
         .meta({ range: 'of at most 10s' })
         .prefault('0s')
-        .describe('time of the disk for each request besides its data: 1/IOPS'),
+        .describe('time of a spindle for each request besides its data: 1/IOPS'),
+      spindles: z
+        .int()
+        .min(1)
+        .max(256)
+        .meta({ unit: 'disks' })
+        .prefault(1)
+        .describe('disks of an array: so many requests are served at a time'),
+      writeCache: size()
+        .meta({ usual: 'none' })
+        .optional()
+        .describe('memory of the controller that keeps its contents: writes are over once there'),
     })
     .refine(({ bandwidth, serviceTime }) => bandwidth !== undefined || serviceTime > 0, {
       error: 'say what the disk can do: its bandwidth, its serviceTime, or both',
     })
-    .describe('what the disk of all VMs can do: requests are served one after the other');
+    .describe('what the disk of all VMs can do: each spindle serves one request after the other');
+
+const dom0Schema = () =>
+  z
+    .strictObject({
+      vcpus: z
+        .int()
+        .min(1)
+        .max(64)
+        .meta({ unit: 'vCPUs' })
+        .prefault(1)
+        .describe('virtual processors of Dom0; those of its VMs are served by turns'),
+      weight: z
+        .int()
+        .min(1)
+        .max(65535)
+        .meta({ unit: 'relative to the VMs' })
+        .prefault(256)
+        .describe('share relative to the VMs'),
+      pin: z
+        .array(z.int().min(0).max(4095))
+        .min(1)
+        .meta({ unit: 'numbers of pCPUs', usual: 'all pCPUs' })
+        .optional()
+        .describe('numbers of the pCPUs it may run on; all when left out'),
+    })
+    .describe('Dom0, where the devices of VMs are its work (`hypervisor.devices`: `worker: dom0`)');
 
 const hostSchema = (processors: readonly string[]) =>
   z
@@ -206,6 +263,11 @@ const hostSchema = (processors: readonly string[]) =>
         .describe('what the cache model covers'),
       network: networkSchema().meta({ usual: 'each message has 1Gb/s for itself' }).optional(),
       disk: diskSchema().meta({ usual: 'no request waits for another' }).optional(),
+      dom0: dom0Schema().prefault({}),
+      iommu: z
+        .boolean()
+        .prefault(false)
+        .describe('the board has an IOMMU: VMs can have cards of the host for themselves'),
       lookahead: duration()
         .meta({ usual: 'exact order' })
         .optional()
@@ -241,7 +303,7 @@ const MAX_HOSTS = 8;
  * parameters VMs may have and are given; without it any may stand there.
  */
 export function scenarioSchema(
-  { processors, hypervisors, workloads: presetWorkloads }: PresetTexts = presets,
+  { processors, hypervisors, kernels, workloads: presetWorkloads }: PresetTexts = presets,
   scheduler?: string,
   form: HostForm = 'any',
 ) {
@@ -257,6 +319,7 @@ export function scenarioSchema(
         .enum(['on-touch', 'up-front'])
         .describe('when host memory is given to a VM: at the first touch, or before it starts'),
       costs: costsSchema.describe('path lengths of the hypervisor, in cycles'),
+      footprint: footprintSchema,
       devices: devicesSchema,
     })
     .describe('the hypervisor and its policies');
@@ -308,7 +371,7 @@ export function scenarioSchema(
           .meta({ takes: `${WORD}; at most 40 characters` }),
       ),
       vms: z
-        .array(vmSchema(Object.keys(presetWorkloads), scheduler))
+        .array(vmSchema(Object.keys(presetWorkloads), Object.keys(kernels), scheduler))
         .min(1)
         .max(512)
         .describe('the VMs, by group'),

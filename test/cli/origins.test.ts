@@ -69,7 +69,9 @@ describe('the origin of a value', () => {
     ['vms.job.workload.ioBytes', 'workload kernel-compile', 'workloads', '4..64 KiB'],
     ['vms.job.workload.jobs.cowPages', 'workload kernel-compile', 'workloads', undefined],
     ['vms.web.workload.regions.text.share', 'workload web-server', 'workloads', '0.35..0.5'],
-    ['vms.web.workload.syscallPages', 'workload web-server', 'workloads', '2..12'],
+    ['vms.web.workload.requests.requestBytes', 'workload web-server', 'workloads', '200..1500'],
+    ['vms.web.os.cpi', 'kernel linux-2.6.33', 'kernels', '1..2'],
+    ['vms.web.os.hz', 'kernel linux-2.6.33', 'kernels', '100..1000'],
   ])('%s, of a preset', (path, preset, folder, assumed) => {
     const { origin, value, assumed: found } = rows.get(path)!;
     const [, name, line] = /^(.*):(\d+)$/.exec(origin)!;

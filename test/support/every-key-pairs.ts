@@ -7,7 +7,6 @@ const HOST = { processor: 'opteron-1354', pcpus: 1, memory: '256MiB' };
 const SERVER = {
   kind: 'synthetic',
   hz: 1000,
-  tickless: false,
   regions: [
     { name: 'text', kind: 'code', size: '128KiB', share: 1 },
     { name: 'heap', kind: 'anon', size: '600KiB', share: 1, stores: 0.3 },
@@ -16,7 +15,7 @@ const SERVER = {
   requests: {
     arrivals: { kind: 'open', rate: '3000/s' },
     instructions: 20_000,
-    syscalls: 3,
+    syscalls: { other: 3 },
     ioProbability: 0.5,
     responseBytes: 9000,
   },
@@ -40,6 +39,7 @@ export const pair = (protection: Overrides, more: Overrides = {}): Overrides => 
         host: 'a',
         memory: '32MiB',
         workload: SERVER,
+        os: { tickless: false },
         faultTolerance: { kind: 'record-replay', secondary: 'b', link: 'log', ...protection },
       },
       ...vms,

@@ -1,3 +1,4 @@
+import { callClassNames } from '../../src/guest/system-call-classes.ts';
 import {
   CHECKPOINT_BASES,
   CHECKPOINT_ENTRIES,
@@ -32,6 +33,7 @@ const REGIONS = [
     pattern: { kind: 'working-set', pages: 4, visits: 50 },
   },
   { name: 'large', kind: 'anon', size: '8MiB', share: 1, pageSize: '2MiB', stores: 0.5 },
+  { name: 'new', kind: 'anon', size: '64KiB', share: 1, pattern: { kind: 'stream', bytes: 16 } },
 ];
 
 const PROGRAM = {
@@ -40,7 +42,7 @@ const PROGRAM = {
   hz: 1000,
   regions: REGIONS,
   per1M: {
-    syscalls: 100,
+    syscalls: { other: 100 },
     blockingIo: 40,
     mmap: { calls: 40, pages: 3, live: 4 },
     munmap: 20,
@@ -54,11 +56,10 @@ const PROGRAM = {
 const SERVER = {
   ...PROGRAM,
   per1M: { mprotect: 10 },
-  syscallInstructions: 1500,
   requests: {
     arrivals: { kind: 'open', rate: '8000/s' },
     instructions: 20_000,
-    syscalls: 3,
+    syscalls: { other: 3 },
     ioProbability: 0.5,
     responseBytes: 9000,
   },
@@ -77,8 +78,49 @@ const JOBS = {
   jobs: { instructions: 30_000, freshPages: 6, cowPages: 5, parentInstructions: 5000 },
 };
 
+const COLLECTOR = {
+  ...PROGRAM,
+  phases: [
+    { name: 'run', instructions: 50_000 },
+    { name: 'collect', instructions: 10_000, shares: [{ region: 'large', share: 1 }] },
+  ],
+};
+
+/** A program starts others, two of them with a pipe between them. */
+const TREE = {
+  kind: 'process-tree',
+  hz: 1000,
+  ioLatency: '50us',
+  sizes: 'fixed',
+  programs: [
+    {
+      name: 'first',
+      instructions: 60_000,
+      regions: REGIONS,
+      per1M: PROGRAM.per1M,
+      cowPages: 5,
+      runs: [{ commands: ['shell'] }, { commands: ['short'], every: 2 }],
+    },
+    {
+      name: 'shell',
+      instructions: 5000,
+      regions: REGIONS.slice(0, 2),
+      runs: [{ commands: ['left', 'right'] }],
+    },
+    {
+      name: 'left',
+      instructions: 20_000,
+      regions: REGIONS.slice(0, 2),
+      output: '20KiB',
+      scaled: true,
+    },
+    { name: 'right', instructions: 5000, regions: REGIONS.slice(0, 2), input: '19KiB' },
+    { name: 'short', instructions: 5000, regions: REGIONS.slice(0, 2) },
+  ],
+};
+
 const HOG = { kind: 'tlb-thrash', pages: 64, hz: 0 };
-const RATES = { ...PROGRAM.per1M, syscalls: 300, yields: 50 };
+const RATES = { ...PROGRAM.per1M, syscalls: { other: 300 }, yields: 50 };
 
 /** Code and data in four pages of 1 GiB each. */
 const GIGANTIC = ['code', 'anon'].map((kind) => ({
@@ -130,10 +172,12 @@ const COMMON: Overrides = {
 export const BASES: Readonly<Record<string, Overrides>> = Object.fromEntries(
   Object.entries({
     program: two(PROGRAM),
+    collector: two(COLLECTOR),
     ...PAIR_BASES,
     ...CHECKPOINT_BASES,
     ...MOVE_BASES,
     server: two(SERVER),
+    tree: one(TREE),
     jobs: one(JOBS),
     'jobs in place': one({ ...JOBS, jobs: { instructions: 30_000, forks: false } }),
     turns: { ...two(PROGRAM), hypervisor: { ...NESTED, scheduler: TURNS } },
@@ -216,6 +260,7 @@ export const BASES: Readonly<Record<string, Overrides>> = Object.fromEntries(
     'mmap-loop': one({ kind: 'mmap-loop', pages: 100, touched: 3 }),
     'tlb-thrash': one({ kind: 'tlb-thrash', pages: 600 }),
     idle: one({ kind: 'idle', period: '200us' }),
+    ticking: one({ ...SERVER, hz: undefined }),
     'net-stream': { ...one({ kind: 'net-stream', hz: 250 }), host: SHARED },
     'shared devices': { ...two({ ...SERVER, ioLatency: '5us' }), host: SHARED },
   }).map(([name, base]) => [name, { ...COMMON, ...base }]),
@@ -237,6 +282,7 @@ export const EXCEPTIONS: Readonly<Record<string, string>> = {
   'vms[].vcpus': 'more than one is refused',
   'vms[].preset': 'what the workload is called: `workload: { kind: … }` says it',
   'checks.translations': 'a check of the model: it changes nothing, or ends the run',
+  'vms[].workload(process-tree).unit': 'what a unit of work is called: work is counted in it',
   'vms[].workload(tlb-thrash).stores':
     'its memory is mapped, writable and dirty from the start: a store costs what a load costs',
 };
@@ -257,6 +303,17 @@ const micro = (kind: string, keys: Readonly<Record<string, string>>): Record<str
     ]),
   );
 
+/** System calls of each class, in place of none. */
+function byClass(where: string, base: string, value: string): Record<string, Entry> {
+  return Object.fromEntries(
+    callClassNames.map((name) => [`${where}.syscalls.${name}`, [base, value] as const]),
+  );
+}
+
+/** Prices of the guest kernel, in a base where each is paid. */
+const paths = (base: string, ...keys: readonly string[]): Record<string, Entry> =>
+  Object.fromEntries(keys.map((key) => [`vms[].os.instructions.${key}`, [base, '9000']]));
+
 /** The value of a pattern's key, in the region of the base that has the pattern. */
 const SYNTHETIC: Readonly<Record<string, Entry>> = {
   processes: ['program', '3', 'vms.0.memory=64MiB'],
@@ -276,15 +333,25 @@ const SYNTHETIC: Readonly<Record<string, Entry>> = {
   'regions[3].pattern(strided).stride': ['program', '7'],
   'regions[4].pattern(working-set).pages': ['program', '9'],
   'regions[4].pattern(working-set).visits': ['program', '500'],
+  'regions[6].pattern(stream).bytes': ['program', '640'],
   'regions[].pageSize': ['program', '2MiB'],
   'regions[].populated': ['program', 'false'],
   'regions[].lines': ['program', '3'],
   'regions[].hotLines': ['program', '2'],
+  'regions[].lineSkew': ['program', '3'],
+  'phases[].name': ['collector', 'sing'],
+  'phases[].instructions': ['collector', '20000'],
+  'phases[1].shares[].region': ['collector', 'heap'],
+  'phases[1].shares[].share': [
+    'collector',
+    '9',
+    'vms.0.workload.phases.1.shares=[{ region: large, share: 1 }, { region: heap, share: 1 }]',
+  ],
   'visit.references': ['program', '9'],
   'visit.instructions': ['program', '20'],
   cpi: ['program', '2'],
   overlap: ['program', '0.9'],
-  'per1M.syscalls': ['program', '300'],
+  ...byClass('per1M', 'program', '300'),
   'per1M.blockingIo': ['program', '200'],
   'per1M.mmap.calls': ['program', '200'],
   'per1M.mmap.pages': ['program', '9'],
@@ -295,8 +362,6 @@ const SYNTHETIC: Readonly<Record<string, Entry>> = {
   'per1M.heapGrowth.pages': ['program', '9'],
   'per1M.heapGrowth.limit': ['program', '16KiB'],
   'per1M.yields': ['program', '300'],
-  syscallInstructions: ['program', '5000'],
-  syscallPages: ['program', '20'],
   ioLatency: ['program', '200us'],
   ioBytes: ['program', '40000'],
   'jobs.instructions': ['jobs', '60000'],
@@ -313,7 +378,7 @@ const SYNTHETIC: Readonly<Record<string, Entry>> = {
   'requests.arrivals(closed).think': ['server', '20us', CLOSED()],
   'requests.instructions': ['server', '50000'],
   'requests.distribution': ['server', 'fixed'],
-  'requests.syscalls': ['server', '9'],
+  ...byClass('requests', 'server', '9'),
   'requests.ioProbability': ['server', '0'],
   // What is written and what is read is told apart where the disk is shared.
   'requests.ioWrites': ['shared devices', '0.5'],
@@ -321,13 +386,43 @@ const SYNTHETIC: Readonly<Record<string, Entry>> = {
   'requests.responseBytes': ['server', '20000'],
   work: ['jobs', '3', 'duration=work', 'vms.0.workload.work=2'],
   hz: ['program', '3000'],
-  tickless: ['server', 'false'],
   quantum: ['program', '30000'],
 };
 
 function CLOSED(): string {
   return 'vms.0.workload.requests.arrivals={ kind: closed, clients: 2, think: 200us }';
 }
+
+/** Of the first program of a tree. */
+const TREE_PROGRAM = Object.entries(SYNTHETIC).filter(([key]) =>
+  /^(regions|visit|per1M)/.test(key),
+);
+const TREE_KEYS: Readonly<Record<string, Entry>> = {
+  ...Object.fromEntries(
+    TREE_PROGRAM.map(([key, [, value]]) => [`programs[].${key}`, ['tree', value] as const]),
+  ),
+  'programs[].name': ['tree', 'other'],
+  'programs[].instructions': ['tree', '90000'],
+  'programs[].scaled': ['tree', 'true', 'vms.0.workload.size=2'],
+  'programs[2].output': ['tree', '70KiB'],
+  'programs[3].input': ['tree', '6000B'],
+  'programs[1].runs[].commands': ['tree', '[left, right, short]'],
+  'programs[].runs[].every': ['tree', '3'],
+  'programs[].starts': ['tree', 'vfork'],
+  'programs[].cowPages': ['tree', '40'],
+  processes: ['tree', '2'],
+  jobs: ['tree', '3'],
+  size: ['tree', '3'],
+  sizes: ['tree', 'exponential'],
+  aslr: ['tree', 'false'],
+  cpi: ['tree', '2'],
+  overlap: ['tree', '0.9'],
+  ioLatency: ['tree', '200us'],
+  ioBytes: ['tree', '40000'],
+  work: ['tree', '3', 'duration=work', 'vms.0.workload.work=2'],
+  hz: ['tree', '3000'],
+  quantum: ['tree', '3000'],
+};
 
 const RATE_KEYS = Object.entries(SYNTHETIC).filter(([key]) => key.startsWith('per1M.'));
 
@@ -409,6 +504,16 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   'host.cpu.walk.pwcNestedLeaves': ['program', 'true'],
   'host.cpu.walk.nestedTlbEntries': ['program', '2'],
   'host.cpu.walk.nestedTlbHitCycles': ['program', '9'],
+  'host.cpu.walk.reads': ['program', 'l1'],
+  'host.cpu.caches.l1i.size': ['program', '16KiB'],
+  'host.cpu.caches.l1i.ways': ['program', '1'],
+  'host.cpu.caches.l1i.sharedByCores': ['cores', '2'],
+  'host.cpu.caches.l1d.size': ['program', '16KiB'],
+  'host.cpu.caches.l1d.ways': ['program', '1'],
+  'host.cpu.caches.l1d.hitCycles': ['program', '9'],
+  'host.cpu.caches.l2.exclusive': ['program', 'false'],
+  'host.cpu.caches.prefetch.sequential': ['program', '0'],
+  'host.cpu.memory.lineCycles': ['program', '900'],
   'host.cpu.caches.l2.size': ['program', '64KiB'],
   'host.cpu.caches.l2.ways': ['program', '2'],
   'host.cpu.caches.l2.hitCycles': ['program', '40'],
@@ -507,7 +612,7 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   ...costs('program', 'exitPath', 'injectEvent', 'apicAccess', 'timer'),
   ...costs('idle', 'halt', 'wake'),
   ...costs('program', 'deviceKernel', 'deviceUser', 'hostInterrupt', 'vcpuSwitch', 'decode'),
-  ...costs('jobs', 'hostFault', 'zeroPageLine', 'nestedFill'),
+  ...costs('jobs', 'hostFault', 'nestedFill'),
   ...costs('shadow', 'emulateWrite', 'faultPath', 'shadowFill', 'syncEntry', 'rmapEntry'),
   ...costs('shadow jobs', 'shadowPageAlloc', 'shadowLookup', 'zapEntry'),
   'hypervisor.costs.vmsaveEveryExit': ['program', 'false'],
@@ -516,7 +621,24 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   'hypervisor.costs.switchMsrs': ['program', '40'],
   'hypervisor.costs.eoiExits': ['program', 'false'],
   'hypervisor.costs.hostHz': ['program', '5000'],
-  'hypervisor.costs.hostFootprint': ['program', '40'],
+  'hypervisor.footprint.touches': ['program', 'false'],
+  'hypervisor.footprint.hypervisor.size': ['program', '4KiB'],
+  'hypervisor.footprint.hypervisor.page': ['program', '2MiB'],
+  'hypervisor.footprint.kernel.size': ['program', '4KiB'],
+  'hypervisor.footprint.kernel.page': ['program', '4KiB'],
+  'hypervisor.footprint.user.size': ['program', '4KiB'],
+  'hypervisor.footprint.user.page': ['program', '2MiB'],
+  'hypervisor.footprint.instructionsPerLine': ['program', '3'],
+  'hypervisor.footprint.overlap': ['program', '1'],
+  'hypervisor.footprint.stackLines': ['program', '100'],
+  'hypervisor.footprint.stackPerCpu': ['crowd', 'true'],
+  'hypervisor.footprint.vcpuLines': ['program', '200'],
+  'hypervisor.footprint.vmLines': ['jobs', '200'],
+  'hypervisor.footprint.frameLines': ['jobs', '0'],
+  'hypervisor.footprint.framePage': ['jobs', '2MiB'],
+  'hypervisor.footprint.guestPage': ['shadow', '2MiB'],
+  'hypervisor.footprint.userLines': ['program', '500'],
+  'hypervisor.footprint.switchFlush': ['crowd', 'all'],
   'hypervisor.devices.network.sendBytes': ['server', '1448'],
   'hypervisor.devices.network.kickPieces': [
     'server',
@@ -560,9 +682,32 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   'vms[].scheduler.extratime': ['credit', 'false', KIND('sedf'), 'vms.0.scheduler.slice=1ms'],
   'vms[].scheduler.budget': ['credit', '1ms', KIND('rtds')],
   'vms[].scheduler.reservation': ['hogs', '80', KIND('esx'), 'hypervisor.scheduler.quantum=2ms'],
+  'vms[].kernel': ['jobs', 'linux-6.1'],
+  'vms[].os.cpi': ['jobs', '3'],
+  'vms[].os.hz': ['ticking', '3000'],
+  'vms[].os.tickless': ['ticking', 'false'],
+  'vms[].os.tickPorts': ['ticking', '5'],
+  'vms[].os.faultAround': ['jobs', '16'],
+  'vms[].os.pageTableIsolation': ['jobs', 'true'],
+  ...paths('program', 'systemCall', 'mmap', 'munmap', 'contextSwitch', 'wait', 'blockIo'),
+  ...paths('program', 'timerTick', 'interrupt', 'diskRequest', 'scanEntry', 'exception'),
+  ...paths('jobs', 'pageFault', 'takePage', 'chargePage', 'filePage', 'cowBreak', 'freePage'),
+  ...paths('jobs', 'changeEntry', 'fork', 'copyEntry', 'exec', 'exit'),
+  ...paths('server', 'networkInterrupt', 'send', 'sendPiece', 'acknowledgement', 'receive'),
+  ...paths('net-stream', 'sendAcknowledgement'),
+  'vms[].os.instructions.mapAround': ['jobs', '9000', 'vms.0.os.faultAround=16'],
+  ...Object.fromEntries(
+    callClassNames.map((name) => [
+      `vms[].os.instructions.calls.${name}`,
+      ['jobs', '9000', `vms.0.workload.per1M.syscalls.${name}=90`],
+    ]),
+  ),
   'vms[].workload.kind': ['tlb-thrash', '{ kind: page-fault-loop }'],
   ...Object.fromEntries(
     Object.entries(SYNTHETIC).map(([key, entry]) => [`vms[].workload(synthetic).${key}`, entry]),
+  ),
+  ...Object.fromEntries(
+    Object.entries(TREE_KEYS).map(([key, entry]) => [`vms[].workload(process-tree).${key}`, entry]),
   ),
   'vms[].workload(trace).file': ['trace', 'sh.pt.gz'],
   'vms[].workload(trace).loop': ['trace', 'true', 'vms.0.workload.limitReferences=20000'],
@@ -571,11 +716,10 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   'vms[].workload(trace).kernel': ['replay', 'false'],
   'vms[].workload(trace).pageSize': ['trace', '2MiB', 'vms.0.memory=128MiB', 'host.memory=512MiB'],
   'vms[].workload(trace).events': ['replay', 'ignore'],
-  'vms[].workload(trace).syscallInstructions': ['rates', '5000'],
   ...Object.fromEntries(
     RATE_KEYS.map(([key, [, value]]) => [
       `vms[].workload(trace).${key}`,
-      ['rates', value, 'vms.0.workload.per1M.syscalls=10'],
+      ['rates', value, 'vms.0.workload.per1M.syscalls.other=10'],
     ]),
   ),
   'vms[].workload(trace).ioLatency': ['rates', '200us'],
@@ -588,7 +732,6 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   ...micro('context-switch-ring', {
     processes: '3',
     pages: '9',
-    syscallInstructions: '3000',
     aslr: 'false',
   }),
   ...micro('mmap-loop', { touched: '9', stride: '40', aslr: 'false' }),
@@ -623,6 +766,11 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
     'tlb-thrash',
     '7',
     'vms.0.workload.pattern={ kind: strided, stride: 64 }',
+  ],
+  'vms[].workload(tlb-thrash).pattern(stream).bytes': [
+    'tlb-thrash',
+    '640',
+    'vms.0.workload.pattern={ kind: stream, bytes: 16 }',
   ],
   'vms[].workload(tlb-thrash).pattern(working-set).pages': ['tlb-thrash', '90', WINDOW()],
   'vms[].workload(tlb-thrash).pattern(working-set).visits': ['tlb-thrash', '900', WINDOW()],

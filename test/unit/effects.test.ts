@@ -63,23 +63,8 @@ describe('a key without effect is refused', () => {
     ],
     [
       'ioBytes',
-      { workload: 'kind: trace, file: a.pt, ioBytes: 9000, per1M: { syscalls: 3 }' },
+      { workload: 'kind: trace, file: a.pt, ioBytes: 9000, per1M: { syscalls: { other: 3 } }' },
       { workload: 'kind: trace, file: a.pt, ioBytes: 9000, per1M: { blockingIo: 3 }' },
-    ],
-    [
-      'syscallInstructions',
-      { workload: synthetic('syscallInstructions: 500') },
-      { workload: synthetic(`syscallInstructions: 500, requests: { ${REQUESTS}, syscalls: 1 }`) },
-    ],
-    [
-      'syscallPages',
-      { workload: synthetic('syscallPages: 9') },
-      { workload: synthetic('syscallPages: 9, per1M: { syscalls: 1 }') },
-    ],
-    [
-      'syscallInstructions',
-      { workload: 'kind: trace, file: a.pt, syscallInstructions: 77' },
-      { workload: 'kind: trace, file: a.pt, syscallInstructions: 77, events: replay' },
     ],
     [
       'pages',
@@ -95,11 +80,6 @@ describe('a key without effect is refused', () => {
       'limit',
       { workload: synthetic('per1M: { heapGrowth: { limit: 1MiB } }') },
       { workload: synthetic('per1M: { heapGrowth: { limit: 1MiB, calls: 2 } }') },
-    ],
-    [
-      'tickless',
-      { workload: synthetic('hz: 0, tickless: false') },
-      { workload: synthetic('tickless: false') },
     ],
     [
       'quantum',

@@ -120,7 +120,7 @@ describe('the random stream of a layout', () => {
     const others = {
       cpi: 2,
       hz: 0,
-      per1M: { syscalls: 50, mmap: { calls: 40 }, mprotect: 9 },
+      per1M: { syscalls: { other: 50 }, mmap: { calls: 40 }, mprotect: 9 },
       jobs: { instructions: 5000, forks: false },
     };
     expect(first({ ...PROGRAM, ...others }, 'a-1')).toEqual(expected);
@@ -135,7 +135,7 @@ describe('the random stream of a layout', () => {
 
   it('changes no other random number: the same visits, only elsewhere', () => {
     const relative = (aslr: boolean) => {
-      const { regions, programs } = make({ ...PROGRAM, aslr, per1M: { syscalls: 900 } })
+      const { regions, programs } = make({ ...PROGRAM, aslr, per1M: { syscalls: { other: 900 } } })
         .processes[0]!;
       const program = programs[0]!;
       return Array.from({ length: 40 }, () => nextItems(program, 256))

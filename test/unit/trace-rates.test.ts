@@ -11,7 +11,7 @@ import { textFeed } from '../support/traces.ts';
 /** Kernel events at given rates among the visits of a trace that recorded none. */
 const AREA = 14 * 2 ** 27;
 const PER_1M = {
-  syscalls: 300,
+  syscalls: { other: 300 },
   blockingIo: 20,
   mmap: { calls: 100, pages: 4, live: 8 },
   munmap: 30,
@@ -78,7 +78,7 @@ describe('rates of events for a trace', () => {
       const deviations = 4 * Math.sqrt(expected / millions);
       expect(Math.abs(rate(op) - expected), `operation ${op}`).toBeLessThan(deviations);
     };
-    near(Op.Syscall, PER_1M.syscalls);
+    near(Op.Syscall, PER_1M.syscalls.other);
     near(Op.BlockingIo, PER_1M.blockingIo);
     near(Op.Mmap, PER_1M.mmap.calls + PER_1M.heapGrowth.calls);
     near(Op.Mprotect, PER_1M.mprotect);
@@ -184,7 +184,7 @@ describe('a trace with rates of events under shadow paging', () => {
 
   it('runs the same user code and makes the hypervisor work', async () => {
     const quiet = await run({});
-    const calls = await run({ per1M: { syscalls: 300 } });
+    const calls = await run({ per1M: { syscalls: { other: 300 } } });
     const mappings = await run({ per1M: { mmap: PER_1M.mmap } });
     const more = (result: RunResult, name: MetricName) =>
       metric(result, name) - metric(quiet, name);

@@ -60,7 +60,7 @@ describe('a synthetic page trace', () => {
         { name: 'heap', kind: 'anon', size: '256KiB', share: 1, stores: 0.5 },
       ],
       jobs: { instructions: 20_000 },
-      per1M: { syscalls: 100 },
+      per1M: { syscalls: { other: 100 } },
     });
     const made = text.match(/X fork 1\nP 1\n[^P]*X exec 2\nP 2\n(X mmap .*\n)+/);
     expect(made?.[0]).toContain('X mmap 400 16 r-xpf');

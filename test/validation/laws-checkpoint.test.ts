@@ -24,7 +24,7 @@ const small = (rate: string, instructions = 20_000): Overrides => ({
   requests: {
     arrivals: { kind: 'open', rate },
     instructions,
-    syscalls: 2,
+    syscalls: { other: 2 },
     ioProbability: 0,
     responseBytes: 3000,
   },

@@ -24,7 +24,7 @@ const SERVER = {
   ioLatency: '50us',
   requests: {
     arrivals: { kind: 'open', rate: '3000/s' },
-    ...{ instructions: 20_000, syscalls: 3, ioProbability: 0.5, responseBytes: 9000 },
+    ...{ instructions: 20_000, syscalls: { other: 3 }, ioProbability: 0.5, responseBytes: 9000 },
   },
 };
 

@@ -16,7 +16,7 @@ const REGIONS = [
   { name: 'file', kind: 'file', size: '100KiB', share: 1, stores: 0.1, populated: false },
 ];
 const PER_1M = {
-  ...{ syscalls: 90, mprotect: 300, munmap: 100, yields: 90, blockingIo: 40 },
+  ...{ syscalls: { other: 90 }, mprotect: 300, munmap: 100, yields: 90, blockingIo: 40 },
   mmap: { calls: 300, pages: 3, live: 4 },
 };
 const SERVER = {
@@ -24,11 +24,11 @@ const SERVER = {
   ...{ per1M: PER_1M, ioLatency: '60us' },
   requests: {
     arrivals: { kind: 'open', rate: '9000/s' },
-    ...{ instructions: 15_000, syscalls: 2, ioProbability: 0.3, responseBytes: 200_000 },
+    ...{ instructions: 15_000, syscalls: { other: 2 }, ioProbability: 0.3, responseBytes: 200_000 },
   },
 };
 const JOBS = {
-  ...{ kind: 'synthetic', threads: 2, hz: 1000, tickless: false, regions: REGIONS, per1M: PER_1M },
+  ...{ kind: 'synthetic', threads: 2, hz: 1000, regions: REGIONS, per1M: PER_1M },
   jobs: { instructions: 9000, freshPages: 6, cowPages: 4, parentInstructions: 3000 },
 };
 const SLEEPER = { kind: 'idle', hz: 0, period: '70us' };
@@ -56,7 +56,10 @@ function host<T>(
   });
 }
 
-const vm = (workload: Overrides) => ({ name: 'vm', memory: '32MiB', workload });
+const vm = (workload: Overrides) => ({
+  ...{ name: 'vm', memory: '32MiB', workload },
+  os: { tickless: workload !== JOBS },
+});
 const NEIGHBOUR = { name: 'other', memory: '32MiB', workload: { kind: 'tlb-thrash', pages: 90 } };
 
 const TURNS = { kind: 'round-robin', timeslice: '150us' };

@@ -17,12 +17,11 @@ vms:
     count: 2
     workload:
       kind: web-server
-      syscallInstructions: 500
       requests:
         arrivals: { kind: open, rate: 400/s }
         instructions: 8000
         ioProbability: 0
-        syscalls: 4
+        syscalls: { other: 4, open: 0, poll: 0, readPage: 0, simple: 0, stat: 0 }
         responseBytes: 1000
 `;
 

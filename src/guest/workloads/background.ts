@@ -1,4 +1,5 @@
 import { xoshiroNext, xoshiroState } from '../../base/random.ts';
+import { type Calls, callClassNames } from '../system-call-classes.ts';
 import { type Item, operation, visit } from './item.ts';
 import { Op } from './workload.ts';
 
@@ -10,7 +11,7 @@ import { Op } from './workload.ts';
  */
 export interface BackgroundRates {
   /** Events per million instructions of the program. */
-  readonly syscalls: number;
+  readonly syscalls: Calls;
   readonly blockingIo: number;
   readonly mmap: { readonly calls: number; readonly pages: number; readonly live: number };
   readonly munmap: number;
@@ -21,7 +22,6 @@ export interface BackgroundRates {
 
 /** Arguments of the operations, and where in the address space they act. Areas are page numbers. */
 export interface BackgroundPlan extends BackgroundRates {
-  readonly syscall: Item;
   readonly io: Item;
   readonly mmapArea: number;
   readonly heapArea: number;
@@ -32,15 +32,16 @@ export interface BackgroundPlan extends BackgroundRates {
   readonly protectPages: number;
 }
 
+/** From `Syscall` on: system calls, by class. */
 const Event = {
-  Syscall: 0,
-  Io: 1,
-  Mmap: 2,
-  Munmap: 3,
-  Mprotect: 4,
-  Heap: 5,
-  Yield: 6,
-  Touch: 7,
+  Io: 0,
+  Mmap: 1,
+  Munmap: 2,
+  Mprotect: 3,
+  Heap: 4,
+  Yield: 5,
+  Touch: 6,
+  Syscall: 7,
 } as const;
 
 /**
@@ -82,7 +83,6 @@ export class Background {
     this.#random = xoshiroState(seed, path);
     const { mmap, heapGrowth } = plan;
     const rates = [
-      plan.syscalls,
       plan.blockingIo,
       mmap.calls,
       plan.munmap,
@@ -90,6 +90,7 @@ export class Background {
       heapGrowth.calls,
       plan.yields,
       mmap.calls * mmap.pages + heapGrowth.calls * heapGrowth.pages,
+      ...callClassNames.map((name) => plan.syscalls[name]),
     ];
     this.#mean = Float64Array.from(rates, (rate) => 1e6 / rate);
     this.#due = this.#mean.map((mean) => (mean === Infinity ? Infinity : this.#gap(mean)));
@@ -121,9 +122,6 @@ export class Background {
     const plan = this.#plan;
     const queue = this.#queue;
     switch (kind) {
-      case Event.Syscall:
-        queue.push(plan.syscall);
-        break;
       case Event.Io:
         queue.push(plan.io);
         break;
@@ -143,8 +141,11 @@ export class Background {
       case Event.Yield:
         queue.push(operation(Op.Yield));
         break;
-      default:
+      case Event.Touch:
         this.#touch();
+        break;
+      default:
+        queue.push(operation(Op.Syscall, kind - Event.Syscall));
     }
   }
 

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { callClass } from '../system-call-classes.ts';
 import { aslr } from './aslr.ts';
 import { operation, visit } from './item.ts';
 import {
@@ -14,7 +15,7 @@ import { ScriptProgram, type Step } from './script.ts';
 import { Op, type WorkloadDefinition } from './workload.ts';
 
 /**
- * Processes in a ring: each makes a system call, touches its working set and yields to the next
+ * Processes in a ring: each writes to a pipe, touches its working set and yields to the next
  * (after lmbench's lat_ctx, where they pass a token through pipes).
  */
 const params = z.object({
@@ -32,21 +33,14 @@ const params = z.object({
     .meta({ unit: 'pages' })
     .default(16)
     .describe('pages each touches at every turn'),
-  syscallInstructions: z
-    .int()
-    .min(0)
-    .max(60_000)
-    .meta({ unit: 'instructions' })
-    .default(800)
-    .describe('kernel instructions of the system call'), // assumed (300-2000), a pipe write
   aslr: aslr(),
   ...microParams,
 });
 
-function* turns(data: number, pages: number, syscallInstructions: number): Generator<Step> {
+function* turns(data: number, pages: number): Generator<Step> {
   for (;;) {
     yield visit(Op.Fetch, TEXT, LOOP.references, LOOP.instructions);
-    yield operation(Op.Syscall, syscallInstructions, 2);
+    yield operation(Op.Syscall, callClass('pipe'));
     for (let i = 0; i < pages; i++) {
       yield visit(i & 1 ? Op.Store : Op.Load, data + i, LOOP.references, LOOP.instructions);
     }
@@ -60,11 +54,11 @@ export const contextSwitchRing: WorkloadDefinition<typeof params> = {
   summary: 'processes that touch their working set and pass the processor on',
   params,
   create(options, deps) {
-    const { pages, syscallInstructions } = options;
+    const { pages } = options;
     const processes = Array.from({ length: options.processes }, (_, i) => {
       const { data } = microPlaces(options, deps, i);
       const region = microRegion({ name: 'data', start: data, pages: Math.max(1, pages) });
-      const program = new ScriptProgram({ script: turns(data, pages, syscallInstructions) });
+      const program = new ScriptProgram({ script: turns(data, pages) });
       return { regions: microRegions(region), programs: [program] };
     });
     return microWorkload(options, 'turns', processes);

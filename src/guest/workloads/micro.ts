@@ -22,7 +22,8 @@ export const microParams = {
     .min(0)
     .max(10_000)
     .meta({ unit: 'ticks a second' })
-    .default(250)
+    .meta({ usual: 'those of the guest kernel' })
+    .optional()
     .describe('timer ticks a second; 0 = none'),
 };
 
@@ -71,7 +72,7 @@ export function microRegions(...more: readonly Region[]): Region[] {
 }
 
 export function microWorkload(
-  params: { cpi: number; work?: number | undefined; hz: number },
+  params: { cpi: number; work?: number | undefined; hz?: number | undefined },
   unit: string,
   processes: readonly ProcessImage[],
 ): Workload {
@@ -84,6 +85,5 @@ export function microWorkload(
     kernel: true,
     quantumInstructions: 10_000_000, // as in synthetic-params.ts
     hz: params.hz,
-    tickless: true,
   };
 }

@@ -1,9 +1,11 @@
 import * as z from 'zod';
 import { duration, rate, size } from '../../base/units.ts';
+import { type CallClass, callClasses, callClassNames } from '../system-call-classes.ts';
 import { aslr } from './aslr.ts';
 import type { BackgroundRates } from './background.ts';
 import { pageSize } from './page-size.ts';
 import { patternSchema } from './patterns.ts';
+import { phases } from './phases.ts';
 
 /** Parameters of the synthetic workload: what a program touches, and what it asks of its kernel. */
 
@@ -16,6 +18,15 @@ const perMillion = (what: string) =>
     .meta({ unit: 'per million user instructions' })
     .default(0)
     .describe(`${what} per million user instructions`);
+
+/** A rate or a number for each class of system calls. */
+const byClass = <T extends z.ZodType>(of: (what: string) => T) =>
+  z.strictObject(
+    Object.fromEntries(callClassNames.map((name) => [name, of(callClasses[name])])) as Record<
+      CallClass,
+      T
+    >,
+  );
 
 const region = z.strictObject({
   name: z.string().min(1).describe('unique in the program; a region called stack lies at the top'),
@@ -40,12 +51,14 @@ const region = z.strictObject({
   pageSize: pageSize(),
   populated: z.boolean().default(true).describe('mapped before the run starts'),
   lines: z
-    .int()
+    .number()
     .min(1)
     .max(64)
     .meta({ unit: 'lines of 64 bytes' })
     .default(1)
-    .describe('64-byte lines touched by one visit'),
+    .describe(
+      'mean of the 64-byte lines that a visit touches, neighbours: 1.23 = one, and in 23 % of the visits two; 4 or more are fetched ahead',
+    ),
   hotLines: z
     .int()
     .min(1)
@@ -55,11 +68,20 @@ const region = z.strictObject({
     .describe(
       'lines of each page that visits ever begin at: a page in use need not be used in full',
     ),
+  lineSkew: z
+    .number()
+    .min(0)
+    .max(4)
+    .meta({ unit: 'no unit' })
+    .default(1)
+    .describe('how unevenly these lines are used: line of rank k has weight 1/k^lineSkew'), // measured: data of programs, 1.0-1.3
 });
 export type SyntheticRegion = z.output<typeof region>;
 
 export const per1M = z.strictObject({
-  syscalls: perMillion('system calls that change no mapping'),
+  syscalls: byClass(perMillion)
+    .prefault({})
+    .describe('system calls that change no mapping, by class; the guest kernel prices each'),
   blockingIo: perMillion('I/O operations the process sleeps for'),
   mmap: z
     .strictObject({
@@ -185,13 +207,17 @@ const requests = z.strictObject({
     .enum(['exponential', 'fixed'])
     .default('exponential')
     .describe('how the instructions of requests spread around the mean'),
-  syscalls: z
-    .int()
-    .min(0)
-    .max(10_000)
-    .meta({ unit: 'system calls' })
-    .default(0)
-    .describe('system calls of a request'),
+  syscalls: byClass((what) =>
+    z
+      .int()
+      .min(0)
+      .max(10_000)
+      .meta({ unit: 'system calls' })
+      .default(0)
+      .describe(`${what}, in a request`),
+  )
+    .prefault({})
+    .describe('system calls of a request, by class, besides those that receive it and answer'),
   ioProbability: share().default(0).describe('share of requests that wait for the disk once'),
   ioWrites: share()
     .default(0)
@@ -247,6 +273,7 @@ export const syntheticParams = z.object({
     .min(1)
     .max(64)
     .describe('parts of the address space, and how each is used'),
+  phases,
   visit: z
     .strictObject({
       references: z
@@ -275,20 +302,6 @@ export const syntheticParams = z.object({
     .describe('cycles per instruction with every reference a hit in L2'),
   overlap: share().default(0.5).describe('share of a data stall that the core hides'),
   per1M: per1M.prefault({}).describe('rates of kernel events, per million user instructions'),
-  syscallInstructions: z
-    .int()
-    .min(0)
-    .max(60_000)
-    .meta({ unit: 'instructions' })
-    .default(1000)
-    .describe('kernel instructions of a system call'), // assumed (300-10000)
-  syscallPages: z
-    .int()
-    .min(0)
-    .max(64)
-    .meta({ unit: 'pages' })
-    .default(4)
-    .describe('kernel data pages a system call touches'), // assumed (2-8)
   ...io,
   jobs: jobs.optional().describe('the program works off jobs one after the other'),
   requests: requests.optional().describe('the program serves requests'),
@@ -303,14 +316,9 @@ export const syntheticParams = z.object({
     .min(0)
     .max(10_000)
     .meta({ unit: 'ticks a second' })
-    .default(250)
-    .describe('timer ticks a second; 0 = none'),
-  tickless: z
-    .boolean()
-    .default(true)
-    .describe(
-      'no ticks while the guest idles (Linux since 2.6.21); false: they go on (Windows of the time)',
-    ),
+    .meta({ usual: 'those of the guest kernel' })
+    .optional()
+    .describe('timer ticks a second, where the program asks for others; 0 = none'),
   quantum: z
     .int()
     .min(1000)

@@ -31,13 +31,6 @@ export const traceParams = z.object({
     .describe(
       'replay: recorded events happen, in the guest kernel, or (kernel: false) in the TLBs alone: removed pages go, a change of address space empties them',
     ),
-  syscallInstructions: z
-    .int()
-    .min(0)
-    .max(60_000)
-    .meta({ unit: 'instructions' })
-    .default(1000)
-    .describe('kernel instructions of a system call'), // assumed (300-5000)
   per1M: per1M
     .optional()
     .describe('rates of kernel events, for a trace that has recorded none; none = none happen'),

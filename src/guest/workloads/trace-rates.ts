@@ -33,7 +33,6 @@ type Rates = z.output<typeof per1M>;
 
 export interface RatesOptions {
   readonly per1M: Rates;
-  readonly syscall: Item;
   /** Picoseconds. */
   readonly ioLatency: number;
   readonly ioBytes: number;
@@ -88,7 +87,6 @@ export class TraceRates {
     this.#path = `vm/${vm}/trace`;
     this.#plan = {
       ...ratesOf(options.per1M),
-      syscall: options.syscall,
       io: operation(Op.BlockingIo, options.ioBytes, Math.round(options.ioLatency / 1e6)),
       mmapArea: areasOf(options.per1M).mmapArea,
       heapArea: HEAP_AREA,

@@ -65,7 +65,7 @@ export class TableWrites {
     }
     // The emulator: fetch, decode, store, bring the shadows up to date.
     decode(deps, vcpu, core, reason);
-    deps.world.handle(core, reason, deps.costs.emulateWrite);
+    deps.world.perform(core, reason, 'emulateWrite');
     if (this.#slot < 0 || deps.tables.frame[this.#slot >> 9] !== gfn) {
       // Not an entry: the frame now holds data. The write floods the table, which loses its
       // shadows.

@@ -104,7 +104,8 @@ class Shadow implements Mmu {
     const reason = write ? this.#storeReason(vcpu, vpn) : ExitReason.PageFault;
     this.#reason = reason;
     deps.world.exit(vcpu, core, reason);
-    deps.world.handle(core, reason, deps.costs.faultPath);
+    deps.world.perform(core, reason, 'faultPath');
+    deps.world.lookAtVm(core, reason, deps.vm.id);
     this.#pages.resetWork();
     const verdict = this.#resolve(vcpu, core, vpn, write);
     // The root may be among the tables that lost their shadows.
@@ -140,7 +141,7 @@ class Shadow implements Mmu {
     const { level, entry, slot } = this.#walk;
     const allowed = level !== 0 && (!write || (entry & Pte.Writable) !== 0);
     if (!allowed) {
-      deps.world.handle(core, reason, deps.costs.injectEvent);
+      deps.world.perform(core, reason, 'injectEvent');
       this.#writes.calm();
       return Verdict.GuestFault;
     }
@@ -165,15 +166,15 @@ class Shadow implements Mmu {
   }
 
   #touchBacking(core: Core, gfn: number): void {
-    const { costs, memory } = this.#deps;
+    const { memory, world } = this.#deps;
     if (back(this.#vm, memory, gfn, 4096) === 0) return;
-    const cycles = costs.hostFault + 64 * costs.zeroPageLine;
-    this.#deps.world.handle(core, this.#reason, cycles);
+    world.perform(core, this.#reason, 'hostFault');
+    world.clear(core, this.#reason, this.#vm.p2m[gfn]!);
   }
 
   /** Builds the missing shadow levels for `vpn` and installs its leaf. */
   #fill(vcpu: Vcpu, core: Core, vpn: number, guestLevel: number, guestEntry: number): void {
-    const { tables, costs } = this.#deps;
+    const { tables, world } = this.#deps;
     const reason = this.#reason;
     this.#recycle(vcpu);
     let page = this.#currentRoot(vcpu, core);
@@ -195,7 +196,9 @@ class Shadow implements Mmu {
     }
     const gfn = target(guestEntry) + offset;
     this.#pages.setLeaf(page, vpn & 511, gfn, this.#pages.leafFlags(guestEntry, gfn));
-    this.#deps.world.handle(core, reason, costs.shadowFill);
+    world.perform(core, reason, 'shadowFill');
+    world.touchTable(core, reason, tables.frame[page.node]!, (vpn & 511) >> 3);
+    world.noteFrame(core, reason, this.#vm.id, gfn);
   }
 
   #guestSlot(vcpu: Vcpu, vpn: number, level: number): number {
@@ -220,19 +223,19 @@ class Shadow implements Mmu {
   }
 
   #build(core: Core, gfn: number, level: number, role: Role): ShadowPage {
-    const { costs } = this.#deps;
+    const { tables, world } = this.#deps;
     this.#vm.counters.shadow_pages_built++;
-    const cycles = costs.shadowPageAlloc + 64 * costs.zeroPageLine;
-    this.#deps.world.handle(core, this.#reason, cycles);
-    return this.#pages.build(gfn, level, role);
+    world.perform(core, this.#reason, 'shadowPageAlloc');
+    const page = this.#pages.build(gfn, level, role);
+    world.clear(core, this.#reason, tables.frame[page.node]!);
+    return page;
   }
 
   /** Finds or builds the child of an upper shadow entry and links it. */
   #child(core: Core, parentSlot: number, gfn: number, level: number, role: Role): ShadowPage {
-    const { costs } = this.#deps;
     const reason = this.#reason;
     let page = this.#pages.get(gfn, level, role);
-    this.#deps.world.handle(core, reason, costs.shadowLookup);
+    this.#deps.world.perform(core, reason, 'shadowLookup');
     if (page?.unsync && !this.#sync(core, reason, page)) page = undefined;
     page ??= this.#build(core, gfn, level, role);
     this.#pages.link(parentSlot, page);
@@ -257,7 +260,7 @@ class Shadow implements Mmu {
     this.#pages.resetWork();
     this.#touchBacking(core, deps.tables.frame[vcpu.guestRoot]!);
     this.#recycle(vcpu);
-    deps.world.handle(core, reason, deps.costs.shadowLookup);
+    deps.world.perform(core, reason, 'shadowLookup');
     const root = this.#currentRoot(vcpu, core);
     for (const page of [...this.#pages.unsync]) {
       if (this.#pages.reaches(root, page)) this.#sync(core, reason, page);
@@ -296,7 +299,7 @@ class Shadow implements Mmu {
    */
   #sync(core: Core, reason: ExitReason, page: ShadowPage): boolean {
     const deps = this.#deps;
-    const { tables, costs } = deps;
+    const { tables } = deps;
     const { counters, nodeOfFrame, p2m } = this.#vm;
     page.unsync = false;
     this.#pages.unsync.delete(page);
@@ -313,7 +316,8 @@ class Shadow implements Mmu {
       compared++;
       if (index >> 3 !== line) {
         line = index >> 3;
-        deps.world.readLine(core, reason, p2m[page.gfn]!, line);
+        deps.world.readGuest(core, reason, this.#vm, page.gfn, line);
+        deps.world.touchTable(core, reason, tables.frame[page.node]!, line);
       }
       const entry = guest === 0 ? 0 : tables.entries[guest + index]!;
       const same =
@@ -329,7 +333,7 @@ class Shadow implements Mmu {
       tables.entries[first + index] = (p2m[target(entry)]! << PTE_SHIFT) | flags;
     }
     counters.resync_entries += compared;
-    deps.world.handle(core, reason, compared * costs.syncEntry);
+    deps.world.perform(core, reason, 'syncEntry', compared);
     this.#pages.work.flush = true;
     if (kept > 0) return true;
     this.#pages.zap(page);
@@ -351,10 +355,10 @@ class Shadow implements Mmu {
   /** Charges for changes of reverse mappings and entries; stale translations cost the tag. */
   #settleWork(vcpu: Vcpu, core: Core, reason: ExitReason): void {
     const { work } = this.#pages;
-    const { costs } = this.#deps;
-    const cycles = work.rmap * costs.rmapEntry + work.zapped * costs.zapEntry;
-    if (cycles > 0) this.#deps.world.handle(core, reason, cycles);
-    if (work.flush) this.#deps.world.loseTag(vcpu, Cause.Shootdown);
+    const { world } = this.#deps;
+    world.perform(core, reason, 'rmapEntry', work.rmap);
+    world.perform(core, reason, 'zapEntry', work.zapped);
+    if (work.flush) world.loseTag(vcpu, Cause.Shootdown);
     this.#pages.resetWork();
   }
 

@@ -94,9 +94,7 @@ const programs = {
   syscalls: {
     kind: 'synthetic',
     regions: [{ name: 'text', kind: 'code', size: '16KiB', share: 1 }],
-    per1M: { syscalls: 5000 },
-    syscallInstructions: 150,
-    syscallPages: 0,
+    per1M: { syscalls: { simple: 5000 } },
     hz: 0,
     work: 20,
   },

@@ -120,7 +120,7 @@ export const pingOverCheckpoints: Case = {
       kind: 'idle-desktop',
       requests: {
         ...{ arrivals: { kind: 'open', rate: '40/s' }, distribution: 'fixed' },
-        ...{ instructions: 5000, syscalls: 1, ioProbability: 0, requestBytes: 64 },
+        ...{ instructions: 5000, syscalls: { other: 1 }, ioProbability: 0, requestBytes: 64 },
         responseBytes: 64,
       },
     };

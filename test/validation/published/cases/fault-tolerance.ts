@@ -146,7 +146,6 @@ export const idleLog: Case = {
       const workload = {
         kind: 'idle-desktop',
         hz,
-        tickless: false,
         requests: { arrivals: { kind: 'open', rate: '0.01/s' } },
       };
       const result = await arms.run(

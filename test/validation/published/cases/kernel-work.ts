@@ -73,9 +73,7 @@ const programs = {
     kind: 'synthetic',
     regions: [region('text', 'code', '4KiB', { share: 1 })],
     visit: { references: 6, instructions: 4 },
-    per1M: { syscalls: 5000 },
-    syscallInstructions: 150,
-    syscallPages: 0,
+    per1M: { syscalls: { simple: 5000 } },
   },
 } as const satisfies Record<string, Overrides>;
 
