@@ -24,7 +24,7 @@ const quick: Readonly<Record<string, readonly Way[]>> = {
 };
 const LENGTHS: Record<'quick' | 'full', Length> = {
   quick: { warmup: 15, window: 20 },
-  full: { warmup: 40, window: 400 },
+  full: { warmup: 40, window: 200 },
 };
 const measured: Measured[] = [];
 
