@@ -7,6 +7,10 @@ export const kernelInstructions = {
   clearPage: 256,
   /** Copying a page: 64 lines in, 64 out. assumed (128-1024) */
   copyPage: 512,
+  /** vfork: a process without memory of its own. assumed (5000-12000) */
+  vfork: 8000,
+  /** Making a pipe: two files and an inode. assumed (2000-8000) */
+  pipe: 4000,
   /** Copying 64 bytes between buffers, as in `copyPage`. assumed (2-16) */
   copyLine: 8,
   /** A new thread in the same process (clone). assumed (3000-15000) */

@@ -79,6 +79,11 @@ export class GuestKernel implements GuestShared {
     this.#dead.push(space);
   }
 
+  /** A process leaves its address space. True: it was the last one, and the space is to go. */
+  leave({ space }: Process): boolean {
+    return --space.users === 0;
+  }
+
   /** Frees an address space, on the path that begins at `entry`. */
   tearDown(cpu: GuestCpu, space: AddressSpace, entry: number): void {
     space.destroy(cpu);

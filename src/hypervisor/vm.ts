@@ -40,6 +40,7 @@ export const runstateNames = [
 
 /** Things counted per VM by the layers above the hardware. */
 export const softCounters = [
+  'kernel_cycles',
   'guest_faults',
   'hidden_faults',
   'nested_faults',

@@ -1,3 +1,4 @@
+import type { ProcessTreeParams, TreeProgram } from '../guest/workloads/process-tree-params.ts';
 import type { SyntheticParams, SyntheticRegion } from '../guest/workloads/synthetic-params.ts';
 import { takesKernel } from '../guest/workloads/trace.ts';
 import { schedulers } from '../hypervisor/schedulers/index.ts';
@@ -90,23 +91,48 @@ const SYNTHETIC: readonly Rule<SyntheticParams>[] = [
   ],
 ];
 
-const REGION: readonly Rule<SyntheticRegion>[] = [
+/** `visited`: whether phases visit a region, and whether all of them say what they visit. */
+const regionRules = (
+  visited: (name: string) => boolean,
+  instead: boolean,
+): readonly Rule<SyntheticRegion>[] => [
   [
     ['stores', 'pattern', 'lines', 'hotLines', 'lineSkew'],
-    (of) => of.share === 0,
-    'share is 0: nobody visits the region',
+    (of) => !visited(of.name) && (of.share === 0 || instead),
+    'nobody visits the region: its share is 0, or phases leave it out',
   ],
   [
     ['lines', 'hotLines', 'lineSkew'],
     (of) => of.pattern.kind === 'stream',
     'a stream goes line after line: its bytes decide',
-    'pattern',
   ],
   [
     ['lineSkew'],
     (of) => of.hotLines === 1,
     'hotLines is 1: there is nothing to choose',
     'hotLines',
+  ],
+];
+
+const TREE: readonly Rule<ProcessTreeParams>[] = [
+  [
+    ['ioLatency', 'ioBytes'],
+    (of) => of.programs.every(({ per1M }) => per1M.blockingIo === 0),
+    'no program waits for the disk: per1M.blockingIo is 0',
+  ],
+  [
+    ['size', 'sizes'],
+    (of) => !of.programs.some(({ scaled }) => scaled),
+    'no program is scaled: units of any size are the same',
+  ],
+];
+
+const TREE_PROGRAM: readonly Rule<TreeProgram>[] = [
+  [['starts'], (of) => of.runs.length === 0, 'the program starts no other'],
+  [
+    ['cowPages'],
+    (of) => of.runs.length === 0 || of.starts === 'vfork',
+    'no child of the program has a copy of its memory',
   ],
 ];
 
@@ -219,21 +245,43 @@ function idleInWorkload(
     const rates = per1M ? applied(RATES, per1M, [...path, 'per1M']) : [];
     return [...applied(TRACE, params as TraceParams, path), ...rates];
   }
-  if (workload.kind !== 'synthetic') return [];
-  const synthetic = params as SyntheticParams;
-  const { regions, jobs, per1M, requests } = synthetic;
   const lines: readonly Rule<unknown>[] = [
     [['lines', 'hotLines', 'lineSkew'], () => !usesLines(scenario, group), NO_LINES],
   ];
+  const inRegions = (
+    regions: readonly SyntheticRegion[],
+    at: Path,
+    phases: SyntheticParams['phases'] = [],
+  ): Idle[] => {
+    const named = phases.flatMap(({ shares = [] }) => shares.filter(({ share }) => share > 0));
+    const visited = (name: string) => named.some(({ region }) => region === name);
+    const instead = phases.length > 0 && phases.every(({ shares }) => shares !== undefined);
+    const rules = [...regionRules(visited, instead), ...lines];
+    return regions.flatMap((region, i) => applied(rules, region, [...at, 'regions', i]));
+  };
+  if (workload.kind === 'process-tree') {
+    const tree = params as ProcessTreeParams;
+    return [
+      ...applied(TREE, tree, path),
+      ...tree.programs.flatMap((program, i) => {
+        const at = [...path, 'programs', i];
+        return [
+          ...applied(TREE_PROGRAM, program, at),
+          ...applied(RATES, program.per1M, [...at, 'per1M']),
+          ...inRegions(program.regions, at),
+        ];
+      }),
+    ];
+  }
+  if (workload.kind !== 'synthetic') return [];
+  const synthetic = params as SyntheticParams;
+  const { regions, jobs, per1M, requests } = synthetic;
   return [
     ...applied(SYNTHETIC, synthetic, path),
     ...applied(RATES, per1M, [...path, 'per1M']),
     ...(jobs ? applied(JOBS, jobs, [...path, 'jobs']) : []),
     ...(requests ? applied(REQUESTS, requests, [...path, 'requests']) : []),
-    ...regions.flatMap((region, i) => [
-      ...applied(REGION, region, [...path, 'regions', i]),
-      ...applied(lines, region, [...path, 'regions', i]),
-    ]),
+    ...inRegions(regions, path, synthetic.phases),
   ];
 }
 

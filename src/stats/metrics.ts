@@ -112,6 +112,9 @@ const written = {
   data_dram: count('lines of visits fetched from memory'),
   write_backs: count('dirty lines that left the last cache for memory'),
   cleared_lines: count('lines cleared past the caches'),
+  kernel_cycles: cycles(
+    'time in the guest kernel, as its clock sees it: with its walks and stalls, and with the exits that it takes',
+  ),
   guest_faults: count('page faults handled by the guest kernel (true faults)'),
   hidden_faults: count('shadow page faults fixed by the hypervisor, unseen by the guest'),
   nested_faults: count('nested page faults: first touch of guest memory'),

@@ -78,6 +78,39 @@ const JOBS = {
   jobs: { instructions: 30_000, freshPages: 6, cowPages: 5, parentInstructions: 5000 },
 };
 
+/** A program starts others, two of them with a pipe between them. */
+const TREE = {
+  kind: 'process-tree',
+  hz: 1000,
+  ioLatency: '50us',
+  sizes: 'fixed',
+  programs: [
+    {
+      name: 'first',
+      instructions: 60_000,
+      regions: REGIONS,
+      per1M: PROGRAM.per1M,
+      cowPages: 5,
+      runs: [{ commands: ['shell'] }, { commands: ['short'], every: 2 }],
+    },
+    {
+      name: 'shell',
+      instructions: 5000,
+      regions: REGIONS.slice(0, 2),
+      runs: [{ commands: ['left', 'right'] }],
+    },
+    {
+      name: 'left',
+      instructions: 20_000,
+      regions: REGIONS.slice(0, 2),
+      output: '20KiB',
+      scaled: true,
+    },
+    { name: 'right', instructions: 5000, regions: REGIONS.slice(0, 2), input: '19KiB' },
+    { name: 'short', instructions: 5000, regions: REGIONS.slice(0, 2) },
+  ],
+};
+
 const COLLECTOR = {
   ...PROGRAM,
   phases: [
@@ -144,6 +177,7 @@ export const BASES: Readonly<Record<string, Overrides>> = Object.fromEntries(
     ...CHECKPOINT_BASES,
     ...MOVE_BASES,
     server: two(SERVER),
+    tree: one(TREE),
     jobs: one(JOBS),
     'jobs in place': one({ ...JOBS, jobs: { instructions: 30_000, forks: false } }),
     turns: { ...two(PROGRAM), hypervisor: { ...NESTED, scheduler: TURNS } },
@@ -248,6 +282,7 @@ export const EXCEPTIONS: Readonly<Record<string, string>> = {
   'vms[].vcpus': 'more than one is refused',
   'vms[].preset': 'what the workload is called: `workload: { kind: … }` says it',
   'checks.translations': 'a check of the model: it changes nothing, or ends the run',
+  'vms[].workload(process-tree).unit': 'what a unit of work is called: work is counted in it',
   'vms[].workload(tlb-thrash).stores':
     'its memory is mapped, writable and dirty from the start: a store costs what a load costs',
 };
@@ -357,6 +392,37 @@ const SYNTHETIC: Readonly<Record<string, Entry>> = {
 function CLOSED(): string {
   return 'vms.0.workload.requests.arrivals={ kind: closed, clients: 2, think: 200us }';
 }
+
+/** Of the first program of a tree. */
+const TREE_PROGRAM = Object.entries(SYNTHETIC).filter(([key]) =>
+  /^(regions|visit|per1M)/.test(key),
+);
+const TREE_KEYS: Readonly<Record<string, Entry>> = {
+  ...Object.fromEntries(
+    TREE_PROGRAM.map(([key, [, value]]) => [`programs[].${key}`, ['tree', value] as const]),
+  ),
+  'programs[].name': ['tree', 'other'],
+  'programs[].instructions': ['tree', '90000'],
+  'programs[].scaled': ['tree', 'true', 'vms.0.workload.size=2'],
+  'programs[2].output': ['tree', '70KiB'],
+  'programs[3].input': ['tree', '6000B'],
+  'programs[1].runs[].commands': ['tree', '[left, right, short]'],
+  'programs[].runs[].every': ['tree', '3'],
+  'programs[].starts': ['tree', 'vfork'],
+  'programs[].cowPages': ['tree', '40'],
+  processes: ['tree', '2'],
+  jobs: ['tree', '3'],
+  size: ['tree', '3'],
+  sizes: ['tree', 'exponential'],
+  aslr: ['tree', 'false'],
+  cpi: ['tree', '2'],
+  overlap: ['tree', '0.9'],
+  ioLatency: ['tree', '200us'],
+  ioBytes: ['tree', '40000'],
+  work: ['tree', '3', 'duration=work', 'vms.0.workload.work=2'],
+  hz: ['tree', '3000'],
+  quantum: ['tree', '3000'],
+};
 
 const RATE_KEYS = Object.entries(SYNTHETIC).filter(([key]) => key.startsWith('per1M.'));
 
@@ -605,6 +671,7 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   'vms[].os.tickless': ['ticking', 'false'],
   'vms[].os.tickPorts': ['ticking', '5'],
   'vms[].os.faultAround': ['jobs', '16'],
+  'vms[].os.flushPages': ['program', '64'],
   'vms[].os.pageTableIsolation': ['jobs', 'true'],
   ...paths('program', 'systemCall', 'mmap', 'munmap', 'contextSwitch', 'wait', 'blockIo'),
   ...paths('program', 'timerTick', 'interrupt', 'diskRequest', 'scanEntry', 'exception'),
@@ -622,6 +689,9 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   'vms[].workload.kind': ['tlb-thrash', '{ kind: page-fault-loop }'],
   ...Object.fromEntries(
     Object.entries(SYNTHETIC).map(([key, entry]) => [`vms[].workload(synthetic).${key}`, entry]),
+  ),
+  ...Object.fromEntries(
+    Object.entries(TREE_KEYS).map(([key, entry]) => [`vms[].workload(process-tree).${key}`, entry]),
   ),
   'vms[].workload(trace).file': ['trace', 'sh.pt.gz'],
   'vms[].workload(trace).loop': ['trace', 'true', 'vms.0.workload.limitReferences=20000'],

@@ -89,6 +89,19 @@ export const Op = {
    * events.
    */
   Invalidate: 27,
+  /**
+   * No arguments. The child runs `Program.fork()` in the address space of its parent, which sleeps
+   * until the child executes a program or ends.
+   */
+  Vfork: 29,
+  /** Args: number. The process holds both ends of a new pipe of that number; children inherit. */
+  Pipe: 30,
+  /** Args: number, bytes. Sleeps until all of them have come, or nobody can write any more. */
+  ReadPipe: 31,
+  /** Args: number, bytes. Sleeps until all are in the pipe. Ends the process if nobody reads. */
+  WritePipe: 32,
+  /** Args: number, 1 = the write end, else the read end. */
+  ClosePipe: 33,
 } as const;
 
 export type RegionKind = 'code' | 'anon' | 'file' | 'shared';
@@ -114,7 +127,7 @@ export interface Program {
    * ends the thread, and the process with its last one. HOT.
    */
   fill(at: number, room: number): number;
-  /** What the child of the `Fork` just emitted runs, in a copy of the address space. */
+  /** What the child of the `Fork` or `Vfork` just emitted runs. */
   fork(): Program;
   /** The image the `Exec` just emitted loads. */
   exec(): ProcessImage;
