@@ -30,6 +30,8 @@ export class AddressSpace {
   /** Top table of user mode: `root` without the kernel when page tables are isolated, else `root`. */
   readonly userRoot: number;
   readonly mappings = new Mappings();
+  /** Processes that have it: more than one while a child borrows it (vfork). */
+  users = 0;
   /** Of the last change of a range. */
   readonly change: Change = { changed: 0, first: 0, last: 0, freed: 0, scanned: 0 };
   /** Of the last fault. */

@@ -7,6 +7,10 @@ export const kernelInstructions = {
   clearPage: 256,
   /** Copying a page: 64 lines in, 64 out. assumed (128-1024) */
   copyPage: 512,
+  /** vfork: a process without memory of its own. assumed (5000-12000) */
+  vfork: 8000,
+  /** Making a pipe: two files and an inode. assumed (2000-8000) */
+  pipe: 4000,
   /** Copying 64 bytes between buffers, as in `copyPage`. assumed (2-16) */
   copyLine: 8,
   /** A new thread in the same process (clone). assumed (3000-15000) */
@@ -19,9 +23,3 @@ export const kernelInstructions = {
  * Kernel instructions executed per visit to a text page before the path moves on. assumed (50-400)
  */
 export const INSTRUCTIONS_PER_TEXT_VISIT = 150;
-
-/**
- * Share of a line's latency that clearing or copying a page waits for, in 1/256: 64 bytes at about
- * 5 GB/s are 28 cycles at 2.2 GHz, of 150 for memory. assumed (32-96: 3-9 GB/s)
- */
-export const STREAM_EXPOSED_Q8 = 48;

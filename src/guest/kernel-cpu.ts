@@ -3,9 +3,11 @@ import type { AddressSpace } from './address-space.ts';
 import type { GuestKernel, Kernel } from './kernel.ts';
 import { BLOCK_ITEMS } from './kernel-options.ts';
 import { handlePageFault } from './page-faults.ts';
+import { leavePipe } from './pipes.ts';
 import { Process, State, type Thread } from './process.ts';
+import { exitThread } from './process-life.ts';
 import { RunQueue } from './run-queue.ts';
-import { exitThread, systemCall } from './system-calls.ts';
+import { systemCall } from './system-calls.ts';
 import { moveOn } from './transfers.ts';
 import { VcpuLoop } from './vcpu-loop.ts';
 import { isReferenceLimited } from './workloads/trace.ts';
@@ -184,6 +186,7 @@ export class KernelCpu extends VcpuLoop implements Kernel {
 
   drop(thread: Thread): void {
     const { process } = thread;
+    leavePipe(thread);
     this.#queue.remove(thread);
     process.threads.delete(thread);
     const place = process.waiting.indexOf(thread);
@@ -193,6 +196,8 @@ export class KernelCpu extends VcpuLoop implements Kernel {
 
   end(cpu: GuestCpu, process: Process): void {
     for (const thread of process.threads) this.drop(thread);
+    // A borrowed address space lives on, and whoever lent it may be next.
+    if (!this.shared.leave(process)) return;
     this.shared.bury(process.space);
     // The kernel leaves the dying address space before it tears it down.
     const next = this.#queue.first;

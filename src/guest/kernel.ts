@@ -34,6 +34,7 @@ export class GuestKernel implements GuestShared {
   readonly first: readonly Thread[];
   /** Processes that exist at power-on, and those that a trace names, by number. */
   readonly numbered = new Map<number, Process>();
+  #ios = 0;
   /** Address spaces of ended processes that are not torn down yet. */
   #dead: AddressSpace[] = [];
 
@@ -64,6 +65,11 @@ export class GuestKernel implements GuestShared {
     return loadImage(this.guest, regions, cpu);
   }
 
+  /** A number for an I/O that a thread waits for. */
+  newIo(): number {
+    return this.#ios++;
+  }
+
   /** Top tables of the processes that exist at power-on. */
   get roots(): number[] {
     return [...this.numbered.values()].flatMap(({ space }) => space.roots);
@@ -77,6 +83,11 @@ export class GuestKernel implements GuestShared {
   /** The address space of an ended process: it is torn down once no vCPU has it in CR3. */
   bury(space: AddressSpace): void {
     this.#dead.push(space);
+  }
+
+  /** A process leaves its address space. True: it was the last one, and the space is to go. */
+  leave({ space }: Process): boolean {
+    return --space.users === 0;
   }
 
   /** Frees an address space, on the path that begins at `entry`. */

@@ -1,4 +1,5 @@
 import type { Cycles } from '../base/ids.ts';
+import { UNAWAITED } from '../hypervisor/guest-port.ts';
 import type { AddressSpace } from './address-space.ts';
 import type { Program } from './workloads/workload.ts';
 
@@ -12,15 +13,29 @@ export class Process {
   ended = 0;
   /** Its threads that wait for a child to end, first come first served. */
   readonly waiting: Thread[] = [];
+  /** Ends of pipes it holds, by number. */
+  readonly pipes = new Map<number, Ends>();
+  /** The thread whose address space it borrows, until it has one of its own (vfork). */
+  lender: Thread | null = null;
 
+  /** It is one more user of the space. */
   constructor(space: AddressSpace, parent: Process | null) {
     this.space = space;
+    space.users++;
     this.parent = parent;
   }
 }
 
 /** What a thread of the guest is doing. */
-export const State = { Runnable: 0, Io: 1, Request: 2, Child: 3, Sleep: 4 } as const;
+export const State = {
+  Runnable: 0,
+  Io: 1,
+  Request: 2,
+  Child: 3,
+  Sleep: 4,
+  Pipe: 5,
+  Vfork: 6,
+} as const;
 export type State = (typeof State)[keyof typeof State];
 
 /**
@@ -41,18 +56,46 @@ export interface Transfer {
   readonly write: boolean;
 }
 
+/** What is between the two ends of a pipe (pipes.ts). */
+export class Pipe {
+  /** Bytes written and not read yet. */
+  held = 0;
+  /** Processes that hold its ends. */
+  readers = 1;
+  writers = 1;
+  /** Threads that sleep because it is empty, or full. */
+  readonly reading: Thread[] = [];
+  readonly writing: Thread[] = [];
+}
+
+/** The ends of a pipe that a process holds. */
+export interface Ends {
+  readonly pipe: Pipe;
+  readonly reads: boolean;
+  readonly writes: boolean;
+}
+
+/** Bytes that a thread still has to read from a pipe, or to write to it. */
+export interface PipeTransfer {
+  readonly kind: 'read' | 'write';
+  readonly pipe: Pipe;
+  left: number;
+}
+
 /** What the guest kernel schedules: a program that runs in the address space of a process. */
 export class Thread {
   /** A thread that replays a trace moves from process to process, as the trace does. */
   process: Process;
   program: Program;
   state: State = State.Runnable;
-  /** When it is to wake: end of its I/O or of its sleep. */
+  /** When it is to wake: end of its sleep. */
   due: Cycles = 0;
+  /** The I/O that it waits for. */
+  io = UNAWAITED;
   /** Arrival time of the request it serves; NaN = none. */
   request = Number.NaN;
   /** The transfer under way, which continues before its program does. */
-  transfer: Transfer | null = null;
+  transfer: Transfer | PipeTransfer | null = null;
   /** Instructions left of its timeslice. */
   quantum = 0;
 

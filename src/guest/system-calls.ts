@@ -4,7 +4,9 @@ import { acksOf, packetsOf } from '../hypervisor/packets.ts';
 import { type AddressSpace, anonymousPage } from './address-space.ts';
 import { changeCost, type GuestKernel, type Kernel } from './kernel.ts';
 import { kernelInstructions } from './kernel-costs.ts';
-import { Process, State, Thread } from './process.ts';
+import { closeEnds, openPipe, throughPipe } from './pipes.ts';
+import { State, type Thread } from './process.ts';
+import { exec, exit, fork, vfork } from './process-life.ts';
 import { callClassNames } from './system-call-classes.ts';
 import { endRequest, moveOn, receiving, sending, startDiskIo } from './transfers.ts';
 import { Op } from './workloads/workload.ts';
@@ -24,7 +26,6 @@ export function systemCall(
   const { instructions: cost } = profile;
   const { process } = thread;
   const { space } = process;
-  const { counters } = vm;
   paths.run(cpu, cost.systemCall, 3);
   switch (op) {
     case Op.Syscall: {
@@ -61,21 +62,12 @@ export function systemCall(
     case Op.ForkTo:
       fork(kernel, cpu, thread, op === Op.ForkTo ? a : -1);
       break;
-    case Op.Exec: {
-      counters.execs++;
-      paths.run(cpu, cost.exec, 9);
-      const image = thread.program.exec();
-      for (const other of process.threads) if (other !== thread) kernel.drop(other);
-      process.space = shared.load(image, cpu);
-      thread.program = image.programs[0]!;
-      kernel.load(cpu, process.space);
-      shared.tearDown(cpu, space, 9);
-      for (const program of image.programs.slice(1)) {
-        paths.run(cpu, kernelInstructions.clone, 8);
-        kernel.start(new Thread(process, program));
-      }
+    case Op.Vfork:
+      vfork(kernel, cpu, thread);
       break;
-    }
+    case Op.Exec:
+      exec(kernel, cpu, thread);
+      break;
     case Op.Exit:
       exit(kernel, cpu, thread);
       break;
@@ -90,6 +82,20 @@ export function systemCall(
     case Op.BlockingIo:
       paths.run(cpu, cost.blockIo, 11);
       startDiskIo(kernel, cpu, thread, { bytes: a, latency: Math.round(b * mhz), write: c === 1 });
+      break;
+    case Op.Pipe:
+      paths.run(cpu, kernelInstructions.pipe, 12);
+      openPipe(kernel, process, a);
+      break;
+    case Op.ReadPipe:
+    case Op.WritePipe:
+      paths.run(cpu, cost.calls.pipe, 12);
+      thread.transfer = throughPipe(thread, op === Op.ReadPipe ? 'read' : 'write', a, b);
+      if (thread.transfer) moveOn(kernel, cpu, thread);
+      break;
+    case Op.ClosePipe:
+      paths.run(cpu, cost.calls.simple, 12);
+      closeEnds(kernel, process, a, b !== 1, b === 1);
       break;
     case Op.Yield:
       paths.run(cpu, cost.calls.simple, 12);
@@ -136,44 +142,4 @@ function flushAfter(
   const { first, last } = space.change;
   if (last - first >= kernel.flushPages) cpu.loadCr3(space.root);
   else for (let page = first; page <= last; page++) cpu.invlpg(page);
-}
-
-function fork(kernel: Kernel, cpu: GuestCpu, thread: Thread, number: number): void {
-  const { kernel: profile, numbered, paths, vm } = kernel.shared;
-  const { instructions: cost } = profile;
-  const { process } = thread;
-  vm.counters.forks++;
-  paths.run(cpu, cost.fork, 8);
-  const { child, copied } = process.space.fork(cpu);
-  paths.run(cpu, copied * cost.copyEntry, 8);
-  cpu.loadCr3(process.space.root);
-  const born = new Process(child, process);
-  // The child of a replayed fork waits for the trace to come to it.
-  if (number >= 0) numbered.set(number, born);
-  else kernel.start(new Thread(born, thread.program.fork()));
-}
-
-/**
- * exit_group: the process ends with all its threads, whatever they are doing; a parent that waits
- * for that goes on.
- */
-export function exit(kernel: Kernel, cpu: GuestCpu, { process }: Thread): void {
-  const { kernel: profile, paths, vm } = kernel.shared;
-  vm.counters.process_exits++;
-  paths.run(cpu, profile.instructions.exit, 10);
-  const { parent } = process;
-  const waiting = parent?.waiting.shift();
-  if (waiting) kernel.unblock(waiting);
-  else if (parent) parent.ended++;
-  kernel.end(cpu, process);
-}
-
-/** exit: the thread ends; with the last one, its process. */
-export function exitThread(kernel: Kernel, cpu: GuestCpu, thread: Thread): void {
-  if (thread.process.threads.size === 1) {
-    exit(kernel, cpu, thread);
-    return;
-  }
-  kernel.shared.paths.run(cpu, kernelInstructions.threadExit, 10);
-  kernel.drop(thread);
 }

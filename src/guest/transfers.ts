@@ -1,8 +1,10 @@
 import type { Cycles } from '../base/ids.ts';
-import type { GuestCpu } from '../hypervisor/guest-port.ts';
+import { type GuestCpu, UNAWAITED } from '../hypervisor/guest-port.ts';
 import { acksOf, packetsOf, SEND_WINDOW } from '../hypervisor/packets.ts';
 import type { Kernel } from './kernel.ts';
+import { movePiped } from './pipes.ts';
 import { State, type Thread, type Transfer } from './process.ts';
+import { exit } from './process-life.ts';
 
 /** Bytes of disk I/O in flight for one thread. assumed (128 KiB-4 MiB) */
 const DISK_WINDOW = 2 ** 20;
@@ -40,9 +42,20 @@ export function startDiskIo(
 /** The next piece of the transfer of the running thread: it may have to wait, or be done. */
 export function moveOn(kernel: Kernel, cpu: GuestCpu, thread: Thread): void {
   const transfer = thread.transfer!;
-  if (transfer.kind === 'receive') receive(kernel, cpu, thread, transfer);
-  else if (transfer.kind === 'send') send(kernel, cpu, thread, transfer);
-  else fetched(kernel, cpu, thread, transfer);
+  switch (transfer.kind) {
+    case 'receive':
+      receive(kernel, cpu, thread, transfer);
+      break;
+    case 'send':
+      send(kernel, cpu, thread, transfer);
+      break;
+    case 'disk':
+      fetched(kernel, cpu, thread, transfer);
+      break;
+    default:
+      // Who writes to a pipe that nobody reads is killed.
+      if (!movePiped(kernel, cpu, thread, transfer)) exit(kernel, cpu, thread);
+  }
 }
 
 function receive(
@@ -68,9 +81,11 @@ function send(kernel: Kernel, cpu: GuestCpu, thread: Thread, transfer: Transfer)
     paths.copy(cpu, bytes);
     paths.run(cpu, pieces * cost.sendPiece + acks * cost.acknowledgement, 19);
     transfer.left -= bytes;
-    const due = cpu.send(bytes);
-    if (transfer.left > 0 || transfer.waits) {
-      thread.due = due;
+    const waits = transfer.left > 0 || transfer.waits;
+    const io = waits ? kernel.shared.newIo() : UNAWAITED;
+    cpu.send(bytes, io);
+    if (waits) {
+      thread.io = io;
       kernel.block(cpu, thread, State.Io);
       return;
     }
@@ -106,6 +121,7 @@ function ask(kernel: Kernel, cpu: GuestCpu, thread: Thread, io: Transfer, latenc
   io.left -= bytes;
   io.fetched = bytes;
   const takes = latency + Math.round(bytes * io.pace);
-  thread.due = cpu.startIo({ bytes, latency: takes, write: io.write || bytes === 0 });
+  thread.io = kernel.shared.newIo();
+  cpu.startIo({ bytes, latency: takes, write: io.write || bytes === 0 }, thread.io);
   kernel.block(cpu, thread, State.Io);
 }

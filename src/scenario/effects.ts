@@ -1,5 +1,7 @@
+import type { ProcessTreeParams, TreeProgram } from '../guest/workloads/process-tree-params.ts';
 import type { SyntheticParams, SyntheticRegion } from '../guest/workloads/synthetic-params.ts';
 import { takesKernel } from '../guest/workloads/trace.ts';
+import { cardOf, diskOf } from '../hypervisor/devices.ts';
 import { schedulers } from '../hypervisor/schedulers/index.ts';
 import type { PlannedVm } from '../hypervisor/schedulers/scheduler.ts';
 import { vmKeysOf, whoKnows } from '../hypervisor/schedulers/vm-params.ts';
@@ -92,9 +94,43 @@ const SYNTHETIC: readonly Rule<SyntheticParams>[] = [
 
 const REGION: readonly Rule<SyntheticRegion>[] = [
   [
-    ['stores', 'pattern', 'lines', 'hotLines'],
+    ['stores', 'pattern', 'lines', 'hotLines', 'lineSkew'],
     (of) => of.share === 0,
     'share is 0: nobody visits the region',
+  ],
+  [
+    ['lines', 'hotLines', 'lineSkew'],
+    (of) => of.pattern.kind === 'stream',
+    'a stream goes line after line: its bytes decide',
+    'pattern',
+  ],
+  [
+    ['lineSkew'],
+    (of) => of.hotLines === 1,
+    'hotLines is 1: there is nothing to choose',
+    'hotLines',
+  ],
+];
+
+const TREE: readonly Rule<ProcessTreeParams>[] = [
+  [
+    ['ioLatency', 'ioBytes'],
+    (of) => of.programs.every(({ per1M }) => per1M.blockingIo === 0),
+    'no program waits for the disk: per1M.blockingIo is 0',
+  ],
+  [
+    ['size', 'sizes'],
+    (of) => !of.programs.some(({ scaled }) => scaled),
+    'no program is scaled: units of any size are the same',
+  ],
+];
+
+const TREE_PROGRAM: readonly Rule<TreeProgram>[] = [
+  [['starts'], (of) => of.runs.length === 0, 'the program starts no other'],
+  [
+    ['cowPages'],
+    (of) => of.runs.length === 0 || of.starts === 'vfork',
+    'no child of the program has a copy of its memory',
   ],
 ];
 
@@ -144,6 +180,12 @@ export function idleKeys(scenario: ParsedScenario): Idle[] {
   idle(['warmup'], scenario.duration === 'work' && scenario.warmup > 0, WORK_IS_MEASURED);
   idle(policy('timeslice'), roundRobin && references > 0, 'turns are counted in references');
   idle(policy('references'), references > 0 && !traces, 'only traces count their references');
+  const dom0 = groups.some((group) => usesDom0(scenario, group));
+  for (const { path } of hostsOf(scenario)) {
+    for (const key of ['vcpus', 'weight', 'pin']) {
+      idle([...path, 'dom0', key], !dom0, 'no device of a VM is the work of Dom0');
+    }
+  }
   for (const [i, group] of scenario.vms.entries()) {
     if (group.count === 0) continue;
     const path = ['vms', i, 'workload'];
@@ -160,6 +202,14 @@ const NO_KERNEL = 'the trace is replayed without a guest kernel: see populate, e
 
 const hasKernel = ({ workload }: ParsedScenario['vms'][number]): boolean =>
   workload.kind !== 'trace' || takesKernel(workload as unknown as TraceParams);
+
+/** Dom0 serves a device of these VMs. */
+function usesDom0({ hypervisor }: ParsedScenario, group: ParsedScenario['vms'][number]): boolean {
+  const { disk, network } = hypervisor.devices;
+  const card = cardOf(hypervisor.devices, group.network ?? network.kind);
+  const own = diskOf(hypervisor.devices, group.disk ?? disk.kind);
+  return card?.worker === 'dom0' || own?.worker === 'dom0';
+}
 
 const WORK_IS_MEASURED = 'with duration: work all of the work is measured';
 
@@ -207,21 +257,34 @@ function idleInWorkload(
     const rates = per1M ? applied(RATES, per1M, [...path, 'per1M']) : [];
     return [...applied(TRACE, params as TraceParams, path), ...rates];
   }
+  const lines: readonly Rule<unknown>[] = [
+    [['lines', 'hotLines', 'lineSkew'], () => !usesLines(scenario, group), NO_LINES],
+  ];
+  const inRegions = (regions: readonly SyntheticRegion[], at: Path): Idle[] =>
+    regions.flatMap((region, i) => applied([...REGION, ...lines], region, [...at, 'regions', i]));
+  if (workload.kind === 'process-tree') {
+    const tree = params as ProcessTreeParams;
+    return [
+      ...applied(TREE, tree, path),
+      ...tree.programs.flatMap((program, i) => {
+        const at = [...path, 'programs', i];
+        return [
+          ...applied(TREE_PROGRAM, program, at),
+          ...applied(RATES, program.per1M, [...at, 'per1M']),
+          ...inRegions(program.regions, at),
+        ];
+      }),
+    ];
+  }
   if (workload.kind !== 'synthetic') return [];
   const synthetic = params as SyntheticParams;
   const { regions, jobs, per1M, requests } = synthetic;
-  const lines: readonly Rule<unknown>[] = [
-    [['lines', 'hotLines'], () => !usesLines(scenario, group), NO_LINES],
-  ];
   return [
     ...applied(SYNTHETIC, synthetic, path),
     ...applied(RATES, per1M, [...path, 'per1M']),
     ...(jobs ? applied(JOBS, jobs, [...path, 'jobs']) : []),
     ...(requests ? applied(REQUESTS, requests, [...path, 'requests']) : []),
-    ...regions.flatMap((region, i) => [
-      ...applied(REGION, region, [...path, 'regions', i]),
-      ...applied(lines, region, [...path, 'regions', i]),
-    ]),
+    ...inRegions(regions, path),
   ];
 }
 

@@ -49,6 +49,19 @@ function traceFeed(): TraceFeed {
   };
 }
 
+/** A small program of a tree. */
+const tree = (name: string, runs: readonly object[], more: object = {}) => ({
+  name,
+  instructions: 20_000,
+  regions: [
+    { name: `${name}-text`, kind: 'code', size: '32KiB', share: 1 },
+    { name: 'libc', kind: 'file', size: '64KiB', share: 1 },
+    { name: 'heap', kind: 'anon', size: '128KiB', share: 1, stores: 0.5 },
+  ],
+  runs,
+  ...more,
+});
+
 /** What each kind needs besides its defaults, and variants that reach other code. */
 const VARIANTS: Readonly<Record<string, readonly object[]>> = {
   synthetic: [
@@ -87,6 +100,20 @@ const VARIANTS: Readonly<Record<string, readonly object[]>> = {
       },
       threads: 4,
     },
+  ],
+  'process-tree': [
+    {
+      programs: [
+        tree('first', [{ commands: ['second'] }, { commands: ['third'], every: 2 }]),
+        tree('second', [{ commands: ['left', 'middle', 'right'] }], { starts: 'vfork' }),
+        tree('third', [], { per1M: { syscalls: { open: 50 }, mprotect: 50, mmap: { calls: 90 } } }),
+        tree('left', [], { output: '9KiB', scaled: true }),
+        tree('middle', [], { output: '5000B' }),
+        tree('right', [], { input: '4000B' }),
+      ],
+    },
+    { programs: [tree('only', [])], processes: 2, sizes: 'fixed' },
+    { programs: [tree('a', [{ commands: ['b'] }]), tree('b', [])], jobs: 3, aslr: false },
   ],
   trace: [
     { file: 'test.pt' },
@@ -136,12 +163,17 @@ class Runner {
     this.regions = regions;
   }
 
+  /** The last item started a child. */
+  get forked(): boolean {
+    return this.last === Op.Fork || this.last === Op.Vfork;
+  }
+
   /** One fill of at most `room` items, followed as the kernel would. */
   fill(room: number): Item[] {
     const items = nextItems(this.program, room);
     this.last = items.length === 0 ? -1 : items.at(-1)![1] & 255;
     if (items.length === 0 || this.last === Op.Exit) this.ended = true;
-    if (this.last === Op.Fork) {
+    if (this.forked) {
       this.children.push(new Runner({ regions: this.regions, programs: [this.program.fork()] }));
     } else if (this.last === Op.Exec) {
       const image = this.program.exec();
@@ -157,7 +189,7 @@ function follow(runner: Runner, items: number, room: number): number[][] {
   const out: number[][] = [];
   while (!runner.ended && out.length < items) {
     for (const item of runner.fill(room)) out.push([...item]);
-    if (runner.last === Op.Fork) out.push(...follow(runner.children.at(-1)!, items / 4, room));
+    if (runner.forked) out.push(...follow(runner.children.at(-1)!, items / 4, room));
   }
   return out.slice(0, items);
 }
@@ -200,7 +232,7 @@ describe.each(cases)('workload $name', (one) => {
       for (let steps = 0; steps < 600 && runners.length > 0; steps++) {
         const runner = runners.at(-1)!;
         checkItems(runner.fill(64));
-        if (runner.last === Op.Fork) runners.push(runner.children.at(-1)!);
+        if (runner.forked) runners.push(runner.children.at(-1)!);
         if (runner.ended) runners.pop();
       }
     }
@@ -218,7 +250,7 @@ describe.each(cases)('workload $name', (one) => {
         const before = space.runner.regions;
         const words = space.runner.fill(64);
         checkPages(words, space.mapped, before);
-        if (space.runner.last === Op.Fork) {
+        if (space.runner.forked) {
           const child = space.runner.children.at(-1)!;
           spaces.push({ runner: child, mapped: [...space.mapped] });
         } else if (space.runner.last === Op.Exec) {
@@ -269,7 +301,7 @@ function checkItems(items: readonly Item[]): void {
     if (op > Op.Store) {
       if (i !== items.length - 1) wrong.push('an operation is not the last item');
     } else {
-      const lines = word >>> 16;
+      const lines = (word >>> 16) & 127;
       if (((word >>> 8) & 255) > 63) wrong.push('line');
       if (lines < 1 || lines > 64) wrong.push('lines');
       if (references < 1 || references >= 1 << 24) wrong.push('references');

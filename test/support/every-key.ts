@@ -33,6 +33,7 @@ const REGIONS = [
     pattern: { kind: 'working-set', pages: 4, visits: 50 },
   },
   { name: 'large', kind: 'anon', size: '8MiB', share: 1, pageSize: '2MiB', stores: 0.5 },
+  { name: 'new', kind: 'anon', size: '64KiB', share: 1, pattern: { kind: 'stream', bytes: 16 } },
 ];
 
 const PROGRAM = {
@@ -75,6 +76,47 @@ const JOBS = {
   regions: REGIONS.slice(0, 5),
   per1M: { blockingIo: 40 },
   jobs: { instructions: 30_000, freshPages: 6, cowPages: 5, parentInstructions: 5000 },
+};
+
+/** A program starts others, two of them with a pipe between them. */
+const TREE = {
+  kind: 'process-tree',
+  hz: 1000,
+  ioLatency: '50us',
+  sizes: 'fixed',
+  programs: [
+    {
+      name: 'first',
+      instructions: 60_000,
+      regions: REGIONS,
+      per1M: PROGRAM.per1M,
+      cowPages: 5,
+      runs: [{ commands: ['shell'] }, { commands: ['short'], every: 2 }],
+    },
+    {
+      name: 'shell',
+      instructions: 5000,
+      regions: REGIONS.slice(0, 2),
+      runs: [{ commands: ['left', 'right'] }],
+    },
+    {
+      name: 'left',
+      instructions: 20_000,
+      regions: REGIONS.slice(0, 2),
+      output: '20KiB',
+      scaled: true,
+    },
+    { name: 'right', instructions: 5000, regions: REGIONS.slice(0, 2), input: '19KiB' },
+    { name: 'short', instructions: 5000, regions: REGIONS.slice(0, 2) },
+  ],
+};
+
+const COLLECTOR = {
+  ...PROGRAM,
+  phases: [
+    { name: 'run', instructions: 50_000 },
+    { name: 'collect', instructions: 10_000, shares: [{ region: 'large', share: 1 }] },
+  ],
 };
 
 const HOG = { kind: 'tlb-thrash', pages: 64, hz: 0 };
@@ -130,10 +172,12 @@ const COMMON: Overrides = {
 export const BASES: Readonly<Record<string, Overrides>> = Object.fromEntries(
   Object.entries({
     program: two(PROGRAM),
+    collector: two(COLLECTOR),
     ...PAIR_BASES,
     ...CHECKPOINT_BASES,
     ...MOVE_BASES,
     server: two(SERVER),
+    tree: one(TREE),
     jobs: one(JOBS),
     'jobs in place': one({ ...JOBS, jobs: { instructions: 30_000, forks: false } }),
     turns: { ...two(PROGRAM), hypervisor: { ...NESTED, scheduler: TURNS } },
@@ -229,6 +273,7 @@ export const EXCEPTIONS: Readonly<Record<string, string>> = {
   ...PAIR_EXCEPTIONS,
   ...CHECKPOINT_EXCEPTIONS,
   ...MOVE_EXCEPTIONS,
+  'host.iommu': 'decides what may be asked for: cards of their own are refused without it',
   'host.cpu.name': 'what the processor is called',
   'host.cpu.codename': 'for people',
   'host.cpu.family': 'for people',
@@ -238,6 +283,7 @@ export const EXCEPTIONS: Readonly<Record<string, string>> = {
   'vms[].vcpus': 'more than one is refused',
   'vms[].preset': 'what the workload is called: `workload: { kind: … }` says it',
   'checks.translations': 'a check of the model: it changes nothing, or ends the run',
+  'vms[].workload(process-tree).unit': 'what a unit of work is called: work is counted in it',
   'vms[].workload(tlb-thrash).stores':
     'its memory is mapped, writable and dirty from the start: a store costs what a load costs',
 };
@@ -288,10 +334,20 @@ const SYNTHETIC: Readonly<Record<string, Entry>> = {
   'regions[3].pattern(strided).stride': ['program', '7'],
   'regions[4].pattern(working-set).pages': ['program', '9'],
   'regions[4].pattern(working-set).visits': ['program', '500'],
+  'regions[6].pattern(stream).bytes': ['program', '640'],
   'regions[].pageSize': ['program', '2MiB'],
   'regions[].populated': ['program', 'false'],
   'regions[].lines': ['program', '3'],
   'regions[].hotLines': ['program', '2'],
+  'regions[].lineSkew': ['program', '3'],
+  'phases[].name': ['collector', 'sing'],
+  'phases[].instructions': ['collector', '20000'],
+  'phases[1].shares[].region': ['collector', 'heap'],
+  'phases[1].shares[].share': [
+    'collector',
+    '9',
+    'vms.0.workload.phases.1.shares=[{ region: large, share: 1 }, { region: heap, share: 1 }]',
+  ],
   'visit.references': ['program', '9'],
   'visit.instructions': ['program', '20'],
   cpi: ['program', '2'],
@@ -338,6 +394,37 @@ function CLOSED(): string {
   return 'vms.0.workload.requests.arrivals={ kind: closed, clients: 2, think: 200us }';
 }
 
+/** Of the first program of a tree. */
+const TREE_PROGRAM = Object.entries(SYNTHETIC).filter(([key]) =>
+  /^(regions|visit|per1M)/.test(key),
+);
+const TREE_KEYS: Readonly<Record<string, Entry>> = {
+  ...Object.fromEntries(
+    TREE_PROGRAM.map(([key, [, value]]) => [`programs[].${key}`, ['tree', value] as const]),
+  ),
+  'programs[].name': ['tree', 'other'],
+  'programs[].instructions': ['tree', '90000'],
+  'programs[].scaled': ['tree', 'true', 'vms.0.workload.size=2'],
+  'programs[2].output': ['tree', '70KiB'],
+  'programs[3].input': ['tree', '6000B'],
+  'programs[1].runs[].commands': ['tree', '[left, right, short]'],
+  'programs[].runs[].every': ['tree', '3'],
+  'programs[].starts': ['tree', 'vfork'],
+  'programs[].cowPages': ['tree', '40'],
+  processes: ['tree', '2'],
+  jobs: ['tree', '3'],
+  size: ['tree', '3'],
+  sizes: ['tree', 'exponential'],
+  aslr: ['tree', 'false'],
+  cpi: ['tree', '2'],
+  overlap: ['tree', '0.9'],
+  ioLatency: ['tree', '200us'],
+  ioBytes: ['tree', '40000'],
+  work: ['tree', '3', 'duration=work', 'vms.0.workload.work=2'],
+  hz: ['tree', '3000'],
+  quantum: ['tree', '3000'],
+};
+
 const RATE_KEYS = Object.entries(SYNTHETIC).filter(([key]) => key.startsWith('per1M.'));
 
 const ENTRIES: Readonly<Record<string, Entry>> = {
@@ -352,6 +439,22 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   'host.network.bandwidth': ['shared devices', '100Mb/s'],
   'host.disk.bandwidth': ['shared devices', '100Mb/s'],
   'host.disk.serviceTime': ['shared devices', '80us'],
+  'host.disk.spindles': ['shared devices', '4'],
+  'host.disk.writeCache': [
+    'shared devices',
+    '64MiB',
+    'vms.0.workload.requests.ioWrites=1',
+    'host.disk.serviceTime=800us',
+  ],
+  'host.dom0.vcpus': ['xen', '2'],
+  'host.dom0.pin': ['xen', '[1]', 'host.pcpus=2'],
+  'host.dom0.weight': [
+    'credit',
+    '4096',
+    'hypervisor.profile=xen-4.1',
+    KIND('cfs'),
+    'hypervisor.devices.network.receivePacket=300000',
+  ],
   'host.lookahead': ['cores', '200us'],
   'host.cpu.clock': ['program', '3GHz'],
   'host.cpu.diesPerSocket': ['numa', '2', 'host.pcpus=4', 'host.sockets=1'],
@@ -418,6 +521,16 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   'host.cpu.walk.pwcNestedLeaves': ['program', 'true'],
   'host.cpu.walk.nestedTlbEntries': ['program', '2'],
   'host.cpu.walk.nestedTlbHitCycles': ['program', '9'],
+  'host.cpu.walk.reads': ['program', 'l1'],
+  'host.cpu.caches.l1i.size': ['program', '16KiB'],
+  'host.cpu.caches.l1i.ways': ['program', '1'],
+  'host.cpu.caches.l1i.sharedByCores': ['cores', '2'],
+  'host.cpu.caches.l1d.size': ['program', '16KiB'],
+  'host.cpu.caches.l1d.ways': ['program', '1'],
+  'host.cpu.caches.l1d.hitCycles': ['program', '9'],
+  'host.cpu.caches.l2.exclusive': ['program', 'false'],
+  'host.cpu.caches.prefetch.sequential': ['program', '0'],
+  'host.cpu.memory.lineCycles': ['program', '900'],
   'host.cpu.caches.l2.size': ['program', '64KiB'],
   'host.cpu.caches.l2.ways': ['program', '2'],
   'host.cpu.caches.l2.hitCycles': ['program', '40'],
@@ -437,6 +550,7 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   'host.cpu.svm.erratum170': ['xen', 'true'],
   'host.cpu.svm.vmrunCycles': ['program', '2000'],
   'host.cpu.svm.vmexitCycles': ['program', '2000'],
+  'host.cpu.svm.vmcbReloadCycles': ['program', '2000'],
   'host.cpu.svm.vmsaveCycles': ['program', '2000'],
   'host.cpu.svm.vmloadCycles': ['program', '2000'],
   'host.cpu.svm.stgiCycles': ['program', '2000'],
@@ -453,6 +567,7 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   'host.cpu.instructions.fpuSwitch': ['program', '2000'],
   'host.cpu.instructions.ipiDeliver': ['program', '9000'],
   'hypervisor.profile': ['program', 'esx-4'],
+  'hypervisor.shadowProfile': ['shadow', 'write-protect', 'hypervisor.mmu={ kind: shadow }'],
   'hypervisor.mmu.kind': ['program', 'shadow'],
   'hypervisor.mmu(shadow).profile': ['shadow', 'write-protect'],
   'hypervisor.mmu(shadow).pageBudget': ['crowded tables', '64'],
@@ -466,6 +581,7 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   'hypervisor.tags.kind': ['turns', 'none'],
   'hypervisor.tags(none).flush': ['turns', 'every-vmrun', 'hypervisor.tags.kind=none'],
   'hypervisor.tags(kvm).asids': ['turns', '2'],
+  'hypervisor.tags(kvm-3.2).asids': ['turns', '2', 'hypervisor.tags.kind=kvm-3.2'],
   'hypervisor.tags(xen-3).asids': ['shadow', '2', 'hypervisor.tags.kind=xen-3'],
   'hypervisor.tags(xen-4.1).asids': ['turns', '2', 'hypervisor.tags.kind=xen-4.1'],
   'hypervisor.tags(flush-by-asid).asids': [
@@ -513,10 +629,10 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   'hypervisor.scheduler(bvt).allowance': ['hogs', '1ms', KIND('bvt')],
   'hypervisor.scheduler(bvt).turns': ['hogs', 'gap', KIND('bvt'), 'duration=20ms'],
   'hypervisor.backing': ['jobs', 'up-front'],
-  ...costs('program', 'exitPath', 'injectEvent', 'apicAccess', 'timer'),
-  ...costs('idle', 'halt', 'wake'),
+  ...costs('program', 'exitPath', 'injectEvent', 'apicAccess'),
+  ...costs('idle', 'halt', 'wake', 'timer'),
   ...costs('program', 'deviceKernel', 'deviceUser', 'hostInterrupt', 'vcpuSwitch', 'decode'),
-  ...costs('jobs', 'hostFault', 'zeroPageLine', 'nestedFill'),
+  ...costs('jobs', 'hostFault', 'nestedFill'),
   ...costs('shadow', 'emulateWrite', 'faultPath', 'shadowFill', 'syncEntry', 'rmapEntry'),
   ...costs('shadow jobs', 'shadowPageAlloc', 'shadowLookup', 'zapEntry'),
   'hypervisor.costs.vmsaveEveryExit': ['program', 'false'],
@@ -524,21 +640,38 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   'hypervisor.costs.decodeAssists': ['assists', 'true'],
   'hypervisor.costs.switchMsrs': ['program', '40'],
   'hypervisor.costs.eoiExits': ['program', 'false'],
+  'hypervisor.costs.timerExits': ['program', 'false'],
+  'hypervisor.costs.x2apic': ['program', 'true'],
+  'hypervisor.costs.cleanBits': ['assists', 'true'],
   'hypervisor.costs.hostHz': ['program', '5000'],
-  'hypervisor.costs.hostFootprint': ['program', '40'],
-  'hypervisor.devices.network.sendBytes': ['server', '1448'],
-  'hypervisor.devices.network.kickPieces': [
-    'server',
-    '1',
-    'hypervisor.devices.network.sendBytes=1448',
-  ],
-  'hypervisor.devices.network.receivePackets': ['server', '1'],
-  'hypervisor.devices.network.sendPiece': ['server', '20000'],
-  'hypervisor.devices.network.sendLine': ['server', '200'],
-  'hypervisor.devices.network.receivePacket': ['server', '20000'],
-  'hypervisor.devices.network.receiveLine': ['server', '200'],
-  'hypervisor.devices.disk.requestBytes': ['program', '1024'],
-  'hypervisor.devices.disk.requestLine': ['program', '200'],
+  'hypervisor.footprint.touches': ['program', 'false'],
+  'hypervisor.footprint.hypervisor.size': ['program', '4KiB'],
+  'hypervisor.footprint.hypervisor.page': ['program', '2MiB'],
+  'hypervisor.footprint.kernel.size': ['program', '4KiB'],
+  'hypervisor.footprint.kernel.page': ['program', '4KiB'],
+  'hypervisor.footprint.user.size': ['program', '4KiB'],
+  'hypervisor.footprint.user.page': ['program', '2MiB'],
+  'hypervisor.footprint.instructionsPerLine': ['program', '3'],
+  'hypervisor.footprint.overlap': ['program', '1'],
+  'hypervisor.footprint.stackLines': ['program', '100'],
+  'hypervisor.footprint.stackPerCpu': ['crowd', 'true'],
+  'hypervisor.footprint.vcpuLines': ['program', '200'],
+  'hypervisor.footprint.vmLines': ['jobs', '200'],
+  'hypervisor.footprint.frameLines': ['jobs', '0'],
+  'hypervisor.footprint.framePage': ['jobs', '2MiB'],
+  'hypervisor.footprint.guestPage': ['shadow', '2MiB'],
+  'hypervisor.footprint.userLines': ['program', '500'],
+  'hypervisor.footprint.switchFlush': ['crowd', 'all'],
+  'hypervisor.devices.network.kind': ['server', 'emulated'],
+  'hypervisor.devices.disk.kind': ['program', 'emulated'],
+  ...card(''),
+  ...card('emulated.'),
+  ...card('vhost.'),
+  ...card('passthrough.', 'host.iommu=true'),
+  ...ownDisk(''),
+  ...ownDisk('emulated.'),
+  'vms[].network': ['server', 'emulated'],
+  'vms[].disk': ['program', 'emulated'],
   'vms[].name': ['program', 'other'],
   'vms[].count': ['program', '1'],
   'vms[].host': ['two hosts', 'b'],
@@ -594,6 +727,9 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   'vms[].workload.kind': ['tlb-thrash', '{ kind: page-fault-loop }'],
   ...Object.fromEntries(
     Object.entries(SYNTHETIC).map(([key, entry]) => [`vms[].workload(synthetic).${key}`, entry]),
+  ),
+  ...Object.fromEntries(
+    Object.entries(TREE_KEYS).map(([key, entry]) => [`vms[].workload(process-tree).${key}`, entry]),
   ),
   'vms[].workload(trace).file': ['trace', 'sh.pt.gz'],
   'vms[].workload(trace).loop': ['trace', 'true', 'vms.0.workload.limitReferences=20000'],
@@ -653,6 +789,11 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
     '7',
     'vms.0.workload.pattern={ kind: strided, stride: 64 }',
   ],
+  'vms[].workload(tlb-thrash).pattern(stream).bytes': [
+    'tlb-thrash',
+    '640',
+    'vms.0.workload.pattern={ kind: stream, bytes: 16 }',
+  ],
   'vms[].workload(tlb-thrash).pattern(working-set).pages': ['tlb-thrash', '90', WINDOW()],
   'vms[].workload(tlb-thrash).pattern(working-set).visits': ['tlb-thrash', '900', WINDOW()],
   ...micro('idle', { period: '700us', instructions: '9000' }),
@@ -669,6 +810,58 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   ...CHECKPOINT_ENTRIES,
   ...MOVE_ENTRIES,
 };
+
+/** A network card: of the kind that `prefix` names. */
+function card(prefix: string, ...also: readonly string[]): Record<string, Entry> {
+  const at = `hypervisor.devices.network.${prefix}`;
+  const chosen = [...also, ...(prefix ? [`vms.0.network=${prefix.slice(0, -1)}`] : [])];
+  // What other keys keep from mattering.
+  const set = (key: string, value: string) => `${at}${key}=${value}`;
+  const entry = (value: string, ...more: readonly string[]): Entry => [
+    'server',
+    value,
+    ...chosen,
+    ...more,
+  ];
+  return {
+    [`${at}sendBytes`]: entry('1448', set('sendBytes', '14480')),
+    [`${at}kickPieces`]: entry('7', set('sendBytes', '1448'), set('kickPieces', '2')),
+    [`${at}kickAccesses`]: entry('5'),
+    [`${at}registers`]: entry(prefix === 'passthrough.' ? 'user' : 'direct'),
+    [`${at}decoded`]: entry('true', set('decoded', 'false'), set('registers', 'user')),
+    [`${at}interruptAccesses`]: entry('9'),
+    [`${at}receivePackets`]: entry('2', set('receivePackets', '8')),
+    [`${at}receiveWait`]: entry('1us', set('receivePackets', '8'), set('receiveWait', '200us')),
+    [`${at}ring`]: entry('1'),
+    [`${at}sendPiece`]: entry('20000'),
+    [`${at}sendLine`]: entry('200'),
+    [`${at}receivePacket`]: entry('20000'),
+    [`${at}receiveLine`]: entry('200'),
+    [`${at}worker`]: entry('vcpu', set('worker', 'thread'), set('receivePacket', '900')),
+  };
+}
+
+function ownDisk(prefix: string): Record<string, Entry> {
+  const at = `hypervisor.devices.disk.${prefix}`;
+  const chosen = prefix ? [`vms.0.disk=${prefix.slice(0, -1)}`] : [];
+  const entry = (value: string, ...more: readonly string[]): Entry => [
+    'program',
+    value,
+    ...chosen,
+    ...more,
+  ];
+  return {
+    [`${at}requestBytes`]: entry('1024'),
+    [`${at}requestAccesses`]: entry('5'),
+    [`${at}registers`]: entry('direct'),
+    [`${at}decoded`]: entry('true'),
+    [`${at}interruptAccesses`]: entry('2'),
+    [`${at}request`]: entry('20000'),
+    [`${at}answer`]: entry('20000'),
+    [`${at}requestLine`]: entry('200'),
+    [`${at}worker`]: entry('vcpu'),
+  };
+}
 
 function KIND(kind: string): string {
   return `hypervisor.scheduler.kind=${kind}`;

@@ -87,6 +87,47 @@ export const VIRTUALIZED_MODES: readonly Mode[] = PAGING_MODES.filter(
 
 export const modeName = (mode: Overrides): string => Object.values(mode).join(' ');
 
+/** Make, a shell, a compiler whose output an assembler reads from a pipe, and now and then a linker. */
+export function treeOf(more: Overrides = {}, output = '150KiB'): Overrides {
+  const regions = (text: string) => [
+    { name: text, kind: 'code', size: '96KiB', share: 2 },
+    { name: 'libc', kind: 'file', size: '64KiB', share: 1, stores: 0.1 },
+    { name: 'heap', kind: 'anon', size: '120KiB', share: 2, stores: 0.4 },
+  ];
+  const command = (name: string, instructions: number, keys: Overrides = {}) => ({
+    name,
+    instructions,
+    regions: regions(name),
+    ...keys,
+  });
+  return {
+    kind: 'process-tree',
+    sizes: 'fixed',
+    hz: 0,
+    work: 4,
+    unit: 'files',
+    programs: [
+      command('make', 4000, {
+        starts: 'vfork',
+        runs: [{ commands: ['sh'] }, { commands: ['ld'], every: 2 }],
+      }),
+      command('sh', 2000, {
+        cowPages: 6,
+        runs: [{ commands: ['cc1', 'as'] }, { commands: ['mv'] }],
+      }),
+      command('cc1', 20_000, {
+        output,
+        scaled: true,
+        per1M: { mmap: { calls: 200, pages: 6, live: 3 }, mprotect: 200 },
+      }),
+      command('as', 6000, { scaled: true }),
+      command('mv', 1500),
+      command('ld', 5000),
+    ],
+    ...more,
+  };
+}
+
 /** Guests that do to page tables what guests do: small, quick, each a different mixture. */
 export const BUSY_WORKLOADS: Readonly<Record<string, Overrides>> = {
   faults: { kind: 'page-fault-loop', pages: 40, hz: 0, work: 6 },
@@ -113,6 +154,7 @@ export const BUSY_WORKLOADS: Readonly<Record<string, Overrides>> = {
     hz: 0,
     work: 2,
   },
+  tree: treeOf({ jobs: 2, quantum: 4000, sizes: 'exponential' }),
   server: {
     kind: 'synthetic',
     processes: 3,

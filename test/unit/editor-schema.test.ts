@@ -120,7 +120,7 @@ const slips: readonly (readonly [string, Parameters<typeof scenario>[0], string,
     'preset',
     { workload: '{ kind: webserver }' },
     'webserver',
-    'kind: did you mean "web-server"? One of idle-desktop, java-server, kernel-compile, oltp, terminal-server, web-server, synthetic, trace,',
+    'kind: did you mean "web-server"? One of idle-desktop, java-server, kernel-compile, oltp, terminal-server, web-server, synthetic, process-tree, trace,',
   ],
   [
     'preset in capitals',
@@ -321,7 +321,7 @@ const slips: readonly (readonly [string, Parameters<typeof scenario>[0], string,
   ],
   [
     'missing key of a map that a preset has not',
-    { workload: '{ kind: kernel-compile, requests: { instructions: 9 } }' },
+    { workload: '{ kind: java-server, requests: { instructions: 9 } }' },
     'requests',
     'missing key "arrivals" in vms[].workload.requests',
   ],
@@ -502,7 +502,14 @@ test('completion offers presets and kinds, and keys, with what they mean', async
   const kinds = await offersAt(`${start}    workload:\n      kind: |\n`);
   expect(kinds.map(({ label }) => label)).toEqual([
     ...Object.keys(presets.workloads),
-    ...['synthetic', 'trace', 'page-fault-loop', 'fork-loop', 'context-switch-ring'],
+    ...[
+      'synthetic',
+      'process-tree',
+      'trace',
+      'page-fault-loop',
+      'fork-loop',
+      'context-switch-ring',
+    ],
     ...['mmap-loop', 'tlb-thrash', 'idle', 'net-stream'],
   ]);
   for (const { label, text } of kinds) expect(text, label).toMatch(/.{10}/);

@@ -2,15 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { xoshiroState } from '../../src/base/random.ts';
 import { makeMix } from '../../src/guest/workloads/mix.ts';
 import { Mixer } from '../../src/guest/workloads/mixer.ts';
-import {
-  aliasTable,
-  COLUMN,
-  cycle,
-  type Pattern,
-  permutation,
-  sampler,
-  zipfWeights,
-} from '../../src/guest/workloads/patterns.ts';
+import { cycle, type Pattern, permutation, sampler } from '../../src/guest/workloads/patterns.ts';
+import { aliasTable, COLUMN, zipfWeights } from '../../src/guest/workloads/zipf.ts';
 import { type Item, itemsAt, withItems } from '../support/items.ts';
 
 /** The pages that `visits` visits to one region of `pages` pages go to. */
@@ -23,6 +16,7 @@ function draw(pattern: Pattern, pages: number, visits: number): number[] {
     stores: 0.25,
     lines: 1,
     hotLines: 64,
+    lineSkew: 0,
   };
   const mix = makeMix([region], { references: 4, instructions: 8 }, 'seed', 'mix');
   const mixer = new Mixer(mix, 'seed', 'visits');
@@ -129,6 +123,7 @@ describe('access patterns', () => {
       { kind: 'strided', stride: 9 },
       { kind: 'pointer-chase' },
       { kind: 'working-set', pages: 5, visits: 3 },
+      { kind: 'stream', bytes: 100 },
     ];
     for (const pages of [1, 2, 3, 100]) {
       for (const pattern of kinds) {
@@ -149,6 +144,7 @@ describe('the mixer', () => {
     stores: fetch ? 0 : 0.25,
     lines: 3,
     hotLines: 4,
+    lineSkew: 0,
   });
   const regions = [region('text', 1, true, 0), region('data', 3, false, 1000)];
   const mean = { references: 6, instructions: 10 };
@@ -172,7 +168,7 @@ describe('the mixer', () => {
   it('begins only at the hot lines of a page', () => {
     const lines = new Map<number, Set<number>>();
     for (const [page, op] of run(5000)) {
-      expect((op >>> 16) & 255).toBe(3);
+      expect((op >>> 16) & 127).toBe(3);
       if (!lines.has(page)) lines.set(page, new Set());
       lines.get(page)!.add((op >>> 8) & 255);
     }
@@ -182,9 +178,75 @@ describe('the mixer', () => {
     }
   });
 
+  it.each([1, 1.23, 2.5, 3.999, 64])(
+    'touches %d lines in the mean, loads and stores alike',
+    (lines) => {
+      const data = { ...region('data', 1, false, 0), lines };
+      const items = run(2048, makeMix([data], mean, 'seed', 'mix'));
+      for (const wanted of [1, 2]) {
+        const some = items.filter(([, op]) => (op & 255) === wanted);
+        const touched = sum(some, ([, op]) => (op >>> 16) & 127) / some.length;
+        expect(Math.abs(touched - lines)).toBeLessThan(0.01);
+        for (const [, op] of some) {
+          const n = (op >>> 16) & 127;
+          expect(n === Math.floor(lines) || n === Math.ceil(lines)).toBe(true);
+          expect(op >>> 24).toBe(n >= 4 ? 1 : 0);
+        }
+      }
+    },
+  );
+
+  it.each([
+    [64, 0],
+    [64, 1],
+    [40, 1.3],
+    [5, 0.5],
+  ])('uses the lines of a page by Zipf: %d of them, exponent %d', (hotLines, lineSkew) => {
+    const sampled = sampler({ kind: 'uniform' }, 1, 'seed', 'one');
+    const one = { ...region('one', 1, false, 0), sampler: sampled, lines: 1, hotLines, lineSkew };
+    const items = run(100_000, makeMix([one], mean, 'seed', 'mix'));
+    const used = new Array<number>(64).fill(0);
+    for (const [, op] of items) used[(op >>> 8) & 63]!++;
+    used.sort((a, b) => b - a);
+    const weights = Array.from({ length: hotLines }, (_, k) => (k + 1) ** -lineSkew);
+    const total = weights.reduce((a, b) => a + b);
+    expect(used.filter((n) => n > 0)).toHaveLength(hotLines);
+    for (const k of [0, 1, hotLines >> 1]) {
+      // The table has steps of 1/1024, and the ranks of a sample are biased a little.
+      expect(Math.abs(used[k]! / 100_000 - weights[k]! / total)).toBeLessThan(0.003);
+    }
+  });
+
+  it.each([16, 48, 64, 100, 4096])('a stream of %d bytes a visit leaves no line out', (bytes) => {
+    const pages = 3;
+    const sampled = sampler({ kind: 'stream', bytes }, pages, 'seed', 'stream');
+    const stream = { ...region('stream', 1, false, 100), sampler: sampled, lines: 1 };
+    const visits = 2000;
+    const items = run(visits, makeMix([stream], mean, 'seed', 'mix'));
+    let last = -1;
+    let changes = 0;
+    for (const [page, op] of items) {
+      expect(op >>> 24).toBe(1);
+      const first = (page - 100) * 64 + ((op >>> 8) & 63);
+      const lines = (op >>> 16) & 127;
+      expect(((op >>> 8) & 63) + lines).toBeLessThanOrEqual(64);
+      // It goes on where the last visit ended: in its last line, or in the one behind.
+      if (last >= 0) expect([0, 1]).toContain((first - last + 64 * pages) % (64 * pages));
+      if (last !== first) changes++;
+      last = first + lines - 1;
+      changes += lines - 1;
+    }
+    const perPage = Math.ceil(4096 / bytes);
+    expect(Math.abs(changes / visits / (64 / perPage) - 1)).toBeLessThan(0.02);
+  });
+
+  it('refuses a stream that is too large to count', () => {
+    expect(() => sampler({ kind: 'stream', bytes: 64 }, 2 ** 18 + 1, 'seed', 'x')).toThrow('1 GiB');
+  });
+
   it('draws the same visits without lines when nobody looks at these', () => {
     const without = run(5000, makeMix(regions, mean, 'seed', 'mix', false));
-    expect(without).toEqual(run(5000).map(([a, op, b, c]) => [a, op & 0xff00ff, b, c]));
+    expect(without).toEqual(run(5000).map(([a, op, b, c]) => [a, op & 0x17f00ff, b, c]));
   });
 
   it('stops at the visit that uses up its budget', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import fc from '../support/property.ts';
-import { BUSY_WORKLOADS, modeName, runs, VIRTUALIZED_MODES } from '../support/scenarios.ts';
+import { BUSY_WORKLOADS, modeName, runs, treeOf, VIRTUALIZED_MODES } from '../support/scenarios.ts';
 import { firstDifference, tell } from '../support/story.ts';
 
 /**
@@ -72,11 +72,23 @@ const anyGuest = fc.record({
   work: fc.constant(4),
 });
 
+/** Any tree of programs: how they start each other, how much passes their pipes, how long their turns are. */
+const anyTree = fc
+  .record({
+    jobs: fc.constantFrom(1, 2, 5),
+    quantum: fc.constantFrom(2000, 9000, 1e6),
+    size: fc.constantFrom(0.2, 1),
+    sizes: fc.constantFrom('fixed', 'exponential'),
+    work: fc.constant(2),
+    output: fc.constantFrom('0B', '1B', '64KiB', '65537B', '300KiB'),
+  })
+  .map(({ output, ...more }) => treeOf(more, output));
+
 describe('any guest', () => {
   it('cannot tell how its memory is virtualized', () => {
     fc.assert(
       fc.property(
-        anyGuest,
+        fc.oneof(anyGuest, anyTree),
         fc.constantFrom(...VIRTUALIZED_MODES),
         fc.constantFrom(
           { kind: 'kvm', asids: 3 },

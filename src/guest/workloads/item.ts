@@ -1,4 +1,5 @@
 import type { Item } from '../../machine/items.ts';
+import { lineBits } from './lines.ts';
 
 export type { Item };
 
@@ -14,5 +15,5 @@ export function visit(
   line = 0,
   lines = 1,
 ): Item {
-  return [page, op | (line << 8) | (lines << 16), references, instructions];
+  return [page, op | lineBits(line, lines), references, instructions];
 }

@@ -1,4 +1,5 @@
 import { xoshiroState } from '../../base/random.ts';
+import { LINE_BITS, type LineLaw, lineBits, lineLaw, SEQUENTIAL } from './lines.ts';
 import { Kind, permutation, type Sampler } from './patterns.ts';
 import { Op } from './workload.ts';
 
@@ -17,9 +18,11 @@ export interface MixRegion {
   readonly fetch: boolean;
   /** Share of stores among its visits. */
   readonly stores: number;
-  /** Lines touched by a visit, and lines of a page that are ever touched. */
+  /** Mean number of lines that a visit touches. */
   readonly lines: number;
+  /** Lines of a page that visits begin at, and Zipf's exponent of how often at each. */
   readonly hotLines: number;
+  readonly lineSkew: number;
 }
 
 /** Means of all visits. */
@@ -29,7 +32,8 @@ export interface MeanVisit {
 }
 
 /**
- * By visit: `op | region << 8 | lines << 16 | kind << 24`, and `references | instructions << 16`.
+ * By visit: `op | region << 8 | lines << 16 | sequential << 24 | kind << 25`, and
+ * `references | instructions << 16`.
  */
 export interface Schedule {
   readonly heads: Int32Array;
@@ -45,13 +49,17 @@ export interface Mix {
   /** Whether anybody looks at the lines of visits. */
   readonly lines: boolean;
   readonly tables: readonly Int32Array[];
+  readonly laws: readonly LineLaw[];
   /** Whether no region has a table or more than `SMALL` pages. */
   readonly plain: boolean;
 }
 
 /** Schedule entries: a power of two; a share is exact to 1/2048. */
 export const ENTRIES = 2048;
-/** Words per region: kind, start, pages, step, phase, hot lines, then the state: cursor, count. */
+/**
+ * Words per region: kind, start, pages, step, phase, place of the table of its lines, then the
+ * state: cursor, count.
+ */
 export const REGION = 8;
 /** How many mixes have their schedules at hand at a time. */
 export const SLOTS = 64;
@@ -61,7 +69,7 @@ let nextSlot = 0;
 export const SMALL = 65_536;
 
 const isPlain = ({ kind, pages }: Sampler): boolean =>
-  kind !== Kind.Zipf && kind !== Kind.Chase && pages <= SMALL;
+  kind !== Kind.Zipf && kind !== Kind.Chase && kind !== Kind.Stream && pages <= SMALL;
 
 /**
  * Makes the schedule for a program with these regions; `path` names the random stream that shuffles
@@ -75,10 +83,12 @@ export function makeMix(
   lines = true,
 ): Mix {
   const words = new Int32Array(regions.length * REGION);
-  for (const [i, { start, sampler, hotLines }] of regions.entries()) {
+  const laws = regions.map(({ hotLines, lineSkew }) => lineLaw(hotLines, lineSkew));
+  for (const [i, { start, sampler }] of regions.entries()) {
     const { kind, pages, step, phase } = sampler;
+    const law = laws[i]!.slot << LINE_BITS;
     // The count of a working set starts used up: its window is placed by the first visit.
-    words.set([kind, start, pages, step, phase, hotLines, 0, 0], i * REGION);
+    words.set([kind, start, pages, step, phase, law, 0, 0], i * REGION);
   }
   return {
     slot: nextSlot++ % SLOTS,
@@ -86,6 +96,7 @@ export function makeMix(
     lines,
     schedule: makeSchedule(regions, mean, xoshiroState(seed, path)),
     tables: regions.map((region) => region.sampler.table),
+    laws,
     plain: regions.every(({ sampler }) => isPlain(sampler)),
   };
 }
@@ -104,9 +115,12 @@ function makeSchedule(
   const counts = apportion(regions.map((region) => region.share));
   for (const [i, { fetch, stores, lines, sampler }] of regions.entries()) {
     const storeVisits = Math.round(counts[i]! * stores);
+    const stream = sampler.kind === Kind.Stream ? SEQUENTIAL : 0;
     for (let k = 0; k < counts[i]!; k++) {
       const op = fetch ? Op.Fetch : k < storeVisits ? Op.Store : Op.Load;
-      inOrder.push(op | (i << 8) | (lines << 16) | (sampler.kind << 24));
+      // Of loads and of stores alike, a share touches one line more.
+      const touched = stream ? 1 : Math.round((k + 1) * lines) - Math.round(k * lines);
+      inOrder.push(op | (i << 8) | lineBits(0, touched) | stream | (sampler.kind << 25));
     }
   }
   const order = permutation(ENTRIES, random);

@@ -7,6 +7,7 @@ import {
   ITEM_REFERENCES,
   releaseBlock,
 } from '../../machine/items.ts';
+import { LAWS, LINE_BITS, type LineLaw } from './lines.ts';
 import { ENTRIES, type Mix, makeMix, REGION, type Schedule, SLOTS } from './mix.ts';
 import { below, Kind } from './patterns.ts';
 
@@ -22,8 +23,12 @@ const UNIFORM = Kind.Uniform;
 const ZIPF = Kind.Zipf;
 const STRIDE = Kind.Stride;
 const WORKING_SET = Kind.WorkingSet;
+const STREAM = Kind.Stream;
 const GOLDEN = 0x9e3779b1 | 0;
 const MASK = ENTRIES - 1;
+const LINE_MASK = (1 << LINE_BITS) - 1;
+/** Of the head of a visit: operation, number of lines, sequential. */
+const OP_MASK = 0x17f00ff;
 const UNIT = 2 ** -32;
 
 /**
@@ -42,7 +47,10 @@ const phases = new Int32Array(256);
 /** Pages and steps / 2^32. */
 const scales = new Float64Array(256);
 const stepScales = new Float64Array(256);
-const hotLinesOf = new Int32Array(256);
+/** Where the table of lines of each region begins in `lineTables`. */
+const lawsOf = new Int32Array(256);
+const lineTables = new Uint8Array(LAWS << LINE_BITS);
+const heldLaws: (LineLaw | undefined)[] = new Array(LAWS).fill(undefined);
 const cursors = new Int32Array(256);
 const counts = new Int32Array(256);
 
@@ -66,6 +74,7 @@ function prime(plain: boolean): void {
     stores: 0,
     lines: 1,
     hotLines: 1,
+    lineSkew: 0,
   }));
   const mean = { references: 1, instructions: 1 };
   const block = acquireBlock(256);
@@ -108,7 +117,8 @@ export class Mixer {
     // Copies of a program start at different places of schedule and patterns.
     this.position = below(ENTRIES, xoshiroNext(this.random));
     for (let at = 0; at < this.words.length; at += REGION) {
-      this.words[at + CURSOR] = below(this.words[at + 2]!, xoshiroNext(this.random));
+      const page = below(this.words[at + 2]!, xoshiroNext(this.random));
+      this.words[at + CURSOR] = this.words[at] === STREAM ? page << 12 : page;
     }
   }
 
@@ -124,6 +134,11 @@ export class Mixer {
       sizesOf.set(schedule.sizes, slot * ENTRIES);
       held[slot] = schedule;
     }
+    for (const law of this.mix.laws) {
+      if (heldLaws[law.slot] === law) continue;
+      lineTables.set(law.table, law.slot << LINE_BITS);
+      heldLaws[law.slot] = law;
+    }
     const regions = words.length / REGION;
     for (let region = 0, word = 0; region < regions; region++) {
       word++;
@@ -133,7 +148,7 @@ export class Mixer {
       scales[region] = pagesOf[region]! * UNIT;
       stepScales[region] = steps[region]! * UNIT;
       phases[region] = words[word++]!;
-      hotLinesOf[region] = words[word++]!;
+      lawsOf[region] = words[word++]!;
       cursors[region] = words[word++]!;
       counts[region] = words[word++]!;
     }
@@ -173,7 +188,8 @@ function drawPlain(
   const regionStarts = starts;
   const regionPages = pagesOf;
   const regionSteps = steps;
-  const regionLines = hotLinesOf;
+  const regionLaws = lawsOf;
+  const linesBehind = lineTables;
   const cursor = cursors;
   const visitsLeft = counts;
   const itemPages = ITEM_PAGE;
@@ -203,7 +219,7 @@ function drawPlain(
     // xoshiro128** (Blackman and Vigna 2018), as in base/random.ts.
     const x = Math.imul(s1, 5);
     const bits = Math.imul((x << 7) | (x >>> 25), 9);
-    const kind = head >>> 24;
+    const kind = head >>> 25;
     const region = (head >>> 8) & 255;
     const pages = regionPages[region]!;
     let index: number;
@@ -225,11 +241,10 @@ function drawPlain(
       index = cursor[region]!;
       cursor[region] = wrap((index + regionSteps[region]!) | 0, pages);
     }
-    let op = head & 0xff00ff;
+    let op = head & OP_MASK;
     if (lines !== 0) {
-      const line =
-        (Math.imul(index, GOLDEN) >>> 26) + (Math.imul(bits & 63, regionLines[region]!) >> 6);
-      op |= (line & 63) << 8;
+      const behind = linesBehind[(regionLaws[region]! + (bits & LINE_MASK)) | 0]!;
+      op |= (((Math.imul(index, GOLDEN) >>> 26) + behind) & 63) << 8;
     }
     itemPages[to] = (regionStarts[region]! + index) | 0;
     itemOps[to] = op;
@@ -269,7 +284,8 @@ function drawMixed(
   const regionSteps = steps;
   const scale = scales;
   const stepScale = stepScales;
-  const regionLines = hotLinesOf;
+  const regionLaws = lawsOf;
+  const linesBehind = lineTables;
   const cursor = cursors;
   const visitsLeft = counts;
   const itemPages = ITEM_PAGE;
@@ -300,9 +316,10 @@ function drawMixed(
     s0 ^= s3;
     s2 ^= t;
     s3 = (s3 << 11) | (s3 >>> 21);
-    const kind = head >>> 24;
+    const kind = head >>> 25;
     const region = (head >>> 8) & 255;
     const pages = regionPages[region]!;
+    let op = head & OP_MASK;
     let index: number;
     if (kind === UNIFORM) {
       index = ((bits >>> 0) * scale[region]!) | 0;
@@ -330,16 +347,27 @@ function drawMixed(
       // Branch-free, since the branch would be mispredicted half the time: 1 more when coin >=
       // threshold.
       index = table[(column + 1 + ((table[column]! - 1 - coin) >>> 31)) | 0]!;
+    } else if (kind === STREAM) {
+      // The place is a byte. A visit ends with its page, and the next one begins the next page.
+      const place = cursor[region]!;
+      index = place >>> 12;
+      const offset = place & 4095;
+      const beyond = (offset + regionSteps[region]! - 4096) | 0;
+      const stop = (4096 + (beyond & (beyond >> 31))) | 0;
+      const line = offset >>> 6;
+      // The head has counted the first line.
+      op += (line << 8) + ((((stop - 1) >>> 6) - line) << 16);
+      // At the end of the region it starts again.
+      const next = (place - offset + stop) | 0;
+      cursor[region] = next & ((next - (pages << 12)) >> 31);
     } else {
       index = cursor[region]!;
       cursor[region] =
         kind === STRIDE ? wrap((index + regionSteps[region]!) | 0, pages) : tables[region]![index]!;
     }
-    let op = head & 0xff00ff;
-    if (lines !== 0) {
-      const line =
-        (Math.imul(index, GOLDEN) >>> 26) + (Math.imul(bits & 63, regionLines[region]!) >> 6);
-      op |= (line & 63) << 8;
+    if (lines !== 0 && kind !== STREAM) {
+      const behind = linesBehind[(regionLaws[region]! + (bits & LINE_MASK)) | 0]!;
+      op |= (((Math.imul(index, GOLDEN) >>> 26) + behind) & 63) << 8;
     }
     const sizes = planSizes[visit]!;
     references = (references + (sizes & 65_535)) | 0;

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { xoshiroNext, xoshiroState } from '../../base/random.ts';
+import { aliasTable } from './zipf.ts';
 
 const kind = <T extends string>(name: T) => z.literal(name).describe('which pattern');
 
@@ -55,18 +56,39 @@ export const patternSchema = z
           .describe('visits before the window moves to another place'),
       })
       .describe('a window of pages that moves from time to time'),
+    z
+      .strictObject({
+        kind: kind('stream'),
+        bytes: z
+          .int()
+          .min(1)
+          .max(4096)
+          .meta({ unit: 'bytes' })
+          .describe('bytes of a visit; the next goes on behind them'),
+      })
+      .describe('line after line through the region, then again: allocation, copies, scans'),
   ])
   .describe('which of its pages a visit goes to');
 export type Pattern = z.output<typeof patternSchema>;
 
 /** Codes of the loop in mixer.ts. */
-export const Kind = { Uniform: 0, Zipf: 1, Stride: 2, Chase: 3, WorkingSet: 4 } as const;
+export const Kind = {
+  Uniform: 0,
+  Zipf: 1,
+  Stride: 2,
+  Chase: 3,
+  WorkingSet: 4,
+  Stream: 5,
+} as const;
+
+/** Pages of a stream: the place in it is a number of bytes with 31 bits. */
+const STREAM_PAGES = 2 ** 18;
 
 /** One region's pattern, ready to draw from. */
 export interface Sampler {
   readonly kind: number;
   readonly pages: number;
-  /** Stride, or window of the working set. */
+  /** Stride, window of the working set, or bytes of a visit to a stream. */
   readonly step: number;
   /** Visits per phase of the working set. */
   readonly phase: number;
@@ -102,6 +124,9 @@ export function sampler(pattern: Pattern, pages: number, seed: string, path: str
       const step = Math.min(pattern.pages, pages);
       return { ...base, kind: Kind.WorkingSet, step, phase: pattern.visits };
     }
+    case 'stream':
+      if (pages > STREAM_PAGES) throw new Error('a stream has at most 1 GiB');
+      return { ...base, kind: Kind.Stream, step: pattern.bytes };
   }
 }
 
@@ -138,57 +163,4 @@ function ascending(n: number): Int32Array {
   const numbers = new Int32Array(n);
   for (let i = 0; i < n; i++) numbers[i] = i;
   return numbers;
-}
-
-/** What one column of an alias table adds up to: thresholds are 16-bit numbers. */
-export const COLUMN = 65_536;
-
-/**
- * Alias table (Vose 1991) of Zipf weights over `n` ranks, three words per column: threshold, the
- * page drawn below it, the page drawn from it on. Weights are first rounded to whole numbers that
- * add up to n columns exactly, and divided up in integer arithmetic, so the table is the same
- * everywhere. `order[rank]` is the page of a rank; null = the rank itself.
- */
-export function aliasTable(n: number, exponent: number, order: Int32Array | null): Int32Array {
-  const weights = zipfWeights(n, exponent);
-  const table = new Int32Array(3 * n);
-  // Two stacks in one array: ranks below an even share grow from its start, the others from its
-  // end.
-  const ranks = new Int32Array(n);
-  let small = 0;
-  let large = n;
-  for (let rank = 0; rank < n; rank++) {
-    if (weights[rank]! < COLUMN) ranks[small++] = rank;
-    else ranks[--large] = rank;
-  }
-  const column = (rank: number, threshold: number, other: number) => {
-    table[3 * rank] = threshold;
-    table[3 * rank + 1] = order ? order[rank]! : rank;
-    table[3 * rank + 2] = order ? order[other]! : other;
-  };
-  while (small > 0 && large < n) {
-    const poor = ranks[--small]!;
-    const rich = ranks[large]!;
-    column(poor, weights[poor]!, rich);
-    weights[rich] = weights[rich]! - (COLUMN - weights[poor]!);
-    if (weights[rich]! < COLUMN) {
-      large++;
-      ranks[small++] = rich;
-    }
-  }
-  for (let i = 0; i < small; i++) column(ranks[i]!, COLUMN, ranks[i]!);
-  for (let i = large; i < n; i++) column(ranks[i]!, COLUMN, ranks[i]!);
-  return table;
-}
-
-/** Whole weights of the ranks that add up to `n * COLUMN`. */
-export function zipfWeights(n: number, exponent: number): Float64Array {
-  const raw = new Float64Array(n);
-  for (let k = 0; k < n; k++) raw[k] = Math.fround((k + 1) ** -exponent);
-  const total = raw.reduce((sum, weight) => sum + weight, 0);
-  const weights = raw.map((weight) => Math.round((weight / total) * n * COLUMN));
-  const given = weights.reduce((sum, weight) => sum + weight, 0);
-  // The most popular page takes the rounding error, some millionths of the whole.
-  weights[0] = weights[0]! + n * COLUMN - given;
-  return weights;
 }

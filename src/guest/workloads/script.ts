@@ -2,7 +2,6 @@ import { ModelError } from '../../base/errors.ts';
 import { writeItem } from '../../machine/items.ts';
 import type { Background } from './background.ts';
 import { type Item, operation } from './item.ts';
-import type { Mixer } from './mixer.ts';
 import { Op, type ProcessImage, type Program } from './workload.ts';
 
 /**
@@ -13,10 +12,16 @@ export type Step = number | Item;
 
 const EXIT = operation(Op.Exit);
 
+/** Ordinary visits: `Mixer`, or one for each phase. */
+export interface Visits {
+  readonly spent: number;
+  fill(at: number, room: number, budget: number): number;
+}
+
 export interface ScriptOptions {
   readonly script: Iterator<Step>;
   /** Where the visits of numeric steps come from. */
-  readonly mixer?: Mixer;
+  readonly mixer?: Visits;
   /** What else happens, by instruction count, during numeric steps. */
   readonly background?: Background;
   readonly fork?: () => Program;

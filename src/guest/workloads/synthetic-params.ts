@@ -5,6 +5,7 @@ import { aslr } from './aslr.ts';
 import type { BackgroundRates } from './background.ts';
 import { pageSize } from './page-size.ts';
 import { patternSchema } from './patterns.ts';
+import { phases } from './phases.ts';
 
 /** Parameters of the synthetic workload: what a program touches, and what it asks of its kernel. */
 
@@ -50,12 +51,14 @@ const region = z.strictObject({
   pageSize: pageSize(),
   populated: z.boolean().default(true).describe('mapped before the run starts'),
   lines: z
-    .int()
+    .number()
     .min(1)
     .max(64)
     .meta({ unit: 'lines of 64 bytes' })
     .default(1)
-    .describe('64-byte lines touched by one visit'),
+    .describe(
+      'mean of the 64-byte lines that a visit touches, neighbours: 1.23 = one, and in 23 % of the visits two; 4 or more are fetched ahead',
+    ),
   hotLines: z
     .int()
     .min(1)
@@ -65,6 +68,13 @@ const region = z.strictObject({
     .describe(
       'lines of each page that visits ever begin at: a page in use need not be used in full',
     ),
+  lineSkew: z
+    .number()
+    .min(0)
+    .max(4)
+    .meta({ unit: 'no unit' })
+    .default(1)
+    .describe('how unevenly these lines are used: line of rank k has weight 1/k^lineSkew'), // measured: data of programs, 1.0-1.3
 });
 export type SyntheticRegion = z.output<typeof region>;
 
@@ -263,6 +273,7 @@ export const syntheticParams = z.object({
     .min(1)
     .max(64)
     .describe('parts of the address space, and how each is used'),
+  phases,
   visit: z
     .strictObject({
       references: z

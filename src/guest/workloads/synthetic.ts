@@ -1,19 +1,24 @@
 import { stream, xoshiroNext, xoshiroState } from '../../base/random.ts';
 import { MILLION_INSTRUCTIONS } from '../../stats/metrics.ts';
 import { type Calls, callClass, callClassNames } from '../system-call-classes.ts';
-import { Background, type BackgroundPlan, exponential } from './background.ts';
-import { type Item, operation, visit } from './item.ts';
-import { checkRoom, type Layout, layOut, MAPPING_TEMPLATE, offsetsOf, pagesOf } from './layout.ts';
-import { type Mix, makeMix } from './mix.ts';
-import { Mixer } from './mixer.ts';
-import { below, hasTable, sampler } from './patterns.ts';
-import { ScriptProgram, type Step } from './script.ts';
+import { Background, exponential } from './background.ts';
 import {
-  ratesOf,
-  type SyntheticParams,
-  type SyntheticRegion,
-  syntheticParams,
-} from './synthetic-params.ts';
+  checkMemory,
+  checkRegions,
+  diskOf,
+  growthOf,
+  type Image,
+  Images,
+  KERNEL_EVENT_REGION,
+  type Loaded,
+  planOf,
+} from './images.ts';
+import { type Item, operation, visit } from './item.ts';
+import { checkRoom, type Layout } from './layout.ts';
+import { below } from './patterns.ts';
+import { checkPhases } from './phases.ts';
+import { ScriptProgram, type Step } from './script.ts';
+import { type SyntheticParams, type SyntheticRegion, syntheticParams } from './synthetic-params.ts';
 import {
   type Arrivals,
   Op,
@@ -35,7 +40,7 @@ export const synthetic: WorkloadDefinition<typeof syntheticParams> = {
   params: syntheticParams,
   create(params, deps) {
     check(params);
-    checkMemory(params, deps);
+    checkRoomOf(params, deps);
     const factory = new Factory(params, deps);
     const processes = Array.from({ length: params.processes }, (_, i) => factory.process(i));
     const { requests, jobs } = params;
@@ -62,69 +67,26 @@ function arrivalsOf(arrivals: Requests['arrivals']): Arrivals {
   return { kind: 'closed', clients: arrivals.clients, thinkPicoseconds: arrivals.think };
 }
 
-function check({ regions, jobs, requests }: SyntheticParams): void {
+function check({ regions, phases, jobs, requests }: SyntheticParams): void {
   if (jobs && requests) throw new Error('a workload has jobs or requests, not both');
-  const names = regions.map((region) => region.name);
-  const twice = names.find((name, i) => names.indexOf(name) !== i);
-  if (twice !== undefined) throw new Error(`two regions are called ${twice}`);
-  if (regions.every((region) => region.share === 0)) throw new Error('no region has a share');
-  const code = regions.find((region) => region.kind === 'code' && region.stores > 0);
-  if (code) throw new Error(`region ${code.name} is code and cannot be stored to`);
+  checkRegions(regions);
+  if (phases) checkPhases(phases, regions);
 }
 
-/** Checked before anything is made whose size depends on that of the regions. */
-function checkMemory(params: SyntheticParams, { vm, memoryPages }: WorkloadDeps): void {
+function checkRoomOf(params: SyntheticParams, deps: WorkloadDeps): void {
   const { regions, jobs, processes } = params;
   const own = [...regions, KERNEL_EVENT_REGION];
   const parents = jobs?.forks === true && jobs.exec ? parentRegions(jobs) : [];
-  const running = (parents.length > 0 ? parents : own).filter(({ populated }) => populated);
-  const total = (some: readonly SyntheticRegion[]) =>
-    some.reduce((sum, region) => sum + pagesOf(region), 0);
-  const anonymous = running.filter(({ kind }) => kind === 'anon');
-  const shared = running.filter(({ kind }) => kind !== 'anon');
-  const complain = (which: string, pages: number): never => {
-    const mib = (n: number) => Math.ceil(n / 256);
-    throw new Error(`${which} take ${mib(pages)} MiB, VM ${vm} has ${mib(memoryPages)} MiB`);
-  };
-  const populated = processes * total(anonymous) + total(shared);
-  if (populated > memoryPages) complain('the populated regions', populated);
-  const drawn = [...own, ...parents].filter(({ pattern }) => hasTable(pattern));
-  const largest = drawn.reduce((most, region) => Math.max(most, pagesOf(region)), 0);
-  if (largest > memoryPages) complain('the pages of a zipf or pointer-chase pattern', largest);
+  const running = parents.length > 0 ? parents : own;
+  checkMemory(deps, processes, running, [...own, ...parents]);
 }
 
-const KERNEL_EVENT_REGION: SyntheticRegion = {
-  name: 'protected',
-  size: 4 * 4096, // relro pages of a small program. assumed (1-16 pages)
-  kind: 'anon',
-  share: 0,
-  stores: 0,
-  pattern: { kind: 'uniform' },
-  pageSize: 4096,
-  populated: true,
-  lines: 1,
-  hotLines: 64,
-};
 const FRESH = 'fresh';
-
-/** What processes that run the same program have in common. */
-interface Image {
-  readonly regions: readonly SyntheticRegion[];
-  readonly mix: Mix;
-  /** Whether kernel events happen in it. */
-  readonly events: boolean;
-}
 
 /** A thread: its number in the process, and the name of its random streams. */
 interface Place {
   readonly thread: number;
   readonly path: string;
-}
-
-/** An image as one process has it, or a process and the children it forks. */
-interface Loaded {
-  readonly image: Image;
-  readonly layout: Layout;
 }
 
 /**
@@ -133,10 +95,7 @@ interface Loaded {
  */
 class Factory {
   readonly #params: SyntheticParams;
-  readonly #seed: string;
-  readonly #lines: boolean;
-  readonly #checking: boolean;
-  readonly #base: string;
+  readonly #images: Images;
   /** The program that does the work, in a process that has long been running. */
   readonly #worker: Image;
   /** The small program that starts jobs which exec; else the worker itself. */
@@ -144,10 +103,7 @@ class Factory {
 
   constructor(params: SyntheticParams, deps: WorkloadDeps) {
     this.#params = params;
-    this.#seed = deps.seed;
-    this.#lines = deps.dataLines ?? true;
-    this.#checking = deps.checking ?? false;
-    this.#base = `vm/${deps.vm}`;
+    this.#images = new Images(params.aslr, deps);
     const regions = [...params.regions, KERNEL_EVENT_REGION];
     const { jobs, threads } = params;
     const freshPages = (jobs?.freshPages ?? 0) * (jobs?.forks ? 1 : threads);
@@ -155,71 +111,20 @@ class Factory {
       const size = freshPages * 4096;
       regions.push({ ...KERNEL_EVENT_REGION, name: FRESH, size, populated: false });
     }
-    const { heap, mappings } = growthOf(params);
+    const { heap, mappings } = growthOf(params.per1M);
     checkRoom(regions, threads * heap, threads * mappings);
-    this.#worker = this.#image(regions, true, 'program');
+    this.#worker = this.#images.make('program', regions, params);
     const execs = params.jobs?.forks === true && params.jobs.exec;
     if (execs) {
       const small = parentRegions(params.jobs!);
       checkRoom(small, 0, 0);
-      this.#parent = this.#image(small, false, 'parent');
+      this.#parent = this.#images.make('parent', small, { visit: params.visit });
     } else this.#parent = this.#worker;
   }
 
-  #image(regions: readonly SyntheticRegion[], events: boolean, name: string): Image {
-    const params = this.#params;
-    const seed = this.#seed;
-    const mixRegions = regions.map((region) => {
-      const path = `${this.#base}/${name}/region/${region.name}`;
-      return {
-        ...region,
-        start: 0, // each process has its own
-        sampler: sampler(region.pattern, this.#checking ? 1 : pagesOf(region), seed, path),
-        fetch: region.kind === 'code',
-      };
-    });
-    const schedule = `${this.#base}/${name}/schedule`;
-    return {
-      regions,
-      mix: makeMix(mixRegions, params.visit, seed, schedule, this.#lines),
-      events,
-    };
-  }
-
-  /** The process at `path` gets `image`, at addresses of its own. */
-  #load(image: Image, path: string, populated: boolean): Loaded {
-    const offsets = offsetsOf(this.#params.aslr, this.#seed, path);
-    return { image, layout: layOut(image.regions, populated, offsets) };
-  }
-
-  /** Each thread maps and grows in areas of its own, after those of the threads before it. */
-  #plan(layout: Layout, thread: number): BackgroundPlan {
-    const params = this.#params;
-    const guarded = layout.regions.find((region) => region.name === KERNEL_EVENT_REGION.name)!;
-    const { heap, mappings } = growthOf(params);
-    return {
-      ...ratesOf(params.per1M),
-      io: this.#io,
-      mmapArea: layout.mmapArea + thread * mappings,
-      heapArea: layout.heapArea + thread * heap,
-      template: MAPPING_TEMPLATE,
-      protectArea: guarded.start,
-      protectPages: guarded.pages,
-    };
-  }
-
-  get #io(): Item {
-    return this.#disk(false);
-  }
-
-  #disk(write: boolean): Item {
-    const { ioBytes, ioLatency } = this.#params;
-    return operation(Op.BlockingIo, ioBytes, Math.round(ioLatency / 1e6), write ? 1 : 0);
-  }
-
   process(index: number): ProcessImage {
-    const path = `${this.#base}/process/${index}`;
-    const loaded = this.#load(this.#parent, path, true);
+    const path = `${this.#images.base}/process/${index}`;
+    const loaded = this.#images.load(this.#parent, path, true);
     const programs = Array.from({ length: this.#params.threads }, (_, thread) => {
       const own = thread === 0 ? path : `${path}/thread/${thread}`;
       return this.#thread({ thread, path: own }, loaded);
@@ -238,17 +143,12 @@ class Factory {
     return this.#working(place, script, loaded);
   }
 
-  #mixer({ image, layout }: Loaded, path: string): Mixer {
-    const starts = layout.regions.slice(1).map((region) => region.start);
-    return new Mixer(image.mix, this.#seed, `${path}/visits`, starts);
-  }
-
   /** A program that runs an image's mix and kernel events under a script. */
   #working({ path, thread }: Place, script: Iterator<Step>, loaded: Loaded): Program {
-    const mixer = this.#mixer(loaded, path);
-    if (!loaded.image.events) return new ScriptProgram({ script, mixer });
-    const plan = this.#plan(loaded.layout, thread);
-    const background = new Background(plan, this.#seed, `${path}/events`);
+    const mixer = this.#images.mixer(loaded, path);
+    if (loaded.image !== this.#worker) return new ScriptProgram({ script, mixer });
+    const plan = planOf(this.#params.per1M, this.#params, loaded.layout, thread);
+    const background = new Background(plan, this.#images.seed, `${path}/events`);
     return new ScriptProgram({ script, mixer, background });
   }
 
@@ -256,7 +156,11 @@ class Factory {
   #starter(path: string, jobs: Jobs, loaded: Loaded): Program {
     let children = 0;
     const fork = () => this.#child(`${path}/child/${children++}`, jobs, loaded);
-    return new ScriptProgram({ script: start(jobs), mixer: this.#mixer(loaded, path), fork });
+    return new ScriptProgram({
+      script: start(jobs),
+      mixer: this.#images.mixer(loaded, path),
+      fork,
+    });
   }
 
   /** A fork keeps the addresses of its parent; a program it executes gets new ones. */
@@ -265,7 +169,7 @@ class Factory {
     const place: Place = { path, thread: 0 };
     if (!jobs.exec) return this.#working(place, this.#oneJob(jobs, written, parent.layout), parent);
     const exec = (): ProcessImage => {
-      const loaded = this.#load(this.#worker, path, false);
+      const loaded = this.#images.load(this.#worker, path, false);
       const program = this.#working(place, this.#job(jobs, loaded.layout, 0), loaded);
       return { regions: loaded.layout.regions, programs: [program] };
     };
@@ -303,8 +207,8 @@ class Factory {
   }
 
   *#serve(requests: Requests, path: string): Generator<Step> {
-    const state = xoshiroState(this.#seed, `${path}/requests`);
-    const random = stream(this.#seed, `${path}/io`);
+    const state = xoshiroState(this.#images.seed, `${path}/requests`);
+    const random = stream(this.#images.seed, `${path}/io`);
     const calls = callsOf(requests.syscalls);
     const parts = calls.length + 1;
     for (;;) {
@@ -315,7 +219,7 @@ class Factory {
       const waits = random() < requests.ioProbability ? below(parts, xoshiroNext(state)) : -1;
       for (let part = 0; part < parts; part++) {
         yield instructions / parts;
-        if (part === waits) yield this.#disk(writes(requests.ioWrites, random));
+        if (part === waits) yield diskOf(this.#params, writes(requests.ioWrites, random));
         if (part < calls.length) yield calls[part]!;
       }
       yield operation(Op.RequestDone, requests.responseBytes);
@@ -337,15 +241,6 @@ function callsOf(counts: Calls): Item[] {
 /** Nothing is drawn where all do the same. */
 const writes = (share: number, random: () => number): boolean =>
   share > 0 && (share >= 1 || random() < share);
-
-/** Pages that the heap of one thread grows to, and that its mappings take. */
-function growthOf(params: SyntheticParams): { heap: number; mappings: number } {
-  const { mmap, heapGrowth } = ratesOf(params.per1M);
-  return {
-    heap: heapGrowth.calls > 0 ? Math.max(heapGrowth.limit, heapGrowth.pages) : 0,
-    mappings: mmap.calls > 0 ? (mmap.live + 1) * mmap.pages : 0,
-  };
-}
 
 /** The first page of the new memory of one thread; undefined = jobs have none. */
 function freshOf({ regions }: Layout, pages: number, thread: number): number | undefined {

@@ -67,6 +67,7 @@ export const tlbThrash: WorkloadDefinition<typeof params> = {
       stores: options.stores,
       lines: 1,
       hotLines: 64,
+      lineSkew: 0,
     };
     const mean = { references: 1, instructions: options.instructions };
     const mix = makeMix([region], mean, deps.seed, `${path}/schedule`, deps.dataLines);

@@ -12,13 +12,15 @@ import { type Definition, registry } from '../../base/registry.ts';
  * | word           | visit                                        | operation                 |
  * |----------------|----------------------------------------------|---------------------------|
  * | `page`         | virtual page number (31 bits)                | first argument            |
- * | `op`           | `Op`, plus `line << 8` and `lines << 16`     | `Op`                      |
+ * | `op`           | `Op`, `line << 8`, `lines << 16`, SEQUENTIAL | `Op`                      |
  * | `references`   | references (at least 1)                      | second argument           |
  * | `instructions` | instructions                                 | third argument            |
  *
  * As they lie in a block, the last two words of a visit are running totals. `line` (0..63) is the
  * first 64-byte line the visit touches, `lines` (1..64) how many from there on, wrapping inside the
- * page; without data lines a program may leave `line` at 0. Write items with `writeItem`.
+ * page; without data lines a program may leave `line` at 0. SEQUENTIAL (machine/items.ts): the lines
+ * go on where the last visit to the region ended, so that the prefetcher sees them coming. Write
+ * items with `writeItem`.
  */
 export const Op = {
   Fetch: 0,
@@ -87,6 +89,19 @@ export const Op = {
    * events.
    */
   Invalidate: 27,
+  /**
+   * No arguments. The child runs `Program.fork()` in the address space of its parent, which sleeps
+   * until the child executes a program or ends.
+   */
+  Vfork: 29,
+  /** Args: number. The process holds both ends of a new pipe of that number; children inherit. */
+  Pipe: 30,
+  /** Args: number, bytes. Sleeps until all of them have come, or nobody can write any more. */
+  ReadPipe: 31,
+  /** Args: number, bytes. Sleeps until all are in the pipe. Ends the process if nobody reads. */
+  WritePipe: 32,
+  /** Args: number, 1 = the write end, else the read end. */
+  ClosePipe: 33,
 } as const;
 
 export type RegionKind = 'code' | 'anon' | 'file' | 'shared';
@@ -112,7 +127,7 @@ export interface Program {
    * ends the thread, and the process with its last one. HOT.
    */
   fill(at: number, room: number): number;
-  /** What the child of the `Fork` just emitted runs, in a copy of the address space. */
+  /** What the child of the `Fork` or `Vfork` just emitted runs. */
   fork(): Program;
   /** The image the `Exec` just emitted loads. */
   exec(): ProcessImage;
