@@ -1,6 +1,6 @@
 import type { LossCause } from '../stats/leaves.ts';
 import { walkMetric } from '../stats/metrics.ts';
-import type { EvictionRow, RunResult } from '../stats/result.ts';
+import type { EvictionRow, RunResult, VmRow } from '../stats/result.ts';
 import { accountOf } from './account.ts';
 
 /**
@@ -24,6 +24,8 @@ export interface Bill {
   readonly work: number;
   readonly native: number;
   readonly total: number;
+  /** Its kernel's share of its instructions, and of its time on pCPUs; undefined: none was run. */
+  readonly kernel: { readonly instructions: number; readonly time: number } | undefined;
   /** Largest difference first. */
   readonly lines: readonly BillLine[];
   /** Who evicted its entries; empty when evictions were not counted. */
@@ -59,8 +61,23 @@ export function billOf(result: RunResult, vm: string, native: RunResult): Bill {
     work: run.work,
     native: lines.reduce((sum, line) => sum + line.native, 0),
     total: run.total,
+    kernel: kernelShare(row),
     lines,
     evictions: (result.evictions ?? []).filter(({ victim }) => victim === vm),
+  };
+}
+
+function kernelShare({ metrics }: VmRow): Bill['kernel'] {
+  const {
+    instructions = 0,
+    user_instructions = 0,
+    kernel_cycles = 0,
+    running_cycles = 0,
+  } = metrics;
+  if (instructions === user_instructions || running_cycles === 0) return undefined;
+  return {
+    instructions: 1 - user_instructions / instructions,
+    time: kernel_cycles / running_cycles,
   };
 }
 

@@ -216,10 +216,21 @@ export function billText(bill: Bill, { most, style }: TextOptions): string {
     ...head.map((line) => style('dim', `  ${line}`)),
     ...body.map((line) => `  ${line}`),
     ...(enough ? [] : [style('dim', `  ${tooFew(unit)}`)]),
+    ...kernelLines(bill),
     '',
   ];
   return [...lines, ...evictionLines(bill.evictions, bill.vm, style)].join('\n');
 }
+
+const percentOf = (share: number): string => `${(100 * share).toFixed(1)} %`;
+
+/** The time is what `top` in the guest would call system time. */
+const kernelLines = ({ kernel }: Bill): string[] =>
+  kernel
+    ? [
+        `  its kernel: ${percentOf(kernel.instructions)} of its instructions, ${percentOf(kernel.time)} of its time on a pCPU`,
+      ]
+    : [];
 
 const signedGroups = (value: number): string =>
   `${value < 0 ? '-' : '+'}${grouped(Math.abs(value))}`;

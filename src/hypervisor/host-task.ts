@@ -15,6 +15,8 @@ export interface HostTaskPlan {
   readonly pin?: readonly number[] | undefined;
   /** What the scheduler in use wants to know of a VM, complete; its defaults if absent. */
   readonly scheduling?: object | undefined;
+  /** Another one, as two vCPUs of one VM are beside each other; absent: it is alone. */
+  readonly beside?: HostTask | undefined;
 }
 
 /** A piece of work that has not been executed yet. */
@@ -122,6 +124,8 @@ export interface HostTasksDeps {
 /** The threads of a host, with numbers after those of the vCPUs and VMs. */
 export class HostTasks {
   readonly all: HostTask[] = [];
+  /** The first one of each group. */
+  readonly #groups: HostTask[] = [];
   readonly #deps: HostTasksDeps;
   readonly #wake: EventKind;
   #started = false;
@@ -139,10 +143,12 @@ export class HostTasks {
     const { engine, firstVcpu, firstVm, scheduling } = this.#deps;
     const i = this.all.length;
     const rouse = () => engine.schedule(engine.here, this.#wake, i);
-    const number = { id: (firstVcpu + i) as VcpuId, group: (firstVm + i) as VmId };
+    const group = plan.beside?.group ?? ((firstVm + this.#groups.length) as VmId);
+    const number = { id: (firstVcpu + i) as VcpuId, group };
     const task = new HostTask(number, { scheduling, ...plan }, rouse);
     task.timebase = engine.timebase;
     this.all.push(task);
+    if (!plan.beside) this.#groups.push(task);
     return task;
   }
 
@@ -151,9 +157,13 @@ export class HostTasks {
     return this.all[id - this.#deps.firstVcpu]!;
   }
 
-  /** By the number of its group. */
+  get groups(): number {
+    return this.#groups.length;
+  }
+
+  /** The first one of the group with that number. */
   inGroup(vm: VmId): HostTask {
-    return this.all[vm - this.#deps.firstVm]!;
+    return this.#groups[vm - this.#deps.firstVm]!;
   }
 
   /** Makes all of them known to the scheduler. */

@@ -10,7 +10,7 @@ import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hasChromium, launch } from '../support/chromium.ts';
 import { buildPage, snippets } from '../support/page.ts';
-import { linkedPackage, root, smallYaml, worldswitch } from '../support/program.ts';
+import { linkedPackage, root, smallYaml, worldswitchHere } from '../support/program.ts';
 
 /** The code of docs/library.md does what is said there: in Node, and in a page opened from a disk. */
 
@@ -29,9 +29,9 @@ function node(code: string): string[] {
 describe('the library in Node', () => {
   const [run, options] = snippets;
 
-  it('gives the summary that the command line prints', () => {
+  it('gives the summary that the command line prints', async () => {
     writeFileSync(join(dir, 'my.yaml'), text);
-    const { stdout } = worldswitch(dir, 'run', 'my.yaml');
+    const { stdout } = await worldswitchHere(dir, 'run', 'my.yaml');
     const lines = node(`const text = ${JSON.stringify(text)};\n${run}`);
     expect(lines.length).toBeGreaterThan(10);
     expect(stdout.split('\n')).toEqual(expect.arrayContaining(lines));

@@ -50,7 +50,7 @@ describe('the kernel of a VM', () => {
 
   it.each([
     [{ kernel: 'linux-2.6.32' }, 'did you mean "linux-2.6.33"'],
-    [{ os: { faultAround: 12 } }, 'a power of two'],
+    [{ os: { faultAround: 12 } }, 'faultAround is a power of two'],
     [{ os: { faultAround: 0 } }, 'faultAround'],
     [{ os: { tickles: true } }, 'tickless'],
     [{ os: { instructions: { calls: { opens: 3 } } } }, 'open'],
