@@ -36,6 +36,7 @@ async function oneRequest(options: Case = {}): Promise<RunResult> {
       mmu: { kind: mmu },
       backing: 'up-front',
       costs: COSTS,
+      footprint: { touches: false },
       devices: { ...DEVICES, network: { ...DEVICES.network, ...network } },
     },
     host: { caches: { data: 'off' } },
