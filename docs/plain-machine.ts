@@ -1,9 +1,10 @@
 import type { Processor, TlbLevelSpec } from '../src/machine/processor.ts';
 import { Cause, LEAVES, Leaf } from '../src/stats/leaves.ts';
+import { type Machine, put, take } from './plain-caches.ts';
 
 /**
- * The machine, to be read: TLBs, page walks, walk caches and data caches with all that they count
- * and charge, without any regard to speed. It is the specification of src/machine, which does the
+ * The machine, to be read: TLBs, page walks and walk caches here, the caches of lines in
+ * plain-caches.ts, with all that they count and charge, without any regard to speed. It is the specification of src/machine, which does the
  * same fast: test/property/plain-machine.test.ts runs random programs on both and compares every
  * counter and every leaf of the ledger. `Core.visit` is the place to begin. What lies above, the
  * guest's kernel and the hypervisor, is a `port` that is told of walks that fail.
@@ -34,22 +35,6 @@ export const makeTable = (frame: number): Table => {
 /** The number of a page of `size` (0 = 4 KiB, 1 = 2 MiB, 2 = 1 GiB), and the place inside it. */
 const pageOf = (page: number, size: number) => page >>> (9 * size);
 const offsetIn = (page: number, size: number) => page % 512 ** size;
-
-/** Takes a thing out of what holds it; false if it was not there. What was used last is in front. */
-function take<T>(things: T[], thing: T): boolean {
-  const at = things.indexOf(thing);
-  if (at >= 0) things.splice(at, 1);
-  return at >= 0;
-}
-/** Puts a thing in front. If there are more than `ways` of its set then, the last goes. */
-function put<T>(things: T[], thing: T, ways: number, isInSet = (_: T) => true): T | undefined {
-  take(things, thing);
-  things.unshift(thing);
-  const set = things.filter(isInSet);
-  if (set.length <= ways) return undefined;
-  take(things, set.at(-1)!);
-  return set.at(-1);
-}
 
 /** Where a page lies. */
 interface Held {
@@ -87,53 +72,6 @@ function putInTlb(level: TlbLevel, translation: Translation): Translation | unde
   return put(level.held, translation, entries / sets, (one) => inArray(one) && inSet(one));
 }
 
-export interface Host {
-  readonly processor: Processor;
-  ownerOf(frame: number): number; // a VM
-  latency(core: number, frame: number): number; // of memory
-}
-
-/** The caches of all cores. A line is known by its number: `frame * 64` and on. */
-export class Machine {
-  readonly host: Host;
-  /** By cache and set: the lines held. By line: why a core will not find it, as far as is known. */
-  readonly #lines: Record<string, number[]> = {};
-  readonly #why = new Map<number, Cause>();
-  constructor(host: Host) {
-    this.host = host;
-  }
-
-  #set(level: 'l2' | 'l3', core: number, line: number): number[] {
-    const { caches, coresPerDie } = this.host.processor;
-    const sharedBy = level === 'l2' ? caches.l2.sharedByCores : coresPerDie;
-    const set = line % (caches[level].size / 64 / caches[level].ways);
-    return (this.#lines[`${level} ${Math.floor(core / sharedBy)} ${set}`] ??= []);
-  }
-
-  /**
-   * Brings a line into the L2 of a core. Says where it was, how long that took, and why it was not
-   * in the L2. The L3 takes what the L2 evicts, and gives up what the L2 takes.
-   */
-  access({ id, context }: Core, frame: number, line: number) {
-    const { l2, l3 } = this.host.processor.caches;
-    const number = frame * 64 + line;
-    const why = this.#why.get(number) ?? Cause.Cold;
-    const inL2 = take(this.#set('l2', id, number), number);
-    const inL3 = !inL2 && take(this.#set('l3', id, number), number);
-    // Who misses it later although nobody has evicted it finds it held by another core.
-    this.#why.set(number, Cause.Migration);
-    const evicted = put(this.#set('l2', id, number), number, l2.ways);
-    if (evicted !== undefined) {
-      const owner = this.host.ownerOf(Math.floor(evicted / 64));
-      this.#why.set(evicted, owner === context.vm ? Cause.Capacity : Cause.Interference);
-      if (l3.size > 0) put(this.#set('l3', id, evicted), evicted, l3.ways);
-    }
-    if (inL2) return { level: 'l2_hits', why, cycles: l2.hitCycles } as const;
-    if (inL3) return { level: 'l3_hits', why, cycles: l3.hitCycles } as const;
-    return { level: 'dram', why, cycles: this.host.latency(id, frame) } as const;
-  }
-}
-
 /** A walk failed: at a guest frame in the nested tables, or else in those walked first. */
 export type Fault = { readonly nested: number | undefined };
 type Found = { leaf: Entry; under?: Entry; size: number; frame: number; slot: Entry };
@@ -162,6 +100,8 @@ function lose({ past }: Tlb, { slot, flushes, filled }: Translation, cause: Caus
   if (flushes.length === filled) past.set(slot, cause);
 }
 
+/** What else is known of a visit: nothing, that its lines are of a row, or that it clears them. */
+export type How = '' | 'in a row' | 'clears';
 export type Op = 'fetch' | 'load' | 'store';
 type Kind = 'guest' | 'nested';
 const noWalk = () => ({ cycles: { guest: 0, nested: 0 }, reads: { guest: 0, nested: 0 } });
@@ -191,32 +131,65 @@ export class Core {
     this.id = id;
   }
 
-  #count(name: string, n = 1): void {
+  /** The clock. A walk under way is charged when it ends: until then it is the time it began. */
+  get now(): number {
+    return this.leaves.reduce((sum, cycles) => sum + cycles, 0);
+  }
+  count(name: string, n = 1): void {
     this.counts[name] = (this.counts[name] ?? 0) + n;
   }
   #flushesOf(vcpu: number, global: boolean): Cause[] {
     return (this.#flushes[vcpu * 2 + Number(global)] ??= []);
   }
 
-  /** References to one page, one after the other. False: the guest has to handle a fault first. */
-  visit(page: number, op: Op, kernel: boolean, instructions: number, lines: readonly number[]) {
+  /**
+   * References to one page, one after the other; `inRow`: to lines that a prefetcher has seen
+   * coming; `clears`: the kernel clears the page. False: the guest has to handle a fault first.
+   */
+  visit(
+    page: number,
+    op: Op,
+    kernel: boolean,
+    instructions: number,
+    lines: readonly number[],
+    how: How,
+  ) {
     const tlb = this.#tlbs[op === 'fetch' ? 'i' : 'd'];
     const found = this.#translate(page, tlb, op === 'store');
     if (found === 'guest') return false;
-    this.#count('visits');
-    this.#count(`l1${tlb.name}_lookups`);
+    this.count('visits');
+    this.count(`l1${tlb.name}_lookups`);
+    if (how === 'clears' && found !== 'emulated') {
+      const cycles = this.#machine.clear(this, found.frame + offsetIn(page, found.size));
+      this.leaves[Leaf.GuestKernel]! += 64 * 8;
+      this.leaves[Leaf.StallQueue]! += cycles - 64 * 8;
+      return true;
+    }
     this.#carry += instructions * this.context.cpiQ8;
     this.leaves[kernel ? Leaf.GuestKernel : Leaf.GuestUser]! += Math.floor(this.#carry / 256);
     this.#carry %= 256;
     if (found === 'emulated') return true;
     const frame = found.frame + offsetIn(page, found.size);
+    const left = 1000 - (how === 'in a row' ? this.#spec.caches.prefetch.sequential : 0);
+    const exposedQ8 = Math.round((this.context.exposedQ8 * left) / 1000);
     for (const line of lines) {
-      const { level, why, cycles } = this.#machine.access(this, frame, line);
-      this.#count('data_lines');
-      if (level === 'l2_hits') continue;
-      this.#count('data_l2_misses');
-      this.#count(`data_${level}`);
-      this.leaves[Leaf.DataStall + why]! += Math.floor((cycles * this.context.exposedQ8) / 256);
+      const { level, why, cycles, waits } = this.#machine.access(
+        this,
+        tlb.name,
+        frame,
+        line,
+        op === 'store',
+      );
+      this.count('data_lines');
+      if (level === 'l1_hits') continue;
+      this.count(`l1${tlb.name}_line_misses`);
+      const inL2 = level === 'l2_hits';
+      if (!inL2) this.count('data_l2_misses');
+      if (!inL2) this.count(`data_${level}`);
+      const leaf = inL2 ? Leaf.StallL2 : (level === 'dram' ? Leaf.StallMemory : Leaf.StallL3) + why;
+      const latency = inL2 ? cycles - this.#spec.caches.l1d.hitCycles : cycles;
+      this.leaves[leaf]! += Math.floor((latency * exposedQ8) / 256);
+      this.leaves[Leaf.StallQueue]! += waits;
     }
     return true;
   }
@@ -234,7 +207,7 @@ export class Core {
     if (!second) return this.#walkAndFill(page, tlb, store, 'misses', false);
     this.leaves[Leaf.TlbL2Hit]! += l2HitCycles;
     if (!suits(second)) return this.#walkAndFill(page, tlb, store, 'hits', true);
-    this.#count(`l2${name}_hits`);
+    this.count(`l2${name}_hits`);
     if (fill === 'victim') take(l2.held, second);
     else putInTlb(l2, second);
     this.#admit(tlb, 'l1', second);
@@ -248,7 +221,7 @@ export class Core {
     const dropped = held ? this.#drop((each) => isOf(each, page, tag)) : undefined;
     let walked = this.#walkTables(page, store);
     for (; 'nested' in walked; walked = this.#walkTables(page, store)) {
-      this.#count('fault_walks');
+      this.count('fault_walks');
       this.#endWalk('fault_', held ? Cause.Dirty : Cause.Cold);
       const verdict = context.port(page, store, walked);
       if (verdict === 'retry') continue;
@@ -261,8 +234,8 @@ export class Core {
     const was = past.get(slot) ?? Cause.Cold;
     const lost = typeof was === 'number' ? was : (was.flushes[was.filled] ?? Cause.Cold);
     this.#endWalk('', held ? Cause.Dirty : lost);
-    this.#count(held ? 'dirty_walks' : `walks by cause ${lost}`);
-    if (inL2) this.#count(`l2${name}_${inL2}`);
+    this.count(held ? 'dirty_walks' : `walks by cause ${lost}`);
+    if (inL2) this.count(`l2${name}_${inL2}`);
     // A side that has no entries for pages as large holds the piece around this page.
     let { size } = walked;
     while (size > 0 && arrayFor(l1, size).entries === 0) size--;
@@ -292,8 +265,8 @@ export class Core {
     const { cycles, reads } = this.#walk;
     this.leaves[Leaf.WalkGuest + cause]! += cycles.guest;
     this.leaves[Leaf.WalkNested + cause]! += cycles.nested;
-    this.#count(`${outcome}walk_reads_guest`, reads.guest);
-    this.#count(`${outcome}walk_reads_nested`, reads.nested);
+    this.count(`${outcome}walk_reads_guest`, reads.guest);
+    this.count(`${outcome}walk_reads_nested`, reads.nested);
     this.#walk = noWalk();
   }
 
@@ -339,10 +312,10 @@ export class Core {
     const { pwcEntries, pwcHitCycles } = this.#spec.walk;
     const held = isKept && this.#pwc.find((one) => one.entry === entry && one.tag === tag);
     if (isKept && (held || entry.present)) put(this.#pwc, held || { entry, tag }, pwcEntries);
-    const read = held ? undefined : this.#machine.access(this, frame, line);
-    this.#walk.cycles[kind] += read?.cycles ?? pwcHitCycles;
+    const read = held ? undefined : this.#machine.read(this, frame, line);
+    this.#walk.cycles[kind] += read ? read.cycles + read.waits : pwcHitCycles;
     if (read) this.#walk.reads[kind]++;
-    this.#count(read ? `walk_${read.level}` : 'pwc_hits');
+    this.count(read ? `walk_${read.level}` : 'pwc_hits');
   }
 
   /** Where a table lies, for the walker to write to: it may have to set bits there. */
@@ -350,7 +323,7 @@ export class Core {
     const { context, tag } = this;
     if (!context.nestedRoot) return gfn + context.frameBase;
     const held = find(this.#nestedTlb, gfn, tag);
-    this.#count(held ? 'nested_tlb_hits' : 'nested_tlb_misses');
+    this.count(held ? 'nested_tlb_hits' : 'nested_tlb_misses');
     if (held) this.#walk.cycles.nested += this.#spec.walk.nestedTlbHitCycles;
     const found = held ?? this.#descend('nested', context.nestedRoot, gfn, true);
     if ('nested' in found) return found;

@@ -10,7 +10,7 @@ import {
   widthOf,
   wrapped,
 } from '../report/table.ts';
-import type { causeNames } from '../stats/leaves.ts';
+import { type causeNames, lineCauseOf } from '../stats/leaves.ts';
 import { MILLION_INSTRUCTIONS } from '../stats/metrics.ts';
 import type { EvictionRow } from '../stats/result.ts';
 import type { Bill, BillLine } from './bill.ts';
@@ -42,9 +42,16 @@ export function help(leaf: string, detail: string): string {
   if (leaf === 'guest.user') return 'its own instructions';
   if (leaf === 'guest.kernel') return 'instructions of its kernel';
   if (leaf === 'tlb.l2hit') return 'L1 TLB misses that hit the L2';
-  if (leaf === 'walk.guest' || leaf === 'data.stall')
-    return lossHelp[detail as keyof typeof lossHelp] ?? '';
+  if (leaf === 'data.stall') return stallHelp(detail);
+  if (leaf === 'walk.guest') return lossHelp[detail as keyof typeof lossHelp] ?? '';
   return leafHelp(leaf, detail);
+}
+
+function stallHelp(detail: string): string {
+  if (detail === 'l2') return 'found in the L2';
+  if (detail === 'queue') return 'waiting for the channels of memory';
+  const level = detail.startsWith('l3-') ? 'in the L3' : 'in memory';
+  return `${level}: ${lossHelp[lineCauseOf(detail) as keyof typeof lossHelp]}`;
 }
 
 const lossHelp: Readonly<Record<(typeof causeNames)[number], string>> = {

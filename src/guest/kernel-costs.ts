@@ -71,9 +71,3 @@ export const kernelInstructions = {
  * Kernel instructions executed per visit to a text page before the path moves on. assumed (50-400)
  */
 export const INSTRUCTIONS_PER_TEXT_VISIT = 150;
-
-/**
- * Share of a line's latency that clearing or copying a page waits for, in 1/256: 64 bytes at about
- * 5 GB/s are 28 cycles at 2.2 GHz, of 150 for memory. assumed (32-96: 3-9 GB/s)
- */
-export const STREAM_EXPOSED_Q8 = 48;

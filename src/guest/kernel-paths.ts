@@ -1,10 +1,10 @@
 import { ModelError } from '../base/errors.ts';
 import { DIRECT_MAP, type GuestCpu } from '../hypervisor/guest-port.ts';
 import { linesOf } from '../hypervisor/packets.ts';
+import { SEQUENTIAL } from '../machine/items.ts';
 import { visitKernel } from '../machine/run.ts';
 import { kernelInstructions as cost, INSTRUCTIONS_PER_TEXT_VISIT } from './kernel-costs.ts';
 import { KERNEL_DATA, KERNEL_DATA_PAGES, KERNEL_TEXT, KERNEL_TEXT_PAGES } from './memory.ts';
-import { streamed } from './streams.ts';
 import { Op } from './workloads/workload.ts';
 
 /**
@@ -51,13 +51,11 @@ export class KernelPaths {
     for (let left = linesOf(bytes); left > 0; left -= 64) {
       const lines = Math.min(64, left);
       const instructions = (lines * cost.copyLine) / 2;
-      streamed(cpu, () => {
-        for (const op of [Op.Load, Op.Store]) {
-          this.#cursor = (this.#cursor * 5 + 1) & 0x3fff;
-          const page = KERNEL_DATA + (this.#cursor % KERNEL_DATA_PAGES);
-          this.#visit(core, page, op, instructions, 0, lines);
-        }
-      });
+      for (const op of [Op.Load, Op.Store]) {
+        this.#cursor = (this.#cursor * 5 + 1) & 0x3fff;
+        const page = KERNEL_DATA + (this.#cursor % KERNEL_DATA_PAGES);
+        this.#visit(core, page, op | SEQUENTIAL, instructions, 0, lines);
+      }
     }
   }
 

@@ -18,9 +18,9 @@ export function deliver(host: PcpuHost, core: Core, vcpu: Vcpu): void {
     // exit.
     const fresh = vcpu.entered;
     if (!fresh) host.world.exit(vcpu, core, ExitReason.Intr);
-    const work = host.costs.injectEvent + ((vectors & 1) !== 0 ? host.costs.timer : 0);
-    host.world.handle(core, ExitReason.Intr, work);
-    core.charge(Leaf.HostInterrupt, host.work.interruptCycles(vcpu.vm, vectors));
+    host.world.perform(core, ExitReason.Intr, 'injectEvent');
+    if ((vectors & 1) !== 0) host.world.perform(core, ExitReason.Intr, 'timer');
+    if (host.work.interrupts(vcpu.vm, vectors)) host.world.takeInterrupt(core, 'hostInterrupt');
     if (!fresh) bringIn(host, core, vcpu);
     if (!fresh) host.world.resume(vcpu, core, ExitReason.Intr);
   }

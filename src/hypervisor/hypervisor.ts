@@ -10,6 +10,7 @@ import type { HypervisorCosts } from './costs.ts';
 import { DeviceWork, type Dom0Plan } from './device-work.ts';
 import { Disk, type DiskOptions } from './disk.ts';
 import { Dispatch } from './dispatch.ts';
+import type { Footprint } from './footprint.ts';
 import type { GuestCpu } from './guest-port.ts';
 import { Holding } from './holding.ts';
 import { HostTasks } from './host-task.ts';
@@ -35,6 +36,7 @@ export interface HypervisorOptions {
   readonly dom0?: Dom0Plan | undefined;
   /** VMs that are not here may come. */
   readonly connected?: boolean | undefined;
+  readonly footprint: Footprint;
   /** Bits per second, each way, of the host's wire to the outside; see Network. */
   readonly bandwidth?: number | undefined;
   /** What its disk can do; undefined: requests do not wait for each other. */
@@ -77,6 +79,7 @@ export class Hypervisor implements PcpuHost {
   readonly machine: Machine;
   readonly engine: HostEngine;
   readonly costs: HypervisorCosts;
+  readonly footprint: Footprint;
   readonly vms: readonly Vm[];
   readonly vcpus: readonly Vcpu[];
   readonly observer: Observer;
@@ -110,12 +113,14 @@ export class Hypervisor implements PcpuHost {
   readonly #slice: EventKind;
 
   constructor(options: HypervisorOptions) {
-    const { host, machine, engine, costs, tags, vcpus, virtualized, vms } = options;
+    const { host, machine, engine, costs, footprint, tags } = options;
+    const { vcpus, virtualized, vms } = options;
     const observer = options.observer ?? silent;
     this.host = host;
     this.machine = machine;
     this.engine = engine;
     this.costs = costs;
+    this.footprint = footprint;
     this.vms = vms;
     this.vcpus = vcpus;
     this.observer = observer;
@@ -129,7 +134,9 @@ export class Hypervisor implements PcpuHost {
       onMmu: (vcpu, core) => this.mmuOf[vcpu.vm.id]!.onRequest?.(vcpu, core),
     });
     const serve = (vcpu: Vcpu, core: Core) => this.requests.serve(vcpu, core);
-    this.world = new WorldSwitch({ machine, costs, tags, vcpus, virtualized, observer, serve });
+    this.world = new WorldSwitch({
+      ...{ machine, costs, footprint, tags, vcpus, virtualized, observer, serve },
+    });
     this.tags = tags;
     this.tasks = new HostTasks({
       engine,
@@ -144,6 +151,7 @@ export class Hypervisor implements PcpuHost {
     this.work = new DeviceWork({
       ...{ engine, costs, tasks: this.tasks, interrupts: this.interrupts },
       network: () => this.network,
+      touch: (core, vm) => this.world.deviceTouches(core, vm),
     });
     if (virtualized) {
       const near = vms.filter((vm) => options.connected || vm.host.index === host.index);

@@ -155,7 +155,7 @@ export class Pcpu implements Runner {
       if (this.#tick) {
         this.#tick = false;
         host.world.exit(vcpu, core, ExitReason.Intr);
-        host.world.handle(core, ExitReason.Intr, host.costs.timer);
+        host.world.perform(core, ExitReason.Intr, 'timer');
         host.world.resume(vcpu, core, ExitReason.Intr);
         core.settle();
         continue;
@@ -205,7 +205,7 @@ export class Pcpu implements Runner {
     } else {
       if (vcpu.pending !== 0) return;
       host.world.exit(vcpu, core, ExitReason.Hlt);
-      host.world.handle(core, ExitReason.Hlt, host.world.virtualized ? host.costs.halt : 0);
+      if (host.world.virtualized) host.world.perform(core, ExitReason.Hlt, 'halt');
       core.settle();
     }
     this.#sleep(vcpu, true);
@@ -232,7 +232,7 @@ export class Pcpu implements Runner {
     if (core.full) host.ledger.drain(core);
     if (this.#tick) {
       this.#tick = false;
-      core.charge(Leaf.HostInterrupt, host.costs.timer);
+      host.world.takeInterrupt(core, 'timer');
       core.settle();
       return;
     }
@@ -318,7 +318,7 @@ export class Pcpu implements Runner {
     task.pcpu = core.id;
     task.enter(Runstate.Running, core.time);
     if (this.#holds !== task && host.world.virtualized) {
-      core.charge(Leaf.Switch, host.costs.vcpuSwitch);
+      core.charge(Leaf.Switch, host.world.cyclesOf(core, 'vcpuSwitch'));
       core.settle();
     }
     this.#holds = this.#task = task;
@@ -351,11 +351,11 @@ export class Pcpu implements Runner {
       this.#last = vcpu;
     }
     if (this.#holds !== vcpu && host.world.virtualized) {
-      core.charge(Leaf.Switch, host.world.switchCycles);
+      core.charge(Leaf.Switch, host.world.takeUp(vcpu, core));
     }
     this.#holds = vcpu;
     if (vcpu.lastExit === ExitReason.Hlt && host.world.virtualized) {
-      host.world.handle(core, ExitReason.Hlt, host.costs.wake);
+      host.world.perform(core, ExitReason.Hlt, 'wake');
     }
     bringIn(host, core, vcpu);
     host.world.resume(vcpu, core, vcpu.lastExit);

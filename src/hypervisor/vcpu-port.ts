@@ -209,12 +209,12 @@ export class VcpuPort implements GuestCpu {
    * access.
    */
   #access(core: Core, device: Device, accesses: number, work: Cycles): void {
-    const { costs, machine, work: host, world } = this.#hv;
+    const { machine, work: host, world } = this.#hv;
     const { vcpu } = this;
     const { decoded, registers } = vcpu.vm.devices[device];
     const stalls = host.stalls(vcpu.vm, device);
-    vcpu.vm.counters.doorbells += accesses;
     for (let i = 1; i <= accesses; i++) {
+      vcpu.vm.counters.doorbells++;
       if (!world.virtualized || registers === 'direct') {
         core.charge(Leaf.GuestKernel, machine.processor.instructions.io);
         if (world.virtualized && i === accesses) core.charge(Leaf.HostDevice, work);
@@ -222,8 +222,8 @@ export class VcpuPort implements GuestCpu {
       }
       world.exit(vcpu, core, ExitReason.Ioio);
       if (decoded) this.#decode(core, ExitReason.Ioio);
-      world.handle(core, ExitReason.Ioio, costs.deviceKernel);
-      const model = registers === 'user' && !stalls ? costs.deviceUser : 0;
+      world.perform(core, ExitReason.Ioio, 'deviceKernel');
+      const model = registers === 'user' && !stalls ? world.deviceModel(core, vcpu.vm.id) : 0;
       core.charge(Leaf.HostDevice, model + (i === accesses ? work : 0));
       world.resume(vcpu, core, ExitReason.Ioio);
     }
@@ -237,22 +237,28 @@ export class VcpuPort implements GuestCpu {
   }
 
   endOfInterrupt(vectors: number): void {
-    const hv = this.#hv;
     const { disk, network } = this.vcpu.vm.devices;
     const { core } = this;
     if ((vectors & Vector.Device) !== 0) this.#access(core, 'disk', disk.interruptAccesses, 0);
     if ((vectors & Vector.Network) !== 0) {
       this.#access(core, 'network', network.interruptAccesses, 0);
     }
-    if (!hv.world.virtualized || !hv.costs.eoiExits) return;
-    const vcpu = this.vcpu;
+    if (this.#hv.costs.eoiExits) this.#writeApic();
+  }
+
+  /** A write to a register of the local APIC, which the hypervisor emulates. */
+  #writeApic(): void {
+    const hv = this.#hv;
+    if (!hv.world.virtualized) return;
+    const { core, vcpu } = this;
     hv.world.exit(vcpu, core, ExitReason.ApicAccess);
-    this.#decode(core, ExitReason.ApicAccess);
-    hv.world.handle(core, ExitReason.ApicAccess, hv.costs.apicAccess);
+    if (!hv.costs.x2apic) this.#decode(core, ExitReason.ApicAccess);
+    hv.world.perform(core, ExitReason.ApicAccess, 'apicAccess');
     hv.world.resume(vcpu, core, ExitReason.ApicAccess);
   }
 
   setTimer(cyclesFromNow: Cycles): void {
+    if (this.#hv.costs.timerExits) this.#writeApic();
     const { now } = this.core;
     const due = this.#foreign ? this.meant(this.told(now) + cyclesFromNow) : now + cyclesFromNow;
     this.#hv.interrupts.armTimer(this.vcpu, due);

@@ -73,7 +73,7 @@ export class Accounts {
     heap[at + K.walks] = walks;
     let reads = 0;
     for (let k = K.walk_reads_guest; k <= K.fault_walk_reads_nested; k++) reads += n(k);
-    heap[at + K.walk_l2_hits] = reads - n(K.walk_l3_hits) - n(K.walk_dram);
+    heap[at + K.walk_l2_hits] = reads - n(K.walk_l1_hits) - n(K.walk_l3_hits) - n(K.walk_dram);
   }
 
   /** Whether they must be drained before they outgrow an int32. */

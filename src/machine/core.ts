@@ -1,7 +1,7 @@
 import { LEAVES } from '../stats/leaves.ts';
 import { Accounts } from './accounts.ts';
 import type { CoreArenas } from './core-arenas.ts';
-import { CoreCaches } from './core-caches.ts';
+import { type CacheTags, CoreCaches } from './core-caches.ts';
 import { DRAIN_AFTER, HOT_COUNTERS } from './counters.ts';
 import { EdgeCut } from './edge-cut.ts';
 import { ARRAYS } from './entries.ts';
@@ -88,6 +88,8 @@ export class Core {
   cpiQ8 = 256;
   cpiCarry = 0;
   exposedQ8 = 256;
+  /** The same of lines in a row, most of which the prefetcher brings in time. */
+  exposedInRowQ8 = 256;
   port!: FaultPort;
 
   // The block being executed: offsets of the next item and of the end.
@@ -125,7 +127,8 @@ export class Core {
     node: number,
     state: MachineState,
     arenas: CoreArenas,
-    lines: { l2Tags: number; l3Tags: number; dramByNode: Int32Array },
+    tags: CacheTags,
+    dramByNode: Int32Array,
   ) {
     const { processor, tables, freeLeaves } = state;
     this.time = 0;
@@ -141,7 +144,7 @@ export class Core {
     this.tlb = new CoreTlbs(take, takeEntries, this.arrays, processor, freeLeaves);
     this.tlbShift = this.tlb.sides[0]!.shift;
     this.walker = new Walker(processor, take, takeEntries, arenas);
-    this.caches = new CoreCaches(state, lines);
+    this.caches = new CoreCaches(state, tags, dramByNode);
     this.evictions = state.evictions;
     this.loss = new LossRecords(state, take(state.vcpuCount * 2 + 2), this.tlb.sides);
     // Steps that take account of single leaves, entries or lines are in the general path.
@@ -211,6 +214,7 @@ export class Core {
     this.frameBase = context.frameBase;
     this.cpiQ8 = context.cpiQ8;
     this.exposedQ8 = context.exposedQ8;
+    this.exposedInRowQ8 = Math.round((context.exposedQ8 * this.caches.sequentialPermille) / 1000);
     this.port = context.port;
     this.asid = asid | (context.space << 16);
     this.fastMisses = this.#fastMisses;

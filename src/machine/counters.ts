@@ -30,13 +30,18 @@ export const hotCounters = [
   'pwc_hits',
   'nested_tlb_hits',
   'nested_tlb_misses',
+  'walk_l1_hits',
   'walk_l2_hits',
   'walk_l3_hits',
   'walk_dram',
   'data_lines',
+  'l1i_line_misses',
+  'l1d_line_misses',
   'data_l2_misses',
   'data_l3_hits',
   'data_dram',
+  'write_backs',
+  'cleared_lines',
   // By cause, in the order of stats/leaves.ts.
   ...lossCauses.map(walkMetric),
 ] as const satisfies readonly MetricName[];

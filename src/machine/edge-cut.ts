@@ -35,10 +35,10 @@ interface Clocked {
 
 /** Leaves of a visit, the last to happen first. */
 const lastFirst: readonly number[] = [
-  ...range(Leaf.DataStall, Leaf.ExitTransition),
+  ...range(Leaf.StallL2, Leaf.ExitTransition),
   Leaf.GuestUser,
   Leaf.GuestKernel,
-  ...range(Leaf.WalkGuest, Leaf.DataStall).toReversed(),
+  ...range(Leaf.WalkGuest, Leaf.StallL2).toReversed(),
   Leaf.TlbL2Hit,
 ];
 

@@ -121,7 +121,8 @@ const readLine = (core: Core, frame: number, line: number): number => {
   const { caches } = core;
   const h = heap;
   const number = (frame << 6) | line;
-  return h[(caches.l2Newest + (number & caches.l2SetMask)) | 0] === ((frame + 1) | 0)
+  const newest = h[(caches.walkNewest + (number & caches.walkSetMask)) | 0]!;
+  return (newest ^ ((frame + 1) << 1)) >>> 1 === 0
     ? caches.l2Cycles
     : readTableLine(core, frame, line);
 };

@@ -15,8 +15,9 @@ export class HostMemory {
   /** VM that owns each frame, or HOST_OWNER. */
   readonly owner: Uint16Array;
   /**
-   * Two bits a line, 16 lines a word, `frame << 2 | line >> 4`: 0 never in an L2, 1 evicted by its
-   * own VM, 2 evicted by another, 3 in some core's L2. Empty when data lines are off.
+   * Two bits a line, 16 lines a word, `frame << 2 | line >> 4`: 0 never in a core's own caches
+   * (L1, L2) since it was cleared, 1 evicted from them by its own VM, 2 by another, 3 in those of
+   * some core. Empty when data lines are off.
    */
   readonly lineState: Int32Array;
   /** For errors. */

@@ -43,6 +43,11 @@ export type Item = readonly [page: number, op: number, references: number, instr
 /** Kinds of visits, in the low byte of `ITEM_OP`. What comes after them is an operation. */
 export const Visit = { Fetch: 0, Load: 1, Store: 2 } as const;
 
+/** Flag of a visit in `ITEM_OP`: its lines are part of a row that the core has seen coming. */
+export const SEQUENTIAL = 1 << 24;
+/** Flag of `visitKernel` alone: a store that clears lines past the caches (`clearLines`). */
+export const PAST_CACHES = 1 << 25;
+
 const isVisit = (op: number): boolean => (op & 255) <= Visit.Store;
 
 /** Writes an item of a block after those before it. */

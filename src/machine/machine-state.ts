@@ -12,6 +12,8 @@ export interface MachineState {
   /** VM of each vCPU. */
   readonly vmOf: Int32Array;
   readonly dataLines: boolean;
+  /** Pieces of time that the channels of a node remember (memory-channel.ts). */
+  readonly channelPieces: number;
   /**
    * By leaf: 1 = its cycles are neither charged nor passed. Undefined = every leaf costs what it
    * costs.

@@ -1,11 +1,13 @@
 import { Core } from './core.ts';
 import { coreNeeds } from './core-arenas.ts';
+import { type CacheTags, tagWords, tagWordsOfL1 } from './core-caches.ts';
 import { arraySpace, entrySpace, memoSpace } from './entries.ts';
 import { Evictions } from './evictions.ts';
 import { Arena, heapSpace, type Space } from './heap.ts';
 import { HOST_OWNER, HostMemory } from './host-memory.ts';
 import { itemSpace } from './items.ts';
 import type { MachineState } from './machine-state.ts';
+import { channelWords, piecesFor, resetChannels } from './memory-channel.ts';
 import type { PageTables } from './page-tables.ts';
 import type { Processor } from './processor.ts';
 
@@ -20,6 +22,8 @@ export interface MachineOptions {
   readonly pcpus?: number | undefined;
   readonly memoryBytes: number;
   readonly dataLines: boolean;
+  /** Cycles by which cores may run apart; undefined = they do not. */
+  readonly lookahead?: number | undefined;
   readonly vcpuCount: number;
   readonly vmOf: Int32Array;
   /** The pool of all page tables, which the machines of a simulation share. */
@@ -50,9 +54,6 @@ export interface Machine {
   dispose(): void;
 }
 
-/** Sets times ways of one cache, in lines. */
-const lines = (bytes: number) => bytes / 64;
-
 /** Cycles to memory of every node, seen from `node`: one hop inside a socket, then by distance. */
 function latencies(processor: Processor, nodes: number, node: number): Int32Array {
   const { localCycles, hopPermille } = processor.memory;
@@ -71,16 +72,20 @@ function latencies(processor: Processor, nodes: number, node: number): Int32Arra
 
 export function buildMachine(options: MachineOptions): Machine {
   const { processor, sockets } = options;
-  const { l2, l3 } = processor.caches;
+  const { l1i, l1d, l2, l3 } = processor.caches;
   const nodeCount = sockets * processor.diesPerSocket;
   const coreCount = Math.min(options.pcpus ?? Infinity, nodeCount * processor.coresPerDie);
+  const channelPieces = piecesFor(options.lookahead ?? 0);
   // The VMs, and a row for the host before them.
   const rows = Math.max(...options.vmOf) + 2;
   const needs = coreNeeds(processor, options.vcpuCount);
   const words =
     coreCount * needs.words +
-    Math.ceil(coreCount / l2.sharedByCores) * (lines(l2.size) + 16) +
-    nodeCount * (lines(l3.size) + 16) +
+    Math.ceil(coreCount / l1i.sharedByCores) * (tagWordsOfL1(l1i) + 16) +
+    coreCount * (tagWordsOfL1(l1d) + 16) +
+    Math.ceil(coreCount / l2.sharedByCores) * (tagWords(l2) + 16) +
+    nodeCount * (tagWords(l3) + 16) +
+    channelWords(nodeCount, channelPieces) +
     Evictions.words(rows, options.countEvictions === true) +
     1024;
   const regions: { space: Space; at: number }[] = [];
@@ -110,19 +115,28 @@ export function buildMachine(options: MachineOptions): Machine {
       vcpuCount: options.vcpuCount,
       vmOf: options.vmOf,
       dataLines: options.dataLines,
+      channelPieces,
       freeLeaves: options.freeLeaves,
       evictions,
     };
     const l3s = Array.from({ length: nodeCount }, () =>
-      l3.size > 0 ? arena.take(lines(l3.size)) : 0,
+      l3.size > 0 ? arena.take(tagWords(l3)) : 0,
     );
+    const channels = arena.take(channelWords(nodeCount, channelPieces));
+    resetChannels(channels, channelWords(nodeCount, channelPieces));
     const cores: Core[] = [];
-    let l2Tags = 0;
+    let tags: CacheTags = { l1i: 0, l1d: 0, l2: 0, l3: 0, channels };
     for (let id = 0; id < coreCount; id++) {
-      if (id % l2.sharedByCores === 0) l2Tags = arena.take(lines(l2.size));
       const node = Math.floor(id / processor.coresPerDie);
-      const dramByNode = latencies(processor, nodeCount, node);
-      cores.push(new Core(id, node, state, arenas, { l2Tags, l3Tags: l3s[node]!, dramByNode }));
+      const isFirst = (sharers: number) => id % sharers === 0;
+      tags = {
+        l1i: isFirst(l1i.sharedByCores) ? arena.take(tagWordsOfL1(l1i)) : tags.l1i,
+        l1d: arena.take(tagWordsOfL1(l1d)),
+        l2: isFirst(l2.sharedByCores) ? arena.take(tagWords(l2)) : tags.l2,
+        l3: l3s[node]!,
+        channels,
+      };
+      cores.push(new Core(id, node, state, arenas, tags, latencies(processor, nodeCount, node)));
     }
     const wipe = (node: number) => {
       for (const { loss } of cores) loss.wipe(node);

@@ -21,6 +21,9 @@ const cacheWays = () =>
     .meta({ unit: 'ways' })
     .describe('associativity: places that one line may lie in');
 
+const sharers = (meaning: string) =>
+  z.int().min(1).max(2).meta({ unit: 'cores' }).describe(meaning);
+
 const tlbArray = (pages: string) =>
   z
     .strictObject({
@@ -95,21 +98,36 @@ export const processorSchema = z
           .meta({ unit: 'entries' })
           .describe('nested TLB: gPA of guest tables; 0 = none'),
         nestedTlbHitCycles: cycles('cost of a step that hits the nested TLB'),
+        reads: z
+          .enum(['l1', 'l2'])
+          .describe('where walks look for entries first: in the L1 data cache, or in the L2'),
       })
       .describe('what a page walk costs, and the caches that shorten it'),
     caches: z
       .strictObject({
+        l1i: z
+          .strictObject({
+            size: size().describe('size of one L1 instruction cache'),
+            ways: cacheWays(),
+            sharedByCores: sharers('cores that share one L1 instruction cache'),
+          })
+          .describe('first-level cache for instructions'),
+        l1d: z
+          .strictObject({
+            size: size().describe('size of one L1 data cache'),
+            ways: cacheWays(),
+            hitCycles: cycles('load to use when the L1 hits; part of the CPI'),
+          })
+          .describe('first-level cache for data, one per core'),
         l2: z
           .strictObject({
             size: size().describe('size of one L2 cache'),
             ways: cacheWays(),
             hitCycles: cycles('load to use when the L2 hits'),
-            sharedByCores: z
-              .int()
-              .min(1)
-              .max(2)
-              .meta({ unit: 'cores' })
-              .describe('cores that share one L2 cache'),
+            sharedByCores: sharers('cores that share one L2 cache'),
+            exclusive: z
+              .boolean()
+              .describe('the L2 holds what the L1s evict; false: also what they hold'),
           })
           .describe('second-level cache'),
         l3: z
@@ -119,8 +137,18 @@ export const processorSchema = z
             hitCycles: cycles('load to use when the L3 hits'),
           })
           .describe('third-level cache, one per die'),
+        prefetch: z
+          .strictObject({
+            sequential: z
+              .int()
+              .min(0)
+              .max(1000)
+              .meta({ unit: 'thousandths' })
+              .describe('part of the latency of L2, L3 and memory that lines in a row do not see'),
+          })
+          .describe('hardware prefetchers'),
       })
-      .describe('caches below the L1'),
+      .describe('caches, and what fills them early'),
     memory: z
       .strictObject({
         localCycles: cycles('load to use from the local node'),
@@ -128,8 +156,14 @@ export const processorSchema = z
           .array(z.int().min(1000).max(10_000))
           .meta({ unit: 'thousandths of the local latency' })
           .describe('latency after 1, 2, … hops in thousandths of the local latency'),
+        lineCycles: z
+          .int()
+          .min(1)
+          .max(1024)
+          .meta({ unit: 'cycles' })
+          .describe('time that 64 bytes occupy the channels of a node (sustained bandwidth)'),
       })
-      .describe('latency of main memory'),
+      .describe('latency and bandwidth of main memory'),
     svm: z
       .strictObject({
         nestedPaging: z.boolean().describe('the processor has nested paging (RVI, NPT)'),
@@ -148,6 +182,9 @@ export const processorSchema = z
           .describe('ASIDs are unreliable: Xen does without and flushes at every VMRUN'),
         vmrunCycles: cycles('VMRUN: enter the guest'),
         vmexitCycles: cycles('#VMEXIT: leave the guest'),
+        vmcbReloadCycles: cycles(
+          'longer VMRUN when the hypervisor does not say what of the VMCB is unchanged (clean bits)',
+        ).prefault(0),
         vmsaveCycles: cycles('VMSAVE: store the rest of the guest state'),
         vmloadCycles: cycles('VMLOAD: load the rest of the guest state'),
         stgiCycles: cycles('STGI: set the global interrupt flag'),

@@ -1,5 +1,5 @@
 import { Leaf } from '../stats/leaves.ts';
-import { touchLines } from './caches.ts';
+import { CLEAR_CYCLES, clearLines, touchLines } from './caches.ts';
 import { type Core, SIDE_D, SIDE_I } from './core.ts';
 import { K } from './counters.ts';
 import {
@@ -18,14 +18,21 @@ import {
 import { promote, walkAndReplace } from './fast-misses.ts';
 import { find } from './hash.ts';
 import { heap } from './heap.ts';
-import { ITEM_INSTRUCTIONS, ITEM_OP, ITEM_PAGE, ITEM_REFERENCES, Visit } from './items.ts';
+import {
+  ITEM_INSTRUCTIONS,
+  ITEM_OP,
+  ITEM_PAGE,
+  ITEM_REFERENCES,
+  PAST_CACHES,
+  Visit,
+} from './items.ts';
 import { STORE_OK } from './page-tables.ts';
 import { touch } from './tlb.ts';
 import { translate } from './translate.ts';
 
 /**
- * HOT. The loop that executes visits. A hit in the L1 TLB is handled here, in one pass over locals;
- * everything else is a call.
+ * HOT. The loop that executes visits. Hits in the L1 TLB and in the two most recent lines of a set
+ * of the L1 caches are handled here, in one pass over locals; everything else is a call.
  */
 const GOLDEN = 0x9e3779b1 | 0;
 
@@ -50,7 +57,8 @@ const { Fetch: FETCH, Store: STORE } = Visit;
 /** Why the inner loop of `runBlock` was left. */
 const NOTHING = 0;
 const A_MISS = 1;
-const AN_OPERATION = 2;
+const A_LINE_MISS = 2;
+const AN_OPERATION = 3;
 
 /**
  * Whole cycles that `instructions` take: (carry + instructions * cpi) >> 8, where the product may
@@ -94,7 +102,16 @@ export function runBlock(core: Core, limit: number): Stop {
   const apart = (headsOf[firstArray(core.arrays, SIDE_I)]! - heads) | 0;
   const shift = core.tlbShift;
   const cpi = core.cpiQ8;
-  const { dataOn } = core.caches;
+  const { caches } = core;
+  const { dataOn } = caches;
+  // Tags, set mask and stride of the L1 caches, and what the one for instructions has more.
+  const { l1d, l1i } = caches;
+  const dataTags = l1d.tags;
+  const dataMask = l1d.setMask;
+  const dataStride = l1d.stride;
+  const tagsApart = (l1i.tags - dataTags) | 0;
+  const maskApart = (l1i.setMask - dataMask) | 0;
+  const strideApart = (l1i.stride - dataStride) | 0;
   const begin = core.item;
   const end = core.itemEnd;
   const carry = core.cpiCarry;
@@ -107,17 +124,19 @@ export function runBlock(core: Core, limit: number): Stop {
   // Checked after the first visit of each block, so that the compiler has seen this path before it
   // becomes rare.
   let check = before;
-  // The same; with data lines every visit leaves the inner loop.
-  let leaveAt = before;
   let fetches = 0;
+  let touched = 0;
   let stop: Stop = END;
   let p = begin;
   for (;;) {
     // Calls stand outside the inner loop, or the compiler would keep its locals in memory.
     let entry = 0;
     let found = NOTHING;
+    // The next line of the visit, if one was missing.
+    let line = 0;
     while (p < end) {
-      const op = itemOps[p]! & 255;
+      const word = itemOps[p]!;
+      const op = word & 255;
       if (op > STORE) {
         found = AN_OPERATION;
         break;
@@ -152,19 +171,50 @@ export function runBlock(core: Core, limit: number): Stop {
       fetches = (fetches + fetch) | 0;
       const executed = itemInstructions[p]!;
       p = (p + 1) | 0;
-      if (executed >= leaveAt) {
-        entry = at;
-        break;
+      if (dataOn !== 0) {
+        // An entry of the 4K look-up.
+        const frame = frames[at]!;
+        const own = (frame + 1) << 1;
+        const store = op >>> 1;
+        const mask = (dataMask + Math.imul(fetch, maskApart)) | 0;
+        const stride = (dataStride + Math.imul(fetch, strideApart)) | 0;
+        const ways = (dataTags + Math.imul(fetch, tagsApart)) | 0;
+        line = (word >>> 8) & 63;
+        const lines = (word >>> 16) & 127;
+        const last = (line + lines) | 0;
+        touched = (touched + lines) | 0;
+        while (line < last) {
+          const set = ((frame << 6) | (line & 63)) & mask;
+          const way = (ways + Math.imul(set, stride)) | 0;
+          const newest = h[way]!;
+          if ((newest ^ own) >>> 1 === 0) h[way] = newest | store;
+          else {
+            const second = h[(way + 1) | 0]!;
+            if ((second ^ own) >>> 1 !== 0) break;
+            h[(way + 1) | 0] = newest;
+            h[way] = second | store;
+          }
+          line = (line + 1) | 0;
+        }
+        if (line < last) {
+          found = A_LINE_MISS;
+          entry = at;
+          break;
+        }
       }
+      if (executed >= check) break;
     }
-    if (found >= A_MISS) {
-      if (found === AN_OPERATION) {
-        stop = OPERATION;
-        break;
-      }
+    if (found === AN_OPERATION) {
+      stop = OPERATION;
+      break;
+    }
+    if (found === A_MISS) {
       const vpn = itemPages[p]!;
       const op = itemOps[p]! & 255;
       const side = op === FETCH ? SIDE_I : SIDE_D;
+      const instructions = (itemInstructions[(p - 1) | 0]! - before) | 0;
+      const time = (slow + cyclesOf(instructions, carry, cpi)) | 0;
+      caches.ahead = time;
       // To the compiler, a call can return every type, and so could the variable that it is
       // assigned to.
       const fast =
@@ -174,8 +224,6 @@ export function runBlock(core: Core, limit: number): Stop {
       let passed = entry !== 0 ? core.tlb.l2HitCycles : core.walker.totalCycles;
       if (fast !== 0) entry = fast;
       else {
-        const instructions = (itemInstructions[(p - 1) | 0]! - before) | 0;
-        const time = (slow + cyclesOf(instructions, carry, cpi)) | 0;
         core.ahead = time;
         entry = translate(core, vpn, side, op >>> 1, entry) | 0;
         passed = (core.ahead - time) | 0;
@@ -188,17 +236,24 @@ export function runBlock(core: Core, limit: number): Stop {
         break;
       }
       check = (check - Math.imul(passed, perCycle)) | 0;
-      if (dataOn === 0) leaveAt = check;
       fetches = (fetches + ((op - 1) >>> 31)) | 0;
+      if (dataOn !== 0 && entry > 0) {
+        const word = itemOps[p]!;
+        line = (word >>> 8) & 63;
+        touched = (touched + ((word >>> 16) & 127)) | 0;
+        found = A_LINE_MISS;
+      }
       p = (p + 1) | 0;
     }
-    if (dataOn !== 0 && entry > 0) {
+    if (found === A_LINE_MISS) {
       const item = (p - 1) | 0;
       const vpn = itemPages[item]!;
       const word = itemOps[item]!;
+      const last = (((word >>> 8) & 63) + ((word >>> 16) & 127)) | 0;
       const size = tags[entry]! & 3;
       const frame = (frames[entry]! + (vpn & ((1 << (9 * size)) - 1))) | 0;
-      const stall = touchLines(core, frame, (word >>> 8) & 63, (word >>> 16) & 127) | 0;
+      caches.ahead = (slow + cyclesOf((itemInstructions[item]! - before) | 0, carry, cpi)) | 0;
+      const stall = touchLines(core, frame, word, line, last) | 0;
       if (stall !== 0) {
         slow = (slow + stall) | 0;
         check = (check - Math.imul(stall, perCycle)) | 0;
@@ -213,7 +268,6 @@ export function runBlock(core: Core, limit: number): Stop {
         break;
       }
       check = (executed + instructionsUntil((most - time) | 0, cpi)) | 0;
-      if (dataOn === 0) leaveAt = check;
     }
     if (p >= end) break;
   }
@@ -227,6 +281,7 @@ export function runBlock(core: Core, limit: number): Stop {
   h[counters + K.instructions] = h[counters + K.instructions]! + instructions;
   h[counters + K.l1i_lookups] = h[counters + K.l1i_lookups]! + fetches;
   h[counters + K.l1d_lookups] = h[counters + K.l1d_lookups]! + visits - fetches;
+  h[counters + K.data_lines] = h[counters + K.data_lines]! + touched;
   const user = core.pending + Leaf.GuestUser;
   const cycles = cyclesOf(instructions, carry, cpi);
   h[user] = h[user]! + cycles;
@@ -258,9 +313,10 @@ export function runToEdge(core: Core, limit: number): Stop {
 }
 
 /**
- * Executes one visit of guest kernel code or data. The page must be mapped (the kernel's direct map
- * is). Returns false if the walk still ends in a true fault, which is an error of the guest kernel
- * model. Time passes in `core.ahead`.
+ * Executes one visit of guest kernel code or data; `op` may have the flags SEQUENTIAL and
+ * PAST_CACHES: the time of such a store is that of `clearLines`, which its instructions are part
+ * of. The page must be mapped (the kernel's direct map is). Returns false if the walk still ends in
+ * a true fault, which is an error of the guest kernel model. Time passes in `core.ahead`.
  */
 export function visitKernel(
   core: Core,
@@ -278,12 +334,13 @@ export function visitKernel(
   const { cut } = core;
   const near = core.time + core.ahead >= cut.near;
   if (near) cut.begin(core);
-  const side = op === FETCH ? SIDE_I : SIDE_D;
-  const right = (op === STORE ? STORE_OK : 0) | IN_L1;
+  const kind = op & 255;
+  const side = kind === FETCH ? SIDE_I : SIDE_D;
+  const right = (kind === STORE ? STORE_OK : 0) | IN_L1;
   let entry = find(headsOf[firstArray(core.arrays, side)]!, core.tlbShift, vpn, core.asid << 2);
   if (entry !== 0 && (flagsOf[entry]! & right) === right) touch(entry);
   else {
-    entry = translate(core, vpn, side, op === STORE ? 1 : 0, entry);
+    entry = translate(core, vpn, side, kind === STORE ? 1 : 0, entry);
     if (entry === 0) return false;
   }
   const counters = core.counters;
@@ -292,16 +349,33 @@ export function visitKernel(
   h[counters + K.instructions] = h[counters + K.instructions]! + instructions;
   const lookups = counters + (side === SIDE_I ? K.l1i_lookups : K.l1d_lookups);
   h[lookups] = h[lookups]! + 1;
-  core.cpiCarry += instructions * core.cpiQ8;
-  const cycles = core.cpiCarry >>> 8;
-  core.cpiCarry &= 255;
   const leaf = core.pending + Leaf.GuestKernel;
-  h[leaf] = h[leaf]! + cycles;
-  core.ahead += cycles;
-  if (core.caches.dataOn !== 0 && entry > 0) {
+  let frame = 0;
+  if (entry > 0) {
     const size = tags[entry]! & 3;
-    const frame = frames[entry]! + (vpn & ((1 << (9 * size)) - 1));
-    core.ahead += touchLines(core, frame, line, lines);
+    frame = frames[entry]! + (vpn & ((1 << (9 * size)) - 1));
+  }
+  if ((op & PAST_CACHES) !== 0 && entry > 0) {
+    const cycles = CLEAR_CYCLES * lines;
+    const waiting = clearLines(core, frame, lines) - cycles;
+    h[leaf] = h[leaf]! + cycles;
+    core.ahead += cycles;
+    if (core.accounts.freeLeaves[Leaf.StallQueue] === 0) {
+      const queue = core.pending + Leaf.StallQueue;
+      h[queue] = h[queue]! + waiting;
+      core.ahead += waiting;
+    }
+  } else {
+    core.cpiCarry += instructions * core.cpiQ8;
+    const cycles = core.cpiCarry >>> 8;
+    core.cpiCarry &= 255;
+    h[leaf] = h[leaf]! + cycles;
+    core.ahead += cycles;
+    if (core.caches.dataOn !== 0 && entry > 0) {
+      h[counters + K.data_lines] = h[counters + K.data_lines]! + lines;
+      core.caches.ahead = core.ahead;
+      core.ahead += touchLines(core, frame, op, line, line + lines);
+    }
   }
   if (near && core.time + core.ahead > cut.edge) cut.inVisit(core);
   return true;

@@ -1,3 +1,4 @@
+import { lineCauseOf } from '../stats/leaves.ts';
 import type { LedgerRow } from '../stats/result.ts';
 import { groupBy } from './table.ts';
 
@@ -17,8 +18,11 @@ export interface Cost {
 
 /** Every cost of virtualization, largest first. */
 export function virtualizationCosts(ledger: readonly LedgerRow[]): Cost[] {
-  const byName = groupBy(ledger.filter(isVirtualization), ({ leaf, detail }) =>
-    leaf === 'walk.nested' ? leaf : `${leaf} ${detail}`,
+  const told = (leaf: string, detail: string) =>
+    leaf === 'walk.nested' ? '' : leaf === 'data.stall' ? lineCauseOf(detail) : detail;
+  const byName = groupBy(
+    ledger.filter(isVirtualization),
+    ({ leaf, detail }) => `${leaf} ${told(leaf, detail)}`,
   );
   return [...byName.values()]
     .map((rows) => {
@@ -28,7 +32,7 @@ export function virtualizationCosts(ledger: readonly LedgerRow[]): Cost[] {
       const [vm, cycles] = [...byVm].toSorted((a, b) => b[1] - a[1])[0]!;
       return {
         leaf,
-        detail: leaf === 'walk.nested' ? '' : detail,
+        detail: told(leaf, detail),
         cycles: rows.reduce((sum, row) => sum + row.cycles, 0),
         worst: { vm, cycles },
       };
@@ -40,7 +44,8 @@ export function virtualizationCosts(ledger: readonly LedgerRow[]): Cost[] {
 function isVirtualization({ leaf, detail }: Pick<LedgerRow, 'leaf' | 'detail'>): boolean {
   if (leaf === 'idle' || leaf === 'off' || leaf.startsWith('guest.') || leaf === 'tlb.l2hit')
     return false;
-  if (leaf === 'walk.guest' || leaf === 'data.stall') return foreign.includes(detail);
+  if (leaf === 'data.stall') return foreign.includes(lineCauseOf(detail));
+  if (leaf === 'walk.guest') return foreign.includes(detail);
   return leaf !== 'shootdown' || detail === 'hypervisor';
 }
 
@@ -71,7 +76,8 @@ export function kindOfCost(row: Pick<LedgerRow, 'leaf' | 'detail'>): CostKind | 
   if (!isVirtualization(row)) return undefined;
   const { leaf, detail } = row;
   if (leaf === 'walk.nested') return 'nested-walks';
-  if (leaf === 'walk.guest' || leaf === 'data.stall') return kindOfCause[detail] ?? 'switches';
+  if (leaf === 'data.stall') return kindOfCause[lineCauseOf(detail)] ?? 'switches';
+  if (leaf === 'walk.guest') return kindOfCause[detail] ?? 'switches';
   if (leaf === 'switch') return 'switches';
   if (leaf === 'shootdown') return 'shootdowns';
   if (leaf === 'ft' || (leaf === 'host' && detail === 'ft')) return 'protection';

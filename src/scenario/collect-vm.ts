@@ -121,7 +121,7 @@ function checkTlb(vm: string, n: Record<string, number>): void {
     throw new ModelError(`${vm}: ${lookups} look-ups for ${n['visits']} visits`);
   const completed = n['walk_reads_guest']! + n['walk_reads_nested']!;
   const reads = completed + n['fault_walk_reads_guest']! + n['fault_walk_reads_nested']!;
-  const found = n['walk_l2_hits']! + n['walk_l3_hits']! + n['walk_dram']!;
+  const found = n['walk_l1_hits']! + n['walk_l2_hits']! + n['walk_l3_hits']! + n['walk_dram']!;
   if (reads !== found) throw new ModelError(`${vm}: ${reads} table reads, ${found} lines found`);
   const walks = hotCounters.filter((name) => name.startsWith('walks_'));
   const causes = walks.reduce((sum, name) => sum + n[name]!, 0);

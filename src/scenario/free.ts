@@ -1,4 +1,4 @@
-import { LEAVES, leafNames } from '../stats/leaves.ts';
+import { LEAVES, leafNames, lineCauseOf } from '../stats/leaves.ts';
 
 /**
  * Twin worlds: the same run with a mechanism whose price is zero. It still happens (entries are
@@ -52,7 +52,8 @@ export const mechanisms = {
   },
   interference: {
     help: 'walks and data stalls for what other VMs or the host evicted',
-    covers: (leaf, detail) => (isWalk(leaf) || leaf === 'data.stall') && detail === 'interference',
+    covers: (leaf, detail) =>
+      (isWalk(leaf) || leaf === 'data.stall') && lineCauseOf(detail) === 'interference',
   },
   walk: { help: 'page walks, both dimensions', covers: isWalk },
   'nested-walk': {

@@ -1,4 +1,5 @@
 import { coreNeeds } from '../machine/core-arenas.ts';
+import { tagWords, tagWordsOfL1 } from '../machine/core-caches.ts';
 import { KEY, SETS } from '../machine/entries.ts';
 import { heap } from '../machine/heap.ts';
 import type { Processor } from '../machine/processor.ts';
@@ -30,7 +31,7 @@ export function processorFaults(processor: Processor, pcpus: number): Fault[] {
       faults.push({ path: ['tlb', level, size, 'entries'], message });
     }
   }
-  for (const level of ['l2', 'l3'] as const) {
+  for (const level of ['l1i', 'l1d', 'l2', 'l3'] as const) {
     const { size, ways } = processor.caches[level];
     const sets = size / 64 / ways;
     if (level === 'l3' && size === 0) continue;
@@ -46,9 +47,13 @@ export function processorFaults(processor: Processor, pcpus: number): Fault[] {
 }
 
 function fits(processor: Processor, pcpus: number): boolean {
-  const { l2, l3 } = processor.caches;
+  const { l1i, l1d, l2, l3 } = processor.caches;
   const dies = Math.ceil(pcpus / processor.coresPerDie);
-  const lines = (pcpus / l2.sharedByCores) * (l2.size / 64) + dies * (l3.size / 64);
+  const lines =
+    (pcpus / l1i.sharedByCores) * tagWordsOfL1(l1i) +
+    pcpus * tagWordsOfL1(l1d) +
+    (pcpus / l2.sharedByCores) * tagWords(l2) +
+    dies * tagWords(l3);
   const { words, entries, arrays } = coreNeeds(processor, 0);
   return (
     pcpus * words + lines <= MAX_WORDS &&

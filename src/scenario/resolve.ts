@@ -6,6 +6,7 @@ import type { ProtectionChoice } from '../cluster/fault-tolerance/protection.ts'
 import { type Ticks, tickRate } from '../engine/timebase.ts';
 import type { HypervisorCosts } from '../hypervisor/costs.ts';
 import type { CardKind, DiskKind, VirtualDevices } from '../hypervisor/devices.ts';
+import type { Footprint } from '../hypervisor/footprint.ts';
 import { schedulers } from '../hypervisor/schedulers/index.ts';
 import { type VmScheduling, vmKeysOf } from '../hypervisor/schedulers/vm-params.ts';
 import type { Processor } from '../machine/processor.ts';
@@ -28,7 +29,7 @@ import {
   without,
 } from './located.ts';
 import { type Authors, isChosen, isDeprived, isMeant, valueAt, withoutPath } from './meant.ts';
-import { pagingOf } from './paging.ts';
+import { completed, pagingOf } from './paging.ts';
 import type { PresetTexts } from './presets.ts';
 import { repaired } from './repair.ts';
 import { type HostForm, type ParsedScenario, scenarioSchema } from './schema.ts';
@@ -87,6 +88,7 @@ export interface Scenario {
     readonly backing: 'on-touch' | 'up-front';
   };
   readonly costs: HypervisorCosts;
+  readonly footprint: Footprint;
   readonly devices: VirtualDevices;
   readonly links: readonly LinkPlan[];
   readonly vms: readonly VmGroup[];
@@ -298,12 +300,13 @@ function inInternalUnits(parsed: ParsedScenario, input: Scenario['input']): Scen
     processor: written[0]!.host.cpu,
     hypervisor: {
       profile: hypervisor.profile,
-      mmu: hypervisor.mmu,
+      mmu: completed(hypervisor.mmu, hypervisor),
       tags: hypervisor.tags,
       scheduler: hypervisor.scheduler,
       backing: hypervisor.backing,
     },
     costs: hypervisor.costs,
+    footprint: hypervisor.footprint,
     devices: hypervisor.devices,
     links: (parsed.links ?? []).map(({ between, ...link }) => ({
       ...link,

@@ -6,7 +6,9 @@ import { protections } from '../cluster/fault-tolerance/index.ts';
 import { workloads } from '../guest/workloads/index.ts';
 import { costsSchema } from '../hypervisor/costs.ts';
 import { cardKind, devicesSchema, diskKind } from '../hypervisor/devices.ts';
+import { footprintSchema } from '../hypervisor/footprint.ts';
 import { mmuModes } from '../hypervisor/mmu/index.ts';
+import { shadowProfileNames } from '../hypervisor/mmu/shadow-profiles.ts';
 import { schedulers } from '../hypervisor/schedulers/index.ts';
 import { vmParamsSchema } from '../hypervisor/schedulers/vm-params.ts';
 import { tagPolicies } from '../hypervisor/tags/index.ts';
@@ -232,12 +234,16 @@ export function scenarioSchema(
         .enum(Object.keys(hypervisors))
         .describe('hypervisor preset: costs and policies, all of which can be replaced here'),
       mmu: mmuModes.schema.describe('how guest memory is virtualized'),
+      shadowProfile: z
+        .enum(shadowProfileNames)
+        .describe('how it follows writes to guest tables where memory is shadowed'),
       tags: tagPolicies.schema.describe('which ASID a vCPU runs under and what VMRUN flushes'),
       scheduler: schedulers.schema.describe('who runs next'),
       backing: z
         .enum(['on-touch', 'up-front'])
         .describe('when host memory is given to a VM: at the first touch, or before it starts'),
       costs: costsSchema.describe('path lengths of the hypervisor, in cycles'),
+      footprint: footprintSchema,
       devices: devicesSchema,
     })
     .describe('the hypervisor and its policies');

@@ -86,6 +86,17 @@ export const exitNames = [
 ] as const;
 export const EXITS = exitNames.length;
 
+/** Why a line that a visit waits for was in none of the core's own caches: a part of `Cause`. */
+export const lineCauses = ['cold', 'capacity', 'interference', 'migration'] as const;
+const LINE_CAUSES = lineCauses.length;
+
+/** Detail of a leaf of `data.stall` -> the cause that it tells: `l3-capacity` -> `capacity`. */
+export const lineCauseOf = (detail: string): string => detail.replace(/^(?:l3|memory)-/, '');
+
+/** First leaves after those of walks, and after those of data lines. */
+const STALLS = 3 + 2 * CAUSES;
+const AFTER_STALLS = STALLS + 2 + 2 * LINE_CAUSES;
+
 export const Leaf = {
   GuestUser: 0,
   GuestKernel: 1,
@@ -94,26 +105,32 @@ export const Leaf = {
   WalkGuest: 3,
   /** Plus a cause. */
   WalkNested: 3 + CAUSES,
-  /** Plus a cause. */
-  DataStall: 3 + 2 * CAUSES,
+  /** A line that the L2 had. */
+  StallL2: STALLS,
+  /** Plus a cause by `lineCauses`. */
+  StallL3: STALLS + 1,
+  /** Plus a cause by `lineCauses`. */
+  StallMemory: STALLS + 1 + LINE_CAUSES,
+  /** Waiting until the channels of a node have room. */
+  StallQueue: STALLS + 1 + 2 * LINE_CAUSES,
   /** Plus an exit reason. */
-  ExitTransition: 3 + 3 * CAUSES,
+  ExitTransition: AFTER_STALLS,
   /** Plus an exit reason. */
-  ExitHandler: 3 + 3 * CAUSES + EXITS,
-  Switch: 3 + 3 * CAUSES + 2 * EXITS,
-  ShootdownGuest: 4 + 3 * CAUSES + 2 * EXITS,
-  ShootdownHypervisor: 5 + 3 * CAUSES + 2 * EXITS,
-  HostDevice: 6 + 3 * CAUSES + 2 * EXITS,
-  HostInterrupt: 7 + 3 * CAUSES + 2 * EXITS,
-  Idle: 8 + 3 * CAUSES + 2 * EXITS,
+  ExitHandler: AFTER_STALLS + EXITS,
+  Switch: AFTER_STALLS + 2 * EXITS,
+  ShootdownGuest: 1 + AFTER_STALLS + 2 * EXITS,
+  ShootdownHypervisor: 2 + AFTER_STALLS + 2 * EXITS,
+  HostDevice: 3 + AFTER_STALLS + 2 * EXITS,
+  HostInterrupt: 4 + AFTER_STALLS + 2 * EXITS,
+  Idle: 5 + AFTER_STALLS + 2 * EXITS,
   /** Tasks of the host (host-task.ts): live migration, both ends. */
-  HostMigration: 9 + 3 * CAUSES + 2 * EXITS,
+  HostMigration: 6 + AFTER_STALLS + 2 * EXITS,
   /** The same of fault tolerance: the log's sender and receiver. */
-  HostFt: 10 + 3 * CAUSES + 2 * EXITS,
+  HostFt: 7 + AFTER_STALLS + 2 * EXITS,
   /** A protected vCPU writes the log, or takes from it. */
-  FtLog: 11 + 3 * CAUSES + 2 * EXITS,
+  FtLog: 8 + AFTER_STALLS + 2 * EXITS,
   /** The host has lost power. */
-  Off: 12 + 3 * CAUSES + 2 * EXITS,
+  Off: 9 + AFTER_STALLS + 2 * EXITS,
 } as const;
 export const LEAVES = Leaf.Off + 1;
 
@@ -124,7 +141,10 @@ export const leafNames: readonly { readonly leaf: string; readonly detail: strin
   { leaf: 'tlb.l2hit', detail: '' },
   ...causeNames.map((detail) => ({ leaf: 'walk.guest', detail })),
   ...causeNames.map((detail) => ({ leaf: 'walk.nested', detail })),
-  ...causeNames.map((detail) => ({ leaf: 'data.stall', detail })),
+  { leaf: 'data.stall', detail: 'l2' },
+  ...lineCauses.map((cause) => ({ leaf: 'data.stall', detail: `l3-${cause}` })),
+  ...lineCauses.map((cause) => ({ leaf: 'data.stall', detail: `memory-${cause}` })),
+  { leaf: 'data.stall', detail: 'queue' },
   ...exitNames.map((detail) => ({ leaf: 'exit.transition', detail })),
   ...exitNames.map((detail) => ({ leaf: 'exit.handler', detail })),
   { leaf: 'switch', detail: '' },

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { How } from '../../docs/plain-machine.ts';
 import { presets } from '../../src/scenario/presets.ts';
 import { Cause } from '../../src/stats/leaves.ts';
 import fc from '../support/property.ts';
@@ -30,24 +31,63 @@ const visit: fc.Arbitrary<Visit> = fc.record({
     references: fc.integer({ min: 1, max: 9 }),
     line: fc.nat(63),
     lines: fc.integer({ min: 1, max: 4 }),
+    how: fc.constantFrom<How>('', '', 'in a row'),
   }),
 });
 const some = (one: fc.Arbitrary<Visit>) =>
   fc.array(one, { minLength: 1, maxLength: 30, size: 'max' });
 /** The kernel's: as many references as lines. */
-const byKernel = visit.map(({ page, work }) => ({
-  page,
-  work: { ...work, kernel: true, references: work.lines },
-}));
+const byKernel = fc.tuple(visit, fc.nat(4)).map(([{ page, work }, n]): Visit => {
+  const what = { ...work, kernel: true, references: work.lines };
+  if (n > 0) return { page, work: what };
+  const all = { access: 'store', line: 0, lines: 64, references: 64 } as const;
+  return { page, work: { ...what, ...all, how: 'clears' } };
+});
 /** A loop over pages a stride apart, twice: more than some TLB, walk cache or set holds. */
 const loop = fc
   .tuple(fc.constantFrom(1, 8, 64, 128, 512), fc.integer({ min: 2, max: 60 }), access, fc.nat(200))
   .map(([stride, count, how, first]) =>
     Array.from({ length: 2 * count }, (_, i) => ({
       page: first + stride * (i % count),
-      work: { access: how, kernel: false, instructions: 3, references: 1, line: i % 64, lines: 1 },
+      work: {
+        access: how,
+        kernel: false,
+        instructions: 3,
+        references: 1,
+        line: i % 64,
+        lines: 1,
+        how: '' as const,
+      },
     })),
   );
+/**
+ * Few lines of more pages than a set of the caches holds, those of tables among them, with all that can be done to a
+ * line.
+ */
+const again = fc.array(
+  fc
+    .tuple(
+      fc.nat(18),
+      fc.constantFrom('fetch', 'load', 'store', 'store'),
+      fc.constantFrom(0, 0, 63),
+      fc.integer({ min: 1, max: 3 }),
+    )
+    .map(
+      ([n, how, line, lines]): Visit => ({
+        page: n < 12 ? n : n < 14 ? GIB + n : 2 * GIB - n + 9,
+        work: {
+          access: how as 'fetch',
+          kernel: false,
+          instructions: 9,
+          references: lines,
+          line,
+          lines,
+          how: lines > 2 ? 'in a row' : '',
+        },
+      }),
+    ),
+  { minLength: 20, maxLength: 60, size: 'max' },
+);
 const cause = fc.constantFrom(Cause.WorldSwitch, Cause.AsidExhausted, Cause.Cr3, Cause.Shootdown);
 const on = { core: fc.constantFrom(0, 0, 0, 1) };
 /** A vCPU keeps its tag for the most part, and finds there what it left. */
@@ -59,6 +99,7 @@ const step = fc.oneof(
   { weight: 8, arbitrary: fc.record({ do: fc.constant('visit'), visits: some(visit), ...on }) },
   { weight: 3, arbitrary: fc.record({ do: fc.constant('visit'), visits: some(byKernel), ...on }) },
   { weight: 5, arbitrary: fc.record({ do: fc.constant('visit'), visits: loop, ...on }) },
+  { weight: 6, arbitrary: fc.record({ do: fc.constant('visit'), visits: again, ...on }) },
   {
     weight: 4,
     arbitrary: fc.record({ do: fc.constant('enter'), vcpuAndAsid, ...on }),
@@ -106,7 +147,13 @@ const SMALL: Overrides = {
     l2d: { '4K': { entries: 16, ways: 4 } },
   },
   walk: { pwcEntries: 9, nestedTlbEntries: 5 },
-  caches: { l2: { size: '16KiB', ways: 4 }, l3: { size: '32KiB', ways: 8 } },
+  caches: {
+    l1i: { size: '8KiB', ways: 2 },
+    l1d: { size: '4KiB', ways: 1 },
+    l2: { size: '16KiB', ways: 4 },
+    l3: { size: '32KiB', ways: 8 },
+  },
+  memory: { lineCycles: 400 },
 };
 const GEOMETRIES: readonly (readonly [string, string, Overrides])[] = [
   ...Object.keys(presets.processors).map((name) => [name, name, {}] as const),
@@ -122,7 +169,25 @@ const GEOMETRIES: readonly (readonly [string, string, Overrides])[] = [
         l2d: { '4K': { entries: 16, ways: 4 }, '2M': { entries: 4, ways: 2 } },
       },
       walk: { pwcEntries: 6, pwcNestedLeaves: true, nestedTlbEntries: 2 },
-      caches: { l3: { size: 0, ways: 1 } },
+      caches: {
+        l1d: { size: '16KiB', ways: 4 },
+        l2: { size: '8KiB', ways: 1 },
+        l3: { size: 0, ways: 1 },
+      },
+    },
+  ],
+  [
+    'walks that look in the L1, cores that share their exclusive caches',
+    'opteron-2356',
+    {
+      ...SMALL,
+      walk: { reads: 'l1', pwcEntries: 3 },
+      caches: {
+        l1i: { size: '4KiB', ways: 1, sharedByCores: 2 },
+        l1d: { size: '12KiB', ways: 3 },
+        l2: { size: '12KiB', ways: 3, sharedByCores: 2 },
+        l3: { size: '8KiB', ways: 2 },
+      },
     },
   ],
   ['no walk caches', 'opteron-8384', { walk: { pwcEntries: 0, nestedTlbEntries: 0 } }],
@@ -167,7 +232,7 @@ describe('two mappings of one nested page', () => {
   const { processor } = load({ host: { processor: 'opteron-1354' } });
   const load1 = (page: number, kernel: boolean): Visit => ({
     page,
-    work: { access: 'load', kernel, instructions: 3, references: 1, line: 0, lines: 1 },
+    work: { access: 'load', kernel, instructions: 3, references: 1, line: 0, lines: 1, how: '' },
   });
   const [byUser, byKernel1] = [load1(513, false), load1(GIB + 513, true)];
 

@@ -1,10 +1,11 @@
+import { Machine as PlainMachine } from '../../docs/plain-caches.ts';
 import {
   type Context,
+  type How,
   makeTable,
   type Op,
   Core as PlainCore,
   type Fault as PlainFault,
-  Machine as PlainMachine,
   type Table,
 } from '../../docs/plain-machine.ts';
 import type { CoreContext } from '../../src/machine/core.ts';
@@ -13,7 +14,13 @@ import { hotCounters, K } from '../../src/machine/counters.ts';
 import { Fault } from '../../src/machine/fault.ts';
 import { abandon, flushAll, flushAsid, invalidatePage } from '../../src/machine/flush.ts';
 import { heap } from '../../src/machine/heap.ts';
-import { blockRoom, takeBlock, writeItem } from '../../src/machine/items.ts';
+import {
+  blockRoom,
+  PAST_CACHES,
+  SEQUENTIAL,
+  takeBlock,
+  writeItem,
+} from '../../src/machine/items.ts';
 import { buildMachine, type Machine } from '../../src/machine/machine.ts';
 import { PageTables, PTE_SHIFT, Pte, target } from '../../src/machine/page-tables.ts';
 import type { Processor } from '../../src/machine/processor.ts';
@@ -226,6 +233,7 @@ export interface Visit {
   readonly work: {
     readonly access: Op;
     readonly kernel: boolean;
+    readonly how: How;
     readonly instructions: number;
     readonly references: number;
     /** The first data line of the page, and how many from there on. */
@@ -235,6 +243,7 @@ export interface Visit {
 }
 
 const OPS = { fetch: 0, load: 1, store: 2 } as const;
+const HOWS = { '': 0, 'in a row': SEQUENTIAL, clears: PAST_CACHES } as const;
 const VERDICTS = {
   retry: Verdict.Retry,
   guest: Verdict.GuestFault,
@@ -284,7 +293,8 @@ export class TwoMachines {
       return Math.round((memory.localCycles * (away ? memory.hopPermille[0]! : 1000)) / 1000);
     };
     const ownerOf = (frame: number) => owner[frame]!;
-    const plain = new PlainMachine({ processor, ownerOf, latency });
+    const nodeOf = (frame: number) => Math.floor(frame / framesPerNode);
+    const plain = new PlainMachine({ processor, ownerOf, nodeOf, latency });
     this.#plain = Array.from({ length: CORES }, (_, id) => new PlainCore(plain, id));
     const giant = processor.tlb.l1d['1G'].entries > 0;
     this.#trees = kinds.map((kind, vm) => [
@@ -353,7 +363,7 @@ export class TwoMachines {
     const done = visits.map(({ page, work }) => {
       const count = this.#dataLines ? work.lines : 0;
       const lines = Array.from({ length: count }, (_, i) => (work.line + i) % 64);
-      return plain.visit(page, work.access, work.kernel, work.instructions, lines);
+      return plain.visit(page, work.access, work.kernel, work.instructions, lines, work.how);
     });
     // What a program does is only counted.
     for (const { work } of visits.filter((_, i) => done[i])) {
@@ -367,7 +377,7 @@ export class TwoMachines {
     const user = before < 0 ? visits.length : before;
     for (const [i, { page, work }] of visits.slice(0, user).entries()) {
       const { references, instructions, line, lines } = work;
-      const op = OPS[work.access] | (line << 8) | (lines << 16);
+      const op = OPS[work.access] | HOWS[work.how] | (line << 8) | (lines << 16);
       writeItem(this.#block + i, [page, op, references, instructions]);
     }
     fast.item = this.#block;
@@ -377,8 +387,9 @@ export class TwoMachines {
       if (runBlock(fast, 2 ** 30) === Stop.Fault) faults.push(fast.item++ - this.#block);
     }
     for (const [i, { page, work }] of visits.slice(user).entries()) {
-      const { access, instructions, line, lines } = work;
-      const visited = visitKernel(fast, page, OPS[access], instructions, line, lines);
+      const { access, instructions, line, lines, how } = work;
+      const op = OPS[access] | HOWS[how];
+      const visited = visitKernel(fast, page, op, instructions, line, lines);
       if (!visited) faults.push(user + i);
     }
     fast.settle();

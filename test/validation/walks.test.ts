@@ -134,7 +134,7 @@ describe('walks that end in a fault are counted apart', () => {
     // All of them were found somewhere, and all walks took time.
     const reads =
       n('walk_reads_guest') + n('walk_reads_nested') + guest + n('fault_walk_reads_nested');
-    expect(n('walk_l2_hits') + n('walk_l3_hits') + n('walk_dram')).toBe(reads);
+    expect(n('walk_l1_hits') + n('walk_l2_hits') + n('walk_l3_hits') + n('walk_dram')).toBe(reads);
   });
 
   test('a shadow walk reads four entries whatever else faults', async () => {

@@ -66,6 +66,7 @@ export function scratchFor(member: Resident, like: Host): Scratch {
     const hypervisor = new Hypervisor({
       ...{ host, machine, engine, tags, vms: [twin], vcpus: [vcpu], upFront: false },
       ...{ costs: own.costs, virtualized: own.world.virtualized },
+      footprint: { ...own.footprint, touches: false },
     });
     const { mmu, nested, wire } = member.arriveAt({ hypervisor }, twin);
     const { cpiQ8, exposedQ8 } = real.context;
