@@ -216,9 +216,19 @@ export function billText(bill: Bill, { most, style }: TextOptions): string {
     ...head.map((line) => style('dim', `  ${line}`)),
     ...body.map((line) => `  ${line}`),
     ...(enough ? [] : [style('dim', `  ${tooFew(unit)}`)]),
+    ...besideLines(bill),
     '',
   ];
   return [...lines, ...evictionLines(bill.evictions, bill.vm, style)].join('\n');
+}
+
+/** What the host's threads do for devices is in the bill of no VM. */
+function besideLines({ beside, besidePcpus }: Bill): string[] {
+  if (beside === 0) return [];
+  const text =
+    `Not in it: ${grouped(beside)} cycles (${(100 * besidePcpus).toFixed(1)} % of a pCPU) that ` +
+    'threads of the host or Dom0 worked for the devices of all VMs (host device, row of the host)';
+  return wrapped(text, WIDTH - 2).map((line) => `  ${line}`);
 }
 
 const signedGroups = (value: number): string =>
