@@ -261,34 +261,21 @@ export const programs: readonly ProgramCase[] = [
   {
     name: 'kernel-compile',
     counts: [
-      {
-        what: 'L1I misses per 1000 instructions',
-        way: 'native',
-        real: 5.29,
-        source: `${CG}: cc1 of gcc 12, a small file`,
-        ours: perKilo('l1i_line_misses'),
-      },
-      {
-        what: 'L1D misses per 1000 instructions',
-        way: 'native',
-        real: 5.91,
-        source: `${CG}: the same`,
-        ours: perKilo('l1d_line_misses'),
-      },
-      {
-        what: 'L2 misses per 1000 instructions',
-        way: 'native',
-        real: 1.96,
-        source: `${CG}: the same`,
-        ours: perKilo('data_l2_misses'),
-      },
-      {
-        what: 'lines from memory per 1000 instructions',
-        way: 'native',
-        real: 0.96,
-        source: `${CG}: the same`,
-        ours: perKilo('data_dram'),
-      },
+      ...(
+        [
+          ['L1I misses', 7.8, 'l1i_line_misses', `${CG}: cc1 of gcc 12 on the files of Lua`, true],
+          ['L1D misses', 6.8, 'l1d_line_misses', `${CG}: the same`, true],
+          ['L2 misses', 1.96, 'data_l2_misses', `${CG}: cc1, a small file`, false],
+          ['lines from memory', 0.96, 'data_dram', `${CG}: the same`, false],
+        ] as const
+      ).map(([what, real, name, source, fitted]) => ({
+        what: `${what} per 1000 instructions`,
+        way: 'native' as const,
+        real,
+        source,
+        ours: perKilo(name),
+        fitted,
+      })),
       {
         what: 'page faults per 1e6 user instructions',
         way: 'native',
@@ -302,8 +289,29 @@ export const programs: readonly ProgramCase[] = [
         real: [10, 15],
         source: `${RECALLED}: kernel builds`,
         ours: kernelShare,
+        reason:
+          'of instructions; of the time it is more, since the kernel clears pages and finds its lines in no cache. gcc 12 executes more of its own for a file than the compilers of the time',
       },
     ],
+  },
+  {
+    name: 'shell-script',
+    counts: (
+      [
+        ['page faults', 378, 'guest_faults'],
+        ['copy-on-write breaks', 99.7, 'cow_breaks'],
+        ['system calls', 291, 'syscalls'],
+        ['forks', 5.12, 'forks'],
+        ['execs', 4.15, 'execs'],
+        ['process switches', 10.5, 'guest_process_switches'],
+      ] as const
+    ).map(([what, real, name]) => ({
+      what: `${what} per 1e6 user instructions`,
+      way: 'native' as const,
+      real,
+      source: 'tracepoints: dash and 30 commands',
+      ours: perMega(name),
+    })),
   },
   {
     name: 'terminal-server',
