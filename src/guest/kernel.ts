@@ -34,6 +34,7 @@ export class GuestKernel implements GuestShared {
   readonly first: readonly Thread[];
   /** Processes that exist at power-on, and those that a trace names, by number. */
   readonly numbered = new Map<number, Process>();
+  #ios = 0;
   /** Address spaces of ended processes that are not torn down yet. */
   #dead: AddressSpace[] = [];
 
@@ -62,6 +63,11 @@ export class GuestKernel implements GuestShared {
    */
   load({ regions }: Pick<ProcessImage, 'regions'>, cpu: GuestCpu | null): AddressSpace {
     return loadImage(this.guest, regions, cpu);
+  }
+
+  /** A number for an I/O that a thread waits for. */
+  newIo(): number {
+    return this.#ios++;
   }
 
   /** Top tables of the processes that exist at power-on. */

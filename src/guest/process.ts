@@ -1,4 +1,5 @@
 import type { Cycles } from '../base/ids.ts';
+import { UNAWAITED } from '../hypervisor/guest-port.ts';
 import type { AddressSpace } from './address-space.ts';
 import type { Program } from './workloads/workload.ts';
 
@@ -87,8 +88,10 @@ export class Thread {
   process: Process;
   program: Program;
   state: State = State.Runnable;
-  /** When it is to wake: end of its I/O or of its sleep. */
+  /** When it is to wake: end of its sleep. */
   due: Cycles = 0;
+  /** The I/O that it waits for. */
+  io = UNAWAITED;
   /** Arrival time of the request it serves; NaN = none. */
   request = Number.NaN;
   /** The transfer under way, which continues before its program does. */

@@ -58,17 +58,31 @@ export class RunQueue {
     return next;
   }
 
+  #completed(io: number): boolean {
+    for (const thread of this.#blocked) {
+      if (thread.state !== State.Io || thread.io !== io) continue;
+      this.unblock(thread);
+      return true;
+    }
+    return false;
+  }
+
   /**
    * Wakes sleepers and threads whose I/O is done, then one waiting server for each waiting
    * request.
    */
   wakeDue(cpu: GuestCpu): void {
     const now = cpu.clock();
+    let waitForIo = 0;
     for (const thread of this.#blocked) {
-      const { state } = thread;
-      if ((state === State.Io || state === State.Sleep) && thread.due <= now) {
-        this.unblock(thread);
-      }
+      if (thread.state === State.Io) waitForIo++;
+      else if (thread.state === State.Sleep && thread.due <= now) this.unblock(thread);
+    }
+    while (waitForIo > 0) {
+      const io = cpu.takeCompletion();
+      if (Number.isNaN(io)) break;
+      // Nobody: the thread that waited for it was ended meanwhile.
+      if (this.#completed(io)) waitForIo--;
     }
     for (const thread of this.#blocked) {
       if (thread.state !== State.Request) continue;

@@ -1,5 +1,5 @@
 import type { Cycles } from '../base/ids.ts';
-import type { GuestCpu } from '../hypervisor/guest-port.ts';
+import { type GuestCpu, UNAWAITED } from '../hypervisor/guest-port.ts';
 import { acksOf, packetsOf, SEND_WINDOW } from '../hypervisor/packets.ts';
 import type { Kernel } from './kernel.ts';
 import { movePiped } from './pipes.ts';
@@ -81,9 +81,11 @@ function send(kernel: Kernel, cpu: GuestCpu, thread: Thread, transfer: Transfer)
     paths.copy(cpu, bytes);
     paths.run(cpu, pieces * cost.sendPiece + acks * cost.acknowledgement, 19);
     transfer.left -= bytes;
-    const due = cpu.send(bytes);
-    if (transfer.left > 0 || transfer.waits) {
-      thread.due = due;
+    const waits = transfer.left > 0 || transfer.waits;
+    const io = waits ? kernel.shared.newIo() : UNAWAITED;
+    cpu.send(bytes, io);
+    if (waits) {
+      thread.io = io;
       kernel.block(cpu, thread, State.Io);
       return;
     }
@@ -119,6 +121,7 @@ function ask(kernel: Kernel, cpu: GuestCpu, thread: Thread, io: Transfer, latenc
   io.left -= bytes;
   io.fetched = bytes;
   const takes = latency + Math.round(bytes * io.pace);
-  thread.due = cpu.startIo({ bytes, latency: takes, write: io.write || bytes === 0 });
+  thread.io = kernel.shared.newIo();
+  cpu.startIo({ bytes, latency: takes, write: io.write || bytes === 0 }, thread.io);
   kernel.block(cpu, thread, State.Io);
 }

@@ -214,7 +214,7 @@ export abstract class VcpuLoop implements Guest {
     }
     if ((vectors & Vector.Device) !== 0) paths.run(cpu, cost.interrupt, 17, 2);
     if ((vectors & Vector.Network) !== 0) paths.run(cpu, cost.networkInterrupt, 18, 2);
-    cpu.endOfInterrupt();
+    cpu.endOfInterrupt(vectors);
     this.wakeDue(cpu);
     cpu.leaveKernel(Entry.Exception);
     this.#book(cpu.core);

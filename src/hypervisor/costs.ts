@@ -3,8 +3,8 @@ import * as z from 'zod';
 /**
  * What a hypervisor profile (configs/hypervisors/*.yaml) charges for the steps of its own code.
  * Hardware steps (VMRUN, a page-table read, a cache line) are priced by the processor; these are
- * path lengths of software, in cycles. Memory that a handler reads (guest tables, instruction
- * bytes, shadow entries) is read for real through the caches and comes on top.
+ * path lengths of software: instructions at one cycle each, as if TLBs and caches had all that they
+ * touch. What handlers touch (footprint.ts) is touched for real, and its misses come on top.
  */
 const cycles = () => z.int().min(0).max(10_000_000).meta({ unit: 'cycles' });
 
@@ -18,6 +18,9 @@ export const costsSchema = z
       .describe(
         'VMLOAD before and VMSAVE after each VMRUN (KVM); otherwise only at a vCPU switch (Xen)',
       ),
+    cleanBits: z
+      .boolean()
+      .describe('says which parts of a VMCB are unchanged, where the processor takes notice'),
     guestInterruptFlag: z.boolean().describe('CLGI and STGI around VMRUN'),
     decode: cycles().describe(
       'instruction emulator: decode one instruction after its bytes were fetched',
@@ -28,7 +31,7 @@ export const costsSchema = z
     emulateWrite: cycles().describe('emulator: perform one page-table store, revalidate'),
     faultPath: cycles().describe('page-fault exit: classify, lock, look the shadow or memslot up'),
     shadowPageAlloc: cycles().describe(
-      'take a shadow page, hash it, link it (clearing it is priced by line)',
+      'take a shadow page, hash it, link it (clearing it comes on top)',
     ),
     shadowLookup: cycles().describe('find a shadow page in the hash'),
     shadowFill: cycles().describe('install one shadow entry and its reverse mapping'),
@@ -37,7 +40,6 @@ export const costsSchema = z
     rmapEntry: cycles().describe('visit one reverse mapping to write-protect a table'),
     injectEvent: cycles().describe('queue and inject one exception or interrupt'),
     hostFault: cycles().describe('back one guest page on first touch: host fault, allocation'),
-    zeroPageLine: cycles().describe('clear one 64-byte line of a new page'),
     nestedFill: cycles().describe('install one nested entry'),
     apicAccess: cycles().describe('emulate one local-APIC register access'),
     timer: cycles().describe('host timer interrupt: expire and re-arm one guest timer'),
@@ -58,20 +60,16 @@ export const costsSchema = z
       .meta({ unit: 'MSRs' })
       .describe('MSRs read on load and written on put'),
     eoiExits: z.boolean().describe('end of interrupt is an APIC write that exits'),
+    timerExits: z.boolean().describe('arming the one-shot timer is an APIC write that exits'),
+    x2apic: z
+      .boolean()
+      .describe('the guest writes APIC registers as MSRs: no instruction has to be decoded'),
     hostHz: z
       .int()
       .min(0)
       .max(10_000)
       .meta({ unit: 'ticks a second' })
       .describe('host timer ticks a second on a busy pCPU; each is an INTR exit'),
-    hostFootprint: z
-      .int()
-      .min(0)
-      .max(64)
-      .meta({ unit: 'pages of 2 MB' })
-      .describe(
-        '2 MB host pages (code and data) an exit handler touches: they compete for TLB entries',
-      ),
   })
   .describe('path lengths of the hypervisor, in cycles');
 

@@ -51,7 +51,7 @@ export class Dispatch implements SchedulerHost {
   }
 
   get vmCount(): number {
-    return this.#deps.vms.length + this.#deps.tasks.all.length;
+    return this.#deps.vms.length + this.#deps.tasks.groups;
   }
 
   vmOf(vcpu: VcpuId): VmId {

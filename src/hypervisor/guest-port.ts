@@ -65,13 +65,8 @@ export interface RequestSource {
   finish(arrival: Cycles, now: Cycles): void;
 }
 
-/** Requests from outside. Declared here, implemented in guest/. */
-export interface RequestSource {
-  /** The oldest request that nobody serves yet, by its arrival time; NaN = there is none. */
-  take(): Cycles;
-  /** The request that arrived at `arrival` has been answered at `now`. */
-  finish(arrival: Cycles, now: Cycles): void;
-}
+/** The number of an I/O for which nobody waits. */
+export const UNAWAITED = -1;
 
 /** Disk I/O of a guest. */
 export interface DiskIo {
@@ -116,15 +111,17 @@ export interface GuestCpu {
   storePte(slot: number, entry: number): void;
   /**
    * Disk I/O: a doorbell for each request that it takes. Each request is answered by an interrupt,
-   * the last one `latency` cycles after its doorbell, or later where the disk is busy. Returns the
-   * time of the last answer, as far as can be foreseen.
+   * the last one `latency` cycles after its doorbell, or later where disk or host are busy. `io` is
+   * how the guest numbers it, see `takeCompletion`.
    */
-  startIo(io: DiskIo): Cycles;
+  startIo(request: DiskIo, io: number): void;
   /**
-   * Sends bytes, at most a window, to the outside world, which acknowledges them. Returns when the
-   * last acknowledgement arrives.
+   * Sends bytes, at most a window, to the outside world, which acknowledges them. `io` is over when
+   * the last acknowledgement has arrived; `UNAWAITED`: nobody wants to know.
    */
-  send(bytes: number): Cycles;
+  send(bytes: number, io: number): void;
+  /** The number of an I/O that is over, the first one first and each once; NaN = none more. */
+  takeCompletion(): number;
   /** Acknowledges so many bytes received, where no answer does. */
   acknowledge(bytes: number): void;
   /** The oldest request that has arrived and nobody serves, by its arrival time; NaN = none. */
@@ -134,10 +131,13 @@ export interface GuestCpu {
    * when it has left the host.
    */
   endRequest(arrival: Cycles): void;
-  /** Reads and writes of I/O ports that the device model answers without other work. */
+  /** Reads and writes of I/O ports that the hypervisor answers without other work. */
   accessPorts(count: number): void;
-  /** End-of-interrupt write to the local APIC. */
-  endOfInterrupt(): void;
+  /**
+   * What the handler of these vectors does to devices, and the end-of-interrupt write to the local
+   * APIC.
+   */
+  endOfInterrupt(vectors: number): void;
   /** Arms the guest's one-shot timer. */
   setTimer(cyclesFromNow: Cycles): void;
   clearTimer(): void;

@@ -73,7 +73,7 @@ export class Holding {
       if (state === Runstate.Running) {
         this.#deps.requests.ask(vcpu, Request.Pause);
       } else if (state === Runstate.Blocked) {
-        vcpu.halted = true;
+        vcpu.halted = !vcpu.stalled;
         vcpu.enter(Runstate.Paused, now);
       } else if (state !== Runstate.Paused && state !== Runstate.Off) {
         this.#deps.scheduler().sleep(vcpu.id, Math.max(now, vcpu.since));
@@ -96,7 +96,8 @@ export class Holding {
     for (const vcpu of this.#of(vm)) {
       vcpu.requests &= ~Request.Pause;
       if (vcpu.state !== Runstate.Paused) continue;
-      if (vcpu.done || (vcpu.halted && vcpu.pending === 0)) vcpu.enter(Runstate.Blocked, now);
+      const sleeps = vcpu.done || vcpu.stalled || (vcpu.halted && vcpu.pending === 0);
+      if (sleeps) vcpu.enter(Runstate.Blocked, now);
       else this.#deps.interrupts.wake(vcpu, now);
     }
   }

@@ -1,27 +1,211 @@
-import type { Core } from '../machine/core.ts';
+import { type Core, SIDE_D, SIDE_I } from '../machine/core.ts';
+import {
+  beginHost,
+  endHost,
+  fetchHost,
+  flushHost,
+  touchHost,
+  translateHost,
+} from '../machine/host-access.ts';
 import type { Machine } from '../machine/machine.ts';
-import { visitHost } from '../machine/translate.ts';
+import { Pte } from '../machine/page-tables.ts';
+import type { HypervisorCosts } from './costs.ts';
+import type { Footprint } from './footprint.ts';
+import { DIRECT, guestPageOf, HostImage, LARGE, recordPageOf, SMALL } from './host-image.ts';
+import { layText, type Step, type StepText } from './host-text.ts';
 
 /**
- * The hypervisor's own translations: an exit handler touches a few 2 MB pages of host code and data
- * under ASID 0. They compete with the guests' for TLB entries, and cost a walk when they have been
- * evicted.
+ * Lines of a VMCB that VMRUN and #VMEXIT read and write: intercepts to nested CR3 from 0 on, and
+ * the state save area from 0x400 on (AMD64 manual, volume 2, appendix B).
+ */
+const VMCB_CONTROL = 4;
+const VMCB_STATE = 10;
+const VMCB_STATE_AT = 16;
+/** Lines of the save area of the host, one for each pCPU. */
+const HOST_SAVE = 10;
+
+/** Bytes of an entry of a reverse map, and how many of them a line has. */
+const RMAP_PER_LINE = 8;
+
+/** Frames of what belongs to a vCPU, a VM or a pCPU. */
+interface Own {
+  readonly frame: number;
+  /** First line: structures do not all begin at the same one. */
+  readonly line: number;
+}
+
+/**
+ * What handlers touch: code, stacks, the structures of vCPU and VM, records of guest frames, tables
+ * and guest memory, each through the host's own translations. A path costs nothing here while all
+ * of it is in the first TLB and cache; what has been displaced costs its miss, and displaces
+ * something itself. Returns cycles, which the caller charges.
  */
 export class HostFootprint {
-  readonly #pages: number;
-  readonly #tableFrame: number;
+  readonly #image: HostImage;
+  readonly #footprint: Footprint;
+  readonly #text: Readonly<Record<Step, StepText>>;
+  readonly #exposedQ8: number;
+  readonly #framePage: number;
+  readonly #guestPage: number;
+  readonly #guestFlags: number;
+  /** By vCPU: VMCB, structures, stack. By VM, and by pCPU: stack and save area. */
+  readonly #vmcb: Own[] = [];
+  readonly #vcpu: Own[] = [];
+  readonly #stack: Own[] = [];
+  readonly #vm: Own[] = [];
+  readonly #save: Own[] = [];
+  readonly #user: Own[] = [];
+  /** By pCPU: the VM whose user space its CR3 has; -1 = none yet. */
+  readonly #space: number[] = [];
 
-  constructor(machine: Machine, pages: number) {
-    this.#pages = pages;
-    this.#tableFrame = pages > 0 ? machine.memory.take(0, 0xffff) : 0;
+  constructor(machine: Machine, costs: HypervisorCosts, footprint: Footprint) {
+    this.#image = new HostImage(machine);
+    this.#footprint = footprint;
+    this.#text = layText(this.#image, costs, footprint);
+    this.#exposedQ8 = Math.round(256 * (1 - footprint.overlap));
+    this.#framePage = footprint.framePage > 4096 ? LARGE : SMALL;
+    this.#guestPage = footprint.guestPage > 4096 ? LARGE : SMALL;
+    this.#guestFlags = this.#guestPage === SMALL ? 0 : Pte.Global;
   }
 
-  /** Touches them on `core`; returns the cycles the misses cost. */
-  touch(core: Core): number {
+  /** The code of a step. */
+  step(core: Core, step: Step): number {
+    const { pages, size, frames, lines, lengths } = this.#text[step];
+    const vm = beginHost(core);
+    const { root } = this.#image;
+    const flags = step === 'deviceUser' ? 0 : Pte.Global;
     let cycles = 0;
-    for (let page = 0; page < this.#pages; page++) {
-      cycles += visitHost(core, 64 + page, page & 1, this.#tableFrame);
+    for (let run = 0; run < pages.length; run++) {
+      cycles += translateHost(core, root, pages[run]!, size, SIDE_I, flags);
+      cycles += fetchHost(core, frames[run]!, lines[run]!, lengths[run]!);
+    }
+    endHost(core, vm);
+    return cycles;
+  }
+
+  /** What every exit and entry uses besides code: stack, VMCB, save area, structures. */
+  exit(core: Core, vcpu: number): number {
+    const { stackLines, stackPerCpu, vcpuLines } = this.#footprint;
+    const vm = beginHost(core);
+    const vmcb = this.#own(this.#vmcb, vcpu).frame;
+    const save = this.#own(this.#save, core.id).frame;
+    const stack = this.#own(this.#stack, stackPerCpu ? core.id : vcpu);
+    const cycles =
+      // VMRUN and #VMEXIT address the VMCB and the save area by their frames.
+      touchHost(core, vmcb, 0, VMCB_CONTROL, 1, this.#exposedQ8) +
+      touchHost(core, vmcb, VMCB_STATE_AT, VMCB_STATE, 1, this.#exposedQ8) +
+      touchHost(core, save, 0, HOST_SAVE, 1, this.#exposedQ8) +
+      this.#direct(core, vmcb, 0, 0, 1) +
+      this.#direct(core, stack.frame, stack.line, stackLines, 1) +
+      this.#structure(core, this.#own(this.#vcpu, vcpu), vcpuLines, 1);
+    endHost(core, vm);
+    return cycles;
+  }
+
+  /** Structures of the VM that a fault looks at. */
+  fault(core: Core, of: number): number {
+    const vm = beginHost(core);
+    const cycles = this.#structure(core, this.#own(this.#vm, of), this.#footprint.vmLines, 0);
+    endHost(core, vm);
+    return cycles;
+  }
+
+  /** Records of a guest frame that is mapped or unmapped. */
+  record(core: Core, of: number, gfn: number): number {
+    const { frameLines } = this.#footprint;
+    const vm = beginHost(core);
+    let cycles = 0;
+    for (let kind = 0; kind < frameLines; kind++) {
+      const line = kind === 0 ? Math.floor(gfn / RMAP_PER_LINE) : gfn;
+      const page = recordPageOf(of, kind, line >>> 6);
+      this.#image.map(page, this.#framePage);
+      cycles +=
+        translateHost(core, this.#image.root, page, this.#framePage, SIDE_D, Pte.Global) +
+        touchHost(core, this.#image.behind(page), line & 63, 1, 1, this.#exposedQ8);
+    }
+    endHost(core, vm);
+    return cycles;
+  }
+
+  /** One line of a guest's memory, as a load on which the next one depends. */
+  guest(core: Core, of: number, gfn: number, frame: number, line: number): number {
+    const vm = beginHost(core);
+    const size = this.#guestPage;
+    const page = size === SMALL ? guestPageOf(of, gfn) : DIRECT + frame;
+    this.#image.map(page, size);
+    const cycles =
+      translateHost(core, this.#image.root, page, size, SIDE_D, this.#guestFlags) +
+      touchHost(core, frame, line, 1, 0, 256);
+    endHost(core, vm);
+    return cycles;
+  }
+
+  /** One line of a table of the hypervisor's own. */
+  table(core: Core, frame: number, line: number): number {
+    const vm = beginHost(core);
+    const cycles = this.#direct(core, frame, line, 1, 1);
+    endHost(core, vm);
+    return cycles;
+  }
+
+  /** Stack and data of the device model for one request. */
+  request(core: Core, of: number): number {
+    const { userLines } = this.#footprint;
+    const vm = beginHost(core);
+    let cycles = 0;
+    const own = this.#own(this.#user, of);
+    for (let at = 0; at < userLines; at += LINES_PER_USER_PAGE) {
+      const page = guestPageOf(of, WINDOW_END - at);
+      this.#image.map(page, SMALL);
+      cycles +=
+        translateHost(core, this.#image.root, page, SMALL, SIDE_D, 0) +
+        touchHost(
+          core,
+          at === 0 ? own.frame : this.#image.behind(page),
+          own.line,
+          Math.min(LINES_PER_USER_PAGE, userLines - at),
+          1,
+          this.#exposedQ8,
+        );
+    }
+    endHost(core, vm);
+    return cycles;
+  }
+
+  /** A pCPU takes up a vCPU of `vm`: the host's CR3 changes with the address space. */
+  enterVm(core: Core, vm: number): void {
+    const all = this.#footprint.switchFlush === 'all';
+    if (this.#space[core.id] === vm && !all) return;
+    this.#space[core.id] = vm;
+    flushHost(core, all);
+  }
+
+  #own(list: Own[], index: number): Own {
+    return (list[index] ??= { frame: this.#image.take(), line: (index * 24) & 63 });
+  }
+
+  /** A structure that may be longer than a page. */
+  #structure(core: Core, { frame, line }: Own, lines: number, write: number): number {
+    let cycles = this.#direct(core, frame, line, Math.min(64, lines), write);
+    for (let at = 64; at < lines; at += 64) {
+      const next = this.#image.behind(DIRECT + frame * 8 + at / 64);
+      cycles += this.#direct(core, next, line, Math.min(64, lines - at), write);
     }
     return cycles;
   }
+
+  /** Lines of a frame through the direct map. */
+  #direct(core: Core, frame: number, line: number, lines: number, write: number): number {
+    const page = DIRECT + frame;
+    this.#image.map(page, LARGE);
+    return (
+      translateHost(core, this.#image.root, page, LARGE, SIDE_D, Pte.Global) +
+      touchHost(core, frame, line, lines, write, this.#exposedQ8)
+    );
+  }
 }
+
+/** Lines that a device model uses of one page of its data. assumed (4-32) */
+const LINES_PER_USER_PAGE = 8;
+/** Device models have their data above the memory of the VM. */
+const WINDOW_END = 2 ** 22 - 1;

@@ -15,6 +15,8 @@ export interface HostTaskPlan {
   readonly pin?: readonly number[] | undefined;
   /** What the scheduler in use wants to know of a VM, complete; its defaults if absent. */
   readonly scheduling?: object | undefined;
+  /** Another one, as two vCPUs of one VM are beside each other; absent: it is alone. */
+  readonly beside?: HostTask | undefined;
 }
 
 /** A piece of work that has not been executed yet. */
@@ -22,6 +24,8 @@ interface Piece {
   left: Cycles;
   readonly leaf: number;
   readonly done: ((now: Cycles) => void) | undefined;
+  /** What it touches when it begins, in cycles; undefined: it has begun, or touches nothing. */
+  begin: ((core: Core) => Cycles) | undefined;
 }
 
 /**
@@ -67,14 +71,20 @@ export class HostTask extends Scheduled {
 
   /**
    * Queues `cycles` of work, charged to a leaf of the ledger, and wakes the task. `done` is called
-   * when it has executed them, with the time of that; it may post more.
+   * when it has executed them, with the time of that; it may post more. `begin` touches caches and
+   * TLBs of the core where it begins, and says how many cycles that adds.
    */
-  post(cycles: Cycles, leaf: number, done?: (now: Cycles) => void): void {
+  post(
+    cycles: Cycles,
+    leaf: number,
+    done?: (now: Cycles) => void,
+    begin?: (core: Core) => Cycles,
+  ): void {
     if (!Number.isInteger(cycles) || cycles < 0) {
       throw new ModelError(`${this.name}: a piece of ${cycles} cycles`);
     }
     this.posted += cycles;
-    this.#queue.push({ left: cycles, leaf, done });
+    this.#queue.push({ left: cycles, leaf, done, begin });
     if (this.#queue.length === 1) this.#rouse();
   }
 
@@ -92,6 +102,12 @@ export class HostTask extends Scheduled {
    */
   run(core: Core, engine: HostEngine): boolean {
     for (let piece = this.#queue[0]; piece; piece = this.#queue[0]) {
+      if (piece.begin) {
+        const more = piece.begin(core);
+        piece.begin = undefined;
+        piece.left += more;
+        this.posted += more;
+      }
       if (piece.left > 0) {
         const cycles = Math.min(piece.left, engine.horizon - core.time);
         if (cycles <= 0) return true;
@@ -122,6 +138,8 @@ export interface HostTasksDeps {
 /** The threads of a host, with numbers after those of the vCPUs and VMs. */
 export class HostTasks {
   readonly all: HostTask[] = [];
+  /** The first one of each group. */
+  readonly #groups: HostTask[] = [];
   readonly #deps: HostTasksDeps;
   readonly #wake: EventKind;
   #started = false;
@@ -139,10 +157,12 @@ export class HostTasks {
     const { engine, firstVcpu, firstVm, scheduling } = this.#deps;
     const i = this.all.length;
     const rouse = () => engine.schedule(engine.here, this.#wake, i);
-    const number = { id: (firstVcpu + i) as VcpuId, group: (firstVm + i) as VmId };
+    const group = plan.beside?.group ?? ((firstVm + this.#groups.length) as VmId);
+    const number = { id: (firstVcpu + i) as VcpuId, group };
     const task = new HostTask(number, { scheduling, ...plan }, rouse);
     task.timebase = engine.timebase;
     this.all.push(task);
+    if (!plan.beside) this.#groups.push(task);
     return task;
   }
 
@@ -151,9 +171,13 @@ export class HostTasks {
     return this.all[id - this.#deps.firstVcpu]!;
   }
 
-  /** By the number of its group. */
+  get groups(): number {
+    return this.#groups.length;
+  }
+
+  /** The first one of the group with that number. */
   inGroup(vm: VmId): HostTask {
-    return this.all[vm - this.#deps.firstVm]!;
+    return this.#groups[vm - this.#deps.firstVm]!;
   }
 
   /** Makes all of them known to the scheduler. */

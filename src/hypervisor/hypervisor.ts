@@ -7,9 +7,10 @@ import { HOST_OWNER, type Machine } from '../machine/machine.ts';
 import { type Observer, silent } from '../observe/observer.ts';
 import { Cause } from '../stats/leaves.ts';
 import type { HypervisorCosts } from './costs.ts';
-import type { VirtualDevices } from './devices.ts';
+import { DeviceWork, type Dom0Plan } from './device-work.ts';
 import { Disk, type DiskOptions } from './disk.ts';
 import { Dispatch } from './dispatch.ts';
+import type { Footprint } from './footprint.ts';
 import type { GuestCpu } from './guest-port.ts';
 import { Holding } from './holding.ts';
 import { HostTasks } from './host-task.ts';
@@ -31,7 +32,11 @@ export interface HypervisorOptions {
   readonly machine: Machine;
   readonly engine: HostEngine;
   readonly costs: HypervisorCosts;
-  readonly devices: VirtualDevices;
+  /** What it gives Dom0, where devices need that; one vCPU of usual weight if absent. */
+  readonly dom0?: Dom0Plan | undefined;
+  /** VMs that are not here may come. */
+  readonly connected?: boolean | undefined;
+  readonly footprint: Footprint;
   /** Bits per second, each way, of the host's wire to the outside; see Network. */
   readonly bandwidth?: number | undefined;
   /** What its disk can do; undefined: requests do not wait for each other. */
@@ -74,7 +79,7 @@ export class Hypervisor implements PcpuHost {
   readonly machine: Machine;
   readonly engine: HostEngine;
   readonly costs: HypervisorCosts;
-  readonly devices: VirtualDevices;
+  readonly footprint: Footprint;
   readonly vms: readonly Vm[];
   readonly vcpus: readonly Vcpu[];
   readonly observer: Observer;
@@ -84,6 +89,8 @@ export class Hypervisor implements PcpuHost {
   readonly requests: VcpuRequests;
   readonly interrupts: Interrupts;
   readonly holding: Holding;
+  /** The host's work for virtual devices. */
+  readonly work: DeviceWork;
   readonly network: Network;
   readonly disk: Disk;
   /** The host's own threads; all of them are added before the scheduler is made. */
@@ -106,13 +113,14 @@ export class Hypervisor implements PcpuHost {
   readonly #slice: EventKind;
 
   constructor(options: HypervisorOptions) {
-    const { host, machine, engine, costs, devices, tags, vcpus, virtualized, vms } = options;
+    const { host, machine, engine, costs, footprint, tags } = options;
+    const { vcpus, virtualized, vms } = options;
     const observer = options.observer ?? silent;
     this.host = host;
     this.machine = machine;
     this.engine = engine;
     this.costs = costs;
-    this.devices = devices;
+    this.footprint = footprint;
     this.vms = vms;
     this.vcpus = vcpus;
     this.observer = observer;
@@ -126,7 +134,9 @@ export class Hypervisor implements PcpuHost {
       onMmu: (vcpu, core) => this.mmuOf[vcpu.vm.id]!.onRequest?.(vcpu, core),
     });
     const serve = (vcpu: Vcpu, core: Core) => this.requests.serve(vcpu, core);
-    this.world = new WorldSwitch({ machine, costs, tags, vcpus, virtualized, observer, serve });
+    this.world = new WorldSwitch({
+      ...{ machine, costs, footprint, tags, vcpus, virtualized, observer, serve },
+    });
     this.tags = tags;
     this.tasks = new HostTasks({
       engine,
@@ -138,11 +148,20 @@ export class Hypervisor implements PcpuHost {
     this.pcpus = machine.cores.map((core) => new Pcpu(core, this));
     for (const pcpu of this.pcpus) engine.attach(pcpu);
     this.interrupts = new Interrupts(engine, vcpus, host, () => this.scheduler);
+    this.work = new DeviceWork({
+      ...{ engine, costs, tasks: this.tasks, interrupts: this.interrupts },
+      network: () => this.network,
+      touch: (core, vm) => this.world.deviceTouches(core, vm),
+    });
+    if (virtualized) {
+      const near = vms.filter((vm) => options.connected || vm.host.index === host.index);
+      this.work.addThreads(near, options.dom0 ?? { vcpus: 1, weight: 256 });
+    }
     this.network = new Network({
       engine,
-      device: devices.network,
       mhz: machine.mhz,
       bandwidth: options.bandwidth,
+      bringIn: (...packets) => this.work.bringIn(...packets),
       raise: (vcpu, vectors, now) => this.interrupts.raise(vcpu, vectors, now),
     });
     this.disk = new Disk(machine.mhz, options.disk);
@@ -260,6 +279,7 @@ export class Hypervisor implements PcpuHost {
     }
     this.tasks.stop(now);
     this.network.stop(now);
+    this.work.stop();
   }
 
   /** Hands every vCPU of its VMs to the scheduler and wakes it: power-on. */

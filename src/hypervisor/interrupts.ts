@@ -13,7 +13,6 @@ export class Interrupts {
   readonly #host: VmHost;
   readonly #scheduler: () => Scheduler;
   readonly #timer: EventKind;
-  readonly #device: EventKind;
   /** By vCPU: the event of its armed timer, -1 = none, and when that is due. */
   readonly #timers: number[];
   readonly #due: Float64Array;
@@ -35,14 +34,11 @@ export class Interrupts {
       this.#timers[id] = -1;
       this.raise(vcpus[id]!, Vector.Timer, now);
     });
-    this.#device = engine.defineEvent(Phase.Deliver, (now, id) => {
-      this.raise(vcpus[id]!, Vector.Device, now);
-    });
   }
 
   /**
-   * Makes vectors pending on a vCPU: an INTR exit if it runs, a wake-up if it sleeps. One that has
-   * moved gets them where it is.
+   * Makes vectors pending on a vCPU: an INTR exit if it runs, a wake-up if it sleeps and does not
+   * wait for a device model. One that has moved gets them where it is.
    */
   raise(vcpu: Vcpu, vectors: number, now: Cycles): void {
     const there = vcpu.vm.host.hypervisor?.interrupts ?? this;
@@ -52,7 +48,7 @@ export class Interrupts {
     }
     if (vcpu.done || vcpu.state === Runstate.Off) return;
     vcpu.pending |= vectors;
-    if (vcpu.state === Runstate.Blocked) this.wake(vcpu, now);
+    if (vcpu.state === Runstate.Blocked && !vcpu.stalled) this.wake(vcpu, now);
   }
 
   /** As `raise`, at a time of the engine: for whatever is not on this host. */
@@ -97,10 +93,5 @@ export class Interrupts {
     const armed = this.#timers[vcpu.id]!;
     if (armed >= 0) this.#engine.cancel(armed);
     this.#timers[vcpu.id] = -1;
-  }
-
-  /** A device has finished something at `at`. */
-  completeIo(vcpu: Vcpu, at: Cycles): void {
-    this.#engine.schedule(at, this.#device, vcpu.id);
   }
 }

@@ -2,6 +2,7 @@ import type { Cycles } from '../base/ids.ts';
 import type { HostEngine } from '../engine/host-engine.ts';
 import type { Observer } from '../observe/observer.ts';
 import type { HypervisorCosts } from './costs.ts';
+import type { DeviceWork } from './device-work.ts';
 import type { Holding } from './holding.ts';
 import type { HostTasks } from './host-task.ts';
 import type { Interrupts } from './interrupts.ts';
@@ -25,6 +26,7 @@ export interface PcpuHost {
   readonly requests: VcpuRequests;
   readonly interrupts: Interrupts;
   readonly holding: Holding;
+  readonly work: DeviceWork;
   readonly scheduler: Scheduler;
   /** No new turn begins. */
   readonly closing: boolean;

@@ -3,6 +3,7 @@ import type { Runner } from '../engine/engine.ts';
 import type { Core } from '../machine/core.ts';
 import { DRAIN_AFTER } from '../machine/counters.ts';
 import { Cause, ExitReason, Leaf } from '../stats/leaves.ts';
+import { bringIn, deliver } from './delivery.ts';
 import { GuestStop } from './guest-port.ts';
 import type { HostTask } from './host-task.ts';
 import type { PcpuHost } from './pcpu-host.ts';
@@ -154,7 +155,7 @@ export class Pcpu implements Runner {
       if (this.#tick) {
         this.#tick = false;
         host.world.exit(vcpu, core, ExitReason.Intr);
-        host.world.handle(core, ExitReason.Intr, host.costs.timer);
+        host.world.perform(core, ExitReason.Intr, 'timer');
         host.world.resume(vcpu, core, ExitReason.Intr);
         core.settle();
         continue;
@@ -169,11 +170,16 @@ export class Pcpu implements Runner {
         continue;
       }
       if (vcpu.pending !== 0) {
-        this.#deliver(vcpu);
+        deliver(host, core, vcpu);
+        if (vcpu.stalled) this.#sleep(vcpu, false);
         continue;
       }
       vcpu.entered = false;
       const stop = vcpu.guest.run(vcpu.port);
+      if (vcpu.stalled && stop !== GuestStop.Done && stop !== GuestStop.Starved) {
+        this.#sleep(vcpu, false);
+        continue;
+      }
       if (stop === GuestStop.Time) continue;
       if (stop === GuestStop.Starved) {
         engine.starve();
@@ -181,44 +187,6 @@ export class Pcpu implements Runner {
       }
       this.#stopped(vcpu, stop);
     }
-  }
-
-  /**
-   * Interrupts reach a running guest: an INTR exit, injection at the entry, then the guest's
-   * handler.
-   */
-  #deliver(vcpu: Vcpu): void {
-    const host = this.#host;
-    const { core } = this;
-    const vectors = vcpu.pending;
-    host.observer.onInterrupt(core.now, core.id, vcpu.id, vectors, vcpu.entered);
-    vcpu.pending = 0;
-    vcpu.vm.counters.interrupts++;
-    if (host.world.virtualized) {
-      // Right after an entry the event is injected by that entry; otherwise the interrupt forces an
-      // exit.
-      const fresh = vcpu.entered;
-      if (!fresh) host.world.exit(vcpu, core, ExitReason.Intr);
-      const work = host.costs.injectEvent + ((vectors & 1) !== 0 ? host.costs.timer : 0);
-      host.world.handle(core, ExitReason.Intr, work);
-      if ((vectors & ~1) !== 0) core.charge(Leaf.HostInterrupt, host.costs.hostInterrupt);
-      if (!fresh) this.#bringIn(vcpu);
-      if (!fresh) host.world.resume(vcpu, core, ExitReason.Intr);
-    }
-    vcpu.entered = false;
-    vcpu.guest.interrupt(vcpu.port, vectors);
-    core.settle();
-  }
-
-  /**
-   * The host's work on packets that have arrived for the vCPU: before its entry, or in the exit
-   * they force.
-   */
-  #bringIn(vcpu: Vcpu): void {
-    if (!this.#host.world.virtualized) return;
-    const cycles = Math.min(vcpu.hostWork, DRAIN_AFTER);
-    this.core.charge(Leaf.HostInterrupt, cycles);
-    vcpu.hostWork -= cycles;
   }
 
   /** The guest returned the core. */
@@ -237,7 +205,7 @@ export class Pcpu implements Runner {
     } else {
       if (vcpu.pending !== 0) return;
       host.world.exit(vcpu, core, ExitReason.Hlt);
-      host.world.handle(core, ExitReason.Hlt, host.world.virtualized ? host.costs.halt : 0);
+      if (host.world.virtualized) host.world.perform(core, ExitReason.Hlt, 'halt');
       core.settle();
     }
     this.#sleep(vcpu, true);
@@ -264,7 +232,7 @@ export class Pcpu implements Runner {
     if (core.full) host.ledger.drain(core);
     if (this.#tick) {
       this.#tick = false;
-      core.charge(Leaf.HostInterrupt, host.costs.timer);
+      host.world.takeInterrupt(core, 'timer');
       core.settle();
       return;
     }
@@ -350,7 +318,7 @@ export class Pcpu implements Runner {
     task.pcpu = core.id;
     task.enter(Runstate.Running, core.time);
     if (this.#holds !== task && host.world.virtualized) {
-      core.charge(Leaf.Switch, host.costs.vcpuSwitch);
+      core.charge(Leaf.Switch, host.world.cyclesOf(core, 'vcpuSwitch'));
       core.settle();
     }
     this.#holds = this.#task = task;
@@ -383,13 +351,13 @@ export class Pcpu implements Runner {
       this.#last = vcpu;
     }
     if (this.#holds !== vcpu && host.world.virtualized) {
-      core.charge(Leaf.Switch, host.world.switchCycles);
+      core.charge(Leaf.Switch, host.world.takeUp(vcpu, core));
     }
     this.#holds = vcpu;
     if (vcpu.lastExit === ExitReason.Hlt && host.world.virtualized) {
-      host.world.handle(core, ExitReason.Hlt, host.costs.wake);
+      host.world.perform(core, ExitReason.Hlt, 'wake');
     }
-    this.#bringIn(vcpu);
+    bringIn(host, core, vcpu);
     host.world.resume(vcpu, core, vcpu.lastExit);
     core.settle();
     vcpu.entered = true;

@@ -2,12 +2,14 @@ import type { Cycles } from '../base/ids.ts';
 import type { Core } from '../machine/core.ts';
 import { flushAsid, invalidateRange } from '../machine/flush.ts';
 import { Cause, ExitReason, Leaf } from '../stats/leaves.ts';
+import type { IoRequest } from './device-work.ts';
+import type { Device } from './devices.ts';
 import type { DiskService } from './disk.ts';
-import { type DiskIo, Entry, type GuestCpu, type RequestSource } from './guest-port.ts';
+import { type DiskIo, Entry, type GuestCpu, type RequestSource, Vector } from './guest-port.ts';
 import type { Hypervisor } from './hypervisor.ts';
 import type { Mmu } from './mmu/mmu.ts';
 import { decode } from './mmu/software-walks.ts';
-import { ACK_BYTES, acksOf, linesOf, packetsOf } from './packets.ts';
+import { ACK_BYTES, acksOf, packetsOf } from './packets.ts';
 import type { Vcpu } from './vm.ts';
 
 /**
@@ -106,74 +108,81 @@ export class VcpuPort implements GuestCpu {
     this.#mmu.storePte(this.vcpu, this.core, slot, entry);
   }
 
-  startIo({ bytes, latency, write }: DiskIo): Cycles {
-    const hv = this.#hv;
+  startIo({ bytes, latency, write }: DiskIo, io: number): void {
     const { core } = this;
-    const { requestBytes, requestLine } = hv.devices.disk;
+    const { vm } = this.vcpu;
+    const { requestAccesses, requestBytes } = vm.devices.disk;
+    const { work } = this.#hv;
     const requests = Math.max(1, Math.ceil(bytes / requestBytes));
     this.vcpu.vm.counters.disk_requests += requests;
     const whole = this.meant(latency);
-    let due = core.now;
     for (let i = 0; i < requests; i++) {
       const size = Math.min(requestBytes, bytes - i * requestBytes);
-      this.#doorbell(core, linesOf(size) * requestLine);
+      this.#access(core, 'disk', requestAccesses, work.inlineRequestCycles(vm, size));
       const share = Math.round((whole * (i + 1)) / requests);
-      due = this.askDisk({ bytes: size, latency: share, write });
+      this.askDisk({ bytes: size, latency: share, write, io });
     }
-    return this.told(due);
   }
 
-  /** A request goes to the disk. Returns when it is answered, as far as can be foreseen. */
-  protected askDisk(request: DiskIo): Cycles {
-    return this.serveDisk(request, this.core.now);
+  /** A request goes to the disk. */
+  protected askDisk(request: IoRequest): void {
+    this.serveDisk(request, this.core.now);
   }
 
-  /** It is with the disk at `now`, which interrupts when it answers. Returns when. */
-  protected serveDisk(request: DiskIo, now: Cycles): Cycles {
-    const due = this.disk.serve(request, now);
-    this.#hv.interrupts.completeIo(this.vcpu, due);
-    return due;
+  /** It is with the host at `now`: see DeviceWork. */
+  protected serveDisk(request: IoRequest, now: Cycles): void {
+    this.#hv.work.serve(this.vcpu, request, this.disk, now, (at) => this.diskAnswers(request, at));
   }
+
+  /** The answer is in the guest's memory at `now`, and an interrupt is on its way. */
+  protected diskAnswers(_request: IoRequest, _now: Cycles): void {}
 
   protected get disk(): DiskService {
     return this.#hv.disk;
   }
 
-  send(bytes: number): Cycles {
-    const hv = this.#hv;
+  send(bytes: number, io: number): void {
+    const { work } = this.#hv;
     const { core } = this;
-    const { sendBytes, kickPieces, sendPiece, sendLine } = hv.devices.network;
+    const { vm } = this.vcpu;
+    const { network } = vm.devices;
+    const { sendBytes, kickAccesses, kickPieces } = network;
     for (let left = bytes; left > 0; left -= kickPieces * sendBytes) {
       const size = Math.min(left, kickPieces * sendBytes);
       const pieces = Math.ceil(size / sendBytes);
-      this.#doorbell(core, pieces * sendPiece + linesOf(size) * sendLine);
+      this.#access(core, 'network', kickAccesses, work.inlineSendCycles(vm, pieces, size));
     }
-    this.vcpu.vm.counters.packets_sent += packetsOf(bytes);
-    return this.told(this.transmit(bytes));
+    vm.counters.packets_sent += packetsOf(bytes);
+    this.transmit(bytes, io);
   }
 
   acknowledge(bytes: number): void {
     const { core } = this;
-    const { kickPieces, sendPiece, sendLine } = this.#hv.devices.network;
+    const { work } = this.#hv;
+    const { vm } = this.vcpu;
+    const { network } = vm.devices;
+    const { kickAccesses, kickPieces } = network;
     const acks = acksOf(packetsOf(bytes));
     for (let left = acks; left > 0; left -= kickPieces) {
       const pieces = Math.min(left, kickPieces);
-      this.#doorbell(core, pieces * (sendPiece + linesOf(ACK_BYTES) * sendLine));
+      const cycles = work.inlineSendCycles(vm, pieces, pieces * ACK_BYTES);
+      this.#access(core, 'network', kickAccesses, cycles);
     }
-    this.vcpu.vm.counters.packets_sent += acks;
+    vm.counters.packets_sent += acks;
     this.transmitAcks(acks);
   }
 
-  /**
-   * The card puts what was sent on the wire. Returns when the last acknowledgement arrives, as far
-   * as can be foreseen.
-   */
-  protected transmit(bytes: number): Cycles {
-    return this.#hv.network.send(this.vcpu, bytes, this.core.now);
+  /** What was sent is with the host. */
+  protected transmit(bytes: number, io: number): void {
+    this.#hv.work.send(this.vcpu, bytes, io, this.core.now);
   }
 
   protected transmitAcks(acks: number): void {
-    this.#hv.network.sendAcks(acks, this.core.now);
+    this.#hv.work.sendAcks(this.vcpu, acks, this.core.now);
+  }
+
+  takeCompletion(): number {
+    return this.vcpu.completed.shift() ?? Number.NaN;
   }
 
   takeRequest(): Cycles {
@@ -186,7 +195,7 @@ export class VcpuPort implements GuestCpu {
 
   /** The answer to a request is with the card at `now`, and leaves as soon as the wire is free. */
   protected leaves(arrival: Cycles, now: Cycles): void {
-    this.#hv.network.whenSent(now, (at) => this.answerLeft(arrival, at));
+    this.#hv.work.whenSent(this.vcpu, now, (at) => this.answerLeft(arrival, at));
   }
 
   protected answerLeft(arrival: Cycles, now: Cycles): void {
@@ -194,45 +203,76 @@ export class VcpuPort implements GuestCpu {
   }
 
   /**
-   * One doorbell write: exit, the part in the hypervisor, the device model in user space and its
-   * work on what the doorbell announces. Without a hypervisor it is an uncached access.
+   * Accesses to registers of a device, the last of which is its doorbell. Each is an exit with the
+   * part in the hypervisor and that of a device model in user space; the last one also does `work`,
+   * which is the host's. Without a hypervisor, or to a device of the VM's own, each is an uncached
+   * access.
    */
-  #doorbell(core: Core, work: Cycles): void {
-    this.vcpu.vm.counters.doorbells++;
-    this.#port(core, this.#hv.costs.deviceUser + work);
-  }
-
-  /** `work`: what the device model does in user space. */
-  #port(core: Core, work: Cycles): void {
-    const hv = this.#hv;
-    const vcpu = this.vcpu;
-    if (!hv.world.virtualized) {
-      core.charge(Leaf.GuestKernel, hv.machine.processor.instructions.io);
-      return;
+  #access(core: Core, device: Device, accesses: number, work: Cycles): void {
+    const { machine, work: host, world } = this.#hv;
+    const { vcpu } = this;
+    const { decoded, registers } = vcpu.vm.devices[device];
+    const stalls = host.stalls(vcpu.vm, device);
+    for (let i = 1; i <= accesses; i++) {
+      vcpu.vm.counters.doorbells++;
+      if (!world.virtualized || registers === 'direct') {
+        core.charge(Leaf.GuestKernel, machine.processor.instructions.io);
+        if (world.virtualized && i === accesses) core.charge(Leaf.HostDevice, work);
+        continue;
+      }
+      world.exit(vcpu, core, ExitReason.Ioio);
+      if (decoded) this.#decode(core, ExitReason.Ioio);
+      world.perform(core, ExitReason.Ioio, 'deviceKernel');
+      const model = registers === 'user' && !stalls ? world.deviceModel(core, vcpu.vm.id) : 0;
+      core.charge(Leaf.HostDevice, model + (i === accesses ? work : 0));
+      world.resume(vcpu, core, ExitReason.Ioio);
     }
-    hv.world.exit(vcpu, core, ExitReason.Ioio);
-    hv.world.handle(core, ExitReason.Ioio, hv.costs.deviceKernel);
-    if (work > 0) core.charge(Leaf.HostDevice, work);
-    hv.world.resume(vcpu, core, ExitReason.Ioio);
+    if (stalls && accesses > 0) host.stall(vcpu, device, accesses, core.now);
   }
 
   accessPorts(count: number): void {
-    for (let i = 0; i < count; i++) this.#port(this.core, 0);
+    const { machine, world } = this.#hv;
+    const { core, vcpu } = this;
+    for (let i = 0; i < count; i++) {
+      if (!world.virtualized) {
+        core.charge(Leaf.GuestKernel, machine.processor.instructions.io);
+        continue;
+      }
+      world.exit(vcpu, core, ExitReason.Ioio);
+      world.perform(core, ExitReason.Ioio, 'deviceKernel');
+      world.resume(vcpu, core, ExitReason.Ioio);
+    }
   }
 
-  endOfInterrupt(): void {
-    const hv = this.#hv;
-    if (!hv.world.virtualized || !hv.costs.eoiExits) return;
-    const vcpu = this.vcpu;
+  #decode(core: Core, reason: ExitReason): void {
+    const { machine, world } = this.#hv;
+    const { vcpu } = this;
+    decode({ tables: machine.tables, vm: vcpu.vm, world }, vcpu, core, reason);
+  }
+
+  endOfInterrupt(vectors: number): void {
+    const { disk, network } = this.vcpu.vm.devices;
     const { core } = this;
+    if ((vectors & Vector.Device) !== 0) this.#access(core, 'disk', disk.interruptAccesses, 0);
+    if ((vectors & Vector.Network) !== 0) {
+      this.#access(core, 'network', network.interruptAccesses, 0);
+    }
+    if (this.#hv.costs.eoiExits) this.#writeApic();
+  }
+
+  /** A write to a register of the local APIC, which the hypervisor emulates. */
+  #writeApic(): void {
+    const hv = this.#hv;
+    if (!hv.world.virtualized) return;
+    const { core, vcpu } = this;
     hv.world.exit(vcpu, core, ExitReason.ApicAccess);
-    const { tables } = hv.machine;
-    decode({ tables, vm: vcpu.vm, world: hv.world }, vcpu, core, ExitReason.ApicAccess);
-    hv.world.handle(core, ExitReason.ApicAccess, hv.costs.apicAccess);
+    if (!hv.costs.x2apic) this.#decode(core, ExitReason.ApicAccess);
+    hv.world.perform(core, ExitReason.ApicAccess, 'apicAccess');
     hv.world.resume(vcpu, core, ExitReason.ApicAccess);
   }
 
   setTimer(cyclesFromNow: Cycles): void {
+    if (this.#hv.costs.timerExits) this.#writeApic();
     const { now } = this.core;
     const due = this.#foreign ? this.meant(this.told(now) + cyclesFromNow) : now + cyclesFromNow;
     this.#hv.interrupts.armTimer(this.vcpu, due);

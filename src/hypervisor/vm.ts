@@ -4,6 +4,7 @@ import type { CoreContext, FaultPort } from '../machine/core.ts';
 import { type Observer, silent } from '../observe/observer.ts';
 import { EXITS, ExitReason } from '../stats/leaves.ts';
 import type { MetricName } from '../stats/metrics.ts';
+import { bareDevices, type VmDevices } from './devices.ts';
 import type { Guest, GuestCpu } from './guest-port.ts';
 
 /** vCPU run states, in esxtop's and Xen's words. Their times add up to the elapsed time. */
@@ -75,7 +76,10 @@ export const softCounters = [
   'work',
 ] as const satisfies readonly MetricName[];
 /** More of them, which a run reports only when there were any. */
-export const rareCounters = ['dirty_log_faults'] as const satisfies readonly MetricName[];
+export const rareCounters = [
+  'dirty_log_faults',
+  'prefetched_entries',
+] as const satisfies readonly MetricName[];
 export type SoftCounters = Record<
   (typeof softCounters)[number] | (typeof rareCounters)[number],
   number
@@ -123,6 +127,8 @@ export class Vm {
    * because it is touched. Undefined: all of it is here.
    */
   missed?: ((gfn: number) => void) | undefined;
+  /** Its network card and disk. */
+  devices: VmDevices = bareDevices;
   /** Of the packets that the network has brought. */
   receivedBytes = 0;
   /** NUMA node its memory comes from first. */
@@ -159,6 +165,14 @@ export class Vm {
     this.p2m = new Int32Array(options.memoryPages);
     this.nodeOfFrame = options.nodeOfFrame ?? new Int32Array(options.memoryPages);
   }
+}
+
+/** Packets that go to a guest together. */
+export interface PacketBatch {
+  readonly packets: number;
+  readonly bytes: number;
+  /** Called when they are in the guest's memory. */
+  readonly then: (now: Cycles) => void;
 }
 
 /** What a scheduler lets run on a pCPU: a vCPU, or a task of the host. */
@@ -248,6 +262,18 @@ export class Vcpu extends Scheduled {
   pending = 0;
   /** Cycles of the host for what those interrupts announce. */
   hostWork = 0;
+  /** I/Os that are over and that the guest has not been told of, the first one first. */
+  readonly completed: number[] = [];
+  /** By I/O: requests that the disk has not answered. */
+  readonly unanswered = new Map<number, number>();
+  /** It waits for a device model that runs elsewhere: the access is not over. */
+  stalled = false;
+  /** Accesses that it has not begun to answer. */
+  accesses = 0;
+  /** Packets in the ring of its network card or on their way to it, and those in it. */
+  readonly ring = { claimed: 0, ready: 0 };
+  /** Packets for which the ring has no room, the first ones first. */
+  readonly backlog: PacketBatch[] = [];
   /** What it has been asked and has not served yet, as Request bits. */
   requests = 0;
   done = false;

@@ -1,5 +1,4 @@
 import { Cause, Leaf } from '../stats/leaves.ts';
-import { readHostLine } from './caches.ts';
 import { type Core, SIDE_I, Verdict } from './core.ts';
 import { K } from './counters.ts';
 import {
@@ -37,7 +36,6 @@ import { walk1d, walk2d } from './walk.ts';
  * translation was missing.
  */
 const { Global: GLOBAL } = Pte;
-const HOST_RIGHTS = Pte.Present | Pte.Writable | Pte.Dirty | GLOBAL;
 
 /** Distance between the counters of the two sides. */
 const APART = K.l2d_hits - K.l2i_hits;
@@ -69,7 +67,7 @@ const recordEviction = (core: Core, side: number, entry: number): void => {
 };
 
 /** Puts a translation into a level of a side, as the most recent of its set. */
-const admit = (core: Core, level: number, side: number, entry: number): void => {
+export const admit = (core: Core, level: number, side: number, entry: number): void => {
   const keys = KEY;
   const tags = TAG;
   const flagsOf = FLAGS;
@@ -177,7 +175,7 @@ export function translate(
 }
 
 /** An L2 entry was hit: it becomes the most recent of its set, or moves up to the L1. */
-const touchInL2 = (core: Core, first: number, entry: number): void => {
+export const touchInL2 = (core: Core, first: number, entry: number): void => {
   const keys = KEY;
   const tags = TAG;
   const setsOf = SETS;
@@ -313,42 +311,3 @@ const refundWalk = (core: Core, cause: number): void => {
     walker.nestedCycles = 0;
   }
 };
-
-/**
- * The host touches one of its own 2 MB pages (`key`) in a handler, under ASID 0. Returns the cycles
- * of the miss, if any; they belong to the handler. Guest counters stay untouched.
- */
-export function visitHost(core: Core, key: number, side: number, tableFrame: number): number {
-  const { walker, loss } = core;
-  const flagsOf = FLAGS;
-  const frames = FRAME;
-  const slots = SLOT;
-  const seqs = SEQ;
-  const headsOf = HEADS;
-  const setsOf = SETS;
-  const first = firstArray(core.arrays, side);
-  const held = find(headsOf[first]!, core.tlbShift, key, 1);
-  if (held !== 0) {
-    if ((flagsOf[held]! & IN_L1) !== 0) {
-      touch(held);
-      return 0;
-    }
-    if (core.tlb.victimFill === 0) touchInL2(core, first, held);
-    return core.tlb.l2HitCycles;
-  }
-  const inFirst = setsOf[first + 1] !== 0;
-  const inSecond = core.tlb.victimFill === 0 && setsOf[first + SECOND_LEVEL + 1] !== 0;
-  if (inFirst || inSecond) {
-    const entry = create(first, core.tlbShift, key, 1);
-    frames[entry] = key << 9;
-    flagsOf[entry] = HOST_RIGHTS | (loss.vcpuCount << OWNER_SHIFT);
-    slots[entry] = 0;
-    seqs[entry] = -1;
-    const vm = core.vm;
-    core.vm = -1;
-    if (inFirst) admit(core, IN_L1, side, entry);
-    if (inSecond) admit(core, IN_L2, side, entry);
-    core.vm = vm;
-  }
-  return walker.overhead + 2 * walker.pwcCycles + readHostLine(core, tableFrame, (key & 511) >> 3);
-}

@@ -38,7 +38,7 @@ export interface Build {
 /** Boots the software of a VM, on the host where the VM is. */
 export function buildMember(build: Build, vm: Vm, vcpu: Vcpu, group: VmGroup): Member {
   const { hosts, isCopied, onMark, options, scenario } = build;
-  const { devices, duration, seed } = scenario;
+  const { duration, seed } = scenario;
   // A copy that is on no host yet can do with any.
   const first = hosts[vm.host.index] ?? hosts[0]!;
   const { hypervisor, machine } = first;
@@ -78,8 +78,8 @@ export function buildMember(build: Build, vm: Vm, vcpu: Vcpu, group: VmGroup): M
     stopAfter: duration === 'work' ? (workload.work ?? Infinity) : Infinity,
     marks: piece && (piece.vm ?? vm.name) === vm.name ? [piece.from, piece.to] : [],
     onMark,
-    sendBytes: devices.network.sendBytes,
-    diskBytes: devices.disk.requestBytes,
+    sendBytes: vm.devices.network.sendBytes,
+    diskBytes: vm.devices.disk.requestBytes,
   };
   const guest = bootGuest(software, [takeBlock(machine.items, BLOCK_ITEMS)]);
   const kernel = guest.cpus[0]!;

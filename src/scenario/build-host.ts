@@ -45,9 +45,11 @@ export function buildHost(site: Site, plan: HostPlan, index: number, firstPcpu: 
       machine,
       engine,
       costs: scenario.costs,
-      devices: scenario.devices,
+      footprint: scenario.footprint,
       bandwidth: plan.bandwidth,
       disk: plan.disk,
+      dom0: plan.dom0,
+      connected: scenario.links.length > 0,
       tags: tagPolicies.create(hv.tags, {
         pcpuCount: machine.cores.length,
         vcpuCount: vcpus.length,

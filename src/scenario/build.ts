@@ -5,6 +5,7 @@ import type { Host } from '../cluster/host.ts';
 import { Link } from '../cluster/link.ts';
 import { Phase } from '../engine/engine.ts';
 import type { Timebase } from '../engine/timebase.ts';
+import { devicesOf } from '../hypervisor/devices.ts';
 import { mmuModes } from '../hypervisor/mmu/index.ts';
 import { runstateNames, Vcpu, Vm } from '../hypervisor/vm.ts';
 import { type FaultPort, Verdict } from '../machine/core.ts';
@@ -56,6 +57,7 @@ export function buildSimulation(
     vms.push(vm);
     groups.push(group);
   }
+  for (const [i, vm] of vms.entries()) vm.devices = devicesOf(scenario.devices, groups[i]!);
   const vcpus = vms.map((vm, i) => {
     const { walk } = mmuModes.of(groups[i]!.mmu.kind);
     return new Vcpu(i as VcpuId, vm, 0, walk === 'two', nowhere);

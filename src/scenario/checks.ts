@@ -6,6 +6,7 @@ import { schedulers } from '../hypervisor/schedulers/index.ts';
 import { tagPolicies } from '../hypervisor/tags/index.ts';
 import type { CheckContext } from './check-context.ts';
 import { checkCluster } from './cluster-checks.ts';
+import { checkDevices } from './device-checks.ts';
 import { plannedVm } from './effects.ts';
 import { hostOfGroup, hostsOf, isOn, pcpuCount, roomFor, type WrittenHost } from './hosts.ts';
 import type { Path } from './located.ts';
@@ -32,6 +33,7 @@ export function checkScenario(context: CheckContext): void {
   checkScheduling(context);
   checkPageSizes(context);
   checkMemory(context);
+  checkDevices(context);
   checkCluster(context);
 }
 

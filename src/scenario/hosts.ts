@@ -1,5 +1,6 @@
 import type { Cycles } from '../base/ids.ts';
 import { Timebase, tickRate } from '../engine/timebase.ts';
+import type { Dom0Plan } from '../hypervisor/device-work.ts';
 import type { DiskOptions } from '../hypervisor/disk.ts';
 import type { Processor } from '../machine/processor.ts';
 import type { Path } from './located.ts';
@@ -21,6 +22,8 @@ export interface HostPlan {
   readonly dataLines: boolean;
   /** Bits per second, each way, of its wire to the outside; undefined: messages do not share it. */
   readonly bandwidth: number | undefined;
+  /** What Dom0 gets, where the hypervisor has one. */
+  readonly dom0: Dom0Plan;
   /** Undefined: requests do not wait for each other. */
   readonly disk: DiskOptions | undefined;
   /** Undefined: exact. */

@@ -6,7 +6,8 @@ import type { ProtectionChoice } from '../cluster/fault-tolerance/protection.ts'
 import { type Ticks, tickRate } from '../engine/timebase.ts';
 import type { KernelProfile } from '../guest/kernel-schema.ts';
 import type { HypervisorCosts } from '../hypervisor/costs.ts';
-import type { VirtualDevices } from '../hypervisor/devices.ts';
+import type { CardKind, DiskKind, VirtualDevices } from '../hypervisor/devices.ts';
+import type { Footprint } from '../hypervisor/footprint.ts';
 import { schedulers } from '../hypervisor/schedulers/index.ts';
 import { type VmScheduling, vmKeysOf } from '../hypervisor/schedulers/vm-params.ts';
 import type { Processor } from '../machine/processor.ts';
@@ -29,7 +30,7 @@ import {
   without,
 } from './located.ts';
 import { type Authors, isChosen, isDeprived, isMeant, valueAt, withoutPath } from './meant.ts';
-import { pagingOf } from './paging.ts';
+import { completed, pagingOf } from './paging.ts';
 import type { PresetTexts } from './presets.ts';
 import { repaired } from './repair.ts';
 import { type HostForm, type ParsedScenario, scenarioSchema } from './schema.ts';
@@ -51,6 +52,9 @@ export interface VmGroup {
   readonly pin?: readonly number[] | undefined;
   /** How their memory is virtualized. */
   readonly mmu: Choice;
+  /** Kinds of its devices; undefined: those of the hypervisor. */
+  readonly network?: CardKind | undefined;
+  readonly disk?: DiskKind | undefined;
   /** How it is protected; undefined: it is not. */
   readonly faultTolerance?: ProtectionChoice | undefined;
   /** What only the chosen scheduler understands, with its defaults; undefined when nothing is. */
@@ -89,6 +93,7 @@ export interface Scenario {
     readonly backing: 'on-touch' | 'up-front';
   };
   readonly costs: HypervisorCosts;
+  readonly footprint: Footprint;
   readonly devices: VirtualDevices;
   readonly links: readonly LinkPlan[];
   readonly vms: readonly VmGroup[];
@@ -293,18 +298,20 @@ function inInternalUnits(parsed: ParsedScenario, input: Scenario['input']): Scen
       dataLines: host.caches.data === 'on',
       bandwidth: host.network?.bandwidth,
       disk: host.disk,
+      dom0: host.dom0,
       lookahead:
         host.lookahead === undefined ? undefined : toCycles(host.lookahead, host.cpu.clock / 1e6),
     })),
     processor: written[0]!.host.cpu,
     hypervisor: {
       profile: hypervisor.profile,
-      mmu: hypervisor.mmu,
+      mmu: completed(hypervisor.mmu, hypervisor),
       tags: hypervisor.tags,
       scheduler: hypervisor.scheduler,
       backing: hypervisor.backing,
     },
     costs: hypervisor.costs,
+    footprint: hypervisor.footprint,
     devices: hypervisor.devices,
     links: (parsed.links ?? []).map(({ between, ...link }) => ({
       ...link,

@@ -6,12 +6,15 @@ import { protections } from '../cluster/fault-tolerance/index.ts';
 import { kernelSchema } from '../guest/kernel-schema.ts';
 import { workloads } from '../guest/workloads/index.ts';
 import { costsSchema } from '../hypervisor/costs.ts';
-import { devicesSchema } from '../hypervisor/devices.ts';
+import { cardKind, devicesSchema, diskKind } from '../hypervisor/devices.ts';
+import { footprintSchema } from '../hypervisor/footprint.ts';
 import { mmuModes } from '../hypervisor/mmu/index.ts';
+import { shadowProfileNames } from '../hypervisor/mmu/shadow-profiles.ts';
 import { schedulers } from '../hypervisor/schedulers/index.ts';
 import { vmParamsSchema } from '../hypervisor/schedulers/vm-params.ts';
 import { tagPolicies } from '../hypervisor/tags/index.ts';
 import { processorSchema } from '../machine/processor.ts';
+import { diskSchema, dom0Schema, networkSchema } from './device-schemas.ts';
 import { findSchema, sweepSchema } from './experiments.ts';
 import { mechanismNames } from './free.ts';
 import { DEFAULT_KERNEL, type PresetTexts, presets } from './presets.ts';
@@ -136,6 +139,14 @@ const vmSchema = (
         .meta({ usual: 'that of the hypervisor' })
         .optional()
         .describe('how the memory of these VMs is virtualized, instead of `hypervisor.mmu`'),
+      network: cardKind()
+        .meta({ usual: 'that of the hypervisor' })
+        .optional()
+        .describe('network card of these VMs, instead of `hypervisor.devices.network.kind`'),
+      disk: diskKind()
+        .meta({ usual: 'that of the hypervisor' })
+        .optional()
+        .describe('disk of these VMs, instead of `hypervisor.devices.disk.kind`'),
       scheduler: vmParamsSchema(schedulers, scheduler),
       preset: z
         .enum(workloadPresets)
@@ -150,39 +161,6 @@ const vmSchema = (
       workload: workloads.schema.describe('what runs inside: a kind or a workload preset'),
     })
     .describe('a group of identical VMs');
-
-/** A wire can be so slow, and no slower: a packet of an hour is a mistake. */
-const speed = (least: string) =>
-  bandwidth()
-    .pipe(z.number().min(1e5, { error: `the least bandwidth is ${least}` }))
-    .meta({ range: `of at least ${least}` });
-
-const networkSchema = () =>
-  z
-    .strictObject({
-      bandwidth: speed('100kb/s')
-        .prefault('1Gb/s')
-        .describe('bits per second, each way, of the wire that all VMs of the host share'),
-    })
-    .describe('the wire to the clients: what is sent and received is queued');
-
-const diskSchema = () =>
-  z
-    .strictObject({
-      bandwidth: speed('100kb/s')
-        .meta({ usual: 'data take no time of their own' })
-        .optional()
-        .describe('speed at which the disk moves data, for example 100MB/s'),
-      serviceTime: duration()
-        .pipe(z.number().max(1e13, { error: 'the longest service time is 10s' }))
-        .meta({ range: 'of at most 10s' })
-        .prefault('0s')
-        .describe('time of the disk for each request besides its data: 1/IOPS'),
-    })
-    .refine(({ bandwidth, serviceTime }) => bandwidth !== undefined || serviceTime > 0, {
-      error: 'say what the disk can do: its bandwidth, its serviceTime, or both',
-    })
-    .describe('what the disk of all VMs can do: requests are served one after the other');
 
 const hostSchema = (processors: readonly string[]) =>
   z
@@ -217,6 +195,11 @@ const hostSchema = (processors: readonly string[]) =>
         .describe('what the cache model covers'),
       network: networkSchema().meta({ usual: 'each message has 1Gb/s for itself' }).optional(),
       disk: diskSchema().meta({ usual: 'no request waits for another' }).optional(),
+      dom0: dom0Schema().prefault({}),
+      iommu: z
+        .boolean()
+        .prefault(false)
+        .describe('the board has an IOMMU: VMs can have cards of the host for themselves'),
       lookahead: duration()
         .meta({ usual: 'exact order' })
         .optional()
@@ -262,12 +245,16 @@ export function scenarioSchema(
         .enum(Object.keys(hypervisors))
         .describe('hypervisor preset: costs and policies, all of which can be replaced here'),
       mmu: mmuModes.schema.describe('how guest memory is virtualized'),
+      shadowProfile: z
+        .enum(shadowProfileNames)
+        .describe('how it follows writes to guest tables where memory is shadowed'),
       tags: tagPolicies.schema.describe('which ASID a vCPU runs under and what VMRUN flushes'),
       scheduler: schedulers.schema.describe('who runs next'),
       backing: z
         .enum(['on-touch', 'up-front'])
         .describe('when host memory is given to a VM: at the first touch, or before it starts'),
       costs: costsSchema.describe('path lengths of the hypervisor, in cycles'),
+      footprint: footprintSchema,
       devices: devicesSchema,
     })
     .describe('the hypervisor and its policies');

@@ -4,15 +4,26 @@ import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { presets } from '../../dist/scenario/presets.js';
 import { pageStream, workloadPresets } from './material.mjs';
 import { available, geometricMean, median, timed } from './measure.mjs';
-import { allCases, caseName, fullHost, singleVm, streamScenario, streams } from './streams.mjs';
+import {
+  allCases,
+  caseName,
+  fullHost,
+  otherProcessors,
+  pageStreams,
+  singleVm,
+  streamScenario,
+  streams,
+} from './streams.mjs';
 import { exportWorld } from './world.mjs';
 
 const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
     only: { type: 'string', default: '' },
+    check: { type: 'boolean', default: false },
     scale: { type: 'string', default: '1' },
   },
 });
@@ -40,7 +51,7 @@ function row(what, value, unit, { least, most, note = '' } = {}) {
 const format = (n) => (n >= 100 ? n.toFixed(0) : n >= 10 ? n.toFixed(1) : n.toFixed(2));
 const skipped = (what, why) => rows.push([what, '', '', '', 'SKIPPED', why]);
 const wanted = (part) =>
-  values.only === '' || values.only.split(',').some((p) => part.startsWith(p));
+  values.only === '' || values.only.split(',').some((p) => part.startsWith(p.split(':')[0]));
 const progress = (text) => process.stderr.write(`${text}\n`);
 
 function simulate(file, ...flags) {
@@ -58,18 +69,41 @@ const VISITS = {
   friendly: { off: 64e6, on: 32e6 },
   medium: { off: 48e6, on: 24e6 },
   half: { off: 24e6, on: 12e6 },
+  resident: { on: 32e6 },
+  streamed: { on: 12e6 },
+  stored: { on: 12e6 },
 };
+
+const isWanted = (c) =>
+  values.only.split(',').every((p) => !p.startsWith('twin:') || caseName(c).includes(p.slice(5)));
+
+/** Whether the C++ program counts the same, in short runs: nothing is timed. */
+function checkTwin() {
+  const twin = compile('twin.cpp');
+  const lines = ['half', 'streamed', 'stored'].map((stream) => ({ stream, data: 'on' }));
+  const others = [
+    ...Object.entries(otherProcessors).map(([title, cpu]) => ({ title, cpu, mode: 'nested' })),
+    ...Object.keys(presets.processors).map((processor) => ({
+      title: processor,
+      processor,
+      mode: presets.processors[processor].includes('nestedPaging: true') ? 'nested' : 'shadow',
+    })),
+  ].flatMap((other) => lines.map((line) => ({ ...line, ...other })));
+  for (const c of [...allCases(), ...others].filter(isWanted)) {
+    const name = c.title ? `${caseName(c)}, ${c.title}` : caseName(c);
+    const world = inScratch('check.world');
+    const counts = exportWorld(streamScenario(c, 2e5, 2e5), world);
+    twinCpu(twin, { name, world, counts });
+    console.log(`${name}: ${counts.visits} visits, all counts equal`);
+  }
+}
 
 /** Simulator and C++ program turn by turn; returns what each case took. */
 function againstTwin() {
   const twin = available('g++') ? compile('twin.cpp') : undefined;
   if (!twin) skipped('against the C++ program', 'no g++');
   const cases = allCases()
-    .filter((c) =>
-      values.only
-        .split(',')
-        .every((p) => !p.startsWith('twin:') || caseName(c).includes(p.slice(5))),
-    )
+    .filter(isWanted)
     .map((c) => {
       const yaml = streamScenario(c, VISITS[c.stream][c.data] * scale);
       const file = inScratch(`${caseName(c)}.yaml`);
@@ -95,7 +129,8 @@ function againstTwin() {
   const goals = { friendly: 50, medium: 35, half: 10 };
   for (const c of cases) {
     const speed = 1e3 / median(c.whole);
-    const least = goals[c.stream] / (c.data === 'on' ? 2 : 1);
+    const goal = goals[c.stream];
+    const least = goal && goal / (c.data === 'on' ? 2 : 1);
     const note = `median; best ${format(1e3 / Math.min(...c.whole))}`;
     row(
       `whole simulator, ${describe(c)}`,
@@ -143,7 +178,7 @@ function againstCachegrind() {
   const touch = compile('touch.c', '-x', 'c++', '-fpermissive', '-w');
   const goals = { friendly: 3, medium: 2, half: 1.2 };
   const [few, many] = [1e6, 6e6];
-  for (const stream of Object.keys(streams)) {
+  for (const stream of pageStreams) {
     const c = { stream, mode: 'native', data: 'off' };
     const yaml = streamScenario(c, VISITS[stream].off * scale);
     const file = inScratch('cachegrind.yaml');
@@ -178,7 +213,7 @@ function againstCachegrind() {
 
 /** The same simulation twice in one process, and after others that take other paths through the code. */
 function secondSimulation() {
-  for (const stream of Object.keys(streams)) {
+  for (const stream of pageStreams) {
     const c = { stream, mode: 'nested', data: 'off' };
     const file = inScratch('first.yaml');
     const other = inScratch('other.yaml');
@@ -284,7 +319,7 @@ function startUp() {
   row('run configs/quickstart.yaml', median(seconds), 's CPU', { most: 5 });
 }
 
-function presets() {
+function workloads() {
   for (const { name, yaml } of workloadPresets()) {
     for (const data of ['off', 'on']) {
       const file = inScratch('preset.yaml');
@@ -340,15 +375,20 @@ function print() {
   );
 }
 
-try {
+function everything() {
   if (wanted('twin')) againstTwin();
   if (wanted('cachegrind')) againstCachegrind();
   if (wanted('second')) secondSimulation();
   if (wanted('queue')) eventQueue();
   if (wanted('start')) startUp();
-  if (wanted('presets')) presets();
+  if (wanted('presets')) workloads();
   if (wanted('memory')) memory();
   print();
+}
+
+try {
+  if (values.check) checkTwin();
+  else everything();
 } finally {
   rmSync(scratch, { recursive: true, force: true });
 }

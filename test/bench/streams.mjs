@@ -3,7 +3,7 @@
 export const modes = ['native', 'shadow', 'nested'];
 export const dataLines = ['off', 'on'];
 
-/** Workloads. `cycles`: about how many simulated cycles a visit takes, native, without and with data lines. */
+/** Workloads; `data`: with and without data lines, or only so. */
 export const streams = {
   friendly: {
     title: 'friendly (1 % L1 misses)',
@@ -18,13 +18,35 @@ export const streams = {
     title: 'half of the visits walk',
     workload: '{ kind: tlb-thrash, hz: 0, pages: 1024 }',
   },
+  resident: {
+    title: 'lines that the L1 has',
+    data: ['on'],
+    workload: '{ kind: tlb-thrash, hz: 0, pages: 8 }',
+  },
+  streamed: {
+    title: 'line after line',
+    data: ['on'],
+    workload:
+      '{ kind: tlb-thrash, hz: 0, pages: 16384, stores: 0.3, pattern: { kind: stream, bytes: 96 } }',
+  },
+  stored: {
+    title: 'stores that are written back',
+    data: ['on'],
+    workload: '{ kind: tlb-thrash, hz: 0, pages: 1024, stores: 0.5 }',
+  },
 };
+
+/** Those that are about pages. */
+export const pageStreams = ['friendly', 'medium', 'half'];
 
 /** Simulated cycles of a visit, roughly, so that a run can be given a length in visits. */
 const cyclesPerVisit = {
-  friendly: { off: [4, 4, 4], on: [4, 4, 4] },
-  medium: { off: [5, 5, 5], on: [5, 5, 5] },
-  half: { off: [17, 17, 28], on: [105, 105, 116] },
+  friendly: { off: [4, 4, 4], on: [13, 13, 13] },
+  medium: { off: [5, 5, 5], on: [14, 14, 14] },
+  half: { off: [17, 17, 29], on: [102, 102, 114] },
+  resident: { on: [4, 4, 4] },
+  streamed: { on: [70, 70, 70] },
+  stored: { on: [102, 102, 114] },
 };
 const CYCLES_PER_MS = 2.2e6;
 /** Long enough for the compiler to be done with what is timed. */
@@ -32,37 +54,47 @@ const WARMUP_VISITS = 8e6;
 
 /** `{ stream, mode, data }` of every combination. */
 export function allCases() {
-  return Object.keys(streams).flatMap((stream) =>
-    modes.flatMap((mode) => dataLines.map((data) => ({ stream, mode, data }))),
+  return Object.entries(streams).flatMap(([stream, { data }]) =>
+    modes.flatMap((mode) => (data ?? dataLines).map((data) => ({ stream, mode, data }))),
   );
 }
 
 export const caseName = ({ stream, mode, data }) => `${stream}-${mode}-${data}`;
 
-/** YAML of a case with about `visits` visits after the warm-up. */
-export function streamScenario({ stream, mode, data }, visits) {
+/** YAML of a case with about `visits` visits after the warm-up, of which there are as many as asked for. */
+export function streamScenario(
+  { stream, mode, data, processor, cpu },
+  visits,
+  warm = WARMUP_VISITS,
+) {
   const cycles = cyclesPerVisit[stream][data][modes.indexOf(mode)];
   const ms = (n) => Math.ceil((n * cycles) / CYCLES_PER_MS);
-  const warmup = ms(WARMUP_VISITS);
+  const warmup = ms(warm);
   return singleVm({
     mode,
     data,
     warmup: `${warmup}ms`,
     duration: `${warmup + ms(visits)}ms`,
     workload: streams[stream].workload,
+    processor,
+    cpu,
     quiet: true,
   });
 }
 
-/** One VM alone on one core of an Opteron 1354. `quiet`: no timer, no timeslice, no sample disturbs it. */
-export function singleVm({ mode, data, warmup, duration, workload, quiet = false }) {
+/**
+ * One VM alone on one core, of an Opteron 1354 unless another is named, with what `cpu` changes. `quiet`: no timer, no timeslice, no sample
+ * disturbs it.
+ */
+export function singleVm({ mode, data, warmup, duration, workload, ...more }) {
+  const { processor = 'opteron-1354', cpu = '{}', quiet = false } = more;
   const undisturbed = `
   scheduler: { kind: round-robin, timeslice: 1000s }
   costs: { hostHz: 0 }`;
   return `name: bench
 duration: ${duration}
 warmup: ${warmup}
-host: { processor: opteron-1354, pcpus: 1, memory: 2GiB, caches: { data: ${data} } }
+host: { processor: ${processor}, cpu: ${cpu}, pcpus: 1, memory: 2GiB, caches: { data: ${data} } }
 hypervisor:
   profile: kvm-2.6.33
   mmu: { kind: ${mode} }${quiet ? undisturbed : ''}
@@ -71,6 +103,20 @@ vms:
 output: { timeseries: ${quiet ? '0ms' : '10ms'} }
 `;
 }
+
+/** Processors that take other paths through the caches and the walks, by what they have that a 1354 has not. */
+export const otherProcessors = {
+  'an L2 that is not exclusive': '{ caches: { l2: { exclusive: false } } }',
+  'no L3': '{ caches: { l3: { size: 0 } } }',
+  'an L1 of four ways, an L2 of two': '{ caches: { l1d: { ways: 4 }, l2: { ways: 2 } } }',
+  'an L1 of one way, an L2 that is not exclusive, no L3':
+    '{ caches: { l1d: { ways: 1 }, l2: { exclusive: false }, l3: { size: 0 } } }',
+  'walks that look in the L1': '{ walk: { reads: l1 } }',
+  'walks that look in the L1, an L2 that is not exclusive':
+    '{ walk: { reads: l1 }, caches: { l2: { exclusive: false } } }',
+  'no nested leaves in the page-walk cache': '{ walk: { pwcNestedLeaves: false } }',
+  'narrow memory': '{ memory: { lineCycles: 150 } }',
+};
 
 /** 64 VMs of 512 MiB that touch all of their memory once: what a host full of VMs takes. */
 export const fullHost = {

@@ -31,19 +31,24 @@ static Section section() {
 }
 
 enum { PRESENT = 1, WRITABLE = 2, ACCESSED = 4, DIRTY = 8, GLOBAL = 16, LARGE = 32, PTE_SHIFT = 7 };
-enum { COLD, CAPACITY, INTERFERENCE, CAUSES = 11 };
-enum { FETCH, LOAD, STORE };
-enum { IN_L2, IN_L3, IN_DRAM };
+enum { COLD, CAPACITY, INTERFERENCE, CAUSES = 11, LINE_CAUSES = 4 };
+enum { FETCH, LOAD, STORE, SEQUENTIAL = 1 << 24 };
+enum { IN_L1, IN_L2, IN_L3, IN_DRAM };
 
-static i32 dataOn, nestedOn, asid, vcpu, vm, root, nestedRoot, frameBase, cpiQ8, carry, exposedQ8;
-static i32 l2HitCycles, overheadCycles, pwcCycles, ntlbCycles, dramCycles, sequence;
+static i32 dataOn, nestedOn, asid, vcpu, vm, root, nestedRoot, frameBase, cpiQ8, carry, exposedQ8, exposedInRowQ8;
+static i32 l2HitCycles, overheadCycles, pwcCycles, ntlbCycles, sequence, framesPerNode;
+static i32 nestedLeaves, walksAtL1, exclusive, swaps;
 static i32 *entries, *frames, *mirrors, *loss, *lineStates, *owners;
+// Cycles since the start of the simulation, and what has passed of the access under way.
+static i64 startTime, accessTime;
 
 static struct {
   i64 visits, references, instructions, l1d_misses, l2d_hits, l2d_misses, walks;
   i64 walk_reads_guest, walk_reads_nested, pwc_hits, nested_tlb_hits, nested_tlb_misses;
-  i64 walk_l2_hits, walk_l3_hits, walk_dram, data_lines, data_l2_misses, data_l3_hits, data_dram;
-  i64 user, l2hit, walksBy[CAUSES], guestBy[CAUSES], nestedBy[CAUSES], stallBy[CAUSES];
+  i64 walk_l1_hits, walk_l2_hits, walk_l3_hits, walk_dram, data_lines, l1i_line_misses, l1d_line_misses;
+  i64 data_l2_misses, data_l3_hits, data_dram, write_backs;
+  i64 user, l2hit, walksBy[CAUSES], guestBy[CAUSES], nestedBy[CAUSES];
+  i64 stallL2, stallL3By[LINE_CAUSES], stallMemoryBy[LINE_CAUSES], stallQueue;
 } n;
 
 // TLBs and walk caches, as in src/machine/tlb.ts: a translation is one entry whether one level holds it or both, found in
@@ -224,80 +229,246 @@ static void loadTlbs() {
   }
 }
 
-// Caches: a set is its tags, most recent first. In the L2 the most recent of all sets come before the others.
-static i32 *l2Tags, *l3Tags, l2Ways, l2SetMask, l2Cycles, l3Ways, l3SetMask, l3Cycles, lineCause;
+// Memory channels: pieces of 1024 cycles, each with room for so many lines. Two words for each: its number, and room.
+static i32 *channels, *dramByNode, pieceMask, linesPerPiece;
 
-static bool takeFromL3(i32 tag, i32 number) {
+static inline i32 dramCycles(i32 frame) { return dramByNode[frame / framesPerNode]; }
+
+// A line of the memory of `frame` passes at `accessTime`; returns how long it waits.
+static i32 takeSlot(i32 frame) {
+  i32 *ring = channels + frame / framesPerNode * (pieceMask + 1) * 2;
+  const i32 first = (i32)(accessTime >> 10);
+  for (i32 later = 0;; later++) {
+    i32 piece = first + later, *at = ring + ((piece & pieceMask) << 1), apart = at[0] - piece;
+    // Forgotten: there was room.
+    if (apart > 0) return 0;
+    if (apart < 0) {
+      at[0] = piece;
+      at[1] = linesPerPiece;
+    }
+    if (at[1] == 0) continue;
+    at[1]--;
+    return later == 0 ? 0 : (i32)((((i64)first + later) << 10) - accessTime);
+  }
+}
+
+// Caches: a set is its tags, most recent first. A tag is (frame + 1) << 1, plus 1 if the line is dirty. In the L2 the
+// most recent of all sets come before the others.
+struct L1 {
+  i32 *tags, ways, setMask, stride, cycles;
+};
+static L1 l1i, l1d;
+static i32 *l2Tags, *l3Tags, l2Ways, l2SetMask, l2Cycles, l3Ways, l3SetMask, l3Cycles;
+// Of the last line from below the L2, or out of it.
+static i32 lineCause, waited, victimOfL2;
+
+static inline bool same(i32 a, i32 b) { return (u32)(a ^ b) >> 1 == 0; }
+static inline i32 frameOf(i32 tag) { return (i32)((u32)tag >> 1) - 1; }
+
+static inline i32 takeFromL3(i32 tag, i32 number) {
   i32 *begin = l3Tags + (number & l3SetMask) * l3Ways, *last = begin + l3Ways - 1;
   for (i32 *at = begin; at <= last; at++) {
-    if (*at == tag) {
+    i32 here = *at;
+    if (same(here, tag)) {
       for (; at < last; at++) {
         *at = at[1];
-        if (*at == 0) return true;
+        if (*at == 0) return here;
       }
       *last = 0;
-      return true;
+      return here;
     }
-    if (*at == 0) return false;
+    if (here == 0) return 0;
+  }
+  return 0;
+}
+
+// Returns what it pushes out, or 0.
+static inline i32 intoL3(i32 tag, i32 number) {
+  i32 *begin = l3Tags + (number & l3SetMask) * l3Ways, *end = begin + l3Ways, previous = tag;
+  for (i32 *at = begin; at < end; at++) {
+    i32 here = *at;
+    *at = previous;
+    if (same(here, tag)) {
+      *begin |= here & 1;
+      return 0;
+    }
+    if (here == 0) return 0;
+    previous = here;
+  }
+  return previous;
+}
+
+// From the L3 or from memory; plus 4 if dirty.
+static i32 bringFromBelow(i32 frame, i32 line, i32 tag) {
+  if (dataOn) {
+    i32 &word = lineStates[(frame << 2) | (line >> 4)], shift = (line & 15) << 1;
+    lineCause = ((u32)word >> shift) & 3;
+    word |= 3 << shift;
+  }
+  if (l3Tags) {
+    if (i32 found = takeFromL3(tag, (frame << 6) | line)) {
+      waited = 0;
+      return IN_L3 | ((found & 1) << 2);
+    }
+  }
+  waited = takeSlot(frame);
+  return IN_DRAM;
+}
+
+static void leaveL2(i32 tag, i32 line) {
+  i32 frame = frameOf(tag);
+  if (dataOn) {
+    i32 &word = lineStates[(frame << 2) | (line >> 4)], shift = (line & 15) << 1;
+    word = (word & ~(3 << shift)) | ((owners[frame] == vm ? 1 : 2) << shift);
+  }
+  i32 out = l3Tags ? intoL3(tag, (frame << 6) | line) : tag;
+  if (out & 1) {
+    n.write_backs++;
+    takeSlot(frameOf(out));
+  }
+}
+
+static inline i32 *setOf(const L1 &l1, i32 number) { return l1.tags + (number & l1.setMask) * l1.stride; }
+
+static bool isInL1(const L1 &l1, i32 tag, i32 number) {
+  i32 *set = setOf(l1, number);
+  for (i32 way = 0; way < l1.ways; way++) {
+    if (same(set[way], tag)) return true;
   }
   return false;
 }
 
-static void intoL3(i32 tag, i32 number) {
-  i32 *begin = l3Tags + (number & l3SetMask) * l3Ways, *end = begin + l3Ways;
-  i32 previous = *begin;
-  *begin = tag;
-  if (previous == tag || previous == 0) return;
-  for (i32 *at = begin + 1; at < end; at++) {
-    i32 here = *at;
-    *at = previous;
-    if (here == tag || here == 0) return;
-    previous = here;
+static i32 takeFromL1(const L1 &l1, i32 tag, i32 number) {
+  i32 *set = setOf(l1, number);
+  for (i32 way = 0; way < l1.ways; way++) {
+    i32 here = set[way];
+    if (!same(here, tag)) continue;
+    for (; way < l1.ways - 1; way++) set[way] = set[way + 1];
+    set[way] = 0;
+    return here;
   }
+  return 0;
 }
 
-static void noteLines(i32 frame, i32 line, i32 victim, i32 low) {
-  static const i32 causeOfState[4] = {0, 1, 2, 8};
-  i32 &word = lineStates[(frame << 2) | (line >> 4)];
-  i32 shift = (line & 15) << 1;
-  lineCause = causeOfState[((u32)word >> shift) & 3];
-  word |= 3 << shift;
-  if (victim == 0) return;
-  i32 &other = lineStates[((victim - 1) << 2) | (low >> 4)];
-  shift = (low & 15) << 1;
-  other = (other & ~(3 << shift)) | ((owners[victim - 1] == vm ? 1 : 2) << shift);
+static inline i32 *othersOfL2(i32 set) { return l2Tags + l2SetMask + 1 + set * (l2Ways - 1); }
+
+static bool isInL2(i32 set, i32 tag) {
+  if (same(l2Tags[set], tag)) return true;
+  i32 *others = othersOfL2(set);
+  for (i32 way = 0; way < l2Ways - 1; way++) {
+    if (same(others[way], tag)) return true;
+  }
+  return false;
 }
 
-static inline i32 access(i32 frame, i32 line) {
-  i32 tag = frame + 1, number = (frame << 6) | line, set = number & l2SetMask;
+static i32 takeFromL2(i32 set, i32 tag) {
+  i32 *at = othersOfL2(set), *end = at + l2Ways - 1, found = l2Tags[set];
+  if (same(found, tag)) l2Tags[set] = at < end ? *at : 0;
+  else {
+    while (at < end && !same(*at, tag)) at++;
+    if (at == end) return 0;
+    found = *at;
+  }
+  for (at++; at < end; at++) at[-1] = *at;
+  if (l2Ways > 1) end[-1] = 0;
+  return found;
+}
+
+// Puts `tag` in front and takes `sought` out; or returns 0 with what fell out at the end in `victimOfL2`.
+static inline i32 exchangeInL2(i32 set, i32 tag, i32 sought) {
   i32 previous = l2Tags[set];
-  if (previous == tag) return IN_L2;
   l2Tags[set] = tag;
-  i32 *begin = l2Tags + l2SetMask + 1 + set * (l2Ways - 1), *end = begin + l2Ways - 1;
+  victimOfL2 = 0;
+  if (same(previous, sought)) return previous;
+  i32 *begin = othersOfL2(set), *end = begin + l2Ways - 1;
   for (i32 *at = begin; at < end; at++) {
     i32 here = *at;
     *at = previous;
-    if (here == tag) return IN_L2;
+    if (same(here, sought)) return here;
     previous = here;
   }
-  i32 level = takeFromL3(tag, number) ? IN_L3 : IN_DRAM;
-  if (previous != 0) intoL3(previous, ((previous - 1) << 6) | (set & 63));
-  if (dataOn) noteLines(frame, line, previous, set & 63);
+  victimOfL2 = previous;
+  return 0;
+}
+
+static void intoL2(i32 tag, i32 line) {
+  i32 set = ((frameOf(tag) << 6) | line) & l2SetMask;
+  if (i32 held = exchangeInL2(set, tag, tag)) l2Tags[set] = tag | (held & 1);
+  else if (victimOfL2 != 0) leaveL2(victimOfL2, line);
+}
+
+static inline i32 missExclusive(const L1 &other, i32 frame, i32 line, i32 victim) {
+  const i32 tag = (frame + 1) << 1, number = (frame << 6) | line, set = number & l2SetMask;
+  const bool inOnePass = swaps && victim != 0 && (((frameOf(victim) << 6) | line) & l2SetMask) == set;
+  i32 found = inOnePass ? exchangeInL2(set, victim, tag) : takeFromL2(set, tag);
+  const i32 evicted = inOnePass ? victimOfL2 : 0;
+  if (found == 0) found = takeFromL1(other, tag, number);
+  const i32 level = found != 0 ? IN_L2 | ((found & 1) << 2) : bringFromBelow(frame, line, tag);
+  if (!inOnePass) {
+    if (victim != 0) intoL2(victim, line);
+  } else if (evicted != 0) leaveL2(evicted, line);
+  return level;
+}
+
+static i32 intoFrontOfL2(i32 frame, i32 line, bool asksL1) {
+  const i32 tag = (frame + 1) << 1, number = (frame << 6) | line, set = number & l2SetMask;
+  if (asksL1 && !isInL2(set, tag) && (isInL1(l1d, tag, number) || isInL1(l1i, tag, number))) return IN_L1;
+  if (i32 found = exchangeInL2(set, tag, tag)) {
+    l2Tags[set] = found;
+    return IN_L2;
+  }
+  const i32 evicted = victimOfL2, level = bringFromBelow(frame, line, tag);
+  l2Tags[set] = tag | (level >> 2);
+  if (evicted != 0) leaveL2(evicted, line);
+  return level & 3;
+}
+
+static inline i32 accessL1(const L1 &l1, const L1 &other, i32 frame, i32 line, i32 write) {
+  const i32 tag = (frame + 1) << 1;
+  i32 *begin = setOf(l1, (frame << 6) | line), *end = begin + l1.ways, previous = *begin;
+  if (same(previous, tag)) {
+    *begin = previous | write;
+    return IN_L1;
+  }
+  for (i32 *at = begin + 1; at < end; at++) {
+    i32 here = *at;
+    *at = previous;
+    if (same(here, tag)) {
+      *begin = here | write;
+      return IN_L1;
+    }
+    previous = here;
+  }
+  if (exclusive) {
+    i32 level = missExclusive(other, frame, line, previous);
+    *begin = tag | write | (level >> 2);
+    return level & 3;
+  }
+  i32 level = intoFrontOfL2(frame, line, false);
+  *begin = tag | write;
+  if (previous & 1) intoL2(previous, line);
   return level;
 }
 
 static inline i32 readTableLine(i32 frame, i32 line) {
-  i32 level = access(frame, line);
-  if (level == IN_L2) {
-    n.walk_l2_hits++;
-    return l2Cycles;
+  i32 level;
+  if (walksAtL1) level = accessL1(l1d, l1i, frame, line, 0);
+  else if (same(l2Tags[((frame << 6) | line) & l2SetMask], (frame + 1) << 1)) level = IN_L2;
+  else level = intoFrontOfL2(frame, line, dataOn != 0);
+  switch (level) {
+    case IN_L1:
+      n.walk_l1_hits++;
+      return walksAtL1 ? l1d.cycles : l2Cycles;
+    case IN_L2:
+      n.walk_l2_hits++;
+      return l2Cycles;
+    case IN_L3:
+      n.walk_l3_hits++;
+      return l3Cycles;
+    default:
+      n.walk_dram++;
+      return dramCycles(frame) + waited;
   }
-  if (level == IN_L3) {
-    n.walk_l3_hits++;
-    return l3Cycles;
-  }
-  n.walk_dram++;
-  return dramCycles;
 }
 
 // Page walks.
@@ -309,7 +480,7 @@ static i32 now, walkVersion;
 static inline void replaceOldest(Table &t, i32 key, i32 frame) {
   walkVersion++;
   i32 oldest = t.first;
-  for (i32 e = oldest + 1; e < oldest + t.count; e++) {
+  for (i32 e = t.first + 1; e < t.first + t.count; e++) {
     if (pool[e].next < pool[oldest].next) oldest = e;
   }
   if (pool[oldest].tag != -1) unhash(t, oldest);
@@ -421,9 +592,13 @@ static i32 nestedWalk(i32 gfn) {
       node = (u32)entry >> PTE_SHIFT;
       continue;
     }
-    if (level == 0 && !known && n.walk_reads_nested == reads) rememberWalk(memos[1], nestedRoot, gfn, false);
-    n.walk_reads_nested++;
-    walkNested += readTableLine(frames[node], (slot & 511) >> 3);
+    const bool warm = level == 0 && !known && n.walk_reads_nested == reads;
+    if (nestedLeaves) walkNested += upperEntry(slot, frames[node], n.walk_reads_nested);
+    else {
+      n.walk_reads_nested++;
+      walkNested += readTableLine(frames[node], (slot & 511) >> 3);
+    }
+    if (warm) rememberWalk(memos[1], nestedRoot, gfn, false);
     nestedSize = level;
     nestedSlot = slot;
     return ((u32)entry >> PTE_SHIFT) + (gfn & ((1 << (9 * level)) - 1));
@@ -517,7 +692,7 @@ static i32 findLarge(i32 level, i32 vpn, i32 bit) {
 }
 
 // `held`: the 4K entry of the page, which is in the L2 only, or 0.
-static i32 translate(i32 vpn, bool write, i32 held, i32 &time) {
+static i32 translate(i32 vpn, bool write, i32 held, i64 &time) {
   if (i32 e = findLarge(0, vpn, TLB_L1)) {
     touch(e, homeOf(*tlb[pool[e].tag & 3], pool[e].key));
     return e;
@@ -534,6 +709,7 @@ static i32 translate(i32 vpn, bool write, i32 held, i32 &time) {
     return e;
   }
   n.l2d_misses++;
+  accessTime = time;
   walk(vpn, write);
   time += walkGuest + walkNested;
   i32 record = loss[walkSlot];
@@ -559,15 +735,37 @@ static i32 translate(i32 vpn, bool write, i32 held, i32 &time) {
   return e;
 }
 
-static inline void touchLines(i32 frame, i32 line, i32 lines, i32 &time) {
+static inline void touchLines(i32 frame, i32 op, i64 &time) {
+  const i32 line = (op >> 8) & 63, lines = (op >> 16) & 127, kind = op & 255, write = kind == STORE;
+  const L1 &l1 = kind == FETCH ? l1i : l1d, &other = kind == FETCH ? l1d : l1i;
+  const i32 exposed = op & SEQUENTIAL ? exposedInRowQ8 : exposedQ8;
   n.data_lines += lines;
   for (i32 i = 0; i < lines; i++) {
-    i32 level = access(frame, (line + i) & 63);
-    if (level == IN_L2) continue;
-    n.data_l2_misses++;
-    (level == IN_L3 ? n.data_l3_hits : n.data_dram)++;
-    i32 stall = ((level == IN_L3 ? l3Cycles : dramCycles) * exposedQ8) >> 8;
-    n.stallBy[lineCause] += stall;
+    accessTime = time;
+    const i32 level = accessL1(l1, other, frame, (line + i) & 63, write);
+    if (level == IN_L1) continue;
+    (kind == FETCH ? n.l1i_line_misses : n.l1d_line_misses)++;
+    i32 latency;
+    i64 *leaf;
+    if (level == IN_L2) {
+      latency = l2Cycles - l1d.cycles;
+      leaf = &n.stallL2;
+    } else {
+      n.data_l2_misses++;
+      if (level == IN_L3) {
+        n.data_l3_hits++;
+        latency = l3Cycles;
+        leaf = &n.stallL3By[lineCause];
+      } else {
+        n.data_dram++;
+        latency = dramCycles(frame);
+        leaf = &n.stallMemoryBy[lineCause];
+        n.stallQueue += waited;
+        time += waited;
+      }
+    }
+    const i32 stall = (latency * exposed) >> 8;
+    *leaf += stall;
     time += stall;
   }
 }
@@ -579,14 +777,15 @@ struct Item {
 static void run(const Item *items, i32 count) {
   const Array &l1 = *tlb[0];
   const i32 tag = asid << 2;
-  i32 time = 0, slow = 0, references = 0, instructions = 0;
+  i64 time = startTime, slow = 0;
+  i32 references = 0, instructions = 0;
   for (const Item *item = items; item < items + count; item++) {
     const i32 vpn = item->vpn, op = item->op & 255;
     i32 e = find(translations, vpn, tag);
     if (op == STORE && e != 0 && (pool[e].flags & (WRITABLE | DIRTY)) != (WRITABLE | DIRTY)) fail("a store");
     if (e != 0 && pool[e].flags & TLB_L1) touch(e, homeOf(l1, vpn));
     else {
-      i32 before = time;
+      i64 before = time;
       e = translate(vpn, op == STORE, e, time);
       slow += time - before;
     }
@@ -596,16 +795,17 @@ static void run(const Item *items, i32 count) {
     time += carry >> 8;
     carry &= 255;
     if (dataOn) {
-      i32 before = time, size = pool[e].tag & 3;
-      i32 frame = pool[e].frame + (vpn & ((1 << (9 * size)) - 1));
-      touchLines(frame, (item->op >> 8) & 63, (item->op >> 16) & 127, time);
+      const i64 before = time;
+      const i32 size = pool[e].tag & 3, frame = pool[e].frame + (vpn & ((1 << (9 * size)) - 1));
+      touchLines(frame, item->op, time);
       slow += time - before;
     }
   }
   n.visits += count;
   n.references += references;
   n.instructions += instructions;
-  n.user += time - slow;
+  n.user += time - startTime - slow;
+  startTime = time;
 }
 
 // The generator of visits.
@@ -623,17 +823,17 @@ static inline u32 draw() {
 }
 static inline i32 below(i32 limit, u32 bits) { return (i32)(((uint64_t)bits * (u32)limit) >> 32); }
 
-static Section regions, heads, sizesOf, table, lineTable;
+static Section regions, heads, sizesOf, table, lineTables;
 static i32 position;
 
 static void fill(Item *items, i32 count) {
-  enum { KIND, START, PAGES, STEP, PHASE, LINE_TABLE, CURSOR, COUNT };
+  enum { KIND, START, PAGES, STEP, PHASE, LINES, CURSOR, COUNT };
   for (Item *item = items; item < items + count; item++) {
     i32 head = heads[position], sizes = sizesOf[position];
     position = (position + 1) & (i32)(heads.size() - 1);
     i32 *region = &regions[((head >> 8) & 255) * 8];
     u32 bits = draw();
-    i32 pages = region[PAGES], index;
+    i32 pages = region[PAGES], index, op = head & 0x17f00ff;
     switch (region[KIND]) {
       case 0:
         index = below(pages, bits);
@@ -652,6 +852,15 @@ static void fill(Item *items, i32 count) {
         index = region[CURSOR];
         region[CURSOR] = table[index];
         break;
+      case 5: {
+        i32 place = region[CURSOR], offset = place & 4095, stop = offset + region[STEP];
+        index = place >> 12;
+        if (stop > 4096) stop = 4096;
+        op += ((offset >> 6) << 8) + ((((stop - 1) >> 6) - (offset >> 6)) << 16);
+        i32 next = place - offset + stop;
+        region[CURSOR] = next < pages << 12 ? next : 0;
+        break;
+      }
       default:
         if (region[COUNT] == 0) {
           region[CURSOR] = below(pages, bits);
@@ -661,9 +870,10 @@ static void fill(Item *items, i32 count) {
         index = region[CURSOR] + below(region[STEP], bits * GOLDEN);
         if (index >= pages) index -= pages;
     }
-    i32 line = 0;
-    if (dataOn) line = (i32)(((u32)index * GOLDEN) >> 26) + lineTable[bits & 1023];
-    *item = {region[START] + index, (head & 0x17f00ff) | ((line & 63) << 8), sizes & 65535, sizes >> 16};
+    if (dataOn && region[KIND] != 5) {
+      op |= (((i32)(((u32)index * GOLDEN) >> 26) + lineTables[region[LINES] + (bits & 1023)]) & 63) << 8;
+    }
+    *item = {region[START] + index, op, sizes & 65535, sizes >> 16};
   }
 }
 
@@ -676,11 +886,13 @@ static double cpuSeconds() {
 static void print(const char *name, i64 value) {
   if (value != 0) printf("%s %lld\n", name, (long long)value);
 }
-static void printBy(const char *name, const char *separator, const i64 *values) {
-  static const char *const causes[] = {"cold",      "capacity", "interference", "world-switch",
-                                       "asid-exhausted", "cr3", "invlpg", "shootdown", "migration"};
-  for (i32 cause = 0; cause < 9; cause++) {
-    if (values[cause] != 0) printf("%s%s%s %lld\n", name, separator, causes[cause], (long long)values[cause]);
+typedef const char *const Names[];
+static Names causes = {"cold", "capacity", "interference", "world-switch", "asid-exhausted",
+                       "cr3",  "invlpg",   "shootdown",    "migration"};
+static Names lineCauses = {"cold", "capacity", "interference", "migration"};
+static void printBy(const char *name, const char *separator, const i64 *values, Names &of, i32 count) {
+  for (i32 cause = 0; cause < count; cause++) {
+    if (values[cause] != 0) printf("%s%s%s %lld\n", name, separator, of[cause], (long long)values[cause]);
   }
 }
 
@@ -691,12 +903,13 @@ int main(int argc, char **argv) {
   i32 k = 0;
   i64 visits = p[k++];
   for (i32 *to : {&dataOn, &nestedOn, &asid, &vcpu, &vm, &root, &nestedRoot, &frameBase, &cpiQ8, &carry,
-                  &exposedQ8, &l2HitCycles, &overheadCycles, &pwcCycles, &ntlbCycles, &l2Ways, &l2SetMask,
-                  &l2Cycles, &l3Ways, &l3SetMask, &l3Cycles, &dramCycles, &sequence, &position}) {
+                  &exposedQ8, &exposedInRowQ8, &l2HitCycles, &overheadCycles, &pwcCycles, &ntlbCycles, &nestedLeaves,
+                  &walksAtL1, &l1i.ways, &l1i.setMask, &l1i.stride, &l1d.ways, &l1d.setMask, &l1d.stride,
+                  &l1d.cycles, &exclusive, &swaps, &l2Ways, &l2SetMask, &l2Cycles, &l3Ways, &l3SetMask,
+                  &l3Cycles, &framesPerNode, &pieceMask, &linesPerPiece, &sequence, &position}) {
     *to = p[k++];
   }
-  l2SetMask--;
-  l3SetMask--;
+  startTime = ((i64)p[k] << 32) | (u32)p[k + 1];
   Section entriesOf = section(), framesOf = section(), mirrorsOf = section(), lossOf = section();
   entries = entriesOf.data();
   frames = framesOf.data();
@@ -705,16 +918,21 @@ int main(int argc, char **argv) {
   loadTlbs();
   loadWalkCache(pwc);
   loadWalkCache(ntlb);
-  Section l2Of = section(), l3Of = section(), states = section(), ownersOf = section();
+  Section l1iOf = section(), l1dOf = section(), l2Of = section(), l3Of = section(), channelsOf = section(), dramOf = section();
+  Section states = section(), ownersOf = section();
+  l1i.tags = l1iOf.data();
+  l1d.tags = l1dOf.data();
   l2Tags = l2Of.data();
-  l3Tags = l3Of.data();
+  l3Tags = l3Of.empty() ? nullptr : l3Of.data();
+  channels = channelsOf.data();
+  dramByNode = dramOf.data();
   lineStates = states.data();
   owners = ownersOf.data();
   regions = section();
   heads = section();
   sizesOf = section();
   table = section();
-  lineTable = section();
+  lineTables = section();
   Section random = section(), rest = section();
   s0 = random[0], s1 = random[1], s2 = random[2], s3 = random[3];
 
@@ -742,18 +960,25 @@ int main(int argc, char **argv) {
   COUNT(pwc_hits);
   COUNT(nested_tlb_hits);
   COUNT(nested_tlb_misses);
+  COUNT(walk_l1_hits);
   COUNT(walk_l2_hits);
   COUNT(walk_l3_hits);
   COUNT(walk_dram);
   COUNT(data_lines);
+  COUNT(l1i_line_misses);
+  COUNT(l1d_line_misses);
   COUNT(data_l2_misses);
   COUNT(data_l3_hits);
   COUNT(data_dram);
+  COUNT(write_backs);
   print("guest.user", n.user);
   print("tlb.l2hit", n.l2hit);
-  printBy("walks", "_", n.walksBy);
-  printBy("walk.guest", ".", n.guestBy);
-  printBy("walk.nested", ".", n.nestedBy);
-  printBy("data.stall", ".", n.stallBy);
+  printBy("walks", "_", n.walksBy, causes, 9);
+  printBy("walk.guest", ".", n.guestBy, causes, 9);
+  printBy("walk.nested", ".", n.nestedBy, causes, 9);
+  print("data.stall.l2", n.stallL2);
+  printBy("data.stall.l3", "-", n.stallL3By, lineCauses, LINE_CAUSES);
+  printBy("data.stall.memory", "-", n.stallMemoryBy, lineCauses, LINE_CAUSES);
+  print("data.stall.queue", n.stallQueue);
   return 0;
 }

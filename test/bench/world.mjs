@@ -4,6 +4,7 @@
  * returns the counts of the measured window, which the twin must reach too.
  */
 import { writeFileSync } from 'node:fs';
+import { REGION } from '../../dist/guest/workloads/mix.js';
 import { hotCounters } from '../../dist/machine/counters.js';
 import {
   FLAGS,
@@ -21,10 +22,14 @@ import {
 } from '../../dist/machine/entries.js';
 import { heap } from '../../dist/machine/heap.js';
 import { readItem } from '../../dist/machine/items.js';
+import { channelWords } from '../../dist/machine/memory-channel.js';
 import { occupied } from '../../dist/machine/walk-cache.js';
 import { buildSimulation, disposeOf } from '../../dist/scenario/build.js';
 import { loadScenario } from '../../dist/scenario/load.js';
 import { leafNames } from '../../dist/stats/leaves.js';
+
+/** Place of the table of lines among the words of a region. */
+const LAW = 5;
 
 export function exportWorld(yaml, file) {
   const scenario = loadScenario(yaml, { file: 'bench.yaml' });
@@ -71,7 +76,8 @@ function worldOf({ hosts, scenario, members }) {
   const { machine } = hosts[0];
   const [core] = machine.cores;
   const { processor, tables, memory } = machine;
-  const { caches } = processor;
+  const { caches } = core;
+  const { l1i, l1d } = caches;
   const mixer = members[0].workload.processes[0].programs[0].options.mixer;
   const { vcpu } = core;
   const nodes = tables.count + 1;
@@ -88,19 +94,27 @@ function worldOf({ hosts, scenario, members }) {
     core.cpiQ8,
     core.cpiCarry,
     core.exposedQ8,
+    core.exposedInRowQ8,
     processor.tlb.l2HitCycles,
     processor.walk.overheadCycles,
     processor.walk.pwcHitCycles,
     processor.walk.nestedTlbHitCycles,
-    caches.l2.ways,
-    caches.l2.size / 64 / caches.l2.ways,
-    caches.l2.hitCycles,
-    caches.l3.ways,
-    caches.l3.size / 64 / caches.l3.ways,
-    caches.l3.hitCycles,
-    processor.memory.localCycles,
+    core.walker.pwcNestedLeaves,
+    caches.walksAtL1,
+    ...[l1i.ways, l1i.setMask, l1i.stride],
+    ...[l1d.ways, l1d.setMask, l1d.stride, caches.l1dCycles],
+    caches.exclusive,
+    caches.swaps,
+    ...[caches.l2Ways, caches.l2SetMask, caches.l2Cycles],
+    ...[caches.l3Ways, caches.l3SetMask, caches.l3Cycles],
+    caches.framesPerNode,
+    caches.pieceMask,
+    caches.linesPerPiece,
     heap[core.loss.sequences + vcpu * 2],
     mixer.position,
+    // 64 bits of time.
+    Math.floor(core.time / 2 ** 32),
+    (core.time % 2 ** 32) | 0,
   ];
   const visits = [];
   for (let at = core.item; at < core.itemEnd; at++) {
@@ -119,19 +133,32 @@ function worldOf({ hosts, scenario, members }) {
     ...arrays.map((array, i) => (array === null ? [] : contents(array, i < 3 ? 0 : end - first))),
     walkCache(core.walker.pwc),
     walkCache(core.walker.ntlb),
-    heap.slice(core.caches.l2Newest, core.caches.l2Newest + caches.l2.size / 64),
-    heap.slice(core.caches.l3Tags, core.caches.l3Tags + caches.l3.size / 64),
+    words(l1i.tags, (l1i.setMask + 1) * l1i.stride),
+    words(l1d.tags, (l1d.setMask + 1) * l1d.stride),
+    words(caches.l2Newest, (caches.l2SetMask + 1) * caches.l2Ways),
+    caches.l3Tags === 0 ? [] : words(caches.l3Tags, (caches.l3SetMask + 1) * caches.l3Ways),
+    words(caches.channels, channelWords(caches.nodes, caches.pieceMask + 1)),
+    caches.nodes === 1 ? [caches.dramCycles] : caches.dramByNode,
     memory.lineState,
     memory.owner,
-    mixer.words,
+    regionWords(mixer),
     mixer.mix.schedule.heads,
     mixer.mix.schedule.sizes,
     mixer.mix.tables[0],
-    mixer.mix.laws[0].table,
+    mixer.mix.laws.flatMap(({ table }) => [...table]),
     mixer.random,
     visits,
   ];
 }
+
+/** The regions, with the place of the table of their lines among those of this mix. */
+function regionWords({ words, mix }) {
+  const out = words.slice();
+  for (const [i, { table }] of mix.laws.entries()) out[i * REGION + LAW] = i * table.length;
+  return out;
+}
+
+const words = (at, count) => heap.slice(at, at + count);
 
 const PTE_FLAGS = 0x7f;
 

@@ -6,7 +6,7 @@ import { Folder } from '../support/command.ts';
 const folder = new Folder();
 // Visits of many instructions: what a visit costs is of no interest here.
 const work =
-  'kind: synthetic, visit: { instructions: 40 }, regions: [{ name: data, kind: anon, size: 64KiB, share: 1, stores: 0.3 }]';
+  'kind: synthetic, visit: { instructions: 400 }, regions: [{ name: data, kind: anon, size: 64KiB, share: 1, stores: 0.3 }]';
 const head = (scheduler: string) => `duration: 20ms
 warmup: 10ms
 host: { processor: opteron-1354, memory: 2GiB, pcpus: 1, caches: { data: off } }
@@ -36,7 +36,7 @@ find: { axis: vms.hog.count, from: 2, to: 3, objective: p95 latency < 25ms for w
 afterAll(() => folder.remove());
 
 const find = async (file: string, ...more: string[]) => {
-  const { code, out, err } = await folder.here(['find', file, '--json', '--jobs', '1', ...more]);
+  const { code, out, err } = await folder.here(['find', file, '--json', ...more]);
   expect([code, err.includes('fault')]).toEqual([0, false]);
   expect(out).not.toMatch(/Infinity|NaN/);
   return JSON.parse(out).answers[0];
@@ -77,8 +77,6 @@ describe('a search with windows shorter than a round of slices', () => {
       '40ms',
       '--to',
       '2',
-      '--jobs',
-      '1',
     ]);
     expect(code).toBe(0);
     expect(out).toMatch(/1 \(1\.\.2\)/);
@@ -103,7 +101,7 @@ describe('a search with a hog beside a server', () => {
   });
 
   it('says what it does, and why', async () => {
-    const { out, err } = await folder.here(['find', 'hog.yaml', '--jobs', '1']);
+    const { out, err } = await folder.here(['find', 'hog.yaml']);
     expect(err).toMatch(/vms.hog.count=2: windows of \d+ ms now, because .*; about \d+ s a run/);
     expect(out).toMatch(/ {2}windows of \d+ ms at 2; 10 ms was too short: /);
     expect(out.replace(/\s+/g, ' ')).toMatch(
@@ -118,7 +116,7 @@ describe('a server that is hardly ever served', () => {
     const more = ['--set', 'hypervisor.scheduler.timeslice=300ms', '--from', '1', '--to', '1'];
     const { out } = await folder.here([
       ...['find', 'hog.yaml', ...more, '--out', 'none', '--set', 'duration=70ms'],
-      ...['--max-duration', '1s', '--objective', 'p95 latency < 20ms for web', '--jobs', '1'],
+      ...['--max-duration', '1s', '--objective', 'p95 latency < 20ms for web'],
     ]);
     expect(out).not.toMatch(/Infinity|NaN/);
     expect(out).toMatch(/^none\s+web-0$/m);

@@ -10,6 +10,8 @@ import { type Ended, Folder, program } from '../support/command.ts';
 const folder = new Folder();
 const at = (...names: string[]) => join(folder.path, ...names);
 const linux = process.platform === 'linux';
+/** Each process takes half a second: a quick run starts one for each kind of thing it does. */
+const all = process.env['VALIDATE'] === 'full';
 
 const head = `name: tiny
 duration: 2ms
@@ -33,9 +35,10 @@ async function refused(args: readonly string[], why: RegExp, most = 15_000): Pro
   return ended;
 }
 
-/** Several commands, in one process. */
-function allRefused(...asked: readonly (readonly [args: readonly string[], why: RegExp])[]): void {
-  const ended = folder.runAll(asked.map(([args]) => args));
+async function allRefused(
+  ...asked: readonly (readonly [args: readonly string[], why: RegExp])[]
+): Promise<void> {
+  const ended = await folder.allHere(asked.map(([args]) => args));
   for (const [i, [args, why]] of asked.entries()) {
     const { code, out, err } = ended[i]!;
     expect(err, args.join(' ')).toMatch(why);
@@ -44,14 +47,14 @@ function allRefused(...asked: readonly (readonly [args: readonly string[], why: 
   }
 }
 
-beforeAll(() => {
+beforeAll(async () => {
   folder.write('tiny.yaml', head + loop);
   folder.write(
     'swept.yaml',
     `${head}${loop}sweep: { replications: 2, axes: { vms.a.count: [1, 2] } }\n`,
   );
-  expect(folder.run(['run', 'tiny.yaml', '-q', '--out', 'done']).code).toBe(0);
-  expect(folder.run(['sweep', 'swept.yaml', '-q', '--out', 'swept']).code).toBe(0);
+  expect((await folder.here(['run', 'tiny.yaml', '-q', '--out', 'done'])).code).toBe(0);
+  expect((await folder.here(['sweep', 'swept.yaml', '-q', '--out', 'swept'])).code).toBe(0);
 });
 afterAll(() => folder.remove());
 
@@ -62,7 +65,7 @@ describe.runIf(linux)('a file that is no regular file', () => {
     folder.write('replay.yaml', head + vm('kind: trace, file: pipe'));
     const why = /^worldswitch: pipe: .*it is not a regular file/;
     await refused(['check', 'pipe'], why);
-    allRefused(
+    await allRefused(
       [['check', 'extending.yaml'], /extending\.yaml:1:10: error: .*it is not a regular file/],
       [['run', 'replay.yaml'], /replay\.yaml:6:\d+: error: trace pipe: it is not a regular/],
       ...['run', 'sweep', 'find', 'why'].map((command) => [[command, 'pipe'], why] as const),
@@ -74,7 +77,7 @@ describe.runIf(linux)('a file that is no regular file', () => {
     await new Promise((resolve) => server.once('listening', resolve));
     mkdirSync(at('base'));
     folder.write('based.yaml', 'extends: base\nname: x\n');
-    allRefused(
+    await allRefused(
       [['check', 'socket'], /it is not a regular file/],
       [['check', '/dev/zero'], /it is not a regular file/],
       [['check', '/dev/full'], /it is not a regular file/],
@@ -86,9 +89,9 @@ describe.runIf(linux)('a file that is no regular file', () => {
 });
 
 describe('depth and length', () => {
-  it.each([3000, 200, 33])('a path of %i steps', (steps) => {
+  it.each([3000, 200, 33])('a path of %i steps', async (steps) => {
     const path = Array(steps).fill('a').join('.');
-    const ended = folder.runAll([
+    const ended = await folder.allHere([
       ['check', 'tiny.yaml', '--set', `${path}=1`],
       ['sweep', 'tiny.yaml', '--axis', `${path}=[1]`],
       ['find', 'tiny.yaml', '--axis', path, '--to', '3', '--objective', 'slowdown < 2'],
@@ -144,13 +147,13 @@ describe('depth and length', () => {
     expect(err.length).toBeLessThan(60_000);
   });
 
-  it('an objective, a condition', () => {
+  it('an objective, a condition', async () => {
     const gap = ' '.repeat(1000);
     const find = ['find', 'tiny.yaml', '--axis', 'vms.a.count', '--to', '2', '--objective'];
     const why = /error: ("find\.objective" must have at most 200|not an)/;
     const texts = [`a < ${gap}<`, `slowdown < ${'1'.repeat(5000)}`, `${gap}< 2`];
     const where = Array(5000).fill('1').join('+');
-    allRefused(...texts.map((text) => [[...find, text], why] as const), [
+    await allRefused(...texts.map((text) => [[...find, text], why] as const), [
       ['check', 'swept.yaml', '--set', `sweep.where=${where}`],
       /characters are more than 2000/,
     ]);
@@ -205,9 +208,9 @@ describe('sizes', () => {
       'vms: [{ name: a, count: 512, memory: 64MiB, workload: { kind: idle } }]\n',
       /the VMs ask for 32 GiB/,
     ],
-  ])('of %s are compared before work in proportion is done', (_, text, why) => {
+  ])('of %s are compared before work in proportion is done', async (_, text, why) => {
     folder.write('large.yaml', head + text);
-    const ended = folder.runAll([
+    const ended = await folder.allHere([
       ['check', 'large.yaml'],
       [text.includes('sweep') ? 'sweep' : 'run', 'large.yaml'],
     ]);
@@ -219,7 +222,7 @@ describe('sizes', () => {
 });
 
 describe('control characters', () => {
-  it('of values, keys and options do not come through', () => {
+  it('of values, keys and options do not come through', async () => {
     const odd = [
       ['"\\e[31mred\\e]0;title\\a": 1\n', /a key holds control characters/],
       ['"two\\nlines": 1\n', /a key holds control characters/],
@@ -227,7 +230,7 @@ describe('control characters', () => {
       ['seed: "\\u009b2J"\n', /a value holds control characters/],
     ] as const;
     for (const [i, [text]] of odd.entries()) folder.write(`odd${i}.yaml`, head + loop + text);
-    allRefused(...odd.map(([, why], i) => [['check', `odd${i}.yaml`], why] as const), [
+    await allRefused(...odd.map(([, why], i) => [['check', `odd${i}.yaml`], why] as const), [
       ['check', 'tiny.yaml', '--set', 'seed="\\e[2J"'],
       /--set:1:6: error: a value holds control/,
     ]);
@@ -243,8 +246,8 @@ describe('control characters', () => {
     ['run', '--\u001b[2J'],
     ['sweep', 'run', '\u202egnorw'],
   ];
-  it('of the command line are escaped in what is said', () => {
-    for (const [i, { code, err }] of folder.runAll(escaped).entries()) {
+  it('of the command line are escaped in what is said', async () => {
+    for (const [i, { code, err }] of (await folder.allHere(escaped)).entries()) {
       expect(code, escaped[i]!.join(' ')).toBe(2);
       expect(err).not.toMatch(/[^\P{Cc}\n]|\u202e/u);
       expect(err).not.toContain('    at ');
@@ -262,28 +265,30 @@ describe('standard output that takes no more', () => {
     return { code: shell.status, err: shell.stderr };
   };
 
-  it
-    .runIf(linux)
-    .each([
-      ['--help'],
-      ['help', 'trace', 'info'],
-      ['--version'],
-      ['completion', 'zsh'],
-      ['check', 'tiny.yaml', '--origins'],
-      ['run', 'tiny.yaml', '--out', 'again'],
-      ['run', 'tiny.yaml', '--json', '--out', 'again'],
-      ['sweep', 'swept.yaml', '--dry-run', '--out', 'swept'],
-      ['sweep', 'status', 'swept'],
-      ['sweep', 'merge', 'swept'],
-      ['sweep', 'plan', 'swept.yaml', '--out', 'again2'],
-      ['why', 'done', 'a-0'],
-      ['compare', 'done', 'done'],
-      ['report', 'done'],
-      ['list'],
-      ['list', 'metrics', '--json'],
-      ['schema'],
-      ['trace', 'synth', 'web-server', '--references', '1000'],
-    ])('%s %s %s', (...args) => {
+  const kinds = [
+    ['--help'],
+    ['--version'],
+    ['check', 'tiny.yaml', '--origins'],
+    ['run', 'tiny.yaml', '--json', '--out', 'again'],
+    ['sweep', 'merge', 'swept'],
+    ['list'],
+    ['trace', 'synth', 'web-server', '--references', '1000'],
+  ];
+  /** They print as one of those does. */
+  const others = [
+    ['help', 'trace', 'info'],
+    ['completion', 'zsh'],
+    ['run', 'tiny.yaml', '--out', 'again'],
+    ['sweep', 'swept.yaml', '--dry-run', '--out', 'swept'],
+    ['sweep', 'status', 'swept'],
+    ['sweep', 'plan', 'swept.yaml', '--out', 'again2'],
+    ['why', 'done', 'a-0'],
+    ['compare', 'done', 'done'],
+    ['report', 'done'],
+    ['list', 'metrics', '--json'],
+    ['schema'],
+  ];
+  it.runIf(linux).each(all ? [...kinds, ...others] : kinds)('%s %s %s', (...args) => {
     expect(full(...args)).toEqual({
       code: 1,
       err: 'worldswitch: cannot write to standard output: no space left on the device\n',
@@ -292,7 +297,8 @@ describe('standard output that takes no more', () => {
 
   it('is no fault when a reader goes away', () => {
     const command = `"$@" | head -c 10 > /dev/null; exit "\${PIPESTATUS[0]}"`;
-    for (const args of [['schema'], ['completion', 'bash'], ['check', 'tiny.yaml', '--origins']]) {
+    const readers = [['schema'], ['completion', 'bash'], ['check', 'tiny.yaml', '--origins']];
+    for (const args of all ? readers : readers.slice(0, 2)) {
       const words = [process.execPath, program, ...args];
       const { status, stderr } = spawnSync('bash', ['-c', command, '-', ...words], {
         cwd: folder.path,
@@ -365,7 +371,7 @@ describe('a damaged directory', () => {
     ['swept', 'summary.csv', (old: string) => old.replace(/,\d+\n/, ',many\n')],
   ];
 
-  /** Commands on damaged directories, refused for a reason each; all run in one process. */
+  /** Commands on damaged directories, refused for a reason each. */
   const asked: { readonly name: string; readonly args: readonly string[]; readonly why: RegExp }[] =
     [];
   const ask = (name: string, args: readonly string[], why: RegExp) =>
@@ -390,13 +396,13 @@ describe('a damaged directory', () => {
     ask(name, ['compare', 'done', `t${i}`], new RegExp(`${file}:1:1: error: `));
   }
   let ended: readonly Ended[] = [];
-  beforeAll(() => {
+  beforeAll(async () => {
     for (const [i, [, text]] of recipes.entries()) damage('swept', 'campaign.json', text, `r${i}`);
     for (const [i, [from, , text]] of manifests.entries()) {
       damage(from, 'manifest.json', text, `m${i}`);
     }
     for (const [i, [from, file, text]] of tables.entries()) damage(from, file, text, `t${i}`);
-    ended = folder.runAll(asked.map(({ args }) => args));
+    ended = await folder.allHere(asked.map(({ args }) => args));
   });
 
   it.each([...new Set(asked.map(({ name }) => name))])('%s', (name) => {
@@ -409,7 +415,7 @@ describe('a damaged directory', () => {
     }
   });
 
-  it('with something else in the place of a file', () => {
+  it('with something else in the place of a file', async () => {
     const files = [
       ['swept', 'campaign.json'],
       ['swept', 'manifest.json'],
@@ -422,7 +428,7 @@ describe('a damaged directory', () => {
       rmSync(at(`d${i}`, file));
       mkdirSync(at(`d${i}`, file));
     }
-    allRefused(...files.map((_, i) => [['report', `d${i}`], /it is a directory/] as const), [
+    await allRefused(...files.map((_, i) => [['report', `d${i}`], /it is a directory/] as const), [
       ['sweep', 'status', 'd0'],
       /it is a directory/,
     ]);
@@ -443,9 +449,9 @@ describe('a campaign whose name is an instruction', () => {
     'a;b&c',
   ];
   let planned: ReadonlyMap<string, Ended>;
-  beforeAll(() => {
+  beforeAll(async () => {
     const names = [...unfit.map((name) => `${name}/c`), ...fit];
-    const ended = folder.runAll(names.flatMap((name) => [plan(name), submit(name)]));
+    const ended = await folder.allHere(names.flatMap((name) => [plan(name), submit(name)]));
     for (const [i, name] of names.entries()) expect(ended[2 * i]!.code, name).toBe(0);
     planned = new Map(names.map((name, i) => [name, ended[2 * i + 1]!]));
   });
@@ -492,12 +498,12 @@ describe('a campaign whose name is an instruction', () => {
     '-t10',
     '--comment="array of -a"',
   ];
-  it('refuses options of the campaign, and takes others', () => {
+  it('refuses options of the campaign, and takes others', async () => {
     const options = [...refusedOptions.map(([option]) => option), ...taken];
-    const [first, ...ended] = folder.runAll([
+    const [first, ...ended] = (await folder.allHere([
       plan('options'),
       ...options.map((option) => submit('options', `--sbatch=${option}`)),
-    ]) as [Ended, ...Ended[]];
+    ])) as [Ended, ...Ended[]];
     expect(first.code).toBe(0);
     for (const [i, { code, err, out }] of ended.entries()) {
       const named = refusedOptions[i]?.[1];

@@ -50,7 +50,7 @@ describe('worldswitch run', () => {
 
   it('gives the same bytes again from the resolved scenario', async () => {
     await worldswitchHere(dir, 'run', 's.yaml', '-q', '--out', 'one');
-    const again = worldswitch(dir, 'run', 'one/resolved.yaml', '-q', '--out', 'two');
+    const again = await worldswitchHere(dir, 'run', 'one/resolved.yaml', '-q', '--out', 'two');
     expect([again.status, again.stdout, again.stderr]).toEqual([0, '', '']);
     for (const name of [...tables.map((table) => `${table}.csv`), 'resolved.yaml']) {
       expect(read('two', name)).toBe(read('one', name));

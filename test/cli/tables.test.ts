@@ -42,18 +42,18 @@ const rowsOf = (...names: readonly string[]) =>
   parse(readFileSync(pathOf(...names)), { columns: true }) as Record<string, string>[];
 let files: string[] = [];
 
-beforeAll(() => {
+beforeAll(async () => {
   folder.write('s.yaml', SCENARIO);
   folder.write('w.yaml', SCENARIO.replace('duration: 12ms', 'duration: 4ms') + SWEEP);
   const ended = [
-    folder.run(['run', 's.yaml', '-q', '--baseline', '--trace', 'csv', '--out', 'run']),
+    await folder.here(['run', 's.yaml', '-q', '--baseline', '--trace', 'csv', '--out', 'run']),
     // Nothing to say in most tables: a header alone.
-    folder.run([
+    await folder.here([
       ...['run', 's.yaml', '-q', '--out', 'plain', '--set', 'output.evictions=false'],
       ...['--set', 'output.timeseries=1s', '--set', 'hypervisor.mmu={ kind: nested }'],
       ...['--set', 'vms=[{ name: one, memory: 32MiB, workload: { kind: tlb-thrash, hz: 0 } }]'],
     ]),
-    folder.run(['sweep', 'w.yaml', '-q', '--out', 'sweep', '--jobs', '2']),
+    await folder.here(['sweep', 'w.yaml', '-q', '--out', 'sweep']),
   ];
   for (const { code, err } of ended)
     expect([code, err.replace(/^.*runs in.*\n/, '')]).toEqual([0, '']);
@@ -116,8 +116,8 @@ describe('the tables', () => {
     }
   });
 
-  it('are explained by list metrics too, word for word', () => {
-    const { out } = folder.run(['list', 'metrics', '--json']);
+  it('are explained by list metrics too, word for word', async () => {
+    const { out } = await folder.here(['list', 'metrics', '--json']);
     const listed = new Map(
       (JSON.parse(out) as { name: string; summary: string }[]).map(({ name, summary }) => [
         name,
@@ -135,13 +135,13 @@ describe('the tables', () => {
     for (const n of [20, 200, 1000]) expect(out).toContain(`Blank below n = ${n}:`);
   });
 
-  it('lose evictions.csv when the next run counts none', () => {
-    expect(folder.run(['run', 's.yaml', '-q', '--out', 'again']).code).toBe(0);
+  it('lose evictions.csv when the next run counts none', async () => {
+    expect((await folder.here(['run', 's.yaml', '-q', '--out', 'again'])).code).toBe(0);
     expect(inDirectory('again')).toContain('evictions.csv');
     const options = ['-q', '--out', 'again', '--set', 'output.evictions=false'];
-    expect(folder.run(['run', 's.yaml', ...options]).code).toBe(0);
+    expect((await folder.here(['run', 's.yaml', ...options])).code).toBe(0);
     expect(inDirectory('again')).not.toContain('evictions.csv');
-    const { code, out } = folder.run(['why', 'again', 'loop-0']);
+    const { code, out } = await folder.here(['why', 'again', 'loop-0']);
     expect([code, out.includes('output.evictions=true')]).toEqual([0, true]);
   });
 

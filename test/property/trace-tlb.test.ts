@@ -36,7 +36,7 @@ hypervisor:
   tags: { kind: ${setup.flush ? 'none' : 'kvm'} }
   scheduler: { kind: round-robin, references: ${setup.q} }
   backing: up-front
-  costs: { hostFootprint: 0 }
+  footprint: { touches: false }
 vms:
 ${vms.join('\n')}
 `;

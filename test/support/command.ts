@@ -8,8 +8,6 @@ import { worldswitchHere } from './program.ts';
 /** The built program, as a user starts it, in a folder of its own. */
 export const program = fileURLToPath(new URL('../../dist/cli/main.cjs', import.meta.url));
 
-const batch = fileURLToPath(new URL('batch.cjs', import.meta.url));
-
 export interface Ended {
   readonly code: number | null;
   readonly out: string;
@@ -17,15 +15,15 @@ export interface Ended {
 }
 
 /**
- * Sweeps and searches run in the process of the command, unless a test says how many they are to
- * use: starting others takes longer than runs that are made for tests.
+ * Sweeps and searches use one thread, or none in this process, unless a test says how many they are
+ * to use: starting threads takes longer than runs that are made for tests.
  */
-function alone(args: readonly string[]): readonly string[] {
+function alone(args: readonly string[], jobs: '0' | '1'): readonly string[] {
   const [command = '', more = ''] = args;
   const simulates =
     command === 'find' || (command === 'sweep' && !/^(plan|status|merge|submit)$/.test(more));
   const said = args.some((word) => /^(--jobs|-j|--help|-h)\b/.test(word));
-  return simulates && !said ? [...args, '--jobs', '1'] : args;
+  return simulates && !said ? [...args, '--jobs', jobs] : args;
 }
 
 export class Folder {
@@ -43,7 +41,7 @@ export class Folder {
   }
 
   run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Ended {
-    const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...alone(args)], {
+    const { status, stdout, stderr } = spawnSync(process.execPath, [program, ...alone(args, '1')], {
       cwd: this.path,
       encoding: 'utf8',
       env: { ...process.env, ...env },
@@ -53,21 +51,25 @@ export class Folder {
   }
 
   /** The same in this process, which saves the start of another: without signals, pipes and limits. */
-  async here(args: readonly string[]): Promise<Ended> {
-    const { status, stdout, stderr } = await worldswitchHere(this.path, ...alone(args));
-    return { code: status, out: stdout, err: stderr };
+  async here(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ended> {
+    const before = { ...process.env };
+    Object.assign(process.env, env);
+    try {
+      const { status, stdout, stderr } = await worldswitchHere(this.path, ...alone(args, '0'));
+      return { code: status, out: stdout, err: stderr };
+    } finally {
+      for (const name of Object.keys(env)) {
+        if (before[name] === undefined) delete process.env[name];
+        else process.env[name] = before[name];
+      }
+    }
   }
 
-  /** Several commands in one process, which saves its start: for those that only read and refuse. */
-  runAll(commands: readonly (readonly string[])[]): Ended[] {
-    const { stdout, stderr } = spawnSync(process.execPath, [batch], {
-      cwd: this.path,
-      encoding: 'utf8',
-      input: JSON.stringify({ program, commands }),
-      maxBuffer: 2 ** 26,
-    });
-    if (stderr !== '') throw new Error(stderr);
-    return JSON.parse(stdout);
+  /** Several commands in this process, one after the other. */
+  async allHere(commands: readonly (readonly string[])[]): Promise<Ended[]> {
+    const ended: Ended[] = [];
+    for (const args of commands) ended.push(await this.here(args));
+    return ended;
   }
 
   remove(): void {

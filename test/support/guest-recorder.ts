@@ -46,7 +46,7 @@ const slotName = ({ frame }: PageTables, slot: number) => `${frame[slot >> 9]}:$
 
 /** The methods of the port without an answer. Their arguments are what the guest does. */
 const EFFECTS = [
-  ...['invlpg', 'enterKernel', 'leaveKernel', 'endOfInterrupt', 'setTimer', 'acknowledge'],
+  ...['invlpg', 'enterKernel', 'leaveKernel', 'endOfInterrupt', 'setTimer', 'acknowledge', 'send'],
   'accessPorts',
 ] as const;
 /** What a replayed guest only seems to do: the original has done it. */
@@ -55,6 +55,7 @@ const OUTPUTS: ReadonlySet<string> = new Set([
   'setTimer',
   'clearTimer',
   'acknowledge',
+  'send',
 ]);
 
 abstract class Wrapped implements GuestCpu {
@@ -86,10 +87,11 @@ abstract class Wrapped implements GuestCpu {
   }
   clock = () => this.call('clock', () => this.real.clock(), true);
   takeRequest = () => this.call('takeRequest', () => this.real.takeRequest(), true);
-  send = (bytes: number) => this.call(`send ${bytes}`, () => this.real.send(bytes), true);
-  startIo(io: DiskIo): number {
-    const what = `startIo ${io.bytes} ${io.latency} ${io.write}`;
-    return this.call(what, () => this.real.startIo(io), true);
+  takeCompletion = () => this.call('takeCompletion', () => this.real.takeCompletion(), true);
+  send = (bytes: number, io: number) => this.#effect('send', bytes, io);
+  startIo(request: DiskIo, io: number): void {
+    const what = `startIo ${request.bytes} ${request.latency} ${request.write} ${io}`;
+    this.call(what, () => this.real.startIo(request, io), true);
   }
   acknowledge = (bytes: number) => this.#effect('acknowledge', bytes);
   loadCr3(root: number): void {
@@ -104,7 +106,7 @@ abstract class Wrapped implements GuestCpu {
   enterKernel = (how: number) => this.#effect('enterKernel', how);
   leaveKernel = (how: number) => this.#effect('leaveKernel', how);
   accessPorts = (count: number) => this.#effect('accessPorts', count);
-  endOfInterrupt = () => this.#effect('endOfInterrupt');
+  endOfInterrupt = (vectors: number) => this.#effect('endOfInterrupt', vectors);
   endRequest = (arrival: number) => this.#effect('endRequest', arrival);
   setTimer = (cycles: number) => this.#effect('setTimer', cycles);
   clearTimer = () => this.#effect('clearTimer');

@@ -13,8 +13,10 @@ const DEVICES = {
     sendLine: 7,
     receivePacket: 211,
     receiveLine: 3,
+    receiveWait: '0us',
+    worker: 'vcpu',
   },
-  disk: { requestBytes: 131_072, requestLine: 5 },
+  disk: { requestBytes: 131_072, requestLine: 5, request: 0, answer: 0, worker: 'vcpu' },
 };
 const COSTS = { deviceUser: 1000, hostInterrupt: 500, hostHz: 0 };
 
@@ -22,13 +24,14 @@ interface Case {
   readonly requests?: Overrides;
   readonly workload?: Overrides;
   readonly network?: Overrides;
+  readonly disk?: Overrides;
   readonly mmu?: string;
   readonly duration?: string;
 }
 
 /** One request and nothing else: the next one would come after the end. */
 async function oneRequest(options: Case = {}): Promise<RunResult> {
-  const { requests, workload, network, mmu = 'nested', duration = '20ms' } = options;
+  const { requests, workload, disk, network, mmu = 'nested', duration = '20ms' } = options;
   const result = await run({
     seed: 363, // the first request after 0.7 ms, the second half a second later
     duration,
@@ -36,7 +39,11 @@ async function oneRequest(options: Case = {}): Promise<RunResult> {
       mmu: { kind: mmu },
       backing: 'up-front',
       costs: COSTS,
-      devices: { ...DEVICES, network: { ...DEVICES.network, ...network } },
+      footprint: { touches: false },
+      devices: {
+        network: { ...DEVICES.network, ...network },
+        disk: { ...DEVICES.disk, ...disk },
+      },
     },
     host: { caches: { data: 'off' } },
     vms: [
@@ -190,6 +197,50 @@ describe('the disk', () => {
   });
 });
 
+/** Of both leaves of `host`, and only in the row of the host. */
+const hostRow = (result: RunResult): number =>
+  result.ledger
+    .filter(({ vm, leaf }) => vm === 'host' && leaf === 'host')
+    .reduce((sum, row) => sum + row.cycles, 0);
+
+describe('a thread of the host', () => {
+  test.each([1, 1449, 10_240])('does the same for an answer of %i bytes', async (responseBytes) => {
+    const own = await oneRequest({ requests: { responseBytes } });
+    const thread = await oneRequest({ requests: { responseBytes }, network: { worker: 'thread' } });
+    for (const name of ['instructions', 'packets_sent', 'packets_received', 'doorbells'] as const) {
+      expect(metric(thread, name), name).toBe(metric(own, name));
+    }
+    // The model answers the doorbell in the exit; all else is in the row of the host.
+    const inside = metric(own, 'doorbells') * 1000;
+    const all = cycles(own, 'host', 'device') + cycles(own, 'host', 'interrupt');
+    expect(hostRow(own)).toBe(0);
+    expect(cycles(thread, 'host', 'device') + cycles(thread, 'host', 'interrupt')).toBe(all);
+    expect(hostRow(thread)).toBe(all - inside);
+    expect(metric(thread, 'latency_max_ns')).toBeGreaterThan(metric(own, 'latency_max_ns'));
+  });
+
+  test.each([0, 1, 300_000])('does the same for %i bytes of the disk', async (ioBytes) => {
+    const plan = {
+      workload: { ioBytes, ioLatency: '2ms' },
+      requests: { responseBytes: 0, ioProbability: 1 },
+    };
+    const prices = { request: 700, answer: 300 };
+    const own = await oneRequest({ ...plan, disk: prices });
+    const thread = await oneRequest({ ...plan, disk: { ...prices, worker: 'thread' } });
+    const requests = metric(own, 'disk_requests');
+    expect(metric(thread, 'disk_requests')).toBe(requests);
+    expect(hostRow(thread)).toBe(requests * (1000 + 500) + linesIn(ioBytes) * 5);
+    const device = (result: RunResult) => cycles(result, 'host', 'device');
+    expect(device(thread)).toBe(device(own));
+  });
+});
+
+const linesIn = (bytes: number): number =>
+  [...Array(Math.ceil(bytes / 131_072)).keys()].reduce(
+    (sum, i) => sum + Math.ceil(Math.min(131_072, bytes - i * 131_072) / 64),
+    0,
+  );
+
 describe('more bytes cost more', () => {
   const SIZES = [0, 1, 700, 1448, 1449, 4000, 20_000, 65_160, 65_161, 300_000, 1_000_000];
   const rises = (values: readonly number[]) => {
@@ -209,7 +260,7 @@ describe('more bytes cost more', () => {
   });
 
   test('of an operation of the disk', async () => {
-    const all = [1, 100, 4096, 4200, 65_536, 131_072, 131_073, 300_000, 2 ** 20 + 1].map(
+    const all = [1, 100, 4096, 8192, 65_536, 131_072, 131_073, 300_000, 2 ** 20 + 1].map(
       (ioBytes) =>
         oneRequest({
           workload: { ioBytes, ioLatency: '1ms' },

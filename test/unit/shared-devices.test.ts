@@ -101,6 +101,8 @@ describe('answers', () => {
     duration: '30ms',
     checks: { translations: false },
     host: { processor: 'opteron-1354', memory: '1GiB', ...(network && { network }) },
+    // No thread that the VMs wait for.
+    hypervisor: { devices: { network: { worker: 'vcpu' } } },
     vms: [
       {
         name: 'vm',

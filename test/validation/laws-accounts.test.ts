@@ -118,7 +118,7 @@ describe('law 5', () => {
   const alone = (mmu: Overrides, tags: Overrides, workload: Overrides): Overrides => ({
     duration: '1ms',
     // The host's own translations survive a new tag but no flush of everything: they are left out.
-    hypervisor: { mmu, tags, costs: { hostFootprint: 0 } },
+    hypervisor: { mmu, tags, footprint: { touches: false } },
     vms: [{ name: 'vm', memory: '48MiB', workload: { ...workload, hz: 5000 } }],
   });
   const spent = (result: RunResult) =>

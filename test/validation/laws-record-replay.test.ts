@@ -22,7 +22,7 @@ const WORKLOADS: Readonly<Record<string, Overrides>> = {
   // Often idle: it reads its clock, and an interrupt comes before its next step.
   'short requests': {
     kind: 'web-server',
-    requests: { arrivals: { kind: 'open', rate: '9000/s' }, instructions: 3000, ioProbability: 0 },
+    requests: { arrivals: { kind: 'open', rate: '7000/s' }, instructions: 3000, ioProbability: 0 },
   },
   oltp: { kind: 'oltp', hz: 1000 },
   sessions: { kind: 'terminal-server', hz: 1000 },

@@ -4,7 +4,13 @@ import { pathToFileURL } from 'node:url';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { hasChromium, launch } from '../support/chromium.ts';
-import { movingYaml, reportedYaml, scratch, sweptYaml, worldswitch } from '../support/program.ts';
+import {
+  movingYaml,
+  reportedYaml,
+  scratch,
+  sweptYaml,
+  worldswitchHere,
+} from '../support/program.ts';
 
 /** A browser opens the report as a reader does: on a desk and on a phone, light and dark. */
 if (!hasChromium) console.warn('SKIPPED: no browser is here; install the Debian package chromium');
@@ -15,12 +21,12 @@ let browser: Browser;
 beforeAll(async () => {
   if (!hasChromium) return;
   writeFileSync(join(dir, 's.yaml'), reportedYaml());
-  worldswitch(dir, 'run', 's.yaml', '-q', '--out', 'run', '--report');
+  await worldswitchHere(dir, 'run', 's.yaml', '-q', '--out', 'run', '--report');
   writeFileSync(join(dir, 'moving.yaml'), movingYaml());
-  worldswitch(dir, 'run', 'moving.yaml', '-q', '--out', 'moving', '--report');
+  await worldswitchHere(dir, 'run', 'moving.yaml', '-q', '--out', 'moving', '--report');
   writeFileSync(join(dir, 'swept.yaml'), sweptYaml());
-  worldswitch(dir, 'sweep', 'swept.yaml', '-q', '-j', '0', '--out', 'swept');
-  worldswitch(dir, 'report', 'swept', '--objective', 'ready share < 60%');
+  await worldswitchHere(dir, 'sweep', 'swept.yaml', '-q', '-j', '0', '--out', 'swept');
+  await worldswitchHere(dir, 'report', 'swept', '--objective', 'ready share < 60%');
   browser = await launch();
 }, 60_000);
 afterAll(async () => {
@@ -169,8 +175,8 @@ describe.skipIf(!hasChromium)('the report in a browser', () => {
   });
 
   it('has figures that are pictures of their own, also as XML', async () => {
-    worldswitch(dir, 'report', 'run', '--format', 'svg', '-q', '-o', 'figures');
-    worldswitch(dir, 'report', 'swept', '--format', 'svg', '-q', '-o', 'figures');
+    await worldswitchHere(dir, 'report', 'run', '--format', 'svg', '-q', '-o', 'figures');
+    await worldswitchHere(dir, 'report', 'swept', '--format', 'svg', '-q', '-o', 'figures');
     const names = readdirSync(join(dir, 'figures'));
     expect(names.length).toBeGreaterThan(15);
     const texts = names.map((name) => readFileSync(join(dir, 'figures', name), 'utf8'));

@@ -1,6 +1,6 @@
 import { ModelError } from '../../base/errors.ts';
 import type { Cycles } from '../../base/ids.ts';
-import { GuestStop } from '../../hypervisor/guest-port.ts';
+import { type DiskIo, GuestStop, UNAWAITED } from '../../hypervisor/guest-port.ts';
 import { VcpuPort } from '../../hypervisor/vcpu-port.ts';
 import { DRAIN_AFTER } from '../../machine/counters.ts';
 import type { Resident } from '../cluster.ts';
@@ -16,6 +16,8 @@ export interface Awaited {
   timer: Cycles;
   /** Requests that it serves, by arrival time. */
   readonly requests: Set<Cycles>;
+  /** I/Os, as it numbers them. */
+  readonly ios: Set<number>;
 }
 
 /** Nothing, before it executes. */
@@ -23,6 +25,7 @@ export const newlyBooted = (): Awaited => ({
   lastClock: 0,
   timer: Number.NaN,
   requests: new Set(),
+  ios: new Set(),
 });
 
 /**
@@ -193,12 +196,18 @@ class Repeat extends VcpuPort {
     this.#awaited.requests.delete(arrival);
   }
 
-  override startIo(): Cycles {
-    return this.#take(Told.Io);
+  override startIo(_request: DiskIo, io: number): void {
+    this.#awaited.ios.add(io);
   }
 
-  override send(): Cycles {
-    return this.#take(Told.Sent);
+  override send(_bytes: number, io: number): void {
+    if (io !== UNAWAITED) this.#awaited.ios.add(io);
+  }
+
+  override takeCompletion(): number {
+    const io = this.#take(Told.Completion);
+    this.#awaited.ios.delete(io);
+    return io;
   }
 
   override acknowledge(): void {}

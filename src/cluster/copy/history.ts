@@ -6,12 +6,10 @@ export const Told = {
   Clock: 0,
   /** The arrival time of a request, or NaN: there is none. */
   Request: 1,
-  /** When the disk will have answered. */
-  Io: 2,
-  /** When what it sends will be acknowledged. */
-  Sent: 3,
+  /** The number of an I/O that is over, or NaN: none more is. */
+  Completion: 2,
   /** Interrupts, as Vector bits. */
-  Interrupt: 4,
+  Interrupt: 3,
 } as const;
 export type Told = (typeof Told)[keyof typeof Told];
 

@@ -69,12 +69,16 @@ class NotingPort implements GuestCpu {
     return this.#note(Told.Request, this.#port.takeRequest());
   }
 
-  startIo(io: DiskIo): Cycles {
-    return this.#note(Told.Io, this.#port.startIo(io));
+  takeCompletion(): number {
+    return this.#note(Told.Completion, this.#port.takeCompletion());
   }
 
-  send(bytes: number): Cycles {
-    return this.#note(Told.Sent, this.#port.send(bytes));
+  startIo(request: DiskIo, io: number): void {
+    this.#port.startIo(request, io);
+  }
+
+  send(bytes: number, io: number): void {
+    this.#port.send(bytes, io);
   }
 
   acknowledge(bytes: number): void {
@@ -117,8 +121,8 @@ class NotingPort implements GuestCpu {
     this.#port.storePte(slot, entry);
   }
 
-  endOfInterrupt(): void {
-    this.#port.endOfInterrupt();
+  endOfInterrupt(vectors: number): void {
+    this.#port.endOfInterrupt(vectors);
   }
 
   setTimer(cyclesFromNow: Cycles): void {

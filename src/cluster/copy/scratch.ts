@@ -57,6 +57,7 @@ export function scratchFor(member: Resident, like: Host): Scratch {
     const { memoryPages, name, nodeOfFrame, program, weight, cap } = vm;
     const plain = { name, program, host, memoryPages, weight, cap, nodeOfFrame };
     const twin = new Vm(0 as VmId, plain);
+    twin.devices = vm.devices;
     const vcpu = new Vcpu(0 as VcpuId, twin, 0, false, nowhere);
     const tags = tagPolicies.create(
       { kind: 'kvm' },
@@ -64,7 +65,8 @@ export function scratchFor(member: Resident, like: Host): Scratch {
     );
     const hypervisor = new Hypervisor({
       ...{ host, machine, engine, tags, vms: [twin], vcpus: [vcpu], upFront: false },
-      ...{ costs: own.costs, devices: own.devices, virtualized: own.world.virtualized },
+      ...{ costs: own.costs, virtualized: own.world.virtualized },
+      footprint: { ...own.footprint, touches: false },
     });
     const { mmu, nested, wire } = member.arriveAt({ hypervisor }, twin);
     const { cpiQ8, exposedQ8 } = real.context;

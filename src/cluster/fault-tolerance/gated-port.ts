@@ -1,5 +1,6 @@
 import type { Cycles } from '../../base/ids.ts';
-import type { DiskIo, RequestSource } from '../../hypervisor/guest-port.ts';
+import type { IoRequest } from '../../hypervisor/device-work.ts';
+import type { RequestSource } from '../../hypervisor/guest-port.ts';
 import type { Hypervisor } from '../../hypervisor/hypervisor.ts';
 import type { Mmu } from '../../hypervisor/mmu/mmu.ts';
 import { VcpuPort } from '../../hypervisor/vcpu-port.ts';
@@ -14,8 +15,6 @@ export interface OutputGate {
   readonly closed: boolean;
   /** Disk writes are outputs. */
   readonly holdsWrites: boolean;
-  /** How long an output of now will wait, as far as anybody knows. */
-  readonly wait: Cycles;
   /** `release` is called when the output may leave; never if the host is lost before. */
   hold(what: Output, release: (now: Cycles) => void): void;
 }
@@ -44,27 +43,25 @@ export class GatedPort extends VcpuPort {
   }
 
   /** A write changes the disk that others see: it waits, and the guest does not. */
-  protected override askDisk(request: DiskIo): Cycles {
+  protected override askDisk(request: IoRequest): void {
     const gate = this.#gate;
-    if (!gate.closed || !request.write || !gate.holdsWrites) return super.askDisk(request);
+    if (!gate.closed || !request.write || !gate.holdsWrites) {
+      super.askDisk(request);
+      return;
+    }
     const { now } = this.core;
-    gate.hold('write', (at) => void this.serveDisk(request, Math.max(now, at)));
-    return now + request.latency;
+    gate.hold('write', (at) => this.serveDisk(request, Math.max(now, at)));
   }
 
-  /** The guest's view of when a send is acknowledged takes the wait along. */
-  protected override transmit(bytes: number): Cycles {
+  protected override transmit(bytes: number, io: number): void {
     const gate = this.#gate;
-    if (!gate.closed) return super.transmit(bytes);
-    const { network } = this.#hypervisor;
-    const { now } = this.core;
-    gate.hold('packets', (at) => void network.send(this.vcpu, bytes, at));
-    return network.freeAt(now + gate.wait) + network.acknowledged(bytes);
+    if (!gate.closed) super.transmit(bytes, io);
+    else gate.hold('packets', (at) => this.#hypervisor.work.send(this.vcpu, bytes, io, at));
   }
 
   protected override transmitAcks(acks: number): void {
     const gate = this.#gate;
     if (!gate.closed) super.transmitAcks(acks);
-    else gate.hold('packets', (at) => this.#hypervisor.network.sendAcks(acks, at));
+    else gate.hold('packets', (at) => this.#hypervisor.work.sendAcks(this.vcpu, acks, at));
   }
 }

@@ -1,6 +1,6 @@
 import type { Cycles } from '../../base/ids.ts';
+import type { IoRequest } from '../../hypervisor/device-work.ts';
 import {
-  type DiskIo,
   type Guest,
   type GuestCpu,
   type RequestSource,
@@ -44,24 +44,23 @@ export class RecordPort extends GatedPort {
     return this.#told(EntryKind.Told, super.takeRequest());
   }
 
-  override startIo(io: DiskIo): Cycles {
-    return this.#told(EntryKind.Told, super.startIo(io));
+  override takeCompletion(): number {
+    return this.#told(EntryKind.Told, super.takeCompletion());
   }
 
-  override send(bytes: number): Cycles {
-    return this.#told(EntryKind.Told, super.send(bytes));
+  protected override serveDisk(request: IoRequest, now: Cycles): void {
+    this.#disk.ask(request);
+    super.serveDisk(request, now);
   }
 
-  protected override serveDisk(request: DiskIo, now: Cycles): Cycles {
-    const due = super.serveDisk(request, now);
-    this.#disk.ask(due, brings(request));
-    return due;
+  protected override diskAnswers(request: IoRequest, now: Cycles): void {
+    this.#disk.answered(request, now);
   }
 
   /** Takes the disk requests that are answered by now: all of them, the reads, their bytes. */
   takeAnswered(now: Cycles): { all: number; reads: number; bytes: number } {
     const done = this.#disk.takeAnswered(now);
-    const reads = done.filter(({ bytes }) => bytes > 0);
+    const reads = done.filter((request) => brings(request) > 0);
     const bytes = reads.reduce((sum, read) => sum + read.bytes, 0);
     return { all: done.length, reads: reads.length, bytes };
   }

@@ -27,8 +27,6 @@ export class Recorder implements OutputGate {
   readonly shipsReads: boolean;
   /** Writes are outputs: both sides have one disk. */
   readonly holdsWrites: boolean;
-  /** How long the last output that left was held: the next one will wait as long. */
-  wait: Cycles = 0;
 
   constructor(
     hypervisor: Hypervisor,
@@ -70,9 +68,7 @@ export class Recorder implements OutputGate {
     this.#charge(kind, 0);
     const event = this.#event(kind, 0, entryBytes(this.log, kind, 1, 0));
     this.#target()!.output(event, timebase.engine(since), (time) => {
-      const now = timebase.local(time);
-      this.wait = Math.max(0, now - since);
-      release(now);
+      release(timebase.local(time));
     });
   }
 

@@ -1,5 +1,6 @@
 import { ModelError } from '../../base/errors.ts';
 import type { Cycles } from '../../base/ids.ts';
+import type { IoRequest } from '../../hypervisor/device-work.ts';
 import type { DiskService } from '../../hypervisor/disk.ts';
 import {
   type DiskIo,
@@ -7,6 +8,7 @@ import {
   type GuestCpu,
   GuestStop,
   type RequestSource,
+  UNAWAITED,
   Vector,
 } from '../../hypervisor/guest-port.ts';
 import type { Hypervisor } from '../../hypervisor/hypervisor.ts';
@@ -16,10 +18,11 @@ import type { Vcpu } from '../../hypervisor/vm.ts';
 import { ExitReason, Leaf } from '../../stats/leaves.ts';
 import { type Awaited, newlyBooted } from '../copy/guest-copy.ts';
 import { WatchedGuest } from '../watched-guest.ts';
-import { brings, DiskRequests } from './disk-requests.ts';
+import { DiskRequests } from './disk-requests.ts';
 import { EntryKind, isInterrupt, type LogEntry, vectorOf } from './log-entry.ts';
 import type { LogParams } from './log-params.ts';
 import type { RecordReplayParams } from './params.ts';
+import { takeOver } from './take-over.ts';
 
 /** Where a replaying vCPU reads: a pair's secondary side. */
 export interface LogSource {
@@ -86,8 +89,7 @@ export class Replayer {
   get waits(): boolean {
     const entry = this.source.next();
     if (!this.#wakeAt || entry?.kind !== EntryKind.DiskRead) return false;
-    const { all } = this.requests;
-    const due = all[Math.min(all.length, entry.value >> 1) - 1]?.due ?? 0;
+    const due = this.requests.dueOf(entry.value >> 1);
     if (due <= this.core.now) return false;
     this.#wakeAt(due);
     return true;
@@ -127,6 +129,7 @@ export class ReplayPort extends VcpuPort {
   readonly taken: Set<Cycles>;
   readonly answered = new Set<Cycles>();
   /** What a guest that goes live still waits for. */
+  readonly #ios: Set<number>;
   #timer: Cycles;
   #lastClock: Cycles;
 
@@ -140,6 +143,7 @@ export class ReplayPort extends VcpuPort {
     super(replayer.hypervisor, replayer.vcpu, mmu, requests);
     this.#replayer = replayer;
     this.taken = new Set(awaited.requests);
+    this.#ios = new Set(awaited.ios);
     this.#timer = awaited.timer;
     this.#lastClock = awaited.lastClock;
   }
@@ -168,14 +172,23 @@ export class ReplayPort extends VcpuPort {
     this.answered.add(arrival);
   }
 
-  override startIo(io: DiskIo): Cycles {
-    const due = super.startIo(io);
-    return this.#replayer.live ? due : this.#told(() => due);
+  override startIo(request: DiskIo, io: number): void {
+    this.#ios.add(io);
+    super.startIo(request, io);
   }
 
-  override send(bytes: number): Cycles {
-    const due = super.send(bytes);
-    return this.#replayer.live ? due : this.#told(() => due);
+  override send(bytes: number, io: number): void {
+    if (io !== UNAWAITED) this.#ios.add(io);
+    super.send(bytes, io);
+  }
+
+  override takeCompletion(): number {
+    const { live, requests } = this.#replayer;
+    if (live) return super.takeCompletion();
+    const io = this.#told(() => super.takeCompletion());
+    this.#ios.delete(io);
+    requests.over(io);
+    return io;
   }
 
   override setTimer(cyclesFromNow: Cycles): void {
@@ -192,28 +205,30 @@ export class ReplayPort extends VcpuPort {
    * What the guest writes the primary has written, and where that has read for both nobody reads
    * again. If this side becomes the primary, requests under way are done again.
    */
-  protected override askDisk(request: DiskIo): Cycles {
+  protected override askDisk(request: IoRequest): void {
     const replayer = this.#replayer;
     const held = !replayer.live && request.write && replayer.holdsWrites;
     if (replayer.live || (held && !replayer.take(EntryKind.Output))) {
-      const due = super.askDisk(request);
-      replayer.requests.ask(due, brings(request));
-      return due;
+      replayer.requests.ask(request);
+      super.askDisk(request);
+      return;
     }
     const { now } = this.core;
     const due = replayer.does(request) ? replayer.disk.serve(request, now) : now + request.latency;
-    replayer.requests.ask(due, brings(request));
-    return due;
+    replayer.requests.ask(request, due);
+  }
+
+  protected override diskAnswers(request: IoRequest, now: Cycles): void {
+    this.#replayer.requests.answered(request, now);
   }
 
   protected override get disk(): DiskService {
     return this.#replayer.disk;
   }
 
-  protected override transmit(bytes: number): Cycles {
-    if (this.#replayer.live) return super.transmit(bytes);
-    if (this.#replayer.take(EntryKind.Output)) return this.core.now;
-    return super.transmit(bytes);
+  protected override transmit(bytes: number, io: number): void {
+    const replayer = this.#replayer;
+    if (replayer.live || !replayer.take(EntryKind.Output)) super.transmit(bytes, io);
   }
 
   protected override transmitAcks(acks: number): void {
@@ -226,11 +241,16 @@ export class ReplayPort extends VcpuPort {
    * runs.
    */
   goLive(now: Cycles): void {
-    const { hypervisor } = this.#replayer;
+    const { disk, hypervisor, requests } = this.#replayer;
     const { interrupts } = hypervisor;
-    const { requests } = this.#replayer;
-    requests.putOff(now + 1);
-    for (const { due } of requests.all) interrupts.completeIo(this.vcpu, due);
+    const under = requests.all;
+    requests.answer(under.length);
+    for (const request of under) if (this.#ios.has(request.io)) requests.ask(request);
+    const waits = { ios: this.#ios, disk: under };
+    takeOver(hypervisor, this.vcpu, waits, now, disk, (request, at) =>
+      requests.answered(request, at),
+    );
+    this.#ios.clear();
     const timer = this.meant(this.#timer);
     if (!Number.isNaN(timer)) interrupts.armTimer(this.vcpu, Math.max(now + 1, timer));
   }

@@ -1,7 +1,7 @@
 import type { BackgroundPlan } from './background.ts';
 import { type Item, operation } from './item.ts';
 import { type Layout, layOut, MAPPING_TEMPLATE, offsetsOf, pagesOf } from './layout.ts';
-import { type MeanVisit, makeMix } from './mix.ts';
+import { makeMix } from './mix.ts';
 import { Mixer } from './mixer.ts';
 import { hasTable, sampler } from './patterns.ts';
 import { type PhaseMix, phaseMixes, visitsOf } from './phases.ts';
@@ -60,8 +60,7 @@ export class Images {
   make(
     name: string,
     regions: readonly SyntheticRegion[],
-    visit: MeanVisit,
-    phases?: SyntheticParams['phases'],
+    { phases, visit }: Pick<SyntheticParams, 'phases' | 'visit'>,
     pathOf = (region: SyntheticRegion) => `${name}/region/${region.name}`,
   ): Image {
     const { seed, base } = this;
@@ -74,8 +73,8 @@ export class Images {
         fetch: region.kind === 'code',
       };
     });
-    const mixOf = (some: Parameters<typeof makeMix>[0], schedule: string) =>
-      makeMix(some, visit, seed, `${base}/${name}/${schedule}`, this.#lines);
+    const mixOf = (some: Parameters<typeof makeMix>[0], stream: string) =>
+      makeMix(some, visit, seed, `${base}/${name}/${stream}`, this.#lines);
     return { regions, phases: phaseMixes(phases, mixRegions, mixOf) };
   }
 
@@ -90,7 +89,7 @@ export class Images {
     return visitsOf(
       image.phases,
       `${path}/visits`,
-      (mix, own) => new Mixer(mix, this.seed, own, starts),
+      (mix, stream) => new Mixer(mix, this.seed, stream, starts),
     );
   }
 }

@@ -170,7 +170,7 @@ class Tree {
       const { heap, mappings } = growthOf(per1M);
       checkRoom(regions, heap, mappings);
       // Whoever uses a file uses the same pages of it most.
-      const image = this.#images.make(name, regions, visit, undefined, (region) =>
+      const image = this.#images.make(name, regions, { visit }, (region) =>
         region.kind === 'anon' ? `${name}/region/${region.name}` : `file/${region.name}`,
       );
       this.#programs.set(name, program);

@@ -113,12 +113,12 @@ class Factory {
     }
     const { heap, mappings } = growthOf(params.per1M);
     checkRoom(regions, threads * heap, threads * mappings);
-    this.#worker = this.#images.make('program', regions, params.visit, params.phases);
+    this.#worker = this.#images.make('program', regions, params);
     const execs = params.jobs?.forks === true && params.jobs.exec;
     if (execs) {
       const small = parentRegions(params.jobs!);
       checkRoom(small, 0, 0);
-      this.#parent = this.#images.make('parent', small, params.visit);
+      this.#parent = this.#images.make('parent', small, { visit: params.visit });
     } else this.#parent = this.#worker;
   }
 

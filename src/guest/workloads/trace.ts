@@ -7,7 +7,7 @@ import {
   type Item,
   writeItem,
 } from '../../machine/items.ts';
-import { callClass } from '../system-call-classes.ts';
+import { callClass, classOfCall } from '../system-call-classes.ts';
 import { LINE_BITS, lineBits, lineLaw } from './lines.ts';
 import { pageShiftOf } from './page-size.ts';
 import { type LineSource, TraceLines } from './trace-lines.ts';
@@ -326,7 +326,7 @@ class TraceProgram implements Program, ReferenceLimited {
         if (this.#lines.space !== 0) push(0, Op.Munmap, USER_PAGES);
         break;
       default:
-        push(callClass('other'), Op.Syscall);
+        push(callClass(classOfCall(event.rights)), Op.Syscall);
     }
   }
 }

@@ -1,3 +1,6 @@
+/** Cycles to read and clear one line of the bitmap. assumed (4-20): 8 bytes a cycle, in the cache */
+export const BITMAP_LINE = 8;
+
 /**
  * Which frames of a VM have been stored to since the log was last taken: a bit for each, as in
  * KVM's dirty bitmap. The paging mode keeps a frame from stores until its bit is set.

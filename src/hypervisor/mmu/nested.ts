@@ -7,7 +7,7 @@ import { Cause, ExitReason } from '../../stats/leaves.ts';
 import type { Lack, PolicyHost } from '../requirements.ts';
 import type { Vcpu, Vm } from '../vm.ts';
 import { back, backAll, giveBack } from './backing.ts';
-import { DirtyLog } from './dirty-log.ts';
+import { BITMAP_LINE, DirtyLog } from './dirty-log.ts';
 import { invlpgInGuest, loadCr3InGuest, storeInGuest } from './guest-owned.ts';
 import type { Mmu, MmuDefinition, MmuDeps } from './mmu.ts';
 import { backingPages, pageSize } from './params.ts';
@@ -117,8 +117,10 @@ class Nested implements Mmu {
     tables.set(leaf.slot, tables.entries[leaf.slot]! & ~STORE_OK);
   }
 
-  /** Replaces a large leaf by a table of leaves of the next size, with the same rights. */
-  #split({ slot, level }: { readonly slot: number; readonly level: number }): void {
+  /**
+   * Replaces a large leaf by a table of leaves of the next size, with the same rights. Returns it.
+   */
+  #split({ slot, level }: { readonly slot: number; readonly level: number }): number {
     const { tables } = this.#deps;
     const entry = tables.entries[slot]!;
     const table = tables.alloc(this.#tableFrame());
@@ -128,6 +130,7 @@ class Nested implements Mmu {
       tables.set((table << 9) | i, (frame << PTE_SHIFT) | flags);
     }
     tables.set(slot, (table << PTE_SHIFT) | Pte.Present | Pte.Writable | Pte.Accessed);
+    return table;
   }
 
   startLog(): void {
@@ -140,7 +143,7 @@ class Nested implements Mmu {
     const log = this.#log!;
     const count = log.take(out);
     for (let i = 0; i < count; i++) this.writeProtect(out[i]!, 1);
-    this.logCycles = log.lines * costs.zeroPageLine + count * costs.rmapEntry;
+    this.logCycles = log.lines * BITMAP_LINE + count * costs.rmapEntry;
     return count;
   }
 
@@ -197,8 +200,8 @@ class Nested implements Mmu {
 
   onWalkFault(core: Core, _vpn: number, write: boolean, fault: Fault): Verdict {
     if (fault === Fault.Table) return Verdict.GuestFault;
-    const { costs } = this.#deps;
-    const vcpu = this.#deps.world.vcpuOn(core);
+    const { tables, world } = this.#deps;
+    const vcpu = world.vcpuOn(core);
     const gfn = core.walker.faultFrame;
     if (gfn >= this.#vm.memoryPages)
       throw new ModelError(`nested fault beyond guest memory: ${gfn}`);
@@ -207,45 +210,51 @@ class Nested implements Mmu {
       this.#logged(vcpu, core, gfn);
       return Verdict.Retry;
     }
-    this.#deps.world.exit(vcpu, core, ExitReason.Npf);
+    world.exit(vcpu, core, ExitReason.Npf);
+    world.perform(core, ExitReason.Npf, 'faultPath');
+    world.lookAtVm(core, ExitReason.Npf, this.#vm.id);
     this.#vm.counters.nested_faults++;
     // The walker stores to the guest's tables, whatever the access is.
     if (write || this.#vm.nodeOfFrame[gfn] !== 0) this.#log?.mark(gfn);
     const shift = back(this.#vm, this.#deps.memory, gfn, this.#pageBytes);
-    const lines = shift === 0 ? 0 : 64 * (1 << (shift - 12));
+    if (shift !== 0) {
+      const pages = 1 << (shift - 12);
+      world.perform(core, ExitReason.Npf, 'hostFault');
+      world.clear(core, ExitReason.Npf, this.#vm.p2m[gfn - (gfn % pages)]!, pages);
+    }
     // What is there was protected from stores, and has been stored to.
-    if (slot !== 0) this.#deps.tables.set(slot, this.#deps.tables.entries[slot]! | Pte.Writable);
+    if (slot !== 0) tables.set(slot, tables.entries[slot]! | Pte.Writable);
     else this.#map(gfn);
-    this.#deps.world.handle(
-      core,
-      ExitReason.Npf,
-      costs.faultPath +
-        costs.nestedFill +
-        (shift === 0 ? 0 : costs.hostFault + lines * costs.zeroPageLine),
-    );
-    this.#deps.world.resume(vcpu, core, ExitReason.Npf);
+    const leaf = this.#find(gfn).slot;
+    world.perform(core, ExitReason.Npf, 'nestedFill');
+    world.touchTable(core, ExitReason.Npf, tables.frame[leaf >> 9]!, (leaf & 511) >> 3);
+    world.noteFrame(core, ExitReason.Npf, this.#vm.id, gfn);
+    world.resume(vcpu, core, ExitReason.Npf);
     return Verdict.Retry;
   }
 
   /** A store to what the dirty log protects. */
   #logged(vcpu: Vcpu, core: Core, gfn: number): void {
-    const { costs, tables, world } = this.#deps;
+    const { tables, world } = this.#deps;
     const reason = ExitReason.DirtyLog;
     world.exit(vcpu, core, reason);
+    world.perform(core, reason, 'faultPath');
+    world.lookAtVm(core, reason, this.#vm.id);
     this.#vm.counters.dirty_log_faults++;
     this.#log!.mark(gfn);
-    let cycles = costs.faultPath + costs.nestedFill;
     let leaf = this.#find(gfn);
     if (leaf.level > 1) {
       // All translations of the VM through the large page are dropped with it.
       world.loseTag(vcpu, Cause.Shootdown);
     }
     for (; leaf.level > 1; leaf = this.#find(gfn)) {
-      this.#split(leaf);
-      cycles += costs.shadowPageAlloc + 64 * costs.zeroPageLine;
+      const table = this.#split(leaf);
+      world.perform(core, reason, 'shadowPageAlloc');
+      world.clear(core, reason, tables.frame[table]!);
     }
     tables.set(leaf.slot, tables.entries[leaf.slot]! | Pte.Writable);
-    world.handle(core, reason, cycles);
+    world.perform(core, reason, 'nestedFill');
+    world.noteFrame(core, reason, this.#vm.id, gfn);
     world.resume(vcpu, core, reason);
   }
 

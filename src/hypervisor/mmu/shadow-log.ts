@@ -1,6 +1,6 @@
 import type { Cycles } from '../../base/ids.ts';
 import { Pte } from '../../machine/page-tables.ts';
-import { DirtyLog } from './dirty-log.ts';
+import { BITMAP_LINE, DirtyLog } from './dirty-log.ts';
 import { softWalk, walkSoftly } from './guest-tables.ts';
 import type { MmuDeps } from './mmu.ts';
 import { isStorable, type ShadowPages } from './shadow-pages.ts';
@@ -58,8 +58,8 @@ export class ShadowLog {
   }
 
   #settle(lines: number): void {
-    const { rmapEntry, zeroPageLine } = this.#deps.costs;
-    this.cycles = lines * zeroPageLine + this.#pages.work.rmap * rmapEntry;
+    const { rmapEntry } = this.#deps.costs;
+    this.cycles = lines * BITMAP_LINE + this.#pages.work.rmap * rmapEntry;
     this.#pages.resetWork();
   }
 }

@@ -1,6 +1,6 @@
 import type { Cycles } from '../../base/ids.ts';
 import { type Core, Verdict } from '../../machine/core.ts';
-import { indexAt, PTE_SHIFT, Pte, target } from '../../machine/page-tables.ts';
+import { indexAt, Pte, target } from '../../machine/page-tables.ts';
 import { Cause, ExitReason } from '../../stats/leaves.ts';
 import type { Vcpu, Vm } from '../vm.ts';
 import { back, backAll, giveBack } from './backing.ts';
@@ -15,6 +15,7 @@ import {
   shadowProfileNames,
   shadowProfiles,
 } from './shadow-profiles.ts';
+import { prefetchLeaves, refillLeaf, type Shadows, syncShadow } from './shadow-sync.ts';
 import { warmShadows } from './shadow-warm.ts';
 import { TableWrites } from './shadow-writes.ts';
 import { decode, readGuestTables } from './software-walks.ts';
@@ -38,6 +39,7 @@ class Shadow implements Mmu {
   readonly #deps: MmuDeps;
   readonly #vm: Vm;
   readonly #pages: ShadowPages;
+  readonly #shadows: Shadows;
   readonly #writes: TableWrites;
   readonly #log: ShadowLog;
   readonly #budget: number;
@@ -54,7 +56,8 @@ class Shadow implements Mmu {
       () => deps.memory.take(deps.vm.home, deps.hostVm),
       (frame) => deps.memory.give(frame),
     );
-    this.#writes = new TableWrites(deps, this.#pages, profile);
+    this.#shadows = { deps, pages: this.#pages, profile };
+    this.#writes = new TableWrites(this.#shadows);
     this.#log = new ShadowLog(deps, this.#pages);
     // KVM: 2 % of the guest's pages, at least 64.
     this.#budget = budget ?? Math.max(64, Math.floor(deps.vm.memoryPages / 50));
@@ -104,7 +107,8 @@ class Shadow implements Mmu {
     const reason = write ? this.#storeReason(vcpu, vpn) : ExitReason.PageFault;
     this.#reason = reason;
     deps.world.exit(vcpu, core, reason);
-    deps.world.handle(core, reason, deps.costs.faultPath);
+    deps.world.perform(core, reason, 'faultPath');
+    deps.world.lookAtVm(core, reason, deps.vm.id);
     this.#pages.resetWork();
     const verdict = this.#resolve(vcpu, core, vpn, write);
     // The root may be among the tables that lost their shadows.
@@ -140,7 +144,7 @@ class Shadow implements Mmu {
     const { level, entry, slot } = this.#walk;
     const allowed = level !== 0 && (!write || (entry & Pte.Writable) !== 0);
     if (!allowed) {
-      deps.world.handle(core, reason, deps.costs.injectEvent);
+      deps.world.perform(core, reason, 'injectEvent');
       this.#writes.calm();
       return Verdict.GuestFault;
     }
@@ -165,15 +169,15 @@ class Shadow implements Mmu {
   }
 
   #touchBacking(core: Core, gfn: number): void {
-    const { costs, memory } = this.#deps;
+    const { memory, world } = this.#deps;
     if (back(this.#vm, memory, gfn, 4096) === 0) return;
-    const cycles = costs.hostFault + 64 * costs.zeroPageLine;
-    this.#deps.world.handle(core, this.#reason, cycles);
+    world.perform(core, this.#reason, 'hostFault');
+    world.clear(core, this.#reason, this.#vm.p2m[gfn]!);
   }
 
   /** Builds the missing shadow levels for `vpn` and installs its leaf. */
   #fill(vcpu: Vcpu, core: Core, vpn: number, guestLevel: number, guestEntry: number): void {
-    const { tables, costs } = this.#deps;
+    const { tables, world } = this.#deps;
     const reason = this.#reason;
     this.#recycle(vcpu);
     let page = this.#currentRoot(vcpu, core);
@@ -195,7 +199,11 @@ class Shadow implements Mmu {
     }
     const gfn = target(guestEntry) + offset;
     this.#pages.setLeaf(page, vpn & 511, gfn, this.#pages.leafFlags(guestEntry, gfn));
-    this.#deps.world.handle(core, reason, costs.shadowFill);
+    world.perform(core, reason, 'shadowFill');
+    world.touchTable(core, reason, tables.frame[page.node]!, (vpn & 511) >> 3);
+    world.noteFrame(core, reason, this.#vm.id, gfn);
+    const large = guestLevel > 1 ? guestEntry : 0;
+    prefetchLeaves(this.#shadows, core, reason, page, vpn & 511, large);
   }
 
   #guestSlot(vcpu: Vcpu, vpn: number, level: number): number {
@@ -220,19 +228,19 @@ class Shadow implements Mmu {
   }
 
   #build(core: Core, gfn: number, level: number, role: Role): ShadowPage {
-    const { costs } = this.#deps;
+    const { tables, world } = this.#deps;
     this.#vm.counters.shadow_pages_built++;
-    const cycles = costs.shadowPageAlloc + 64 * costs.zeroPageLine;
-    this.#deps.world.handle(core, this.#reason, cycles);
-    return this.#pages.build(gfn, level, role);
+    world.perform(core, this.#reason, 'shadowPageAlloc');
+    const page = this.#pages.build(gfn, level, role);
+    world.clear(core, this.#reason, tables.frame[page.node]!);
+    return page;
   }
 
   /** Finds or builds the child of an upper shadow entry and links it. */
   #child(core: Core, parentSlot: number, gfn: number, level: number, role: Role): ShadowPage {
-    const { costs } = this.#deps;
     const reason = this.#reason;
     let page = this.#pages.get(gfn, level, role);
-    this.#deps.world.handle(core, reason, costs.shadowLookup);
+    this.#deps.world.perform(core, reason, 'shadowLookup');
     if (page?.unsync && !this.#sync(core, reason, page)) page = undefined;
     page ??= this.#build(core, gfn, level, role);
     this.#pages.link(parentSlot, page);
@@ -257,10 +265,12 @@ class Shadow implements Mmu {
     this.#pages.resetWork();
     this.#touchBacking(core, deps.tables.frame[vcpu.guestRoot]!);
     this.#recycle(vcpu);
-    deps.world.handle(core, reason, deps.costs.shadowLookup);
+    deps.world.perform(core, reason, 'shadowLookup');
     const root = this.#currentRoot(vcpu, core);
     for (const page of [...this.#pages.unsync]) {
-      if (this.#pages.reaches(root, page)) this.#sync(core, reason, page);
+      // Xen synchronizes all tables of the vCPU, KVM those that the new root leads to.
+      const all = this.#shadows.profile.unsyncLimit > 0;
+      if (all || this.#pages.reaches(root, page)) this.#sync(core, reason, page);
     }
     this.#settleWork(vcpu, core, reason);
     deps.world.loseTag(vcpu, Cause.Cr3);
@@ -284,56 +294,19 @@ class Shadow implements Mmu {
     decode(deps, vcpu, core, reason);
     this.#pages.resetWork();
     const walk = walkSoftly(deps.tables, vcpu.context.root, vpn, this.#walk);
-    if (walk.level === 1) this.#pages.dropLeaf(this.#pages.at(walk.slot >> 9)!, walk.slot & 511);
+    if (walk.level === 1) {
+      const page = this.#pages.at(walk.slot >> 9)!;
+      const index = walk.slot & 511;
+      this.#pages.dropLeaf(page, index);
+      refillLeaf(this.#shadows, core, reason, page, index);
+    }
     this.#settleWork(vcpu, core, reason);
     deps.world.loseTag(vcpu, Cause.Invlpg);
     deps.world.resume(vcpu, core, reason);
   }
 
-  /**
-   * Brings an out-of-sync leaf shadow up to date; false if nothing was left of it and it was
-   * dropped.
-   */
   #sync(core: Core, reason: ExitReason, page: ShadowPage): boolean {
-    const deps = this.#deps;
-    const { tables, costs } = deps;
-    const { counters, nodeOfFrame, p2m } = this.#vm;
-    page.unsync = false;
-    this.#pages.unsync.delete(page);
-    this.#pages.writeProtect(page.gfn);
-    this.#pages.tieMirror(page);
-    counters.resyncs++;
-    const guest = nodeOfFrame[page.gfn]! << 9;
-    const first = page.node << 9;
-    let compared = 0;
-    let kept = 0;
-    let line = -1;
-    for (let index = 0; index < 512; index++) {
-      if ((tables.entries[first + index]! & Pte.Present) === 0) continue;
-      compared++;
-      if (index >> 3 !== line) {
-        line = index >> 3;
-        deps.world.readLine(core, reason, p2m[page.gfn]!, line);
-      }
-      const entry = guest === 0 ? 0 : tables.entries[guest + index]!;
-      const same =
-        (entry & Pte.Present) !== 0 &&
-        (entry & Pte.Accessed) !== 0 &&
-        target(entry) === page.gfns[index];
-      if (!same) {
-        this.#pages.dropLeaf(page, index);
-        continue;
-      }
-      kept++;
-      const flags = this.#pages.leafFlags(entry, target(entry));
-      tables.entries[first + index] = (p2m[target(entry)]! << PTE_SHIFT) | flags;
-    }
-    counters.resync_entries += compared;
-    deps.world.handle(core, reason, compared * costs.syncEntry);
-    this.#pages.work.flush = true;
-    if (kept > 0) return true;
-    this.#pages.zap(page);
-    return false;
+    return syncShadow(this.#shadows, core, reason, page);
   }
 
   /** When too few shadow pages are free, the oldest are dropped. */
@@ -351,10 +324,10 @@ class Shadow implements Mmu {
   /** Charges for changes of reverse mappings and entries; stale translations cost the tag. */
   #settleWork(vcpu: Vcpu, core: Core, reason: ExitReason): void {
     const { work } = this.#pages;
-    const { costs } = this.#deps;
-    const cycles = work.rmap * costs.rmapEntry + work.zapped * costs.zapEntry;
-    if (cycles > 0) this.#deps.world.handle(core, reason, cycles);
-    if (work.flush) this.#deps.world.loseTag(vcpu, Cause.Shootdown);
+    const { world } = this.#deps;
+    world.perform(core, reason, 'rmapEntry', work.rmap);
+    world.perform(core, reason, 'zapEntry', work.zapped);
+    if (work.flush) world.loseTag(vcpu, Cause.Shootdown);
     this.#pages.resetWork();
   }
 
@@ -370,6 +343,7 @@ export const shadow: MmuDefinition<typeof shadowParams> = {
   walk: 'one',
   virtualized: true,
   largestPage: () => 4096,
+  fromProfile: { profile: 'shadowProfile' },
   shows: 'profile',
   lists: {
     profile: shadowProfileNames.map((name) => ({ name, summary: shadowProfiles[name].summary })),
@@ -379,7 +353,7 @@ export const shadow: MmuDefinition<typeof shadowParams> = {
     { profile: 'kvm-2.6.33', pageBudget: 64 },
   ],
   create: ({ profile, pageBudget, floodLimit }, deps) => {
-    const base: ShadowProfile = shadowProfiles[profile];
+    const base: ShadowProfile = shadowProfiles[profile ?? 'kvm-2.6.33'];
     const merged = floodLimit === undefined ? base : { ...base, floodLimit };
     return new Shadow(deps, merged, pageBudget);
   },

@@ -22,8 +22,8 @@ export function readGuestTables(
 ): void {
   walkSoftly(tables, vcpu.guestRoot, page, walk);
   for (let i = 0; i < walk.depth; i++) {
-    const frame = vm.p2m[tables.frame[walk.nodes[i]!]!]!;
-    if (frame !== 0) world.readLine(core, reason, frame, indexAt(page, 4 - i) >> 3);
+    const gfn = tables.frame[walk.nodes[i]!]!;
+    world.readGuest(core, reason, vm, gfn, indexAt(page, 4 - i) >> 3);
   }
 }
 

@@ -16,6 +16,8 @@ export interface Case {
    * no blind prediction; the document shows what they were at the first look.
    */
   readonly revised?: string;
+  /** Day on which it was written down, before its first run; undefined: before 29 November 2026. */
+  readonly written?: string;
   /** Independent runs in the full validation. */
   readonly seeds: number;
   readonly figures: readonly Figure[];
@@ -55,6 +57,11 @@ export interface Figure {
 }
 
 export type Tolerance =
+  /**
+   * The one of all cases that were written down with a date: half the effect either way, and at most a
+   * factor of the square root of two, so that it always says something.
+   */
+  | { readonly kind: 'uniform' }
   /** Relative to the published value. */
   | { readonly kind: 'relative'; readonly by: number }
   /** Relative to the published value less the neutral one. */
@@ -74,6 +81,13 @@ export type Verdict = 'agrees' | 'same direction' | 'disagrees';
 
 export function bounds({ tolerance, neutral }: Figure, published: number): [number, number] {
   switch (tolerance.kind) {
+    case 'uniform': {
+      const half = Math.abs(published - neutral) / 2;
+      return [
+        Math.max(published - half, published / Math.SQRT2),
+        Math.min(published + half, published * Math.SQRT2),
+      ];
+    }
     case 'relative':
       return ordered(published * (1 - tolerance.by), published * (1 + tolerance.by));
     case 'effect': {

@@ -1,16 +1,30 @@
 import type { RunResult } from '../../../src/stats/result.ts';
 import { metric } from '../../support/scenarios.ts';
+import { type Apart, apartText } from './apart.ts';
 import type { Case, Tolerance } from './case.ts';
+import { number, table } from './format.ts';
 import type { CaseResult, FigureResult } from './measure.ts';
 import { notExpressible } from './not-expressible.ts';
+import { type ProgramResult, programsText } from './programs.ts';
 import type { SubjectResult } from './sensitivity.ts';
 
+export interface Sections {
+  readonly programs: readonly ProgramResult[];
+  /** Figures that are kept outside of the repository, where there are any. */
+  readonly apart: readonly Apart[];
+  readonly sensitivity: string;
+}
+
 /** Writes docs/validation.md from the results of all cases. */
-export function document(results: readonly CaseResult[], sensitivity: string): string {
+export function document(
+  results: readonly CaseResult[],
+  { programs, apart, sensitivity }: Sections,
+): string {
   return [
     HEAD,
-    overview(results),
+    overview(results, apart),
     rest(results),
+    programsText(programs),
     ...results.map(section),
     '## What the model does not express',
     table(['Case', 'What it is', 'Why not'], notExpressible),
@@ -28,6 +42,11 @@ says nothing, the assumptions are listed. Machine, program, inputs and tolerance
 tolerance never moves after it. Where a first measurement was far off, the assumption behind it was examined again, and some assumptions were
 replaced by what is known of the program. Such a case is *revised*: today's figures are then no blind predictions. So both are shown:
 what the figure was at the **first look**, on the day given, and what it is **today**. \`npm run validate\` measures everything and writes this page.
+
+Cases with a date were written down on it, before any of their scenarios had run. They all have one tolerance, *uniform*: half of the
+effect either way, and at most a factor of √2 (so that a figure always says something). That is how far measurements of one program
+differ that were taken by different people on different machines: a kernel compile loses 38 or 82 % to the same hypervisor on two processors, gcc 6 or 33 %
+to shadow paging in two papers. The figures of the older cases keep the tolerances that they were given one by one.
 
 *Today* is the mean over seeds with the half-width of its 95 % interval (Student's t, n seeds). *Effect* is the distance from the value that
 would mean no effect (a ratio of 1, for instance); the deviation compares our effect with the published one. A figure **agrees** when our
@@ -51,7 +70,7 @@ const informative = (figures: readonly FigureResult[]) =>
 
 const percent = (part: number, whole: number) => `${Math.round((100 * part) / whole)} %`;
 
-function overview(results: readonly CaseResult[]): string {
+function overview(results: readonly CaseResult[], apart: readonly Apart[]): string {
   const rows = results.flatMap(({ case: { id, title }, figures }) => {
     const counted = informative(figures);
     if (counted.length === 0) return [];
@@ -65,6 +84,7 @@ function overview(results: readonly CaseResult[]): string {
   const looks = ['first look: agrees', 'same direction', 'disagrees'];
   return [
     `Of ${all.length} informative figures, ${agrees} agree (${percent(agrees, all.length)}), ${same} have the same direction, ${disagrees} disagree. At the first look ${first[0]} agreed (${percent(first[0], all.length)}), and ${first[2]} disagreed.`,
+    ...(apart.length > 0 ? [apartText(apart)] : []),
     table(['Case', '', ...looks, 'today: agrees', 'same direction', 'disagrees'], rows),
     bookkeeping(results),
   ].join('\n\n');
@@ -142,6 +162,7 @@ function section(result: CaseResult): string {
     `## ${which.id}: ${which.title}`,
     which.scenario,
     `Assumed: ${which.assumed.join('; ')}.`,
+    ...(which.written ? [`Written down on ${which.written}, before its first run.`] : []),
     table(FIGURE_COLUMNS, rows),
   ];
   if (which.revised) parts.push(`Revised after a first measurement: ${which.revised}.`);
@@ -164,6 +185,8 @@ function deviation({ figure, published, ours }: FigureResult): string {
 function toleranceText(tolerance: Tolerance, [low, high]: readonly [number, number]): string {
   const range = `${number(low)} to ${number(high)}`;
   switch (tolerance.kind) {
+    case 'uniform':
+      return `${range} (uniform)`;
     case 'relative':
       return `${range} (±${Math.round(100 * tolerance.by)} %)`;
     case 'effect':
@@ -259,17 +282,3 @@ const anchor = (id: string, title: string): string =>
     .toLowerCase()
     .replace(/[^a-z0-9 -]/g, '')
     .replaceAll(' ', '-');
-
-/** Three significant digits, or two for intervals. */
-export function number(value: number, digits = 3): string {
-  if (value === 0) return '0';
-  const magnitude = Math.floor(Math.log10(Math.abs(value)));
-  if (magnitude >= digits) return Math.round(value).toLocaleString('en-US');
-  return value.toFixed(Math.min(6, Math.max(0, digits - 1 - magnitude)));
-}
-
-export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const line = (cells: readonly string[]) =>
-    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
-  return [line(head), line(head.map(() => '---')), ...rows.map(line)].join('\n');
-}

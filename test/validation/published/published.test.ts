@@ -1,10 +1,21 @@
-import { writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { aScenario } from '../../support/scenarios.ts';
+import { type Apart, measureApart } from './apart.ts';
 import { cases } from './cases/index.ts';
 import { document, sensitivityText } from './document.ts';
 import { figureNames, firstLooks, keepFirstLook } from './first-looks.ts';
-import { type CaseResult, measureCase, publishedValue } from './measure.ts';
+import { armsOf, type CaseResult, measureCase, publishedValue } from './measure.ts';
+import {
+  measurePrograms,
+  type Program,
+  type ProgramResult,
+  programsText,
+  sixPrograms,
+} from './programs.ts';
 import { publishedRows } from './published.ts';
 import { measureSensitivity, type SubjectResult, subjects } from './sensitivity.ts';
 import { tornado } from './tornado.ts';
@@ -77,6 +88,65 @@ test('what does not agree says why', () => {
   expect(silent).toEqual([]);
 });
 
+const programs: ProgramResult[] = [];
+const apart: Apart[] = [];
+
+/** What stands for the six programs in a quick run. */
+const loop: Program = {
+  ...{ title: 'a loop', where: 'KVM', published: 'nothing', nested: 'nested' },
+  run: (arms, kind) => arms.run(`loop ${kind}`, { hypervisor: { mmu: { kind } } }),
+};
+
+test(
+  'programs are compared by paging mode, and the parts of the difference are its sum',
+  async () => {
+    programs.push(...(await measurePrograms(armsOf(1).arms, full ? sixPrograms : [loop])));
+    const lines = programsText(programs).split('\n');
+    for (const line of lines.filter((text) => text.startsWith('- *'))) {
+      const [total, ...parts] = [...line.matchAll(/[+−]([\d.,]+)(?=[:,.]( |$))/g)].map(([text]) =>
+        Number(
+          text
+            .replace('−', '-')
+            .replaceAll(/,(?=\d{3})/g, '')
+            .replace(/[,.]$/, ''),
+        ),
+      );
+      const sum = parts.reduce((a, b) => a + b, 0);
+      expect(Math.abs(sum - total!), line).toBeLessThan(0.02 * Math.abs(total!) + 20);
+    }
+  },
+  TIMEOUT_MS,
+);
+
+test(
+  'figures kept apart are measured and judged as the others',
+  async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'apart-'));
+    const path = join(folder, 'apart.csv');
+    writeFileSync(join(folder, 'loop.yaml'), aScenario());
+    const [shadow, nested] = ['shadow', 'nested'].map((kind) => `hypervisor.mmu={kind: ${kind}}`);
+    const rows = [
+      `"gain, shadow",loop.yaml,${shadow},${nested};seed=2,time,3,,`,
+      `loss,loop.yaml,${shadow},${nested},time,0.5,1,1`,
+      `anything,loop.yaml,${shadow},,exits,0,0,1`,
+    ];
+    const head = 'figure,scenario,over,under,measure,published,neutral,seeds';
+    writeFileSync(path, `${[head, ...rows].join('\n')}\n`);
+    const [gain, loss, count] = await measureApart(path);
+    expect(gain!.ours).toBeGreaterThan(1);
+    expect(gain!.verdict).toBe(gain!.ours >= 2.12 && gain!.ours <= 4 ? 'agrees' : 'same direction');
+    expect(loss).toMatchObject({ ours: expect.closeTo(gain!.ours, 1), verdict: 'disagrees' });
+    expect(count!.ours).toBeGreaterThan(100);
+    expect(readFileSync(`${path}.measured.csv`, 'utf8')).toMatch(
+      /^figure,.*\n"gain, shadow",3,[\d.]+,.*,yes\n/,
+    );
+    rmSync(folder, { recursive: true });
+    const own = process.env['FIGURES_APART'];
+    if (full && own) apart.push(...(await measureApart(own)));
+  },
+  TIMEOUT_MS,
+);
+
 const image = 'img/validation-tornado.svg';
 
 test(
@@ -95,7 +165,11 @@ test(
 );
 
 test(full ? 'the document is written' : 'the document can be written', () => {
-  const text = document(results, sensitivityText(sensitivities, image));
+  const text = document(results, {
+    programs,
+    apart,
+    sensitivity: sensitivityText(sensitivities, image),
+  });
   const chart = tornado(sensitivities);
   for (const { case: which } of results) expect(text).toContain(`## ${which.id}: ${which.title}`);
   expect(chart).toContain(sensitivities[0]!.prices[0]!.price);

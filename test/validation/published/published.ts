@@ -29,7 +29,7 @@ function fields(line: string): string[] {
   return out;
 }
 
-/** Rows of a table beside this file, by the names of its columns. */
+/** Rows of a table beside this file, or with an absolute path, by the names of its columns. */
 export function rowsOf<T>(name: string): T[] {
   const file = fileURLToPath(new URL(name, import.meta.url));
   const [head, ...lines] = readFileSync(file, 'utf8').trimEnd().split('\n');

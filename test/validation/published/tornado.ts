@@ -1,4 +1,4 @@
-import { number } from './document.ts';
+import { number } from './format.ts';
 import type { SubjectResult } from './sensitivity.ts';
 
 /** A tornado chart as SVG: for each subject the prices that move it most, as bars around the base value. */

@@ -1,6 +1,6 @@
 import type { Cycles } from '../../../base/ids.ts';
-import type { DiskIo } from '../../../hypervisor/guest-port.ts';
-import { brings, type DiskRequest, DiskRequests } from '../disk-requests.ts';
+import type { IoRequest } from '../../../hypervisor/device-work.ts';
+import { DiskRequests } from '../disk-requests.ts';
 import { GatedPort } from '../gated-port.ts';
 
 /** The port of a vCPU that is checkpointed: knows what its devices have under way. */
@@ -21,26 +21,29 @@ export class CapturedPort extends GatedPort {
     super.answerLeft(arrival, now);
   }
 
-  protected override askDisk(request: DiskIo): Cycles {
+  protected override askDisk(request: IoRequest): void {
     if (request.write) this.#writes++;
-    return super.askDisk(request);
+    super.askDisk(request);
   }
 
-  protected override serveDisk(request: DiskIo, now: Cycles): Cycles {
-    const due = super.serveDisk(request, now);
-    this.#disk.ask(due, brings(request));
-    return due;
+  protected override serveDisk(request: IoRequest, now: Cycles): void {
+    this.#disk.ask(request);
+    super.serveDisk(request, now);
+  }
+
+  protected override diskAnswers(request: IoRequest, now: Cycles): void {
+    this.#disk.answered(request, now);
   }
 
   /** What is under way at `now`, and how many writes there were since the last call. */
   take(now: Cycles): {
-    readonly disk: readonly DiskRequest[];
+    readonly disk: readonly IoRequest[];
     readonly answered: ReadonlySet<Cycles>;
     readonly writes: number;
   } {
     this.#disk.takeAnswered(now);
     const writes = this.#writes;
     this.#writes = 0;
-    return { disk: [...this.#disk.all], answered: new Set(this.#answered), writes };
+    return { disk: this.#disk.all, answered: new Set(this.#answered), writes };
   }
 }

@@ -64,12 +64,8 @@ export class CapturedVm implements Captured<GuestImage> {
       this.#forget();
       const { timebase } = this.#wiring.ours.hypervisor.engine;
       const { answered, disk, writes } = this.#port.take(timebase.local(held));
-      const devices = {
-        answered,
-        disk: disk.map(({ bytes, due }) => ({ bytes, due: timebase.engine(due) })),
-      };
       const dirty = Array.from(this.#log.subarray(0, pages));
-      const image = { position: noted!.position, dirty, at: held, ...devices };
+      const image = { position: noted!.position, dirty, at: held, answered, disk };
       const bytes =
         pages * (Math.ceil(PAGE * compression) + costs.pageBytes) +
         costs.stateBytes +

@@ -59,9 +59,6 @@ export class Checkpointing implements Protection {
       get closed() {
         return side()?.recording ?? false;
       },
-      get wait() {
-        return timebase.local(side()!.waitAt(coreTime()));
-      },
       hold: (_what, release) => side()!.output(coreTime(), (time) => release(timebase.local(time))),
     };
     const port = new CapturedPort(

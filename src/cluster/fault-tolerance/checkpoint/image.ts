@@ -1,7 +1,7 @@
 import type { Cycles } from '../../../base/ids.ts';
 import type { Ticks } from '../../../engine/timebase.ts';
+import type { IoRequest } from '../../../hypervisor/device-work.ts';
 import type { Position } from '../../copy/history.ts';
-import type { DiskRequest } from '../disk-requests.ts';
 
 /** What a secondary needs to go on from a checkpoint. Times are those of the engine. */
 export interface GuestImage {
@@ -11,8 +11,8 @@ export interface GuestImage {
   readonly dirty: readonly number[];
   /** When it was taken: of what came later the guest knows nothing. */
   readonly at: Ticks;
-  /** What the disk had been asked and had not answered. */
-  readonly disk: readonly DiskRequest[];
+  /** What the disk had been asked and had not answered; latencies in cycles of the primary. */
+  readonly disk: readonly IoRequest[];
   /**
    * Requests whose answers the guest has sent and which have not left, by arrival time: the
    * guest's.

@@ -9,6 +9,7 @@ import { Leaf } from '../../../stats/leaves.ts';
 import type { Resident } from '../../cluster.ts';
 import { GuestCopy } from '../../copy/guest-copy.ts';
 import { deliverTo } from '../../host.ts';
+import { takeOver } from '../take-over.ts';
 import type { Wiring } from '../wiring.ts';
 import { copyCycles } from './captured-vm.ts';
 import type { Checkpoint, Standby } from './checkpoint.ts';
@@ -89,9 +90,12 @@ export class StandbyVm implements Standby<GuestImage> {
     });
     hypervisor.attach(vm, { ...arrival, ...place, wire }, now);
     this.#takeRequests(image, copy.awaited.requests, time);
-    for (const { due } of image.disk) {
-      interrupts.completeIo(vcpu, Math.max(now + 1, timebase.local(due)));
-    }
+    const { timebase: theirsThen } = this.#wiring.ours.hypervisor.engine;
+    const disk = image.disk.map((request) => ({
+      ...request,
+      latency: timebase.from(theirsThen, request.latency),
+    }));
+    takeOver(hypervisor, vcpu, { ios: copy.awaited.ios, disk }, now);
     const timer = timebase.from(vm.clock, copy.awaited.timer);
     if (!Number.isNaN(timer)) interrupts.armTimer(vcpu, Math.max(now + 1, timer));
     hypervisor.unpause(vm, now);

@@ -1,4 +1,4 @@
-import type { Overrides } from '../../../support/scenarios.ts';
+import { metric, type Overrides } from '../../../support/scenarios.ts';
 import type { Arms, Case } from '../case.ts';
 import { cyclesPerExit, cyclesPerInstruction, cyclesPerWork } from '../ledger.ts';
 import type { PublishedRow } from '../published.ts';
@@ -121,6 +121,21 @@ const ratio = async (arms: Arms, name: keyof typeof machines, program: keyof typ
 /** What shadow paging adds to one unit of work, in million cycles. */
 const extra = async (arms: Arms, name: keyof typeof machines, program: keyof typeof programs) =>
   ((await cost(arms, name, 'shadow', program)) - (await cost(arms, name, 'native', program))) / 1e6;
+
+/** Requests in a time, shadow over native, of a web server on the Pentium 4. */
+export async function apacheGain(
+  arms: Arms,
+  workload: Overrides,
+  span: Overrides,
+): Promise<number> {
+  const rate = async (mode: Mode) => {
+    const own = scenario('p4', mode, { ...workload, cpi: machines.p4.cpi });
+    const vms = [{ ...(own['vms'] as Overrides[])[0], memory: '1GiB' }];
+    const result = await arms.run(`apache p4 ${mode}`, { ...own, ...span, vms });
+    return metric(result, 'work') / result.windowCycles;
+  };
+  return (await rate('shadow')) / (await rate('native'));
+}
 
 const FORK_REASON =
   'how many table writes a fork makes was not published; 256 pages make about 300 traps and 80 faults, the published time needs 790 events of 12,000 cycles';

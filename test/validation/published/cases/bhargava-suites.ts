@@ -8,7 +8,7 @@ import type { Arms } from '../case.ts';
  */
 
 /** Section 3 and table 2: latencies of the walk caches, of the L2 and, on average, of what misses it. */
-function host(caches: 'none' | 'pwc' | 'both'): Overrides {
+export function hostOf(caches: 'none' | 'pwc' | 'both'): Overrides {
   const level = (entries: number, ways: number | 'full') => ({ entries, ways });
   return {
     processor: 'opteron-8356',
@@ -100,7 +100,7 @@ function scenario(suite: Suite, mode: Mode, caches: 'none' | 'pwc' | 'both'): Ov
   return {
     duration: '30ms',
     warmup: '10ms',
-    host: host(caches),
+    host: hostOf(caches),
     hypervisor: {
       mmu: mode === 'native' ? { kind: 'native' } : { kind: 'nested', pageSize: mode },
       backing: 'up-front',

@@ -19,6 +19,7 @@ import {
 } from './large-footprints.ts';
 import { fasterLink, lostLargePages } from './migration.ts';
 import { oltp, rviBounds } from './opterons.ts';
+import { builds, database, java, shells, web } from './rvi.ts';
 import { boostOnWakeUp, rateLimit, sliceLength } from './scheduling.ts';
 import { crossover, winners } from './shsp.ts';
 import { protectedPing, protectedReads, protectedStreams } from './streams.ts';
@@ -42,6 +43,11 @@ export const cases: readonly Case[] = [
   trapEveryWrite,
   oltp,
   rviBounds,
+  builds,
+  database,
+  java,
+  web,
+  shells,
   fillAndSteady,
   tagGain,
   twoContexts,
