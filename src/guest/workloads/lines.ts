@@ -9,9 +9,8 @@ import { zipfWeights } from './zipf.ts';
 export const SEQUENTIAL = 1 << 24;
 
 /**
- * Lines in a row from which a visit counts as a sequence of its own. The prefetcher of family 10h
- * follows a sequence after two misses to neighbouring lines (published: AMD 40546, "Hardware
- * Prefetching"); shorter runs are over before it helps. assumed (3-8)
+ * Lines in a row from which a visit counts as a sequence of its own: prefetchers start after misses
+ * to neighbouring lines, and shorter runs are over before they help. assumed (3-8)
  */
 const SEQUENCE = 4;
 
