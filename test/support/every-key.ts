@@ -706,7 +706,7 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   'vms[].os.cpi': ['jobs', '3'],
   'vms[].os.hz': ['ticking', '3000'],
   'vms[].os.tickless': ['ticking', 'false'],
-  'vms[].os.tickPorts': ['ticking', '5'],
+  'vms[].os.tickPorts': ['ticking', '5', 'vms.0.os.hz=3000'],
   'vms[].os.faultAround': ['jobs', '16'],
   'vms[].os.flushPages': ['program', '64'],
   'vms[].os.pageTableIsolation': ['jobs', 'true'],
