@@ -406,6 +406,7 @@ const TREE_KEYS: Readonly<Record<string, Entry>> = {
     TREE_PROGRAM.map(([key, [, value]]) => [`programs[].${key}`, ['tree', value] as const]),
   ),
   'programs[].name': ['tree', 'other'],
+  'programs[].per1M.mmap.live': ['tree', '1', 'vms.0.workload.programs.0.per1M.mmap.calls=900'],
   'programs[].instructions': ['tree', '90000'],
   'programs[].scaled': ['tree', 'true', 'vms.0.workload.size=2'],
   'programs[2].output': ['tree', '70KiB'],

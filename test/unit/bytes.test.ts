@@ -39,6 +39,7 @@ async function oneRequest(options: Case = {}): Promise<RunResult> {
       mmu: { kind: mmu },
       backing: 'up-front',
       costs: COSTS,
+      footprint: { touches: false },
       devices: {
         network: { ...DEVICES.network, ...network },
         disk: { ...DEVICES.disk, ...disk },

@@ -229,7 +229,8 @@ describe('the CSV of a run', () => {
   });
 
   it('has all that exits, switches and entries cost', async () => {
-    const whole = await tracedRun(fromText(MIXED, [...NESTED, ...INLINE, 'duration=8ms']));
+    const warm = 'hypervisor.footprint.touches=false';
+    const whole = await tracedRun(fromText(MIXED, [...NESTED, ...INLINE, 'duration=8ms', warm]));
     const { injectEvent, timer, hostInterrupt } = whole.scenario.costs;
     let injected = 0;
     const costOf = ([, , , event, detail, value]: string[]): number => {
