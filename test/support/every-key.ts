@@ -311,6 +311,9 @@ function byClass(where: string, base: string, value: string): Record<string, Ent
   );
 }
 
+/** A server that is idle before the next tick gets none if it is tickless. */
+const TICKS = ['vms.0.os.hz=3000', 'vms.0.os.tickless=false'];
+
 /** Prices of the guest kernel, in a base where each is paid. */
 const paths = (base: string, ...keys: readonly string[]): Record<string, Entry> =>
   Object.fromEntries(keys.map((key) => [`vms[].os.instructions.${key}`, [base, '9000']]));
@@ -707,13 +710,13 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   'vms[].os.cpi': ['jobs', '3'],
   'vms[].os.hz': ['ticking', '3000'],
   'vms[].os.tickless': ['ticking', 'false'],
-  'vms[].os.tickPorts': ['ticking', '5'],
+  'vms[].os.tickPorts': ['ticking', '5', ...TICKS],
   'vms[].os.faultAround': ['jobs', '16'],
   'vms[].os.flushPages': ['program', '64'],
   'vms[].os.pageTableIsolation': ['jobs', 'true'],
   ...paths('program', 'systemCall', 'mmap', 'munmap', 'contextSwitch', 'wait', 'blockIo'),
   ...paths('program', 'interrupt', 'diskRequest', 'scanEntry', 'exception'),
-  'vms[].os.instructions.timerTick': ['ticking', '9000', 'vms.0.os.hz=3000'],
+  'vms[].os.instructions.timerTick': ['ticking', '9000', ...TICKS],
   ...paths('jobs', 'pageFault', 'takePage', 'chargePage', 'filePage', 'cowBreak', 'freePage'),
   ...paths('jobs', 'changeEntry', 'fork', 'copyEntry', 'exec', 'exit'),
   ...paths('server', 'networkInterrupt', 'send', 'sendPiece', 'acknowledgement', 'receive'),

@@ -39,7 +39,7 @@ const WORKLOADS: Readonly<Record<string, Overrides>> = {
   packets: {
     kind: 'synthetic',
     regions: [{ name: 'heap', kind: 'anon', size: '256KiB', share: 1, stores: 0.3 }],
-    requests: { arrivals: { kind: 'open', rate: '20000/s' }, instructions: 5000 },
+    requests: { arrivals: { kind: 'open', rate: '10000/s' }, instructions: 5000 },
   },
   faults: { kind: 'page-fault-loop', pages: 64, hz: 1000 },
 };
