@@ -14,6 +14,11 @@ import { describe } from '../sweep/plan.ts';
 import { inlinePool, threadPool } from '../sweep/pool.ts';
 import { type Question, readQuestion } from '../sweep/question.ts';
 import { showTime } from '../sweep/windows.ts';
+import {
+  findSensitivity,
+  type SensitivityCommandOptions,
+  sensitivityFiles,
+} from './find-sensitivity.ts';
 import { asJson, asText } from './find-text.ts';
 import type { Interrupt } from './interrupt.ts';
 import { sayDeprived } from './notes.ts';
@@ -22,7 +27,7 @@ import { resumable, say, sayDoubted } from './sweep.ts';
 import { print } from './terminal.ts';
 import { shortTime } from './text-table.ts';
 
-export interface FindCommandOptions {
+export interface FindCommandOptions extends SensitivityCommandOptions {
   readonly set: readonly string[];
   readonly seed?: string;
   readonly axis?: string;
@@ -32,10 +37,8 @@ export interface FindCommandOptions {
   readonly smallest?: boolean;
   readonly across: readonly string[];
   readonly maxDuration?: string;
+  readonly sensitivity?: boolean;
   readonly out?: string;
-  readonly jobs?: number;
-  readonly json?: boolean;
-  readonly quiet?: boolean;
 }
 
 /** The options that say what a file without `find:` leaves open. */
@@ -48,6 +51,9 @@ const OPTIONS = {
 /** `worldswitch find FILE` */
 export async function find(file: string, options: FindCommandOptions): Promise<void> {
   checkAxis(options.axis);
+  if (options.under !== undefined && !options.sensitivity) {
+    throw faultIn('--under', 'it says which numbers --sensitivity is about', 'add --sensitivity');
+  }
   const { tree } = openTree(file, {
     instead: OPTIONS,
     seed: options.seed,
@@ -56,7 +62,8 @@ export async function find(file: string, options: FindCommandOptions): Promise<v
   const question = readQuestion(tree);
   const { plan } = question;
   const directory = resolve(options.out ?? join('results', `${plan.base.name}-find`));
-  checkOutput(directory, '--out', { folders: ['units'] });
+  const files = options.sensitivity ? sensitivityFiles : [];
+  checkOutput(directory, '--out', { files, folders: ['units'] });
   if (!options.quiet) sayDeprived(tree.load());
   const campaign = await Campaign.open(plan, directory);
   const answers = await resumable((interrupt) =>
@@ -64,7 +71,12 @@ export async function find(file: string, options: FindCommandOptions): Promise<v
   );
   if (!answers) return;
   sayDoubted(campaign, 'run again');
-  print(options.json ? asJson(question, answers) : asText(question, answers));
+  // As JSON there is one document: that of the sensitivity holds the answer too.
+  if (!options.json) print(asText(question, answers));
+  else if (!options.sensitivity) print(asJson(question, answers));
+  if (options.sensitivity) {
+    await findSensitivity(tree, { question, campaign, answers, directory }, options);
+  }
 }
 
 async function answer(

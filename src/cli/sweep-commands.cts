@@ -91,6 +91,8 @@ function addSweepCommands(program: CommandType): void {
       [],
     )
     .option('--max-duration <time>', 'lengthen windows up to this until it is decided; default: 1s')
+    .option('--sensitivity', 'also find which assumed numbers move the answer by more than a step')
+    .option('--under <path>', 'of those below this path only, for example hypervisor.costs')
     .option('-o, --out <directory>', 'where to keep the runs; default: results/<name>-find')
     .option(...JOBS, count)
     .option('--json', 'print the answer as JSON')

@@ -28,9 +28,18 @@ export interface Bill {
   readonly kernel: { readonly instructions: number; readonly time: number } | undefined;
   /** Largest difference first. */
   readonly lines: readonly BillLine[];
+  /**
+   * Cycles of the host's threads and Dom0 for the devices of all VMs, its own among them: in no
+   * VM's bill.
+   */
+  readonly beside: number;
+  /** How many pCPUs those took on average. */
+  readonly besidePcpus: number;
   /** Who evicted its entries; empty when evictions were not counted. */
   readonly evictions: readonly EvictionRow[];
 }
+
+const BESIDE: ReadonlySet<string> = new Set(['device', 'interrupt']);
 
 /** `native`: the result of `runNative` for this VM. */
 export function billOf(result: RunResult, vm: string, native: RunResult): Bill {
@@ -54,11 +63,16 @@ export function billOf(result: RunResult, vm: string, native: RunResult): Bill {
   const lines = [...sums]
     .map(([mechanism, sum]) => ({ mechanism, ...sum, count: countOf(result, vm, mechanism) }))
     .toSorted((a, b) => Math.abs(b.cycles - b.native) - Math.abs(a.cycles - a.native));
+  const beside = result.ledger
+    .filter((row) => row.vm === 'host' && row.leaf === 'host' && BESIDE.has(row.detail))
+    .reduce((sum, { cycles }) => sum + cycles, 0);
   return {
     vm,
     unit: row.unit,
     userInstructions: run.userInstructions,
     work: run.work,
+    beside,
+    besidePcpus: beside / result.windowCycles,
     native: lines.reduce((sum, line) => sum + line.native, 0),
     total: run.total,
     kernel: kernelShare(row),

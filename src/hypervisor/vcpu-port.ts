@@ -213,8 +213,8 @@ export class VcpuPort implements GuestCpu {
     const { vcpu } = this;
     const { decoded, registers } = vcpu.vm.devices[device];
     const stalls = host.stalls(vcpu.vm, device);
-    vcpu.vm.counters.doorbells += accesses;
     for (let i = 1; i <= accesses; i++) {
+      vcpu.vm.counters.doorbells++;
       if (!world.virtualized || registers === 'direct') {
         core.charge(Leaf.GuestKernel, machine.processor.instructions.io);
         if (world.virtualized && i === accesses) core.charge(Leaf.HostDevice, work);
@@ -264,8 +264,7 @@ export class VcpuPort implements GuestCpu {
   #writeApic(): void {
     const hv = this.#hv;
     if (!hv.world.virtualized) return;
-    const { core } = this;
-    const vcpu = this.vcpu;
+    const { core, vcpu } = this;
     hv.world.exit(vcpu, core, ExitReason.ApicAccess);
     if (!hv.costs.x2apic) this.#decode(core, ExitReason.ApicAccess);
     hv.world.perform(core, ExitReason.ApicAccess, 'apicAccess');

@@ -113,6 +113,12 @@ export class WorldSwitch {
     return this.cyclesOf(core, 'deviceUser') + (this.#footprint?.request(core, vm) ?? 0);
   }
 
+  /** What a thread of the host touches when it works for a device of a VM. */
+  deviceTouches(core: Core, vm: number): Cycles {
+    const footprint = this.#footprint;
+    return footprint ? footprint.step(core, 'deviceUser') + footprint.request(core, vm) : 0;
+  }
+
   /** A fault looks at the structures of its VM. */
   lookAtVm(core: Core, reason: ExitReason, vm: number): void {
     if (this.#footprint) this.handle(core, reason, this.#footprint.fault(core, vm));

@@ -92,17 +92,20 @@ const SYNTHETIC: readonly Rule<SyntheticParams>[] = [
   ],
 ];
 
-const REGION: readonly Rule<SyntheticRegion>[] = [
+/** `visited`: whether phases visit a region, and whether all of them say what they visit. */
+const regionRules = (
+  visited: (name: string) => boolean,
+  instead: boolean,
+): readonly Rule<SyntheticRegion>[] => [
   [
     ['stores', 'pattern', 'lines', 'hotLines', 'lineSkew'],
-    (of) => of.share === 0,
-    'share is 0: nobody visits the region',
+    (of) => !visited(of.name) && (of.share === 0 || instead),
+    'nobody visits the region: its share is 0, or phases leave it out',
   ],
   [
     ['lines', 'hotLines', 'lineSkew'],
     (of) => of.pattern.kind === 'stream',
     'a stream goes line after line: its bytes decide',
-    'pattern',
   ],
   [
     ['lineSkew'],
@@ -260,8 +263,17 @@ function idleInWorkload(
   const lines: readonly Rule<unknown>[] = [
     [['lines', 'hotLines', 'lineSkew'], () => !usesLines(scenario, group), NO_LINES],
   ];
-  const inRegions = (regions: readonly SyntheticRegion[], at: Path): Idle[] =>
-    regions.flatMap((region, i) => applied([...REGION, ...lines], region, [...at, 'regions', i]));
+  const inRegions = (
+    regions: readonly SyntheticRegion[],
+    at: Path,
+    phases: SyntheticParams['phases'] = [],
+  ): Idle[] => {
+    const named = phases.flatMap(({ shares = [] }) => shares.filter(({ share }) => share > 0));
+    const visited = (name: string) => named.some(({ region }) => region === name);
+    const instead = phases.length > 0 && phases.every(({ shares }) => shares !== undefined);
+    const rules = [...regionRules(visited, instead), ...lines];
+    return regions.flatMap((region, i) => applied(rules, region, [...at, 'regions', i]));
+  };
   if (workload.kind === 'process-tree') {
     const tree = params as ProcessTreeParams;
     return [
@@ -284,7 +296,7 @@ function idleInWorkload(
     ...applied(RATES, per1M, [...path, 'per1M']),
     ...(jobs ? applied(JOBS, jobs, [...path, 'jobs']) : []),
     ...(requests ? applied(REQUESTS, requests, [...path, 'requests']) : []),
-    ...inRegions(regions, path),
+    ...inRegions(regions, path, synthetic.phases),
   ];
 }
 

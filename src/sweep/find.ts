@@ -1,4 +1,3 @@
-import { tickRateOf } from '../scenario/hosts.ts';
 import { type Growth, growths, vmsPerCore } from './answer.ts';
 import type { Campaign, Variant } from './campaign.ts';
 import { type Compared, comparisons, type Ran } from './pairs.ts';
@@ -9,7 +8,7 @@ import { type Found, search } from './search.ts';
 import { type Tested, tested } from './tested.ts';
 import { type Trial, tryValue } from './trial.ts';
 import type { UnitResult } from './unit.ts';
-import { settingsOf, type Window } from './windows.ts';
+import { ownWindow, settingsOf, type Window } from './windows.ts';
 
 /** Answers a question by running units, which are stored: asked again, it runs what is missing. */
 export interface Answer {
@@ -124,7 +123,8 @@ class Search {
   #try(position: number): Promise<Trial> {
     const { objective, replications, maxReplications, ceiling } = this.#question;
     const point = this.#points[position]!;
-    const own = ceiling === undefined ? undefined : this.#ownWindow(point);
+    const { scenario } = this.#campaign.plan.point(point).load();
+    const own = ceiling === undefined ? undefined : ownWindow(scenario);
     let window = own;
     return tryValue({
       objective,
@@ -141,15 +141,6 @@ class Search {
       },
       onNothing: () => this.#options.onNothing(point),
     });
-  }
-
-  /** Undefined when the end is not given by a time. */
-  #ownWindow(point: number): Window | undefined {
-    const { scenario } = this.#campaign.plan.point(point).load();
-    const { duration, warmup } = scenario;
-    if (duration === 'work') return undefined;
-    const picoseconds = (ticks: number) => (ticks * 1e12) / tickRateOf(scenario);
-    return { warmup: picoseconds(warmup), length: picoseconds(duration - warmup) };
   }
 
   #broken({ last, tests }: Found<Trial>): Broken | undefined {

@@ -1,5 +1,7 @@
 import type { Place } from '../base/errors.ts';
+import { tickRateOf } from '../scenario/hosts.ts';
 import type { PlacedValue } from '../scenario/overrides.ts';
+import type { Scenario } from '../scenario/resolve.ts';
 import type { FindingKind } from '../stats/findings.ts';
 import type { Objective } from './objective.ts';
 import type { UnitResult, VmResult } from './unit.ts';
@@ -42,6 +44,14 @@ export function longer(
   const fits = Math.min(wanted, ceiling - moved);
   if (fits >= WORTH * length) return { warmup: moved, length: fits };
   return drift ? longer({ warmup, length }, ceiling, { needed }) : undefined;
+}
+
+/** That of a scenario; undefined when its end is not given by a time. */
+export function ownWindow(scenario: Scenario): Window | undefined {
+  const { duration, warmup } = scenario;
+  if (duration === 'work') return undefined;
+  const picoseconds = (ticks: number) => (ticks * 1e12) / tickRateOf(scenario);
+  return { warmup: picoseconds(warmup), length: picoseconds(duration - warmup) };
 }
 
 /**

@@ -107,6 +107,36 @@ describe('a key without effect is refused', () => {
       { workload: synthetic('jobs: { instructions: 1000, parentCode: 1MiB }') },
     ],
     [
+      'lineSkew',
+      {
+        workload: synthetic(
+          'phases: [{ name: p, instructions: 1000 }]',
+          `${REGION}, { name: cold, kind: anon, size: 64KiB, share: 0, lineSkew: 3 }`,
+        ),
+      },
+      {
+        workload: synthetic(
+          'phases: [{ name: p, instructions: 1000, shares: [{ region: cold, share: 1 }] }]',
+          `${REGION}, { name: cold, kind: anon, size: 64KiB, share: 0, lineSkew: 3 }`,
+        ),
+      },
+    ],
+    [
+      'lines',
+      {
+        workload: synthetic(
+          'hz: 0',
+          `${REGION}, { name: new, kind: anon, size: 64KiB, share: 1, lines: 3, pattern: { kind: stream, bytes: 8 } }`,
+        ),
+      },
+      {
+        workload: synthetic(
+          'hz: 0',
+          `${REGION}, { name: new, kind: anon, size: 64KiB, share: 1, lines: 3, pattern: { kind: sequential } }`,
+        ),
+      },
+    ],
+    [
       'hotLines',
       {
         workload: synthetic(
