@@ -68,6 +68,11 @@ export class HostFootprint {
     this.#guestFlags = this.#guestPage === SMALL ? 0 : Pte.Global;
   }
 
+  /** Tables that map what the host has for itself. */
+  get tableCount(): number {
+    return this.#image.tableCount;
+  }
+
   /** The code of a step. */
   step(core: Core, step: Step): number {
     const { pages, size, frames, lines, lengths } = this.#text[step];

@@ -52,6 +52,8 @@ interface Reserve {
  */
 export class HostImage {
   readonly root: number;
+  /** Tables that map it. */
+  tableCount = 1;
   readonly #tables: PageTables;
   /** By node. */
   readonly #reserves: readonly Reserve[];
@@ -84,6 +86,7 @@ export class HostImage {
       const slot = (node << 9) | indexAt(page, level);
       let entry = tables.entries[slot]!;
       if (entry === 0) {
+        this.tableCount++;
         entry = (tables.alloc(this.take(0)) << PTE_SHIFT) | ENTRY;
         tables.set(slot, entry);
       }
