@@ -50,6 +50,8 @@ export class DeviceWork {
   /** By VM. */
   readonly #threads: (HostTask | undefined)[] = [];
   readonly #dom0: HostTask[] = [];
+  /** By VM: the vCPU of Dom0 that serves it. */
+  readonly #served: (HostTask | undefined)[] = [];
 
   constructor(deps: DeviceWorkDeps) {
     this.#deps = deps;
@@ -69,11 +71,14 @@ export class DeviceWork {
       const { name, pin, weight } = vm;
       this.#threads[vm.id] = tasks.add({ name: `${name}/io`, weight, pin });
     }
-    if (!vms.some((vm) => has(vm, 'dom0'))) return;
+    const users = vms.filter((vm) => has(vm, 'dom0'));
+    if (users.length === 0) return;
     const { pin, vcpus, weight } = dom0;
     for (let i = 0; i < vcpus; i++) {
       this.#dom0.push(tasks.add({ name: `dom0/${i}`, weight, pin, beside: this.#dom0[0] }));
     }
+    // In turn, whatever their numbers are on a host of many.
+    for (const [i, { id }] of users.entries()) this.#served[id] = this.#dom0[i % vcpus];
   }
 
   /** Who works for a device of that VM; undefined: its vCPU. */
@@ -82,7 +87,7 @@ export class DeviceWork {
       case 'thread':
         return this.#threads[vm.id];
       case 'dom0':
-        return this.#dom0[vm.id % Math.max(1, this.#dom0.length)];
+        return this.#served[vm.id];
       default:
         return undefined;
     }
