@@ -1,6 +1,6 @@
 import type { LossCause } from '../stats/leaves.ts';
 import { walkMetric } from '../stats/metrics.ts';
-import type { EvictionRow, RunResult } from '../stats/result.ts';
+import type { EvictionRow, RunResult, VmRow } from '../stats/result.ts';
 import { accountOf } from './account.ts';
 
 /**
@@ -24,11 +24,22 @@ export interface Bill {
   readonly work: number;
   readonly native: number;
   readonly total: number;
+  /** Its kernel's share of its instructions, and of its time on pCPUs; undefined: none was run. */
+  readonly kernel: { readonly instructions: number; readonly time: number } | undefined;
   /** Largest difference first. */
   readonly lines: readonly BillLine[];
+  /**
+   * Cycles of the host's threads and Dom0 for the devices of all VMs, its own among them: in no
+   * VM's bill.
+   */
+  readonly beside: number;
+  /** How many pCPUs those took on average. */
+  readonly besidePcpus: number;
   /** Who evicted its entries; empty when evictions were not counted. */
   readonly evictions: readonly EvictionRow[];
 }
+
+const BESIDE: ReadonlySet<string> = new Set(['device', 'interrupt']);
 
 /** `native`: the result of `runNative` for this VM. */
 export function billOf(result: RunResult, vm: string, native: RunResult): Bill {
@@ -52,15 +63,35 @@ export function billOf(result: RunResult, vm: string, native: RunResult): Bill {
   const lines = [...sums]
     .map(([mechanism, sum]) => ({ mechanism, ...sum, count: countOf(result, vm, mechanism) }))
     .toSorted((a, b) => Math.abs(b.cycles - b.native) - Math.abs(a.cycles - a.native));
+  const beside = result.ledger
+    .filter((row) => row.vm === 'host' && row.leaf === 'host' && BESIDE.has(row.detail))
+    .reduce((sum, { cycles }) => sum + cycles, 0);
   return {
     vm,
     unit: row.unit,
     userInstructions: run.userInstructions,
     work: run.work,
+    beside,
+    besidePcpus: beside / result.windowCycles,
     native: lines.reduce((sum, line) => sum + line.native, 0),
     total: run.total,
+    kernel: kernelShare(row),
     lines,
     evictions: (result.evictions ?? []).filter(({ victim }) => victim === vm),
+  };
+}
+
+function kernelShare({ metrics }: VmRow): Bill['kernel'] {
+  const {
+    instructions = 0,
+    user_instructions = 0,
+    kernel_cycles = 0,
+    running_cycles = 0,
+  } = metrics;
+  if (instructions === user_instructions || running_cycles === 0) return undefined;
+  return {
+    instructions: 1 - user_instructions / instructions,
+    time: kernel_cycles / running_cycles,
   };
 }
 

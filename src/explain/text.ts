@@ -216,9 +216,30 @@ export function billText(bill: Bill, { most, style }: TextOptions): string {
     ...head.map((line) => style('dim', `  ${line}`)),
     ...body.map((line) => `  ${line}`),
     ...(enough ? [] : [style('dim', `  ${tooFew(unit)}`)]),
+    ...kernelLines(bill),
+    ...besideLines(bill),
     '',
   ];
   return [...lines, ...evictionLines(bill.evictions, bill.vm, style)].join('\n');
+}
+
+const percentOf = (share: number): string => `${(100 * share).toFixed(1)} %`;
+
+/** The time is what `top` in the guest would call system time. */
+const kernelLines = ({ kernel }: Bill): string[] =>
+  kernel
+    ? [
+        `  its kernel: ${percentOf(kernel.instructions)} of its instructions, ${percentOf(kernel.time)} of its time on a pCPU`,
+      ]
+    : [];
+
+/** What the host's threads do for devices is in the bill of no VM. */
+function besideLines({ beside, besidePcpus }: Bill): string[] {
+  if (beside === 0) return [];
+  const text =
+    `Not in it: ${grouped(beside)} cycles (${(100 * besidePcpus).toFixed(1)} % of a pCPU) that ` +
+    'threads of the host or Dom0 worked for the devices of all VMs (host device, row of the host)';
+  return wrapped(text, WIDTH - 2).map((line) => `  ${line}`);
 }
 
 const signedGroups = (value: number): string =>

@@ -33,7 +33,7 @@ export class AddressSpace {
   /** Processes that have it: more than one while a child borrows it (vfork). */
   users = 0;
   /** Of the last change of a range. */
-  readonly change: Change = { changed: 0, freed: 0, scanned: 0 };
+  readonly change: Change = { changed: 0, first: 0, last: 0, freed: 0, scanned: 0 };
   /** Of the last fault. */
   readonly work: FaultWork = { taken: 0, found: 0, around: 0 };
 
@@ -284,12 +284,19 @@ export class AddressSpace {
     return change;
   }
 
+  /** The entry at `level` for `vpn` has changed. */
+  #count(vpn: number, level: number): void {
+    const { change } = this;
+    if (change.changed++ === 0) change.first = vpn;
+    change.last = vpn + pagesAt(level) - 1;
+  }
+
   #clear(cpu: GuestCpu | null, start: number, end: number): number {
     const change = this.#begin();
-    this.#eachLeaf(this.root, 4, 0, start, end, (slot, entry, level) => {
+    this.#eachLeaf(this.root, 4, 0, start, end, (slot, entry, level, vpn) => {
       this.#store(cpu, slot, 0);
       this.#release(entry, level);
-      change.changed++;
+      this.#count(vpn, level);
     });
     if (change.changed > 0) this.#prune(cpu, this.root, 4, 0, start, end);
     return change.changed;
@@ -329,11 +336,11 @@ export class AddressSpace {
       this.mappings.add({ ...mapping, writable });
     }
     const change = this.#begin();
-    this.#eachLeaf(this.root, 4, 0, start, end, (slot, entry) => {
+    this.#eachLeaf(this.root, 4, 0, start, end, (slot, entry, level, vpn) => {
       // Write permission comes back by a fault, so that shared frames stay shared.
       if (writable || (entry & Pte.Writable) === 0) return;
       this.#store(cpu, slot, (entry & ~Pte.Writable) | Pte.Cow);
-      change.changed++;
+      this.#count(vpn, level);
     });
     return change.changed;
   }
@@ -349,7 +356,7 @@ export class AddressSpace {
     this.#eachLeaf(this.root, 4, 0, start, start + pages, (slot, entry, level, vpn) => {
       this.#store(cpu, slot, 0);
       this.#store(cpu, this.slotOf(vpn - start + to, level, true, cpu), entry);
-      change.changed++;
+      this.#count(vpn, level);
     });
     if (change.changed > 0) this.#prune(cpu, this.root, 4, 0, start, start + pages);
     for (const mapping of moved) {

@@ -73,9 +73,17 @@ export const kernelSchema = z
       .int()
       .min(1)
       .max(512)
-      .refine((pages) => (pages & (pages - 1)) === 0, { error: 'a power of two' })
+      .refine((pages) => (pages & (pages - 1)) === 0, {
+        error: 'faultAround is a power of two: 1, 2, 4, … 512',
+      })
       .meta({ unit: 'pages', range: 'a power of two of 1 to 512' })
       .describe('pages of the page cache that one read fault maps, aligned; 1 = its own alone'),
+    flushPages: z
+      .int()
+      .min(0)
+      .max(512)
+      .meta({ unit: 'pages' })
+      .describe('pages that are dropped from the TLB one by one (INVLPG); more by loading CR3'),
     pageTableIsolation: z
       .boolean()
       .describe('user mode has a top table of its own: CR3 is loaded at each entry and return'),

@@ -28,6 +28,34 @@ export type Calls = Readonly<Record<CallClass, number>>;
 /** Number of the class, the argument of `Op.Syscall`. */
 export const callClass = (name: CallClass): number => callClassNames.indexOf(name);
 
-/** All calls together. */
-export const totalCalls = (calls: Calls): number =>
-  callClassNames.reduce((sum, name) => sum + calls[name], 0);
+const named: Readonly<Partial<Record<CallClass, readonly string[]>>> = {
+  read: [
+    'read pread64 readv preadv write pwrite64 writev pwritev getdents getdents64 sendfile',
+    'copy_file_range splice',
+  ],
+  open: ['open openat openat2 creat'],
+  stat: [
+    'stat lstat fstatat newfstatat statx access faccessat faccessat2 readlink readlinkat',
+    'statfs unlink unlinkat mkdir mkdirat rename renameat chdir chmod chown utimensat',
+  ],
+  poll: ['poll ppoll select pselect6 epoll_wait epoll_pwait'],
+  futex: ['futex'],
+  socket: ['sendto recvfrom sendmsg recvmsg send recv'],
+  connect: ['socket accept accept4 connect'],
+  simple: [
+    'pipe pipe2 close lseek fstat brk dup dup2 dup3 fcntl ioctl getpid getppid gettid',
+    'getuid geteuid getgid getegid umask gettimeofday clock_gettime time times getrusage',
+    'arch_prctl set_robust_list set_tid_address prlimit64 getrlimit getrandom',
+    'rt_sigaction rt_sigprocmask rt_sigreturn sigaltstack rseq sched_getaffinity sysinfo',
+    'uname getcwd',
+  ],
+};
+
+const classes = new Map(
+  Object.entries(named).flatMap(([name, calls]) =>
+    calls.flatMap((line) => line.split(' ')).map((call) => [call, name as CallClass] as const),
+  ),
+);
+
+/** The class of a call by its name in Linux. The close of a file is in `open`. */
+export const classOfCall = (call: string): CallClass => classes.get(call) ?? 'other';

@@ -38,25 +38,25 @@ export function systemCall(
     case Op.Mmap: {
       paths.run(cpu, cost.mmap, 4);
       const region = workload.processes[0]!.regions[c] ?? anonymousPage(a);
-      flushAfter(shared, cpu, space, a, space.unmap(cpu, a, b));
+      flushAfter(shared, cpu, space, space.unmap(cpu, a, b));
       space.add({ ...region, start: a, pages: b, name: `${region.name}@${a}` });
       break;
     }
     case Op.Munmap:
       paths.run(cpu, cost.munmap, 5);
-      flushAfter(shared, cpu, space, a, space.unmap(cpu, a, b));
+      flushAfter(shared, cpu, space, space.unmap(cpu, a, b));
       break;
     case Op.Mprotect:
       paths.run(cpu, cost.mmap, 6);
-      flushAfter(shared, cpu, space, a, space.protect(cpu, a, b, c !== 0));
+      flushAfter(shared, cpu, space, space.protect(cpu, a, b, c !== 0));
       break;
     case Op.Discard:
       paths.run(cpu, cost.munmap, 7);
-      flushAfter(shared, cpu, space, a, space.discard(cpu, a, b));
+      flushAfter(shared, cpu, space, space.discard(cpu, a, b));
       break;
     case Op.Mremap:
       paths.run(cpu, cost.mmap, 7);
-      flushAfter(shared, cpu, space, a, space.move(cpu, a, b, c));
+      flushAfter(shared, cpu, space, space.move(cpu, a, b, c));
       break;
     case Op.Fork:
     case Op.ForkTo:
@@ -129,17 +129,17 @@ export function systemCall(
   }
 }
 
-/** Linux flushes one page by INVLPG, more by reloading CR3. */
+/** A few pages are dropped by INVLPG, in a row as Linux does it, more by loading CR3. */
 function flushAfter(
   { kernel, paths }: GuestKernel,
   cpu: GuestCpu,
   space: AddressSpace,
-  vpn: number,
   changed: number,
 ): void {
   const cost = changeCost(kernel, space.change);
   if (cost > 0) paths.run(cpu, cost, 5);
   if (changed === 0) return;
-  if (changed === 1) cpu.invlpg(vpn);
-  else cpu.loadCr3(space.root);
+  const { first, last } = space.change;
+  if (last - first >= kernel.flushPages) cpu.loadCr3(space.root);
+  else for (let page = first; page <= last; page++) cpu.invlpg(page);
 }

@@ -27,8 +27,9 @@ export abstract class VcpuLoop implements Guest {
   readonly #tickPeriod: Cycles;
   #nextTick: Cycles = 0;
   readonly #walk = softWalk();
-  /** CR3 is what user mode has it; it matters where page tables are isolated. */
+  /** It executes the program; else the kernel, which is there since `#since` if it runs. */
   #inUser = true;
+  #since: Cycles = Number.NaN;
 
   constructor(shared: GuestShared, block: number) {
     const { kernel, mhz, workload } = shared;
@@ -74,10 +75,12 @@ export abstract class VcpuLoop implements Guest {
     const { core } = cpu;
     core.item = this.#item;
     this.#running = core;
+    if (!this.#inUser) this.#since = core.now;
     this.#bound(core);
     core.retired = 0;
     const stop = this.#loop(cpu);
     this.#account(core);
+    this.#book(core);
     core.settle();
     this.#item = core.item;
     this.#running = null;
@@ -115,7 +118,7 @@ export abstract class VcpuLoop implements Guest {
         continue;
       }
       if (!this.#inUser) {
-        this.#leaveSpace(cpu);
+        this.#leave(cpu);
         continue;
       }
       const limit = Math.min(until - core.time, 2 ** 30);
@@ -170,20 +173,30 @@ export abstract class VcpuLoop implements Guest {
 
   /** From user mode to the kernel. */
   protected enter(cpu: GuestCpu, how: Entry): void {
+    const since = cpu.core.now;
     cpu.enterKernel(how);
-    this.enterSpace(cpu);
+    this.enterSpace(cpu, since);
   }
 
   /** Where user mode has top tables of its own, CR3 gets that of the kernel. */
-  protected enterSpace(cpu: GuestCpu): void {
-    if (!this.#shared.kernel.pageTableIsolation || !this.#inUser) return;
+  protected enterSpace(cpu: GuestCpu, since = cpu.core.now): void {
+    if (!this.#inUser) return;
     this.#inUser = false;
-    cpu.loadCr3(this.space.root);
+    this.#since = since;
+    if (this.#shared.kernel.pageTableIsolation) cpu.loadCr3(this.space.root);
   }
 
-  #leaveSpace(cpu: GuestCpu): void {
+  #leave(cpu: GuestCpu): void {
+    if (this.#shared.kernel.pageTableIsolation) cpu.loadCr3(this.space.userRoot);
+    this.#book(cpu.core);
     this.#inUser = true;
-    cpu.loadCr3(this.space.userRoot);
+  }
+
+  /** Books the time in the kernel. */
+  #book(core: Core): void {
+    if (this.#inUser || Number.isNaN(this.#since)) return;
+    this.#shared.vm.counters.kernel_cycles += core.now - this.#since;
+    this.#since = Number.NaN;
   }
 
   // Interrupts.
@@ -204,6 +217,7 @@ export abstract class VcpuLoop implements Guest {
     cpu.endOfInterrupt(vectors);
     this.wakeDue(cpu);
     cpu.leaveKernel(Entry.Exception);
+    this.#book(cpu.core);
   }
 
   /** False: nothing comes by itself, the kernel has to set the timer for its sleepers. */

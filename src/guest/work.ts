@@ -13,8 +13,10 @@ export type FaultOutcome = (typeof FaultOutcome)[keyof typeof FaultOutcome];
 
 /** What a change of a range did, for its price. */
 export interface Change {
-  /** Entries that changed. */
+  /** Entries that changed, and the first and last page of them. */
   changed: number;
+  first: number;
+  last: number;
   /** Pages that nobody maps any more. */
   freed: number;
   /** Entries of last-level tables that were examined, empty ones included. */

@@ -18,6 +18,9 @@ export const costsSchema = z
       .describe(
         'VMLOAD before and VMSAVE after each VMRUN (KVM); otherwise only at a vCPU switch (Xen)',
       ),
+    cleanBits: z
+      .boolean()
+      .describe('says which parts of a VMCB are unchanged, where the processor takes notice'),
     guestInterruptFlag: z.boolean().describe('CLGI and STGI around VMRUN'),
     decode: cycles().describe(
       'instruction emulator: decode one instruction after its bytes were fetched',
@@ -57,6 +60,10 @@ export const costsSchema = z
       .meta({ unit: 'MSRs' })
       .describe('MSRs read on load and written on put'),
     eoiExits: z.boolean().describe('end of interrupt is an APIC write that exits'),
+    timerExits: z.boolean().describe('arming the one-shot timer is an APIC write that exits'),
+    x2apic: z
+      .boolean()
+      .describe('the guest writes APIC registers as MSRs: no instruction has to be decoded'),
     hostHz: z
       .int()
       .min(0)

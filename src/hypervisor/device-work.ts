@@ -1,5 +1,6 @@
 import type { Cycles } from '../base/ids.ts';
 import type { HostEngine } from '../engine/host-engine.ts';
+import type { Core } from '../machine/core.ts';
 import { Leaf } from '../stats/leaves.ts';
 import type { HypervisorCosts } from './costs.ts';
 import type { Device } from './devices.ts';
@@ -31,6 +32,8 @@ export interface DeviceWorkDeps {
   readonly tasks: HostTasks;
   readonly interrupts: Interrupts;
   readonly costs: HypervisorCosts;
+  /** What the work for a VM touches, in cycles: WorldSwitch. */
+  touch(core: Core, vm: number): Cycles;
   /** Asked for at each use, since it is made later. */
   network(): Network;
 }
@@ -165,7 +168,7 @@ export class DeviceWork {
       return;
     }
     this.#interrupt(worker);
-    this.#post(worker, cycles, ready);
+    this.#post(worker, vm, cycles, ready);
   }
 
   /**
@@ -194,7 +197,7 @@ export class DeviceWork {
         return;
       }
       vcpu.accesses--;
-      this.#post(worker, costs.deviceUser, next);
+      this.#post(worker, vcpu.vm, costs.deviceUser, next);
     };
     this.#later.at(now, next);
   }
@@ -227,7 +230,7 @@ export class DeviceWork {
           return;
         }
         this.#interrupt(worker);
-        this.#post(worker, answer + (write ? 0 : copy), over);
+        this.#post(worker, vm, answer + (write ? 0 : copy), over);
       });
     });
   }
@@ -275,10 +278,13 @@ export class DeviceWork {
   #work(vm: Vm, device: Device, cycles: Cycles, now: Cycles, then: Task): void {
     const worker = this.workerOf(vm, device);
     if (!worker) then(now);
-    else this.#later.at(now, () => this.#post(worker, cycles, then));
+    else this.#later.at(now, () => this.#post(worker, vm, cycles, then));
   }
 
-  #post(worker: HostTask, cycles: Cycles, then: Task): void {
-    worker.post(cycles, Leaf.HostDevice, (done) => this.#later.at(done, then));
+  /** A piece without work is only in line behind others, and touches nothing. */
+  #post(worker: HostTask, { id }: Vm, cycles: Cycles, then: Task): void {
+    const { touch } = this.#deps;
+    const begin = cycles === 0 ? undefined : (core: Core) => touch(core, id);
+    worker.post(cycles, Leaf.HostDevice, (done) => this.#later.at(done, then), begin);
   }
 }

@@ -68,8 +68,9 @@ const card = {
     .describe('packets that one receive interrupt announces at most'),
   receiveWait: duration()
     .pipe(z.number().max(1e10, { error: 'the longest wait is 10ms' }))
-    .meta({ range: 'of at most 10ms' })
-    .describe('the card interrupts so long after the first packet, if no more come before'),
+    .describe(
+      'packets that come so long after the first one share its interrupt; 0us: however long it takes',
+    ),
   ring: z
     .int()
     .min(1)

@@ -88,15 +88,16 @@ export class HostFootprint {
     const { stackLines, stackPerCpu, vcpuLines } = this.#footprint;
     const vm = beginHost(core);
     const vmcb = this.#own(this.#vmcb, vcpu).frame;
+    const save = this.#own(this.#save, core.id).frame;
     const stack = this.#own(this.#stack, stackPerCpu ? core.id : vcpu);
     const cycles =
       // VMRUN and #VMEXIT address the VMCB and the save area by their frames.
-      touchHost(core, vmcb, 0, VMCB_CONTROL, this.#exposedQ8) +
-      touchHost(core, vmcb, VMCB_STATE_AT, VMCB_STATE, this.#exposedQ8) +
-      touchHost(core, this.#own(this.#save, core.id).frame, 0, HOST_SAVE, this.#exposedQ8) +
-      this.#direct(core, vmcb, 0, 0) +
-      this.#direct(core, stack.frame, stack.line, stackLines) +
-      this.#structure(core, this.#own(this.#vcpu, vcpu), vcpuLines);
+      touchHost(core, vmcb, 0, VMCB_CONTROL, 1, this.#exposedQ8) +
+      touchHost(core, vmcb, VMCB_STATE_AT, VMCB_STATE, 1, this.#exposedQ8) +
+      touchHost(core, save, 0, HOST_SAVE, 1, this.#exposedQ8) +
+      this.#direct(core, vmcb, 0, 0, 1) +
+      this.#direct(core, stack.frame, stack.line, stackLines, 1) +
+      this.#structure(core, this.#own(this.#vcpu, vcpu), vcpuLines, 1);
     endHost(core, vm);
     return cycles;
   }
@@ -104,7 +105,7 @@ export class HostFootprint {
   /** Structures of the VM that a fault looks at. */
   fault(core: Core, of: number): number {
     const vm = beginHost(core);
-    const cycles = this.#structure(core, this.#own(this.#vm, of), this.#footprint.vmLines);
+    const cycles = this.#structure(core, this.#own(this.#vm, of), this.#footprint.vmLines, 0);
     endHost(core, vm);
     return cycles;
   }
@@ -120,7 +121,7 @@ export class HostFootprint {
       this.#image.map(page, this.#framePage);
       cycles +=
         translateHost(core, this.#image.root, page, this.#framePage, SIDE_D, Pte.Global) +
-        touchHost(core, this.#image.behind(page), line & 63, 1, this.#exposedQ8);
+        touchHost(core, this.#image.behind(page), line & 63, 1, 1, this.#exposedQ8);
     }
     endHost(core, vm);
     return cycles;
@@ -134,7 +135,7 @@ export class HostFootprint {
     this.#image.map(page, size);
     const cycles =
       translateHost(core, this.#image.root, page, size, SIDE_D, this.#guestFlags) +
-      touchHost(core, frame, line, 1, 256);
+      touchHost(core, frame, line, 1, 0, 256);
     endHost(core, vm);
     return cycles;
   }
@@ -142,7 +143,7 @@ export class HostFootprint {
   /** One line of a table of the hypervisor's own. */
   table(core: Core, frame: number, line: number): number {
     const vm = beginHost(core);
-    const cycles = this.#direct(core, frame, line, 1);
+    const cycles = this.#direct(core, frame, line, 1, 1);
     endHost(core, vm);
     return cycles;
   }
@@ -163,6 +164,7 @@ export class HostFootprint {
           at === 0 ? own.frame : this.#image.behind(page),
           own.line,
           Math.min(LINES_PER_USER_PAGE, userLines - at),
+          1,
           this.#exposedQ8,
         );
     }
@@ -183,22 +185,22 @@ export class HostFootprint {
   }
 
   /** A structure that may be longer than a page. */
-  #structure(core: Core, { frame, line }: Own, lines: number): number {
-    let cycles = this.#direct(core, frame, line, Math.min(64, lines));
+  #structure(core: Core, { frame, line }: Own, lines: number, write: number): number {
+    let cycles = this.#direct(core, frame, line, Math.min(64, lines), write);
     for (let at = 64; at < lines; at += 64) {
       const next = this.#image.behind(DIRECT + frame * 8 + at / 64);
-      cycles += this.#direct(core, next, line, Math.min(64, lines - at));
+      cycles += this.#direct(core, next, line, Math.min(64, lines - at), write);
     }
     return cycles;
   }
 
   /** Lines of a frame through the direct map. */
-  #direct(core: Core, frame: number, line: number, lines: number): number {
+  #direct(core: Core, frame: number, line: number, lines: number, write: number): number {
     const page = DIRECT + frame;
     this.#image.map(page, LARGE);
     return (
       translateHost(core, this.#image.root, page, LARGE, SIDE_D, Pte.Global) +
-      touchHost(core, frame, line, lines, this.#exposedQ8)
+      touchHost(core, frame, line, lines, write, this.#exposedQ8)
     );
   }
 }

@@ -24,6 +24,8 @@ interface Piece {
   left: Cycles;
   readonly leaf: number;
   readonly done: ((now: Cycles) => void) | undefined;
+  /** What it touches when it begins, in cycles; undefined: it has begun, or touches nothing. */
+  begin: ((core: Core) => Cycles) | undefined;
 }
 
 /**
@@ -69,14 +71,20 @@ export class HostTask extends Scheduled {
 
   /**
    * Queues `cycles` of work, charged to a leaf of the ledger, and wakes the task. `done` is called
-   * when it has executed them, with the time of that; it may post more.
+   * when it has executed them, with the time of that; it may post more. `begin` touches caches and
+   * TLBs of the core where it begins, and says how many cycles that adds.
    */
-  post(cycles: Cycles, leaf: number, done?: (now: Cycles) => void): void {
+  post(
+    cycles: Cycles,
+    leaf: number,
+    done?: (now: Cycles) => void,
+    begin?: (core: Core) => Cycles,
+  ): void {
     if (!Number.isInteger(cycles) || cycles < 0) {
       throw new ModelError(`${this.name}: a piece of ${cycles} cycles`);
     }
     this.posted += cycles;
-    this.#queue.push({ left: cycles, leaf, done });
+    this.#queue.push({ left: cycles, leaf, done, begin });
     if (this.#queue.length === 1) this.#rouse();
   }
 
@@ -94,6 +102,12 @@ export class HostTask extends Scheduled {
    */
   run(core: Core, engine: HostEngine): boolean {
     for (let piece = this.#queue[0]; piece; piece = this.#queue[0]) {
+      if (piece.begin) {
+        const more = piece.begin(core);
+        piece.begin = undefined;
+        piece.left += more;
+        this.posted += more;
+      }
       if (piece.left > 0) {
         const cycles = Math.min(piece.left, engine.horizon - core.time);
         if (cycles <= 0) return true;

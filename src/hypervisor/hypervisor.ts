@@ -32,11 +32,11 @@ export interface HypervisorOptions {
   readonly machine: Machine;
   readonly engine: HostEngine;
   readonly costs: HypervisorCosts;
-  readonly footprint: Footprint;
   /** What it gives Dom0, where devices need that; one vCPU of usual weight if absent. */
   readonly dom0?: Dom0Plan | undefined;
   /** VMs that are not here may come. */
   readonly connected?: boolean | undefined;
+  readonly footprint: Footprint;
   /** Bits per second, each way, of the host's wire to the outside; see Network. */
   readonly bandwidth?: number | undefined;
   /** What its disk can do; undefined: requests do not wait for each other. */
@@ -151,6 +151,7 @@ export class Hypervisor implements PcpuHost {
     this.work = new DeviceWork({
       ...{ engine, costs, tasks: this.tasks, interrupts: this.interrupts },
       network: () => this.network,
+      touch: (core, vm) => this.world.deviceTouches(core, vm),
     });
     if (virtualized) {
       const near = vms.filter((vm) => options.connected || vm.host.index === host.index);

@@ -213,10 +213,11 @@ export class VcpuPort implements GuestCpu {
     const { vcpu } = this;
     const { decoded, registers } = vcpu.vm.devices[device];
     const stalls = host.stalls(vcpu.vm, device);
-    vcpu.vm.counters.doorbells += accesses;
     for (let i = 1; i <= accesses; i++) {
+      vcpu.vm.counters.doorbells++;
       if (!world.virtualized || registers === 'direct') {
         core.charge(Leaf.GuestKernel, machine.processor.instructions.io);
+        if (world.virtualized && i === accesses) core.charge(Leaf.HostDevice, work);
         continue;
       }
       world.exit(vcpu, core, ExitReason.Ioio);
@@ -250,22 +251,28 @@ export class VcpuPort implements GuestCpu {
   }
 
   endOfInterrupt(vectors: number): void {
-    const hv = this.#hv;
     const { disk, network } = this.vcpu.vm.devices;
     const { core } = this;
     if ((vectors & Vector.Device) !== 0) this.#access(core, 'disk', disk.interruptAccesses, 0);
     if ((vectors & Vector.Network) !== 0) {
       this.#access(core, 'network', network.interruptAccesses, 0);
     }
-    if (!hv.world.virtualized || !hv.costs.eoiExits) return;
-    const vcpu = this.vcpu;
+    if (this.#hv.costs.eoiExits) this.#writeApic();
+  }
+
+  /** A write to a register of the local APIC, which the hypervisor emulates. */
+  #writeApic(): void {
+    const hv = this.#hv;
+    if (!hv.world.virtualized) return;
+    const { core, vcpu } = this;
     hv.world.exit(vcpu, core, ExitReason.ApicAccess);
-    this.#decode(core, ExitReason.ApicAccess);
+    if (!hv.costs.x2apic) this.#decode(core, ExitReason.ApicAccess);
     hv.world.perform(core, ExitReason.ApicAccess, 'apicAccess');
     hv.world.resume(vcpu, core, ExitReason.ApicAccess);
   }
 
   setTimer(cyclesFromNow: Cycles): void {
+    if (this.#hv.costs.timerExits) this.#writeApic();
     const { now } = this.core;
     const due = this.#foreign ? this.meant(this.told(now) + cyclesFromNow) : now + cyclesFromNow;
     this.#hv.interrupts.armTimer(this.vcpu, due);

@@ -41,6 +41,7 @@ export const runstateNames = [
 
 /** Things counted per VM by the layers above the hardware. */
 export const softCounters = [
+  'kernel_cycles',
   'guest_faults',
   'hidden_faults',
   'nested_faults',
@@ -75,7 +76,10 @@ export const softCounters = [
   'work',
 ] as const satisfies readonly MetricName[];
 /** More of them, which a run reports only when there were any. */
-export const rareCounters = ['dirty_log_faults'] as const satisfies readonly MetricName[];
+export const rareCounters = [
+  'dirty_log_faults',
+  'prefetched_entries',
+] as const satisfies readonly MetricName[];
 export type SoftCounters = Record<
   (typeof softCounters)[number] | (typeof rareCounters)[number],
   number

@@ -1,7 +1,7 @@
 import type { Cycles, PcpuId } from '../base/ids.ts';
+import { clearLines } from '../machine/caches.ts';
 import type { Core } from '../machine/core.ts';
 import { abandon, flushAll, flushAsid } from '../machine/flush.ts';
-import { clearHost } from '../machine/host-access.ts';
 import type { Machine } from '../machine/machine.ts';
 import type { Observer } from '../observe/observer.ts';
 import { Cause, ExitReason, Leaf } from '../stats/leaves.ts';
@@ -29,6 +29,9 @@ export interface WorldSwitchDeps {
 /** Exits with which decode assists report the operand. */
 const OPERAND_REPORTED: ReadonlySet<ExitReason> = new Set([ExitReason.Cr3Write, ExitReason.Invlpg]);
 
+/** Cycles of a copy loop for 64 bytes that are there. assumed (4-16): 8 bytes a cycle */
+const COPY_LINE = 8;
+
 /**
  * From the guest to the hypervisor and back: #VMEXIT, what a handler does, VMRUN with the tag that
  * the policy grants and the flushes it asks for. Every paging mode and device pays these prices.
@@ -38,6 +41,8 @@ export class WorldSwitch {
   readonly #deps: WorldSwitchDeps;
   /** Null: handlers touch nothing. */
   readonly #footprint: HostFootprint | null;
+  /** By pCPU: the vCPU whose VMCB it knows. */
+  readonly #vmcbOf: number[] = [];
   readonly #grant: TagGrant = { asid: 0 as never, tlbControl: 0, fresh: false, exhausted: false };
   /** Hardware of a switch between two vCPUs. */
   readonly #switchState: Cycles;
@@ -108,6 +113,12 @@ export class WorldSwitch {
     return this.cyclesOf(core, 'deviceUser') + (this.#footprint?.request(core, vm) ?? 0);
   }
 
+  /** What a thread of the host touches when it works for a device of a VM. */
+  deviceTouches(core: Core, vm: number): Cycles {
+    const footprint = this.#footprint;
+    return footprint ? footprint.step(core, 'deviceUser') + footprint.request(core, vm) : 0;
+  }
+
   /** A fault looks at the structures of its VM. */
   lookAtVm(core: Core, reason: ExitReason, vm: number): void {
     if (this.#footprint) this.handle(core, reason, this.#footprint.fault(core, vm));
@@ -130,9 +141,15 @@ export class WorldSwitch {
     this.handle(core, reason, this.#footprint.guest(core, id, gfn, frame, line));
   }
 
+  /** Copies a page of a guest's memory to one of the hypervisor's. */
+  copyGuest(core: Core, reason: ExitReason, vm: Vm, gfn: number): void {
+    this.handle(core, reason, 64 * COPY_LINE);
+    for (let line = 0; line < 64; line++) this.readGuest(core, reason, vm, gfn, line);
+  }
+
   /** Clears `frames` frames from `first` on for whoever gets them. */
   clear(core: Core, reason: ExitReason, first: number, frames = 1): void {
-    for (let i = 0; i < frames; i++) this.handle(core, reason, clearHost(core, first + i, 64));
+    for (let i = 0; i < frames; i++) this.handle(core, reason, clearLines(core, first + i, 64));
   }
 
   /** A pCPU takes up a vCPU other than its last: scheduler, state, the host's address space. */
@@ -158,7 +175,7 @@ export class WorldSwitch {
   resume(vcpu: Vcpu, core: Core, reason: ExitReason): void {
     if (vcpu.requests !== 0) this.#deps.serve(vcpu, core);
     if (this.virtualized) {
-      core.charge(Leaf.ExitTransition + reason, this.#in);
+      core.charge(Leaf.ExitTransition + reason, this.#in + this.#reload(vcpu, core));
       vcpu.vm.counters.vmruns++;
     }
     this.#enter(vcpu, core);
@@ -169,6 +186,13 @@ export class WorldSwitch {
   loseTag(vcpu: Vcpu, cause: Cause): void {
     this.#deps.tags.flushVcpu(vcpu.id);
     vcpu.flushCause = cause;
+  }
+
+  /** VMRUN reads all of a VMCB that it does not know, or of which nobody says what is unchanged. */
+  #reload(vcpu: Vcpu, core: Core): Cycles {
+    const known = this.#deps.costs.cleanBits && this.#vmcbOf[core.id] === vcpu.id;
+    this.#vmcbOf[core.id] = vcpu.id;
+    return known ? 0 : this.#deps.machine.processor.svm.vmcbReloadCycles;
   }
 
   #enter(vcpu: Vcpu, core: Core): void {

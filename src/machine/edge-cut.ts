@@ -73,27 +73,29 @@ export class EdgeCut<C extends Clocked> {
 
   /** The visit that has just ended has passed the edge. */
   inVisit(core: C): void {
-    this.#pass(core, (leaves, beyond) => {
-      let left = beyond;
-      // A kernel step longer than NEAR: anything it charges may have to be cut.
-      for (const before of [this.#before, none]) {
-        for (const leaf of lastFirst) {
-          const part = Math.min(left, Math.max(0, leaves[leaf]! - before[leaf]!));
-          leaves[leaf] = leaves[leaf]! - part;
-          left -= part;
-        }
+    this.#pass(core, (leaves, beyond) => this.#cutVisit(leaves, beyond));
+  }
+
+  /** Takes `cycles` back that the visit under way has charged, the last ones first. */
+  #cutVisit(leaves: Float64Array, cycles: number): void {
+    let left = cycles;
+    // A kernel step longer than NEAR: anything it charges may have to be cut.
+    for (const before of [this.#before, none]) {
+      for (const leaf of lastFirst) {
+        const part = Math.min(left, Math.max(0, leaves[leaf]! - before[leaf]!));
+        leaves[leaf] = leaves[leaf]! - part;
+        left -= part;
       }
-    });
+    }
   }
 
   /** `cycles` have just been charged to `leaf`, and with them the clock has passed the edge. */
   inCharge(core: C, leaf: number, cycles: number): void {
-    if (core.now - this.edge > cycles) {
-      this.inVisit(core);
-      return;
-    }
     this.#pass(core, (leaves, beyond) => {
-      leaves[leaf] = leaves[leaf]! - beyond;
+      const own = Math.min(beyond, cycles);
+      leaves[leaf] = leaves[leaf]! - own;
+      // The edge lies before the charge: in the walk of a visit that has then faulted.
+      this.#cutVisit(leaves, beyond - own);
     });
   }
 

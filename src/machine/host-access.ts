@@ -16,7 +16,14 @@ import {
   USED,
 } from './entries.ts';
 import { find } from './hash.ts';
+import {
+  dramCycles,
+  IN_L1 as LINE_IN_L1,
+  IN_L2 as LINE_IN_L2,
+  IN_L3 as LINE_IN_L3,
+} from './last-level.ts';
 import { PTE_SHIFT, Pte } from './page-tables.ts';
+import { accessL1 } from './private-caches.ts';
 import { create, drop, touch } from './tlb.ts';
 import { admit, touchInL2 } from './translate.ts';
 import { discard, replaceOldest } from './walk-cache.ts';
@@ -37,6 +44,7 @@ const { Large: LARGE } = Pte;
 export function beginHost(core: Core): number {
   const { vm } = core;
   core.vm = -1;
+  core.caches.ahead = core.ahead;
   return vm;
 }
 
@@ -112,7 +120,7 @@ const walkHost = (core: Core, root: number, page: number): number => {
         walker.version = (walker.version + 1) | 0;
         replaceOldest(walker.pwc, slot, HOST_ASID, 0, now);
       }
-      cycles += readHostLine(core, frame[node]!, (slot & 511) >> 3);
+      cycles += readTable(core, frame[node]!, (slot & 511) >> 3);
     }
     if (leaf) break;
     node = entry >>> PTE_SHIFT;
@@ -145,48 +153,69 @@ export function flushHost(core: Core, all: boolean): void {
 }
 
 /**
- * Of what is not in the L2, the share of the latency that a line in a row after another does not
- * hide, in 1/256.
+ * Brings a line into an L1 for the host; returns what the core waits for it, of which `exposedQ8`
+ * / 256 is not hidden, and the time in the queue of its node in full.
  */
-const SEQUENTIAL_Q8 = 51;
+const lineForHost = (
+  core: Core,
+  fetch: boolean,
+  frame: number,
+  line: number,
+  write: number,
+  exposedQ8: number,
+): number => {
+  const { caches } = core;
+  const l1 = fetch ? caches.l1i : caches.l1d;
+  const other = fetch ? caches.l1d : caches.l1i;
+  const level = accessL1(core, l1, other, frame, line, write);
+  if (level === LINE_IN_L1) return 0;
+  let cycles: number;
+  if (level === LINE_IN_L2) cycles = ((caches.l2Cycles - caches.l1dCycles) * exposedQ8) >> 8;
+  else if (level === LINE_IN_L3) cycles = (caches.l3Cycles * exposedQ8) >> 8;
+  else cycles = ((dramCycles(caches, frame) * exposedQ8) >> 8) + caches.waited;
+  caches.ahead = (caches.ahead + cycles) | 0;
+  return cycles;
+};
 
 /** Fetches `lines` of a page in a row: the first stalls in full, the others are prefetched. */
 export function fetchHost(core: Core, frame: number, line: number, lines: number): number {
   const { caches } = core;
   if (caches.dataOn === 0) return 0;
-  let cycles = 0;
+  const inRowQ8 = Math.floor((256 * caches.sequentialPermille) / 1000);
+  let cycles = lineForHost(core, true, frame, line & 63, 0, 256);
   const end = line + lines;
-  for (let at = line; at < end; at++) {
-    const stall = readHostLine(core, frame, at & 63) - caches.l2Cycles;
-    cycles += at === line ? stall : (stall * SEQUENTIAL_Q8) >> 8;
+  for (let at = line + 1; at < end; at++) {
+    cycles += lineForHost(core, true, frame, at & 63, 0, inRowQ8);
   }
   return cycles;
 }
 
 /**
- * Loads or stores `lines` of a page from `line` on, wrapping inside it; `exposedQ8` is the share
- * of a stall that nothing hides, in 1/256.
+ * Loads or stores (`write` = 1) `lines` of a page from `line` on, wrapping inside it; `exposedQ8`
+ * is the share of a stall that nothing hides, in 1/256.
  */
 export function touchHost(
   core: Core,
   frame: number,
   line: number,
   lines: number,
+  write: number,
   exposedQ8: number,
 ): number {
-  const { caches } = core;
-  if (caches.dataOn === 0) return 0;
+  if (core.caches.dataOn === 0) return 0;
   let cycles = 0;
   const end = line + lines;
   for (let at = line; at < end; at++) {
-    cycles += ((readHostLine(core, frame, at & 63) - caches.l2Cycles) * exposedQ8) >> 8;
+    cycles += lineForHost(core, false, frame, at & 63, write, exposedQ8);
   }
   return cycles;
 }
 
-/** Clears `lines` lines of a frame for whoever gets it. */
-export function clearHost(_core: Core, _frame: number, lines: number): number {
-  return lines * CLEAR_LINE;
-}
-
-const CLEAR_LINE = 8;
+/** Reads a line of the host's tables for the walker. */
+const readTable = (core: Core, frame: number, line: number): number => {
+  const { caches } = core;
+  const ahead = caches.ahead;
+  const cycles = readHostLine(core, frame, line);
+  caches.ahead = (ahead + cycles) | 0;
+  return cycles;
+};

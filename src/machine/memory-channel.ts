@@ -1,4 +1,5 @@
 import type { Core } from './core.ts';
+import type { CoreCaches } from './core-caches.ts';
 import { heap } from './heap.ts';
 
 /**
@@ -43,27 +44,34 @@ export const takeSlot = (core: Core, frame: number): number => {
   const h = heap;
   const now = core.time + caches.ahead;
   const node = caches.nodes === 1 ? 0 : Math.floor(frame / caches.framesPerNode);
-  const mask = caches.pieceMask;
-  const ring = (caches.channels + Math.imul(node, (mask + 1) << 1)) | 0;
-  const first = Math.floor(now / PIECE);
-  let later = 0;
-  for (;;) {
-    const piece = (first + later) | 0;
-    const at = (ring + ((piece & mask) << 1)) | 0;
-    const apart = (h[at]! - piece) | 0;
-    if (apart !== 0) {
-      // What happened then is forgotten: there was room.
-      if (apart > 0) return 0;
-      h[at] = piece;
-      h[at + 1] = caches.linesPerPiece - 1;
-      break;
+  const ring = (caches.channels + Math.imul(node, (caches.pieceMask + 1) << 1)) | 0;
+  // Wraps around after 2^31 pieces, which nothing minds.
+  const piece = (now * (1 / PIECE)) | 0;
+  const at = (ring + ((piece & caches.pieceMask) << 1)) | 0;
+  const room = h[at + 1]!;
+  if (h[at] === piece && room > 0) {
+    h[at + 1] = room - 1;
+    return 0;
+  }
+  return takeLaterSlot(caches, ring, piece, now);
+};
+
+/** The same where the piece of that time is new, full or forgotten. */
+const takeLaterSlot = (caches: CoreCaches, ring: number, piece: number, now: number): number => {
+  const h = heap;
+  for (let later = 0; ; later++) {
+    const number = (piece + later) | 0;
+    const at = (ring + ((number & caches.pieceMask) << 1)) | 0;
+    const apart = (h[at]! - number) | 0;
+    // What happened then is forgotten: there was room.
+    if (apart > 0) return 0;
+    if (apart < 0) {
+      h[at] = number;
+      h[at + 1] = caches.linesPerPiece;
     }
     const room = h[at + 1]!;
-    if (room > 0) {
-      h[at + 1] = room - 1;
-      break;
-    }
-    later = (later + 1) | 0;
+    if (room === 0) continue;
+    h[at + 1] = room - 1;
+    return later === 0 ? 0 : (Math.floor(now / PIECE) + later) * PIECE - now;
   }
-  return later === 0 ? 0 : (first + later) * PIECE - now;
 };

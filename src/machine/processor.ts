@@ -182,6 +182,9 @@ export const processorSchema = z
           .describe('ASIDs are unreliable: Xen does without and flushes at every VMRUN'),
         vmrunCycles: cycles('VMRUN: enter the guest'),
         vmexitCycles: cycles('#VMEXIT: leave the guest'),
+        vmcbReloadCycles: cycles(
+          'longer VMRUN when the hypervisor does not say what of the VMCB is unchanged (clean bits)',
+        ).prefault(0),
         vmsaveCycles: cycles('VMSAVE: store the rest of the guest state'),
         vmloadCycles: cycles('VMLOAD: load the rest of the guest state'),
         stgiCycles: cycles('STGI: set the global interrupt flag'),

@@ -1,6 +1,7 @@
 import type { ProcessTreeParams, TreeProgram } from '../guest/workloads/process-tree-params.ts';
 import type { SyntheticParams, SyntheticRegion } from '../guest/workloads/synthetic-params.ts';
 import { takesKernel } from '../guest/workloads/trace.ts';
+import { cardOf, diskOf } from '../hypervisor/devices.ts';
 import { schedulers } from '../hypervisor/schedulers/index.ts';
 import type { PlannedVm } from '../hypervisor/schedulers/scheduler.ts';
 import { vmKeysOf, whoKnows } from '../hypervisor/schedulers/vm-params.ts';
@@ -91,17 +92,20 @@ const SYNTHETIC: readonly Rule<SyntheticParams>[] = [
   ],
 ];
 
-const REGION: readonly Rule<SyntheticRegion>[] = [
+/** `visited`: whether phases visit a region, and whether all of them say what they visit. */
+const regionRules = (
+  visited: (name: string) => boolean,
+  instead: boolean,
+): readonly Rule<SyntheticRegion>[] => [
   [
     ['stores', 'pattern', 'lines', 'hotLines', 'lineSkew'],
-    (of) => of.share === 0,
-    'share is 0: nobody visits the region',
+    (of) => !visited(of.name) && (of.share === 0 || instead),
+    'nobody visits the region: its share is 0, or phases leave it out',
   ],
   [
     ['lines', 'hotLines', 'lineSkew'],
     (of) => of.pattern.kind === 'stream',
     'a stream goes line after line: its bytes decide',
-    'pattern',
   ],
   [
     ['lineSkew'],
@@ -179,6 +183,12 @@ export function idleKeys(scenario: ParsedScenario): Idle[] {
   idle(['warmup'], scenario.duration === 'work' && scenario.warmup > 0, WORK_IS_MEASURED);
   idle(policy('timeslice'), roundRobin && references > 0, 'turns are counted in references');
   idle(policy('references'), references > 0 && !traces, 'only traces count their references');
+  const dom0 = groups.some((group) => usesDom0(scenario, group));
+  for (const { path } of hostsOf(scenario)) {
+    for (const key of ['vcpus', 'weight', 'pin']) {
+      idle([...path, 'dom0', key], !dom0, 'no device of a VM is the work of Dom0');
+    }
+  }
   for (const [i, group] of scenario.vms.entries()) {
     if (group.count === 0) continue;
     const path = ['vms', i, 'workload'];
@@ -195,6 +205,14 @@ const NO_KERNEL = 'the trace is replayed without a guest kernel: see populate, e
 
 const hasKernel = ({ workload }: ParsedScenario['vms'][number]): boolean =>
   workload.kind !== 'trace' || takesKernel(workload as unknown as TraceParams);
+
+/** Dom0 serves a device of these VMs. */
+function usesDom0({ hypervisor }: ParsedScenario, group: ParsedScenario['vms'][number]): boolean {
+  const { disk, network } = hypervisor.devices;
+  const card = cardOf(hypervisor.devices, group.network ?? network.kind);
+  const own = diskOf(hypervisor.devices, group.disk ?? disk.kind);
+  return card?.worker === 'dom0' || own?.worker === 'dom0';
+}
 
 const WORK_IS_MEASURED = 'with duration: work all of the work is measured';
 
@@ -245,8 +263,17 @@ function idleInWorkload(
   const lines: readonly Rule<unknown>[] = [
     [['lines', 'hotLines', 'lineSkew'], () => !usesLines(scenario, group), NO_LINES],
   ];
-  const inRegions = (regions: readonly SyntheticRegion[], at: Path): Idle[] =>
-    regions.flatMap((region, i) => applied([...REGION, ...lines], region, [...at, 'regions', i]));
+  const inRegions = (
+    regions: readonly SyntheticRegion[],
+    at: Path,
+    phases: SyntheticParams['phases'] = [],
+  ): Idle[] => {
+    const named = phases.flatMap(({ shares = [] }) => shares.filter(({ share }) => share > 0));
+    const visited = (name: string) => named.some(({ region }) => region === name);
+    const instead = phases.length > 0 && phases.every(({ shares }) => shares !== undefined);
+    const rules = [...regionRules(visited, instead), ...lines];
+    return regions.flatMap((region, i) => applied(rules, region, [...at, 'regions', i]));
+  };
   if (workload.kind === 'process-tree') {
     const tree = params as ProcessTreeParams;
     return [
@@ -269,7 +296,7 @@ function idleInWorkload(
     ...applied(RATES, per1M, [...path, 'per1M']),
     ...(jobs ? applied(JOBS, jobs, [...path, 'jobs']) : []),
     ...(requests ? applied(REQUESTS, requests, [...path, 'requests']) : []),
-    ...inRegions(regions, path),
+    ...inRegions(regions, path, synthetic.phases),
   ];
 }
 

@@ -30,7 +30,7 @@ import {
   without,
 } from './located.ts';
 import { type Authors, isChosen, isDeprived, isMeant, valueAt, withoutPath } from './meant.ts';
-import { pagingOf } from './paging.ts';
+import { completed, pagingOf } from './paging.ts';
 import type { PresetTexts } from './presets.ts';
 import { repaired } from './repair.ts';
 import { type HostForm, type ParsedScenario, scenarioSchema } from './schema.ts';
@@ -305,7 +305,7 @@ function inInternalUnits(parsed: ParsedScenario, input: Scenario['input']): Scen
     processor: written[0]!.host.cpu,
     hypervisor: {
       profile: hypervisor.profile,
-      mmu: hypervisor.mmu,
+      mmu: completed(hypervisor.mmu, hypervisor),
       tags: hypervisor.tags,
       scheduler: hypervisor.scheduler,
       backing: hypervisor.backing,

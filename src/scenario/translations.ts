@@ -48,11 +48,15 @@ function checkTlbs(core: Core, { vm, vcpu, kernel }: Member): void {
 }
 
 function checkWalkCaches(core: Core, vcpu: Vcpu, tables: PageTables, { vm }: Member): void {
-  const reachable = upperTables(tables, [vcpu.context.root, vcpu.context.nestedRoot]);
+  const { root, nestedRoot } = vcpu.context;
+  const upper = tablesOf(tables, [root, nestedRoot], 3);
+  const withLeaves = core.walker.pwcNestedLeaves === 0 ? [] : [nestedRoot];
+  const nested = tablesOf(tables, withLeaves, 4);
   for (const slot of heldUpperEntries(core)) {
     const entry = tables.entries[slot]!;
-    const upper = (entry & Pte.Present) !== 0 && (entry & Pte.Large) === 0;
-    if (!upper || !reachable.has(slot >> 9)) {
+    const table = slot >> 9;
+    const isRead = ((entry & Pte.Large) === 0 && upper.has(table)) || nested.has(table);
+    if ((entry & Pte.Present) === 0 || !isRead) {
       throw new ModelError(
         `${vm.name}: pCPU ${core.id} has entry ${slot & 511} of table ${slot >> 9} in its page-walk cache, and no walk reads it`,
       );
@@ -67,15 +71,15 @@ function checkWalkCaches(core: Core, vcpu: Vcpu, tables: PageTables, { vm }: Mem
   }
 }
 
-/** Tables above the last level that a walk from one of `roots` can pass through. */
-function upperTables(tables: PageTables, roots: readonly number[]): Set<number> {
+/** Tables of the first `levels` levels that a walk from one of `roots` can pass through. */
+function tablesOf(tables: PageTables, roots: readonly number[], levels: number): Set<number> {
   const reachable = new Set<number>();
   let level = roots.filter((root) => root !== 0);
-  for (let depth = 4; depth > 1; depth--) {
+  for (let depth = 1; depth <= levels; depth++) {
     const next: number[] = [];
     for (const table of level) {
       reachable.add(table);
-      for (let i = 0; depth > 2 && i < 512; i++) {
+      for (let i = 0; depth < levels && i < 512; i++) {
         const entry = tables.entries[(table << 9) | i]!;
         if ((entry & Pte.Present) !== 0 && (entry & Pte.Large) === 0) next.push(target(entry));
       }

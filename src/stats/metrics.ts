@@ -112,6 +112,9 @@ const written = {
   data_dram: count('lines of visits fetched from memory'),
   write_backs: count('dirty lines that left the last cache for memory'),
   cleared_lines: count('lines cleared past the caches'),
+  kernel_cycles: cycles(
+    'time in the guest kernel, as its clock sees it: with its walks and stalls, and with the exits that it takes',
+  ),
   guest_faults: count('page faults handled by the guest kernel (true faults)'),
   hidden_faults: count('shadow page faults fixed by the hypervisor, unseen by the guest'),
   nested_faults: count('nested page faults: first touch of guest memory'),
@@ -123,6 +126,7 @@ const written = {
   resyncs: count('out-of-sync shadow tables brought back in sync'),
   resync_entries: count('shadow entries compared while resyncing'),
   unsyncs: count('shadow tables that went out of sync'),
+  prefetched_entries: count('shadow entries filled besides those that faulted'),
   shadow_pages_built: count('shadow pages built'),
   shadow_zaps: count('shadow pages dropped'),
   tlb_flushes: count('flushes of all or many translations (new tag, flush-all, CR3 write)'),
@@ -141,7 +145,9 @@ const written = {
   timer_ticks: count('guest timer interrupts'),
   io_requests: count('blocking I/O operations'),
   disk_requests: count('requests to the disk: an operation of many bytes takes several'),
-  doorbells: count('doorbell writes to devices: under a hypervisor each exits'),
+  doorbells: count(
+    'accesses to registers of devices, doorbells above all: under a hypervisor each exits, unless the device is assigned to the VM',
+  ),
   packets_sent: count('network packets sent'),
   packets_received: count('network packets received: requests and acknowledgements'),
   interrupts: count('interrupts delivered to the guest'),
@@ -236,6 +242,7 @@ export type MetricName = keyof typeof written;
  */
 export const rareMetrics = [
   'dirty_log_faults',
+  'prefetched_entries',
   'paused_cycles',
   'off_cycles',
   'network_in_cycles',

@@ -51,7 +51,7 @@ function row(what, value, unit, { least, most, note = '' } = {}) {
 const format = (n) => (n >= 100 ? n.toFixed(0) : n >= 10 ? n.toFixed(1) : n.toFixed(2));
 const skipped = (what, why) => rows.push([what, '', '', '', 'SKIPPED', why]);
 const wanted = (part) =>
-  values.only === '' || values.only.split(',').some((p) => part.startsWith(p));
+  values.only === '' || values.only.split(',').some((p) => part.startsWith(p.split(':')[0]));
 const progress = (text) => process.stderr.write(`${text}\n`);
 
 function simulate(file, ...flags) {

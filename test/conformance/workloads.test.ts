@@ -301,7 +301,7 @@ function checkItems(items: readonly Item[]): void {
     if (op > Op.Store) {
       if (i !== items.length - 1) wrong.push('an operation is not the last item');
     } else {
-      const lines = word >>> 16;
+      const lines = (word >>> 16) & 127;
       if (((word >>> 8) & 255) > 63) wrong.push('line');
       if (lines < 1 || lines > 64) wrong.push('lines');
       if (references < 1 || references >= 1 << 24) wrong.push('references');

@@ -78,14 +78,6 @@ const JOBS = {
   jobs: { instructions: 30_000, freshPages: 6, cowPages: 5, parentInstructions: 5000 },
 };
 
-const COLLECTOR = {
-  ...PROGRAM,
-  phases: [
-    { name: 'run', instructions: 50_000 },
-    { name: 'collect', instructions: 10_000, shares: [{ region: 'large', share: 1 }] },
-  ],
-};
-
 /** A program starts others, two of them with a pipe between them. */
 const TREE = {
   kind: 'process-tree',
@@ -116,6 +108,14 @@ const TREE = {
     },
     { name: 'right', instructions: 5000, regions: REGIONS.slice(0, 2), input: '19KiB' },
     { name: 'short', instructions: 5000, regions: REGIONS.slice(0, 2) },
+  ],
+};
+
+const COLLECTOR = {
+  ...PROGRAM,
+  phases: [
+    { name: 'run', instructions: 50_000 },
+    { name: 'collect', instructions: 10_000, shares: [{ region: 'large', share: 1 }] },
   ],
 };
 
@@ -273,6 +273,7 @@ export const EXCEPTIONS: Readonly<Record<string, string>> = {
   ...PAIR_EXCEPTIONS,
   ...CHECKPOINT_EXCEPTIONS,
   ...MOVE_EXCEPTIONS,
+  'host.iommu': 'decides what may be asked for: cards of their own are refused without it',
   'host.cpu.name': 'what the processor is called',
   'host.cpu.codename': 'for people',
   'host.cpu.family': 'for people',
@@ -402,6 +403,7 @@ const TREE_KEYS: Readonly<Record<string, Entry>> = {
     TREE_PROGRAM.map(([key, [, value]]) => [`programs[].${key}`, ['tree', value] as const]),
   ),
   'programs[].name': ['tree', 'other'],
+  'programs[].per1M.mmap.live': ['tree', '1', 'vms.0.workload.programs.0.per1M.mmap.calls=900'],
   'programs[].instructions': ['tree', '90000'],
   'programs[].scaled': ['tree', 'true', 'vms.0.workload.size=2'],
   'programs[2].output': ['tree', '70KiB'],
@@ -438,6 +440,22 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   'host.network.bandwidth': ['shared devices', '100Mb/s'],
   'host.disk.bandwidth': ['shared devices', '100Mb/s'],
   'host.disk.serviceTime': ['shared devices', '80us'],
+  'host.disk.spindles': ['shared devices', '4'],
+  'host.disk.writeCache': [
+    'shared devices',
+    '64MiB',
+    'vms.0.workload.requests.ioWrites=1',
+    'host.disk.serviceTime=800us',
+  ],
+  'host.dom0.vcpus': ['xen', '2'],
+  'host.dom0.pin': ['xen', '[1]', 'host.pcpus=2'],
+  'host.dom0.weight': [
+    'credit',
+    '4096',
+    'hypervisor.profile=xen-4.1',
+    KIND('cfs'),
+    'hypervisor.devices.network.receivePacket=300000',
+  ],
   'host.lookahead': ['cores', '200us'],
   'host.cpu.clock': ['program', '3GHz'],
   'host.cpu.diesPerSocket': ['numa', '2', 'host.pcpus=4', 'host.sockets=1'],
@@ -533,6 +551,7 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   'host.cpu.svm.erratum170': ['xen', 'true'],
   'host.cpu.svm.vmrunCycles': ['program', '2000'],
   'host.cpu.svm.vmexitCycles': ['program', '2000'],
+  'host.cpu.svm.vmcbReloadCycles': ['program', '2000'],
   'host.cpu.svm.vmsaveCycles': ['program', '2000'],
   'host.cpu.svm.vmloadCycles': ['program', '2000'],
   'host.cpu.svm.stgiCycles': ['program', '2000'],
@@ -549,6 +568,7 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   'host.cpu.instructions.fpuSwitch': ['program', '2000'],
   'host.cpu.instructions.ipiDeliver': ['program', '9000'],
   'hypervisor.profile': ['program', 'esx-4'],
+  'hypervisor.shadowProfile': ['shadow', 'write-protect', 'hypervisor.mmu={ kind: shadow }'],
   'hypervisor.mmu.kind': ['program', 'shadow'],
   'hypervisor.mmu(shadow).profile': ['shadow', 'write-protect'],
   'hypervisor.mmu(shadow).pageBudget': ['crowded tables', '64'],
@@ -562,6 +582,7 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   'hypervisor.tags.kind': ['turns', 'none'],
   'hypervisor.tags(none).flush': ['turns', 'every-vmrun', 'hypervisor.tags.kind=none'],
   'hypervisor.tags(kvm).asids': ['turns', '2'],
+  'hypervisor.tags(kvm-3.2).asids': ['turns', '2', 'hypervisor.tags.kind=kvm-3.2'],
   'hypervisor.tags(xen-3).asids': ['shadow', '2', 'hypervisor.tags.kind=xen-3'],
   'hypervisor.tags(xen-4.1).asids': ['turns', '2', 'hypervisor.tags.kind=xen-4.1'],
   'hypervisor.tags(flush-by-asid).asids': [
@@ -609,8 +630,8 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   'hypervisor.scheduler(bvt).allowance': ['hogs', '1ms', KIND('bvt')],
   'hypervisor.scheduler(bvt).turns': ['hogs', 'gap', KIND('bvt'), 'duration=20ms'],
   'hypervisor.backing': ['jobs', 'up-front'],
-  ...costs('program', 'exitPath', 'injectEvent', 'apicAccess', 'timer'),
-  ...costs('idle', 'halt', 'wake'),
+  ...costs('program', 'exitPath', 'injectEvent', 'apicAccess'),
+  ...costs('idle', 'halt', 'wake', 'timer'),
   ...costs('program', 'deviceKernel', 'deviceUser', 'hostInterrupt', 'vcpuSwitch', 'decode'),
   ...costs('jobs', 'hostFault', 'nestedFill'),
   ...costs('shadow', 'emulateWrite', 'faultPath', 'shadowFill', 'syncEntry', 'rmapEntry'),
@@ -620,6 +641,9 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   'hypervisor.costs.decodeAssists': ['assists', 'true'],
   'hypervisor.costs.switchMsrs': ['program', '40'],
   'hypervisor.costs.eoiExits': ['program', 'false'],
+  'hypervisor.costs.timerExits': ['program', 'false'],
+  'hypervisor.costs.x2apic': ['program', 'true'],
+  'hypervisor.costs.cleanBits': ['assists', 'true'],
   'hypervisor.costs.hostHz': ['program', '5000'],
   'hypervisor.footprint.touches': ['program', 'false'],
   'hypervisor.footprint.hypervisor.size': ['program', '4KiB'],
@@ -639,19 +663,16 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   'hypervisor.footprint.guestPage': ['shadow', '2MiB'],
   'hypervisor.footprint.userLines': ['program', '500'],
   'hypervisor.footprint.switchFlush': ['crowd', 'all'],
-  'hypervisor.devices.network.sendBytes': ['server', '1448'],
-  'hypervisor.devices.network.kickPieces': [
-    'server',
-    '1',
-    'hypervisor.devices.network.sendBytes=1448',
-  ],
-  'hypervisor.devices.network.receivePackets': ['server', '1'],
-  'hypervisor.devices.network.sendPiece': ['server', '20000'],
-  'hypervisor.devices.network.sendLine': ['server', '200'],
-  'hypervisor.devices.network.receivePacket': ['server', '20000'],
-  'hypervisor.devices.network.receiveLine': ['server', '200'],
-  'hypervisor.devices.disk.requestBytes': ['program', '1024'],
-  'hypervisor.devices.disk.requestLine': ['program', '200'],
+  'hypervisor.devices.network.kind': ['server', 'emulated'],
+  'hypervisor.devices.disk.kind': ['program', 'emulated'],
+  ...card(''),
+  ...card('emulated.'),
+  ...card('vhost.'),
+  ...card('passthrough.', 'host.iommu=true'),
+  ...ownDisk(''),
+  ...ownDisk('emulated.'),
+  'vms[].network': ['server', 'emulated'],
+  'vms[].disk': ['program', 'emulated'],
   'vms[].name': ['program', 'other'],
   'vms[].count': ['program', '1'],
   'vms[].host': ['two hosts', 'b'],
@@ -688,9 +709,11 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   'vms[].os.tickless': ['ticking', 'false'],
   'vms[].os.tickPorts': ['ticking', '5'],
   'vms[].os.faultAround': ['jobs', '16'],
+  'vms[].os.flushPages': ['program', '64'],
   'vms[].os.pageTableIsolation': ['jobs', 'true'],
   ...paths('program', 'systemCall', 'mmap', 'munmap', 'contextSwitch', 'wait', 'blockIo'),
-  ...paths('program', 'timerTick', 'interrupt', 'diskRequest', 'scanEntry', 'exception'),
+  ...paths('program', 'interrupt', 'diskRequest', 'scanEntry', 'exception'),
+  'vms[].os.instructions.timerTick': ['ticking', '9000', 'vms.0.os.hz=3000'],
   ...paths('jobs', 'pageFault', 'takePage', 'chargePage', 'filePage', 'cowBreak', 'freePage'),
   ...paths('jobs', 'changeEntry', 'fork', 'copyEntry', 'exec', 'exit'),
   ...paths('server', 'networkInterrupt', 'send', 'sendPiece', 'acknowledgement', 'receive'),
@@ -788,6 +811,58 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   ...CHECKPOINT_ENTRIES,
   ...MOVE_ENTRIES,
 };
+
+/** A network card: of the kind that `prefix` names. */
+function card(prefix: string, ...also: readonly string[]): Record<string, Entry> {
+  const at = `hypervisor.devices.network.${prefix}`;
+  const chosen = [...also, ...(prefix ? [`vms.0.network=${prefix.slice(0, -1)}`] : [])];
+  // What other keys keep from mattering.
+  const set = (key: string, value: string) => `${at}${key}=${value}`;
+  const entry = (value: string, ...more: readonly string[]): Entry => [
+    'server',
+    value,
+    ...chosen,
+    ...more,
+  ];
+  return {
+    [`${at}sendBytes`]: entry('1448', set('sendBytes', '14480')),
+    [`${at}kickPieces`]: entry('7', set('sendBytes', '1448'), set('kickPieces', '2')),
+    [`${at}kickAccesses`]: entry('5'),
+    [`${at}registers`]: entry(prefix === 'passthrough.' ? 'user' : 'direct'),
+    [`${at}decoded`]: entry('true', set('decoded', 'false'), set('registers', 'user')),
+    [`${at}interruptAccesses`]: entry('9'),
+    [`${at}receivePackets`]: entry('2', set('receivePackets', '8')),
+    [`${at}receiveWait`]: entry('1us', set('receivePackets', '8'), set('receiveWait', '200us')),
+    [`${at}ring`]: entry('1'),
+    [`${at}sendPiece`]: entry('20000'),
+    [`${at}sendLine`]: entry('200'),
+    [`${at}receivePacket`]: entry('20000'),
+    [`${at}receiveLine`]: entry('200'),
+    [`${at}worker`]: entry('vcpu', set('worker', 'thread'), set('receivePacket', '900')),
+  };
+}
+
+function ownDisk(prefix: string): Record<string, Entry> {
+  const at = `hypervisor.devices.disk.${prefix}`;
+  const chosen = prefix ? [`vms.0.disk=${prefix.slice(0, -1)}`] : [];
+  const entry = (value: string, ...more: readonly string[]): Entry => [
+    'program',
+    value,
+    ...chosen,
+    ...more,
+  ];
+  return {
+    [`${at}requestBytes`]: entry('1024'),
+    [`${at}requestAccesses`]: entry('5'),
+    [`${at}registers`]: entry('direct'),
+    [`${at}decoded`]: entry('true'),
+    [`${at}interruptAccesses`]: entry('2'),
+    [`${at}request`]: entry('20000'),
+    [`${at}answer`]: entry('20000'),
+    [`${at}requestLine`]: entry('200'),
+    [`${at}worker`]: entry('vcpu'),
+  };
+}
 
 function KIND(kind: string): string {
   return `hypervisor.scheduler.kind=${kind}`;

@@ -39,6 +39,7 @@ async function oneRequest(options: Case = {}): Promise<RunResult> {
       mmu: { kind: mmu },
       backing: 'up-front',
       costs: COSTS,
+      footprint: { touches: false },
       devices: {
         network: { ...DEVICES.network, ...network },
         disk: { ...DEVICES.disk, ...disk },
@@ -259,7 +260,7 @@ describe('more bytes cost more', () => {
   });
 
   test('of an operation of the disk', async () => {
-    const all = [1, 100, 4096, 4200, 65_536, 131_072, 131_073, 300_000, 2 ** 20 + 1].map(
+    const all = [1, 100, 4096, 8192, 65_536, 131_072, 131_073, 300_000, 2 ** 20 + 1].map(
       (ioBytes) =>
         oneRequest({
           workload: { ioBytes, ioLatency: '1ms' },

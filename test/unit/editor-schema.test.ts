@@ -120,7 +120,7 @@ const slips: readonly (readonly [string, Parameters<typeof scenario>[0], string,
     'preset',
     { workload: '{ kind: webserver }' },
     'webserver',
-    'kind: did you mean "web-server"? One of idle-desktop, java-server, kernel-compile, oltp, terminal-server, web-server, synthetic, process-tree, trace,',
+    'kind: did you mean "web-server"? One of idle-desktop, java-server, kernel-compile, oltp, shell-script, terminal-server, web-server, synthetic, process-tree, trace,',
   ],
   [
     'preset in capitals',

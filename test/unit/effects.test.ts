@@ -82,6 +82,11 @@ describe('a key without effect is refused', () => {
       { workload: synthetic('per1M: { heapGrowth: { limit: 1MiB, calls: 2 } }') },
     ],
     [
+      'kernel',
+      { vm: '    kernel: linux-3.2', workload: 'kind: trace, file: a.pt' },
+      { vm: '    kernel: linux-3.2', workload: 'kind: trace, file: a.pt, populate: false' },
+    ],
+    [
       'quantum',
       { workload: synthetic('quantum: 5000') },
       { workload: synthetic('quantum: 5000, processes: 2') },
@@ -100,6 +105,36 @@ describe('a key without effect is refused', () => {
       'parentCode',
       { workload: synthetic('jobs: { instructions: 1000, exec: false, parentCode: 1MiB }') },
       { workload: synthetic('jobs: { instructions: 1000, parentCode: 1MiB }') },
+    ],
+    [
+      'lineSkew',
+      {
+        workload: synthetic(
+          'phases: [{ name: p, instructions: 1000 }]',
+          `${REGION}, { name: cold, kind: anon, size: 64KiB, share: 0, lineSkew: 3 }`,
+        ),
+      },
+      {
+        workload: synthetic(
+          'phases: [{ name: p, instructions: 1000, shares: [{ region: cold, share: 1 }] }]',
+          `${REGION}, { name: cold, kind: anon, size: 64KiB, share: 0, lineSkew: 3 }`,
+        ),
+      },
+    ],
+    [
+      'lines',
+      {
+        workload: synthetic(
+          'hz: 0',
+          `${REGION}, { name: new, kind: anon, size: 64KiB, share: 1, lines: 3, pattern: { kind: stream, bytes: 8 } }`,
+        ),
+      },
+      {
+        workload: synthetic(
+          'hz: 0',
+          `${REGION}, { name: new, kind: anon, size: 64KiB, share: 1, lines: 3, pattern: { kind: sequential } }`,
+        ),
+      },
     ],
     [
       'hotLines',

@@ -264,8 +264,8 @@ describe('the results of two hosts', () => {
 
   it('have the paging that each VM asks for', () => {
     const of = (name: string) => result.vms.find(({ vm }) => vm === name)!;
-    expect(of('web-0').metrics.walk_reads_nested).toBeGreaterThan(0);
-    expect(of('db-0').metrics.walk_reads_nested).toBe(0);
+    expect(of('web-0').metrics.nested_tlb_hits).toBeGreaterThan(0);
+    expect(of('db-0').metrics.nested_tlb_hits).toBe(0);
     expect(of('db-0').metrics.shadow_pages_built).toBeGreaterThanOrEqual(0);
     expect(result.slices!.find(({ vm }) => vm === 'db-0')).toMatchObject({ host: 'b', pcpu: 0 });
   });

@@ -8,6 +8,8 @@ import fc from '../support/property.ts';
 import { fromText, Memory, MIXED, type TracedRun, tracedRun } from '../support/traced-run.ts';
 
 const NESTED = ['hypervisor.mmu={kind: nested}'];
+/** No thread of the host takes the interrupts of its devices. */
+const INLINE = ['network', 'disk'].map((device) => `hypervisor.devices.${device}.worker=vcpu`);
 
 /** Notes what a format is told, as `cycle/a`. */
 class Told implements TraceFormat {
@@ -219,13 +221,16 @@ describe('the CSV of a run', () => {
       expect(count('flush'), `${vm} flushes`).toBe(metrics.tlb_flushes);
       expect(count('interrupt'), `${vm} interrupts`).toBe(metrics.interrupts);
       // A fault is told from when the walk failed and counted once its cause is known: an edge may lie between.
-      const hidden = count('fault', 'hidden') - metrics.hidden_faults!;
+      // A store that traps is told as emulated, or as hidden when it is repeated (its table went out of sync).
+      const told = count('fault', 'hidden') + count('fault', 'emulated');
+      const hidden = told - metrics.hidden_faults! - metrics.pte_write_exits!;
       expect(Math.abs(hidden), `${vm} hidden faults`).toBeLessThanOrEqual(1);
     }
   });
 
   it('has all that exits, switches and entries cost', async () => {
-    const whole = await tracedRun(fromText(MIXED, [...NESTED, 'duration=8ms']));
+    const warm = 'hypervisor.footprint.touches=false';
+    const whole = await tracedRun(fromText(MIXED, [...NESTED, ...INLINE, 'duration=8ms', warm]));
     const { injectEvent, timer, hostInterrupt } = whole.scenario.costs;
     let injected = 0;
     const costOf = ([, , , event, detail, value]: string[]): number => {

@@ -207,7 +207,7 @@ test.each(names)('%s: without nested paging nothing is kept of nested tables', (
   const { walk, svm } = of(name);
   if (svm.nestedPaging) {
     expect(walk.nestedTlbEntries).toBeGreaterThan(0);
-    expect(walk.pwcNestedLeaves).toBe(true);
+    expect(walk.pwcNestedLeaves).toBe(name !== interlagos);
   } else {
     expect(walk.nestedTlbEntries).toBe(0);
     expect(walk.pwcNestedLeaves ?? false).toBe(false);

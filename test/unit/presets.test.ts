@@ -18,7 +18,11 @@ vms: [{ name: a, workload: { kind: idle } }]`,
     { file: 'x.yaml' },
   );
 
-const commented = Object.entries({ ...presets.processors, ...presets.hypervisors });
+const commented = Object.entries({
+  ...presets.processors,
+  ...presets.hypervisors,
+  ...presets.kernels,
+});
 
 test.each(generatedFiles('.'))('$path is what `npm run generate` would write', ({ path, text }) => {
   expect(readFileSync(path, 'utf8') === text, 'run `npm run generate`').toBe(true);

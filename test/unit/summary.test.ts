@@ -40,7 +40,8 @@ function checked(scenario: Parameters<typeof summary>[0], result: RunResult): st
     const near = [line, lines[i - 1], lines[i + 1], lines[i - 2]].join(' ');
     expect(near, line).toMatch(/\bof (?:the|its|busy|it|their|those)\b|%RDY/);
   }
-  for (const line of lines.filter((one) => /^\S/.test(one)).slice(3)) {
+  const numbered = lines.slice(lines.findIndex((line) => line.startsWith('  ')));
+  for (const line of numbered.filter((one) => /^\S/.test(one))) {
     if (!/^[a-z]/.test(line)) expect(line).toMatch(SECTIONS);
   }
   return lines;

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { callClass } from '../../src/guest/system-call-classes.ts';
 import { isReferenceLimited, trace } from '../../src/guest/workloads/trace.ts';
 import { Line, MAX_LINE, TraceError, TraceReader } from '../../src/guest/workloads/trace-reader.ts';
 import { Op, type Program, type TraceFeed } from '../../src/guest/workloads/workload.ts';
@@ -363,6 +364,8 @@ describe('the trace workload', () => {
       'X mremap 10 2 20 3',
       'X dontneed 20 1',
       'X sys read',
+      'X sys newfstatat',
+      'X sys newcall',
       'L 1 1',
     ].join('\n');
     expect(drain(program(`${text}\n`, { events: 'replay' }))).toEqual([
@@ -372,7 +375,7 @@ describe('the trace workload', () => {
       'Mremap 16 32 2',
       'Mmap 34 1 4',
       'Discard 32 1 0',
-      'Syscall 1000 4 0',
+      ...['read', 'stat', 'other'].map((name) => `Syscall ${callClass(name as 'read')} 0 0`),
       'Load 1 1 1',
     ]);
   });

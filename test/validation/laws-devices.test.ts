@@ -94,9 +94,12 @@ describe.each(PROFILES)('the network cards of %s', (profile) => {
     const per = (result: RunResult) => metric(result, 'doorbells') / metric(result, 'requests');
     // Half of the requests read from the disk.
     expect(per(ide!) - per(own!)).toBeGreaterThan(5);
-    expect(exits(ide!, 'ioio')).toBe(metric(ide!, 'doorbells'));
+    // At the end of the window an access may be counted whose exit is not over.
+    expect(Math.abs(exits(ide!, 'ioio') - metric(ide!, 'doorbells'))).toBeLessThanOrEqual(1);
   });
 });
+
+const UNTOUCHED = { footprint: { touches: false } };
 
 describe('work of the host', () => {
   const PRICED = {
@@ -108,7 +111,7 @@ describe('work of the host', () => {
     let hypervisor!: Hypervisor;
     const costs = { hostInterrupt: 0, deviceUser: 0 };
     const result = await run(
-      server(profile, {}, { hypervisor: { profile, devices: PRICED, costs } }),
+      server(profile, {}, { hypervisor: { profile, devices: PRICED, costs, ...UNTOUCHED } }),
       { prepare: (built) => (hypervisor = built) },
     );
     const packets = metric(result, 'packets_received');

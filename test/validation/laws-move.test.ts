@@ -99,7 +99,10 @@ function travel(over: Overrides, modes: readonly Overrides[], moves: number) {
       if (moving) return;
       moving = true;
       const { hypervisor } = hosts[vm.host.index]!;
-      hypervisor.pause(vm, (held) => engine.schedule(Math.ceil(held), leave, 0));
+      // The host's clock may be behind that of the engine, which has gone on to its next event.
+      hypervisor.pause(vm, (held) => {
+        engine.schedule(Math.max(engine.now, Math.ceil(held)), leave, 0);
+      });
     });
     let moved = 0;
     const leave = engine.defineEvent(0, (now) => {

@@ -12,6 +12,7 @@ const common = syntheticParams.omit({
   regions: true,
   visit: true,
   per1M: true,
+  phases: true,
   jobs: true,
   requests: true,
 }).shape;

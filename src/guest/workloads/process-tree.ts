@@ -236,15 +236,19 @@ class Tree {
     }
   }
 
-  /** Sizes of one unit after the other. At power-on the first one is under way. */
+  /**
+   * Sizes of one unit after the other. At power-on the first one is under way: what is left of it is
+   * any part of a fixed size, and as much as a whole one when sizes are exponential.
+   */
   *#sizes(path: string): Generator<number, never> {
     const { size, sizes } = this.#params;
     const random = xoshiroState(this.#images.seed, `${path}/units`);
-    const done = (xoshiroNext(random) >>> 0) / 2 ** 32;
-    const draw = () =>
-      sizes === 'fixed' ? size : size * (exponential(65_536, xoshiroNext(random)) / 65_536);
-    yield Math.max(1e-6, draw() * (1 - done));
-    for (;;) yield Math.max(1e-6, draw());
+    const least = (draw: number) => Math.max(1e-6, size * draw);
+    if (sizes === 'fixed') {
+      yield least((xoshiroNext(random) >>> 0) / 2 ** 32);
+      for (;;) yield size;
+    }
+    for (;;) yield least(exponential(65_536, xoshiroNext(random)) / 65_536);
   }
 
   /** A command and those that read from it run at the same time; all are waited for. */

@@ -124,6 +124,8 @@ export interface MmuDefinition<P extends z.ZodObject = z.ZodObject>
   largestPage(params: z.output<P>): number;
   /** What it needs of processor and hypervisor and does not find there. */
   requires?(params: z.output<P>, host: PolicyHost): readonly Lack[];
+  /** Parameters that the hypervisor's profile gives where a scenario does not, by its key there. */
+  readonly fromProfile?: Readonly<Record<string, 'shadowProfile'>>;
   /** The parameter that a run's summary shows beside the name. */
   readonly shows?: keyof z.output<P> & string;
   /**

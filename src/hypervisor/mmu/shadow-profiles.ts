@@ -19,32 +19,82 @@ export interface ShadowProfile {
    * never.
    */
   readonly exitRun: number;
+  /** Stores of zero in a row to one table below the top after which it is unshadowed; 0 = never. */
+  readonly zeroRun: number;
+  /** Tables that may be out of sync at once; 0 = any number. */
+  readonly unsyncLimit: number;
+  /** Synchronizing takes over the guest's new entries; otherwise each faults on its first use. */
+  readonly pullIn: boolean;
+  /**
+   * Entries that a hidden fault looks at besides its own: the aligned group around it, or those
+   * that follow, up to the first that is there or needs a bit of the guest's set. 0 = none.
+   */
+  readonly prefetch: { readonly group: number; readonly following: number };
+  /** INVLPG installs the guest's entry again, if there is one. */
+  readonly refillAtInvlpg: boolean;
 }
 
+const PLAIN = {
+  outOfSync: false,
+  floodLimit: 0,
+  eagerInstall: true,
+  flushEveryWrite: false,
+  exitRun: 0,
+  zeroRun: 0,
+  unsyncLimit: 0,
+  pullIn: false,
+  prefetch: { group: 0, following: 0 },
+  refillAtInvlpg: false,
+} as const;
+
+/** Out-of-sync leaf tables; three emulated writes in a row to an upper table unshadow it. */
+const KVM = {
+  ...PLAIN,
+  outOfSync: true,
+  floodLimit: 3,
+  flushEveryWrite: true, // mmu_pte_write_flush_tlb: remote flush or local flush, never none
+} as const;
+
 export const shadowProfiles = {
-  /**
-   * Every write to a table traps and is emulated (Xen before 3.3; KVM before 2.6.28, without its
-   * flood detector).
-   */
+  /** Every write to a table traps and is emulated (Xen before 3.3). */
   'write-protect': {
+    ...PLAIN,
     summary: 'every write to a guest table traps and is emulated (Xen before 3.3)',
+  },
+  /** KVM before 2.6.28: the same, with the flood detector of kvm_mmu_pte_write. */
+  'kvm-2.6.26': {
+    ...KVM,
+    summary: 'every write to a guest table traps and is emulated; three in a row unshadow it',
     outOfSync: false,
-    floodLimit: 0,
-    eagerInstall: true,
-    flushEveryWrite: false,
-    exitRun: 0,
+  },
+  /** KVM 2.6.28 to 2.6.34. */
+  'kvm-2.6.33': {
+    ...KVM,
+    summary: 'last-level tables go out of sync until the next flush; upper ones are emulated',
   },
   /**
-   * KVM 2.6.33: out-of-sync leaf tables; three emulated writes in a row to an upper table unshadow
-   * it.
+   * KVM 2.6.37 to 3.2: FNAME(pte_prefetch) fills an aligned group of 8, and INVLPG goes on to
+   * kvm_mmu_pte_write, which reads the guest's entry again.
    */
-  'kvm-2.6.33': {
-    summary: 'last-level tables go out of sync until the next flush; upper ones are emulated',
+  'kvm-3.2': {
+    ...KVM,
+    summary: 'as kvm-2.6.33; a hidden fault fills up to 8 entries, INVLPG fills its own again',
+    prefetch: { group: 8, following: 0 },
+    refillAtInvlpg: true,
+  },
+  /**
+   * Xen 3.3 to 4.1 (multi.c, common.c): three leaf tables of a vCPU out of sync, each with a
+   * snapshot; a resync takes over all that differs; sh_prefetch looks at 31 entries; two emulated
+   * stores of zero in a row unshadow a table.
+   */
+  'xen-3.3': {
+    ...PLAIN,
+    summary: 'three last-level tables out of sync, compared whole; faults fill up to 31 more (Xen)',
     outOfSync: true,
-    floodLimit: 3,
-    eagerInstall: true,
-    flushEveryWrite: true, // mmu_pte_write_flush_tlb: remote flush or local flush, never none
-    exitRun: 0,
+    unsyncLimit: 3,
+    pullIn: true,
+    prefetch: { group: 0, following: 31 },
+    zeroRun: 2,
   },
   /**
    * VMware's software MMU under hardware exits: traces on all tables, mappings installed by the
@@ -52,11 +102,8 @@ export const shadowProfiles = {
    * writes (US 8,359,422).
    */
   'vmware-trace': {
+    ...PLAIN,
     summary: 'every write to a guest table traps and installs its mapping at once (VMware)',
-    outOfSync: false,
-    floodLimit: 0,
-    eagerInstall: true,
-    flushEveryWrite: false,
     exitRun: 4,
   },
 } as const satisfies Record<string, ShadowProfile>;
@@ -70,7 +117,8 @@ export const shadowProfileNames = Object.keys(shadowProfiles) as [
 export const shadowParams = z.object({
   profile: z
     .enum(shadowProfileNames)
-    .prefault('kvm-2.6.33')
+    .meta({ usual: 'that of the hypervisor, `shadowProfile`' })
+    .optional()
     .describe('how writes to guest tables are followed'),
   pageBudget: z
     .int()

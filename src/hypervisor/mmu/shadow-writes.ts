@@ -2,9 +2,8 @@ import { type Core, Verdict } from '../../machine/core.ts';
 import { Pte, target } from '../../machine/page-tables.ts';
 import { Cause, type ExitReason } from '../../stats/leaves.ts';
 import type { Vcpu } from '../vm.ts';
-import type { MmuDeps } from './mmu.ts';
-import type { ShadowPages } from './shadow-pages.ts';
-import type { ShadowProfile } from './shadow-profiles.ts';
+import type { ShadowPage } from './shadow-pages.ts';
+import { type Shadows, syncShadow } from './shadow-sync.ts';
 import { decode } from './software-walks.ts';
 
 /**
@@ -13,9 +12,10 @@ import { decode } from './software-walks.ts';
  * kvm_mmu_pte_write and its flood detector).
  */
 export class TableWrites {
-  readonly #deps: MmuDeps;
-  readonly #pages: ShadowPages;
-  readonly #profile: ShadowProfile;
+  readonly #shadows: Shadows;
+  readonly #deps: Shadows['deps'];
+  readonly #pages: Shadows['pages'];
+  readonly #profile: Shadows['profile'];
   /** The store that the guest is performing; -1 = none. */
   #slot = -1;
   #entry = 0;
@@ -23,11 +23,15 @@ export class TableWrites {
   /** The table last written by an emulated store, and how many times in a row. */
   #floodGfn = -1;
   #floodCount = 0;
+  /** The same for stores of zero. */
+  #zeroGfn = -1;
+  #zeros = 0;
 
-  constructor(deps: MmuDeps, pages: ShadowPages, profile: ShadowProfile) {
-    this.#deps = deps;
-    this.#pages = pages;
-    this.#profile = profile;
+  constructor(shadows: Shadows) {
+    this.#shadows = shadows;
+    this.#deps = shadows.deps;
+    this.#pages = shadows.pages;
+    this.#profile = shadows.profile;
   }
 
   /** The guest is about to store `entry` at `slot`. */
@@ -46,6 +50,7 @@ export class TableWrites {
   /** A fault that was not a write to a table: the guest is doing something else. */
   calm(): void {
     this.#floodCount = 0;
+    this.#zeros = 0;
   }
 
   /** A store hit the write-protected table in `gfn`. */
@@ -57,9 +62,12 @@ export class TableWrites {
     if (this.#profile.outOfSync && shadows.every((page) => page.level === 1)) {
       for (const page of shadows) {
         if (page.unsync) continue;
+        this.#makeRoom(core, reason);
         page.unsync = true;
         this.#pages.unsync.add(page);
         counters.unsyncs++;
+        // The snapshot with which it will be compared.
+        if (this.#profile.unsyncLimit > 0) deps.world.copyGuest(core, reason, deps.vm, gfn);
       }
       return Verdict.Retry;
     }
@@ -77,6 +85,15 @@ export class TableWrites {
     return Verdict.Emulated;
   }
 
+  /** One table more may go out of sync: where their number is limited, the oldest is synced. */
+  #makeRoom(core: Core, reason: ExitReason): void {
+    const { unsync } = this.#pages;
+    const { unsyncLimit } = this.#profile;
+    if (unsyncLimit === 0 || unsync.size < unsyncLimit) return;
+    const [oldest] = unsync as Iterable<ShadowPage>;
+    if (oldest) syncShadow(this.#shadows, core, reason, oldest);
+  }
+
   #emulate(vcpu: Vcpu, gfn: number): void {
     const { tables, vm } = this.#deps;
     const slot = this.#slot;
@@ -88,13 +105,18 @@ export class TableWrites {
       this.#floodGfn = gfn;
       this.#floodCount = 1;
     }
-    const { floodLimit, eagerInstall, exitRun } = this.#profile;
-    const flooded = floodLimit > 0 && this.#floodCount >= floodLimit;
+    const { floodLimit, eagerInstall, exitRun, zeroRun } = this.#profile;
+    if (gfn !== this.#zeroGfn) this.#zeros = 0;
+    this.#zeros = entry === 0 ? this.#zeros + 1 : 0;
+    this.#zeroGfn = gfn;
+    const flooded =
+      (floodLimit > 0 && this.#floodCount >= floodLimit) || (zeroRun > 0 && this.#zeros >= zeroRun);
     const gone = (old & Pte.Present) !== 0 && (entry & Pte.Present) === 0;
     const index = slot & 511;
     for (const page of [...this.#pages.ofTable(gfn)]) {
       page.cleared = gone ? page.cleared + 1 : 0;
-      if (flooded || (exitRun > 0 && page.level === 1 && page.cleared >= exitRun)) {
+      const top = zeroRun > 0 && page.level === 4;
+      if ((flooded && !top) || (exitRun > 0 && page.level === 1 && page.cleared >= exitRun)) {
         this.#pages.zap(page);
         continue;
       }

@@ -1,6 +1,6 @@
 import type { Cycles } from '../../base/ids.ts';
 import { type Core, Verdict } from '../../machine/core.ts';
-import { indexAt, PTE_SHIFT, Pte, target } from '../../machine/page-tables.ts';
+import { indexAt, Pte, target } from '../../machine/page-tables.ts';
 import { Cause, ExitReason } from '../../stats/leaves.ts';
 import type { Vcpu, Vm } from '../vm.ts';
 import { back, backAll, giveBack } from './backing.ts';
@@ -15,6 +15,7 @@ import {
   shadowProfileNames,
   shadowProfiles,
 } from './shadow-profiles.ts';
+import { prefetchLeaves, refillLeaf, type Shadows, syncShadow } from './shadow-sync.ts';
 import { warmShadows } from './shadow-warm.ts';
 import { TableWrites } from './shadow-writes.ts';
 import { decode, readGuestTables } from './software-walks.ts';
@@ -38,6 +39,7 @@ class Shadow implements Mmu {
   readonly #deps: MmuDeps;
   readonly #vm: Vm;
   readonly #pages: ShadowPages;
+  readonly #shadows: Shadows;
   readonly #writes: TableWrites;
   readonly #log: ShadowLog;
   readonly #budget: number;
@@ -54,7 +56,8 @@ class Shadow implements Mmu {
       () => deps.memory.take(deps.vm.home, deps.hostVm),
       (frame) => deps.memory.give(frame),
     );
-    this.#writes = new TableWrites(deps, this.#pages, profile);
+    this.#shadows = { deps, pages: this.#pages, profile };
+    this.#writes = new TableWrites(this.#shadows);
     this.#log = new ShadowLog(deps, this.#pages);
     // KVM: 2 % of the guest's pages, at least 64.
     this.#budget = budget ?? Math.max(64, Math.floor(deps.vm.memoryPages / 50));
@@ -199,6 +202,8 @@ class Shadow implements Mmu {
     world.perform(core, reason, 'shadowFill');
     world.touchTable(core, reason, tables.frame[page.node]!, (vpn & 511) >> 3);
     world.noteFrame(core, reason, this.#vm.id, gfn);
+    const large = guestLevel > 1 ? guestEntry : 0;
+    prefetchLeaves(this.#shadows, core, reason, page, vpn & 511, large);
   }
 
   #guestSlot(vcpu: Vcpu, vpn: number, level: number): number {
@@ -263,7 +268,9 @@ class Shadow implements Mmu {
     deps.world.perform(core, reason, 'shadowLookup');
     const root = this.#currentRoot(vcpu, core);
     for (const page of [...this.#pages.unsync]) {
-      if (this.#pages.reaches(root, page)) this.#sync(core, reason, page);
+      // Xen synchronizes all tables of the vCPU, KVM those that the new root leads to.
+      const all = this.#shadows.profile.unsyncLimit > 0;
+      if (all || this.#pages.reaches(root, page)) this.#sync(core, reason, page);
     }
     this.#settleWork(vcpu, core, reason);
     deps.world.loseTag(vcpu, Cause.Cr3);
@@ -287,57 +294,19 @@ class Shadow implements Mmu {
     decode(deps, vcpu, core, reason);
     this.#pages.resetWork();
     const walk = walkSoftly(deps.tables, vcpu.context.root, vpn, this.#walk);
-    if (walk.level === 1) this.#pages.dropLeaf(this.#pages.at(walk.slot >> 9)!, walk.slot & 511);
+    if (walk.level === 1) {
+      const page = this.#pages.at(walk.slot >> 9)!;
+      const index = walk.slot & 511;
+      this.#pages.dropLeaf(page, index);
+      refillLeaf(this.#shadows, core, reason, page, index);
+    }
     this.#settleWork(vcpu, core, reason);
     deps.world.loseTag(vcpu, Cause.Invlpg);
     deps.world.resume(vcpu, core, reason);
   }
 
-  /**
-   * Brings an out-of-sync leaf shadow up to date; false if nothing was left of it and it was
-   * dropped.
-   */
   #sync(core: Core, reason: ExitReason, page: ShadowPage): boolean {
-    const deps = this.#deps;
-    const { tables } = deps;
-    const { counters, nodeOfFrame, p2m } = this.#vm;
-    page.unsync = false;
-    this.#pages.unsync.delete(page);
-    this.#pages.writeProtect(page.gfn);
-    this.#pages.tieMirror(page);
-    counters.resyncs++;
-    const guest = nodeOfFrame[page.gfn]! << 9;
-    const first = page.node << 9;
-    let compared = 0;
-    let kept = 0;
-    let line = -1;
-    for (let index = 0; index < 512; index++) {
-      if ((tables.entries[first + index]! & Pte.Present) === 0) continue;
-      compared++;
-      if (index >> 3 !== line) {
-        line = index >> 3;
-        deps.world.readGuest(core, reason, this.#vm, page.gfn, line);
-        deps.world.touchTable(core, reason, tables.frame[page.node]!, line);
-      }
-      const entry = guest === 0 ? 0 : tables.entries[guest + index]!;
-      const same =
-        (entry & Pte.Present) !== 0 &&
-        (entry & Pte.Accessed) !== 0 &&
-        target(entry) === page.gfns[index];
-      if (!same) {
-        this.#pages.dropLeaf(page, index);
-        continue;
-      }
-      kept++;
-      const flags = this.#pages.leafFlags(entry, target(entry));
-      tables.entries[first + index] = (p2m[target(entry)]! << PTE_SHIFT) | flags;
-    }
-    counters.resync_entries += compared;
-    deps.world.perform(core, reason, 'syncEntry', compared);
-    this.#pages.work.flush = true;
-    if (kept > 0) return true;
-    this.#pages.zap(page);
-    return false;
+    return syncShadow(this.#shadows, core, reason, page);
   }
 
   /** When too few shadow pages are free, the oldest are dropped. */
@@ -374,6 +343,7 @@ export const shadow: MmuDefinition<typeof shadowParams> = {
   walk: 'one',
   virtualized: true,
   largestPage: () => 4096,
+  fromProfile: { profile: 'shadowProfile' },
   shows: 'profile',
   lists: {
     profile: shadowProfileNames.map((name) => ({ name, summary: shadowProfiles[name].summary })),
@@ -383,7 +353,7 @@ export const shadow: MmuDefinition<typeof shadowParams> = {
     { profile: 'kvm-2.6.33', pageBudget: 64 },
   ],
   create: ({ profile, pageBudget, floodLimit }, deps) => {
-    const base: ShadowProfile = shadowProfiles[profile];
+    const base: ShadowProfile = shadowProfiles[profile ?? 'kvm-2.6.33'];
     const merged = floodLimit === undefined ? base : { ...base, floodLimit };
     return new Shadow(deps, merged, pageBudget);
   },

@@ -35,6 +35,15 @@ export const flushByAsid: TagDefinition<typeof asidParams> = {
   },
 };
 
+/** KVM since Linux 2.6.38, which asks the processor. */
+export const kvm32: TagDefinition<typeof asidParams> = {
+  name: 'kvm-3.2',
+  summary: 'KVM since 2.6.38: flush-by-ASID where the processor has it, else as kvm',
+  params: asidParams,
+  create: ({ asids }, deps) =>
+    deps.flushByAsid ? new FlushByAsid(deps, asids) : new AsidGenerations(deps, asids, 'keep'),
+};
+
 class FlushByAsid implements TagPolicy {
   readonly #tags: AsidGenerations;
   /** By vCPU: a flush is due at its next VMRUN. */
