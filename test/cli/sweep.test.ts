@@ -5,8 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Folder, program } from '../support/command.ts';
 
 const scenario = `name: small
-duration: 2ms
-warmup: 500us
+duration: 1ms
+warmup: 250us
 host: { processor: opteron-1354 }
 hypervisor: { profile: kvm-2.6.33, mmu: { kind: nested } }
 vms:

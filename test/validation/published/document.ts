@@ -55,7 +55,10 @@ effect; otherwise it **disagrees**. Sources are listed at the end; they are rows
 
 Not every agreement says something about the model. A figure that is an input of its case or follows from one, whose tolerance spans more than a
 factor of two, or which no effect at all would have met, could hardly have failed. Where such a figure agrees, it only checks the bookkeeping: it is
-listed apart and not counted. Where it does not agree, it counts as any other.`;
+listed apart and not counted. Where it does not agree, it counts as any other.
+
+Anybody can measure figures of their own by the same code: \`FIGURES_APART=table.csv npm run validate\` reads scenarios, settings and
+published values from a table (\`test/validation/published/apart.ts\` explains its columns) and writes beside it what was measured.`;
 
 type Look = 'first' | 'today';
 
