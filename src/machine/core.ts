@@ -149,8 +149,7 @@ export class Core {
     this.loss = new LossRecords(state, take(state.vcpuCount * 2 + 2), this.tlb.sides);
     // Steps that take account of single leaves, entries or lines are in the general path.
     const counted = freeLeaves !== undefined || this.evictions.tlb !== 0;
-    const stepwise = counted || this.walker.pwcNestedLeaves !== 0;
-    this.#fastMisses = this.tlb.suitFastMisses ? (stepwise ? 2 : 1) : 0;
+    this.#fastMisses = this.tlb.suitFastMisses ? (counted ? 2 : 1) : 0;
   }
 
   get now(): number {

@@ -24,11 +24,13 @@ import {
   SET_MASK,
   SETS,
   SLOT,
+  USED,
 } from './entries.ts';
-import { hash, unhash } from './hash.ts';
+import { find, hash, unhash } from './hash.ts';
 import { heap } from './heap.ts';
 import { PTE_SHIFT, Pte, STORE_OK } from './page-tables.ts';
 import { putInRow, toFront } from './tlb.ts';
+import { replaceOldest } from './walk-cache.ts';
 import { findMemo, replayMemo, replayMemo2d } from './walk-memo.ts';
 
 /**
@@ -127,6 +129,21 @@ const readLine = (core: Core, frame: number, line: number): number => {
     : readTableLine(core, frame, line);
 };
 
+/** Looks the last entry of a nested table up in the page-walk cache, which holds it from now on; 0 = it did not. */
+const hitLeaf = (core: Core, slot: number): number => {
+  const { walker } = core;
+  const uses = USED;
+  const now = (walker.clock + 1) | 0;
+  walker.clock = now;
+  const held = find(walker.pwcHeads, walker.pwcShift, slot, core.asid);
+  if (held !== 0) uses[held] = now;
+  else {
+    walker.version = (walker.version + 1) | 0;
+    replaceOldest(walker.pwc, slot, core.asid, 0, now);
+  }
+  return held;
+};
+
 /**
  * A visit to a page that no level holds: walks, and fills both. `walker.totalCycles` cycles are to
  * pass. Returns the entry.
@@ -213,13 +230,17 @@ export const walkAndReplace = (core: Core, page: number, side: number, write: nu
   h[leaf] = h[leaf]! + guest;
   walker.totalCycles = guest;
   if (nested !== 0) {
-    const line = (underSlot & 511) >> 3;
-    const last = readLine(core, tables.frame[underSlot >> 9]!, line);
+    let reads = 1;
+    let last = walker.pwcCycles;
+    if (walker.pwcNestedLeaves !== 0 && hitLeaf(core, underSlot) !== 0) {
+      hits = 7;
+      reads = 0;
+    } else last = readLine(core, tables.frame[underSlot >> 9]!, (underSlot & 511) >> 3);
     const below = (Math.imul(4, walker.ntlbCycles) + Math.imul(3, walker.pwcCycles) + last) | 0;
     const nestedLeaf = (core.pending + WALK_NESTED + cause) | 0;
     h[nestedLeaf] = h[nestedLeaf]! + below;
     walker.totalCycles = (guest + below) | 0;
-    h[(counters + NESTED_READS) | 0] = h[(counters + NESTED_READS) | 0]! + 1;
+    h[(counters + NESTED_READS) | 0] = h[(counters + NESTED_READS) | 0]! + reads;
     h[(counters + NESTED_TLB_HITS) | 0] = h[(counters + NESTED_TLB_HITS) | 0]! + 4;
   }
   h[(counters + PWC_HITS) | 0] = h[(counters + PWC_HITS) | 0]! + hits;

@@ -13,12 +13,14 @@ interface Intel {
   /** Its ways are chosen so that the number of sets is a power of two. */
   readonly l3: Overrides;
   readonly localCycles: number;
+  /** A line on the channels of a socket, at a STREAM-like bandwidth. */
+  readonly lineCycles: number;
 }
 
 const level = (entries: number, ways: number | 'full') => ({ entries, ways });
 
 /** `host` of a scenario with one of these processors. */
-const intel = ({ clock, stlb, l2, l3, localCycles }: Intel): Overrides => {
+const intel = ({ clock, stlb, l2, l3, localCycles, lineCycles }: Intel): Overrides => {
   const [entries, ways, l2HitCycles, large] = stlb;
   const second = (small: boolean) => ({
     '4K': level(small ? entries : 0, small ? ways : 'full'),
@@ -37,8 +39,15 @@ const intel = ({ clock, stlb, l2, l3, localCycles }: Intel): Overrides => {
         l2d: second(true),
         l2HitCycles,
       },
-      caches: { l2: { ...l2, sharedByCores: 1 }, l3 },
-      memory: { localCycles },
+      // First-level caches and walks that look there first: Intel's optimization reference manual.
+      walk: { reads: 'l1', pwcNestedLeaves: false },
+      caches: {
+        l1i: { size: '32KiB', ways: 8 },
+        l1d: { size: '32KiB', ways: 8, hitCycles: 4 },
+        l2: { ...l2, sharedByCores: 1, exclusive: false },
+        l3,
+      },
+      memory: { localCycles, lineCycles },
     },
   };
 };
@@ -53,6 +62,7 @@ export const nehalem = intel({
   l2: { size: '256KiB', ways: 8, hitCycles: 10 },
   l3: { size: '8MiB', ways: 16, hitCycles: 40 },
   localCycles: 168,
+  lineCycles: 11, // assumed: 16 GB/s
 });
 
 /**
@@ -65,6 +75,7 @@ export const sandyBridge = intel({
   l2: { size: '256KiB', ways: 8, hitCycles: 12 },
   l3: { size: '15MiB', ways: 30, hitCycles: 30 },
   localCycles: 165,
+  lineCycles: 6, // assumed: 24 GB/s
 });
 
 /** Of the Xeon E5-2690 v3: 40 cycles (34-60) and 85 ns (75-95). */
@@ -77,6 +88,7 @@ export const haswell = intel({
   l2: { size: '256KiB', ways: 8, hitCycles: 12 },
   l3: { size: '30MiB', ways: 30, hitCycles: haswellAssumed['caches.l3.hitCycles'] },
   localCycles: haswellAssumed['memory.localCycles'],
+  lineCycles: 3, // assumed: 55 GB/s
 });
 
 /** Xeon Gold 6252. L3 of 35.75 MiB taken as 36, 60 cycles, and memory 81 ns, assumed (44-70, 75-95). */
@@ -86,4 +98,5 @@ export const cascadeLake = intel({
   l2: { size: '1MiB', ways: 16, hitCycles: 14 },
   l3: { size: '36MiB', ways: 36, hitCycles: 60 },
   localCycles: 170,
+  lineCycles: 2, // assumed: 100 GB/s
 });

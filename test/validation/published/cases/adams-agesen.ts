@@ -54,7 +54,7 @@ function scenario(name: keyof typeof machines, mode: Mode, workload: Overrides):
           l2d: { '4K': level(0, 'full') },
         },
         walk: { pwcEntries: 0 },
-        caches: { l2: { size: '2MiB', ways: 8, hitCycles: 20 } },
+        caches: { l2: { size: '2MiB', ways: 8, hitCycles: 20, exclusive: false } },
         memory: { localCycles: memory },
         svm: {
           vmrunCycles: vmrun,
@@ -68,6 +68,8 @@ function scenario(name: keyof typeof machines, mode: Mode, workload: Overrides):
       profile: 'esx-3.5',
       mmu: mode === 'native' ? { kind: 'native' } : { kind: 'shadow', profile: 'write-protect' },
       tags: { kind: 'none', flush: 'every-vmrun' },
+      // The prices are those of whole operations, misses of the handlers included.
+      footprint: { touches: false },
       costs: {
         exitPath: 0,
         guestInterruptFlag: false,

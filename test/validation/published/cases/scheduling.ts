@@ -52,7 +52,9 @@ const ep: Overrides = {
   },
 };
 const pairs: Overrides = {
-  l2: { size: '6MiB', ways: 24, sharedByCores: 2 },
+  l1i: { size: '32KiB', ways: 8 },
+  l1d: { size: '32KiB', ways: 8 },
+  l2: { size: '6MiB', ways: 24, sharedByCores: 2, exclusive: false },
   l3: { size: '0B' },
 };
 
