@@ -78,6 +78,8 @@ const FARTHEST = 4;
 const SHORT: Window = { warmup: 1e9, length: 3e9 };
 const FEWEST = 4e9;
 const PART = 8;
+/** A scenario refuses what nothing in it would use. */
+const UNUSED = /has no effect here/;
 
 export async function sensitivity(
   question: Question,
@@ -112,11 +114,13 @@ class Screen {
   async run(numbers: readonly Varied[]): Promise<Sensitivity> {
     const { last } = this.#options;
     const asks = numbers.flatMap((number) => number.ends.map((end) => ({ number, end })));
+    const unused = new Set<Ask>();
     for (const ask of asks) {
       const why = this.#refusal(ask.end);
-      if (why !== undefined) this.#refused.set(ask, why);
+      if (why !== undefined && UNUSED.test(why)) unused.add(ask);
+      else if (why !== undefined) this.#refused.set(ask, why);
     }
-    const fitting = () => asks.filter((ask) => !this.#refused.has(ask));
+    const fitting = () => asks.filter((ask) => !this.#refused.has(ask) && !unused.has(ask));
     const same = await this.#inert(fitting());
     const moving = fitting().filter((ask) => !same.has(ask));
     const window = this.#window();

@@ -56,7 +56,7 @@ describe('worldswitch find', () => {
 duration: 40ms
 warmup: 10ms
 host: { processor: opteron-1354, memory: 4GiB, pcpus: 2 }
-hypervisor: { profile: kvm-2.6.33, scheduler: { kind: round-robin, timeslice: 30ms } }
+hypervisor: { profile: esx-4, scheduler: { kind: round-robin, timeslice: 30ms } }
 vms:
   - { name: quiet, memory: 128MiB, pin: [0], workload: ${server} }
   - { name: app, pin: [1], memory: 32MiB, workload: { kind: tlb-thrash } }

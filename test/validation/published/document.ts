@@ -55,7 +55,10 @@ effect; otherwise it **disagrees**. Sources are listed at the end; they are rows
 
 Not every agreement says something about the model. A figure that is an input of its case or follows from one, whose tolerance spans more than a
 factor of two, or which no effect at all would have met, could hardly have failed. Where such a figure agrees, it only checks the bookkeeping: it is
-listed apart and not counted. Where it does not agree, it counts as any other.`;
+listed apart and not counted. Where it does not agree, it counts as any other.
+
+Anybody can measure figures of their own by the same code: \`FIGURES_APART=table.csv npm run validate\` reads scenarios, settings and
+published values from a table (\`test/validation/published/apart.ts\` explains its columns) and writes beside it what was measured.`;
 
 type Look = 'first' | 'today';
 
@@ -84,10 +87,22 @@ function overview(results: readonly CaseResult[], apart: readonly Apart[]): stri
   const looks = ['first look: agrees', 'same direction', 'disagrees'];
   return [
     `Of ${all.length} informative figures, ${agrees} agree (${percent(agrees, all.length)}), ${same} have the same direction, ${disagrees} disagree. At the first look ${first[0]} agreed (${percent(first[0], all.length)}), and ${first[2]} disagreed.`,
+    ...blind(results),
     ...(apart.length > 0 ? [apartText(apart)] : []),
     table(['Case', '', ...looks, 'today: agrees', 'same direction', 'disagrees'], rows),
     bookkeeping(results),
   ].join('\n\n');
+}
+
+/** What the cases with a date said at their first look, which nothing had informed. */
+function blind(results: readonly CaseResult[]): string[] {
+  const dated = results.filter(({ case: { written } }) => written !== undefined);
+  const figures = informative(dated.flatMap((result) => result.figures));
+  if (figures.length === 0) return [];
+  const [agrees, , disagrees] = tally(figures, 'first');
+  return [
+    `Of the ${figures.length} among them that were written down with a date, ${agrees} agreed at the first look (${percent(agrees, figures.length)}), and ${disagrees} disagreed.`,
+  ];
 }
 
 /** Figures that could hardly have failed. */

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { aScenario } from '../../support/scenarios.ts';
 import { type Apart, measureApart } from './apart.ts';
+import { bounds, judge, uninformative } from './case.ts';
 import { cases } from './cases/index.ts';
 import { document, sensitivityText } from './document.ts';
 import { figureNames, firstLooks, keepFirstLook } from './first-looks.ts';
@@ -60,6 +61,30 @@ test(`at least ${Math.round(100 * share)} % of the informative figures lie withi
 test('every figure has a published row with a number, and every row is used', () => {
   const used = cases.flatMap(({ figures }) => figures.map((f) => publishedValue(f).row.id));
   expect([...publishedRows.keys()].filter((id) => !used.includes(id))).toEqual([]);
+});
+
+test('cases with a date have one tolerance, and it always says something', () => {
+  const dated = cases.filter(({ written }) => written !== undefined);
+  expect(dated.length).toBeGreaterThan(0);
+  for (const { id, figures, written } of dated) {
+    expect(written).toMatch(/^\d{4}-\d\d-\d\d$/);
+    for (const figure of figures) {
+      expect(figure.tolerance, `${id} ${figure.what}`).toEqual({ kind: 'uniform' });
+      expect(uninformative(figure, publishedValue(figure).value), figure.what).toBeUndefined();
+    }
+  }
+  const figure = { ...dated[0]!.figures[0]!, neutral: 1 };
+  expect(bounds(figure, 1.4)).toEqual([expect.closeTo(1.2), expect.closeTo(1.6)]);
+  expect(bounds(figure, 0.8)).toEqual([expect.closeTo(0.7), expect.closeTo(0.9)]);
+  expect(bounds(figure, 6)).toEqual([
+    expect.closeTo(6 / Math.SQRT2),
+    expect.closeTo(6 * Math.SQRT2),
+  ]);
+  expect([judge(figure, 1.4, 1.25), judge(figure, 1.4, 1.1), judge(figure, 1.4, 0.9)]).toEqual([
+    'agrees',
+    'same direction',
+    'disagrees',
+  ]);
 });
 
 test('what a figure was at the first look is kept under its name', () => {
