@@ -68,7 +68,7 @@ describe('the origin of a value', () => {
     ['hypervisor.costs.eoiExits', 'hypervisor kvm-2.6.33', 'hypervisors', undefined],
     ['vms.job.workload.cpi', 'workload kernel-compile', 'workloads', '0.8..1.3'],
     ['vms.job.workload.unit', 'workload kernel-compile', 'workloads', undefined],
-    ['vms.web.workload.regions.text.share', 'workload web-server', 'workloads', '0.35..0.5'],
+    ['vms.web.workload.regions.heap.share', 'workload web-server', 'workloads', '0.4..0.6'],
     ['vms.web.workload.requests.requestBytes', 'workload web-server', 'workloads', '200..1500'],
     ['vms.web.os.cpi', 'kernel linux-2.6.33', 'kernels', '1..2'],
     ['vms.web.os.hz', 'kernel linux-2.6.33', 'kernels', '100..1000'],
