@@ -12,7 +12,7 @@ import { Pte } from '../machine/page-tables.ts';
 import type { HypervisorCosts } from './costs.ts';
 import type { Footprint } from './footprint.ts';
 import { DIRECT, guestPageOf, HostImage, LARGE, recordPageOf, SMALL } from './host-image.ts';
-import { layText, type Step, type StepText } from './host-text.ts';
+import { layText, type Step, type StepText, textBytes } from './host-text.ts';
 
 /**
  * Lines of a VMCB that VMRUN and #VMEXIT read and write: intercepts to nested CR3 from 0 on, and
@@ -59,13 +59,18 @@ export class HostFootprint {
   readonly #space: number[] = [];
 
   constructor(machine: Machine, costs: HypervisorCosts, footprint: Footprint) {
-    this.#image = new HostImage(machine);
+    this.#image = new HostImage(machine, textBytes(footprint));
     this.#footprint = footprint;
     this.#text = layText(this.#image, costs, footprint);
     this.#exposedQ8 = Math.round(256 * (1 - footprint.overlap));
     this.#framePage = footprint.framePage > 4096 ? LARGE : SMALL;
     this.#guestPage = footprint.guestPage > 4096 ? LARGE : SMALL;
     this.#guestFlags = this.#guestPage === SMALL ? 0 : Pte.Global;
+  }
+
+  /** Tables that map what the host has for itself. */
+  get tableCount(): number {
+    return this.#image.tableCount;
   }
 
   /** The code of a step. */
@@ -87,9 +92,9 @@ export class HostFootprint {
   exit(core: Core, vcpu: number): number {
     const { stackLines, stackPerCpu, vcpuLines } = this.#footprint;
     const vm = beginHost(core);
-    const vmcb = this.#own(this.#vmcb, vcpu).frame;
-    const save = this.#own(this.#save, core.id).frame;
-    const stack = this.#own(this.#stack, stackPerCpu ? core.id : vcpu);
+    const vmcb = this.#own(this.#vmcb, vcpu, core.node).frame;
+    const save = this.#own(this.#save, core.id, core.node).frame;
+    const stack = this.#own(this.#stack, stackPerCpu ? core.id : vcpu, core.node);
     const cycles =
       // VMRUN and #VMEXIT address the VMCB and the save area by their frames.
       touchHost(core, vmcb, 0, VMCB_CONTROL, 1, this.#exposedQ8) +
@@ -97,7 +102,7 @@ export class HostFootprint {
       touchHost(core, save, 0, HOST_SAVE, 1, this.#exposedQ8) +
       this.#direct(core, vmcb, 0, 0, 1) +
       this.#direct(core, stack.frame, stack.line, stackLines, 1) +
-      this.#structure(core, this.#own(this.#vcpu, vcpu), vcpuLines, 1);
+      this.#structure(core, this.#own(this.#vcpu, vcpu, core.node), vcpuLines, 1);
     endHost(core, vm);
     return cycles;
   }
@@ -105,7 +110,12 @@ export class HostFootprint {
   /** Structures of the VM that a fault looks at. */
   fault(core: Core, of: number): number {
     const vm = beginHost(core);
-    const cycles = this.#structure(core, this.#own(this.#vm, of), this.#footprint.vmLines, 0);
+    const cycles = this.#structure(
+      core,
+      this.#own(this.#vm, of, core.node),
+      this.#footprint.vmLines,
+      0,
+    );
     endHost(core, vm);
     return cycles;
   }
@@ -121,7 +131,7 @@ export class HostFootprint {
       this.#image.map(page, this.#framePage);
       cycles +=
         translateHost(core, this.#image.root, page, this.#framePage, SIDE_D, Pte.Global) +
-        touchHost(core, this.#image.behind(page), line & 63, 1, 1, this.#exposedQ8);
+        touchHost(core, this.#image.behind(page, core.node), line & 63, 1, 1, this.#exposedQ8);
     }
     endHost(core, vm);
     return cycles;
@@ -153,7 +163,7 @@ export class HostFootprint {
     const { userLines } = this.#footprint;
     const vm = beginHost(core);
     let cycles = 0;
-    const own = this.#own(this.#user, of);
+    const own = this.#own(this.#user, of, core.node);
     for (let at = 0; at < userLines; at += LINES_PER_USER_PAGE) {
       const page = guestPageOf(of, WINDOW_END - at);
       this.#image.map(page, SMALL);
@@ -161,7 +171,7 @@ export class HostFootprint {
         translateHost(core, this.#image.root, page, SMALL, SIDE_D, 0) +
         touchHost(
           core,
-          at === 0 ? own.frame : this.#image.behind(page),
+          at === 0 ? own.frame : this.#image.behind(page, core.node),
           own.line,
           Math.min(LINES_PER_USER_PAGE, userLines - at),
           1,
@@ -180,15 +190,16 @@ export class HostFootprint {
     flushHost(core, all);
   }
 
-  #own(list: Own[], index: number): Own {
-    return (list[index] ??= { frame: this.#image.take(), line: (index * 24) & 63 });
+  /** What belongs to a vCPU, VM or pCPU lies on the node where it is first used. */
+  #own(list: Own[], index: number, node: number): Own {
+    return (list[index] ??= { frame: this.#image.take(node), line: (index * 24) & 63 });
   }
 
   /** A structure that may be longer than a page. */
   #structure(core: Core, { frame, line }: Own, lines: number, write: number): number {
     let cycles = this.#direct(core, frame, line, Math.min(64, lines), write);
     for (let at = 64; at < lines; at += 64) {
-      const next = this.#image.behind(DIRECT + frame * 8 + at / 64);
+      const next = this.#image.behind(DIRECT + frame * 8 + at / 64, core.node);
       cycles += this.#direct(core, next, line, Math.min(64, lines - at), write);
     }
     return cycles;

@@ -1,4 +1,4 @@
-import { HOST_OWNER, type HostMemory } from '../machine/host-memory.ts';
+import { HOST_OWNER } from '../machine/host-memory.ts';
 import type { Machine } from '../machine/machine.ts';
 import { indexAt, type PageTables, PTE_SHIFT, Pte, target } from '../machine/page-tables.ts';
 
@@ -36,31 +36,46 @@ export const guestPageOf = (vm: number, gfn: number): number =>
 export const recordPageOf = (vm: number, kind: number, page: number): number =>
   RECORDS + (vm & 255) * RECORD_SPAN + (kind === 0 ? 0 : 2 ** 16 + (kind - 1) * 2 ** 19) + page;
 
+/** The part of each node that records, structures and tables of the host may take: 1/128. */
+const SHARE = 7;
+
+/** Frames that a node gives to the host for itself, and how many of them are in use. */
+interface Reserve {
+  readonly first: number;
+  readonly frames: number;
+  used: number;
+}
+
+/**
+ * All of it lies in frames that are set aside when the host boots, so that what VMs can have does
+ * not depend on what they do. On small hosts parts of it share frames.
+ */
 export class HostImage {
   readonly root: number;
+  /** Tables that map it. */
+  tableCount = 1;
   readonly #tables: PageTables;
-  readonly #memory: HostMemory;
+  /** By node. */
+  readonly #reserves: readonly Reserve[];
   /** Frames behind pages of records. */
   readonly #behind = new Map<number, number>();
-  readonly #frames: number[] = [];
-  readonly #most: number;
 
-  constructor({ memory, tables }: Machine) {
-    this.#memory = memory;
+  /** `text`: bytes of code, which lies on the first node. */
+  constructor({ memory, tables }: Machine, text: number) {
     this.#tables = tables;
-    // Records take their share of what a host keeps for itself; beyond it they share frames.
-    this.#most = Math.max(16, memory.frames >> 7);
-    this.root = tables.alloc(this.take());
+    const share = Math.max(16, memory.framesPerNode >> SHARE);
+    this.#reserves = Array.from({ length: memory.nodes }, (_, node) => {
+      const code = node === 0 ? Math.min(Math.ceil(text / 4096), share * 4) : 0;
+      const frames = share + code;
+      return { first: memory.takeRange(node, HOST_OWNER, frames, 1), frames, used: 0 };
+    });
+    this.root = tables.alloc(this.take(0));
   }
 
-  /** A frame of the host's own. */
-  take(): number {
-    return this.#memory.take(0, HOST_OWNER);
-  }
-
-  /** Consecutive frames of the host's own; returns the first. */
-  takeRange(frames: number): number {
-    return this.#memory.takeRange(0, HOST_OWNER, Math.ceil(frames), 1);
+  /** A frame of the host's own, on `node`. */
+  take(node: number): number {
+    const reserve = this.#reserves[node]!;
+    return reserve.first + (reserve.used++ % reserve.frames);
   }
 
   /** Sees that a page is mapped, with `size`. What it is mapped to does not matter to a walk. */
@@ -71,7 +86,8 @@ export class HostImage {
       const slot = (node << 9) | indexAt(page, level);
       let entry = tables.entries[slot]!;
       if (entry === 0) {
-        entry = (tables.alloc(this.take()) << PTE_SHIFT) | ENTRY;
+        this.tableCount++;
+        entry = (tables.alloc(this.take(0)) << PTE_SHIFT) | ENTRY;
         tables.set(slot, entry);
       }
       node = target(entry);
@@ -80,15 +96,10 @@ export class HostImage {
     if (tables.entries[slot] === 0) tables.set(slot, ENTRY | (size === LARGE ? Pte.Large : 0));
   }
 
-  /** The frame behind a page of records. */
-  behind(page: number): number {
+  /** The frame behind a page of records, on `node` if it is new. */
+  behind(page: number, node: number): number {
     let frame = this.#behind.get(page);
-    if (frame === undefined) {
-      const frames = this.#frames;
-      if (frames.length < this.#most) frames.push((frame = this.take()));
-      else frame = frames[page % frames.length]!;
-      this.#behind.set(page, frame);
-    }
+    if (frame === undefined) this.#behind.set(page, (frame = this.take(node)));
     return frame;
   }
 }

@@ -55,10 +55,12 @@ export function layText(
   costs: HypervisorCosts,
   footprint: Footprint,
 ): Readonly<Record<Step, StepText>> {
+  const framesOf = (owner: keyof typeof TEXT): number[] =>
+    Array.from({ length: Math.ceil(footprint[owner].size / 4096) }, () => image.take(0));
   const frames = {
-    hypervisor: image.takeRange(footprint.hypervisor.size / 4096),
-    kernel: image.takeRange(footprint.kernel.size / 4096),
-    user: image.takeRange(footprint.user.size / 4096),
+    hypervisor: framesOf('hypervisor'),
+    kernel: framesOf('kernel'),
+    user: framesOf('user'),
   };
   const layStep = (step: Step, number: number): StepText => {
     const owner = OWNER[step];
@@ -81,7 +83,7 @@ export function layText(
       const at = Math.floor(place / 8);
       image.map(TEXT[owner] + at, size);
       text.pages[run] = TEXT[owner] + at;
-      text.frames[run] = frames[owner] + at;
+      text.frames[run] = frames[owner][at]!;
       text.lines[run] = (place % 8) * RUN;
       text.lengths[run] = Math.min(RUN, lines - run * RUN);
     }
@@ -101,3 +103,7 @@ function strideFor(places: number): number {
   while (common(stride, places) !== 1) stride++;
   return stride;
 }
+
+/** Bytes of code that a profile has. */
+export const textBytes = ({ hypervisor, kernel, user }: Footprint): number =>
+  hypervisor.size + kernel.size + user.size;

@@ -72,6 +72,11 @@ export class WorldSwitch {
       (costs.vmsaveEveryExit ? 0 : 2 * (svm.vmsaveCycles + svm.vmloadCycles));
   }
 
+  /** Tables that map what the host has for itself. */
+  get ownTables(): number {
+    return this.#footprint?.tableCount ?? 0;
+  }
+
   /** The vCPU that a core is executing. */
   vcpuOn(core: Core): Vcpu {
     return this.#deps.vcpus[core.vcpu]!;

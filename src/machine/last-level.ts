@@ -24,20 +24,14 @@ const HELD = 3;
 export const takeFromL3 = (caches: CoreCaches, tag: number, number: number): number => {
   const h = heap;
   const ways = caches.l3Ways;
-  const begin = caches.l3Tags + (number & caches.l3SetMask) * ways;
-  const last = begin + ways - 1;
-  for (let at = begin; at <= last; at++) {
+  const begin = (caches.l3Tags + Math.imul(number & caches.l3SetMask, ways)) | 0;
+  const end = (begin + ways) | 0;
+  for (let at = begin; at < end; at = (at + 1) | 0) {
     const here = h[at]!;
-    if ((here ^ tag) >>> 1 === 0) {
-      for (; at < last; at++) {
-        const next = h[at + 1]!;
-        h[at] = next;
-        if (next === 0) return here;
-      }
-      h[last] = 0;
-      return here;
-    }
-    if (here === 0) return 0;
+    if ((here ^ tag) >>> 1 !== 0) continue;
+    for (at = (at + 1) | 0; at < end; at = (at + 1) | 0) h[at - 1] = h[at]!;
+    h[end - 1] = 0;
+    return here;
   }
   return 0;
 };
@@ -46,10 +40,10 @@ export const takeFromL3 = (caches: CoreCaches, tag: number, number: number): num
 const intoL3 = (caches: CoreCaches, tag: number, number: number): number => {
   const h = heap;
   const ways = caches.l3Ways;
-  const begin = caches.l3Tags + (number & caches.l3SetMask) * ways;
-  const end = begin + ways;
+  const begin = (caches.l3Tags + Math.imul(number & caches.l3SetMask, ways)) | 0;
+  const end = (begin + ways) | 0;
   let previous = tag;
-  for (let at = begin; at < end; at++) {
+  for (let at = begin; at < end; at = (at + 1) | 0) {
     const here = h[at]!;
     h[at] = previous;
     if ((here ^ tag) >>> 1 === 0) {
@@ -57,7 +51,6 @@ const intoL3 = (caches: CoreCaches, tag: number, number: number): number => {
       h[begin] = h[begin]! | (here & 1);
       return 0;
     }
-    if (here === 0) return 0;
     previous = here;
   }
   return previous;

@@ -276,6 +276,8 @@ export class TwoMachines {
       pcpus: CORES,
       memoryBytes: 4 * 2 ** 30,
       dataLines,
+      // Nobody keeps the cores together here.
+      lookahead: Number.POSITIVE_INFINITY,
       vcpuCount: vcpus,
       vmOf: Int32Array.from([...vmOf, -1]),
       tables: new PageTables(256),

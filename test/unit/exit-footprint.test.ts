@@ -122,6 +122,50 @@ test('records of neighbouring frames share lines, those of others do not', () =>
   });
 });
 
+test('walks of the host read its tables, four levels or three, less what the walk cache has', () => {
+  bench({}, ({ hypervisor: { machine, world }, core, vcpu, time }) => {
+    const { caches, walk } = machine.processor;
+    // A line that the walk itself does not read.
+    const table = (frame: number) => time(() => world.touchTable(core, Npf, frame, 40));
+    const flush = () => flushAll(core, Cause.WorldSwitch, vcpu.id, Cause.WorldSwitch);
+    const frame = 512 * 9;
+    table(frame);
+    table(frame + 512);
+    expect(table(frame)).toBe(0);
+    expect(table(frame + 511)).toBeGreaterThan(0);
+    expect(table(frame + 511)).toBe(0);
+    flush();
+    // The direct map is of 2 MiB: three reads, all of which find their line in the caches of the core.
+    expect(table(frame)).toBe(walk.overheadCycles + 3 * caches.l2.hitCycles);
+    // Its neighbour's entry is in the same line, below the same upper ones.
+    expect(table(frame + 512)).toBe(
+      walk.overheadCycles + 2 * walk.pwcHitCycles + caches.l2.hitCycles,
+    );
+    // Guest memory is mapped by QEMU in small pages: four reads.
+    vcpu.vm.p2m[20] = frame;
+    const guest = () => time(() => world.readGuest(core, Npf, vcpu.vm, 20, 40));
+    guest();
+    expect(guest()).toBe(0);
+    flush();
+    expect(guest()).toBe(walk.overheadCycles + 4 * caches.l2.hitCycles);
+    vcpu.vm.p2m[20] = 0;
+  });
+});
+
+test('a page that is given is cleared past the caches', () => {
+  bench({}, ({ hypervisor: { machine, world }, core, time }) => {
+    const frame = 512 * 9;
+    const line = () => time(() => world.touchTable(core, Npf, frame, 40));
+    line();
+    expect(line()).toBe(0);
+    const clearing = time(() => world.clear(core, Npf, frame));
+    expect(clearing).toBeGreaterThanOrEqual(64 * 8);
+    expect(clearing).toBeLessThan(64 * machine.processor.memory.lineCycles + 2048);
+    // It is in no cache now.
+    expect(line()).toBeGreaterThan(machine.processor.memory.localCycles / 2);
+  });
+});
+
 describe('what exits displace', () => {
   const regions = [
     { name: 'text', kind: 'code', size: '1900KiB', share: 1, pattern: { kind: 'uniform' } },

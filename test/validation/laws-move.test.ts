@@ -99,7 +99,10 @@ function travel(over: Overrides, modes: readonly Overrides[], moves: number) {
       if (moving) return;
       moving = true;
       const { hypervisor } = hosts[vm.host.index]!;
-      hypervisor.pause(vm, (held) => engine.schedule(Math.ceil(held), leave, 0));
+      // The host's clock may be behind that of the engine, which has gone on to its next event.
+      hypervisor.pause(vm, (held) => {
+        engine.schedule(Math.max(engine.now, Math.ceil(held)), leave, 0);
+      });
     });
     let moved = 0;
     const leave = engine.defineEvent(0, (now) => {
@@ -133,7 +136,8 @@ function travel(over: Overrides, modes: readonly Overrides[], moves: number) {
       engine.run(engine.now + STEP);
       hypervisor.detach(vm)();
       expect(hosts.map(({ machine }) => machine.memory.free)).toEqual(empty);
-      expect(tables.count).toBe(new Set(vm.nodeOfFrame).size - 1);
+      const own = hosts.reduce((sum, host) => sum + host.hypervisor.world.ownTables, 0);
+      expect(tables.count - own).toBe(new Set(vm.nodeOfFrame).size - 1);
     }
     return { moved, ...deeds(simulation, member), cycles: userCycles(simulation, member) };
   });

@@ -96,7 +96,11 @@ it.each([['native'], ['nested'], ['shadow']])(
     expect(threads.cr3).toBe(0);
     expect(processes.switches).toBeGreaterThan(50);
     if (kind === 'shadow') expect(processes.cr3).toBe(processes.switches);
-    else expect(processes.flushes - threads.flushes).toBe(processes.switches);
+    else {
+      // The end of the window may lie between a switch and its flush.
+      const flushes = processes.flushes - threads.flushes;
+      expect(processes.switches - flushes).toBeOneOf([0, 1]);
+    }
     // What one thread has touched is there for all.
     expect(threads.faults).toBe(PAGES);
     expect(processes.faults).toBe(THREADS * PAGES);
