@@ -19,7 +19,9 @@ const WAYS = { user: 'user mode', native: 'bare machine', nested: 'VM' } as cons
 export function document(measured: readonly Measured[]): string {
   const verdicts = measured.map(({ count, ours }): Verdict => verdictOf(count, ours));
   const within = verdicts.filter((verdict) => verdict === 'within 30 %').length;
-  const free = measured.filter(({ count }) => !count.fitted);
+  // A range wider than a factor of two can hardly be missed.
+  const wide = ({ real: value }: Count) => typeof value !== 'number' && value[1] > 2 * value[0];
+  const free = measured.filter(({ count }) => !count.fitted && !wide(count));
   const freeWithin = free.filter(({ count, ours }) => verdictOf(count, ours) === 'within 30 %');
   const sections = programs.map(({ name }) => {
     const rows = measured
@@ -33,7 +35,7 @@ export function document(measured: readonly Measured[]): string {
     const head = '| count | where | real | ours | | note | source |\n|---|---|---|---|---|---|---|';
     return `## ${name}\n\n${head}\n${rows.join('\n')}`;
   });
-  const tally = `Of ${measured.length} counts, ${within} lie within 30 %; of the ${free.length} that no preset was fitted to, ${freeWithin.length} do.`;
+  const tally = `Of ${measured.length} counts, ${within} lie within 30 %; of the ${free.length} that no preset was fitted to and whose range is no wider than a factor of two, ${freeWithin.length} do.`;
   return [HEAD, tally, LINES, ...sections].join('\n\n').concat('\n');
 }
 

@@ -23,7 +23,7 @@ const quick: Readonly<Record<string, readonly Way[]>> = {
   oltp: ['native'],
 };
 const LENGTHS: Record<'quick' | 'full', Length> = {
-  quick: { warmup: 15, window: 20 },
+  quick: { warmup: 40, window: 40 },
   full: { warmup: 40, window: 200 },
 };
 const measured: Measured[] = [];
