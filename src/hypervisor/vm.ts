@@ -48,6 +48,7 @@ export const softCounters = [
   'resyncs',
   'resync_entries',
   'unsyncs',
+  'prefetched_entries',
   'shadow_pages_built',
   'shadow_zaps',
   'tlb_flushes',
