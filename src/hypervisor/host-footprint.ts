@@ -55,6 +55,11 @@ export class HostFootprint {
   readonly #vm: Own[] = [];
   readonly #save: Own[] = [];
   readonly #user: Own[] = [];
+  /** Structures so far. */
+  #made = 0;
+  /** By VM: in which order the host has met them. */
+  readonly #order: number[] = [];
+  #met = 0;
   /** By pCPU: the VM whose user space its CR3 has; -1 = none yet. */
   readonly #space: number[] = [];
 
@@ -127,7 +132,7 @@ export class HostFootprint {
     let cycles = 0;
     for (let kind = 0; kind < frameLines; kind++) {
       const line = kind === 0 ? Math.floor(gfn / RMAP_PER_LINE) : gfn;
-      const page = recordPageOf(of, kind, line >>> 6);
+      const page = recordPageOf(this.#orderOf(of), kind, line >>> 6);
       this.#image.map(page, this.#framePage);
       cycles +=
         translateHost(core, this.#image.root, page, this.#framePage, SIDE_D, Pte.Global) +
@@ -141,7 +146,7 @@ export class HostFootprint {
   guest(core: Core, of: number, gfn: number, frame: number, line: number): number {
     const vm = beginHost(core);
     const size = this.#guestPage;
-    const page = size === SMALL ? guestPageOf(of, gfn) : DIRECT + frame;
+    const page = size === SMALL ? guestPageOf(this.#orderOf(of), gfn) : DIRECT + frame;
     this.#image.map(page, size);
     const cycles =
       translateHost(core, this.#image.root, page, size, SIDE_D, this.#guestFlags) +
@@ -165,7 +170,7 @@ export class HostFootprint {
     let cycles = 0;
     const own = this.#own(this.#user, of, core.node);
     for (let at = 0; at < userLines; at += LINES_PER_USER_PAGE) {
-      const page = guestPageOf(of, WINDOW_END - at);
+      const page = guestPageOf(this.#orderOf(of), WINDOW_END - at);
       this.#image.map(page, SMALL);
       cycles +=
         translateHost(core, this.#image.root, page, SMALL, SIDE_D, 0) +
@@ -190,9 +195,21 @@ export class HostFootprint {
     flushHost(core, all);
   }
 
-  /** What belongs to a vCPU, VM or pCPU lies on the node where it is first used. */
+  /**
+   * What belongs to a vCPU, VM or pCPU lies on the node where it is first used. Nothing depends on
+   * numbers, which hosts that have nothing to do with this one give too.
+   */
   #own(list: Own[], index: number, node: number): Own {
-    return (list[index] ??= { frame: this.#image.take(node), line: (index * 24) & 63 });
+    let own = list[index];
+    if (own === undefined) {
+      own = { frame: this.#image.take(node), line: (this.#made++ * 24) & 63 };
+      list[index] = own;
+    }
+    return own;
+  }
+
+  #orderOf(vm: number): number {
+    return (this.#order[vm] ??= this.#met++);
   }
 
   /** A structure that may be longer than a page. */

@@ -50,6 +50,7 @@ export const softCounters = [
   'resyncs',
   'resync_entries',
   'unsyncs',
+  'prefetched_entries',
   'shadow_pages_built',
   'shadow_zaps',
   'tlb_flushes',

@@ -242,7 +242,6 @@ export type MetricName = keyof typeof written;
  */
 export const rareMetrics = [
   'dirty_log_faults',
-  'prefetched_entries',
   'paused_cycles',
   'off_cycles',
   'network_in_cycles',

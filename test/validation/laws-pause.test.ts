@@ -14,7 +14,8 @@ const MS = 2_200_000;
 
 const scenario = (hypervisor: Overrides = {}): Overrides => ({
   host: { pcpus: 2 },
-  hypervisor,
+  // How long a step can be is looked at: exits are warm.
+  hypervisor: { footprint: { touches: false }, ...hypervisor },
   vms: [
     { name: 'busy', count: 3, memory: '32MiB', workload: { kind: 'tlb-thrash', pages: 64 } },
     { name: 'quiet', memory: '32MiB', workload: { kind: 'idle', period: '300us' } },
@@ -197,7 +198,7 @@ it.each(PAGING_MODES.map((mmu) => [modeName(mmu), mmu] as const))(
               hypervisor.requests.forget([vcpu], (when) => {
                 answered++;
                 expect(when).toBeGreaterThanOrEqual(now);
-                expect(when).toBeLessThan(now + 20_000);
+                expect(when).toBeLessThan(now + 40_000);
               });
             }
           });
