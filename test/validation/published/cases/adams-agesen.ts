@@ -91,7 +91,7 @@ function scenario(name: keyof typeof machines, mode: Mode, workload: Overrides):
 
 const programs = {
   fork: { kind: 'fork-loop', pages: 256, written: 24, hz: 0, work: 20 },
-  compile: { kind: 'kernel-compile', hz: 1000, work: 1 },
+  compile: { kind: 'kernel-compile', hz: 1000, work: 2 },
   faults: { kind: 'page-fault-loop', pages: 256, hz: 0, work: 8 },
   syscalls: {
     kind: 'synthetic',

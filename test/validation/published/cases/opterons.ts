@@ -84,7 +84,7 @@ const applications = {
     { kind: 'terminal-server', processes: 4 },
     { duration: '300ms', warmup: '100ms' },
   ],
-  compile: [{ kind: 'kernel-compile', work: 1 }, { duration: 'work' }],
+  compile: [{ kind: 'kernel-compile', work: 2 }, { duration: 'work' }],
 } as const satisfies Record<string, readonly [workload: Overrides, span: Overrides]>;
 
 const micro = {
