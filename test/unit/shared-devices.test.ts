@@ -98,7 +98,7 @@ describe.each(['receive', 'send'])('a stream to %s', (direction) => {
 
 describe('answers', () => {
   const server = (network: Overrides | undefined): Overrides => ({
-    duration: '30ms',
+    duration: '80ms',
     checks: { translations: false },
     host: { processor: 'opteron-1354', memory: '1GiB', ...(network && { network }) },
     // No thread that the VMs wait for.
@@ -110,7 +110,13 @@ describe('answers', () => {
         memory: '96MiB',
         workload: {
           kind: 'web-server',
-          requests: { instructions: 1000, ioProbability: 0, responseBytes: 60_000 },
+          requests: {
+            arrivals: { kind: 'open', rate: '200/s' },
+            instructions: 1000,
+            syscalls: { simple: 1 },
+            ioProbability: 0,
+            responseBytes: 60_000,
+          },
         },
       },
     ],
@@ -123,7 +129,8 @@ describe('answers', () => {
     const latency = (result: RunResult) => metric(result, 'latency_mean_ns');
     expect(latency(slow) - latency(alone)).toBeGreaterThan((8 * wireBytes(60_000)) / 0.1);
     expect(latency(fast) - latency(alone)).toBeLessThan(100_000);
-    expect(latency(fast) - latency(alone)).toBeGreaterThan((8 * wireBytes(60_000)) / 10);
+    // Requests that queue meet each other at other times.
+    expect(latency(fast) - latency(alone)).toBeGreaterThan((0.9 * 8 * wireBytes(60_000)) / 10);
   });
 
   it('do not share a wire, and a host says nothing of it, unless it has one', async () => {

@@ -163,8 +163,8 @@ describe('protection', () => {
 });
 
 describe('the disk of a pair', () => {
-  // As the preset, but half of the waits read.
-  const oltp = { kind: 'oltp', hz: 100, requests: { ioWrites: 0.5 } };
+  // As the preset, but half of the statements wait for the disk, and half of the waits read.
+  const oltp = { kind: 'oltp', hz: 100, requests: { ioWrites: 0.5, ioProbability: 0.5 } };
   const pairWith = (disk: string) =>
     protectedPair({ workload: oltp, params: { disk } }, ({ engine, hosts, members }, { pair }) => {
       engine.run(60 * MS);
