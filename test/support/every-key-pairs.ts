@@ -52,8 +52,8 @@ const crowd = { vms: [{ name: 'hog', host: 'b', count: 3, memory: '16MiB', workl
 export const PAIR_BASES: Readonly<Record<string, Overrides>> = {
   pair: pair({}),
   'lagging pair': pair(
-    { timeScale: 0.0005, logTimeout: '800s', lagControl: { kind: 'product' } },
-    { ...crowd, duration: '12ms' },
+    { timeScale: 0.0001, logTimeout: '4000s', lagControl: { kind: 'product' } },
+    { ...crowd, duration: '30ms' },
   ),
   'lost pair': pair(
     { timeScale: 0.001, goLive: '1ms' },
