@@ -95,7 +95,7 @@ it.each([['native'], ['nested'], ['shadow']])(
     expect(threads.switches).toBe(0);
     expect(threads.cr3).toBe(0);
     expect(processes.switches).toBeGreaterThan(50);
-    if (kind === 'shadow') expect(processes.cr3).toBe(processes.switches);
+    if (kind === 'shadow') expect(processes.switches - processes.cr3).toBeOneOf([0, 1]);
     else {
       // The end of the window may lie between a switch and its flush.
       const flushes = processes.flushes - threads.flushes;

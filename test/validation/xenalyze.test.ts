@@ -237,7 +237,16 @@ describe.skipIf(!hasXenalyze)('xenalyze finds the ledger in the trace', () => {
     ['caps', ['vms.build.cap=20', 'duration=45ms', ...CREDIT], 'parked_cycles'],
     ['no hypervisor', ['hypervisor.mmu={kind: native}'], 'guest_faults'],
     ['ASIDs that run out', ['hypervisor.tags={kind: kvm, asids: 2}'], 'asid_exhaustions'],
-    ['migrations', ['hypervisor.scheduler.timeslice=50us', 'host.pcpus=3'], 'migrations'],
+    [
+      'migrations',
+      [
+        'hypervisor.scheduler={kind: credit2}',
+        'host.pcpus=3',
+        'vms.web.count=6',
+        'vms.web.workload.requests.arrivals.rate=4000/s',
+      ],
+      'migrations',
+    ],
   ])('with %s', async (_, set, occurs) => {
     const { result } = await judge(fromText(MIXED, [...PLAIN, ...set]));
     const sum = result.metrics.filter((row) => row.scope === 'vm' && row.metric === occurs);
