@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { openScenario } from '../../../src/files/scenario-file.ts';
+import { traceOpener } from '../../../src/files/trace-files.ts';
 import { runBaseline } from '../../../src/scenario/baseline.ts';
 import { runScenario } from '../../../src/scenario/run.ts';
 import type { RunResult, VmRow } from '../../../src/stats/result.ts';
@@ -11,8 +12,9 @@ import { count, type Table } from './table.ts';
 const README = 'results/README.md';
 
 async function run(name: string, set: readonly string[], baseline = true): Promise<RunResult> {
-  const { scenario } = await openScenario(join(root, 'configs', `${name}.yaml`), { set });
-  const result = await runScenario(scenario);
+  const loaded = await openScenario(join(root, 'configs', `${name}.yaml`), { set });
+  const { scenario } = loaded;
+  const result = await runScenario(scenario, { openTrace: traceOpener(loaded) });
   return baseline ? await runBaseline(scenario, result) : result;
 }
 
