@@ -1,6 +1,15 @@
 import * as z from 'zod';
 import { bandwidth, duration, size } from '../base/units.ts';
 
+/** Where a vCPU may run. */
+export const pin = () =>
+  z
+    .array(z.int().min(0).max(4095))
+    .min(1)
+    .meta({ unit: 'numbers of pCPUs', usual: 'all pCPUs' })
+    .optional()
+    .describe('numbers of the pCPUs it may run on; all when left out');
+
 /** What a host has for the devices of its VMs. */
 
 /** A wire can be so slow, and no slower: a packet of an hour is a mistake. */
@@ -64,11 +73,6 @@ export const dom0Schema = () =>
         .meta({ unit: 'relative to the VMs' })
         .prefault(256)
         .describe('share relative to the VMs'),
-      pin: z
-        .array(z.int().min(0).max(4095))
-        .min(1)
-        .meta({ unit: 'numbers of pCPUs', usual: 'all pCPUs' })
-        .optional()
-        .describe('numbers of the pCPUs it may run on; all when left out'),
+      pin: pin(),
     })
     .describe('Dom0, where the devices of VMs are its work (`hypervisor.devices`: `worker: dom0`)');

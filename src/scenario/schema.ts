@@ -14,7 +14,7 @@ import { schedulers } from '../hypervisor/schedulers/index.ts';
 import { vmParamsSchema } from '../hypervisor/schedulers/vm-params.ts';
 import { tagPolicies } from '../hypervisor/tags/index.ts';
 import { processorSchema } from '../machine/processor.ts';
-import { diskSchema, dom0Schema, networkSchema } from './device-schemas.ts';
+import { diskSchema, dom0Schema, networkSchema, pin } from './device-schemas.ts';
 import { findSchema, sweepSchema } from './experiments.ts';
 import { mechanismNames } from './free.ts';
 import { DEFAULT_KERNEL, type PresetTexts, presets } from './presets.ts';
@@ -126,12 +126,7 @@ const vmSchema = (
         .meta({ unit: 'per cent of one pCPU' })
         .prefault(0)
         .describe('most processor time it may use, in per cent of one pCPU; 0 = no cap'),
-      pin: z
-        .array(z.int().min(0).max(4095))
-        .min(1)
-        .meta({ unit: 'numbers of pCPUs', usual: 'all pCPUs' })
-        .optional()
-        .describe('numbers of the pCPUs it may run on; all when left out'),
+      pin: pin(),
       faultTolerance: protections.schema
         .optional()
         .describe('a second copy on another host takes over when this one is lost'),
