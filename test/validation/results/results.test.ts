@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { pages, read, remade, write } from './screens.ts';
 import { singles } from './single.ts';
 import { sweeps } from './sweeps.ts';
 import { markdown, print, printed, type Table } from './table.ts';
@@ -6,7 +7,7 @@ import { markdown, print, printed, type Table } from './table.ts';
 /**
  * Tables of results/ that commands make. `npm run results` makes them again and writes them to their
  * pages; `npm run validate` compares them with what the pages say. RESULTS=turns,large-pages makes
- * some of them only.
+ * some of them only. `screens` are what pages show of the program's output.
  */
 const { RESULTS = '', VALIDATE } = process.env;
 const all: readonly Table[] = [...singles, ...sweeps];
@@ -32,5 +33,15 @@ describe.runIf(needed)('what the commands make', () => {
       expect(printed(table)).toBe(text);
     },
     3_600_000,
+  );
+  const screens = RESULTS === '' || asked === undefined || asked.includes('screens');
+  test.runIf(screens).each(pages)(
+    '$page shows what its commands print',
+    ({ page, scenario }) => {
+      const text = remade(page, scenario);
+      if (RESULTS !== '') write(page, text);
+      expect(read(page)).toBe(text);
+    },
+    600_000,
   );
 });
