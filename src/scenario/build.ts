@@ -22,6 +22,7 @@ import { isCopied } from './copies.ts';
 import { firstPcpus, referenceOf, tickRateOf } from './hosts.ts';
 import { Lanes } from './lanes.ts';
 import type { Scenario, VmGroup } from './resolve.ts';
+import { watchThreads } from './threads.ts';
 
 export type { BuildOptions, Member, RefillableFeed };
 
@@ -37,7 +38,7 @@ export interface Simulation extends Cluster {
   readonly observer: Observer;
   readonly feeds: readonly RefillableFeed[];
   readonly slices: RunSlices | undefined;
-  /** Undefined: nobody looks, or there is one host. */
+  /** Undefined: nobody looks, or there is one host without threads. */
   readonly lanes: Lanes | undefined;
 }
 
@@ -109,6 +110,7 @@ export function buildSimulation(
     }
     for (const member of members) powerOn(build, member);
     const lanes = lanesOf(cluster, scenario, observer);
+    watchThreads(hosts, { slices, lanes, reference });
     observer.onBegin(cast(site, hosts, lanes));
     for (const { hypervisor } of hosts) hypervisor.start();
     for (const protection of protections) protection.protect(0);
@@ -130,7 +132,8 @@ function buildLinks({ engine, scenario }: Site): Link[] {
 }
 
 function lanesOf(cluster: Cluster, scenario: Scenario, observer: Observer): Lanes | undefined {
-  if (observer === silent || cluster.hosts.length === 1) return undefined;
+  const threads = cluster.hosts.some(({ hypervisor }) => hypervisor.tasks.all.length > 0);
+  if (observer === silent || (cluster.hosts.length === 1 && !threads)) return undefined;
   const { events } = scenario;
   const moves = events.filter(({ choice }) => choice.kind === 'migrate');
   // What happens may also end in a new copy of a protected VM, which is a migration too.

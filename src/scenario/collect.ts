@@ -236,12 +236,18 @@ function evictionRows(
   );
 }
 
-/** When VMs ran, with the pCPU as its host numbers it. */
+/** When VMs and threads of hosts ran, with the pCPU as its host numbers it. */
 function sliceRows({ hosts, members, scenario, slices }: Simulation, end: number) {
   const firsts = firstPcpus(scenario.hosts);
-  return slices?.upTo(end).map(({ pcpu, vcpu, start: cycle, cycles }): SliceRow => {
+  return slices?.upTo(end).map(({ pcpu, runner, start: cycle, cycles }): SliceRow => {
     const index = firsts.findLastIndex((first) => first <= pcpu);
     const of = hostColumn(hosts, hosts[index]!);
-    return { ...of, pcpu: pcpu - firsts[index]!, vm: members[vcpu]!.vm.name, cycle, cycles };
+    return {
+      ...of,
+      pcpu: pcpu - firsts[index]!,
+      vm: members[runner]?.vm.name ?? 'host',
+      cycle,
+      cycles,
+    };
   });
 }

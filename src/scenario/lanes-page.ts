@@ -4,4 +4,5 @@ export class Lanes {
   readonly counters = undefined;
   sample(): void {}
   finish(): void {}
+  thread(): void {}
 }

@@ -1,6 +1,6 @@
+import type { Cycles } from '../base/ids.ts';
 import type { Cluster, Protection } from '../cluster/cluster.ts';
 import type { Ticks, Timebase } from '../engine/timebase.ts';
-import { Runstate, runstateNames } from '../hypervisor/vm.ts';
 import type { Lane, ObservedRun, Observer } from '../observe/observer.ts';
 
 /**
@@ -14,6 +14,7 @@ export class Lanes {
   readonly #observer: Observer;
   /** What observers count time in. */
   readonly #reference: Timebase;
+  readonly #firstThread: number;
 
   /** When the threads of all hosts are there. */
   constructor(
@@ -32,9 +33,10 @@ export class Lanes {
         return on.map((host) => ({ kind: 'pair', host, name: vm.name }));
       }),
       ...[...new Set(movers)].map((name): Lane => ({ kind: 'migration', host: undefined, name })),
-      ...hosts.flatMap(({ hypervisor, name: host }) =>
-        hypervisor.tasks.all.map(({ name }): Lane => ({ kind: 'thread', host, name })),
-      ),
+      ...hosts.flatMap(({ hypervisor, name }) => {
+        const host = hosts.length > 1 ? name : undefined;
+        return hypervisor.tasks.all.map(({ name }): Lane => ({ kind: 'thread', host, name }));
+      }),
     ];
     this.counters = [
       ...links.flatMap(({ between, name }) =>
@@ -45,27 +47,12 @@ export class Lanes {
       ),
       ...protections.map(({ vm }) => ({ name: `lag of ${vm.name}`, unit: 'us' })),
     ];
-    this.#watchThreads();
+    this.#firstThread = this.lanes.findIndex(({ kind }) => kind === 'thread');
   }
 
-  #watchThreads(): void {
-    let lane = this.lanes.findIndex(({ kind }) => kind === 'thread');
-    for (const { hypervisor } of this.#cluster.hosts) {
-      const { timebase } = hypervisor.engine;
-      for (const task of hypervisor.tasks.all) {
-        const own = lane++;
-        let since = -1;
-        task.observer = {
-          onRunstate: (cycle, _pcpu, _id, from, to) => {
-            const now = timebase.engine(cycle);
-            if (to === Runstate.Running && from !== to) since = now;
-            if (from !== Runstate.Running || since < 0 || to === from) return;
-            if (now > since) this.#span(own, runstateNames[Runstate.Running]!, since, now);
-            since = -1;
-          },
-        };
-      }
-    }
+  /** A thread, by its number among those of all hosts, ran on a pCPU of its host. */
+  thread(number: number, pcpu: number, from: Cycles, to: Cycles): void {
+    this.#observer.onSpan(this.#firstThread + number, `running on pCPU ${pcpu}`, from, to);
   }
 
   /** How much the links have carried by now. */

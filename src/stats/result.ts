@@ -94,6 +94,7 @@ export interface LatencyRow extends OfHost {
 /** A stretch of time in which a vCPU of a VM ran on a pCPU without a break. */
 export interface SliceRow extends OfHost {
   readonly pcpu: number;
+  /** `host`: a thread of the host, or a vCPU of Dom0. */
   readonly vm: string;
   /** From the start of the run. */
   readonly cycle: number;

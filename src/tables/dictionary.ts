@@ -62,7 +62,7 @@ const others: Readonly<Record<string, readonly [unit: string, definition: string
   cycle: ['cycles', 'time from the start of the run, warm-up included'],
   slice_cycles: [
     'cycles',
-    'how long the VM ran on the pCPU from this cycle on without a break; slices.csv has the beginning of the measured window, 8000 of them or a few more',
+    'how long the VM ran on the pCPU from this cycle on without a break (host: a thread of the host, or Dom0); slices.csv has the beginning of the measured window, 8000 of them or a few more',
   ],
   from: ['', 'host that the VM leaves, or on which it runs when it is cloned'],
   to: ['', 'host that the VM moves to, or that gets a second copy of it'],

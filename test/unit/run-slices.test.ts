@@ -50,6 +50,31 @@ describe('the slices of a run', () => {
     );
   });
 
+  it('show the threads of the host too, on pCPUs that then run nothing else', async () => {
+    const result = await run(
+      {
+        ...several,
+        vms: [{ name: 'vm', count: 2, memory: '96MiB', workload: { kind: 'web-server' } }],
+      },
+      { slices: 100_000 },
+    );
+    const slices = result.slices!;
+    const threads = slices.filter(({ vm }) => vm === 'host');
+    expect(threads.length).toBeGreaterThan(5);
+    for (const pcpu of [0, 1]) {
+      let end = 0;
+      for (const { cycle, cycles } of slices.filter((one) => one.pcpu === pcpu)) {
+        expect(cycle).toBeGreaterThanOrEqual(end);
+        end = cycle + cycles;
+      }
+      const ran = slices.filter((one) => one.pcpu === pcpu);
+      const idle = result.ledger.find((row) => row.pcpu === pcpu && row.leaf === 'idle');
+      expect(ran.reduce((sum, { cycles }) => sum + cycles, 0)).toBe(
+        result.windowCycles - (idle?.cycles ?? 0),
+      );
+    }
+  });
+
   it('lose nothing of a VM that runs all the time while others come and go', () => {
     const slices = new RunSlices(silent, { vcpus: 2, from: 0, most: 3 });
     slices.onRunstate(0, 0, 0, 1, 0);
@@ -59,8 +84,8 @@ describe('the slices of a run', () => {
     }
     // Full at 35: the VM on pCPU 0 has run up to there too.
     expect(slices.upTo(200)).toEqual([
-      { pcpu: 0, vcpu: 0, start: 0, cycles: 35 },
-      ...[10, 20, 30].map((start) => ({ pcpu: 1, vcpu: 1, start, cycles: 5 })),
+      { pcpu: 0, runner: 0, start: 0, cycles: 35 },
+      ...[10, 20, 30].map((start) => ({ pcpu: 1, runner: 1, start, cycles: 5 })),
     ]);
   });
 });

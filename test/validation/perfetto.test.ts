@@ -18,7 +18,7 @@ describe.each([
   let file: PerfettoFile;
   let value: (scope: string, id: string, metric: string) => number;
   beforeAll(async () => {
-    // Threads of the host have no lanes where there is one host.
+    // Devices without threads: all that a pCPU does is done by a vCPU.
     const inline = ['network', 'disk'].map((one) => `hypervisor.devices.${one}.worker=vcpu`);
     run = await tracedRun(fromText(MIXED, [...inline, ...set]));
     file = decodePerfetto(run.perfetto);
@@ -131,6 +131,30 @@ describe.each([
     expect(flushes).toBe(
       run.result.vms.reduce((sum, { vm }) => sum + value('vm', vm, 'tlb_flushes'), 0),
     );
+  });
+});
+
+describe('the Perfetto trace of a host with threads', () => {
+  it('has a lane for each, and with those of the pCPUs they make up all that is not idle', async () => {
+    const { perfetto, result } = await tracedRun(fromText(MIXED));
+    const file = decodePerfetto(perfetto);
+    const threads = file.tracks.filter(({ group }) => group === 'threads of the hosts');
+    const { slices } = threads.find(({ name }) => name === 'web-0/io')!;
+    expect(slices.length).toBeGreaterThan(0);
+    for (let pcpu = 0; pcpu < result.pcpuCount; pcpu++) {
+      const vcpus = trackOf(file, 'pCPUs', `pCPU ${pcpu}`).slices.filter(
+        ({ depth }) => depth === 0,
+      );
+      const here = threads
+        .flatMap(({ slices }) => slices)
+        .filter(({ name }) => name === `running on pCPU ${pcpu}`);
+      const idle = result.ledger.find((row) => row.pcpu === pcpu && row.leaf === 'idle');
+      const elapsed = result.metrics.find(
+        (row) => row.scope === 'pcpu' && row.id === `${pcpu}` && row.metric === 'elapsed_cycles',
+      )!;
+      const shown = [...vcpus, ...here].reduce((sum, { cycles }) => sum + cycles, 0);
+      expect(shown).toBe(elapsed.value - (idle?.cycles ?? 0));
+    }
   });
 });
 

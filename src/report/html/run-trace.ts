@@ -4,9 +4,13 @@ import { type Drawing, marginFor } from './charts.ts';
 import { coreName } from './cores.ts';
 import { windowsOf } from './run-ledger.ts';
 import { timeAxis, VmColours } from './run-time.ts';
-import { page } from './style.ts';
+import { leaves, page } from './style.ts';
 
 /** What ran on each core when, from the first slices of the measured window. */
+
+/** Threads of the host and Dom0, as slices.csv calls them. */
+const THREADS = 'host';
+const threads = { label: 'threads of the host', colour: leaves['host']!.colour };
 
 /** The picture ends after so much simulated time, in ms, or so many slices. */
 const MOST_MS = 60;
@@ -36,6 +40,7 @@ export function coreTimeline(files: RunFiles, mhz: number): Drawing | undefined 
   const perMs = mhz * 1000;
   const stretch = stretchOf(files.slices, { cycles: MOST_MS * perMs, slices: MOST_SLICES });
   const vms = new VmColours(files);
+  const colourOf = (name: string) => (name === THREADS ? threads.colour : vms.of(name));
   // The ledger has them in their order, host after host.
   const lines = [...new Set(files.ledger.map((row) => coreName(row['host'], row['id']!)))];
   const bars = stretch.slices.map(({ host, pcpu, vm, start, cycles }) => ({
@@ -55,7 +60,10 @@ export function coreTimeline(files: RunFiles, mhz: number): Drawing | undefined 
     description: `Which ${vms.each ? 'VM' : 'group of VMs'} ran on each pCPU in ${whole ? 'the measured window' : `the first ${plain(shown)} ms of the measured window`}: ${counted(bars.length, 'turns')}${vms.each ? '' : ', parted by thin lines'}. Blank: nothing to run.`,
     wide: true,
     cross: true,
-    legend: vms.legend(bars.map(({ name }) => name)),
+    legend: [
+      ...vms.legend(bars.map(({ name }) => name)),
+      ...(bars.some(({ name }) => name === THREADS) ? [threads] : []),
+    ],
     options: {
       height: 60 + lines.length * 32,
       marginTop: 10,
@@ -70,11 +78,11 @@ export function coreTimeline(files: RunFiles, mhz: number): Drawing | undefined 
         x1: 'from',
         x2: 'to',
         y: 'line',
-        fill: ({ name }: { name: string }) => vms.of(name),
+        fill: ({ name }: { name: string }) => colourOf(name),
         // VMs that share a colour are seen apart.
         ...(vms.each ? {} : { stroke: page, strokeWidth: 0.5 }),
         title: ({ line, vm, from, to }: (typeof bars)[number]) =>
-          `${line}: ${vm} for ${plain((to - from) * 1000)} µs, ${from.toFixed(3)} to ${to.toFixed(3)} ms`,
+          `${line}: ${vm === THREADS ? 'a thread of the host' : vm} for ${plain((to - from) * 1000)} µs, ${from.toFixed(3)} to ${to.toFixed(3)} ms`,
       }),
     ],
   };
