@@ -35,16 +35,24 @@ function only(rows: readonly Row[], values: Row): Row {
 
 /** `3.88 ± 0.01`; without the interval where it is less than half of the last digit. */
 function withInterval(mean: number, half: number, digits: number): string {
-  const shown = mean.toFixed(digits).replace('-', '−');
+  const shown = mean
+    .toFixed(digits)
+    .replace(/^-(?=0*\.?0*$)/, '')
+    .replace('-', '−');
   const width = half.toFixed(digits);
   return Number(width) === 0 ? shown : `${shown} ± ${width}`;
 }
 
-/** The digits that an interval leaves: 12.34 ± 2.1 -> 12 ± 2; 0.774 ± 0.112 -> 0.77 ± 0.11. */
+/**
+ * The digits that an interval leaves, and at most three: 12.34 ± 2.1 -> 12 ± 2; 0.774 ± 0.112 ->
+ * 0.77 ± 0.11; 8.0251 ± 0.0049 -> 8.03.
+ */
 function measured(mean: number, half: number): string {
   if (!(half > 0)) return Number(mean.toPrecision(3)).toString();
   const first = half / 10 ** Math.floor(Math.log10(half));
-  const digits = Math.max(0, (first < 2 ? 1 : 0) - Math.floor(Math.log10(half)));
+  const told = (first < 2 ? 1 : 0) - Math.floor(Math.log10(half));
+  const most = mean === 0 ? told : 2 - Math.floor(Math.log10(Math.abs(mean)));
+  const digits = Math.max(0, Math.min(told, most));
   return withInterval(mean, half, digits);
 }
 
@@ -92,7 +100,7 @@ const consolidation: Table = {
   ],
   async rows() {
     const summary = sweep('consolidation', 'summary.csv');
-    return ['1', '4', '8', '12', '16', '20'].map((web_vms) => {
+    return ['1', '4', '8', '16', '20', '24', '28'].map((web_vms) => {
       const of = (mmu: string, metric: string, scale = 1) =>
         sized(only(summary, { web_vms, mmu, tags: 'kvm', metric }), scale);
       const ready = only(summary, { web_vms, mmu: 'nested', tags: 'kvm', metric: 'ready_share' });
@@ -118,7 +126,7 @@ const protection: Table = {
   async rows() {
     const points = sweep('protection-cost', 'points.csv');
     const cycles = (program: string, paging: string, protection: string) =>
-      where(points, { program, paging, protection }).map((row) =>
+      where(points, { program, paging, protection, group: 'guest' }).map((row) =>
         Number(row['cycles_per_instruction']),
       );
     return PROGRAMS.map((program) => {
