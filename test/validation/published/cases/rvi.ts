@@ -4,6 +4,7 @@ import type { Arms, Case } from '../case.ts';
 import { cyclesPerInstruction, cyclesPerWork, hypervisorCycles, walkCycles } from '../ledger.ts';
 import { apacheGain } from './adams-agesen.ts';
 import { hostOf } from './bhargava-suites.ts';
+import { shadowPages } from './opterons.ts';
 
 /**
  * Nested against shadow paging, and against no hypervisor, by program: on Opterons of Family 10h wherever something was
@@ -48,11 +49,11 @@ const kvm: Setting = {
   memory: '1GiB',
 };
 
-/** RHEL 5 as guest of Xen on a Barcelona; the shadow code of Xen 3.1 trapped every table write. */
+/** RHEL 5 as guest of Xen on a Barcelona, with the shadow code of Xen 3.1. */
 const redHat: Setting = {
   processor: 'opteron-8356',
   profile: 'xen-3.4',
-  shadow: { profile: 'write-protect', pageBudget: 1280 },
+  shadow: { profile: 'xen-3.1', pageBudget: shadowPages(1024) },
   kernel: 'linux-2.6.18',
   memory: '1GiB',
 };
