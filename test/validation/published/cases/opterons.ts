@@ -40,7 +40,7 @@ export const oltp: Case = {
       neutral: 1,
       tolerance: { kind: 'range', low: 1.6, high: 2.4 },
       reason:
-        'a step at the number of processes whose tables no longer fit into the shadow pages of the domain: 0.92 with 12 processes, 2.1 with 16, 2.5 with 24, 3.5 with 40. How many the source had, and how large a shared segment, was not published',
+        'a step at the number of processes whose tables no longer fit into the shadow pages of the domain: 0.92 with 12 processes, 2.1 with 16, 2.5 with 24, 3.3 with 40. How many the source had, and how large a shared segment, was not published',
     },
   ],
   async measure(arms) {
