@@ -322,6 +322,41 @@ describe('credit', () => {
     expect(limited.tail).toBeLessThanOrEqual(2 * MS + IPI);
   });
 
+  describe('that moves preempted vCPUs away as Xen 4.3 to 4.6 did', () => {
+    const sleeper = { run: () => 100 * US, sleep: exponential(5 * MS), pin: [0] };
+    const waits = (more: object, pcpus = 2, other: VmPlan = { ...hog, pin: [0] }) =>
+      run(pcpus, [sleeper, other], more, 2 * SECOND).vcpus[0].wakeWaits;
+    const share = (long: number[]) => long.filter((wait) => wait > 5 * MS).length / long.length;
+    const old = { boostPreempted: true };
+
+    test('boosts the one that a pinned vCPU has preempted, and so lets it finish its turn', () => {
+      expect(share(waits({}))).toBeLessThan(0.01); // once, while the hog has just started
+      // At its next wake-up the hog has the same priority, unless a tick has come in between.
+      expect(share(waits(old))).toBeGreaterThan(0.3);
+    });
+
+    test('overrules the rate limit', () => {
+      const soon = (wait: number) => wait > 2 * IPI && wait <= 3 * MS;
+      expect(waits({ ratelimit: '3ms' }).some(soon)).toBe(true);
+      expect(waits({ ...old, ratelimit: '3ms' }).filter(soon).length).toBeLessThan(
+        waits({ ratelimit: '3ms' }).filter(soon).length,
+      );
+    });
+
+    test('does nothing while no other pCPU is idle', () => {
+      expect(waits(old, 1)).toEqual(waits({}, 1));
+    });
+
+    test('moves the one that is not pinned to an idle pCPU', () => {
+      expect(share(waits(old, 2, hog))).toBeLessThan(0.01);
+    });
+
+    test('boosts nobody where waking vCPUs are not boosted', () => {
+      const expected = waits({ boost: false });
+      expect(waits({ ...old, boost: false })).toEqual(expected);
+    });
+  });
+
   test('lets a vCPU that yields fall behind one of lower priority', () => {
     const spinner = { run: () => 1 * MS, sleep: () => MS, yields: 1 };
     const [yielding] = run(1, [spinner, hog]).shares();

@@ -610,6 +610,13 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   ],
   'hypervisor.scheduler(credit).ratelimit': ['credit', '1ms'],
   'hypervisor.scheduler(credit).boost': ['credit', 'false'],
+  'hypervisor.scheduler(credit).boostPreempted': [
+    'credit',
+    'true',
+    'host.pcpus=2',
+    'vms.vm.pin=[0]',
+    'vms.other.pin=[0]',
+  ],
   'hypervisor.scheduler(credit).accounting': [
     'credit',
     'tick',

@@ -220,7 +220,7 @@ const slips: readonly (readonly [string, Parameters<typeof scenario>[0], string,
     'key of another kind',
     { hypervisor: ', scheduler: { kind: credit, steal: true }' },
     'steal',
-    'hypervisor.scheduler takes a map of these keys: kind, timeslice, tick, ratelimit, accounting, boost',
+    'hypervisor.scheduler takes a map of these keys: kind, timeslice, tick, ratelimit, accounting, boost, boostPreempted',
   ],
   [
     'key of a kind the profile did not choose',

@@ -58,6 +58,19 @@ describe('shadow paging', () => {
     },
   );
 
+  test('Xen 3.1 has no table out of sync and traps each write; it fills ahead and unshadows', async () => {
+    const [plain, old, later] = [
+      await shadow('write-protect', forks),
+      await shadow('xen-3.1', forks),
+      await shadow('xen-3.3', forks),
+    ];
+    expect(metric(old, 'unsyncs')).toBe(0);
+    expect(metric(old, 'prefetched_entries')).toBeGreaterThan(0);
+    expect(metric(old, 'pte_write_exits')).toBeLessThan(metric(plain, 'pte_write_exits'));
+    expect(metric(old, 'pte_write_exits')).toBeGreaterThan(metric(later, 'pte_write_exits'));
+    expect(metric(old, 'guest_faults')).toBe(metric(plain, 'guest_faults'));
+  });
+
   test('Xen has three tables out of sync at most, and compares them whole', async () => {
     const xen = await shadow('xen-3.3', forks);
     const kvm = await shadow('kvm-2.6.33', forks);

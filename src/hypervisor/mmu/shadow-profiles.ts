@@ -56,10 +56,10 @@ const KVM = {
 } as const;
 
 export const shadowProfiles = {
-  /** Every write to a table traps and is emulated (Xen before 3.3). */
+  /** Every write to a table traps and is emulated, and nothing is filled ahead (2006). */
   'write-protect': {
     ...PLAIN,
-    summary: 'every write to a guest table traps and is emulated (Xen before 3.3)',
+    summary: 'every write to a guest table traps and is emulated',
   },
   /** KVM before 2.6.28: the same, with the flood detector of kvm_mmu_pte_write. */
   'kvm-2.6.26': {
@@ -81,6 +81,16 @@ export const shadowProfiles = {
     summary: 'as kvm-2.6.33; a hidden fault fills up to 8 entries, INVLPG fills its own again',
     prefetch: { group: 8, following: 0 },
     refillAtInvlpg: true,
+  },
+  /**
+   * Xen 3.1 and 3.2 (private.h: SHADOW_OPTIMIZATIONS 0x3f): as 3.3, but no table is ever out of
+   * sync.
+   */
+  'xen-3.1': {
+    ...PLAIN,
+    summary: 'every write to a guest table traps and is emulated; faults fill up to 31 more (Xen)',
+    prefetch: { group: 0, following: 31 },
+    zeroRun: 2,
   },
   /**
    * Xen 3.3 to 4.1 (multi.c, common.c): three leaf tables of a vCPU out of sync, each with a

@@ -36,6 +36,13 @@ const params = z.object({
         '(since 4.1); default timestamp',
     ),
   boost: z.boolean().prefault(true).describe('a waking vCPU within its budget goes first'),
+  boostPreempted: z
+    .boolean()
+    .prefault(false)
+    .describe(
+      'who has to make room for a pinned vCPU while other pCPUs are idle counts as woken up, ' +
+        'whatever the rate limit says (Xen 4.3 to 4.6)',
+    ),
 });
 type Params = z.output<typeof params>;
 
@@ -46,8 +53,8 @@ type Params = z.output<typeof params>;
  * finds it running. One sorted queue per pCPU; a pCPU about to run an OVER vCPU, or nothing, first
  * looks for better work elsewhere. Differences: see credit-accounts.ts on finer credits and waiting
  * vCPUs; an idle pCPU is also told of vCPUs that stay queued after a pass (Xen 4.1 can leave a
- * preempted vCPU waiting beside it), and a ratelimit (Xen 4.2) and the accounting of Xen up to 4.0
- * can be set.
+ * preempted vCPU waiting beside it), and a ratelimit (Xen 4.2), the accounting of Xen up to 4.0 and
+ * the way in which 4.3 to 4.6 moved a preempted vCPU away can be set.
  */
 export const credit: SchedulerDefinition<typeof params> = {
   name: 'credit',
@@ -71,6 +78,7 @@ class Credit implements Scheduler {
   readonly #ratelimit: Cycles;
   readonly #minTurn: Cycles;
   readonly #boost: boolean;
+  readonly #boostPreempted: boolean;
   readonly #queues: VcpuId[][];
   /** By pCPU: who runs; who ran last; who goes on because of the rate limit; last sorted when. */
   readonly #current: VcpuId[];
@@ -83,6 +91,8 @@ class Credit implements Scheduler {
   readonly #parked: Uint8Array;
   readonly #yielded: Uint8Array;
   readonly #migrating: Uint8Array;
+  /** Has to make room for one that woke up: taken off its pCPU as if it slept, and woken again. */
+  readonly #kicked: Uint8Array;
   /** Cycles since it was put on its pCPU, slices that follow each other included. */
   readonly #turn: Float64Array;
 
@@ -106,6 +116,7 @@ class Credit implements Scheduler {
     this.#ratelimit = toCycles(chosen.ratelimit, mhz);
     this.#minTurn = toCycles(MIN_TURN_PS, mhz);
     this.#boost = chosen.boost;
+    this.#boostPreempted = chosen.boostPreempted;
     this.#queues = Array.from({ length: pcpuCount }, () => []);
     this.#current = new Array<VcpuId>(pcpuCount).fill(IDLE);
     this.#previous = new Array<VcpuId>(pcpuCount).fill(IDLE);
@@ -115,6 +126,7 @@ class Credit implements Scheduler {
     this.#parked = new Uint8Array(vcpuCount);
     this.#yielded = new Uint8Array(vcpuCount);
     this.#migrating = new Uint8Array(vcpuCount);
+    this.#kicked = new Uint8Array(vcpuCount);
     this.#turn = new Float64Array(vcpuCount);
     host.every(tick, (now) => {
       for (let pcpu = 0; pcpu < pcpuCount; pcpu++) this.#tick(pcpu as PcpuId, now);
@@ -142,9 +154,13 @@ class Credit implements Scheduler {
       this.#state[vcpu] = State.Held;
       return;
     }
+    this.#wakeUp(vcpu, this.#home[vcpu]!);
+  }
+
+  #wakeUp(vcpu: VcpuId, pcpu: PcpuId): void {
     const { priority } = this.#accounts;
     if (this.#boost && priority[vcpu] === Priority.Under) priority[vcpu] = Priority.Boost;
-    this.#enqueue(vcpu, this.#home[vcpu]!);
+    this.#enqueue(vcpu, pcpu);
     this.#tickle(vcpu);
   }
 
@@ -155,6 +171,7 @@ class Credit implements Scheduler {
     if (this.#kept[home] === vcpu) this.#kept[home] = IDLE;
     this.#state[vcpu] = State.Blocked;
     this.#migrating[vcpu] = 0;
+    this.#kicked[vcpu] = 0;
     this.#turn[vcpu] = 0;
   }
 
@@ -168,6 +185,8 @@ class Credit implements Scheduler {
     this.#current[home] = IDLE;
     if (this.#parked[vcpu]) {
       this.#state[vcpu] = State.Held;
+    } else if (this.#kicked[vcpu]) {
+      this.#wakeUp(vcpu, this.#placement.freeFor(vcpu) ?? home);
     } else if (this.#migrating[vcpu]) {
       const target = this.#lessBusy(vcpu, home);
       this.#enqueue(vcpu, target);
@@ -177,6 +196,7 @@ class Credit implements Scheduler {
       this.#enqueue(vcpu, home);
     }
     this.#migrating[vcpu] = 0;
+    this.#kicked[vcpu] = 0;
   }
 
   charge(vcpu: VcpuId, _pcpu: PcpuId, ran: Cycles): void {
@@ -248,7 +268,10 @@ class Credit implements Scheduler {
     const current = this.#current[home]!;
     if (current === IDLE) return; // between two vCPUs: its pass is under way
     const { priority } = this.#accounts;
-    if (priority[vcpu]! > priority[current]!) this.#placement.ask(home);
+    if (priority[vcpu]! > priority[current]!) {
+      if (this.#boostPreempted && this.#placement.onlyOthersFree(vcpu)) this.#kicked[current] = 1;
+      this.#placement.ask(home);
+    }
     this.#placement.askFree(vcpu);
   }
 

@@ -79,6 +79,20 @@ export class Placement {
     this.#host.resched(pcpu);
   }
 
+  /** A free pCPU on which `vcpu` may run, the lowest; undefined: none. */
+  freeFor(vcpu: VcpuId): PcpuId | undefined {
+    for (let pcpu = 0; pcpu < this.#pass.length; pcpu++) {
+      const may = this.#host.mayRunOn(vcpu, pcpu as PcpuId);
+      if (may && this.#pass[pcpu] === Pass.Idle) return pcpu as PcpuId;
+    }
+    return undefined;
+  }
+
+  /** There are free pCPUs, but `vcpu` may not run on any of them. */
+  onlyOthersFree(vcpu: VcpuId): boolean {
+    return this.#unasked > 0 && this.freeFor(vcpu) === undefined;
+  }
+
   /** Asks one free pCPU that may run `vcpu`, the next one in turn after the last that was asked. */
   askFree(vcpu: VcpuId): void {
     if (this.#unasked === 0) return;
