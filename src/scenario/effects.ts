@@ -1,6 +1,6 @@
 import type { ProcessTreeParams, TreeProgram } from '../guest/workloads/process-tree-params.ts';
 import type { SyntheticParams, SyntheticRegion } from '../guest/workloads/synthetic-params.ts';
-import { takesKernel } from '../guest/workloads/trace.ts';
+import { takesKernel } from '../guest/workloads/trace-params.ts';
 import { cardOf, diskOf } from '../hypervisor/devices.ts';
 import { schedulers } from '../hypervisor/schedulers/index.ts';
 import type { PlannedVm } from '../hypervisor/schedulers/scheduler.ts';

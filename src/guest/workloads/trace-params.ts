@@ -57,3 +57,15 @@ export const traceParams = z.object({
     .default(0)
     .describe('guest timer ticks a second; 0 = none'),
 });
+
+/** Whether the guest kernel takes time of its own. */
+export function takesKernel(options: {
+  readonly events: string;
+  readonly kernel?: boolean | undefined;
+  readonly per1M?: unknown;
+  readonly populate?: boolean | undefined;
+}): boolean {
+  const faults = options.per1M !== undefined || options.populate === false;
+  const replayed = options.events === 'replay' && options.populate !== true;
+  return options.kernel ?? (faults || replayed);
+}
