@@ -74,7 +74,7 @@ export const kernelSchema = z
       .min(1)
       .max(512)
       .refine((pages) => (pages & (pages - 1)) === 0, {
-        error: 'faultAround is a power of two: 1, 2, 4, … 512',
+        error: ({ input }) => `faultAround is a power of two, 1, 2, 4, … 512: got ${input}`,
       })
       .meta({ unit: 'pages', range: 'a power of two of 1 to 512' })
       .describe('pages of the page cache that one read fault maps, aligned; 1 = its own alone'),

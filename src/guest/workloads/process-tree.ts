@@ -61,12 +61,8 @@ function check({ programs, jobs }: ProcessTreeParams): void {
   const names = programs.map(({ name }) => name);
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined) throw new Error(`two programs are called ${twice}`);
-  for (const { name, regions, runs } of programs) {
-    try {
-      checkRegions(regions);
-    } catch (error) {
-      throw new Error(`program ${name}: ${(error as Error).message}`);
-    }
+  for (const [i, { name, regions, runs }] of programs.entries()) {
+    checkRegions(regions, ['programs', i], `program ${name}: `);
     const unknown = runs.flatMap(({ commands }) => commands).find((one) => !names.includes(one));
     if (unknown !== undefined) {
       throw new Error(`program ${name} runs ${unknown}, there are ${names.join(', ')}`);
