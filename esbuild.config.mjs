@@ -14,6 +14,9 @@ import { leanPackages, nodesIn, replaced } from './.build/lean-packages.mjs';
 
 const { dependencies } = JSON.parse(await readFile('package.json', 'utf8'));
 
+/** A text, of several lines perhaps. */
+const isText = ({ type }) => /Literal$|^BinaryExpression$/.test(type);
+
 const calls = ({ type }) =>
   /^(Call|New|Member|TaggedTemplate)Expression$|^SpreadElement$/.test(type);
 
@@ -24,7 +27,7 @@ function editsOf(program) {
   const blank = ({ start, end }, text) => edits.push([start, end, text]);
   for (const node of nodesIn(program)) {
     // What a policy says of itself.
-    if (node.type === 'Property' && node.key.name === 'summary' && node.value.type === 'Literal') {
+    if (node.type === 'Property' && node.key.name === 'summary' && isText(node.value)) {
       blank(node.value, "''");
     }
     if (!usesZod || node.type !== 'CallExpression' || node.arguments.length !== 1) continue;
@@ -97,7 +100,7 @@ const undefinedMetrics = (text) =>
         node.type === 'Property' && node.key.name === 'definition' && !node.shorthand
           ? node.value
           : node.arguments?.[at];
-      return said && /Literal/.test(said.type) ? [said] : [];
+      return said && isText(said) ? [said] : [];
     },
     "''",
   );

@@ -122,7 +122,8 @@ async function reportMissing(campaign: Campaign, directory: string): Promise<voi
   sayDoubted(campaign, 'left out');
   if (missing === 0) return;
   say(
-    `${missing === 1 ? '1 run is' : `${missing} runs are`} missing from the tables: \`worldswitch sweep run ${directory}\` does what is missing`,
+    `${missing === 1 ? '1 run is' : `${missing} runs are`} missing from the tables: ` +
+      `\`worldswitch sweep run ${directory}\` does what is missing`,
   );
   process.exitCode = ExitCode.SomeFailed;
 }

@@ -160,7 +160,9 @@ function shareText(objective: Question['objective'], found: Tested, share: Share
   const show = (value: number) => shown(objective.measure, value);
   const of = found.vm?.vm ?? 'all VMs';
   const [low, high] = share.interval.map((one) => plain(100 * one));
-  const took = `${plain(100 * share.mean)} % (${low} to ${high}) of ${counted(share.requests, 'requests')} of ${of} took ${show(objective.limit)} or more`;
+  const took =
+    `${plain(100 * share.mean)} % (${low} to ${high}) of ` +
+    `${counted(share.requests, 'requests')} of ${of} took ${show(objective.limit)} or more`;
   const may = quantileOf(objective) === 1 ? 'none' : `${plain(100 * share.allowed)} %`;
   const limit = objective.below ? `fewer than ${may} may` : `more than ${may} must`;
   const value =

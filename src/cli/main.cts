@@ -121,7 +121,8 @@ withOverrides(program.command('compare <a> [b]'))
 
 withOverrides(program.command('why <run> [vm]'))
   .description(
-    'show the bill of a VM: what its work costs native, and what each mechanism adds; `run` is a directory or a scenario',
+    'show the bill of a VM: what its work costs native, and what each mechanism adds; `run` ' +
+      'is a directory or a scenario',
   )
   .option(
     '--free [mechanisms]',

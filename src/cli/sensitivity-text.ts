@@ -87,7 +87,12 @@ moves by more than one, or that the runs left it undecided. Of ${effects.length}
 
 | number | value | end | preset | steps | moves by more than one |
 | --- | --- | --- | --- | --- | --- |
-${rows.map((row) => `| ${row.join(' | ')} |\n`).join('')}${refused.length > 0 ? `\nDo not fit alone: ${refused.map(({ number, end }) => `\`${number.path}\` = ${end}`).join(', ')}.\n` : ''}${left.length > 0 ? `\nHave no range that could be read: ${left.map(({ path }) => `\`${path}\``).join(', ')}.\n` : ''}`;
+${rows.map((row) => `| ${row.join(' | ')} |\n`).join('')}${
+  refused.length > 0
+    ? `\nDo not fit alone: ` +
+      `${refused.map(({ number, end }) => `\`${number.path}\` = ${end}`).join(', ')}.\n`
+    : ''
+}${left.length > 0 ? `\nHave no range that could be read: ${left.map(({ path }) => `\`${path}\``).join(', ')}.\n` : ''}`;
 }
 
 export function asSummary({ axis, objective }: Question, found: Sensitivity, to: string): string {

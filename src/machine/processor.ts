@@ -185,7 +185,8 @@ export const processorSchema = z
         vmrunCycles: cycles('VMRUN: enter the guest'),
         vmexitCycles: cycles('#VMEXIT: leave the guest'),
         vmcbReloadCycles: cycles(
-          'longer VMRUN when the hypervisor does not say what of the VMCB is unchanged (clean bits)',
+          'longer VMRUN when the hypervisor does not say what of the VMCB is unchanged ' +
+            '(clean bits)',
         ).prefault(0),
         vmsaveCycles: cycles('VMSAVE: store the rest of the guest state'),
         vmloadCycles: cycles('VMLOAD: load the rest of the guest state'),

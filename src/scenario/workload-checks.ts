@@ -39,7 +39,8 @@ export function checkWorkloads(context: CheckContext): void {
     if (group.workload.kind === 'trace' && 'per1M' in group.workload && byReferences) {
       fault(
         ['vms', i, 'workload', 'per1M'],
-        'turns of so many references are for programs that never wait: kernel events at rates need turns of time',
+        'turns of so many references are for programs that never wait: kernel events at ' +
+          'rates need turns of time',
         'write scheduler: { kind: round-robin, timeslice: 30ms }, or leave per1M out',
       );
     }

@@ -101,7 +101,10 @@ function fewSlices({ vms, windowCycles, mhz }: WindowFacts): WindowFinding[] {
     {
       kind: 'few-slices',
       vms: names,
-      message: `the window of ${atLeast(windowCycles, mhz)} is shorter than the ${atLeast(round, mhz)} in which each VM has one slice: how ${enumerated(names)} ${names.length === 1 ? 'shares' : 'share'} the pCPUs does not show yet`,
+      message:
+        `the window of ${atLeast(windowCycles, mhz)} is shorter than the ` +
+        `${atLeast(round, mhz)} in which each VM has one slice: how ${enumerated(names)} ` +
+        `${names.length === 1 ? 'shares' : 'share'} the pCPUs does not show yet`,
       needed: picoseconds(round, mhz),
     },
   ];
@@ -165,7 +168,9 @@ function drifts(facts: WindowFacts): WindowFinding[] {
     return {
       kind: 'drift',
       vms: members.map(({ row }) => row.vm),
-      message: `${group} took ${first.toFixed(2)} cycles per instruction in the first half of the window and ${second.toFixed(2)} in the second`,
+      message:
+        `${group} took ${first.toFixed(2)} cycles per instruction in the first half of the ` +
+        `window and ${second.toFixed(2)} in the second`,
       needed: twice(facts),
     };
   });
@@ -179,7 +184,9 @@ function growingQueues(facts: WindowFacts): WindowFinding[] {
     return {
       kind: 'queue-grows',
       vms: [vm],
-      message: `the queue of ${vm} grew from ${grouped(start.queued)} to ${grouped(end.queued)} requests: more arrive than it serves`,
+      message:
+        `the queue of ${vm} grew from ${grouped(start.queued)} to ${grouped(end.queued)} ` +
+        'requests: more arrive than it serves',
       needed: twice(facts),
     };
   });
@@ -191,8 +198,11 @@ function tracesEnded({ vms, startCycle, windowCycles, mhz }: WindowFacts): Windo
     const before = traceEndedAt <= startCycle;
     const when = before
       ? `after ${atLeast(traceEndedAt, mhz)}, before the measured window`
-      : `${atLeast(traceEndedAt - startCycle, mhz)} into the window of ${atLeast(windowCycles, mhz)}`;
-    const message = `the trace of ${vm} ended ${when}: add loop: true to its workload, set duration: work, or give a longer trace`;
+      : `${atLeast(traceEndedAt - startCycle, mhz)} into the window of ` +
+        `${atLeast(windowCycles, mhz)}`;
+    const message =
+      `the trace of ${vm} ended ${when}: add loop: true to its workload, set duration: work, ` +
+      'or give a longer trace';
     return [{ kind: 'trace-ended', vms: [vm], message }];
   });
 }

@@ -45,7 +45,8 @@ const program = z.strictObject({
     .default(false)
     .describe('a unit of twice the size takes twice the instructions and writes twice the bytes'),
   regions: shared.regions.describe(
-    'parts of the address space, and how each is used; files of the same name are the same file in all programs',
+    'parts of the address space, and how each is used; files of the same name are the same ' +
+      'file in all programs',
   ),
   visit: shared.visit,
   per1M: shared.per1M,

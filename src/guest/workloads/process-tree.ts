@@ -76,7 +76,8 @@ function check({ programs, jobs }: ProcessTreeParams): void {
   const wide = first.runs.find(({ commands }) => commands.length > 1);
   if (jobs > 1 && wide) {
     throw new Error(
-      `with jobs: ${jobs}, ${first.name} can start single commands, not ${wide.commands.join(' | ')}: let a shell do that`,
+      `with jobs: ${jobs}, ${first.name} can start single commands, not ` +
+        `${wide.commands.join(' | ')}: let a shell do that`,
     );
   }
   checkPipes(programs);

@@ -16,20 +16,23 @@ export const traceParams = z.object({
     .boolean()
     .optional()
     .describe(
-      'pages are mapped as if before the run: first touches are free; default: true, false with per1M',
+      'pages are mapped as if before the run: first touches are free; default: true, false ' +
+        'with per1M',
     ),
   kernel: z
     .boolean()
     .optional()
     .describe(
-      'the guest kernel takes time of its own; default: if populate is false, per1M is given, or events are replayed without populate: true',
+      'the guest kernel takes time of its own; default: if populate is false, per1M is ' +
+        'given, or events are replayed without populate: true',
     ),
   pageSize: pageSize('page size the guest kernel maps with'),
   events: z
     .enum(['ignore', 'replay'])
     .default('ignore')
     .describe(
-      'replay: recorded events happen, in the guest kernel, or (kernel: false) in the TLBs alone: removed pages go, a change of address space empties them',
+      'replay: recorded events happen, in the guest kernel, or (kernel: false) in the TLBs ' +
+        'alone: removed pages go, a change of address space empties them',
     ),
   per1M: per1M
     .optional()

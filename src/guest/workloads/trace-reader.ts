@@ -328,7 +328,8 @@ export class TraceReader {
     if (slot >= KERNEL_SLOT) {
       if (this.#kernelSpace >= 0 && this.#kernelSpace !== this.space) {
         this.#fail(
-          `kernel addresses in address space ${this.space} and in ${this.#kernelSpace}: ${OWN_COPY}`,
+          `kernel addresses in address space ${this.space} and in ${this.#kernelSpace}: ` +
+            `${OWN_COPY}`,
         );
       }
       this.#kernelSpace = this.space;

@@ -52,7 +52,11 @@ export function coreTimeline(files: RunFiles, mhz: number): Drawing | undefined 
   return {
     id: 'timeline',
     title: 'What ran on each core',
-    description: `Which ${vms.each ? 'VM' : 'group of VMs'} ran on each pCPU in ${whole ? 'the measured window' : `the first ${plain(shown)} ms of the measured window`}: ${counted(bars.length, 'turns')}${vms.each ? '' : ', parted by thin lines'}. Blank: nothing to run.`,
+    description:
+      `Which ${vms.each ? 'VM' : 'group of VMs'} ran on each pCPU in ` +
+      `${whole ? 'the measured window' : `the first ${plain(shown)} ms of the measured window`}: ` +
+      `${counted(bars.length, 'turns')}${vms.each ? '' : ', parted by thin lines'}. Blank: ` +
+      'nothing to run.',
     wide: true,
     cross: true,
     legend: vms.legend(bars.map(({ name }) => name)),
@@ -74,7 +78,8 @@ export function coreTimeline(files: RunFiles, mhz: number): Drawing | undefined 
         // VMs that share a colour are seen apart.
         ...(vms.each ? {} : { stroke: page, strokeWidth: 0.5 }),
         title: ({ line, vm, from, to }: (typeof bars)[number]) =>
-          `${line}: ${vm} for ${plain((to - from) * 1000)} µs, ${from.toFixed(3)} to ${to.toFixed(3)} ms`,
+          `${line}: ${vm} for ${plain((to - from) * 1000)} µs, ${from.toFixed(3)} to ` +
+          `${to.toFixed(3)} ms`,
       }),
     ],
   };

@@ -82,4 +82,6 @@ for (const box of $('.scroll')) if (box.scrollWidth > box.clientWidth) box.style
 })();`;
 
 /** What the page may do: its own style and this script, no request to anywhere. */
-export const policy = `default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-${createHash('sha256').update(script).digest('base64')}'`;
+export const policy =
+  `default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src ` +
+  `'sha256-${createHash('sha256').update(script).digest('base64')}'`;
