@@ -169,7 +169,8 @@ ${indexed(grammar)
   .join('\n')}
   esac
 }
-if [[ $funcstack[1] == _worldswitch ]]; then _worldswitch "$@"; else compdef _worldswitch worldswitch; fi
+if [[ $funcstack[1] == _worldswitch ]]; then _worldswitch "$@"; else compdef _worldswitch \
+worldswitch; fi
 `;
 }
 

@@ -55,7 +55,8 @@ export function asText(question: Question, { answers, compared }: Answers): stri
     .flatMap((answer) => sentences(question, answer))
     .flatMap(setIn)
     .join('\n');
-  return `${style('bold', `${want} ${axis.path} from ${first} to ${last} with ${objective.text}`)} (95 % confidence)
+  const asked = `${want} ${axis.path} from ${first} to ${last} with ${objective.text}`;
+  return `${style('bold', asked)} (95 % confidence)
 ${wrapped(answerText(question, answers), WIDTH).join('\n')}
 
 ${table([header, ...rows])}${said}

@@ -72,12 +72,15 @@ export function migrationText(
   const ms = (cycles: number) => `${plain(cycles / mhz / 1000)} ms`;
   const { added } = moving;
   const times = moves.length === 1 ? 'its migration' : `its ${moves.length} migrations`;
+  const held =
+    heldCycles > downtimeCycles * 1.02
+      ? `, and was held for ${ms(heldCycles - downtimeCycles)} more`
+      : '';
   const sentences = [
     `For the same work ${vm} takes ${share(added).slice(1)} % ` +
       `${added < 0 ? 'fewer' : 'more'} cycles than if it had stayed: ${times} took ` +
       `${ms(moves.reduce((sum, row) => sum + row.cycles, 0))}.`,
-    `It stood still for ${ms(downtimeCycles)} at the ` +
-      `switch${heldCycles > downtimeCycles * 1.02 ? `, and was held for ${ms(heldCycles - downtimeCycles)} more` : ''}.`,
+    `It stood still for ${ms(downtimeCycles)} at the switch${held}.`,
     ...(dirtyLog.count > 0
       ? [`${grouped(dirtyLog.count)} first stores faulted for the dirty log.`]
       : []),

@@ -81,7 +81,8 @@ export function runAnswer(facts: AnswerFacts): RunAnswer {
       value: percentOf(share),
       text:
         'of the busy cycles go to ' +
-        `${reason === 'Virtualization' ? 'virtualization' : 'sharing the host'}${withNeighbours(costs, busyCycles)}`,
+        (`${reason === 'Virtualization' ? 'virtualization' : 'sharing the host'}` +
+          `${withNeighbours(costs, busyCycles)}`),
     },
     {
       value: percentOf(ofKind / busyCycles),

@@ -104,11 +104,14 @@ function heldAnswer(
     : '';
   const tile = (row: Sampled | undefined, text: string) => ({
     value: row ? valueWords(x.axis, row.labels[x.index]!) : 'none',
-    text: `${row && sweep.roles.consolidation ? `${plain(perCoreOf(files)(row))} per core: ` : ''}${text}`,
+    text:
+      `${row && sweep.roles.consolidation ? `${plain(perCoreOf(files)(row))} per core: ` : ''}` +
+      `${text}`,
   });
   const fails = held
     .filter((one) => one.fails)
     .toSorted((a, b) => position(a.fails) - position(b.fails))[0];
+  const alike = new Set(held.map((one) => position(one.fails))).size === 1;
   return {
     sentence: `${sure}${maybe}`,
     numbers: [
@@ -125,9 +128,7 @@ function heldAnswer(
           ? [
               tile(
                 fails.fails,
-                'surely fail ' +
-                  `it${new Set(held.map((one) => position(one.fails))).size === 1 ? all : ` with ${name(fails)}`}, ` +
-                  'the fewest tried that do',
+                `surely fail it${alike ? all : ` with ${name(fails)}`}, the fewest tried that do`,
               ),
             ]
           : []),
@@ -224,9 +225,11 @@ function comparisons(sweep: Sweep, shown: Shown, differing: readonly Difference[
       if (more + less < 2 || more + less <= BY_CHANCE * rows.length) return [];
       const often = (n: number, word: string) => (n > 0 ? [`${word} at ${n}`] : []);
       const { reference } = rows[0]!;
+      const higher = often(more, `a higher ${shown.words}`);
+      const lower = often(less, more > 0 ? 'a lower one' : `a lower ${shown.words}`);
       return [
         `compared with ${valueWords(axis, reference)}, ${valueWords(axis, label)} has ` +
-          `${[...often(more, `a higher ${shown.words}`), ...often(less, more > 0 ? 'a lower one' : `a lower ${shown.words}`)].join(' and ')} ` +
+          `${[...higher, ...lower].join(' and ')} ` +
           `of ${counted(rows.length, 'points')}`,
       ];
     });

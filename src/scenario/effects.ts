@@ -13,10 +13,10 @@ import type { ParsedScenario } from './schema.ts';
 /**
  * Keys that can have no effect where they stand, because of what another key says. Written in a
  * scenario they are a misunderstanding, and refused; what a preset or a default says and a scenario
- * does not use is no fault. `host.cpu`, `hypervisor.costs`, `hypervisor.devices` and `vms[].os` describe
- * a machine and products: parts of them may be idle, as may all that is about the hypervisor when
- * there is none (`mmu: { kind: native }`), and what matters only with more pCPUs or VMs than there
- * are: how many there are is what experiments vary.
+ * does not use is no fault. `host.cpu`, `hypervisor.costs`, `hypervisor.devices` and `vms[].os`
+ * describe a machine and products: parts of them may be idle, as may all that is about the
+ * hypervisor when there is none (`mmu: { kind: native }`), and what matters only with more pCPUs or
+ * VMs than there are: how many there are is what experiments vary.
  */
 export type { Idle };
 
@@ -224,7 +224,8 @@ function idleInScheduler({ vms, hypervisor }: ParsedScenario, i: number): Idle[]
     ...reasons.map(([key, reason]) => ({ path: at(key), reason })),
     ...others.map((key) => ({
       path: at(key),
-      reason: `it is for ${listed(whoKnows(schedulers, key))}, and ${scheduler.kind} knows ${knows}`,
+      reason:
+        `it is for ${listed(whoKnows(schedulers, key))}, and ` + `${scheduler.kind} knows ${knows}`,
     })),
   ];
 }

@@ -15,6 +15,8 @@ interface Fault {
 /** Words of hot state a machine may take; the rest is for vCPUs and visit blocks. */
 const MAX_WORDS = 0.75 * heap.length;
 
+const TOO_MANY = 'are more than can be simulated';
+
 const isPowerOfTwo = (n: number) => n >= 1 && Number.isInteger(Math.log2(n));
 
 export function processorFaults(processor: Processor, pcpus: number): Fault[] {
@@ -44,7 +46,7 @@ export function processorFaults(processor: Processor, pcpus: number): Fault[] {
     faults.push({ path: ['caches', level, 'size'], message });
   }
   if (faults.length === 0 && !fits(processor, pcpus)) {
-    const message = `${pcpus} pCPUs with TLBs and caches of this size are more than can be simulated`;
+    const message = `${pcpus} pCPUs with TLBs and caches of this size ${TOO_MANY}`;
     faults.push({ path: [], message });
   }
   return faults;

@@ -82,7 +82,8 @@ function noTurn({ vms, windowCycles, mhz }: WindowFacts): WindowFinding[] {
   if (without.length === 0) return [];
   const names = without.map(({ row }) => row.vm);
   const round = Math.max(...without.map(({ roundCycles }) => roundCycles ?? 0));
-  const message = `${enumerated(names)} waited for a pCPU and got no turn in ${atLeast(windowCycles, mhz)}`;
+  const message =
+    `${enumerated(names)} waited for a pCPU and got no turn in ` + `${atLeast(windowCycles, mhz)}`;
   return round > windowCycles
     ? [{ kind: 'no-turn', vms: names, message, needed: picoseconds(round, mhz) }]
     : [{ kind: 'no-turn', vms: names, message }];

@@ -95,8 +95,8 @@ export function unusable(
     return {
       key,
       message:
-        `the link ${name} is between ${link.between.join(' and ')}, not between ${from} and ` +
-        `${to}`,
+        `the link ${name} is between ${link.between.join(' and ')}, ` +
+        `not between ${from} and ${to}`,
       suggestion:
         fitting.length > 0
           ? `use ${listed(fitting.map((one) => one.name))}`

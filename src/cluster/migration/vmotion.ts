@@ -48,7 +48,8 @@ const wire = ({ lineCycles, pageCycles }: Common): Wire => ({
   batch: 32, // PreCopyPagesPerSend
   header: 16, // assumed (8-32): page number, checksum
   emptyPage: 16, // assumed: what was never backed is only named
-  stateBytes: 131072, // assumed (64-1024 KiB): processors, devices, the checkpoint of the VMX process
+  // assumed (64-1024 KiB): processors, devices, the checkpoint of the VMX process
+  stateBytes: 131072,
   pageCycles,
   lineCycles,
 });

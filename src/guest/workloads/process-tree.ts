@@ -234,8 +234,8 @@ class Tree {
   }
 
   /**
-   * Sizes of one unit after the other. At power-on the first one is under way: what is left of it is
-   * any part of a fixed size, and as much as a whole one when sizes are exponential.
+   * Sizes of one unit after the other. At power-on the first one is under way: what is left of it
+   * is any part of a fixed size, and as much as a whole one when sizes are exponential.
    */
   *#sizes(path: string): Generator<number, never> {
     const { size, sizes } = this.#params;

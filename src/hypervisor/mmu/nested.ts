@@ -290,8 +290,8 @@ class Nested implements Mmu {
         const frame = this.#vm.p2m[gfn + page];
         if (frame !== target(entry) + page) {
           return (
-            `the nested table maps guest frame ${gfn + page} to ${target(entry) + page}, it is ` +
-            `${frame}`
+            `the nested table maps guest frame ${gfn + page} to ${target(entry) + page}, ` +
+            `it is ${frame}`
           );
         }
       }

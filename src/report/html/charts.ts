@@ -114,7 +114,9 @@ function legendSvg(legend: readonly Swatch[], width: number): { text: string; he
     const sign =
       dash === undefined
         ? `<rect x="${x + 0.5}" y="${y + 0.5}" width="11" height="11" ` +
-          `fill="${colour}"${colour === 'none' ? ' stroke="currentColor" stroke-dasharray="2 2"' : ''}/>`
+          (`fill="${colour}` +
+            `"${colour === 'none' ? ' stroke="currentColor" stroke-dasharray="2 2"' : ''}` +
+            '/>')
         : `<line x1="${x - 2}" x2="${x + 14}" y1="${y + 6}" y2="${y + 6}" stroke="${colour}" ` +
           `stroke-width="2" stroke-dasharray="${dash || 'none'}"/>`;
     const part = `${sign}<text x="${x + 17}" y="${y + 10.5}">${htmlText(label)}</text>`;

@@ -97,7 +97,8 @@ export function latencies(files: RunFiles): Drawing | undefined {
     description:
       'Median (p50, circle), 95th (p95, square) and 99th percentile (p99, triangle) and ' +
       'maximum (upright stroke) of the time from the arrival of a request to its ' +
-      `end${lines.size < serving.length ? ', of the worst VM of each group' : ''}.${highest}${tooFew(serving)}`,
+      (`end${lines.size < serving.length ? ', of the worst VM of each group' : ''}.${highest}` +
+        `${tooFew(serving)}`),
     options: {
       height: 62 + lines.size * 30,
       marginTop: 12,

@@ -78,7 +78,9 @@ function telling(pairs: readonly PairOfRun[]): readonly PairOfRun[] {
 export function pairTexts(pairs: readonly PairOfRun[]): string[] {
   const shown = telling(pairs);
   const rest = pairs.length - shown.length;
-  const last = `Of the other ${rest} pairs, which failed over less or lag less, the table has the numbers.`;
+  const last =
+    `Of the other ${rest} pairs, which failed over less or lag less, ` +
+    'the table has the numbers.';
   return [...shown.map(({ sentence }) => sentence), ...(rest > 0 ? [last] : [])];
 }
 
@@ -302,7 +304,8 @@ function logOverTime(curve: Curve): Drawing {
   return {
     id: `log-${i}`,
     title: `Bandwidth of the log${name}`,
-    description: `Bytes of the log that went over the link, in Mbit/s; ${plain(most)} at most.${ofLink}`,
+    description:
+      `Bytes of the log that went over the link, in Mbit/s; ${plain(most)} ` + `at most.${ofLink}`,
     cross: true,
     options,
     marks: (plot) => [

@@ -77,8 +77,10 @@ export function causesOfWalks(files: RunFiles): Drawing | undefined {
     description:
       'Cycles of page walks, in per cent of the cycles spent for the VM; the darker, the more. ' +
       `The most are in ${worst!.bar.split(':')[0]}, ${inLine(worst!.cause)}: ` +
-      `${percent(worst!.share)} ` +
-      `%.${few.length > 0 ? ` Rows of fewer than ${counted(FEW, 'walks')} stay pale: they say little.` : ''}`,
+      `${percent(worst!.share)} %.` +
+      (few.length > 0
+        ? ` Rows of fewer than ${counted(FEW, 'walks')} stay pale: they say little.`
+        : ''),
     wide: true,
     options: {
       height: 66 + names.length * 30,

@@ -65,8 +65,11 @@ export function holds(
     id: 'holds',
     title: `${what} by configuration`,
     description:
-      `How far ${limit.objective.text} holds: the bar ends where it surely does (95 % ` +
-      `confidence)${bars.some(({ sure, maybe }) => maybe > sure) ? ', the thick line where it may' : ''}${fails.length > 0 ? ', and the stroke stands where it surely fails. In the dotted part nothing was tried' : ''}.`,
+      `How far ${limit.objective.text} holds: the bar ends where it surely does (95 % confidence)` +
+      (bars.some(({ sure, maybe }) => maybe > sure) ? ', the thick line where it may' : '') +
+      (fails.length > 0
+        ? ', and the stroke stands where it surely fails. In the dotted part nothing was tried.'
+        : '.'),
     options: {
       height: 70 + bars.length * 34,
       marginTop: 12,
