@@ -3,22 +3,19 @@ import { resolve, sep } from 'node:path';
 import { build } from 'esbuild';
 import { parseAst } from 'vitest/node';
 import { bindBuilt } from './.build/bind-imports.mjs';
+import { leanPackages, nodesIn, replaced } from './.build/lean-packages.mjs';
 
 /**
  * Makes dist/core.browser.js, which pages get in place of dist/core.js: the same code in one module,
- * without the texts that only `list` and the schema for editors show, and with a zod that makes no
- * JSON Schema and says no more than `Invalid input`. Moving and protecting VMs is left out. A page is 35 kB smaller for it after gzip.
- * `npm run build` runs this after the compiler.
+ * without the texts that only `list` and the schema for editors show, and with no more of zod and
+ * yaml than it needs (.build/lean-packages.mjs). Moving and protecting VMs, and replaying traces, is
+ * left out. A page is 100 kB smaller for it after gzip. `npm run build` runs this after the compiler.
  */
 
 const { dependencies } = JSON.parse(await readFile('package.json', 'utf8'));
 
-/** Every node of a syntax tree below `node`, itself included. */
-function* nodesIn(node) {
-  if (typeof node !== 'object' || node === null) return;
-  if (typeof node.type === 'string') yield node;
-  for (const value of Object.values(node)) yield* nodesIn(value);
-}
+/** A text, of several lines perhaps. */
+const isText = ({ type }) => /Literal$|^BinaryExpression$/.test(type);
 
 const calls = ({ type }) =>
   /^(Call|New|Member|TaggedTemplate)Expression$|^SpreadElement$/.test(type);
@@ -30,14 +27,12 @@ function editsOf(program) {
   const blank = ({ start, end }, text) => edits.push([start, end, text]);
   for (const node of nodesIn(program)) {
     // What a policy says of itself.
-    if (node.type === 'Property' && node.key.name === 'summary' && node.value.type === 'Literal') {
+    if (node.type === 'Property' && node.key.name === 'summary' && isText(node.value)) {
       blank(node.value, "''");
     }
     if (!usesZod || node.type !== 'CallExpression' || node.arguments.length !== 1) continue;
-    // The calls stay: they return a schema of its own.
-    const name = node.callee.property?.name;
-    if (name === 'describe') blank(node.arguments[0], "''");
-    if (name === 'meta') blank(node.arguments[0], '{}');
+    const { object, property } = node.callee;
+    if (/^(describe|meta)$/.test(property?.name)) edits.push([object.end, node.end, '']);
   }
   // Modules have no side effects (package.json): what a page does not use can be left out of it.
   for (const statement of program.body) {
@@ -73,6 +68,7 @@ function edited(text) {
 const NO_SCHEMA =
   'worldswitch makes no JSON Schema in a page: use its file configs/scenario.schema.json';
 const ONE_CLOCK = 'all hosts of a page have one clock';
+const NO_TRACES = 'a page replays no traces';
 const ONE_HOST = 'a page neither moves nor protects VMs';
 
 /** Names of what a module exports. */
@@ -95,20 +91,19 @@ const none = (nothing) => (text) =>
 const DEFINES = { count: 0, cycles: 0, ratio: 0, ns: 1 };
 
 /** The metrics without what they mean, which a page can look up in dictionary.csv. */
-function undefinedMetrics(text) {
-  const cuts = [];
-  for (const node of nodesIn(parseAst(text))) {
-    const cut = ({ end, start }) => cuts.push([start, end]);
-    if (node.type === 'Property' && node.key.name === 'definition' && !node.shorthand) {
-      if (/Literal/.test(node.value.type)) cut(node.value);
-    }
-    const at = node.type === 'CallExpression' ? DEFINES[node.callee.name] : undefined;
-    if (at !== undefined && /Literal/.test(node.arguments[at].type)) cut(node.arguments[at]);
-  }
-  return cuts
-    .toSorted(([a], [b]) => b - a)
-    .reduce((left, [start, end]) => `${left.slice(0, start)}''${left.slice(end)}`, text);
-}
+const undefinedMetrics = (text) =>
+  replaced(
+    text,
+    (node) => {
+      const at = node.type === 'CallExpression' ? DEFINES[node.callee.name] : undefined;
+      const said =
+        node.type === 'Property' && node.key.name === 'definition' && !node.shorthand
+          ? node.value
+          : node.arguments?.[at];
+      return said && isText(said) ? [said] : [];
+    },
+    "''",
+  );
 
 /** The exports of a module that is left out, which all refuse with `why` when they are used. */
 const refusing = (why) => (text) =>
@@ -118,16 +113,6 @@ const refusing = (why) => (text) =>
       (name) => `export const ${name} = ${name.startsWith('create') ? '() => refuse' : 'refuse'};`,
     ),
   ].join('\n');
-
-/** For zod's own sentences: scenario/issues.ts writes others, and asks only whether one is zod's. */
-const MUTE = "export default () => ({ localeError: () => 'Invalid input' });";
-
-/** The exports of a module that writes YAML, in the half of the package that reads it. */
-const silent = (text) =>
-  [...text.matchAll(/^export \{ (.*) \};$/gm)]
-    .flatMap(([, names]) => names.split(', '))
-    .map((name) => `export const ${name} = undefined;`)
-    .join('\n');
 
 const change = (how) => async (args) => ({ contents: how(await readFile(args.path, 'utf8')) });
 
@@ -143,7 +128,7 @@ const lean = {
       path: resolve('node_modules/yaml/browser/dist/index.js'),
       sideEffects: false,
     }));
-    onLoad({ filter: /[\\/]yaml[\\/]browser[\\/]dist[\\/]stringify[\\/]/ }, change(silent));
+    for (const [filter, how] of leanPackages) onLoad({ filter }, change(how));
     // What spans hosts is left out (src/cluster/left-out.ts).
     onLoad({ filter: /cluster[\\/](events|fault-tolerance)[\\/]index\.js$/ }, ({ path }) =>
       change(edited)({ path: path.replace(/index\.js$/, 'index-page.js') }),
@@ -157,6 +142,7 @@ const lean = {
       { filter: /(report[\\/]summary-moving|scenario[\\/]copies)\.js$/ },
       change(none('undefined')),
     );
+    onLoad({ filter: /guest[\\/]trace-kernel\.js$/ }, change(refusing(NO_TRACES)));
     // Hosts of a page have one clock.
     onLoad({ filter: /engine[\\/]slowed-engine\.js$/ }, change(refusing(ONE_CLOCK)));
     // There only links are left of what spans hosts.
@@ -168,12 +154,12 @@ const lean = {
       { filter: /stats[\\/]metrics\.js$/ },
       change((text) => edited(undefinedMetrics(text))),
     );
-    onLoad({ filter: /scenario[\\/](lanes|collect-moving)\.js$/ }, ({ path }) =>
-      change(edited)({ path: path.replace(/\.js$/, '-page.js') }),
+    onLoad(
+      { filter: /(scenario[\\/](lanes|collect-moving)|workloads[\\/]trace)\.js$/ },
+      ({ path }) => change(edited)({ path: path.replace(/\.js$/, '-page.js') }),
     );
     const generator = /[\\/]zod[\\/]v4[\\/]core[\\/](to-json-schema|json-schema-processors)\.js$/;
     onLoad({ filter: generator }, change(refusing(NO_SCHEMA)));
-    onLoad({ filter: /[\\/]zod[\\/]v4[\\/]locales[\\/]en\.js$/ }, () => ({ contents: MUTE }));
     onLoad({ filter: /\.js$/ }, ({ path }) =>
       path.startsWith(own) ? change(edited)({ path }) : undefined,
     );

@@ -11,7 +11,7 @@ export {
   type Place,
 } from './base/errors.ts';
 export type { Choice } from './base/registry.ts';
-export { TraceError } from './guest/workloads/trace-reader.ts';
+export { TraceError } from './guest/workloads/trace-faults.ts';
 export type { TraceFeed } from './guest/workloads/workload.ts';
 export { type SummaryOptions, summary } from './report/summary.ts';
 export { runBaseline } from './scenario/baseline.ts';

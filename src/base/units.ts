@@ -195,6 +195,9 @@ export function showQuantity({ units, shown }: Dimension, value: number): string
   return `${value / units[unit]!}${unit}`;
 }
 
+/** Bytes as people write them: `2MiB`. */
+export const showSize = (bytes: number): string => showQuantity(SIZE, bytes);
+
 /** Schemas of quantities -> what they measure, for messages about limits and choices. */
 const dimensionsOf = new WeakMap<object, Dimension>();
 

@@ -16,7 +16,8 @@ export function assumedNumbers(loaded: LoadedScenario, place: Place): Varied[] {
   for (const row of originsOf(loaded)) {
     if (presetOf(row) === undefined) continue;
     const rows = groups.get(row.origin) ?? [];
-    // The range of a line with several values is that of its first number: { kind: zipf, exponent: 2 }.
+    // The range of a line with several values is that of its first number:
+    // { kind: zipf, exponent: 2 }.
     const other = rows.length > 0 && keyOf(rows[0]!) !== keyOf(row);
     if (!other) groups.set(row.origin, [...rows, row]);
     else if (!ONE.test(String(rows[0]!.value)) && ONE.test(String(row.value))) {
@@ -50,8 +51,9 @@ const SIZES: Readonly<Record<string, number>> = { KiB: 2 ** 10, MiB: 2 ** 20, Gi
 const UNIT = /^([nuµm]?s|[KMGT]?i?B|[kMG]?Hz|%)$/;
 
 /**
- * The values to try besides the one that is there: both ends of `a-b` or `a..b`, the others of `a, b, c`;
- * half and one and a half of a number without a range. Empty when a range is not understood.
+ * The values to try besides the one that is there: both ends of `a-b` or `a..b`, the others of
+ * `a, b, c`; half and one and a half of a number without a range. Empty when a range is not
+ * understood.
  */
 export function endsOf(value: unknown, range: string): (string | number | boolean)[] {
   const own = ONE.exec(String(value));

@@ -60,7 +60,8 @@ export async function planCampaign(file: string, options: SweepOptions): Promise
   const { plan } = campaign;
   if (options.quiet) return;
   const [place, shown] = [visible(directory), visible(shellWord(directory))];
-  const size = `${counted(plan.points, 'points')}, ${counted(plan.replications, 'replications')} each`;
+  const size =
+    `${counted(plan.points, 'points')}, ` + `${counted(plan.replications, 'replications')} each`;
   print(`${size}, planned in ${place}/
 run all of it:    worldswitch sweep run ${shown}
 or a part of it:  worldswitch sweep run ${shown} --shard 0/8
@@ -122,7 +123,8 @@ async function reportMissing(campaign: Campaign, directory: string): Promise<voi
   sayDoubted(campaign, 'left out');
   if (missing === 0) return;
   say(
-    `${missing === 1 ? '1 run is' : `${missing} runs are`} missing from the tables: \`worldswitch sweep run ${directory}\` does what is missing`,
+    `${missing === 1 ? '1 run is' : `${missing} runs are`} missing from the tables: ` +
+      `\`worldswitch sweep run ${directory}\` does what is missing`,
   );
   process.exitCode = ExitCode.SomeFailed;
 }
@@ -212,7 +214,8 @@ export async function submit(directory: string, options: SubmitOptions): Promise
   };
   writeFileAtomic(join(scripts, 'submission.json'), `${JSON.stringify(submitted, null, 2)}\n`);
   const command = `worldswitch sweep status ${visible(shellWord(directory))}`;
-  print(`${counted(missing, 'runs')} in ${counted(shards, 'tasks')} of about ${shortTime(totalSeconds / shards / options.cpus)}
+  const each = shortTime(totalSeconds / shards / options.cpus);
+  print(`${counted(missing, 'runs')} in ${counted(shards, 'tasks')} of about ${each}
 array job ${submitted.array}, merge job ${submitted.merge}; \`${command}\` shows its progress
 `);
 }

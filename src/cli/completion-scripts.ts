@@ -41,7 +41,8 @@ const valued = ({ places }: Grammar): string[] =>
 export function bashScript(grammar: Grammar): string {
   const commands = grammar.commands.map(
     ({ path, commands, options }) =>
-      `    ${quoted(path)}) commands=${quoted(wordsIn(commands))} options=${quoted(wordsIn(options))} ;;`,
+      `    ${quoted(path)}) commands=${quoted(wordsIn(commands))} ` +
+      `options=${quoted(wordsIn(options))} ;;`,
   );
   return `# bash completion of worldswitch; made by \`worldswitch completion bash\`
 _worldswitch_words() {
@@ -122,7 +123,8 @@ function bashKind({ words, files, open }: Kind): string {
 export function zshScript(grammar: Grammar): string {
   const commands = grammar.commands.map(
     ({ path, commands, options }) =>
-      `    ${quoted(path)})\n      commands=(${described(commands, ':')})\n      options=(${described(options, ':')}) ;;`,
+      `    ${quoted(path)})\n      commands=(${described(commands, ':')})\n      ` +
+      `options=(${described(options, ':')}) ;;`,
   );
   return `#compdef worldswitch
 # zsh completion of worldswitch; made by \`worldswitch completion zsh\`
@@ -167,7 +169,8 @@ ${indexed(grammar)
   .join('\n')}
   esac
 }
-if [[ $funcstack[1] == _worldswitch ]]; then _worldswitch "$@"; else compdef _worldswitch worldswitch; fi
+if [[ $funcstack[1] == _worldswitch ]]; then _worldswitch "$@"; else compdef _worldswitch \
+worldswitch; fi
 `;
 }
 

@@ -55,7 +55,8 @@ export function asText(question: Question, { answers, compared }: Answers): stri
     .flatMap((answer) => sentences(question, answer))
     .flatMap(setIn)
     .join('\n');
-  return `${style('bold', `${want} ${axis.path} from ${first} to ${last} with ${objective.text}`)} (95 % confidence)
+  const asked = `${want} ${axis.path} from ${first} to ${last} with ${objective.text}`;
+  return `${style('bold', asked)} (95 % confidence)
 ${wrapped(answerText(question, answers), WIDTH).join('\n')}
 
 ${table([header, ...rows])}${said}
@@ -160,7 +161,9 @@ function shareText(objective: Question['objective'], found: Tested, share: Share
   const show = (value: number) => shown(objective.measure, value);
   const of = found.vm?.vm ?? 'all VMs';
   const [low, high] = share.interval.map((one) => plain(100 * one));
-  const took = `${plain(100 * share.mean)} % (${low} to ${high}) of ${counted(share.requests, 'requests')} of ${of} took ${show(objective.limit)} or more`;
+  const took =
+    `${plain(100 * share.mean)} % (${low} to ${high}) of ` +
+    `${counted(share.requests, 'requests')} of ${of} took ${show(objective.limit)} or more`;
   const may = quantileOf(objective) === 1 ? 'none' : `${plain(100 * share.allowed)} %`;
   const limit = objective.below ? `fewer than ${may} may` : `more than ${may} must`;
   const value =

@@ -94,8 +94,10 @@ function schemaLines(name: string | undefined): string {
 }
 
 const template = (name: string, schema: string | undefined) => `\
-${schemaLines(schema)}# A scenario of worldswitch: which VMs run on which host, under which hypervisor.
-# \`worldswitch list\` shows what can be named here, \`worldswitch check\` every key with its default.
+${schemaLines(schema)}# A scenario of worldswitch: which VMs run on which host, under which \
+hypervisor.
+# \`worldswitch list\` shows what can be named here, \`worldswitch check\` every key with its \
+default.
 name: ${name}
 seed: 1 # same scenario and seed, same results
 duration: 200ms # simulated time in all; or \`work\`: until every VM has done its work
@@ -109,7 +111,8 @@ host:
 hypervisor:
   profile: kvm-2.6.33 # costs and policies of a real hypervisor, any of which can be replaced below
   mmu: { kind: nested, pageSize: 4KiB } # or { kind: shadow }: worldswitch list mmu
-  # tags: { kind: none } # without tags the TLBs are flushed at each VM switch: worldswitch list tags
+  # tags: { kind: none } # without tags the TLBs are flushed at each VM switch: worldswitch list \
+tags
   # scheduler: { kind: credit } # instead of CFS, which KVM has: worldswitch list schedulers
 
 vms: # groups of identical VMs, called web-0, web-1, build-0

@@ -98,9 +98,8 @@ export async function list(what: string | undefined, options: { json?: boolean }
   }
   const found = Object.fromEntries(names.map((name) => [name, lists[name]!()]));
   if (options.json) {
-    print(
-      `${JSON.stringify(what === undefined || what === 'presets' ? found : found[names[0]!], null, 2)}\n`,
-    );
+    const asked = what === undefined || what === 'presets' ? found : found[names[0]!];
+    print(`${JSON.stringify(asked, null, 2)}\n`);
     return;
   }
   if (what === undefined) {

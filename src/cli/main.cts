@@ -121,7 +121,8 @@ withOverrides(program.command('compare <a> [b]'))
 
 withOverrides(program.command('why <run> [vm]'))
   .description(
-    'show the bill of a VM: what its work costs native, and what each mechanism adds; `run` is a directory or a scenario',
+    'show the bill of a VM: what its work costs native, and what each mechanism adds; `run` ' +
+      'is a directory or a scenario',
   )
   .option(
     '--free [mechanisms]',
@@ -133,7 +134,8 @@ withOverrides(program.command('why <run> [vm]'))
     'after',
     `
 The bill says what each mechanism was charged. --free measures what would be gained without it: the
-same world runs again with its price at zero. The two differ: a faster VM takes fewer timer ticks and
+same world runs again with its price at zero. The two differ: a faster VM takes fewer timer ticks \
+and
 is scheduled at other moments, and it finds other lines in the caches. Two mechanisms interact when
 freeing both gains more, or less, than the sum of freeing each.
 ${example('why configs/quickstart.yaml web-0 --free')}`,

@@ -19,7 +19,8 @@ function withSweep(command: CommandType): CommandType {
   return withOverrides(command)
     .option(
       '--axis <path=values>',
-      "sweep these values, instead of the `sweep:` in the file: vms.web.count=1,2,4, or 1..8, or '[1, 2, 4]' in quotes (repeatable)",
+      'sweep these values, instead of the `sweep:` in the file: vms.web.count=1,2,4, or ' +
+        "1..8, or '[1, 2, 4]' in quotes (repeatable)",
       collect,
       [],
     )

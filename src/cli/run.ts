@@ -67,7 +67,8 @@ export async function run(file: string, options: RunCommandOptions): Promise<voi
   }
   if (scenario.sweep && !options.quiet) {
     process.stderr.write(
-      'worldswitch: this runs the scenario alone; `worldswitch sweep` runs the points of its `sweep:`\n',
+      'worldswitch: this runs the scenario alone; `worldswitch sweep` runs the points of its ' +
+        '`sweep:`\n',
     );
   }
 

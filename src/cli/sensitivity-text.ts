@@ -75,19 +75,39 @@ export function asMarkdown(
   const names = [...new Set(yes.map(({ number }) => `\`${number.path}\``))];
   return `# Which assumed numbers move the answer
 
-The answer is \`${axis.path}\` = ${answer}, the last value with ${objective.text}. ${numbers} numbers of its presets are assumed. Each was put to
-either end of its range (half and one and a half of it where no range is known), alone, with the same seed.
-${names.length === 0 ? 'None of them moves' : `${names.join(', ')} ${names.length === 1 ? 'moves' : 'move'}`} the answer by more than one step.
+The answer is \`${axis.path}\` = ${answer}, the last value with ${objective.text}. ${numbers} \
+numbers of its presets are assumed. Each was put to
+either end of its range (half and one and a half of it where no range is known), alone, with the \
+same seed.
+${
+  names.length === 0
+    ? 'None of them moves'
+    : `${names.join(', ')} ${names.length === 1 ? 'moves' : 'move'}`
+} the answer by more than one step.
 
-*Steps* is how far the answer would move by a screen in windows of ${Math.round((window.warmup + window.length) / 1e9)} ms: what the objective is about, as a mean over all VMs, against the
-same scenario with fewer and more steps. Ends near a step or more were tried as \`find\` tries, one step before the answer or two after it; *moves* says whether it
-moves by more than one, or that the runs left it undecided. Of ${effects.length} ends ${unused} change nothing to the last cycle, because nothing uses them${refused.length > 0 ? `, and ${refused.length} do not fit into the scenario alone` : ''}.
+*Steps* is how far the answer would move by a screen in windows of \
+${Math.round((window.warmup + window.length) / 1e9)} ms: what the objective is about, as a mean \
+over all VMs, against the
+same scenario with fewer and more steps. Ends near a step or more were tried as \`find\` tries, \
+one step before the answer or two after it; *moves* says whether it
+moves by more than one, or that the runs left it undecided. Of ${effects.length} ends ${unused} \
+change nothing to the last cycle, because nothing uses \
+them${refused.length > 0 ? `, and ${refused.length} do not fit into the scenario alone` : ''}.
 
 ![Tornado chart of the steps by which the answer moves](sensitivity.svg)
 
 | number | value | end | preset | steps | moves by more than one |
 | --- | --- | --- | --- | --- | --- |
-${rows.map((row) => `| ${row.join(' | ')} |\n`).join('')}${refused.length > 0 ? `\nDo not fit alone: ${refused.map(({ number, end }) => `\`${number.path}\` = ${end}`).join(', ')}.\n` : ''}${left.length > 0 ? `\nHave no range that could be read: ${left.map(({ path }) => `\`${path}\``).join(', ')}.\n` : ''}`;
+${rows.map((row) => `| ${row.join(' | ')} |\n`).join('')}${
+  refused.length > 0
+    ? `\nDo not fit alone: ` +
+      `${refused.map(({ number, end }) => `\`${number.path}\` = ${end}`).join(', ')}.\n`
+    : ''
+}${
+  left.length > 0
+    ? `\nHave no range that could be read: ${left.map(({ path }) => `\`${path}\``).join(', ')}.\n`
+    : ''
+}`;
 }
 
 export function asSummary({ axis, objective }: Question, found: Sensitivity, to: string): string {

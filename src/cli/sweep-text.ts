@@ -54,7 +54,9 @@ export function sweepText({ plan, source, rows, objective, style }: SweepText): 
   const [least, most] = [replications[0] ?? 0, replications.at(-1) ?? 0];
   const runs = least === most ? `${most}` : `${least} to ${most}`;
   const points = plan.points === 1 ? '1 point' : `${plan.points} points`;
-  const title = `${style('bold', plan.base.name)}: ${points}, ${runs} ${runs === '1' ? 'run' : 'runs'} of each`;
+  const title =
+    `${style('bold', plan.base.name)}: ${points}, ${runs} ${runs === '1' ? 'run' : 'runs'} of ` +
+    'each';
   return [
     title,
     ...wrapped(answer, WIDTH),

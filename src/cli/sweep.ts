@@ -165,7 +165,8 @@ export function sayDoubted({ store: { doubted } }: Campaign, fate: string): void
   if (doubted === 0) return;
   const [runs, are] = doubted === 1 ? ['stored run', 'is'] : ['stored runs', 'are'];
   say(
-    `${doubted} ${runs} ${are} damaged or do${doubted === 1 ? 'es' : ''} not belong here, and ${are} ${fate}`,
+    `${doubted} ${runs} ${are} damaged or do${doubted === 1 ? 'es' : ''} not belong here, ` +
+      `and ${are} ${fate}`,
   );
 }
 
@@ -229,7 +230,8 @@ async function printPlan(campaign: Campaign, directory: string, options: SweepOp
   print(`${counted(plan.points, 'points')}, ${replications} each\n`);
   print(`${counted(missing, 'runs')} to do, ${stored} stored already\n`);
   print(
-    `about ${shortTime(seconds)} with ${lanes} at a time; results would go to ${visible(directory)}/\n`,
+    `about ${shortTime(seconds)} with ${lanes} at a time; results would go to ` +
+      `${visible(directory)}/\n`,
   );
 }
 
@@ -254,7 +256,8 @@ export async function printResults(
   const rows = [...summaryRows(plan, campaign)].filter(({ metric }) => names.includes(metric));
   const objective = objectiveOf(plan);
   print(
-    `${sweepText({ plan, source: campaign, rows, objective, style })}\nresults in ${visible(directory)}/\n`,
+    `${sweepText({ plan, source: campaign, rows, objective, style })}\nresults in ` +
+      `${visible(directory)}/\n`,
   );
 }
 

@@ -8,9 +8,13 @@ export function profileText(name: string, profile: TraceProfile): string {
   const events = Object.entries(profile.events).map(([event, count]) => `${event} ${whole(count)}`);
   return [
     name,
-    `  references      ${whole(total)}: ${whole(references.fetches)} fetches, ${whole(references.loads)} loads, ${whole(references.stores)} stores, ${whole(references.modifies)} modifies`,
+    `  references      ${whole(total)}: ${whole(references.fetches)} fetches, ` +
+      `${whole(references.loads)} loads, ${whole(references.stores)} stores, ` +
+      `${whole(references.modifies)} modifies`,
     `  visits          ${whole(profile.visits)} runs of references to one page`,
-    `  distinct pages  ${whole(instruction.distinctPages)} instruction, ${whole(data.distinctPages)} data (2 MiB: ${whole(instruction.distinct2MiB)}, ${whole(data.distinct2MiB)})`,
+    `  distinct pages  ${whole(instruction.distinctPages)} instruction, ` +
+      `${whole(data.distinctPages)} data (2 MiB: ${whole(instruction.distinct2MiB)}, ` +
+      `${whole(data.distinct2MiB)})`,
     `  address spaces  ${whole(profile.addressSpaces)}`,
     `  events          ${events.length > 0 ? events.join(', ') : 'none'}`,
     '',

@@ -140,7 +140,8 @@ function hints(result: RunResult, bill: Bill, vm: string | undefined): string {
     const others = result.vms.map((row) => row.vm).filter((name) => name !== bill.vm);
     const some = others.slice(0, 6).join(', ');
     lines.push(
-      `of ${result.vms.length} VMs it pays most per instruction; the others: ${some}${others.length > 6 ? ', …' : ''}`,
+      `of ${result.vms.length} VMs it pays most per instruction; the others: ` +
+        `${some}${others.length > 6 ? ', …' : ''}`,
     );
   }
   return lines.map((line) => `${style('dim', line)}\n`).join('');

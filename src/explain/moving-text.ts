@@ -29,7 +29,8 @@ export function protectionText(
     `recording ${adds(share(recording.added))}`,
   ];
   const sentences = [
-    `For the same work ${vm} takes ${share(added).slice(1)} % ${added < 0 ? 'fewer' : 'more'} cycles than with ${before}: ${parts.join(', and ')}.`,
+    `For the same work ${vm} takes ${share(added).slice(1)} % ` +
+      `${added < 0 ? 'fewer' : 'more'} cycles than with ${before}: ${parts.join(', and ')}.`,
     `Its second copy takes ${plain(elsewhere.ofPrimary)} times the cycles of the VM itself.`,
     ...(outputs.count > 0
       ? [`What it sends waits ${ms(outputs.holdCycles / outputs.count)} for the other host.`]
@@ -71,9 +72,15 @@ export function migrationText(
   const ms = (cycles: number) => `${plain(cycles / mhz / 1000)} ms`;
   const { added } = moving;
   const times = moves.length === 1 ? 'its migration' : `its ${moves.length} migrations`;
+  const held =
+    heldCycles > downtimeCycles * 1.02
+      ? `, and was held for ${ms(heldCycles - downtimeCycles)} more`
+      : '';
   const sentences = [
-    `For the same work ${vm} takes ${share(added).slice(1)} % ${added < 0 ? 'fewer' : 'more'} cycles than if it had stayed: ${times} took ${ms(moves.reduce((sum, row) => sum + row.cycles, 0))}.`,
-    `It stood still for ${ms(downtimeCycles)} at the switch${heldCycles > downtimeCycles * 1.02 ? `, and was held for ${ms(heldCycles - downtimeCycles)} more` : ''}.`,
+    `For the same work ${vm} takes ${share(added).slice(1)} % ` +
+      `${added < 0 ? 'fewer' : 'more'} cycles than if it had stayed: ${times} took ` +
+      `${ms(moves.reduce((sum, row) => sum + row.cycles, 0))}.`,
+    `It stood still for ${ms(downtimeCycles)} at the switch${held}.`,
     ...(dirtyLog.count > 0
       ? [`${grouped(dirtyLog.count)} first stores faulted for the dirty log.`]
       : []),

@@ -91,7 +91,9 @@ export function comparisonText(
   { most, style }: TextOptions,
 ): string {
   const [a, b] = labels;
-  const head = `A  ${a}\nB  ${b}\n${style('dim', 'one run each, no interval: `sweep` says what chance does')}\n`;
+  const head =
+    `A  ${a}\nB  ` +
+    `${b}\n${style('dim', 'one run each, no interval: `sweep` says what chance does')}\n`;
   return [head, ...pairs.map((pair) => pairText(pair, most, style))].join('\n');
 }
 
@@ -229,7 +231,8 @@ const percentOf = (share: number): string => `${(100 * share).toFixed(1)} %`;
 const kernelLines = ({ kernel }: Bill): string[] =>
   kernel
     ? [
-        `  its kernel: ${percentOf(kernel.instructions)} of its instructions, ${percentOf(kernel.time)} of its time on a pCPU`,
+        `  its kernel: ${percentOf(kernel.instructions)} of its instructions, ` +
+          `${percentOf(kernel.time)} of its time on a pCPU`,
       ]
     : [];
 

@@ -32,7 +32,11 @@ export function verdict(total: ComparedLine, lines: readonly ComparedLine[]): st
   if (first && against && first.part > 1 && against.part < 0) {
     const [gain, eaten] = fewer ? ['gain', 'eaten'] : ['loss', 'made up'];
     const amount = ({ part }: { readonly part: number }) => signed(part * total.difference);
-    return `${said}: the ${gain} in ${nameOf(first.mechanism, `${amount(first)} cycles per 1000 instructions`)} is partly ${eaten} by ${nameOf(against.mechanism, amount(against))}.`;
+    return (
+      `${said}: the ${gain} in ` +
+      `${nameOf(first.mechanism, `${amount(first)} cycles per 1000 instructions`)} is partly ` +
+      `${eaten} by ${nameOf(against.mechanism, amount(against))}.`
+    );
   }
   const named = parts.filter(({ part }) => part >= NAMED).slice(0, 2);
   if (named.length === 0) return `${said}.`;
@@ -41,7 +45,10 @@ export function verdict(total: ComparedLine, lines: readonly ComparedLine[]): st
     `${Math.round(part * 100)} %`,
   ]);
   const second = other ? `, ${other[0]} ${other[1]}` : '';
-  return `${said}: ${one![0]} ${isPlural(named[0]!.mechanism) ? 'make' : 'makes'} ${one![1]} of the difference${second}.`;
+  return (
+    `${said}: ${one![0]} ${isPlural(named[0]!.mechanism) ? 'make' : 'makes'} ${one![1]} of the ` +
+    `difference${second}.`
+  );
 }
 
 /** `web-0 takes 1.234 times the cycles of the same work alone and native: …` */
@@ -52,7 +59,10 @@ export function billVerdict({ vm, total, native, lines }: Bill): string {
   const added = most ? most.cycles - most.native : 0;
   if (!most || added < NAMED * Math.abs(total - native)) return `${said}.`;
   const adds = isPlural(most.mechanism) ? 'add' : 'adds';
-  return `${said}: ${nameOf(most.mechanism)} ${adds} most, ${((added / native) * 100).toFixed(1)} % of the native cycles.`;
+  return (
+    `${said}: ${nameOf(most.mechanism)} ${adds} most, ${((added / native) * 100).toFixed(1)} % ` +
+    'of the native cycles.'
+  );
 }
 
 const isPlural = (mechanism: string) => !/^(?:wait|tlb|host)/.test(mechanism);

@@ -27,7 +27,9 @@ const UPPER = Pte.Present | Pte.Writable | Pte.Accessed | Pte.Dirty;
 export class AddressSpace {
   readonly guest: GuestTables;
   readonly root: number;
-  /** Top table of user mode: `root` without the kernel when page tables are isolated, else `root`. */
+  /**
+   * Top table of user mode: `root` without the kernel when page tables are isolated, else `root`.
+   */
   readonly userRoot: number;
   readonly mappings = new Mappings();
   /** Processes that have it: more than one while a child borrows it (vfork). */

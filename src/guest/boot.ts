@@ -28,8 +28,8 @@ export function bootTables(
 }
 
 /**
- * All guest memory from DIRECT_MAP on, in 2 MB pages: global, unless user mode must not keep them in
- * the TLB.
+ * All guest memory from DIRECT_MAP on, in 2 MB pages: global, unless user mode must not keep them
+ * in the TLB.
  */
 function mapDirectly(guest: GuestTables): void {
   const { isolated, kernelTable, tables, vm } = guest;

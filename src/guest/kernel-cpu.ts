@@ -10,7 +10,7 @@ import { RunQueue } from './run-queue.ts';
 import { systemCall } from './system-calls.ts';
 import { moveOn } from './transfers.ts';
 import { VcpuLoop } from './vcpu-loop.ts';
-import { isReferenceLimited } from './workloads/trace.ts';
+import { isReferenceLimited } from './workloads/reference-limited.ts';
 import { Op } from './workloads/workload.ts';
 
 /**

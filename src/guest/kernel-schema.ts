@@ -3,8 +3,9 @@ import { type CallClass, callClasses, callClassNames } from './system-call-class
 
 /**
  * What a guest kernel (configs/kernels/*.yaml) does and how many instructions it takes. They run on
- * kernel text and data that go through TLBs and caches like any other. What the processor does is priced there: SYSCALL, exceptions, CR3 loads, lines of memory. Stores
- * to page tables, clearing and copying are visits of their own.
+ * kernel text and data that go through TLBs and caches like any other. What the processor does is
+ * priced there: SYSCALL, exceptions, CR3 loads, lines of memory. Stores to page tables, clearing
+ * and copying are visits of their own.
  */
 const path = (what: string) =>
   z.int().min(0).max(1_000_000).meta({ unit: 'instructions' }).describe(what);
@@ -74,7 +75,7 @@ export const kernelSchema = z
       .min(1)
       .max(512)
       .refine((pages) => (pages & (pages - 1)) === 0, {
-        error: 'faultAround is a power of two: 1, 2, 4, … 512',
+        error: ({ input }) => `faultAround is a power of two, 1, 2, 4, … 512: got ${input}`,
       })
       .meta({ unit: 'pages', range: 'a power of two of 1 to 512' })
       .describe('pages of the page cache that one read fault maps, aligned; 1 = its own alone'),

@@ -9,7 +9,7 @@ import { BLOCK_ITEMS, type GuestOptions, type GuestShared } from './kernel-optio
 import { KernelPaths } from './kernel-paths.ts';
 import { Progress } from './progress.ts';
 import { VcpuLoop } from './vcpu-loop.ts';
-import { isReferenceLimited } from './workloads/trace.ts';
+import { isReferenceLimited } from './workloads/reference-limited.ts';
 import { Op, type ProcessImage, type Program } from './workloads/workload.ts';
 
 /**

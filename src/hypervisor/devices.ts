@@ -16,7 +16,8 @@ const worker = () =>
   z
     .enum(['vcpu', 'thread', 'dom0'])
     .describe(
-      'who does the work of the host: the vCPU itself in its exits, a thread of the host for each VM (QEMU, vhost), or Dom0',
+      'who does the work of the host: the vCPU itself in its exits, a thread of the host for ' +
+        'each VM (QEMU, vhost), or Dom0',
     );
 
 /** What the guest's driver does to registers, and who answers. */
@@ -24,7 +25,8 @@ const registers = {
   registers: z
     .enum(['kernel', 'user', 'direct'])
     .describe(
-      'who answers an access to a register: the hypervisor, a device model in user space as well, or the device without an exit',
+      'who answers an access to a register: the hypervisor, a device model in user space as ' +
+        'well, or the device without an exit',
     ),
   decoded: z
     .boolean()
@@ -69,7 +71,8 @@ const card = {
   receiveWait: duration()
     .pipe(z.number().max(1e10, { error: 'the longest wait is 10ms' }))
     .describe(
-      'packets that come so long after the first one share its interrupt; 0us: however long it takes',
+      'packets that come so long after the first one share its interrupt; 0us: however long ' +
+        'it takes',
     ),
   ring: z
     .int()

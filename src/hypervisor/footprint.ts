@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { size } from '../base/units.ts';
+import { showSize, size } from '../base/units.ts';
 
 /**
  * What the handlers of a hypervisor profile touch besides the cycles that their paths take
@@ -14,7 +14,9 @@ const HOST_PAGES = [2 ** 12, 2 ** 21];
 
 const hostPage = (what: string) =>
   size()
-    .refine((bytes) => HOST_PAGES.includes(bytes), { error: 'a page of the host is 4KiB or 2MiB' })
+    .refine((bytes) => HOST_PAGES.includes(bytes), {
+      error: ({ input }) => `a page of the host is 4KiB or 2MiB: got ${showSize(input as number)}`,
+    })
     .meta({ only: HOST_PAGES })
     .describe(what);
 
@@ -23,7 +25,7 @@ const text = (whose: string) =>
     .strictObject({
       size: size()
         .refine((bytes) => bytes >= 4096 && bytes <= 2 ** 22, {
-          error: 'text takes from 4KiB to 4MiB',
+          error: ({ input }) => `text takes from 4KiB to 4MiB: got ${showSize(input as number)}`,
         })
         .describe('bytes over which the functions of its paths lie scattered'),
       page: hostPage('size of the pages that map it: 4KiB or 2MiB'),

@@ -113,7 +113,8 @@ export class Pcpu implements Runner {
   }
 
   /**
-   * Loses power at `now`: it stops for good where it stands, a step later at most, and what it runs.
+   * Loses power at `now`: it stops for good where it stands, a step later at most, and what it
+   * runs.
    */
   stop(now: Cycles): void {
     const { core } = this;

@@ -129,7 +129,10 @@ const readLine = (core: Core, frame: number, line: number): number => {
     : readTableLine(core, frame, line);
 };
 
-/** Looks the last entry of a nested table up in the page-walk cache, which holds it from now on; 0 = it did not. */
+/**
+ * Looks the last entry of a nested table up in the page-walk cache, which holds it from now on;
+ * 0 = it did not.
+ */
 const hitLeaf = (core: Core, slot: number): number => {
   const { walker } = core;
   const uses = USED;

@@ -154,8 +154,10 @@ export const processorSchema = z
         localCycles: cycles('load to use from the local node'),
         hopPermille: z
           .array(z.int().min(1000).max(10_000))
+          .min(1)
+          .max(2)
           .meta({ unit: 'thousandths of the local latency' })
-          .describe('latency after 1, 2, … hops in thousandths of the local latency'),
+          .describe('latency after one hop and after two in thousandths of the local latency'),
         lineCycles: z
           .int()
           .min(1)
@@ -183,7 +185,8 @@ export const processorSchema = z
         vmrunCycles: cycles('VMRUN: enter the guest'),
         vmexitCycles: cycles('#VMEXIT: leave the guest'),
         vmcbReloadCycles: cycles(
-          'longer VMRUN when the hypervisor does not say what of the VMCB is unchanged (clean bits)',
+          'longer VMRUN when the hypervisor does not say what of the VMCB is unchanged ' +
+            '(clean bits)',
         ).prefault(0),
         vmsaveCycles: cycles('VMSAVE: store the rest of the guest state'),
         vmloadCycles: cycles('VMLOAD: load the rest of the guest state'),

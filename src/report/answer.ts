@@ -79,7 +79,10 @@ export function runAnswer(facts: AnswerFacts): RunAnswer {
     slowdown,
     {
       value: percentOf(share),
-      text: `of the busy cycles go to ${reason === 'Virtualization' ? 'virtualization' : 'sharing the host'}${withNeighbours(costs, busyCycles)}`,
+      text:
+        'of the busy cycles go to ' +
+        (`${reason === 'Virtualization' ? 'virtualization' : 'sharing the host'}` +
+          `${withNeighbours(costs, busyCycles)}`),
     },
     {
       value: percentOf(ofKind / busyCycles),
@@ -97,7 +100,9 @@ export function runAnswer(facts: AnswerFacts): RunAnswer {
     crowd.number,
   ];
   return {
-    sentence: `${reason} costs ${percentOf(share)} of the busy cycles here, ${most} for ${kindWords[kind]}${pays}; ${crowd.clause}.`,
+    sentence:
+      `${reason} costs ${percentOf(share)} of the busy cycles here, ${most} for ` +
+      `${kindWords[kind]}${pays}; ${crowd.clause}.`,
     numbers: numbersOf(numbers),
     state: crowd.state,
   };
@@ -169,7 +174,9 @@ function crowding({ vms }: AnswerFacts, busy: number): Crowd {
   const longest = waits[0];
   const waiting = {
     value: percentOf(longest?.share ?? 0),
-    text: `of the time ${longest?.vm} waits for a pCPU${vms.length > 1 ? ', the longest of all VMs' : ''}`,
+    text:
+      `of the time ${longest?.vm} waits for a ` +
+      `pCPU${vms.length > 1 ? ', the longest of all VMs' : ''}`,
   };
   const idle = {
     value: percentOf(busy),

@@ -100,7 +100,10 @@ export function shownDifference(name: MeasureName, value: number, half?: number)
   if (!Number.isFinite(value)) return '-';
   const { unit, factor } = scaleOf(name, Math.max(Math.abs(value), half ?? 0));
   const text = interval(value * factor, half === undefined ? undefined : half * factor);
-  return `${value > 0 && /[1-9]/.test(text.split(' ')[0]!) ? '+' : ''}${text}${unit === '' ? '' : ` ${unit}`}`;
+  return (
+    `${value > 0 && /[1-9]/.test(text.split(' ')[0]!) ? '+' : ''}${text}` +
+    `${unit === '' ? '' : ` ${unit}`}`
+  );
 }
 
 /** `requests` -> `request`: units of work are written in the plural. */

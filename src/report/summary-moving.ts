@@ -28,7 +28,8 @@ export function pairLines(scenario: Scenario, result: RunResult): Section | unde
     const said = pairSentence(pair, linkOf(scenario, pair.pair), mhz, gaps.get(pair.pair));
     const loss = unnoticed(pair, scenario, happenings);
     return loss
-      ? `${said} At ${time(loss.at, mhz)} ${loss.host} lost power, which the other host had not noticed by the end.`
+      ? `${said} At ${time(loss.at, mhz)} ${loss.host} lost power, which the other host had ` +
+          'not noticed by the end.'
       : said;
   });
   return { title: 'Fault tolerance', head: [], rows: hanging(sentences) };
@@ -108,7 +109,8 @@ export function pairSentence(
   if (checkpoints) {
     const { all, meanPages, meanPause } = checkpoints;
     said.push(
-      `${counted(all.length, 'checkpoints')} of ${plain(meanPages)} pages, with ${time(meanPause, mhz)} of standstill each`,
+      `${counted(all.length, 'checkpoints')} of ${plain(meanPages)} pages, with ` +
+        `${time(meanPause, mhz)} of standstill each`,
     );
   }
   if (facts.throttled >= 0.0005) {
@@ -141,13 +143,15 @@ export function moveSentence({ whole, rounds }: Move, mhz: number): string {
   const { bytes, cycles, downtimeCycles, from, policy, to, vm, why } = whole;
   const faults =
     whole.remoteFaults > 0
-      ? `, ${counted(whole.remoteFaults, 'pages')} on demand (${time(whole.remoteWaitCycles, mhz)} of waiting)`
+      ? `, ${counted(whole.remoteFaults, 'pages')} on demand ` +
+        `(${time(whole.remoteWaitCycles, mhz)} of waiting)`
       : '';
   const still = downtimeCycles > 0 ? `, stood still for ${time(downtimeCycles, mhz)}` : '';
   const stun = whole.stunned > 0 ? `, held up to ${percent(whole.stunned)} % of the time` : '';
   const reason = why ? ` (${why})` : '';
   return [
     `${vm} from ${from} to ${to} by ${policy}: ${outcomeWords(whole)}${reason}. `,
-    `${time(cycles, mhz)} in ${counted(rounds.length, 'rounds')}, ${showBytes(bytes)} sent${still}${stun}${faults}.`,
+    `${time(cycles, mhz)} in ${counted(rounds.length, 'rounds')}, ${showBytes(bytes)} ` +
+      `sent${still}${stun}${faults}.`,
   ].join('');
 }

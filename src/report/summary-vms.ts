@@ -93,7 +93,8 @@ export function vmTable(lines: readonly Line[]): Section {
   const { head, body } = fitted(columns, rows, lines);
   const below = [
     'waited: ready for a pCPU, or held back by its cap (%RDY in esxtop, steal in Linux guests)',
-    'own: its own instructions; walks: page walks; memory: waits for data; host: devices, interrupts',
+    'own: its own instructions; walks: page walks; memory: waits for data; host: devices, ' +
+      'interrupts',
   ];
   return { title: 'VMs', head, rows: body, below };
 }
@@ -102,7 +103,8 @@ export function vmTable(lines: readonly Line[]): Section {
 function fitted(columns: readonly Column[], rows: readonly string[][], lines: readonly Line[]) {
   const brief = (work: string) => work.replace('million instructions', 'million instr.');
   const briefer = ({ vms }: Line) =>
-    `${range(values(vms, 'work'), (work) => short(Number(work.toPrecision(2))))} ${brief(vms[0]!.unit)}`;
+    `${range(values(vms, 'work'), (work) => short(Number(work.toPrecision(2))))} ` +
+    `${brief(vms[0]!.unit)}`;
   const variants = [
     (work: string) => work,
     brief,

@@ -97,17 +97,21 @@ function heldAnswer(
     ? best.meets
       ? `${capital(what)} surely holds ${up(best.meets)}${all}`
       : `Nothing that was tried surely meets ${what}${all}`
-    : `${capital(what)} surely holds ${up(best.meets)} with ${name(best)}, and ${worst.meets ? `only ${up(worst.meets)}` : 'nowhere'} with ${name(worst)}`;
+    : `${capital(what)} surely holds ${up(best.meets)} with ${name(best)}, and ` +
+      `${worst.meets ? `only ${up(worst.meets)}` : 'nowhere'} with ${name(worst)}`;
   const maybe = open
     ? `, and may hold up to ${valueWords(x.axis, furthest.open!.labels[x.index]!)}`
     : '';
   const tile = (row: Sampled | undefined, text: string) => ({
     value: row ? valueWords(x.axis, row.labels[x.index]!) : 'none',
-    text: `${row && sweep.roles.consolidation ? `${plain(perCoreOf(files)(row))} per core: ` : ''}${text}`,
+    text:
+      `${row && sweep.roles.consolidation ? `${plain(perCoreOf(files)(row))} per core: ` : ''}` +
+      `${text}`,
   });
   const fails = held
     .filter((one) => one.fails)
     .toSorted((a, b) => position(a.fails) - position(b.fails))[0];
+  const alike = new Set(held.map((one) => position(one.fails))).size === 1;
   return {
     sentence: `${sure}${maybe}`,
     numbers: [
@@ -124,7 +128,7 @@ function heldAnswer(
           ? [
               tile(
                 fails.fails,
-                `surely fail it${new Set(held.map((one) => position(one.fails))).size === 1 ? all : ` with ${name(fails)}`}, the fewest tried that do`,
+                `surely fail it${alike ? all : ` with ${name(fails)}`}, the fewest tried that do`,
               ),
             ]
           : []),
@@ -191,7 +195,9 @@ function spanAnswer(sweep: Sweep, lines: readonly Line[], shown: Shown): SweepAn
     };
   }
   return {
-    sentence: `${capital(shown.words)} runs from ${text(least.mean)} (${least.where}) to ${text(most.mean)} (${most.where})`,
+    sentence:
+      `${capital(shown.words)} runs from ${text(least.mean)} (${least.where}) to ` +
+      `${text(most.mean)} (${most.where})`,
     numbers: [
       { value: text(least.mean), text: `lowest ${shown.words}: ${least.where}` },
       { value: text(most.mean), text: `highest ${shown.words}: ${most.where}` },
@@ -219,8 +225,12 @@ function comparisons(sweep: Sweep, shown: Shown, differing: readonly Difference[
       if (more + less < 2 || more + less <= BY_CHANCE * rows.length) return [];
       const often = (n: number, word: string) => (n > 0 ? [`${word} at ${n}`] : []);
       const { reference } = rows[0]!;
+      const higher = often(more, `a higher ${shown.words}`);
+      const lower = often(less, more > 0 ? 'a lower one' : `a lower ${shown.words}`);
       return [
-        `compared with ${valueWords(axis, reference)}, ${valueWords(axis, label)} has ${[...often(more, `a higher ${shown.words}`), ...often(less, more > 0 ? 'a lower one' : `a lower ${shown.words}`)].join(' and ')} of ${counted(rows.length, 'points')}`,
+        `compared with ${valueWords(axis, reference)}, ${valueWords(axis, label)} has ` +
+          `${[...higher, ...lower].join(' and ')} ` +
+          `of ${counted(rows.length, 'points')}`,
       ];
     });
     if (values.length === 0) none.push(axisWords(axis));
@@ -251,6 +261,8 @@ function largestOf(
   const share = interval((100 * found.mean) / base, (100 * found.halfWidth!) / base);
   return {
     value: `${found.mean > 0 ? '+' : ''}${share} %`,
-    text: `${shown.words} with ${valueWords(of, label)} compared with ${valueWords(of, reference)}${where}: the largest difference shown`,
+    text:
+      `${shown.words} with ${valueWords(of, label)} compared with ` +
+      `${valueWords(of, reference)}${where}: the largest difference shown`,
   };
 }

@@ -114,7 +114,10 @@ function spanText(measure: MeasureName, rows: readonly SummaryRow[], names: Name
   const unbounded = without > 0 ? `, and without bound at ${without} of ${rows.length} points` : '';
   if (!least || !most) return `${words} has no bound at any point`;
   if (least.mean === most.mean) return `${words} is ${value(least)} at all points${unbounded}`;
-  return `${words} goes from ${value(least)} (${names.point(least)}) to ${value(most)} (${names.point(most)})${unbounded}`;
+  return (
+    `${words} goes from ${value(least)} (${names.point(least)}) to ${value(most)} ` +
+    `(${names.point(most)})${unbounded}`
+  );
 }
 
 const MOST_NAMED = 3;

@@ -120,7 +120,10 @@ function section(title: string, rows: readonly Line[], below: string): string {
   const lines = shown.map(({ name, share, value }) =>
     share === undefined ? name : `${name.padEnd(width)}  ${share.padEnd(BAR)}  ${value}`,
   );
-  return `${[title, ...lines, ...(below ? [below] : [])].map((line) => line.trimEnd()).join('\n  ')}\n`;
+  return (
+    `${[title, ...lines, ...(below ? [below] : [])].map((line) => line.trimEnd()).join('\n  ')}` +
+    `\n`
+  );
 }
 
 const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);

@@ -100,7 +100,8 @@ class ValueReader {
     for (const item of value?.form === 'list' ? value.items : []) {
       const text = item.form === 'scalar' ? String(item.value) : '';
       if (!RANGE.test(text)) continue;
-      const hint = `leave out the brackets: ${this.#path}=${piece.text.replaceAll(/^.|[\s]|.$/g, '')}`;
+      const hint =
+        `leave out the brackets: ${this.#path}` + `=${piece.text.replaceAll(/^.|[\s]|.$/g, '')}`;
       this.#findings.add(item.place, `a range such as ${text} does not stand in a list`, hint);
       return undefined;
     }

@@ -68,7 +68,8 @@ function checkPaging({ scenario, sound, fault }: CheckContext): void {
       fault(
         at('vcpus'),
         maxVcpus === 1
-          ? `a VM that is protected by ${name} has one vCPU: the order in which several touch memory is not in the log`
+          ? `a VM that is protected by ${name} has one vCPU: the order in which several touch ` +
+              'memory is not in the log'
           : `a VM that is protected by ${name} has ${maxVcpus} vCPUs at most`,
         `write vcpus: ${maxVcpus}`,
       );
@@ -152,7 +153,8 @@ function checkRenewal(
   if (!asked) return;
   fault(
     at,
-    `an event says when ${asked.name} gets a new secondary, and with renew: true it gets one by itself`,
+    `an event says when ${asked.name} gets a new secondary, and with renew: true it gets one ` +
+      'by itself',
     'leave out one of them',
   );
 }

@@ -48,7 +48,8 @@ function checkPassthrough({ scenario, sound, fault }: CheckContext, i: number, p
     fault(
       path,
       'a card of its own takes an IOMMU, and the host has none',
-      `write iommu: true under ${written.path.join('.')}: AMD boards have one from the SR5690 chipset on (Opteron 4100, 6100)`,
+      `write iommu: true under ${written.path.join('.')}: AMD boards have one from the ` +
+        'SR5690 chipset on (Opteron 4100, 6100)',
     );
   }
   if (group.faultTolerance) {

@@ -1,31 +1,24 @@
 import type { ProcessTreeParams, TreeProgram } from '../guest/workloads/process-tree-params.ts';
 import type { SyntheticParams, SyntheticRegion } from '../guest/workloads/synthetic-params.ts';
-import { takesKernel } from '../guest/workloads/trace.ts';
-import { cardOf, diskOf } from '../hypervisor/devices.ts';
 import { schedulers } from '../hypervisor/schedulers/index.ts';
 import type { PlannedVm } from '../hypervisor/schedulers/scheduler.ts';
 import { vmKeysOf, whoKnows } from '../hypervisor/schedulers/vm-params.ts';
 import type { CheckContext } from './check-context.ts';
 import { listed } from './findings.ts';
 import { hostOfGroup, hostsOf } from './hosts.ts';
+import { type Idle, idleDevices, idleFootprint, idleInKernel, usesDom0 } from './idle-guests.ts';
 import type { Path } from './located.ts';
 import type { ParsedScenario } from './schema.ts';
 
 /**
  * Keys that can have no effect where they stand, because of what another key says. Written in a
  * scenario they are a misunderstanding, and refused; what a preset or a default says and a scenario
- * does not use is no fault. `host.cpu`, `hypervisor.costs` and `hypervisor.devices` describe a
- * machine and a product: parts of them may be idle, as may all that is about the hypervisor when
- * there is none (`mmu: { kind: native }`), and what matters only with more pCPUs or VMs than there
- * are: how many there are is what experiments vary.
+ * does not use is no fault. `host.cpu`, `hypervisor.costs`, `hypervisor.devices` and `vms[].os`
+ * describe a machine and products: parts of them may be idle, as may all that is about the
+ * hypervisor when there is none (`mmu: { kind: native }`), and what matters only with more pCPUs or
+ * VMs than there are: how many there are is what experiments vary.
  */
-export interface Idle {
-  readonly path: Path;
-  /** Why, as the rest of the sentence `this has no effect: …`. */
-  readonly reason: string;
-  /** Who writes one of these too has turned it off himself: `mmap: { calls: 0, pages: 8 }`. */
-  readonly unless?: readonly Path[] | undefined;
-}
+export type { Idle };
 
 /**
  * The keys, in which case they are idle, why, and the keys that turn them off, when they may stand
@@ -78,6 +71,11 @@ const NO_DISK =
   'nothing waits for the disk: per1M.blockingIo is 0, and so is requests.ioProbability';
 
 const SYNTHETIC: readonly Rule<SyntheticParams>[] = [
+  [
+    ['phases'],
+    ({ phases = [] }) => phases.every(({ shares }) => shares === undefined),
+    'no phase says what it visits, so all of them do what the regions say',
+  ],
   [
     ['ioLatency', 'ioBytes'],
     (of) => of.per1M.blockingIo === 0 && !(of.requests && of.requests.ioProbability > 0),
@@ -139,9 +137,6 @@ const TREE_PROGRAM: readonly Rule<TreeProgram>[] = [
 
 /** What a trace says, as far as it matters here. */
 interface TraceParams {
-  readonly events: string;
-  readonly kernel?: boolean | undefined;
-  readonly populate?: boolean | undefined;
   readonly per1M?: Rates | undefined;
 }
 
@@ -183,6 +178,7 @@ export function idleKeys(scenario: ParsedScenario): Idle[] {
   idle(['warmup'], scenario.duration === 'work' && scenario.warmup > 0, WORK_IS_MEASURED);
   idle(policy('timeslice'), roundRobin && references > 0, 'turns are counted in references');
   idle(policy('references'), references > 0 && !traces, 'only traces count their references');
+  found.push(...idleFootprint(scenario));
   const dom0 = groups.some((group) => usesDom0(scenario, group));
   for (const { path } of hostsOf(scenario)) {
     for (const key of ['vcpus', 'weight', 'pin']) {
@@ -194,24 +190,11 @@ export function idleKeys(scenario: ParsedScenario): Idle[] {
     const path = ['vms', i, 'workload'];
     found.push(...idleInScheduler(scenario, i));
     idle([...path, 'work'], scenario.duration !== 'work', 'it counts with duration: work only');
-    idle(['vms', i, 'kernel'], !hasKernel(group), NO_KERNEL);
+    found.push(...idleInKernel(group, ['vms', i]), ...idleDevices(group, ['vms', i]));
     idle([...path, 'overlap'], !usesLines(scenario, group), NO_LINES);
     found.push(...idleInWorkload(scenario, path, group));
   }
   return found;
-}
-
-const NO_KERNEL = 'the trace is replayed without a guest kernel: see populate, events and kernel';
-
-const hasKernel = ({ workload }: ParsedScenario['vms'][number]): boolean =>
-  workload.kind !== 'trace' || takesKernel(workload as unknown as TraceParams);
-
-/** Dom0 serves a device of these VMs. */
-function usesDom0({ hypervisor }: ParsedScenario, group: ParsedScenario['vms'][number]): boolean {
-  const { disk, network } = hypervisor.devices;
-  const card = cardOf(hypervisor.devices, group.network ?? network.kind);
-  const own = diskOf(hypervisor.devices, group.disk ?? disk.kind);
-  return card?.worker === 'dom0' || own?.worker === 'dom0';
 }
 
 const WORK_IS_MEASURED = 'with duration: work all of the work is measured';
@@ -241,7 +224,8 @@ function idleInScheduler({ vms, hypervisor }: ParsedScenario, i: number): Idle[]
     ...reasons.map(([key, reason]) => ({ path: at(key), reason })),
     ...others.map((key) => ({
       path: at(key),
-      reason: `it is for ${listed(whoKnows(schedulers, key))}, and ${scheduler.kind} knows ${knows}`,
+      reason:
+        `it is for ${listed(whoKnows(schedulers, key))}, and ` + `${scheduler.kind} knows ${knows}`,
     })),
   ];
 }

@@ -62,7 +62,8 @@ export const sweepSchema = z
       .union([z.string(), z.array(z.string())])
       .optional()
       .describe(
-        'which combinations to keep, for example vms.web.count < 8 or host.processor == opteron-1354',
+        'which combinations to keep, for example vms.web.count < 8 or host.processor == ' +
+          'opteron-1354',
       ),
     labels: z
       .record(z.string(), z.string().regex(LABEL, LABEL_FORM).meta({ takes: LABEL_FORM }))
@@ -141,7 +142,8 @@ export const findSchema = z
     maxDuration: duration()
       .prefault('1s')
       .describe(
-        'windows are made longer until the objective is decided, with their warm-up up to this; a longer `duration` stays',
+        'windows are made longer until the objective is decided, with their warm-up up to ' +
+          'this; a longer `duration` stays',
       ),
     across: axes().prefault({}).describe('ask again for each combination of these values'),
   })

@@ -42,11 +42,15 @@ export const mechanisms = {
     covers: (leaf) => leaf === 'switch',
   },
   'tlb-flush': {
-    help: 'walks for translations lost to any flush or to a new tag, those of the guest kernel included',
+    help:
+      'walks for translations lost to any flush or to a new tag, those of the guest kernel ' +
+      'included',
     covers: (leaf, detail) => isWalk(leaf) && FLUSHES.has(detail),
   },
   'world-switch-flush': {
-    help: 'walks for translations lost because another vCPU or the hypervisor took the core, or ASIDs ran out',
+    help:
+      'walks for translations lost because another vCPU or the hypervisor took the core, or ' +
+      'ASIDs ran out',
     covers: (leaf, detail) =>
       isWalk(leaf) && (detail === 'world-switch' || detail === 'asid-exhausted'),
   },

@@ -2,7 +2,15 @@ import type { z } from 'zod';
 import { type Dimension, dimensionOf, showQuantity } from '../base/units.ts';
 import { didYouMean, type Findings, listed } from './findings.ts';
 import { follow, type Located, type Path, textOf } from './located.ts';
-import { allowedKeys, membersOf, type Schema, schemaAt, wordsOf } from './schema-walk.ts';
+import {
+  allowedKeys,
+  definition,
+  kindsOf,
+  membersOf,
+  type Schema,
+  schemaAt,
+  wordsOf,
+} from './schema-walk.ts';
 
 /** Turns what the schema objects to into sentences, each at the line that caused it. */
 
@@ -17,6 +25,8 @@ export interface IssueContext {
   readonly extraKinds: (path: Path) => readonly string[];
   /** What to give where a key is missing, by path: see `LoadOptions`. */
   readonly instead: Readonly<Record<string, string>>;
+  /** Paths of all keys that are missing. */
+  readonly missing: readonly Path[];
   /** The keys that make sense at a path, where the schema allows more. */
   readonly ownKeys: (path: Path) => readonly string[] | undefined;
 }
@@ -39,10 +49,17 @@ export function reportIssue(issue: Issue, context: IssueContext): void {
       return;
     }
     const values = allowedWords(issue, path, context);
+    const others = context.missing.filter(
+      (other) => other !== path && String(other.slice(0, -1)) === String(path.slice(0, -1)),
+    );
+    const hints = [
+      ...(values.length > 0 ? [`allowed: ${listed(values)}`] : []),
+      ...(others.length > 0 ? [`missing as well: ${listed(others.map(lastOf))}`] : []),
+    ];
     findings.add(
       depth === 0 ? root.place : key,
       `missing key "${String(path[depth])}" in ${where}`,
-      values.length > 0 ? `allowed: ${listed(values)}` : undefined,
+      hints.length > 0 ? hints.join('; ') : undefined,
     );
     return;
   }
@@ -61,13 +78,41 @@ export function reportIssue(issue: Issue, context: IssueContext): void {
     );
     return;
   }
-  const { message, suggestion } = sentence(issue, {
+  const { message, suggestion = meantMap(issue, path, node, context) } = sentence(issue, {
     name: `"${showPath(root, path)}"`,
     got,
     node,
     quantity: quantityAt(path, context),
   });
   findings.add(node.place, message, suggestion);
+}
+
+const lastOf = (path: Path) => String(path.at(-1));
+
+/** `os: linux-3.2`, `pattern: zipf`: a word where a map is wanted may belong to a key near it. */
+function meantMap(
+  issue: Issue,
+  path: Path,
+  node: Located,
+  { schema, value, extraKinds }: IssueContext,
+): string | undefined {
+  const isMap = issue.code === 'invalid_type' && ['object', 'record'].includes(issue.expected);
+  if (!isMap || node.form !== 'scalar' || typeof node.value !== 'string') return undefined;
+  const word = node.value;
+  const takes = (at: Path) => {
+    const found = schemaAt(schema, value, at);
+    return found !== undefined && wordsOf(found).includes(word);
+  };
+  const found = schemaAt(schema, value, path);
+  if (found && [...kindsOf(found), ...extraKinds([...path, 'kind'])].includes(word)) {
+    return `did you mean { kind: ${word} }?`;
+  }
+  const inside = found && Object.keys(definition(found).shape ?? {});
+  const own = inside?.find((key) => takes([...path, key]));
+  if (own !== undefined) return `did you mean { ${own}: ${word} }?`;
+  const around = path.slice(0, -1);
+  const other = allowedKeys(schema, value, around).find((key) => takes([...around, key]));
+  return other === undefined ? undefined : `did you mean ${other}: ${word}?`;
 }
 
 /** A quantity, and the words that may be written instead. */
@@ -94,13 +139,12 @@ function reportUnknownKeys(
   const { node } = follow(root, path);
   const allowed = ownKeys(path) ?? allowedKeys(schema, value, path);
   const present = node.form === 'map' ? node.entries : new Map();
-  const free = allowed.filter((name) => !present.has(name));
   for (const name of issue.keys) {
     if (findings.full) return;
     const place = present.get(name)?.key ?? node.place;
-    // An option may mean a key that is there already, to replace its value.
-    const all = place.file.startsWith('--') || free.length === 0;
-    const guess = didYouMean(name, all ? allowed : free);
+    // A key that a preset has, or that an option replaces, may be meant.
+    const free = allowed.filter((known) => present.get(known)?.key.file !== place.file);
+    const guess = didYouMean(name, free.length > 0 ? free : allowed);
     findings.add(
       place,
       `unknown key "${name}" in ${showPath(root, path)}`,
@@ -133,6 +177,10 @@ export const otherNames: Readonly<Record<string, readonly string[]>> = {
   shadow: ['spt', 'software', 'soft', 'sw'],
   native: ['bare-metal', 'baremetal', 'bare', 'direct', 'none'],
   'round-robin': ['rr'],
+  paravirtual: ['pv', 'virtio', 'virtio-net', 'virtio-blk', 'vmxnet', 'netfront', 'blkfront'],
+  emulated: ['e1000', 'rtl8139', 'ide'],
+  vhost: ['vhost-net'],
+  passthrough: ['vfio', 'pci-passthrough', 'vmdirectpath', 'sr-iov'],
   on: ['true', 'yes'],
   off: ['false', 'no'],
 };
@@ -223,7 +271,8 @@ function beyond(
   const shown = quantity ? showQuantity(quantity.dimension, limit) : String(limit);
   const than = issue.inclusive === false ? 'more than' : 'at least';
   const bound = issue.code === 'too_small' ? than : than === 'at least' ? 'at most' : 'less than';
-  const noun = { array: ' items', string: ' characters' }[issue.origin as string] ?? '';
+  const unit = { array: ' item', string: ' character' }[issue.origin as string];
+  const noun = unit ? `${unit}${limit === 1 ? '' : 's'}` : '';
   const verb = noun ? 'must have' : 'must be';
   return `${name} ${verb} ${bound} ${shown}${noun}${noun ? '' : `, got ${got}`}`;
 }

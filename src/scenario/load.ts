@@ -22,8 +22,8 @@ import { placeOf, resolveScenario, type Scenario } from './resolve.ts';
  * one ConfigError.
  */
 export interface LoadOptions {
-  /** What to call the text in messages; paths in it are relative to this one. */
-  readonly file: string;
+  /** What to call the text in messages (`scenario`); paths in it are relative to this one. */
+  readonly file?: string | undefined;
   /** Text of another file, for `extends`. Throws when it cannot be read. */
   readonly readFile?: ((path: string) => string) | undefined;
   /** `path=value`, applied in order. */
@@ -106,14 +106,15 @@ export class ScenarioTree {
 
   /** Throws ConfigError when the text is not a map in YAML. */
   constructor(text: string, options: LoadOptions) {
+    const { file: called = 'scenario' } = options;
     const findings = new Findings(undefined, options.explainYaml);
     this.#findings = findings;
     this.#texts = options.presets ?? presets;
     this.#reader = new PresetReader(this.#texts, findings);
     this.#instead = options.instead ?? {};
     this.#isPreset = (file) =>
-      /^configs\/(processors|hypervisors|kernels|workloads)\//.test(file) && file !== options.file;
-    const written = new FileReader(options.readFile, findings).read(options.file, text);
+      /^configs\/(processors|hypervisors|kernels|workloads)\//.test(file) && file !== called;
+    const written = new FileReader(options.readFile, findings).read(called, text);
     const change =
       options.change ?? ((tree: Located) => applySets(tree, options.set ?? [], findings));
     const root = written && change(written, findings);

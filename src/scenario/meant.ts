@@ -10,7 +10,7 @@ import {
   withEntry,
   without,
 } from './located.ts';
-import { ABOUT, expandPresets, type PresetReader } from './presets.ts';
+import { ABOUT, expandPresets, type PresetFolder, type PresetReader } from './presets.ts';
 import type { ParsedScenario } from './schema.ts';
 
 /**
@@ -51,11 +51,39 @@ function isUsual({ root, schema, scenario, reader }: Authors, path: Path): boole
   const text = JSON.stringify(valueAt(scenario, path));
   const bare = schema.safeParse(toValue(withoutPath(root, path)));
   if (bare.success && JSON.stringify(valueAt(bare.data, path)) === text) return true;
-  const preset = path[0] === 'vms' ? scenario.vms[Number(path[1])]?.preset : undefined;
-  if (!reader.has('workloads', preset)) return false;
-  const workload = without(reader.read('workloads', preset)!, ...ABOUT);
-  const usual = schema.safeParse(toValue(withWorkload(root, Number(path[1]), workload)));
-  return usual.success && JSON.stringify(valueAt(usual.data, path)) === text;
+  const [part, own] = presetOf(scenario, path, reader) ?? [];
+  const usual = part && schema.safeParse(toValue(withValue(root, part, own!)));
+  return usual?.success === true && JSON.stringify(valueAt(usual.data, path)) === text;
+}
+
+/** The part of the scenario that holds `path` and has a preset, and what that says of it. */
+function presetOf(
+  { hypervisor, vms }: ParsedScenario,
+  path: Path,
+  reader: PresetReader,
+): readonly [part: Path, own: LocatedMap] | undefined {
+  const vm = path[0] === 'vms' ? vms[Number(path[1])] : undefined;
+  const part = vm ? path.slice(0, 3) : path.slice(0, 2);
+  const read = (folder: PresetFolder, name: string | undefined) =>
+    reader.has(folder, name) ? reader.read(folder, name) : undefined;
+  const own =
+    part.join('.') === 'hypervisor.footprint'
+      ? child(read('hypervisors', hypervisor.profile), 'footprint')
+      : { os: read('kernels', vm?.kernel), workload: read('workloads', vm?.preset) }[
+          String(part[2])
+        ];
+  return own?.form === 'map' ? [part, vm ? without(own, ...ABOUT) : own] : undefined;
+}
+
+/**
+ * Without a value that has no effect. Where every value comes from a preset, that of the preset
+ * stands there again.
+ */
+export function withoutChoice(root: Located, path: Path, { scenario, reader }: Authors): Located {
+  const [part, own] = presetOf(scenario, path, reader) ?? [];
+  const usual = part && follow(own!, path.slice(part.length));
+  const isWhole = part && part.at(-1) !== 'workload' && usual!.depth === path.length - part.length;
+  return isWhole ? withValue(root, path, usual!.node) : withoutPath(root, path);
 }
 
 /**
@@ -88,6 +116,7 @@ function isVaried(root: LocatedMap, path: Path): boolean {
     'duration',
     'host.caches',
     'hypervisor.scheduler',
+    'hypervisor.footprint',
     ...(path[0] === 'vms' ? vms : []),
   ];
   return axesOf(root).some((axis) => related.some((key) => `${axis}.`.startsWith(`${key}.`)));
@@ -126,11 +155,15 @@ export function withoutPath(node: Located, path: Path): Located {
   return { ...node, entries };
 }
 
-function withWorkload(root: LocatedMap, vm: number, workload: LocatedMap): LocatedMap {
-  const list = child(root, 'vms');
-  if (list?.form !== 'list') return root;
-  const items = list.items.map((item, i) =>
-    i === vm && item.form === 'map' ? withEntry(item, 'workload', workload) : item,
-  );
-  return withEntry(root, 'vms', { ...list, items });
+/** The same tree with another value at `path`, which is there. */
+function withValue(node: Located, path: Path, value: Located): Located {
+  const [step, ...rest] = path;
+  if (step === undefined) return value;
+  if (node.form === 'list') {
+    const items = node.items.map((item, i) => (i === step ? withValue(item, rest, value) : item));
+    return { ...node, items };
+  }
+  const inner = child(node, String(step));
+  if (node.form !== 'map' || !inner) return node;
+  return withEntry(node, String(step), withValue(inner, rest, value));
 }

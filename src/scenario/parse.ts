@@ -95,7 +95,11 @@ function compose(
   length: number,
 ): readonly [Node | null, YAMLError | undefined] {
   // Keys are compared by the reader instead (`#map`): the parser's own check takes quadratic time.
-  const composer = new Composer({ prettyErrors: false, uniqueKeys: false });
+  const composer = new Composer({
+    // Version 1.2, whatever a directive says, and none of the kinds of values of 1.1.
+    ...{ schema: 'core', resolveKnownTags: false },
+    ...{ prettyErrors: false, uniqueKeys: false },
+  });
   const note = composer['onError'] as (...problem: unknown[]) => void;
   let first: FirstError | undefined;
   composer['onError'] = (...problem: unknown[]): void => {

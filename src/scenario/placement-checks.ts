@@ -80,7 +80,9 @@ function checkClocks(
     const seconds = Number((longest / 1e12).toPrecision(2));
     fault(
       [...path, 'cpu', 'clock'],
-      `the clock of ${name}, ${host.cpu.clock / 1e9} GHz, has too few edges in common with ${others.length > 1 ? 'those' : 'that'} of ${listed(others)}: a run of them cannot last longer than ${seconds} s`,
+      `the clock of ${name}, ${host.cpu.clock / 1e9} GHz, has too few edges in common with ` +
+        `${others.length > 1 ? 'those' : 'that'} of ${listed(others)}: a run of them cannot ` +
+        `last longer than ${seconds} s`,
       'use clocks that are multiples of 1 MHz',
     );
     return;

@@ -13,8 +13,8 @@ import { embeddedPresets } from './presets.generated.ts';
 
 /**
  * Presets: named processors, hypervisors, guest kernels and workloads
- * (configs/<folder>/<name>.yaml), shipped inside the program. Expanding a scenario replaces each name by what the preset says, with the
- * scenario's own keys on top.
+ * (configs/<folder>/<name>.yaml), shipped inside the program. Expanding a scenario replaces each
+ * name by what the preset says, with the scenario's own keys on top.
  */
 export type PresetFolder = 'processors' | 'hypervisors' | 'kernels' | 'workloads';
 /** Name -> YAML text, by folder. */

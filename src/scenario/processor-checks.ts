@@ -15,6 +15,8 @@ interface Fault {
 /** Words of hot state a machine may take; the rest is for vCPUs and visit blocks. */
 const MAX_WORDS = 0.75 * heap.length;
 
+const TOO_MANY = 'are more than can be simulated';
+
 const isPowerOfTwo = (n: number) => n >= 1 && Number.isInteger(Math.log2(n));
 
 export function processorFaults(processor: Processor, pcpus: number): Fault[] {
@@ -27,7 +29,9 @@ export function processorFaults(processor: Processor, pcpus: number): Fault[] {
         faults.push({ path: ['tlb', level, size, 'entries'], message });
       }
       if (ways === 'full' || isPowerOfTwo(entries / ways) || entries === 0) continue;
-      const message = `${entries} entries in ${ways} ways make ${entries / ways} sets: it must be a power of two`;
+      const message =
+        `${entries} entries in ${ways} ways make ${entries / ways} sets: it must be a power of ` +
+        'two';
       faults.push({ path: ['tlb', level, size, 'entries'], message });
     }
   }
@@ -36,11 +40,13 @@ export function processorFaults(processor: Processor, pcpus: number): Fault[] {
     const sets = size / 64 / ways;
     if (level === 'l3' && size === 0) continue;
     if (isPowerOfTwo(sets) && sets >= 64) continue;
-    const message = `${size} bytes in ${ways} ways make ${sets} sets of 64-byte lines: it must be a power of two, 64 or more`;
+    const message =
+      `${size} bytes in ${ways} ways make ${sets} sets of 64-byte lines: it must be a power of ` +
+      'two, 64 or more';
     faults.push({ path: ['caches', level, 'size'], message });
   }
   if (faults.length === 0 && !fits(processor, pcpus)) {
-    const message = `${pcpus} pCPUs with TLBs and caches of this size are more than can be simulated`;
+    const message = `${pcpus} pCPUs with TLBs and caches of this size ${TOO_MANY}`;
     faults.push({ path: [], message });
   }
   return faults;

@@ -29,7 +29,15 @@ import {
   toValue,
   without,
 } from './located.ts';
-import { type Authors, isChosen, isDeprived, isMeant, valueAt, withoutPath } from './meant.ts';
+import {
+  type Authors,
+  isChosen,
+  isDeprived,
+  isMeant,
+  valueAt,
+  withoutChoice,
+  withoutPath,
+} from './meant.ts';
 import { completed, pagingOf } from './paging.ts';
 import type { PresetTexts } from './presets.ts';
 import { repaired } from './repair.ts';
@@ -172,8 +180,12 @@ export function resolveScenario(
       ? vmKeysOf(schedulers.find(kind))
       : undefined;
   const issues = parsed.success ? [] : parsed.error.issues;
+  const missing = issues
+    .filter(({ code }) => code !== 'unrecognized_keys')
+    .map((issue) => issue.path as Path)
+    .filter((path) => follow(root, path).depth === path.length - 1);
   for (const issue of issues) {
-    reportIssue(issue, { root, value, schema, findings, extraKinds, ownKeys, instead });
+    reportIssue(issue, { root, value, schema, findings, missing, extraKinds, ownKeys, instead });
   }
   const broken = issues.flatMap((issue) => brokenBy(issue, schema, value));
   const scenario = parsed.success ? parsed.data : repaired(schema, root, issues, reader);
@@ -194,7 +206,7 @@ export function resolveScenario(
   if (!findings.any) checkEffects(context);
   if (findings.any) return undefined;
   const idle = idleKeys(scenario).filter(({ path }) => isChosen(authors, path));
-  const written = withoutIdle(root, idle);
+  const written = withoutIdle(root, idle, authors);
   const input = withDefaults(schema, toValue(written)) as Scenario['input'];
   return {
     scenario: deepFreeze(inInternalUnits(scenario, input)),
@@ -219,9 +231,9 @@ function withoutHost(root: LocatedMap, findings: Findings): LocatedMap {
  * Without what `--set` or an axis has deprived of its effect, so that the complete scenario can be
  * run again. A map of which nothing is left goes too.
  */
-function withoutIdle(root: Located, idle: readonly Idle[]): Located {
+function withoutIdle(root: Located, idle: readonly Idle[], authors: Authors): Located {
   return idle.reduce((tree, { path }) => {
-    const left = withoutPath(tree, path);
+    const left = withoutChoice(tree, path, authors);
     const map = path.slice(0, -1);
     const { node } = follow(left, map);
     return node.form === 'map' && node.entries.size === 0 ? withoutPath(left, map) : left;

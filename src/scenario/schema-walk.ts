@@ -85,7 +85,17 @@ export function membersOf(schema: Schema): Schema[] {
 }
 
 /** The words that a schema of fixed words allows. */
-export const wordsOf = (schema: Schema): readonly unknown[] => definition(schema).values ?? [];
+export function wordsOf(schema: Schema): readonly unknown[] {
+  const { entries, values } = definition(schema);
+  return values ?? Object.values(entries ?? {});
+}
+
+/** The words that tell the members of a union apart (`kind`); none for any other schema. */
+export function kindsOf(schema: Schema): readonly unknown[] {
+  const { discriminator, options = [] } = definition(schema);
+  if (discriminator === undefined) return [];
+  return options.flatMap((option) => wordsOf(definition(peel(option)).shape![discriminator]!));
+}
 
 /**
  * A valid input with every default written out, in the order of the schema and in the units of the

@@ -28,7 +28,8 @@ import { DEFAULT_KERNEL, type PresetTexts, presets } from './presets.ts';
 const identifier = (noun: string) =>
   z.string().regex(/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/, {
     error: (issue) =>
-      `a ${noun} is made of lower-case letters, digits and single dashes, and starts with a letter: got ${JSON.stringify(issue.input)}`,
+      `a ${noun} is made of lower-case letters, digits and single dashes, and starts with a ` +
+      `letter: got ${JSON.stringify(issue.input)}`,
   });
 const WORD = 'lower-case letters, digits and single dashes, starting with a letter';
 

@@ -40,7 +40,8 @@ function checkTlbs(core: Core, { vm, vcpu, kernel }: Member): void {
     const stores = writable && dirty;
     if (host !== frame || (stores && !(expected.writable && expected.dirty))) {
       throw new ModelError(
-        `${vm.name}: pCPU ${core.id} caches page ${hex(vpn)} as host frame ${frame}${rights(writable, dirty)}, ` +
+        `${vm.name}: pCPU ${core.id} caches page ${hex(vpn)} as host frame ` +
+          `${frame}${rights(writable, dirty)}, ` +
           `the guest tables say ${host}${rights(expected.writable, expected.dirty)}`,
       );
     }
@@ -58,14 +59,16 @@ function checkWalkCaches(core: Core, vcpu: Vcpu, tables: PageTables, { vm }: Mem
     const isRead = ((entry & Pte.Large) === 0 && upper.has(table)) || nested.has(table);
     if ((entry & Pte.Present) === 0 || !isRead) {
       throw new ModelError(
-        `${vm.name}: pCPU ${core.id} has entry ${slot & 511} of table ${slot >> 9} in its page-walk cache, and no walk reads it`,
+        `${vm.name}: pCPU ${core.id} has entry ${slot & 511} of table ${slot >> 9} in its ` +
+          'page-walk cache, and no walk reads it',
       );
     }
   }
   for (const { gfn, frame } of heldTableFrames(core)) {
     if (vm.p2m[gfn] !== frame) {
       throw new ModelError(
-        `${vm.name}: pCPU ${core.id} has guest frame ${gfn} as ${frame} in its nested TLB, it is ${vm.p2m[gfn]}`,
+        `${vm.name}: pCPU ${core.id} has guest frame ${gfn} as ${frame} in its nested TLB, ` +
+          `it is ${vm.p2m[gfn]}`,
       );
     }
   }

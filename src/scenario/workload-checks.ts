@@ -1,4 +1,5 @@
 import { workloads } from '../guest/workloads/index.ts';
+import { ParameterFault } from '../guest/workloads/parameter-fault.ts';
 import type { TraceFeed, Workload } from '../guest/workloads/workload.ts';
 import type { CheckContext } from './check-context.ts';
 import { checkHugePages } from './page-size-checks.ts';
@@ -27,7 +28,9 @@ export function checkWorkloads(context: CheckContext): void {
         checking: true,
       });
     } catch (error) {
-      fault(at, (error as Error).message);
+      const { message } = error as Error;
+      if (error instanceof ParameterFault) fault([...at, ...error.path], message, error.suggestion);
+      else fault(at, message);
       finite = true;
       continue;
     }
@@ -36,7 +39,8 @@ export function checkWorkloads(context: CheckContext): void {
     if (group.workload.kind === 'trace' && 'per1M' in group.workload && byReferences) {
       fault(
         ['vms', i, 'workload', 'per1M'],
-        'turns of so many references are for programs that never wait: kernel events at rates need turns of time',
+        'turns of so many references are for programs that never wait: kernel events at ' +
+          'rates need turns of time',
         'write scheduler: { kind: round-robin, timeslice: 30ms }, or leave per1M out',
       );
     }

@@ -138,7 +138,8 @@ const hostMeasures = {
   host_overhead: {
     unit: 'ratio',
     definition:
-      'ledger leaves exit.transition, exit.handler, switch, shootdown, host and walk.nested, of the busy cycles of all pCPUs',
+      'ledger leaves exit.transition, exit.handler, switch, shootdown, host and walk.nested, ' +
+      'of the busy cycles of all pCPUs',
     percent: true,
   },
   host_walk_share: {

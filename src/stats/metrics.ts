@@ -44,7 +44,10 @@ const percentile = (name: keyof typeof percentiles): Written => {
   const of = Math.round(share * 100);
   return ns(
     `p${of} latency`,
-    `time from the arrival of a request to its end, ${of}th percentile, where a request that is not finished at the end of the window counts with its age; of a VM group, that of its worst VM. Blank below n = ${requestsNeeded(share)}: n >= 10/(1-q), n = requests + requests_unfinished, q = ${share}`,
+    `time from the arrival of a request to its end, ${of}th percentile, where a request that ` +
+      'is not finished at the end of the window counts with its age; of a VM group, that of ' +
+      `its worst VM. Blank below n = ${requestsNeeded(share)}: n >= 10/(1-q), n = requests + ` +
+      `requests_unfinished, q = ${share}`,
   );
 };
 
@@ -67,7 +70,8 @@ export const walkMetric = (cause: LossCause): WalkMetric => `walks_${snake(cause
 const written = {
   elapsed_cycles: cycles('length of the measured window; of a VM group, that of one VM'),
   work: count(
-    'units of work finished: requests, jobs, iterations; where the unit is a million instructions, user instructions executed / 1,000,000, which need not be whole',
+    'units of work finished: requests, jobs, iterations; where the unit is a million ' +
+      'instructions, user instructions executed / 1,000,000, which need not be whole',
   ),
   visits: count('page visits executed: runs of references of one kind to one page'),
   references: count('memory references executed'),
@@ -113,7 +117,8 @@ const written = {
   write_backs: count('dirty lines that left the last cache for memory'),
   cleared_lines: count('lines cleared past the caches'),
   kernel_cycles: cycles(
-    'time in the guest kernel, as its clock sees it: with its walks and stalls, and with the exits that it takes',
+    'time in the guest kernel, as its clock sees it: with its walks and stalls, and with the ' +
+      'exits that it takes',
   ),
   guest_faults: count('page faults handled by the guest kernel (true faults)'),
   hidden_faults: count('shadow page faults fixed by the hypervisor, unseen by the guest'),
@@ -146,7 +151,8 @@ const written = {
   io_requests: count('blocking I/O operations'),
   disk_requests: count('requests to the disk: an operation of many bytes takes several'),
   doorbells: count(
-    'accesses to registers of devices, doorbells above all: under a hypervisor each exits, unless the device is assigned to the VM',
+    'accesses to registers of devices, doorbells above all: under a hypervisor each exits, ' +
+      'unless the device is assigned to the VM',
   ),
   packets_sent: count('network packets sent'),
   packets_received: count('network packets received: requests and acknowledgements'),
@@ -158,7 +164,8 @@ const written = {
   parked_cycles: cycles('run state: held back by its cap'),
   paused_cycles: cycles('run state: held by the hypervisor; only of runs in which a VM is'),
   off_cycles: cycles(
-    'run state: its host has lost power, or it is a copy that does not exist then; only of runs with such',
+    'run state: its host has lost power, or it is a copy that does not exist then; only of ' +
+      'runs with such',
   ),
   requests: count('requests served'),
   requests_arrived: count('requests that arrived'),
@@ -173,13 +180,16 @@ const written = {
   latency_p99_ns: percentile('latency_p99_ns'),
   latency_max_ns: ns(
     'maximum latency',
-    'time from the arrival of a request to its end, longest; at least the age of the oldest unfinished request; of a VM group, that of its worst VM',
+    'time from the arrival of a request to its end, longest; at least the age of the oldest ' +
+      'unfinished request; of a VM group, that of its worst VM',
   ),
   network_in_cycles: cycles(
-    'of a host: time in which something came in over its wire to the outside; only where its VMs share that',
+    'of a host: time in which something came in over its wire to the outside; only where its ' +
+      'VMs share that',
   ),
   network_out_cycles: cycles(
-    'of a host: time in which something went out over its wire to the outside; only where its VMs share that',
+    'of a host: time in which something went out over its wire to the outside; only where ' +
+      'its VMs share that',
   ),
   network_in_bytes: {
     unit: 'bytes',
@@ -196,17 +206,20 @@ const written = {
   disk_written_bytes: { unit: 'bytes', definition: 'of a host: bytes that its disk was given' },
   answer_gap_max_ns: ns(
     'longest gap between answers',
-    'longest time without an answer to a client, from the edges of the window too; of a VM group, that of its worst VM',
+    'longest time without an answer to a client, from the edges of the window too; of a VM ' +
+      'group, that of its worst VM',
   ),
   ft_lag_mean_ns: ns(
     'mean lag',
-    'executed time by which the secondary of a protected VM is behind, mean over the protected time; of a VM group, that of its worst VM',
+    'executed time by which the secondary of a protected VM is behind, mean over the ' +
+      'protected time; of a VM group, that of its worst VM',
   ),
   ft_lag_p95_ns: ns('p95 lag', 'the same, not exceeded in 95 % of the protected time'),
   ft_lag_max_ns: ns('maximum lag', 'the same, longest'),
   ft_hold_mean_ns: ns(
     'hold',
-    'time that an output of a protected VM waited for the other host, mean; of a VM group, that of its worst VM',
+    'time that an output of a protected VM waited for the other host, mean; of a VM group, ' +
+      'that of its worst VM',
   ),
   ft_log_bytes: {
     unit: 'bytes',
@@ -216,7 +229,8 @@ const written = {
   ft_throttled: {
     words: 'throttled',
     ...ratio(
-      'share of a pCPU that the control of the lag took from the primary, mean over the protected time',
+      'share of a pCPU that the control of the lag took from the primary, mean over the ' +
+        'protected time',
     ),
   },
   ft_unprotected: {
@@ -224,12 +238,14 @@ const written = {
     ...ratio('share of the window in which the VM had no secondary that could take over'),
   },
   finished_at_cycles: cycles(
-    'when the VM finished its work, from the start of the run; 0 = not finished; of a VM group, the last',
+    'when the VM finished its work, from the start of the run; 0 = not finished; of a VM ' +
+      'group, the last',
   ),
   guest_memory_bytes: { unit: 'bytes', definition: 'guest memory in use at the end' },
   host_memory_bytes: { unit: 'bytes', definition: 'host memory backing the guest at the end' },
   slowdown: ratio(
-    'cycles that the work took, waiting for a pCPU included, per cycle of the same work alone and native',
+    'cycles that the work took, waiting for a pCPU included, per cycle of the same work ' +
+      'alone and native',
   ),
   overhead: ratio('the same without the time it waited for a pCPU'),
 } as const satisfies Record<string, Written>;

@@ -82,7 +82,8 @@ function noTurn({ vms, windowCycles, mhz }: WindowFacts): WindowFinding[] {
   if (without.length === 0) return [];
   const names = without.map(({ row }) => row.vm);
   const round = Math.max(...without.map(({ roundCycles }) => roundCycles ?? 0));
-  const message = `${enumerated(names)} waited for a pCPU and got no turn in ${atLeast(windowCycles, mhz)}`;
+  const message =
+    `${enumerated(names)} waited for a pCPU and got no turn in ` + `${atLeast(windowCycles, mhz)}`;
   return round > windowCycles
     ? [{ kind: 'no-turn', vms: names, message, needed: picoseconds(round, mhz) }]
     : [{ kind: 'no-turn', vms: names, message }];
@@ -101,7 +102,10 @@ function fewSlices({ vms, windowCycles, mhz }: WindowFacts): WindowFinding[] {
     {
       kind: 'few-slices',
       vms: names,
-      message: `the window of ${atLeast(windowCycles, mhz)} is shorter than the ${atLeast(round, mhz)} in which each VM has one slice: how ${enumerated(names)} ${names.length === 1 ? 'shares' : 'share'} the pCPUs does not show yet`,
+      message:
+        `the window of ${atLeast(windowCycles, mhz)} is shorter than the ` +
+        `${atLeast(round, mhz)} in which each VM has one slice: how ${enumerated(names)} ` +
+        `${names.length === 1 ? 'shares' : 'share'} the pCPUs does not show yet`,
       needed: picoseconds(round, mhz),
     },
   ];
@@ -165,7 +169,9 @@ function drifts(facts: WindowFacts): WindowFinding[] {
     return {
       kind: 'drift',
       vms: members.map(({ row }) => row.vm),
-      message: `${group} took ${first.toFixed(2)} cycles per instruction in the first half of the window and ${second.toFixed(2)} in the second`,
+      message:
+        `${group} took ${first.toFixed(2)} cycles per instruction in the first half of the ` +
+        `window and ${second.toFixed(2)} in the second`,
       needed: twice(facts),
     };
   });
@@ -179,7 +185,9 @@ function growingQueues(facts: WindowFacts): WindowFinding[] {
     return {
       kind: 'queue-grows',
       vms: [vm],
-      message: `the queue of ${vm} grew from ${grouped(start.queued)} to ${grouped(end.queued)} requests: more arrive than it serves`,
+      message:
+        `the queue of ${vm} grew from ${grouped(start.queued)} to ${grouped(end.queued)} ` +
+        'requests: more arrive than it serves',
       needed: twice(facts),
     };
   });
@@ -191,8 +199,11 @@ function tracesEnded({ vms, startCycle, windowCycles, mhz }: WindowFacts): Windo
     const before = traceEndedAt <= startCycle;
     const when = before
       ? `after ${atLeast(traceEndedAt, mhz)}, before the measured window`
-      : `${atLeast(traceEndedAt - startCycle, mhz)} into the window of ${atLeast(windowCycles, mhz)}`;
-    const message = `the trace of ${vm} ended ${when}: add loop: true to its workload, set duration: work, or give a longer trace`;
+      : `${atLeast(traceEndedAt - startCycle, mhz)} into the window of ` +
+        `${atLeast(windowCycles, mhz)}`;
+    const message =
+      `the trace of ${vm} ended ${when}: add loop: true to its workload, set duration: work, ` +
+      'or give a longer trace';
     return [{ kind: 'trace-ended', vms: [vm], message }];
   });
 }

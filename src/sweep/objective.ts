@@ -133,8 +133,8 @@ function measureOf(text: string): MeasureName {
     const { words, unit } = measures[known];
     const kind = { count: 'a count', cycles: 'a number of cycles', bytes: 'a number of bytes' };
     const is = kind[unit as keyof typeof kind] ?? 'of a whole VM group';
-    const message = `an objective is about a ratio, a rate or a latency of a VM, and "${words}" is ${is}`;
-    throw new ObjectiveError(message, there);
+    const about = 'an objective is about a ratio, a rate or a latency of a VM';
+    throw new ObjectiveError(`${about}, and "${words}" is ${is}`, there);
   }
   // People also know the names of columns: `latency p99`.
   const said = text

@@ -36,7 +36,8 @@ export function readQuestion(tree: ScenarioTree): Question {
       findings.diagnostic(
         tree.root.place,
         'there is nothing to find: the scenario has no `find:`',
-        'write find: { axis: vms.web.count, to: 32, objective: slowdown < 1.25 }, or give the options --axis, --to and --objective',
+        'write find: { axis: vms.web.count, to: 32, objective: slowdown < 1.25 }, or give ' +
+          'the options --axis, --to and --objective',
       ),
     ]);
   }

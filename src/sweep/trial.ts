@@ -194,7 +194,10 @@ function fewRequests(objective: Objective, { each, silent }: Weighed): string | 
   const fewest = each.toSorted((a, b) => a.requests - b.requests)[0];
   if (quantile === undefined || !fewest || fewest.evidence.enough) return undefined;
   const needed = requestsFor(quantile);
-  return `too few requests: ${fewest.vm} had ${fewest.requests} in all runs, and ${needed} are needed`;
+  return (
+    `too few requests: ${fewest.vm} had ${fewest.requests} in all runs, and ${needed} are ` +
+    'needed'
+  );
 }
 
 function missing(options: TrialOptions, look: Look, window: Window, tail: number): Missing {

@@ -25,23 +25,29 @@ const others: Readonly<Record<string, readonly [unit: string, definition: string
   ],
   host: [
     '',
-    'name of the host; of a VM as a whole, the one where it is at the end of the measured window; of exits and of the ledger, the one where they happened. Only where there are several. If their clocks differ, cycles are those of the host of the row; points of time, slices, migrations and pairs are in cycles of the first host',
+    'name of the host; of a VM as a whole, the one where it is at the end of the measured ' +
+      'window; of exits and of the ledger, the one where they happened. Only where there are ' +
+      'several. If their clocks differ, cycles are those of the host of the row; points of ' +
+      'time, slices, migrations and pairs are in cycles of the first host',
   ],
   scope: ['', 'what the row is about: host, pcpu, vm or vcpu'],
   id: [
     '',
-    'which of that scope: 0 for the host, the number of the pCPU, the VM (web-0), the vCPU (web-0/0)',
+    'which of that scope: 0 for the host, the number of the pCPU, the VM (web-0), the vCPU ' +
+      '(web-0/0)',
   ],
   metric: ['', 'name of a metric or measure, explained in a row of its own'],
   unit: ['', 'unit of the numbers in the row'],
   value: [
     'see unit',
-    'value of the metric; in trace.csv, of an event: the cycles that it took, or what else it counts',
+    'value of the metric; in trace.csv, of an event: the cycles that it took, or what else ' +
+      'it counts',
   ],
   vm: ['', 'name of the VM, or host'],
   group: [
     '',
-    'VM group: the name in the scenario, which VMs share when their count is above 1; host: the host as a whole',
+    'VM group: the name in the scenario, which VMs share when their count is above 1; host: ' +
+      'the host as a whole',
   ],
   workload: ['', 'workload preset of the VM, or the kind where it is none'],
   work_unit: ['', 'what work counts: the unit of the workload'],
@@ -62,19 +68,23 @@ const others: Readonly<Record<string, readonly [unit: string, definition: string
   cycle: ['cycles', 'time from the start of the run, warm-up included'],
   slice_cycles: [
     'cycles',
-    'how long the VM ran on the pCPU from this cycle on without a break (host: a thread of the host, or Dom0); slices.csv has the beginning of the measured window, 8000 of them or a few more',
+    'how long the VM ran on the pCPU from this cycle on without a break (host: a thread of the ' +
+      'host, or Dom0); slices.csv has the beginning of the measured window, 8000 of them or a ' +
+      'few more',
   ],
   from: ['', 'host that the VM leaves, or on which it runs when it is cloned'],
   to: ['', 'host that the VM moves to, or that gets a second copy of it'],
   policy: [
     '',
-    'how it is moved: the migration policy; ft-vmotion: a new secondary is cloned from the running VM',
+    'how it is moved: the migration policy; ft-vmotion: a new secondary is cloned from the ' +
+      'running VM',
   ],
   round: ['', 'number of the round, from 1; total: the migration as a whole'],
   duration_cycles: ['cycles', 'how long the round, or the migration, took'],
   downtime_cycles: [
     'cycles',
-    'how long the VM stood still at the switch from one host to the other, or while the end of a clone was sent',
+    'how long the VM stood still at the switch from one host to the other, or while the end ' +
+      'of a clone was sent',
   ],
   pages: ['count', 'pages of 4 KiB sent'],
   empty_pages: ['count', 'of the pages sent, those that were never stored to and are named only'],
@@ -86,7 +96,8 @@ const others: Readonly<Record<string, readonly [unit: string, definition: string
   remote_wait_cycles: ['cycles', 'how long the VM stood still for these pages'],
   outcome: [
     '',
-    'moved, cloned, failed (the policy gave up), aborted (something broke, the VM stays), lost (with its VM), unfinished (at the end of the run)',
+    'moved, cloned, failed (the policy gave up), aborted (something broke, the VM stays), ' +
+      'lost (with its VM), unfinished (at the end of the run)',
   ],
   why: ['', 'why the last round began, or the migration ended otherwise'],
   time_ns: ['ns', 'time from the start of the run, warm-up included'],
@@ -124,16 +135,19 @@ const others: Readonly<Record<string, readonly [unit: string, definition: string
   difference_percent_of_a: ['%', 'B minus A, of all cycles of A'],
   a_cycles_per_unit: [
     'cycles',
-    'of A: cycles per unit of work, with as many user instructions in a unit as A and B have on average',
+    'of A: cycles per unit of work, with as many user instructions in a unit as A and B have ' +
+      'on average',
   ],
   pair: ['', 'name of the VM that is protected'],
   state: [
     '',
-    'of the pair: running; lagging: the secondary is too far behind; go-live: it takes over; alone: one runs, unprotected; lost: none',
+    'of the pair: running; lagging: the secondary is too far behind; go-live: it takes over; ' +
+      'alone: one runs, unprotected; lost: none',
   ],
   lag_cycles: [
     'cycles',
-    'executed time of the primary that the secondary has still to repeat or, with checkpoints, loses',
+    'executed time of the primary that the secondary has still to repeat or, with ' +
+      'checkpoints, loses',
   ],
   log_bytes: ['bytes', 'of log or checkpoints, sent over the link since the row before'],
   log_mbit_s: ['Mbit/s', 'speed of log or checkpoints since the row before'],
@@ -152,7 +166,8 @@ const others: Readonly<Record<string, readonly [unit: string, definition: string
   pause_cycles: ['cycles', 'how long the VM was stopped for that checkpoint'],
   b_cycles_per_unit: [
     'cycles',
-    'of B: cycles per unit of work, with as many user instructions in a unit as A and B have on average',
+    'of B: cycles per unit of work, with as many user instructions in a unit as A and B have ' +
+      'on average',
   ],
 };
 

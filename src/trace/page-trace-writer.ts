@@ -117,7 +117,8 @@ export class PageTraceWriter {
     this.#endSegment();
     const sums = [...LETTERS].map((letter, kind) => `${letter} ${this.totals[kind]}`).join(' ');
     this.#text(
-      `# totals ${sums} straddles ${straddles} distinct-pages ${this.distinctPages} events ${this.events} lines ${this.lines}\n`,
+      `# totals ${sums} straddles ${straddles} distinct-pages ${this.distinctPages} events ` +
+        `${this.events} lines ${this.lines}\n`,
     );
     this.#flush();
   }

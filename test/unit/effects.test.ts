@@ -45,6 +45,12 @@ function problems(work: () => unknown): string {
 const checked = (parts: Parts, set: readonly string[] = []) =>
   problems(() => loadScenario(text(parts), { file: 'x.yaml', set }));
 
+/** The same with another profile of the hypervisor. */
+const loadScenarioOf = (profile: string, hypervisor: string) =>
+  problems(() =>
+    loadScenario(text({ hypervisor }).replace('kvm-2.6.33', profile), { file: 'x.yaml' }),
+  );
+
 const REQUESTS = 'arrivals: { kind: open, rate: 10/s }, instructions: 1000';
 const TURNS = ', scheduler: { kind: round-robin';
 
@@ -87,6 +93,97 @@ describe('a key without effect is refused', () => {
       { vm: '    kernel: linux-3.2', workload: 'kind: trace, file: a.pt, populate: false' },
     ],
     [
+      'exec',
+      { vm: '    os: { instructions: { exec: 1 } }', workload: 'kind: trace, file: a.pt' },
+      {
+        vm: '    os: { instructions: { exec: 1 } }',
+        workload: 'kind: trace, file: a.pt, events: replay',
+      },
+    ],
+    [
+      'tickPorts',
+      { vm: '    os: { cpi: 2, tickPorts: 3 }', workload: 'kind: trace, file: a.pt, hz: 100' },
+      {
+        vm: '    os: { cpi: 2, tickPorts: 3 }',
+        workload: 'kind: trace, file: a.pt, hz: 100, kernel: true',
+      },
+    ],
+    [
+      'cpi',
+      { vm: '    os: { cpi: 2 }', workload: 'kind: trace, file: a.pt' },
+      { vm: '    os: { cpi: 2 }', workload: 'kind: trace, file: a.pt, hz: 100' },
+    ],
+    [
+      'kernel',
+      { vm: '    kernel: linux-6.1', workload: 'kind: trace, file: a.pt, populate: true' },
+      { vm: '    kernel: linux-6.1', workload: 'kind: trace, file: a.pt, hz: 100' },
+    ],
+    [
+      'hz',
+      { vm: '    os: { hz: 300 }', workload: 'kind: idle, hz: 100' },
+      { vm: '    os: { hz: 300 }', workload: 'kind: idle' },
+    ],
+    [
+      'hz',
+      { vm: '    os: { hz: 300 }', workload: 'kind: trace, file: a.pt, kernel: true' },
+      { vm: '    os: { hz: 300 }', workload: 'kind: web-server' },
+    ],
+    [
+      'tickless',
+      { vm: '    os: { tickless: false }', workload: 'kind: idle, hz: 0' },
+      { vm: '    os: { tickless: false }', workload: 'kind: idle, hz: 50' },
+    ],
+    [
+      'network',
+      { vm: '    network: emulated', workload: 'kind: tlb-thrash, pages: 10' },
+      { vm: '    network: emulated', workload: 'kind: net-stream' },
+    ],
+    [
+      'network',
+      { vm: '    network: vhost', workload: synthetic('per1M: { blockingIo: 1 }') },
+      { vm: '    network: vhost', workload: synthetic(`requests: { ${REQUESTS} }`) },
+    ],
+    [
+      'disk',
+      { vm: '    disk: emulated', workload: synthetic(`requests: { ${REQUESTS} }`) },
+      {
+        vm: '    disk: emulated',
+        workload: synthetic(`requests: { ${REQUESTS}, ioProbability: 0.1 }`),
+      },
+    ],
+    [
+      'vcpus',
+      {
+        host: ', dom0: { vcpus: 2 }',
+        hypervisor: ', devices: { disk: { worker: dom0 } }',
+        workload: 'kind: idle',
+      },
+      {
+        host: ', dom0: { vcpus: 2 }',
+        hypervisor: ', devices: { disk: { worker: dom0 } }',
+        workload: synthetic('per1M: { blockingIo: 1 }'),
+      },
+    ],
+    [
+      'stackLines',
+      { hypervisor: ', footprint: { touches: false, stackLines: 3 }' },
+      { hypervisor: ', footprint: { touches: true, stackLines: 3 }' },
+    ],
+    [
+      'size',
+      { hypervisor: ', footprint: { touches: false, kernel: { size: 32KiB } }' },
+      { hypervisor: ', footprint: { kernel: { size: 32KiB } }' },
+    ],
+    [
+      'phases',
+      { workload: synthetic('phases: [{ name: p, instructions: 1000 }]') },
+      {
+        workload: synthetic(
+          'phases: [{ name: p, instructions: 1000, shares: [{ region: heap, share: 1 }] }]',
+        ),
+      },
+    ],
+    [
       'quantum',
       { workload: synthetic('quantum: 5000') },
       { workload: synthetic('quantum: 5000, processes: 2') },
@@ -110,7 +207,7 @@ describe('a key without effect is refused', () => {
       'lineSkew',
       {
         workload: synthetic(
-          'phases: [{ name: p, instructions: 1000 }]',
+          'phases: [{ name: p, instructions: 1000, shares: [{ region: heap, share: 1 }] }]',
           `${REGION}, { name: cold, kind: anon, size: 64KiB, share: 0, lineSkew: 3 }`,
         ),
       },
@@ -220,6 +317,21 @@ describe('a key without effect is accepted', () => {
     expect(checked({ hypervisor: `${TURNS}, references: 0 }` })).toBe('none');
   });
 
+  test('when the preset of the kernel or the hypervisor says so', () => {
+    const vm = '    kernel: linux-3.2\n    os: { hz: 250, instructions: { exec: 220000 } }';
+    const said = checked({ vm, workload: 'kind: trace, file: a.pt' });
+    expect(said).toContain('"kernel" has no effect here');
+    expect(said).toContain('"exec" has no effect here');
+    const { os } = loadScenario(text({}), { file: 'x.yaml' }).vms[0]!;
+    const same = `    os: { hz: ${os.hz}, instructions: { exec: ${os.instructions.exec} } }`;
+    expect(checked({ vm: same, workload: 'kind: trace, file: a.pt' })).toBe('none');
+  });
+
+  test('but not a key that the preset of a workload does not have', () => {
+    const parts = { hypervisor: `${TURNS} }`, vm: '    weight: 512', workload: 'kind: web-server' };
+    expect(checked(parts)).toContain('"weight" has no effect here');
+  });
+
   test('beside the rate that is set to 0', () => {
     expect(checked({ workload: synthetic('per1M: { mmap: { calls: 0, pages: 3 } }') })).toBe(
       'none',
@@ -256,6 +368,10 @@ describe('the complete scenario of a run', () => {
   test.each([
     [{ workload: 'kind: web-server, requests: { ioProbability: 0 }' }, []],
     [{ workload: 'kind: kernel-compile' }, []],
+    [{ workload: 'kind: trace, file: a.pt' }, []],
+    [{ workload: 'kind: trace, file: a.pt, hz: 100', vm: '    kernel: linux-2.6.18' }, []],
+    [{ hypervisor: ', footprint: { stackLines: 7 }' }, ['hypervisor.footprint.touches=false']],
+    [{ vm: '    disk: emulated', workload: 'kind: oltp' }, ['vms.vm.workload={ kind: idle }']],
     [{ vm: '    weight: 512' }, ['hypervisor.scheduler={ kind: round-robin, timeslice: 1ms }']],
     [
       { workload: synthetic('ioBytes: 99, ioLatency: 1ms, per1M: { blockingIo: 1 }') },
@@ -265,6 +381,69 @@ describe('the complete scenario of a run', () => {
     const first = loadScenario(text(parts), { file: 'x.yaml', set });
     const again = loadScenario(scenarioYaml(first), { file: 'resolved.yaml' });
     expect(scenarioYaml(again)).toBe(scenarioYaml(first));
+  });
+});
+
+describe('a value that cannot be meant so', () => {
+  const phase = (shares: string) =>
+    synthetic(`phases: [{ name: p, instructions: 9, shares: ${shares} }]`);
+  test.each<[Parts, string]>([
+    [{ vm: '    os: linux-3.2' }, 'got "linux-3.2" — did you mean kernel: linux-3.2?'],
+    [
+      { vm: '    network: e1000' },
+      '"e1000" is not allowed for "network" — did you mean "emulated"?',
+    ],
+    [{ vm: '    disk: virtio' }, 'did you mean "paravirtual"?'],
+    [{ vm: '    os: { faultAround: 3 }' }, 'faultAround is a power of two, 1, 2, 4, … 512: got 3'],
+    [
+      { hypervisor: ', footprint: { stackLine: 3 }' },
+      'unknown key "stackLine" in hypervisor.footprint — did you mean "stackLines"?',
+    ],
+    [
+      { hypervisor: ', footprint: { framePage: 8KiB }' },
+      '4:60: error: a page of the host is 4KiB or 2MiB: got 8KiB',
+    ],
+    [{ hypervisor: ', footprint: { user: { size: 8MiB } }' }, 'from 4KiB to 4MiB: got 8MiB'],
+    [{ hypervisor: ', devices: { disk: { emulated: { request: 3 } } }' }, 'none'],
+    [{ host: ', cpu: { memory: { hopPermille: [] } }' }, 'must have at least 1 item'],
+    [
+      { host: ', cpu: { memory: { hopPermille: [1000, 1100, 1200] } }' },
+      'must have at most 2 items',
+    ],
+    [
+      { workload: phase('[{ region: heep, share: 1 }]') },
+      ':152: error: phase p: there is no region heep — did you mean "heap"? there are heap',
+    ],
+    [{ workload: phase('[{ region: heap, share: 0 }]') }, ':141: error: phase p visits nothing'],
+    [
+      {
+        workload: `kind: synthetic, regions: [{ name: a, kind: code, size: 4KiB, share: 1, stores: 1 }]`,
+      },
+      ':97: error: region a is code and cannot be stored to',
+    ],
+    [
+      {
+        workload: `kind: synthetic, regions: [{ name: a, kind: file, size: 2GiB, share: 1, pattern: { kind: stream, bytes: 8 } }]`,
+      },
+      ':73: error: region a: a stream has at most 1 GiB',
+    ],
+    [
+      {
+        workload:
+          'kind: synthetic, regions: [{ name: a, kind: anon, size: 4KiB, share: 1, pattern: zipf }]',
+      },
+      'did you mean { kind: zipf }?',
+    ],
+  ])('%#', (parts, said) => {
+    expect(checked(parts)).toContain(said);
+  });
+
+  test('all that is missing is named', () => {
+    const card = ', devices: { network: { passthrough: { sendPiece: 3, ring: 9 } } }';
+    expect(checked({ hypervisor: card.replace('passthrough', 'emulated') })).toBe('none');
+    const old = loadScenarioOf('kvm-2.6.26', card);
+    expect(old).toContain('missing key "sendBytes" in hypervisor.devices.network.passthrough');
+    expect(old).toContain('missing as well: kickPieces, kickAccesses, registers');
   });
 });
 

@@ -112,7 +112,7 @@ describe('the points of a sweep', () => {
 
 describe('a wrong sweep', () => {
   it.each([
-    ['  axes: { vms.web.count: [] }\n', '7:26: error:', 'at least 1 items'],
+    ['  axes: { vms.web.count: [] }\n', '7:26: error:', 'at least 1 item'],
     ['  axes: { vms.web.count: [1, 1] }\n', '7:30: error:', '"1" appears twice'],
     ['  axes: { name: [a, b] }\n', '7:11: error:', '"name" cannot be swept'],
     ['  axes: { host: [{}], host.sockets: [1] }\n', '7:23: error:', 'set the same value'],

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { callClass } from '../../src/guest/system-call-classes.ts';
-import { isReferenceLimited, trace } from '../../src/guest/workloads/trace.ts';
+import { isReferenceLimited } from '../../src/guest/workloads/reference-limited.ts';
+import { trace } from '../../src/guest/workloads/trace.ts';
 import { Line, MAX_LINE, TraceError, TraceReader } from '../../src/guest/workloads/trace-reader.ts';
 import { Op, type Program, type TraceFeed } from '../../src/guest/workloads/workload.ts';
 import { nextItems } from '../support/items.ts';

@@ -94,7 +94,9 @@ export function unusable(
     );
     return {
       key,
-      message: `the link ${name} is between ${link.between.join(' and ')}, not between ${from} and ${to}`,
+      message:
+        `the link ${name} is between ${link.between.join(' and ')}, ` +
+        `not between ${from} and ${to}`,
       suggestion:
         fitting.length > 0
           ? `use ${listed(fitting.map((one) => one.name))}`

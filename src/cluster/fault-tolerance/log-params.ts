@@ -12,7 +12,8 @@ const cycles = (assumed: number) =>
  */
 export const logParams = z.strictObject({
   timerBytes: bytes(172).describe(
-    'log bytes of a timer interrupt: with the two clock reads of its handler 220, derived from the traffic of idle guests (130-290)',
+    'log bytes of a timer interrupt: with the two clock reads of its handler 220, derived ' +
+      'from the traffic of idle guests (130-290)',
   ),
   deviceBytes: bytes(100).describe(
     'log bytes of a device interrupt that brings no data; assumed (50-340)',
@@ -39,7 +40,8 @@ export const logParams = z.strictObject({
     .meta({ unit: 'bytes per cycle' })
     .describe('speed of the copy of data into the log and out of it; assumed (2-16)'),
   messageCycles: cycles(4000).describe(
-    'CPU time of a host to send or receive one message of the log, its bytes apart; assumed (2000-15000)',
+    'CPU time of a host to send or receive one message of the log, its bytes apart; assumed ' +
+      '(2000-15000)',
   ),
   singleSteps: z
     .int()
@@ -48,7 +50,8 @@ export const logParams = z.strictObject({
     .prefault(10)
     .meta({ unit: 'exits' })
     .describe(
-      'exits to reach the instruction of an asynchronous event, after the counter interrupt; assumed (0-100)',
+      'exits to reach the instruction of an asynchronous event, after the counter interrupt; ' +
+        'assumed (0-100)',
     ),
   buffer: size()
     .prefault('8MiB')

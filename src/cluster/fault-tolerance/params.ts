@@ -12,7 +12,8 @@ export const recordReplayParams = z.object({
     .enum(['shared', 'backup-reads', 'non-shared'])
     .prefault('shared')
     .describe(
-      'who reads and writes: the primary, which ships what it reads; the secondary reads for itself; each has a disk of its own',
+      'who reads and writes: the primary, which ships what it reads; the secondary reads for ' +
+        'itself; each has a disk of its own',
     ),
   log: logParams.prefault({}).describe('sizes and prices of the log'),
   lagControl: lagControls.schema
@@ -43,14 +44,16 @@ export const recordReplayParams = z.object({
   goLive: duration()
     .prefault('10ms')
     .describe(
-      'work of a secondary that becomes the primary, after the replay: outputs on, MAC address announced; assumed (1-500 ms)',
+      'work of a secondary that becomes the primary, after the replay: outputs on, MAC ' +
+        'address announced; assumed (1-500 ms)',
     ),
   renew: z
     .boolean()
     .optional()
     .meta({ usual: 'true, unless an event `protect` names the VM or it replays a trace' })
     .describe(
-      'a VM that has lost its secondary gets a new one at once, on a host with room and a link: as the HA cluster of the product did it',
+      'a VM that has lost its secondary gets a new one at once, on a host with room and a ' +
+        'link: as the HA cluster of the product did it',
     ),
   timeScale: z
     .number()
@@ -59,7 +62,8 @@ export const recordReplayParams = z.object({
     .prefault(1)
     .meta({ unit: 'of the real time' })
     .describe(
-      'shortens all times of detection and lag control, lags that count as good or bad included: for runs of milliseconds',
+      'shortens all times of detection and lag control, lags that count as good or bad ' +
+        'included: for runs of milliseconds',
     ),
 });
 

@@ -50,14 +50,18 @@ function unlike(
     if (group !== undefined) continue;
     return {
       key: 'secondary',
-      message: `${processor} cannot count to an exact instruction and interrupt there, which replay needs`,
+      message:
+        `${processor} cannot count to an exact instruction and interrupt there, which replay ` +
+        'needs',
       suggestion: `${protection!.kind} needs processors of Family 10h or later`,
     };
   }
   if (first !== second) {
     return {
       key: 'secondary',
-      message: `${name} cannot be protected between ${a.name} (${first}) and ${b.name} (${second}): the processors must be of one group`,
+      message:
+        `${name} cannot be protected between ${a.name} (${first}) and ${b.name} (${second}): ` +
+        'the processors must be of one group',
       suggestion: 'Opteron 13xx, 23xx and 83xx with four cores are one group',
     };
   }
@@ -65,7 +69,9 @@ function unlike(
   if (apart > alike.clocks) {
     return {
       key: 'secondary',
-      message: `the clocks of ${host} and ${secondary} are ${apart / 1e6} MHz apart, and no more than ${alike.clocks / 1e6} MHz are allowed`,
+      message:
+        `the clocks of ${host} and ${secondary} are ${apart / 1e6} MHz apart, and no more than ` +
+        `${alike.clocks / 1e6} MHz are allowed`,
     };
   }
   return undefined;

@@ -111,7 +111,8 @@ export class Replayer {
     const { steps } = vcpu.guest;
     if (!kinds.includes(entry.kind) || entry.point !== steps) {
       throw new ModelError(
-        `${vcpu.vm.name}: the replay asks for kind ${kinds.join(' or ')} at step ${steps}, the log has kind ${entry.kind} at ${entry.point}`,
+        `${vcpu.vm.name}: the replay asks for kind ${kinds.join(' or ')} at step ${steps}, ` +
+          `the log has kind ${entry.kind} at ${entry.point}`,
       );
     }
     if (entry.kind !== EntryKind.Told) core.charge(Leaf.FtLog, this.log.entryCycles);

@@ -18,7 +18,8 @@ const params = z.object({
   downtime: duration()
     .prefault('30ms')
     .describe(
-      'stops the guest when the rest can be sent in this time; default 30ms; published: migrate_max_downtime of migration.c',
+      'stops the guest when the rest can be sent in this time; default 30ms; published: ' +
+        'migrate_max_downtime of migration.c',
     ),
   rate: z
     .int()
@@ -27,7 +28,8 @@ const params = z.object({
     .meta({ unit: 'MiB/s' })
     .prefault(32)
     .describe(
-      'most that is sent in a second while the guest runs; default 32 MiB/s; published: max_throttle of migration.c, second-hand',
+      'most that is sent in a second while the guest runs; default 32 MiB/s; published: ' +
+        'max_throttle of migration.c, second-hand',
     ),
   tick: duration()
     .refine((ps) => ps >= 1e6, 'a tick is at least 1us')

@@ -19,7 +19,8 @@ const common = {
   goal: duration()
     .prefault('500ms')
     .describe(
-      'stops the guest when the rest can be sent in this time; default 500ms; published: PreCopySwitchoverTimeGoal',
+      'stops the guest when the rest can be sent in this time; default 500ms; published: ' +
+        'PreCopySwitchoverTimeGoal',
     ),
   progress: z
     .number()
@@ -27,7 +28,8 @@ const common = {
     .meta({ unit: 'pages sent for each page dirtied' })
     .prefault(1.3)
     .describe(
-      'a round helps if it sent so much more than was dirtied in it; default 1.3; published: PreCopyMinProgressPerc',
+      'a round helps if it sent so much more than was dirtied in it; default 1.3; published: ' +
+        'PreCopyMinProgressPerc',
     ),
   ...costParams(500, 48, {
     page: 'assumed (200-2000): trace, look-up of the machine page',
@@ -46,7 +48,8 @@ const wire = ({ lineCycles, pageCycles }: Common): Wire => ({
   batch: 32, // PreCopyPagesPerSend
   header: 16, // assumed (8-32): page number, checksum
   emptyPage: 16, // assumed: what was never backed is only named
-  stateBytes: 131072, // assumed (64-1024 KiB): processors, devices, the checkpoint of the VMX process
+  // assumed (64-1024 KiB): processors, devices, the checkpoint of the VMX process
+  stateBytes: 131072,
   pageCycles,
   lineCycles,
 });
@@ -127,7 +130,8 @@ const params5 = z.object({
     .meta({ unit: 'times what is dirtied' })
     .prefault(5)
     .describe(
-      'the guest is slowed until so much more is sent than it dirties; default 5; published: default of the advanced setting, second-hand',
+      'the guest is slowed until so much more is sent than it dirties; default 5; published: ' +
+        'default of the advanced setting, second-hand',
     ),
   mostStun: z
     .number()
@@ -136,7 +140,8 @@ const params5 = z.object({
     .meta({ unit: 'of the time' })
     .prefault(0.95)
     .describe(
-      'share of the time in which the guest is held at most; default 0.95; assumed (0.8-0.99): no source',
+      'share of the time in which the guest is held at most; default 0.95; assumed ' +
+        '(0.8-0.99): no source',
     ),
 });
 type Params5 = z.output<typeof params5>;

@@ -24,7 +24,8 @@ const params = z.object({
     .meta({ unit: 'rounds' })
     .prefault(29)
     .describe(
-      'after so many rounds the next one is the last; default 29; published: DEF_MAX_ITERS of xc_domain_save.c',
+      'after so many rounds the next one is the last; default 29; published: DEF_MAX_ITERS ' +
+        'of xc_domain_save.c',
     ),
   factor: z
     .number()
@@ -32,7 +33,8 @@ const params = z.object({
     .meta({ unit: 'times the memory' })
     .prefault(3)
     .describe(
-      'the next round is the last once more than this has been sent; default 3; published: DEF_MAX_FACTOR of xc_domain_save.c',
+      'the next round is the last once more than this has been sent; default 3; published: ' +
+        'DEF_MAX_FACTOR of xc_domain_save.c',
     ),
   fewPages: z
     .int()
@@ -40,7 +42,8 @@ const params = z.object({
     .meta({ unit: 'pages' })
     .prefault(50)
     .describe(
-      'after a round of fewer pages the next one is the last; default 50; published: xc_domain_save.c',
+      'after a round of fewer pages the next one is the last; default 50; published: ' +
+        'xc_domain_save.c',
     ),
   adaptive: z
     .boolean()
@@ -49,7 +52,8 @@ const params = z.object({
   startRate: mbit()
     .prefault(100)
     .describe(
-      'adaptive: rate of the first round; default 100 Mb/s; published: START_MBIT_RATE of xc_domain_save.c',
+      'adaptive: rate of the first round; default 100 Mb/s; published: START_MBIT_RATE of ' +
+        'xc_domain_save.c',
     ),
   maxRate: mbit()
     .prefault(500)

@@ -6,5 +6,7 @@ export const aslr = () =>
     .boolean()
     .default(true)
     .describe(
-      'heap, mappings and stack of each process begin at random places (address space layout randomization, Linux randomize_va_space); false: at the same ones in all processes of all VMs',
+      'heap, mappings and stack of each process begin at random places (address space layout ' +
+        'randomization, Linux randomize_va_space); false: at the same ones in all processes of ' +
+        'all VMs',
     );

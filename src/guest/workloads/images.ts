@@ -3,7 +3,8 @@ import { type Item, operation } from './item.ts';
 import { type Layout, layOut, MAPPING_TEMPLATE, offsetsOf, pagesOf } from './layout.ts';
 import { makeMix } from './mix.ts';
 import { Mixer } from './mixer.ts';
-import { hasTable, sampler } from './patterns.ts';
+import { ParameterFault } from './parameter-fault.ts';
+import { hasTable, STREAM_PAGES, sampler } from './patterns.ts';
 import { type PhaseMix, phaseMixes, visitsOf } from './phases.ts';
 import type { Visits } from './script.ts';
 import { ratesOf, type SyntheticParams, type SyntheticRegion } from './synthetic-params.ts';
@@ -132,14 +133,29 @@ export function growthOf(per1M: SyntheticParams['per1M']): { heap: number; mappi
   };
 }
 
-/** Refuses what cannot be written down, whoever has these regions. */
-export function checkRegions(regions: readonly SyntheticRegion[]): void {
-  const names = regions.map((region) => region.name);
-  const twice = names.find((name, i) => names.indexOf(name) !== i);
-  if (twice !== undefined) throw new Error(`two regions are called ${twice}`);
-  if (regions.every((region) => region.share === 0)) throw new Error('no region has a share');
-  const code = regions.find((region) => region.kind === 'code' && region.stores > 0);
-  if (code) throw new Error(`region ${code.name} is code and cannot be stored to`);
+/**
+ * Refuses what cannot be written down, whoever has these regions: a program of a tree, which stands
+ * `at` a place among the parameters and is called `whose`.
+ */
+export function checkRegions(
+  regions: readonly SyntheticRegion[],
+  at: readonly (string | number)[] = [],
+  whose = '',
+): void {
+  const refuse = (path: readonly (string | number)[], message: string): never => {
+    throw new ParameterFault([...at, 'regions', ...path], `${whose}${message}`);
+  };
+  const names = regions.map(({ name }) => name);
+  for (const [i, { kind, name, pattern, size, stores }] of regions.entries()) {
+    if (names.indexOf(name) !== i) refuse([i, 'name'], `two regions are called ${name}`);
+    if (kind === 'code' && stores > 0) {
+      refuse([i, 'stores'], `region ${name} is code and cannot be stored to`);
+    }
+    if (pattern.kind === 'stream' && size > STREAM_PAGES * 4096) {
+      refuse([i, 'size'], `region ${name}: a stream has at most 1 GiB`);
+    }
+  }
+  if (regions.every(({ share }) => share === 0)) refuse([], 'no region has a share');
 }
 
 /**

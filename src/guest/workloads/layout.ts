@@ -158,7 +158,8 @@ export function checkRoom(
   const refuse = (what: string, pages: number, room: number) => {
     if (pages <= room) return;
     throw new Error(
-      `${what} take ${gib(pages)} GiB of address space, there are ${Math.floor(room / 2 ** 18)} GiB`,
+      `${what} take ${gib(pages)} GiB of address space, there are ` +
+        `${Math.floor(room / 2 ** 18)} GiB`,
     );
   };
   refuse('text, small-page private memory and heap', low, lowRoom);

@@ -42,7 +42,8 @@ const params = z.object({
     .meta({ range: 'of at most 1GiB' })
     .default(45 * MSS)
     .describe(
-      'bytes of a connection that are sent before any must have been acknowledged, at least one message',
+      'bytes of a connection that are sent before any must have been acknowledged, at least ' +
+        'one message',
     ), // assumed (16 KiB-4 MiB): as in packets.ts
   roundTrip: duration()
     .default(ROUND_TRIP * 1e6)

@@ -82,7 +82,7 @@ export const Kind = {
 } as const;
 
 /** Pages of a stream: the place in it is a number of bytes with 31 bits. */
-const STREAM_PAGES = 2 ** 18;
+export const STREAM_PAGES = 2 ** 18;
 
 /** One region's pattern, ready to draw from. */
 export interface Sampler {

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import type { Mix } from './mix.ts';
 import type { Mixer } from './mixer.ts';
+import { oneOf, ParameterFault } from './parameter-fault.ts';
 import type { Visits } from './script.ts';
 
 /** Phases of a program: what it visits changes, again and again in the same order. */
@@ -45,20 +46,26 @@ interface Shared {
 
 /** Throws where phases name regions that do not exist, or visit nothing. */
 export function checkPhases(given: Phases, regions: readonly Shared[]): void {
+  const known = regions.map(({ name }) => name);
   const seen = new Set<string>();
-  for (const { name, shares } of given) {
-    if (seen.has(name)) throw new Error(`two phases are called ${name}`);
+  for (const [i, { name, shares = [] }] of given.entries()) {
+    const refuse = (path: readonly (string | number)[], message: string, hint?: string): never => {
+      throw new ParameterFault(['phases', i, ...path], message, hint);
+    };
+    if (seen.has(name)) refuse(['name'], `two phases are called ${name}`);
     seen.add(name);
     const names = new Set<string>();
-    for (const { region } of shares ?? []) {
-      if (!regions.some((known) => known.name === region)) {
-        const list = regions.map((known) => known.name).join(', ');
-        throw new Error(`phase ${name}: there is no region ${region}; there are ${list}`);
+    for (const [s, { region }] of shares.entries()) {
+      const at = ['shares', s, 'region'];
+      if (!known.includes(region)) {
+        refuse(at, `phase ${name}: there is no region ${region}`, oneOf(region, known));
       }
-      if (names.has(region)) throw new Error(`phase ${name} names region ${region} twice`);
+      if (names.has(region)) refuse(at, `phase ${name} names region ${region} twice`);
       names.add(region);
     }
-    if (shares?.every(({ share }) => share === 0)) throw new Error(`phase ${name} visits nothing`);
+    if (shares.length > 0 && shares.every(({ share }) => share === 0)) {
+      refuse(['shares'], `phase ${name} visits nothing`, 'give a region a share of more than 0');
+    }
   }
 }
 

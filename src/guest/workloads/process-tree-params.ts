@@ -5,7 +5,7 @@ import { syntheticParams } from './synthetic-params.ts';
 /** Parameters of the process tree: programs that start each other, with pipes between them. */
 
 /** What a program and its machine are like, as in the synthetic workload. */
-const { regions, visit, per1M } = syntheticParams.shape;
+const shared = syntheticParams.shape;
 const common = syntheticParams.omit({
   processes: true,
   threads: true,
@@ -44,11 +44,12 @@ const program = z.strictObject({
     .boolean()
     .default(false)
     .describe('a unit of twice the size takes twice the instructions and writes twice the bytes'),
-  regions: regions.describe(
-    'parts of the address space, and how each is used; files of the same name are the same file in all programs',
+  regions: shared.regions.describe(
+    'parts of the address space, and how each is used; files of the same name are the same ' +
+      'file in all programs',
   ),
-  visit,
-  per1M,
+  visit: shared.visit,
+  per1M: shared.per1M,
   output: size()
     .pipe(
       z
@@ -76,13 +77,11 @@ const program = z.strictObject({
     .enum(['fork', 'vfork'])
     .default('fork')
     .describe('how: with a copy of its memory, or lending its memory until the new program runs'),
-  cowPages: z
-    .int()
-    .min(0)
-    .max(2 ** 18)
-    .meta({ unit: 'pages' })
-    .default(24)
-    .describe('pages of its memory that a forked child writes before it runs its program'), // measured: dash, 24
+  cowPages: shared.jobs
+    .unwrap()
+    .shape.cowPages.describe(
+      'pages of its memory that a forked child writes before it runs its program',
+    ),
 });
 export type TreeProgram = z.output<typeof program>;
 

@@ -61,12 +61,8 @@ function check({ programs, jobs }: ProcessTreeParams): void {
   const names = programs.map(({ name }) => name);
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined) throw new Error(`two programs are called ${twice}`);
-  for (const { name, regions, runs } of programs) {
-    try {
-      checkRegions(regions);
-    } catch (error) {
-      throw new Error(`program ${name}: ${(error as Error).message}`);
-    }
+  for (const [i, { name, regions, runs }] of programs.entries()) {
+    checkRegions(regions, ['programs', i], `program ${name}: `);
     const unknown = runs.flatMap(({ commands }) => commands).find((one) => !names.includes(one));
     if (unknown !== undefined) {
       throw new Error(`program ${name} runs ${unknown}, there are ${names.join(', ')}`);
@@ -80,7 +76,8 @@ function check({ programs, jobs }: ProcessTreeParams): void {
   const wide = first.runs.find(({ commands }) => commands.length > 1);
   if (jobs > 1 && wide) {
     throw new Error(
-      `with jobs: ${jobs}, ${first.name} can start single commands, not ${wide.commands.join(' | ')}: let a shell do that`,
+      `with jobs: ${jobs}, ${first.name} can start single commands, not ` +
+        `${wide.commands.join(' | ')}: let a shell do that`,
     );
   }
   checkPipes(programs);
@@ -237,8 +234,8 @@ class Tree {
   }
 
   /**
-   * Sizes of one unit after the other. At power-on the first one is under way: what is left of it is
-   * any part of a fixed size, and as much as a whole one when sizes are exponential.
+   * Sizes of one unit after the other. At power-on the first one is under way: what is left of it
+   * is any part of a fixed size, and as much as a whole one when sizes are exponential.
    */
   *#sizes(path: string): Generator<number, never> {
     const { size, sizes } = this.#params;

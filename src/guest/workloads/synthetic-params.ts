@@ -57,7 +57,8 @@ const region = z.strictObject({
     .meta({ unit: 'lines of 64 bytes' })
     .default(1)
     .describe(
-      'mean of the 64-byte lines that a visit touches, neighbours: 1.23 = one, and in 23 % of the visits two; 4 or more are fetched ahead',
+      'mean of the 64-byte lines that a visit touches, neighbours: 1.23 = one, and in 23 % ' +
+        'of the visits two; 4 or more are fetched ahead',
     ),
   hotLines: z
     .int()
@@ -265,7 +266,8 @@ export const syntheticParams = z.object({
     .meta({ unit: 'threads' })
     .default(1)
     .describe(
-      'threads of each process: they run the same program on the same memory, and a switch between them loads no CR3; a forked child has one',
+      'threads of each process: they run the same program on the same memory, and a switch ' +
+        'between them loads no CR3; a forked child has one',
     ),
   aslr: aslr(),
   regions: z

@@ -16,20 +16,23 @@ export const traceParams = z.object({
     .boolean()
     .optional()
     .describe(
-      'pages are mapped as if before the run: first touches are free; default: true, false with per1M',
+      'pages are mapped as if before the run: first touches are free; default: true, false ' +
+        'with per1M',
     ),
   kernel: z
     .boolean()
     .optional()
     .describe(
-      'the guest kernel takes time of its own; default: if populate is false, per1M is given, or events are replayed without populate: true',
+      'the guest kernel takes time of its own; default: if populate is false, per1M is ' +
+        'given, or events are replayed without populate: true',
     ),
   pageSize: pageSize('page size the guest kernel maps with'),
   events: z
     .enum(['ignore', 'replay'])
     .default('ignore')
     .describe(
-      'replay: recorded events happen, in the guest kernel, or (kernel: false) in the TLBs alone: removed pages go, a change of address space empties them',
+      'replay: recorded events happen, in the guest kernel, or (kernel: false) in the TLBs ' +
+        'alone: removed pages go, a change of address space empties them',
     ),
   per1M: per1M
     .optional()
@@ -57,3 +60,15 @@ export const traceParams = z.object({
     .default(0)
     .describe('guest timer ticks a second; 0 = none'),
 });
+
+/** Whether the guest kernel takes time of its own. */
+export function takesKernel(options: {
+  readonly events: string;
+  readonly kernel?: boolean | undefined;
+  readonly per1M?: unknown;
+  readonly populate?: boolean | undefined;
+}): boolean {
+  const faults = options.per1M !== undefined || options.populate === false;
+  const replayed = options.events === 'replay' && options.populate !== true;
+  return options.kernel ?? (faults || replayed);
+}

@@ -327,9 +327,8 @@ export class TraceReader {
     }
     if (slot >= KERNEL_SLOT) {
       if (this.#kernelSpace >= 0 && this.#kernelSpace !== this.space) {
-        this.#fail(
-          `kernel addresses in address space ${this.space} and in ${this.#kernelSpace}: ${OWN_COPY}`,
-        );
+        const both = `${this.space} and in ${this.#kernelSpace}`;
+        this.#fail(`kernel addresses in address space ${both}: ${OWN_COPY}`);
       }
       this.#kernelSpace = this.space;
     }

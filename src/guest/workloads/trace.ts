@@ -10,8 +10,9 @@ import {
 import { callClass, classOfCall } from '../system-call-classes.ts';
 import { LINE_BITS, lineBits, lineLaw } from './lines.ts';
 import { pageShiftOf } from './page-size.ts';
+import type { ReferenceLimited } from './reference-limited.ts';
 import { type LineSource, TraceLines } from './trace-lines.ts';
-import { traceParams } from './trace-params.ts';
+import { takesKernel, traceParams } from './trace-params.ts';
 import { checkRates, PROTECTED, RATES_START, TraceRates } from './trace-rates.ts';
 import { Line, TraceError, type TraceEvent, TraceReader } from './trace-reader.ts';
 import {
@@ -31,24 +32,6 @@ import {
  * so a replayed exit unmaps the whole address space instead of ending it, and a replayed exec goes
  * on under its number. A trace without events can be given rates of them (trace-rates.ts).
  */
-
-/** A stream that can be cut after a number of references, if need be in the middle of a visit. */
-export interface ReferenceLimited {
-  /**
-   * The next fills may emit at most this many references in total (`Infinity`: no limit). A visit
-   * that is cut goes on, and looks its page up again, in the first fill under a new limit. A fill
-   * that returns 0 before the stream has `finished` means that the limit is used up.
-   */
-  limit(references: number): void;
-  /** References that may still be emitted. */
-  readonly remaining: number;
-  /** Nothing will follow. Reads ahead; exact unless the source is starved. */
-  readonly finished: boolean;
-}
-
-/** Whether a program can be given turns counted in references. */
-export const isReferenceLimited = (program: Program): program is Program & ReferenceLimited =>
-  'limit' in program;
 
 /** Longest visit: its instructions must fit 16 bits, the references of a whole block 31. */
 const MAX_INSTRUCTIONS = 65_535;
@@ -335,18 +318,6 @@ const STARVED: Item = [0, Op.Starved, 0, 0];
 const FLUSH: Item = [0, Op.Invalidate, 0, 0];
 /** Events after which the TLBs hold nothing of their (first) range. */
 const REMOVES = new Set(['mmap', 'munmap', 'mprotect', 'mremap', 'brk-', 'dontneed']);
-
-/** Whether the guest kernel takes time of its own. */
-export function takesKernel(options: {
-  readonly events: string;
-  readonly kernel?: boolean | undefined;
-  readonly per1M?: unknown;
-  readonly populate?: boolean | undefined;
-}): boolean {
-  const faults = options.per1M !== undefined || options.populate === false;
-  const replayed = options.events === 'replay' && options.populate !== true;
-  return options.kernel ?? (faults || replayed);
-}
 
 export const trace: WorkloadDefinition<typeof traceParams> = {
   name: 'trace',

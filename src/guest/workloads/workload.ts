@@ -18,9 +18,9 @@ import { type Definition, registry } from '../../base/registry.ts';
  *
  * As they lie in a block, the last two words of a visit are running totals. `line` (0..63) is the
  * first 64-byte line the visit touches, `lines` (1..64) how many from there on, wrapping inside the
- * page; without data lines a program may leave `line` at 0. SEQUENTIAL (machine/items.ts): the lines
- * go on where the last visit to the region ended, so that the prefetcher sees them coming. Write
- * items with `writeItem`.
+ * page; without data lines a program may leave `line` at 0. SEQUENTIAL (machine/items.ts): the
+ * lines go on where the last visit to the region ended, so that the prefetcher sees them coming.
+ * Write items with `writeItem`.
  */
 export const Op = {
   Fetch: 0,

@@ -1,4 +1,6 @@
-/** Cycles to read and clear one line of the bitmap. assumed (4-20): 8 bytes a cycle, in the cache */
+/**
+ * Cycles to read and clear one line of the bitmap. assumed (4-20): 8 bytes a cycle, in the cache
+ */
 export const BITMAP_LINE = 8;
 
 /**

@@ -289,7 +289,10 @@ class Nested implements Mmu {
       for (let page = 0; leaf && page < span; page++) {
         const frame = this.#vm.p2m[gfn + page];
         if (frame !== target(entry) + page) {
-          return `the nested table maps guest frame ${gfn + page} to ${target(entry) + page}, it is ${frame}`;
+          return (
+            `the nested table maps guest frame ${gfn + page} to ${target(entry) + page}, ` +
+            `it is ${frame}`
+          );
         }
       }
       const wrong = leaf ? undefined : this.#inspect(target(entry), level - 1, gfn);

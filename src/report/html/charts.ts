@@ -84,9 +84,12 @@ export class Pencil {
       description,
       wide,
       svg: [
-        `<svg role="img" aria-labelledby="${id}-title" aria-describedby="${id}-desc" width="${width}" height="${height + above}"`,
-        ` viewBox="0 0 ${width} ${height + above}" style="min-width:${Math.ceil(width * SMALLEST)}px"${cross ? ' data-cross=""' : ''}`,
-        ` fill="currentColor" font-family="system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif" font-size="${FONT}">`,
+        `<svg role="img" aria-labelledby="${id}-title" aria-describedby="${id}-desc" ` +
+          `width="${width}" height="${height + above}"`,
+        ` viewBox="0 0 ${width} ${height + above}" ` +
+          `style="min-width:${Math.ceil(width * SMALLEST)}px"${cross ? ' data-cross=""' : ''}`,
+        ` fill="currentColor" font-family="system-ui, 'Segoe UI', 'DejaVu Sans', sans-serif" ` +
+          `font-size="${FONT}">`,
         `<title id="${id}-title">${htmlText(title)}</title>`,
         `<desc id="${id}-desc">${htmlText(description)}</desc>`,
         '<g aria-hidden="true">',
@@ -110,8 +113,12 @@ function legendSvg(legend: readonly Swatch[], width: number): { text: string; he
     }
     const sign =
       dash === undefined
-        ? `<rect x="${x + 0.5}" y="${y + 0.5}" width="11" height="11" fill="${colour}"${colour === 'none' ? ' stroke="currentColor" stroke-dasharray="2 2"' : ''}/>`
-        : `<line x1="${x - 2}" x2="${x + 14}" y1="${y + 6}" y2="${y + 6}" stroke="${colour}" stroke-width="2" stroke-dasharray="${dash || 'none'}"/>`;
+        ? `<rect x="${x + 0.5}" y="${y + 0.5}" width="11" height="11" ` +
+          (`fill="${colour}` +
+            `"${colour === 'none' ? ' stroke="currentColor" stroke-dasharray="2 2"' : ''}` +
+            '/>')
+        : `<line x1="${x - 2}" x2="${x + 14}" y1="${y + 6}" y2="${y + 6}" stroke="${colour}" ` +
+          `stroke-width="2" stroke-dasharray="${dash || 'none'}"/>`;
     const part = `${sign}<text x="${x + 17}" y="${y + 10.5}">${htmlText(label)}</text>`;
     x += takes;
     return part.replaceAll(/(\d\.\d\d)\d+/g, '$1');
@@ -126,7 +133,9 @@ export const sentenceCase = (text: string): string =>
 /** The figure as a file of its own. */
 export function standaloneSvg({ svg }: Figure): string {
   const paper = 'color:var(--text);background:var(--page)';
-  const style = `<style>:root{${themes.light};${paper}}@media (prefers-color-scheme:dark){:root{${themes.dark}}}text{white-space:pre}</style>`;
+  const style =
+    `<style>:root{${themes.light};${paper}}@media ` +
+    `(prefers-color-scheme:dark){:root{${themes.dark}}}text{white-space:pre}</style>`;
   const [, head, rest] = /^(<svg [^>]*>)(.*)$/s.exec(svg)!;
   return `${head!.replace('<svg ', '<svg xmlns="http://www.w3.org/2000/svg" ')}${style}${rest}\n`;
 }

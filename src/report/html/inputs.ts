@@ -57,7 +57,8 @@ export function inputsSection(
     id: 'inputs',
     title: 'Inputs, and how to repeat it',
     text: [
-      `worldswitch ${manifest.version}, scenario ${manifest.scenario}, seed ${manifest.seed}. The same command, seed and version give the same bytes:`,
+      `worldswitch ${manifest.version}, scenario ${manifest.scenario}, seed ` +
+        `${manifest.seed}. The same command, seed and version give the same bytes:`,
     ],
     code: commandOf(manifest),
     tables: [
@@ -72,7 +73,9 @@ export function inputsSection(
             },
             ...vmGroups(scenario),
             {
-              caption: `The complete scenario, every preset and default filled in (${rows.length} keys)`,
+              caption:
+                `The complete scenario, every preset and default filled in (${rows.length} ` +
+                'keys)',
               head,
               rows,
               folded: true,

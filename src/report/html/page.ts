@@ -92,7 +92,9 @@ export function pageHtml({ title, answer, lead, sections }: Page): string {
 <header>
 <h1>${htmlText(title)}</h1>
 <p class="answer">${htmlText(answer.sentence)}</p>
-${tiles.length > 0 ? `<ul class="tiles">${tiles.join('\n')}</ul>\n` : ''}${lead.map((line) => `<p class="soft">${htmlText(line)}</p>`).join('\n')}
+${tiles.length > 0 ? `<ul class="tiles">${tiles.join('\n')}</ul>\n` : ''}${lead
+  .map((line) => `<p class="soft">${htmlText(line)}</p>`)
+  .join('\n')}
 <nav aria-label="Contents"><ul>
 ${links.join('\n')}
 </ul></nav>
@@ -131,7 +133,8 @@ function sectionHtml({
     ...(after ? [`<p>${htmlText(after.text)}</p>`, codeHtml(after.code)] : []),
     ...(listing
       ? [
-          `<details><summary>${htmlText(listing.caption)}</summary>\n${codeHtml(listing.text)}\n</details>`,
+          `<details><summary>${htmlText(listing.caption)}` +
+            `</summary>\n${codeHtml(listing.text)}\n</details>`,
         ]
       : []),
     '</section>',
@@ -170,7 +173,8 @@ function tableHtml({ caption, head, rows, folded }: Table): string {
   const long = head.length === 2 && rows.length > 40;
   const shape = long ? ' class="pairs"' : rows.length <= 15 ? ' class="few"' : '';
   const above = folded ? '' : `<p class="caption" aria-hidden="true">${htmlText(caption)}</p>\n`;
-  const table = `${above}<div class="scroll" tabindex="0" role="group" aria-label="${htmlText(caption)}">${HINT}<table${shape}>
+  const named = `role="group" aria-label="${htmlText(caption)}"`;
+  const table = `${above}<div class="scroll" tabindex="0" ${named}>${HINT}<table${shape}>
 <caption>${htmlText(caption)}</caption>
 <thead><tr>${header}</tr></thead>
 <tbody>

@@ -54,7 +54,12 @@ export function exitsByReason(files: RunFiles): Drawing | undefined {
   return {
     id: 'exits',
     title: 'Exits by reason',
-    description: `Cycles of #VMEXITs by reason, in per cent of the busy cycles of all pCPUs: the world switch there and back, and the code that handles the exit. At the end of each bar, how many. Most go to ${first.reason}: ${percent(share(first.transition + first.handler) / 100)} % for ${counted(first.count, 'exits')}.`,
+    description:
+      'Cycles of #VMEXITs by reason, in per cent of the busy cycles of all pCPUs: the world ' +
+      'switch there and back, and the code that handles the exit. At the end of each bar, how ' +
+      `many. Most go to ${first.reason}: ` +
+      `${percent(share(first.transition + first.handler) / 100)} % for ` +
+      `${counted(first.count, 'exits')}.`,
     legend: used.map((leaf) => ({ label: leaves[leaf]!.words, colour: leaves[leaf]!.colour })),
     options: {
       height: 62 + reasons.length * 28,
@@ -78,7 +83,8 @@ export function exitsByReason(files: RunFiles): Drawing | undefined {
         y: 'bar',
         fill: ({ leaf }: { leaf: string }) => leaves[leaf]!.colour,
         title: ({ bar, leaf, cycles }: (typeof parts)[number]) =>
-          `${bar}: ${leaves[leaf]!.words} (${leaf}), ${percent(share(cycles) / 100)} % of the busy cycles, ${short(cycles)} cycles`,
+          `${bar}: ${leaves[leaf]!.words} (${leaf}), ${percent(share(cycles) / 100)} % of ` +
+          `the busy cycles, ${short(cycles)} cycles`,
       }),
       plot.text(reasons, {
         x: (row: (typeof reasons)[number]) => share(row.transition + row.handler),

@@ -94,7 +94,11 @@ export function latencies(files: RunFiles): Drawing | undefined {
   return {
     id: 'latency',
     title: 'Latency of requests',
-    description: `Median (p50, circle), 95th (p95, square) and 99th percentile (p99, triangle) and maximum (upright stroke) of the time from the arrival of a request to its end${lines.size < serving.length ? ', of the worst VM of each group' : ''}.${highest}${tooFew(serving)}`,
+    description:
+      'Median (p50, circle), 95th (p95, square) and 99th percentile (p99, triangle) and ' +
+      'maximum (upright stroke) of the time from the arrival of a request to its ' +
+      (`end${lines.size < serving.length ? ', of the worst VM of each group' : ''}.${highest}` +
+        `${tooFew(serving)}`),
     options: {
       height: 62 + lines.size * 30,
       marginTop: 12,
@@ -161,7 +165,10 @@ export function latencyDistribution(files: RunFiles): Drawing | undefined {
   return {
     id: 'latency-distribution',
     title: 'Distribution of latencies',
-    description: `Per cent of the requests of each VM that took no longer than this: ${countedRange(n, 'requests')} for each VM${vms.each ? '' : '. VMs of a group share a colour'}.`,
+    description:
+      'Per cent of the requests of each VM that took no longer than this: ' +
+      `${countedRange(n, 'requests')} for each ` +
+      `VM${vms.each ? '' : '. VMs of a group share a colour'}.`,
     cross: true,
     legend: vms.legend(points.map(({ name }) => name)),
     options: {

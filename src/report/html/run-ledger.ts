@@ -132,7 +132,11 @@ export function ledgerOfVms(files: RunFiles): Drawing | undefined {
   return {
     id: 'ledger-vms',
     title: 'Where the cycles of each VM went',
-    description: `Per cent of the measured time of each vCPU${folded ? ', VMs of a group together' : ''}: what its pCPU did for it while it ran${waits ? ', and how long it waited for a pCPU' : ''}. The rest of the time it was halted. ${largest(bars)}`,
+    description:
+      `Per cent of the measured time of each vCPU${folded ? ', VMs of a group together' : ''}: ` +
+      'what its pCPU did for it while it ' +
+      `ran${waits ? ', and how long it waited for a pCPU' : ''}. The rest of the time it was ` +
+      `halted. ${largest(bars)}`,
     wide: true,
     legend: [
       ...used.map((leaf) => ({ label: leaves[leaf]!.words, colour: leaves[leaf]!.colour })),
@@ -197,7 +201,9 @@ function partsOf(bar: Bar): Part[] {
   const next = (leaf: string | undefined, cycles: number, what: string): Part => {
     const from = to;
     to = Math.min(100, from + (100 * cycles) / bar.elapsed);
-    const title = `${bar.name}: ${what}, ${percent(cycles / bar.elapsed)} % of the time, ${short(cycles)} cycles`;
+    const title =
+      `${bar.name}: ${what}, ${percent(cycles / bar.elapsed)} % of the time, ${short(cycles)} ` +
+      'cycles';
     return { bar: bar.name, leaf, from, to, title };
   };
   return [
@@ -218,7 +224,10 @@ function largest(bars: readonly Bar[]): string {
     .toSorted((a, b) => b.share - a.share);
   if (!worst) return '';
   const { words } = leaves[worst.leaf]!;
-  return `Besides the work itself and waiting for memory, the largest part is ${words} in ${worst.name}: ${percent(worst.share)} % of its time.`;
+  return (
+    `Besides the work itself and waiting for memory, the largest part is ${words} in ` +
+    `${worst.name}: ${percent(worst.share)} % of its time.`
+  );
 }
 
 /** The numbers of the bars. */

@@ -78,7 +78,10 @@ function roundsOverTime(moves: readonly Move[], mhz: number): Drawing {
   return {
     id: 'migrations',
     title: 'Rounds of live migration',
-    description: `When each VM was on its way, round by round; the last round of a pre-copy goes while the VM stands still. Longest standstill: ${longest.whole.vm}, ${plain(longest.whole.downtimeCycles / perMs)} ms.`,
+    description:
+      'When each VM was on its way, round by round; the last round of a pre-copy goes while ' +
+      `the VM stands still. Longest standstill: ${longest.whole.vm}, ` +
+      `${plain(longest.whole.downtimeCycles / perMs)} ms.`,
     wide: true,
     cross: true,
     legend: used.map((what) => ({ label: kinds[what], colour: colours[what] })),
@@ -115,7 +118,9 @@ function pagesByRound({ whole, rounds }: Move, i: number): Drawing | undefined {
   return {
     id: `pages-${i}`,
     title: `Pages by round: ${whole.vm}`,
-    description: `Pages of 4 KiB sent in each round (bars), and pages stored to during it (strokes), which the next one has to send again.`,
+    description:
+      'Pages of 4 KiB sent in each round (bars), and pages stored to during it (strokes), ' +
+      'which the next one has to send again.',
     legend: [
       { label: 'sent', colour: colours.copying },
       { label: 'stored to meanwhile', colour: colours.dirtied, dash: '' },
@@ -177,7 +182,10 @@ function progress(
   return {
     id: `progress-${i}`,
     title: `What the guest got done: ${whole.vm}`,
-    description: `Instructions of the guest, in millions a ms, interval by interval; shaded: while it was on its way. A server executes as much as its clients ask for, so look at the gap and at what follows it.`,
+    description:
+      'Instructions of the guest, in millions a ms, interval by interval; shaded: while it was ' +
+      'on its way. A server executes as much as its clients ask for, so look at the gap and at ' +
+      'what follows it.',
     cross: true,
     options: {
       height: 250,

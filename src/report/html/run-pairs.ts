@@ -78,7 +78,9 @@ function telling(pairs: readonly PairOfRun[]): readonly PairOfRun[] {
 export function pairTexts(pairs: readonly PairOfRun[]): string[] {
   const shown = telling(pairs);
   const rest = pairs.length - shown.length;
-  const last = `Of the other ${rest} pairs, which failed over less or lag less, the table has the numbers.`;
+  const last =
+    `Of the other ${rest} pairs, which failed over less or lag less, ` +
+    'the table has the numbers.';
   return [...shown.map(({ sentence }) => sentence), ...(rest > 0 ? [last] : [])];
 }
 
@@ -188,7 +190,9 @@ function statesOverTime(pairs: readonly PairOfRun[], mhz: number): Drawing {
   return {
     id: 'pair-states',
     title: 'Protected pairs',
-    description: `State of each protected VM and its second copy over the whole run, warm-up included; a loss shows when it is noticed.${what.length > 0 ? ` Dashed: ${what.join('; ')}.` : ''}`,
+    description:
+      'State of each protected VM and its second copy over the whole run, warm-up included; a ' +
+      `loss shows when it is noticed.${what.length > 0 ? ` Dashed: ${what.join('; ')}.` : ''}`,
     wide: true,
     cross: true,
     legend: used.map((state) => ({ label: wordsOf(state), colour: colourOf(state) })),
@@ -268,7 +272,10 @@ function lagOverTime(curve: Curve): Drawing {
   return {
     id: `lag-${i}`,
     title: `Lag of the secondary${name}`,
-    description: `Executed time by which the secondary is behind, as the primary knows it, in ms: ${plain(meanLag / perMs)} on average, ${plain(maxLag / perMs)} at most. The band above has the states of the pair.${momentsInWords(pair, mhz)}`,
+    description:
+      'Executed time by which the secondary is behind, as the primary knows it, in ms: ' +
+      `${plain(meanLag / perMs)} on average, ${plain(maxLag / perMs)} at most. The band above ` +
+      `has the states of the pair.${momentsInWords(pair, mhz)}`,
     cross: true,
     options,
     marks: (plot) => [
@@ -291,12 +298,14 @@ function logOverTime(curve: Curve): Drawing {
   const near = link !== undefined && link.mbit < 2 * most;
   const { options, around } = frame(curve, 'Mbit/s', near ? Math.max(most, link.mbit) : most);
   const ofLink = link
-    ? ` The link ${link.name} carries ${plain(link.mbit)} Mbit/s${near ? ' (dotted)' : ''}: the log takes ${percent(most / link.mbit)} % of it at most.`
+    ? ` The link ${link.name} carries ${plain(link.mbit)} Mbit/s${near ? ' (dotted)' : ''}: ` +
+      `the log takes ${percent(most / link.mbit)} % of it at most.`
     : '';
   return {
     id: `log-${i}`,
     title: `Bandwidth of the log${name}`,
-    description: `Bytes of the log that went over the link, in Mbit/s; ${plain(most)} at most.${ofLink}`,
+    description:
+      `Bytes of the log that went over the link, in Mbit/s; ${plain(most)} ` + `at most.${ofLink}`,
     cross: true,
     options,
     marks: (plot) => [
@@ -324,14 +333,18 @@ function holdOverTime(curve: Curve): Drawing | undefined {
   return {
     id: `hold-${i}`,
     title: `How long outputs are held${name}`,
-    description: `Nothing leaves before the other host has acknowledged the log up to it: how long the outputs waited that left in each stretch of time, on average. Over the run, ${counted(released, 'outputs')}, ${plain(meanHold / mhz / 1000)} ms each.${queue}`,
+    description:
+      'Nothing leaves before the other host has acknowledged the log up to it: how long the ' +
+      'outputs waited that left in each stretch of time, on average. Over the run, ' +
+      `${counted(released, 'outputs')}, ${plain(meanHold / mhz / 1000)} ms each.${queue}`,
     cross: true,
     options,
     marks: (plot) => [
       plot.rectY(held, {
         ...{ x1: 'from', x2: 'to', y: 'hold', fill: colour, inset: 0 },
         title: (bar: Bar & { hold: number }) =>
-          `${counted(bar.released, 'outputs')} held ${plain(bar.hold)} ms each, up to ${plain(bar.to)} ms`,
+          `${counted(bar.released, 'outputs')} held ${plain(bar.hold)} ms each, up to ` +
+          `${plain(bar.to)} ms`,
       }),
       ...around(plot),
     ],
@@ -351,14 +364,20 @@ function checkpointsOverTime(curve: Curve): Drawing | undefined {
   return {
     id: `checkpoints-${i}`,
     title: `Checkpoints${name}`,
-    description: `Pages of 4 KiB that the VM stored to in each epoch, which its checkpoint sends; as wide as the epoch was long. ${counted(all.length, 'checkpoints')}, ${plain(checkpoints.meanPages)} pages each; the VM stood still for ${plain(checkpoints.meanPause / perMs)} ms each time, ${plain(checkpoints.maxPause / perMs)} at most.`,
+    description:
+      'Pages of 4 KiB that the VM stored to in each epoch, which its checkpoint sends; as wide ' +
+      `as the epoch was long. ${counted(all.length, 'checkpoints')}, ` +
+      `${plain(checkpoints.meanPages)} pages each; the VM stood still for ` +
+      `${plain(checkpoints.meanPause / perMs)} ms each time, ` +
+      `${plain(checkpoints.maxPause / perMs)} at most.`,
     cross: true,
     options,
     marks: (plot) => [
       plot.rectY(all, {
         ...{ x1: 'from', x2: 'to', y: 'pages', fill: colour, inset: 0.2 },
         title: (one: (typeof all)[number]) =>
-          `${counted(one.pages, 'pages')}, stood still for ${plain(one.pause)} ms, at ${plain(one.to)} ms`,
+          `${counted(one.pages, 'pages')}, stood still for ${plain(one.pause)} ms, at ` +
+          `${plain(one.to)} ms`,
       }),
       ...around(plot),
     ],

@@ -132,7 +132,10 @@ function whatRan({ manifest, vms, ledger, metrics }: RunFiles, scenario: Resolve
       ? 'native, without a hypervisor'
       : `${profile ?? 'a hypervisor without a profile'}, ${mmu?.kind ?? 'unnamed'} paging`,
     ...(scheduler?.kind ? [`scheduler ${scheduler.kind}`] : []),
-    `${showCycles(Number(window?.['value'] ?? 0), mhz)} measured${scenario.warmup && scenario.duration !== 'work' ? ` after ${scenario.warmup} of warm-up` : ''}`,
+    `${showCycles(Number(window?.['value'] ?? 0), mhz)} measured` +
+      (scenario.warmup && scenario.duration !== 'work'
+        ? ` after ${scenario.warmup} of warm-up`
+        : ''),
     `seed ${manifest.seed}`,
     `worldswitch ${manifest.version}.`,
   ].join(', ');

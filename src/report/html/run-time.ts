@@ -117,7 +117,9 @@ export function runningOverTime(files: RunFiles, warmup: number, mhz: number): D
   return {
     id: 'running',
     title: 'When each VM ran',
-    description: `Share of each interval in which the vCPU of the VM ran on a pCPU. For the rest of the time it was halted or waited for one.`,
+    description:
+      'Share of each interval in which the vCPU of the VM ran on a pCPU. For the rest of the ' +
+      'time it was halted or waited for one.',
     wide: true,
     cross: true,
     legend: steps.map((colour, i) => ({
@@ -167,7 +169,9 @@ export function tlbOverTime(files: RunFiles, warmup: number): Drawing | undefine
   return {
     id: 'tlb',
     title: 'Translations held in the TLBs',
-    description: `Entries of all TLBs of the host by the ${vms.each ? 'VM' : 'group of VMs'} that they belong to, at the end of each interval.`,
+    description:
+      `Entries of all TLBs of the host by the ${vms.each ? 'VM' : 'group of VMs'} that they ` +
+      'belong to, at the end of each interval.',
     cross: true,
     legend: vms.legend(samples.map(({ line }) => line)),
     options: {

@@ -57,7 +57,11 @@ export function coreTimeline(files: RunFiles, mhz: number): Drawing | undefined 
   return {
     id: 'timeline',
     title: 'What ran on each core',
-    description: `Which ${vms.each ? 'VM' : 'group of VMs'} ran on each pCPU in ${whole ? 'the measured window' : `the first ${plain(shown)} ms of the measured window`}: ${counted(bars.length, 'turns')}${vms.each ? '' : ', parted by thin lines'}. Blank: nothing to run.`,
+    description:
+      `Which ${vms.each ? 'VM' : 'group of VMs'} ran on each pCPU in ` +
+      `${whole ? 'the measured window' : `the first ${plain(shown)} ms of the measured window`}: ` +
+      `${counted(bars.length, 'turns')}${vms.each ? '' : ', parted by thin lines'}. Blank: ` +
+      'nothing to run.',
     wide: true,
     cross: true,
     legend: [
@@ -82,7 +86,8 @@ export function coreTimeline(files: RunFiles, mhz: number): Drawing | undefined 
         // VMs that share a colour are seen apart.
         ...(vms.each ? {} : { stroke: page, strokeWidth: 0.5 }),
         title: ({ line, vm, from, to }: (typeof bars)[number]) =>
-          `${line}: ${vm === THREADS ? 'a thread of the host' : vm} for ${plain((to - from) * 1000)} µs, ${from.toFixed(3)} to ${to.toFixed(3)} ms`,
+          `${line}: ${vm === THREADS ? 'a thread of the host' : vm} for ` +
+          `${plain((to - from) * 1000)} µs, ${from.toFixed(3)} to ${to.toFixed(3)} ms`,
       }),
     ],
   };

@@ -74,7 +74,13 @@ export function causesOfWalks(files: RunFiles): Drawing | undefined {
   return {
     id: 'walk-causes',
     title: 'Page walks, by why they were needed',
-    description: `Cycles of page walks, in per cent of the cycles spent for the VM; the darker, the more. The most are in ${worst!.bar.split(':')[0]}, ${inLine(worst!.cause)}: ${percent(worst!.share)} %.${few.length > 0 ? ` Rows of fewer than ${counted(FEW, 'walks')} stay pale: they say little.` : ''}`,
+    description:
+      'Cycles of page walks, in per cent of the cycles spent for the VM; the darker, the more. ' +
+      `The most are in ${worst!.bar.split(':')[0]}, ${inLine(worst!.cause)}: ` +
+      `${percent(worst!.share)} %.` +
+      (few.length > 0
+        ? ` Rows of fewer than ${counted(FEW, 'walks')} stay pale: they say little.`
+        : ''),
     wide: true,
     options: {
       height: 66 + names.length * 30,
@@ -100,7 +106,8 @@ export function causesOfWalks(files: RunFiles): Drawing | undefined {
         fill: (cell: Cell) => steps[stepOf(cell)]!,
         inset: 1,
         title: ({ bar, cause, share, walks }: Cell) =>
-          `${bar.split(':')[0]}: ${inLine(cause)} (${cause}), ${percent(share)} % of its cycles${walks === undefined ? '' : `, ${counted(walks, 'walks')}`}`,
+          `${bar.split(':')[0]}: ${inLine(cause)} (${cause}), ${percent(share)} % of its ` +
+          `cycles${walks === undefined ? '' : `, ${counted(walks, 'walks')}`}`,
       }),
       plot.text(cells, {
         x: 'cause',
@@ -138,7 +145,9 @@ export function causesOverTime(files: RunFiles, warmup: number): Drawing | undef
   return {
     id: 'walks-over-time',
     title: 'Page walks over time',
-    description: `Page walks of all VMs in each interval, by why they were needed. The most in one interval and for one reason: ${short(most)}.`,
+    description:
+      'Page walks of all VMs in each interval, by why they were needed. The most in one ' +
+      `interval and for one reason: ${short(most)}.`,
     cross: true,
     legend: steps.map((colour, i) => ({
       label:

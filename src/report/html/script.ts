@@ -17,7 +17,8 @@ const near = [[0, 0], [0, 5], [0, -5], [5, 0], [-5, 0], [9, 0], [-9, 0], [0, 9],
 const show = (event) => {
   const { clientX: x, clientY: y } = event;
   const svg = event.target.closest?.('svg[role=img]');
-  const mark = svg && near.map(([dx, dy]) => document.elementFromPoint(x + dx, y + dy)?.closest('[data-tip]')).find(Boolean);
+  const mark = svg && near.map(([dx, dy]) => document.elementFromPoint(x + dx, y + \
+dy)?.closest('[data-tip]')).find(Boolean);
   tip.hidden = !mark;
   for (const old of $('.cross')) old.remove();
   if (!svg) return;
@@ -25,13 +26,16 @@ const show = (event) => {
     const at = new DOMPoint(x, y).matrixTransform(svg.getScreenCTM().inverse()).x;
     const cross = document.createElementNS(svg.namespaceURI, 'line');
     const { height } = svg.viewBox.baseVal;
-    for (const [name, value] of Object.entries({ class: 'cross', x1: at, x2: at, y1: 0, y2: height, stroke: 'currentColor', 'stroke-opacity': 0.5, 'pointer-events': 'none' })) cross.setAttribute(name, value);
+    for (const [name, value] of Object.entries({ class: 'cross', x1: at, x2: at, y1: 0, y2: \
+height, stroke: 'currentColor', 'stroke-opacity': 0.5, 'pointer-events': 'none' })) \
+cross.setAttribute(name, value);
     svg.append(cross);
   }
   if (!mark) return;
   tip.textContent = mark.dataset.tip;
   tip.style.left = Math.max(4, Math.min(x + 12, innerWidth - tip.offsetWidth - 4)) + 'px';
-  tip.style.top = (y + 16 + tip.offsetHeight > innerHeight ? y - tip.offsetHeight - 10 : y + 16) + 'px';
+  tip.style.top = (y + 16 + tip.offsetHeight > innerHeight ? y - tip.offsetHeight - 10 : y + 16) + \
+'px';
 };
 for (const name of ['pointermove', 'pointerdown']) addEventListener(name, show);
 addEventListener('scroll', () => { tip.hidden = true; }, true);
@@ -71,15 +75,21 @@ for (const table of $('table')) {
   });
   const copy = make('button', { type: 'button', className: 'copy', textContent: 'copy as CSV' });
   copy.onclick = () => {
-    const cell = ({ textContent: text }) => /[",\\n]/.test(text) ? '"' + text.replace(/"/g, '""') + '"' : text;
-    navigator.clipboard?.writeText($('tr', table).map((row) => [...row.cells].map(cell).join(',')).join('\\n') + '\\n')
-      .then(() => { copy.textContent = 'copied'; }, () => { copy.textContent = 'not allowed here'; });
+    const cell = ({ textContent: text }) => /[",\\n]/.test(text) ? '"' + text.replace(/"/g, '""') \
++ '"' : text;
+    navigator.clipboard?.writeText($('tr', table).map((row) => \
+[...row.cells].map(cell).join(',')).join('\\n') + '\\n')
+      .then(() => { copy.textContent = 'copied'; }, () => { copy.textContent = 'not allowed here'; \
+});
   };
   table.parentNode.after(copy);
 }
 addEventListener('beforeprint', () => { for (const all of $('details')) all.open = true; });
-for (const box of $('.scroll')) if (box.scrollWidth > box.clientWidth) box.style.setProperty('--hint', 'block');
+for (const box of $('.scroll')) if (box.scrollWidth > box.clientWidth) \
+box.style.setProperty('--hint', 'block');
 })();`;
 
 /** What the page may do: its own style and this script, no request to anywhere. */
-export const policy = `default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src 'sha256-${createHash('sha256').update(script).digest('base64')}'`;
+export const policy =
+  `default-src 'none'; style-src 'unsafe-inline'; img-src data:; script-src ` +
+  `'sha256-${createHash('sha256').update(script).digest('base64')}'`;

@@ -82,7 +82,10 @@ function heldTable(
     ];
   });
   return {
-    caption: `How far ${objective.text} holds with 95 % confidence. It surely holds up to the last number of ${axisWords(x.axis)} tried at which the whole interval meets it, before the first at which none of it does${aboutGroups(objective)}`,
+    caption:
+      `How far ${objective.text} holds with 95 % confidence. It surely holds up to the last ` +
+      `number of ${axisWords(x.axis)} tried at which the whole interval meets it, before the ` +
+      `first at which none of it does${aboutGroups(objective)}`,
     head: [
       ...others.map((i) => axisWords(axes[i]!)),
       ...(several ? ['group'] : []),
@@ -175,7 +178,11 @@ function differences(
   if (rows.length === 0) return undefined;
   const shownRows = rows.filter((row) => ['more', 'less'].includes(row.at(-1)!)).length;
   return {
-    caption: `Which configurations differ in ${shown.words} (${shownRows} of ${counted(rows.length, 'comparisons')}): the mean of the differences, replication by replication with the same seeds, and its 95 % interval. Of twenty such intervals one is wrong by chance`,
+    caption:
+      `Which configurations differ in ${shown.words} (${shownRows} of ` +
+      `${counted(rows.length, 'comparisons')}): the mean of the differences, replication by ` +
+      'replication with the same seeds, and its 95 % interval. Of twenty such intervals one is ' +
+      'wrong by chance',
     head: [
       'difference',
       ...(apart ? ['with'] : []),

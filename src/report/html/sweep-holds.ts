@@ -59,11 +59,17 @@ export function holds(
   const roomy = most * 0.35;
   const what = roles.consolidation ? 'VMs per core' : axisWords(x.axis);
   const title = ({ name, words, fails: value }: (typeof bars)[number]) =>
-    `${name}: holds up to ${words}${value === undefined ? '' : `, surely fails at ${plain(value)} ${what}`}`;
+    `${name}: holds up to ` +
+    `${words}${value === undefined ? '' : `, surely fails at ${plain(value)} ${what}`}`;
   return {
     id: 'holds',
     title: `${what} by configuration`,
-    description: `How far ${limit.objective.text} holds: the bar ends where it surely does (95 % confidence)${bars.some(({ sure, maybe }) => maybe > sure) ? ', the thick line where it may' : ''}${fails.length > 0 ? ', and the stroke stands where it surely fails. In the dotted part nothing was tried' : ''}.`,
+    description:
+      `How far ${limit.objective.text} holds: the bar ends where it surely does (95 % confidence)` +
+      (bars.some(({ sure, maybe }) => maybe > sure) ? ', the thick line where it may' : '') +
+      (fails.length > 0
+        ? ', and the stroke stands where it surely fails. In the dotted part nothing was tried.'
+        : '.'),
     options: {
       height: 70 + bars.length * 34,
       marginTop: 12,
@@ -214,7 +220,11 @@ function differenceChart(
       panels.length > 1
         ? `${shown.words}, compared by ${axisWords(axes[all[0]!.axis]!)}`
         : `${shown.words}: ${panels[0]}`,
-    description: `Paired by replication, in per cent of the value it is compared with, with its 95 % interval. Filled dots: a difference is shown (${sure.length} of ${placed.length}); the interval of a hollow one covers zero. Of twenty such intervals one is wrong by chance.${cut ? ` What lies beyond ${MOST} % is cut at the edge.` : ''}`,
+    description:
+      'Paired by replication, in per cent of the value it is compared with, with its 95 % ' +
+      `interval. Filled dots: a difference is shown (${sure.length} of ${placed.length}); the ` +
+      'interval of a hollow one covers zero. Of twenty such intervals one is wrong by ' +
+      `chance.${cut ? ` What lies beyond ${MOST} % is cut at the edge.` : ''}`,
     wide: panels.length > 1,
     options: {
       height: 84 + names.length * 22,

@@ -254,5 +254,8 @@ function describeLines(
     ? `Mean of ${runs} replications with its 95 % interval.`
     : 'One replication, so without an interval.';
   const unit = shown.label === shown.words ? '' : ` ${shown.label.split(', ').at(-1)}`;
-  return `${band} It is lowest with ${where(lowest)}: ${plain(lowest.mean)}${unit}, and highest with ${where(highest)}: ${plain(highest.mean)}${unit}.`;
+  return (
+    `${band} It is lowest with ${where(lowest)}: ${plain(lowest.mean)}${unit}, and highest ` +
+    `with ${where(highest)}: ${plain(highest.mean)}${unit}.`
+  );
 }

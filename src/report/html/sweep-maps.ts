@@ -56,7 +56,9 @@ export function heatMap(
   return {
     id: `heat-${shown.name}`,
     title: `${shown.words} by ${axisWords(x.axis)} and ${axisWords(second.axis)}`,
-    description: `Mean of ${shown.label} for each pair of ${axisWords(x.axis)} and ${axisWords(second.axis)}, from ${short(least)} to ${short(most)}; the darker, the more.`,
+    description:
+      `Mean of ${shown.label} for each pair of ${axisWords(x.axis)} and ` +
+      `${axisWords(second.axis)}, from ${short(least)} to ${short(most)}; the darker, the more.`,
     wide,
     legend: steps.map((colour, i) => ({
       label: `${short(bound(i))}–${short(bound(i + 1))}`,
@@ -93,7 +95,13 @@ export function heatMap(
           fill: ({ step }: { step: number }) => steps[step]!,
           inset: 0.5,
           title: (row: (typeof cells)[number]) =>
-            `${sweep.axes.flatMap((axis, i) => (axis.values.length > 1 ? valueWords(axis, row.labels[i]!) : [])).join(', ')}${groups.length > 1 ? `, VMs ${row.group}` : ''}: ${withInterval(row)} (n = ${row.n})`,
+            sweep.axes
+              .flatMap((axis, i) =>
+                axis.values.length > 1 ? valueWords(axis, row.labels[i]!) : [],
+              )
+              .join(', ') +
+            `${groups.length > 1 ? `, VMs ${row.group}` : ''}: ` +
+            `${withInterval(row)} (n = ${row.n})`,
         }),
         ...(numbers
           ? [
@@ -130,10 +138,14 @@ export function dots(sweep: Sweep, rows: readonly Estimated[], shown: Shown): Dr
   }));
   const names = distinct(placed.map(({ line }) => line));
   const first = varying[0]?.axis;
+  const by = [
+    ...varying.map(({ axis }) => axisWords(axis)),
+    ...(groups.length > 1 ? ['VM group'] : []),
+  ];
   return {
     id: `points-${shown.name}`,
     title: `${shown.words} of each point`,
-    description: `Mean of ${shown.label} with its 95 % interval, by ${[...varying.map(({ axis }) => axisWords(axis)), ...(groups.length > 1 ? ['VM group'] : [])].join(', ') || 'point'}.`,
+    description: `Mean of ${shown.label} with its 95 % interval, by ${by.join(', ') || 'point'}.`,
     legend:
       first && first.values.length <= series.length
         ? first.values.map((label, i) => ({ label: valueWords(first, label), colour: series[i]! }))

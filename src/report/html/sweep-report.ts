@@ -105,10 +105,14 @@ export function sweepReport(files: SweepFiles, pencil: Pencil, objective?: strin
       ? sweepAnswer(files, sweep, answering(first, limit), limit)
       : { sentence: 'No measure differs between the points.', numbers: [] },
     lead: [
-      `${counted(planned, 'points')}${varied.length > 0 ? ` over ${varied.join(' × ')}` : ''}, ${counted(manifest.replications ?? 1, 'replications')} of each${seeds}, seed ${manifest.seed}, worldswitch ${manifest.version}.`,
+      `${counted(planned, 'points')}${varied.length > 0 ? ` over ${varied.join(' × ')}` : ''}, ` +
+        `${counted(manifest.replications ?? 1, 'replications')} of each${seeds}, seed ` +
+        `${manifest.seed}, worldswitch ${manifest.version}.`,
       ...(points < planned
         ? [
-            `${counted(planned - points, 'points')} ${planned - points === 1 ? 'has' : 'have'} no results: the runs failed or are missing.`,
+            `${counted(planned - points, 'points')} ` +
+              `${planned - points === 1 ? 'has' : 'have'} no results: the runs failed or are ` +
+              'missing.',
           ]
         : []),
     ],
@@ -192,7 +196,9 @@ function pointTable(files: SweepFiles, measured: readonly Shown[]): Table {
   }
   const sorted = [...lines.values()].toSorted((a, b) => Number(a.row.point) - Number(b.row.point));
   return {
-    caption: `Mean ± half of the 95 % interval, by point and VM group (${counted(sorted.length, 'rows')}); summary.csv has every measure`,
+    caption:
+      'Mean ± half of the 95 % interval, by point and VM group ' +
+      `(${counted(sorted.length, 'rows')}); summary.csv has every measure`,
     head: ['point', ...axes.map(axisWords), 'group', 'n', ...measured.map(({ label }) => label)],
     rows: sorted.map(({ row, cells }) => [
       row.point,

@@ -106,7 +106,8 @@ class Messages {
     if (this.#process === '') this.#process = process;
     if (process === this.#process) return;
     lines.fail(
-      `process ${process} writes into the file of process ${this.#process}, and lines of accesses ` +
+      `process ${process} writes into the file of process ${this.#process}, and lines of ` +
+        'accesses ' +
         'do not say whose they are; give valgrind --log-file=%p.log, which makes a file for each',
     );
   }

@@ -1,3 +1,4 @@
+import { LESS, MORE } from '../../../src/cli/sensitivity-chart.ts';
 import { number } from './format.ts';
 import type { SubjectResult } from './sensitivity.ts';
 
@@ -7,9 +8,6 @@ const LABEL = 210;
 const ROW = 22;
 const BAR = 14;
 const SHOWN = 7;
-/** Blue and orange of Okabe and Ito's palette, which colour-blind readers can tell apart. */
-const LESS = '#0072b2';
-const MORE = '#e69f00';
 
 export function tornado(results: readonly SubjectResult[]): string {
   let height = 52;

@@ -10,7 +10,8 @@ const bytes = (assumed: number) =>
 /** Sizes and prices of a checkpoint. All are assumed, each with its range. */
 const costs = z.strictObject({
   stopCycles: cycles(100_000).describe(
-    'the guest is stopped for so long besides its pages: calls, state of processors and devices; assumed (20000-1000000)',
+    'the guest is stopped for so long besides its pages: calls, state of processors and ' +
+      'devices; assumed (20000-1000000)',
   ),
   pageCycles: cycles(500).describe(
     'at either end, for each page: maps, bookkeeping; assumed (200-2000)',
@@ -69,7 +70,8 @@ export const checkpointParams = z.object({
   clientRetransmit: duration()
     .prefault('200ms')
     .describe(
-      'until a client first sends again what got no acknowledgement, then twice as long each time; assumed (200 ms-3 s)',
+      'until a client first sends again what got no acknowledgement, then twice as long each ' +
+        'time; assumed (200 ms-3 s)',
     ),
   arbiterRetry: duration()
     .prefault('1s')
@@ -77,7 +79,8 @@ export const checkpointParams = z.object({
   goLive: duration()
     .prefault('10ms')
     .describe(
-      'work of a secondary that becomes the primary: outputs on, MAC address announced; assumed (1-500 ms)',
+      'work of a secondary that becomes the primary: outputs on, MAC address announced; ' +
+        'assumed (1-500 ms)',
     ),
   timeScale: z
     .number()
