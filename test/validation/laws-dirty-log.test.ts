@@ -2,6 +2,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { stream } from '../../src/base/random.ts';
 import { Edges } from '../../src/hypervisor/edges.ts';
 import { DIRECT_MAP } from '../../src/hypervisor/guest-port.ts';
+import { shadowProfiles } from '../../src/hypervisor/mmu/shadow-profiles.ts';
 import { Request } from '../../src/hypervisor/vcpu-requests.ts';
 import type { Core } from '../../src/machine/core.ts';
 import { ITEM_OP, ITEM_PAGE, Visit } from '../../src/machine/items.ts';
@@ -154,6 +155,9 @@ function check(rounds: readonly Round[], mmu: Overrides): void {
   }
 }
 
+const dropsShadows = ({ kind, profile = 'kvm-2.6.33' }: Overrides): boolean =>
+  kind === 'shadow' && shadowProfiles[profile as keyof typeof shadowProfiles].dropsAtLog;
+
 const WORKLOADS = ['compile', 'server', 'large', 'forks'] as const;
 
 describe.each(VIRTUALIZED_MODES.map((mmu) => [modeName(mmu), mmu] as const))('%s', (name, mmu) => {
@@ -168,7 +172,9 @@ describe.each(VIRTUALIZED_MODES.map((mmu) => [modeName(mmu), mmu] as const))('%s
         check(rounds, mmu);
         const pages = rounds.reduce((sum, { log }) => sum + log.length, 0);
         expect(pages).toBeGreaterThan(ROUNDS * 2);
-        expect(rounds.reduce((sum, { logged }) => sum + logged, 0)).toBeGreaterThan(0);
+        // Where all shadows are dropped, a store fails for want of one.
+        const logged = rounds.reduce((sum, round) => sum + round.logged, 0);
+        if (!dropsShadows(mmu)) expect(logged).toBeGreaterThan(0);
       }
     }
   });

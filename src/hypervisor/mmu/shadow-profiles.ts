@@ -32,6 +32,8 @@ export interface ShadowProfile {
   readonly prefetch: { readonly group: number; readonly following: number };
   /** INVLPG installs the guest's entry again, if there is one. */
   readonly refillAtInvlpg: boolean;
+  /** All shadows are dropped each time the dirty log is taken, not the right to store alone. */
+  readonly dropsAtLog: boolean;
 }
 
 const PLAIN = {
@@ -45,6 +47,7 @@ const PLAIN = {
   pullIn: false,
   prefetch: { group: 0, following: 0 },
   refillAtInvlpg: false,
+  dropsAtLog: false,
 } as const;
 
 /** Out-of-sync leaf tables; three emulated writes in a row to an upper table unshadow it. */
@@ -56,9 +59,13 @@ const KVM = {
 } as const;
 
 export const shadowProfiles = {
-  /** Every write to a table traps and is emulated (Xen before 3.3). */
+  /**
+   * Every write to a table traps and is emulated (Xen before 3.3). Cleaning the dirty log unshadows
+   * all (common.c of Xen 3.1 to 4.1: shadow_blow_tables).
+   */
   'write-protect': {
     ...PLAIN,
+    dropsAtLog: true,
     summary: 'every write to a guest table traps and is emulated (Xen before 3.3)',
   },
   /** KVM before 2.6.28: the same, with the flood detector of kvm_mmu_pte_write. */
@@ -95,6 +102,7 @@ export const shadowProfiles = {
     pullIn: true,
     prefetch: { group: 0, following: 31 },
     zeroRun: 2,
+    dropsAtLog: true,
   },
   /**
    * VMware's software MMU under hardware exits: traces on all tables, mappings installed by the
