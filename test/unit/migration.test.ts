@@ -165,6 +165,17 @@ describe('a migration by pre-copy', () => {
     expect(record.downtime).toBeLessThan(link.cyclesOf(last.bytes) + 2 * MS);
   });
 
+  it('stands still for as long as the guest takes to suspend, besides', () => {
+    const [at, later] = ['0us', '5ms'].map((suspend) => {
+      const run = migrate({ ...busy, policy: { kind: 'xen-3', suspend }, until: 400 * MS });
+      check(run);
+      return run.record;
+    });
+    expect(later!.outcome).toBe('moved');
+    expect(later!.rounds.length).toBe(at!.rounds.length);
+    expect((later!.downtime - at!.downtime) / MS).toBeCloseTo(5, 1);
+  });
+
   it('sends the writable working set once more in every round, and with the VM stopped', () => {
     // 300 pages, each stored to every 2.7 ms: a round takes 10 ms, less when it passes pages over.
     const { record } = migrate({ ...busy, policy: { kind: 'xen-3' }, until: 400 * MS });

@@ -215,3 +215,33 @@ describe.each(VIRTUALIZED_MODES.map((mmu) => [modeName(mmu), mmu] as const))('%s
     });
   });
 });
+
+describe('shadows after the log was taken', () => {
+  it.each([
+    ['xen-3.3', true],
+    ['write-protect', true],
+    ['kvm-2.6.33', false],
+    ['vmware-trace', false],
+  ])('%s: built again: %s', (profile, again) => {
+    const busy = { kind: 'tlb-thrash', pages: 3000, stores: 0.2, instructions: 40, hz: 0 };
+    simulate(scenario({ kind: 'shadow', profile }, busy, 'up-front'), (simulation) => {
+      const { engine, hosts, members } = simulation;
+      const { hypervisor } = hosts[0]!;
+      const { vcpu, vm } = members[0]!;
+      const mmu = hypervisor.mmuOf[0]!;
+      const forget = () => hypervisor.requests.ask(vcpu, Request.FlushTags);
+      engine.run(1e6);
+      mmu.startLog!();
+      forget();
+      engine.run(2e6);
+      const built = vm.counters.shadow_pages_built;
+      mmu.takeLog!(new Int32Array(vm.memoryPages));
+      forget();
+      engine.run(6e6);
+      checkTranslations(simulation);
+      // 3000 pages lie under six tables or more, and those under three upper ones.
+      if (again) expect(vm.counters.shadow_pages_built - built).toBeGreaterThanOrEqual(8);
+      else expect(vm.counters.shadow_pages_built).toBe(built);
+    });
+  });
+});
