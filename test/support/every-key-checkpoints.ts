@@ -43,6 +43,7 @@ export const CHECKPOINT_ENTRIES: Readonly<Record<string, Entry>> = {
   [`${F}.link`]: ['checkpoints', 'slow'],
   [`${F}.policy.kind`]: ['checkpoints', '{ kind: vsphere-6 }', ...LONG],
   [`${REMUS}.interval`]: ['checkpoints', '2ms'],
+  [`${REMUS}.suspend`]: ['checkpoints', '3ms'],
   [`${REMUS}.missed`]: ['lost checkpoints', '10'],
   [`${VSPHERE}.interval`]: ['checkpoints of vSphere', '4ms'],
   [`${VSPHERE}.shortest`]: ['checkpoints of vSphere', '5ms'],

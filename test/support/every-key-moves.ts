@@ -86,6 +86,7 @@ export const MOVE_ENTRIES: Readonly<Record<string, Entry>> = {
   [`${XEN}.factor`]: ['moved by xen', '0'],
   [`${XEN}.fewPages`]: ['moved by xen', '5000'],
   [`${XEN}.adaptive`]: ['moved by xen', 'true'],
+  [`${XEN}.suspend`]: ['moved by xen', '1ms'],
   [`${XEN}.startRate`]: ['moved by xen', '5000', ADAPTIVE],
   [`${XEN}.maxRate`]: [
     'moved by xen',

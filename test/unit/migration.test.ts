@@ -165,6 +165,20 @@ describe('a migration by pre-copy', () => {
     expect(record.downtime).toBeLessThan(link.cyclesOf(last.bytes) + 2 * MS);
   });
 
+  it.each([5, 20])(
+    'stands still for the %d ms that the guest takes to suspend, besides',
+    (wait) => {
+      const policy = { kind: 'xen-3', suspend: `${wait}ms` };
+      const run = migrate({ ...busy, policy, until: 400 * MS });
+      check(run);
+      const { link, record, stateBytes } = run;
+      expect(record.outcome).toBe('moved');
+      const { bytes } = record.rounds.at(-1)!;
+      expect(record.downtime).toBeGreaterThan(wait * MS + link.cyclesOf(bytes - stateBytes));
+      expect(record.downtime).toBeLessThan(wait * MS + link.cyclesOf(bytes) + 2 * MS);
+    },
+  );
+
   it('sends the writable working set once more in every round, and with the VM stopped', () => {
     // 300 pages, each stored to every 2.7 ms: a round takes 10 ms, less when it passes pages over.
     const { record } = migrate({ ...busy, policy: { kind: 'xen-3' }, until: 400 * MS });

@@ -96,6 +96,26 @@ describe.each(['receive', 'send'])('a stream to %s', (direction) => {
   });
 });
 
+describe('the window of a sender', () => {
+  const sent = async (window: string, message: string) => {
+    const more = { connections: 1, window, message };
+    return run(stream('send', '1Gb/s', more));
+  };
+
+  it('slides: one connection fills the wire although each window waits for acknowledgements', async () => {
+    const one = await sent('64KiB', '16KiB');
+    expect(ofHost(one, 'network_out_cycles') / one.windowCycles).toBeGreaterThan(0.97);
+  });
+
+  it('bounds what is sent in a round trip', async () => {
+    const small = await sent('8KiB', '4KiB');
+    const bits = (metric(small, 'work') * 8 * 4096 * small.mhz) / small.windowCycles;
+    // 100 us to an acknowledgement, and the time of the packets on the wire.
+    expect(bits).toBeLessThan((8 * 8192) / 100);
+    expect(bits).toBeGreaterThan(0.5 * ((8 * 8192) / 140));
+  });
+});
+
 describe('answers', () => {
   const server = (network: Overrides | undefined): Overrides => ({
     duration: '80ms',

@@ -110,6 +110,21 @@ describe('more pages', () => {
   });
 });
 
+describe('a guest that takes its time to suspend', () => {
+  it('is stopped for so much longer at each checkpoint of Remus, and 1 ms if nothing is said', () => {
+    const workload = { kind: 'page-fault-loop', pages: 8, hz: 100 };
+    const [none, usual, long] = [{ suspend: '0us' }, {}, { suspend: '4ms' }].map((said) => {
+      const params = { policy: { kind: 'remus', interval: '10ms', ...said } };
+      return checkpointedPair({ workload, params, bandwidth: '10Gb/s' }, ({ engine }, pair) => {
+        engine.run(60 * MS);
+        return mean(checkpointsOf(pair).map(({ pauseCycles }) => pauseCycles)) / MS;
+      });
+    }) as [number, number, number];
+    expect(usual - none).toBeCloseTo(1, 1);
+    expect(long - none).toBeCloseTo(4, 1);
+  });
+});
+
 describe('a host is lost', () => {
   /** What the primary was like at each checkpoint. */
   function watch(simulation: Simulation) {

@@ -2,6 +2,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { stream } from '../../src/base/random.ts';
 import { Edges } from '../../src/hypervisor/edges.ts';
 import { DIRECT_MAP } from '../../src/hypervisor/guest-port.ts';
+import { shadowProfiles } from '../../src/hypervisor/mmu/shadow-profiles.ts';
 import { Request } from '../../src/hypervisor/vcpu-requests.ts';
 import type { Core } from '../../src/machine/core.ts';
 import { ITEM_OP, ITEM_PAGE, Visit } from '../../src/machine/items.ts';
@@ -154,6 +155,9 @@ function check(rounds: readonly Round[], mmu: Overrides): void {
   }
 }
 
+const dropsShadows = ({ kind, profile = 'kvm-2.6.33' }: Overrides): boolean =>
+  kind === 'shadow' && shadowProfiles[profile as keyof typeof shadowProfiles].dropsAtLog;
+
 const WORKLOADS = ['compile', 'server', 'large', 'forks'] as const;
 
 describe.each(VIRTUALIZED_MODES.map((mmu) => [modeName(mmu), mmu] as const))('%s', (name, mmu) => {
@@ -168,7 +172,9 @@ describe.each(VIRTUALIZED_MODES.map((mmu) => [modeName(mmu), mmu] as const))('%s
         check(rounds, mmu);
         const pages = rounds.reduce((sum, { log }) => sum + log.length, 0);
         expect(pages).toBeGreaterThan(ROUNDS * 2);
-        expect(rounds.reduce((sum, { logged }) => sum + logged, 0)).toBeGreaterThan(0);
+        // Where all shadows are dropped, a store fails for want of one.
+        const logged = rounds.reduce((sum, round) => sum + round.logged, 0);
+        if (!dropsShadows(mmu)) expect(logged).toBeGreaterThan(0);
       }
     }
   });
@@ -206,6 +212,37 @@ describe.each(VIRTUALIZED_MODES.map((mmu) => [modeName(mmu), mmu] as const))('%s
       expect(vcpu.exitCounts[ExitReason.DirtyLog]).toBe(counted[1]!['dirty_log_faults']);
       expect(counted.slice(2).map((counts) => counts['dirty_log_faults'])).toEqual([0, 0]);
       checkTranslations(simulation);
+    });
+  });
+});
+
+describe('shadows after the log was taken', () => {
+  it.each([
+    ['xen-3.3', true],
+    ['xen-3.1', true],
+    ['write-protect', false],
+    ['kvm-2.6.33', false],
+    ['vmware-trace', false],
+  ])('%s: built again: %s', (profile, again) => {
+    const busy = { kind: 'tlb-thrash', pages: 3000, stores: 0.2, instructions: 40, hz: 0 };
+    simulate(scenario({ kind: 'shadow', profile }, busy, 'up-front'), (simulation) => {
+      const { engine, hosts, members } = simulation;
+      const { hypervisor } = hosts[0]!;
+      const { vcpu, vm } = members[0]!;
+      const mmu = hypervisor.mmuOf[0]!;
+      const forget = () => hypervisor.requests.ask(vcpu, Request.FlushTags);
+      engine.run(1e6);
+      mmu.startLog!();
+      forget();
+      engine.run(2e6);
+      const built = vm.counters.shadow_pages_built;
+      mmu.takeLog!(new Int32Array(vm.memoryPages));
+      forget();
+      engine.run(6e6);
+      checkTranslations(simulation);
+      // 3000 pages lie under six tables or more, and those under three upper ones.
+      if (again) expect(vm.counters.shadow_pages_built - built).toBeGreaterThanOrEqual(8);
+      else expect(vm.counters.shadow_pages_built).toBe(built);
     });
   });
 });

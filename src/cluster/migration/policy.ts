@@ -86,6 +86,8 @@ export interface PreCopyPolicy {
 /** How a VM moves: in rounds while it runs, or at once, with its memory on demand. */
 export interface MigrationPolicy {
   readonly wire: Wire;
+  /** From stopping the VM to reading the last log, in picoseconds; undefined: at once. */
+  readonly suspend?: number;
   /** Undefined: nothing is sent before the VM moves. */
   readonly preCopy: PreCopyPolicy | undefined;
   /** Pages follow unasked, those around the last fault first. */

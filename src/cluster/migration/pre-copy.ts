@@ -65,6 +65,9 @@ export class PreCopy {
   readonly #pending: PageSet;
   readonly #log: Int32Array;
   readonly #turn: EventKind;
+  /** Calls on when the guest has suspended; undefined: that takes no time. */
+  readonly #suspended: EventKind | undefined;
+  #lastRound: () => void = () => {};
   #progress!: Progress;
   #round = 0;
   #total = 0;
@@ -90,6 +93,9 @@ export class PreCopy {
       this.#waiting = false;
       this.#pump(now);
     });
+    if ((policy.suspend ?? 0) > 0) {
+      this.#suspended = ends.engine.defineEvent(Phase.Deliver, () => this.#lastRound());
+    }
   }
 
   start(now: Cycles): void {
@@ -236,19 +242,28 @@ export class PreCopy {
     this.#hold.take((held) => {
       if (this.#over) return;
       this.#stoppedAt = held;
-      const { early } = this.#deps;
-      this.#readLog((at) => {
-        if (next.what === 'early' && early) {
-          this.#over = true;
-          this.#transfer.close();
-          this.#deps.vm.stopLog();
-          early(this.#pending, this.#hold, held);
-          return;
-        }
-        this.#waiting = false;
-        this.#cursor = 0;
-        this.#begin(at, true);
-      });
+      const { early, ends, policy } = this.#deps;
+      const readLast = () =>
+        this.#readLog((at) => {
+          if (next.what === 'early' && early) {
+            this.#over = true;
+            this.#transfer.close();
+            this.#deps.vm.stopLog();
+            early(this.#pending, this.#hold, held);
+            return;
+          }
+          this.#waiting = false;
+          this.#cursor = 0;
+          this.#begin(at, true);
+        });
+      if (this.#suspended === undefined) {
+        readLast();
+        return;
+      }
+      this.#lastRound = () => {
+        if (!this.#over) readLast();
+      };
+      ends.engine.schedule(held + this.#cycles(policy.suspend!), this.#suspended, 0);
     });
   }
 

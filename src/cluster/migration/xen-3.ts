@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { duration } from '../../base/units.ts';
 import {
   again,
   costParams,
@@ -60,6 +61,11 @@ const params = z.object({
     .describe(
       'adaptive: highest rate; default 500 Mb/s; published: MAX_MBIT_RATE of xc_domain_save.c',
     ),
+  suspend: duration()
+    .prefault('0us')
+    .describe(
+      'the guest is told to suspend, and has: before the last round; default 0us; assumed (0-92 ms): 84 to 92 ms through xenstore, xen-devel, July 2008',
+    ),
   ...costParams(500, 64, {
     page: 'assumed (200-2000): xc_map_foreign_batch, bitmaps',
     line: 'assumed (32-96): a copy and TCP, 0.5 to 1.5 cycles a byte',
@@ -91,6 +97,7 @@ export const xen3: MigrationDefinition<typeof params> = {
       pageCycles: chosen.pageCycles,
       lineCycles: chosen.lineCycles,
     },
+    suspend: chosen.suspend,
     preCopy: new Xen(chosen),
     prePaging: false,
   }),

@@ -21,7 +21,7 @@ const params = z.object({
     .max(256)
     .meta({ unit: 'connections' })
     .default(4)
-    .describe('streams at a time, each with a thread of the program'),
+    .describe('streams at a time'),
   message: size()
     .pipe(
       z
@@ -41,10 +41,7 @@ const params = z.object({
     )
     .meta({ range: 'of at most 1GiB' })
     .default(45 * MSS)
-    .describe(
-      'bytes of a connection that are sent before any must have been acknowledged, at least ' +
-        'one message',
-    ), // assumed (16 KiB-4 MiB): as in packets.ts
+    .describe('bytes of a connection that may be sent and not acknowledged, at least one message'), // assumed (16 KiB-4 MiB): as in packets.ts
   roundTrip: duration()
     .default(ROUND_TRIP * 1e6)
     .describe('receive: from an acknowledgement to what the client sends next'), // assumed (50-500us)
@@ -65,7 +62,15 @@ function* receive(bytes: number): Generator<Step> {
   }
 }
 
-/** A sender waits when the window is full, until all of it is acknowledged. */
+/**
+ * Parts of a window at most. As each is acknowledged the next one of its size is sent, so that a
+ * window slides, in steps of messages where it holds no more than that.
+ */
+const PARTS = 16;
+/** Senders of all connections at most. */
+const SENDERS = 256;
+
+/** The sender of a part of a window waits until that is acknowledged. */
 function* send(bytes: number, pieces: number): Generator<Step> {
   for (;;) {
     for (let piece = 1; piece <= pieces; piece++) {
@@ -76,21 +81,34 @@ function* send(bytes: number, pieces: number): Generator<Step> {
   }
 }
 
+/** Messages in the part of each sender: those of a connection have its window between them. */
+function senders(connections: number, pieces: number): number[] {
+  const most = Math.max(1, Math.min(PARTS, Math.floor(SENDERS / connections)));
+  const parts = Math.min(pieces, most);
+  return Array.from({ length: connections * parts }, (_, i) => {
+    const part = i % parts;
+    return Math.floor(((part + 1) * pieces) / parts) - Math.floor((part * pieces) / parts);
+  });
+}
+
 export const netStream: WorkloadDefinition<typeof params> = {
   name: 'net-stream',
   summary: 'receives or sends a stream over TCP as fast as it can',
   params,
   create(options) {
     const { connections, direction, message, roundTrip, window } = options;
-    const receives = direction === 'receive';
     const pieces = Math.max(1, Math.floor(window / message));
-    const script = () => (receives ? receive(message) : send(message, pieces));
-    const programs = Array.from(
-      { length: connections },
-      () => new ScriptProgram({ script: script() }),
-    );
-    const workload = microWorkload(options, 'messages', [{ regions: microRegions(), programs }]);
-    if (!receives) return workload;
+    const programs =
+      direction === 'receive'
+        ? Array.from({ length: connections }, () => receive(message))
+        : senders(connections, pieces).map((size) => send(message, size));
+    const workload = microWorkload(options, 'messages', [
+      {
+        regions: microRegions(),
+        programs: programs.map((script) => new ScriptProgram({ script })),
+      },
+    ]);
+    if (direction === 'send') return workload;
     return {
       ...workload,
       requestBytes: message,

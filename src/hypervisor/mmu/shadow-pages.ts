@@ -239,6 +239,13 @@ export class ShadowPages {
     this.#tables.free(page.node);
   }
 
+  /** Entries of all shadow pages. */
+  get entries(): number {
+    let count = 0;
+    for (const { node } of this.active) count += this.#tables.used[node]!;
+    return count;
+  }
+
   /** True if a walk from `root` can reach `page`. */
   reaches(root: ShadowPage, page: ShadowPage): boolean {
     if (page === root) return true;

@@ -32,6 +32,8 @@ export interface ShadowProfile {
   readonly prefetch: { readonly group: number; readonly following: number };
   /** INVLPG installs the guest's entry again, if there is one. */
   readonly refillAtInvlpg: boolean;
+  /** All shadows are dropped each time the dirty log is taken, not the right to store alone. */
+  readonly dropsAtLog: boolean;
 }
 
 const PLAIN = {
@@ -45,6 +47,7 @@ const PLAIN = {
   pullIn: false,
   prefetch: { group: 0, following: 0 },
   refillAtInvlpg: false,
+  dropsAtLog: false,
 } as const;
 
 /** Out-of-sync leaf tables; three emulated writes in a row to an upper table unshadow it. */
@@ -84,13 +87,14 @@ export const shadowProfiles = {
   },
   /**
    * Xen 3.1 and 3.2 (private.h: SHADOW_OPTIMIZATIONS 0x3f): as 3.3, but no table is ever out of
-   * sync.
+   * sync. Cleaning the dirty log unshadows all (common.c of 3.1 to 4.1: shadow_blow_tables).
    */
   'xen-3.1': {
     ...PLAIN,
     summary: 'every write to a guest table traps and is emulated; faults fill up to 31 more (Xen)',
     prefetch: { group: 0, following: 31 },
     zeroRun: 2,
+    dropsAtLog: true,
   },
   /**
    * Xen 3.3 to 4.1 (multi.c, common.c): three leaf tables of a vCPU out of sync, each with a
@@ -105,6 +109,7 @@ export const shadowProfiles = {
     pullIn: true,
     prefetch: { group: 0, following: 31 },
     zeroRun: 2,
+    dropsAtLog: true,
   },
   /**
    * VMware's software MMU under hardware exits: traces on all tables, mappings installed by the

@@ -58,7 +58,7 @@ class Shadow implements Mmu {
     );
     this.#shadows = { deps, pages: this.#pages, profile };
     this.#writes = new TableWrites(this.#shadows);
-    this.#log = new ShadowLog(deps, this.#pages);
+    this.#log = new ShadowLog(deps, this.#pages, profile.dropsAtLog);
     // KVM: 2 % of the guest's pages, at least 64.
     this.#budget = budget ?? Math.max(64, Math.floor(deps.vm.memoryPages / 50));
   }
@@ -109,7 +109,7 @@ class Shadow implements Mmu {
     deps.world.exit(vcpu, core, reason);
     deps.world.perform(core, reason, 'faultPath');
     deps.world.lookAtVm(core, reason, deps.vm.id);
-    this.#pages.resetWork();
+    this.#dropStale(vcpu);
     const verdict = this.#resolve(vcpu, core, vpn, write);
     // The root may be among the tables that lost their shadows.
     this.#currentRoot(vcpu, core);
@@ -262,7 +262,7 @@ class Shadow implements Mmu {
     this.#reason = reason;
     deps.world.exit(vcpu, core, reason);
     decode(deps, vcpu, core, reason);
-    this.#pages.resetWork();
+    this.#dropStale(vcpu);
     this.#touchBacking(core, deps.tables.frame[vcpu.guestRoot]!);
     this.#recycle(vcpu);
     deps.world.perform(core, reason, 'shadowLookup');
@@ -292,7 +292,7 @@ class Shadow implements Mmu {
     this.#reason = reason;
     deps.world.exit(vcpu, core, reason);
     decode(deps, vcpu, core, reason);
-    this.#pages.resetWork();
+    this.#dropStale(vcpu);
     const walk = walkSoftly(deps.tables, vcpu.context.root, vpn, this.#walk);
     if (walk.level === 1) {
       const page = this.#pages.at(walk.slot >> 9)!;
@@ -319,6 +319,13 @@ class Shadow implements Mmu {
       if (page.level === 4 && page.gfn === rootGfn) continue;
       this.#pages.zap(page);
     }
+  }
+
+  /** The vCPU is out of the guest: shadows that a taken log has made stale go now. */
+  #dropStale(vcpu: Vcpu): void {
+    const dropped = this.#log.dropStale(vcpu.context.root);
+    if (dropped) this.#deps.world.loseTag(vcpu, Cause.Shootdown);
+    this.#pages.resetWork();
   }
 
   /** Charges for changes of reverse mappings and entries; stale translations cost the tag. */

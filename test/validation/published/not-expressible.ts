@@ -30,9 +30,4 @@ export const notExpressible: readonly (readonly [string, string, string])[] = [
     'TLB shootdowns and spinlocks among the vCPUs of a guest (Li 2018, Cheng et al. 2016)',
     'a VM has one vCPU',
   ],
-  [
-    'V45',
-    'downtime of a web server that moves (Clark et al. 2005: 210 ms), and of any guest by the rule of QEMU 0.12 (30 ms)',
-    'the first rounds alone take longer than a simulation can: 800 MB, and then 96 MiB, had not moved at the end of the runs that were tried',
-  ],
 ];

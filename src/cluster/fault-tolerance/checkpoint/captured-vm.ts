@@ -9,6 +9,7 @@ import type { Wiring } from '../wiring.ts';
 import type { CapturedPort } from './captured-port.ts';
 import type { Captured, Checkpoint } from './checkpoint.ts';
 import type { GuestImage } from './image.ts';
+import { epochPolicies } from './index.ts';
 import type { CheckpointParams } from './params.ts';
 
 const PAGE = 4096;
@@ -27,6 +28,7 @@ export class CapturedVm implements Captured<GuestImage> {
   readonly #port: CapturedPort;
   readonly #hold: Hold;
   readonly #log: Int32Array;
+  readonly #suspend: Ticks;
   #halted = false;
 
   constructor(
@@ -41,6 +43,8 @@ export class CapturedVm implements Captured<GuestImage> {
     this.#port = port;
     this.#log = new Int32Array(vm.memoryPages);
     this.#hold = new Hold(engine, holdable(wiring.ours, vm), mhz);
+    const { kind, ...chosen } = params.policy;
+    this.#suspend = wiring.toCycles(epochPolicies.of(kind).suspend?.(chosen) ?? 0);
   }
 
   executedAt(time: Ticks): Ticks {
@@ -58,25 +62,35 @@ export class CapturedVm implements Captured<GuestImage> {
   capture(taken: (capture: Omit<Checkpoint<GuestImage>, 'epoch'>, now: Ticks) => void): void {
     this.#hold.take((held) => {
       if (this.#halted) return;
-      const { compression, costs } = this.#params;
-      const { noted } = this.#member;
-      const pages = this.#mmu.takeLog?.(this.#log) ?? 0;
-      this.#forget();
-      const { timebase } = this.#wiring.ours.hypervisor.engine;
-      const { answered, disk, writes } = this.#port.take(timebase.local(held));
-      const dirty = Array.from(this.#log.subarray(0, pages));
-      const image = { position: noted!.position, dirty, at: held, answered, disk };
-      const bytes =
-        pages * (Math.ceil(PAGE * compression) + costs.pageBytes) +
-        costs.stateBytes +
-        writes * costs.writeBytes;
-      const stamp = this.executedAt(held);
-      const cycles = costs.stopCycles + (this.#mmu.logCycles ?? 0) + copyCycles(costs, pages);
-      this.#post(cycles, (now) => {
-        if (this.#halted) return;
-        this.#hold.give(now);
-        taken({ stamp, pages, bytes, pause: now - held, image }, now);
-      });
+      if (this.#suspend === 0) this.#copy(held, taken);
+      else this.#wiring.timers.at(held + this.#suspend, () => this.#copy(held, taken));
+    });
+  }
+
+  /** It has stood still since `held`. */
+  #copy(
+    held: Ticks,
+    taken: (capture: Omit<Checkpoint<GuestImage>, 'epoch'>, now: Ticks) => void,
+  ): void {
+    if (this.#halted) return;
+    const { compression, costs } = this.#params;
+    const { noted } = this.#member;
+    const pages = this.#mmu.takeLog?.(this.#log) ?? 0;
+    this.#forget();
+    const { timebase } = this.#wiring.ours.hypervisor.engine;
+    const { answered, disk, writes } = this.#port.take(timebase.local(held));
+    const dirty = Array.from(this.#log.subarray(0, pages));
+    const image = { position: noted!.position, dirty, at: held, answered, disk };
+    const bytes =
+      pages * (Math.ceil(PAGE * compression) + costs.pageBytes) +
+      costs.stateBytes +
+      writes * costs.writeBytes;
+    const stamp = this.executedAt(held);
+    const cycles = costs.stopCycles + (this.#mmu.logCycles ?? 0) + copyCycles(costs, pages);
+    this.#post(cycles, (now) => {
+      if (this.#halted) return;
+      this.#hold.give(now);
+      taken({ stamp, pages, bytes, pause: now - held, image }, now);
     });
   }
 

@@ -31,6 +31,8 @@ export interface EpochPolicyDefinition<P extends z.ZodObject = z.ZodObject>
   extends Definition<EpochPolicy, EpochDeps, P> {
   /** Silence after which the other side counts as lost, in picoseconds. */
   hostTimeout(params: z.output<P>): number;
+  /** From asking the guest to stop until it has, besides its last step, in picoseconds. */
+  suspend?(params: z.output<P>): number;
   /** A disk write is done, for the guest, when its checkpoint is acknowledged. */
   readonly holdsWrites: boolean;
   /** Why the paging must be the hardware's; undefined: it need not be. */

@@ -17,7 +17,7 @@ import {
   randomAccess,
   walkRatios,
 } from './large-footprints.ts';
-import { fasterLink, lostLargePages } from './migration.ts';
+import { fasterLink, lostLargePages, webServerMoves } from './migration.ts';
 import { oltp, rviBounds } from './opterons.ts';
 import { builds, database, java, shells, web } from './rvi.ts';
 import { boostOnWakeUp, rateLimit, sliceLength } from './scheduling.ts';
@@ -64,6 +64,7 @@ export const cases: readonly Case[] = [
   protectedStreams,
   protectedReads,
   protectedPing,
+  webServerMoves,
   fasterLink,
   lostLargePages,
 ];
