@@ -30,6 +30,17 @@ export const cyclesPerWalk = (result: RunResult): number => walkCycles(result) /
 export const allWalks = (result: RunResult): number =>
   metric(result, 'walks') + metric(result, 'dirty_walks');
 
+/**
+ * Instructions of a visit with which native walks take `share` of the time that all else takes: a program is fitted to
+ * what was published of it without a hypervisor. `native` ran it with `instructions`, at one cycle each.
+ */
+export function fittedInstructions(native: RunResult, instructions: number, share: number): number {
+  const visits = metric(native, 'visits');
+  const walks = walkCycles(native) / visits;
+  const others = metric(native, 'running_cycles') / visits - walks - instructions;
+  return Number((walks / share - others).toFixed(3));
+}
+
 /** A metric for each unit of another. */
 export const per = (result: RunResult, what: MetricName, each: MetricName): number =>
   metric(result, what) / metric(result, each);

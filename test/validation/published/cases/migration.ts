@@ -1,7 +1,7 @@
 import type { MigrationRow, RunResult } from '../../../../src/stats/result.ts';
 import { metric, type Overrides } from '../../../support/scenarios.ts';
 import type { Case } from '../case.ts';
-import { cascadeLake } from '../machines.ts';
+import { cascadeLake, DEARER_WALKS } from '../machines.ts';
 
 /** VMs that move from one host to another while they run. */
 
@@ -156,6 +156,7 @@ export const lostLargePages: Case = {
     'one access in 100 instructions, 64 bytes each; memory of 192 MiB',
     'a link of 100 Gbit/s, so that the migration is over soon',
   ],
+  revised: `${DEARER_WALKS} (1.13)`,
   seeds: 2,
   figures: [
     {
