@@ -83,6 +83,13 @@ const program = z.strictObject({
     .meta({ unit: 'pages' })
     .default(24)
     .describe('pages of its memory that a forked child writes before it runs its program'), // measured: dash, 24
+  usedPages: z
+    .int()
+    .min(0)
+    .max(2 ** 18)
+    .meta({ unit: 'pages' })
+    .default(0)
+    .describe('pages of its text that a forked child executes before it runs its program'),
 });
 export type TreeProgram = z.output<typeof program>;
 

@@ -4,6 +4,7 @@ import type { Arms, Case } from '../case.ts';
 import { cyclesPerInstruction, cyclesPerWork, hypervisorCycles, walkCycles } from '../ledger.ts';
 import { apacheGain } from './adams-agesen.ts';
 import { hostOf } from './bhargava-suites.ts';
+import { latFork, latShell } from './lat-proc.ts';
 
 /**
  * Nested against shadow paging, and against no hypervisor, by program: on Opterons of Family 10h wherever something was
@@ -34,7 +35,7 @@ interface Setting {
 const vmware: Setting = {
   processor: 'opteron-8384',
   profile: 'esx-3.5',
-  shadow: { profile: 'vmware-trace' },
+  shadow: { profile: 'vmware-trace-3.5' },
   kernel: 'linux-2.6.18',
   memory: '1GiB',
 };
@@ -81,22 +82,9 @@ const programs = {
   java: { kind: 'java-server' },
   database: { kind: 'oltp', processes: 40, requests: clients(64, '1ms') },
   web: { kind: 'web-server', processes: 8, requests: { ...clients(16, '1ms'), ioProbability: 0 } },
-  /** A shell that starts a command, as lmbench's `sh` does: text, data and instructions as in V14. */
-  shell: {
-    kind: 'synthetic',
-    regions: [
-      { name: 'text', kind: 'code', size: '640KiB', share: 0.45, pattern: zipf() },
-      { name: 'data', kind: 'anon', size: '512KiB', share: 0.4, stores: 0.4, pattern: zipf() },
-      { name: 'stack', kind: 'anon', size: '32KiB', share: 0.15, stores: 0.5, pattern: zipf() },
-    ],
-    visit: { references: 6, instructions: 4 },
-    jobs: { instructions: 700_000, cowPages: 24, parentInstructions: 5000, freshPages: 64 },
-  },
+  /** lmbench's `sh`, as counted. */
+  shell: latShell,
 } as const satisfies Record<string, Overrides>;
-
-function zipf(): Overrides {
-  return { kind: 'zipf', exponent: 1.5 };
-}
 
 type Program = keyof typeof programs;
 
@@ -360,7 +348,7 @@ export const web: Case = {
 // V64
 
 const micro = {
-  fork: { kind: 'fork-loop', pages: 256, written: 24, hz: 0, work: 20 },
+  fork: { ...latFork, work: 20 },
   faults: { kind: 'page-fault-loop', pages: 256, hz: 0, work: 20 },
   mappings: { kind: 'mmap-loop', pages: 1024, touched: 256, hz: 0, work: 20 },
   ring: { kind: 'context-switch-ring', processes: 8, pages: 16, hz: 0, work: 400 },
@@ -373,7 +361,7 @@ export const shells: Case = {
     'Single VMs under ESX 3.5 on an Opteron 8384: nested paging with large pages against traced shadow tables in four microbenchmarks (fork and wait, page faults, mappings, a ring of processes) and a shell that starts commands; and fork and shell under shadow paging against no hypervisor, as lmbench measured VMware Workstation 3.2.',
   assumed: [
     'the greatest gain of a microbenchmark is met by the best of these five',
-    'a forked process of 256 private pages, of which the child writes 24; the shell as sh of V14: 640 KiB of text, 512 KiB of data, 700,000 instructions for shell and command together',
+    'fork and shell as lmbench has them, counted on the bare machine (V14); the kernel of Barham et al., 2.4.21, also copies the entries of pages of files, linux-2.6.18 does not',
     'Workstation 3.2 translated kernel code; what its shadow tables cost is taken to be what those of ESX 3.5 do',
   ],
   written: '2026-11-29',
