@@ -8,19 +8,6 @@ import { clearFrame, copyFrame } from './streams.ts';
 import { type Change, FaultOutcome, type FaultWork } from './work.ts';
 import type { Region } from './workloads/workload.ts';
 
-/** A region for a page nobody mapped: a program image or stack that predates a trace. */
-export function anonymousPage(vpn: number): Region {
-  return {
-    name: `page-${vpn}`,
-    start: vpn,
-    pages: 1,
-    kind: 'anon',
-    writable: true,
-    pageShift: 12,
-    populated: false,
-  };
-}
-
 const UPPER = Pte.Present | Pte.Writable | Pte.Accessed | Pte.Dirty;
 
 /** A process's page tables and mappings, in guest frames. */
@@ -63,6 +50,7 @@ export class AddressSpace {
       pageShift: region.pageShift,
       object: region.name,
       fileStart: start - region.start,
+      owned: region.kind === 'anon' || region.pageShift > 12,
     });
   }
 
@@ -126,6 +114,7 @@ export class AddressSpace {
     const entry = slot < 0 ? 0 : tables.entries[slot]!;
     if ((entry & Pte.Present) !== 0) {
       if (!write || (entry & Pte.Writable) !== 0) return true;
+      mapping.owned = true;
       return this.#breakCow(cpu, vpn, slot, entry, level);
     }
     const rights = mapping.writable ? Pte.Writable : 0;
@@ -165,6 +154,7 @@ export class AddressSpace {
       return true;
     }
     const copy = this.#take();
+    mapping.owned = true;
     memory.references[copy] = 1;
     if (cpu) copyFrame(cpu, frame, copy);
     this.#store(cpu, slot, (copy << PTE_SHIFT) | base | Pte.Dirty | Pte.Writable);
@@ -367,13 +357,17 @@ export class AddressSpace {
     return change.changed;
   }
 
-  /** fork: a copy whose private writable pages are shared copy-on-write with this one. */
+  /**
+   * fork: a copy whose private writable pages are shared copy-on-write with this one. Mappings
+   * without a page of their own are left to faults (Linux since 2.6.14: copy_page_range).
+   */
   fork(cpu: GuestCpu): { child: AddressSpace; copied: number } {
     const { memory } = this.guest;
     const child = new AddressSpace(this.guest, cpu);
     let copied = 0;
     for (const mapping of this.mappings.all) {
-      child.mappings.add(mapping);
+      child.mappings.add({ ...mapping });
+      if (!mapping.owned) continue;
       const end = mapping.start + mapping.pages;
       this.#eachLeaf(this.root, 4, 0, mapping.start, end, (slot, entry, level, vpn) => {
         let shared = entry;

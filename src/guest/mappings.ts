@@ -1,5 +1,18 @@
 import type { Region } from './workloads/workload.ts';
 
+/** A region for a page nobody mapped: a program image or stack that predates a trace. */
+export function anonymousPage(vpn: number): Region {
+  return {
+    name: `page-${vpn}`,
+    start: vpn,
+    pages: 1,
+    kind: 'anon',
+    writable: true,
+    pageShift: 12,
+    populated: false,
+  };
+}
+
 /** A mapping of an address space. */
 export interface Mapping {
   readonly start: number;
@@ -10,6 +23,8 @@ export interface Mapping {
   /** Names the file or shared object that backs it, with `fileStart` the first page of it there. */
   readonly object: string;
   readonly fileStart: number;
+  /** It has had a page of its own: fork copies its entries (Linux: it has an anon_vma). */
+  owned: boolean;
 }
 
 /** The mappings of an address space, in order of address and apart from each other. */

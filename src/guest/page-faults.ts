@@ -1,7 +1,8 @@
 import { MemoryError } from '../base/errors.ts';
 import type { GuestCpu } from '../hypervisor/guest-port.ts';
-import { type AddressSpace, anonymousPage } from './address-space.ts';
+import type { AddressSpace } from './address-space.ts';
 import type { GuestShared } from './kernel-options.ts';
+import { anonymousPage } from './mappings.ts';
 import { FaultOutcome } from './work.ts';
 
 /** The kernel's handler of a page fault on `vpn`. */

@@ -1,9 +1,10 @@
 import { ModelError } from '../base/errors.ts';
 import type { GuestCpu } from '../hypervisor/guest-port.ts';
 import { acksOf, packetsOf } from '../hypervisor/packets.ts';
-import { type AddressSpace, anonymousPage } from './address-space.ts';
+import type { AddressSpace } from './address-space.ts';
 import { changeCost, type GuestKernel, type Kernel } from './kernel.ts';
 import { kernelInstructions } from './kernel-costs.ts';
+import { anonymousPage } from './mappings.ts';
 import { closeEnds, openPipe, throughPipe } from './pipes.ts';
 import { State, type Thread } from './process.ts';
 import { exec, exit, fork, vfork } from './process-life.ts';

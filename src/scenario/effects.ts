@@ -129,7 +129,7 @@ const TREE: readonly Rule<ProcessTreeParams>[] = [
 const TREE_PROGRAM: readonly Rule<TreeProgram>[] = [
   [['starts'], (of) => of.runs.length === 0, 'the program starts no other'],
   [
-    ['cowPages'],
+    ['cowPages', 'usedPages'],
     (of) => of.runs.length === 0 || of.starts === 'vfork',
     'no child of the program has a copy of its memory',
   ],

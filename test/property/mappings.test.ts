@@ -48,5 +48,14 @@ it('mappings answer like a table with one entry per page', () => {
 });
 
 function mapping(object: string, start: number, pages: number): Mapping {
-  return { object, start, pages, kind: 'anon', writable: true, pageShift: 12, fileStart: 0 };
+  return {
+    object,
+    start,
+    pages,
+    kind: 'anon',
+    writable: true,
+    pageShift: 12,
+    fileStart: 0,
+    owned: true,
+  };
 }

@@ -255,7 +255,7 @@ export const BASES: Readonly<Record<string, Overrides>> = Object.fromEntries(
     replay: one({ ...TRACE, file: 'sh.pt.gz', events: 'replay', populate: false }),
     rates: one({ ...TRACE, per1M: RATES, ioLatency: '20us' }),
     'page-fault-loop': one({ kind: 'page-fault-loop', pages: 30 }),
-    'fork-loop': one({ kind: 'fork-loop', pages: 30, written: 4 }),
+    'fork-loop': one({ kind: 'fork-loop', pages: 30, written: 4, files: 40, used: 3 }),
     'context-switch-ring': one({ kind: 'context-switch-ring', pages: 5 }),
     'mmap-loop': one({ kind: 'mmap-loop', pages: 100, touched: 3 }),
     'tlb-thrash': one({ kind: 'tlb-thrash', pages: 600 }),
@@ -415,6 +415,7 @@ const TREE_KEYS: Readonly<Record<string, Entry>> = {
   'programs[].runs[].every': ['tree', '3'],
   'programs[].starts': ['tree', 'vfork'],
   'programs[].cowPages': ['tree', '40'],
+  'programs[].usedPages': ['tree', '7'],
   processes: ['tree', '2'],
   jobs: ['tree', '3'],
   size: ['tree', '3'],
@@ -761,7 +762,15 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   'vms[].workload(trace).overlap': ['trace', '0.9'],
   'vms[].workload(trace).hz': ['trace', '10000'],
   ...micro('page-fault-loop', { pages: '60', aslr: 'false' }),
-  ...micro('fork-loop', { pages: '60', written: '9', aslr: 'false' }),
+  ...micro('fork-loop', {
+    pages: '60',
+    written: '9',
+    kept: '3',
+    files: '90',
+    used: '9',
+    parts: '3',
+    aslr: 'false',
+  }),
   ...micro('context-switch-ring', {
     processes: '3',
     pages: '9',
@@ -776,6 +785,8 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
     message: '4000B',
     window: '20kB',
     roundTrip: '400us',
+    // A tickless kernel that sleeps this often is rarely busy for a whole third of a millisecond.
+    hz: '10000',
   }),
   ...micro('tlb-thrash', {
     pages: '900',

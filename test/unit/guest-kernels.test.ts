@@ -170,3 +170,55 @@ describe('clock chips', () => {
     expect(io(three)).toBeGreaterThan(10);
   });
 });
+
+describe('a fork', () => {
+  const forks = (more: Overrides, os: Overrides = {}) =>
+    make({ kind: 'fork-loop', hz: 0, pages: 20, written: 3, work: 10, ...more }, { os });
+  const each = (result: RunResult, name: Parameters<typeof metric>[1]) =>
+    metric(result, name) / metric(result, 'forks');
+
+  it('copies no entry of a file: what a child executes of it, it faults on', async () => {
+    const none = await forks({});
+    const files = await forks({ files: 64 });
+    const used = await forks({ files: 64, used: 16 });
+    const around = await forks({ files: 64, used: 16 }, { faultAround: 16 });
+    expect(each(none, 'cow_breaks')).toBeCloseTo(3 + 0.9, 5); // those of children, and the one page of the parent
+    expect(each(files, 'guest_faults')).toBe(each(none, 'guest_faults'));
+    expect(kernel(files)).toBeCloseTo(kernel(none), -4);
+    expect(each(used, 'guest_faults') - each(none, 'guest_faults')).toBeCloseTo(16, 5);
+    // Four aligned stretches of 16, and one more where the 64 pages begin within a stretch.
+    const maps = each(around, 'guest_faults') - each(none, 'guest_faults');
+    expect(maps).toBeGreaterThanOrEqual(4);
+    expect(maps).toBeLessThanOrEqual(5);
+  });
+
+  it('copies the entries of a private file once a page of it has been written', async () => {
+    const regions = (stores: number) => [
+      { ...text, size: '4KiB' },
+      { ...heap, name: 'data', kind: 'file', size: '64KiB', stores },
+    ];
+    const jobs = { instructions: 4000, exec: false, cowPages: 0, parentInstructions: 4000 };
+    const run = (stores: number) => make({ ...LOOP, regions: regions(stores), jobs, work: 10 });
+    const [read, written] = [await run(0), await run(0.5)];
+    // Its text apart, a child finds what its parent has read only if a page was the parent's own.
+    expect(each(read, 'guest_faults')).toBeGreaterThan(8);
+    expect(each(written, 'guest_faults') - each(written, 'cow_breaks')).toBeLessThan(4);
+  });
+
+  it('has private pages in as many tables as it is told', async () => {
+    const tables = async (parts: number) =>
+      metric(await forks({ parts, aslr: false }), 'guest_faults');
+    expect(await tables(5)).toBe(await tables(1));
+    expect(kernel(await forks({ parts: 5 }))).toBeGreaterThan(1.02 * kernel(await forks({})));
+  });
+
+  it.each([
+    [{ written: 21 }, 'written cannot exceed pages'],
+    [{ kept: 21 }, 'kept cannot exceed pages'],
+    [{ files: 3, used: 4 }, 'used cannot exceed files'],
+  ])('%j is refused', (more, message) => {
+    expect(() =>
+      groupOf({ workload: { kind: 'fork-loop', pages: 20, written: 3, ...more } }),
+    ).toThrow(message);
+  });
+});

@@ -49,6 +49,22 @@ describe('a build', () => {
     expect(some - none).toBeLessThanOrEqual(4 * 2 * 41);
   });
 
+  it('faults on what a forked child executes of its text, as far as there is any', async () => {
+    const text = { name: 'text', kind: 'code', size: '24KiB', share: 1 };
+    const first = (more: Overrides) =>
+      command('sh', { regions: [...regions, text], runs: [{ commands: ['mv'] }], ...more });
+    const faults = async (usedPages: number) => {
+      const programs = [first({ usedPages, cowPages: 0 }), command('mv')];
+      const result = await run(vmWith(tree(programs)));
+      return metric(result, 'guest_faults') / metric(result, 'forks');
+    };
+    const none = await faults(0);
+    expect((await faults(4)) - none).toBeCloseTo(4, 1);
+    expect((await faults(99)) - none).toBeCloseTo(6, 1);
+    const lent = [first({ starts: 'vfork', usedPages: 4 }), command('mv')];
+    expect(() => load(vmWith(tree(lent)))).toThrow('no child of the program has a copy');
+  });
+
   it('has several jobs running at a time, and finishes as many', async () => {
     const jobs = (count: number) => {
       const first = command('make', { runs: [{ commands: ['cc1'] }] });

@@ -82,6 +82,13 @@ const program = z.strictObject({
     .shape.cowPages.describe(
       'pages of its memory that a forked child writes before it runs its program',
     ),
+  usedPages: z
+    .int()
+    .min(0)
+    .max(2 ** 18)
+    .meta({ unit: 'pages' })
+    .default(0)
+    .describe('pages of its text that a forked child executes before it runs its program'),
 });
 export type TreeProgram = z.output<typeof program>;
 

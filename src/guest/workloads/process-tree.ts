@@ -1,5 +1,6 @@
 import { xoshiroNext, xoshiroState } from '../../base/random.ts';
 import { Background, exponential } from './background.ts';
+import { executeIn, writeTo } from './forked.ts';
 import {
   checkMemory,
   checkRegions,
@@ -10,7 +11,7 @@ import {
   type Loaded,
   planOf,
 } from './images.ts';
-import { operation, visit } from './item.ts';
+import { operation } from './item.ts';
 import { checkRoom } from './layout.ts';
 import {
   type ProcessTreeParams,
@@ -297,7 +298,10 @@ class Tree {
       return { regions: loaded.layout.regions, programs: [running] };
     };
     const script = (function* (): Generator<Step> {
-      if (program.starts === 'fork') yield* writeTo(parent, program.cowPages);
+      if (program.starts === 'fork') {
+        yield* executeIn(parent, program.usedPages);
+        yield* writeTo(parent, program.cowPages);
+      }
       if (output) yield operation(Op.ClosePipe, output.pipe, 0);
       yield operation(Op.Exec);
     })();
@@ -383,12 +387,4 @@ function writesOf({ output }: Run): Due[] {
     at: (i + 1) / pieces.length,
     steps: () => [operation(Op.WritePipe, output.pipe, bytes)],
   }));
-}
-
-/** Stores to the first pages of private memory: copy-on-write breaks after a fork. */
-function* writeTo({ layout }: Loaded, pages: number): Generator<Step> {
-  const region = layout.regions.find(({ kind, pages: own }) => kind === 'anon' && own > 0)!;
-  for (let i = 0; i < Math.min(pages, region.pages); i++) {
-    yield visit(Op.Store, region.start + i, 8, 100); // assumed (50-1000 instructions a page)
-  }
 }

@@ -113,12 +113,19 @@ export const shadowProfiles = {
   },
   /**
    * VMware's software MMU under hardware exits: traces on all tables, mappings installed by the
-   * traced write (Adams & Agesen 2006), traces of an exiting process dropped after 4 clearing
-   * writes (US 8,359,422).
+   * traced write (Adams & Agesen 2006).
+   */
+  'vmware-trace-3.5': {
+    ...PLAIN,
+    summary: 'every write to a guest table traps and installs its mapping at once (ESX to 3.5)',
+  },
+  /**
+   * The same, and traces of an exiting process are dropped after 4 clearing writes (US 8,359,422,
+   * filed in June 2009).
    */
   'vmware-trace': {
     ...PLAIN,
-    summary: 'every write to a guest table traps and installs its mapping at once (VMware)',
+    summary: 'every write to a guest table traps; process exit drops traces (VMware since ESX 4)',
     exitRun: 4,
   },
 } as const satisfies Record<string, ShadowProfile>;
