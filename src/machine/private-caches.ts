@@ -97,18 +97,19 @@ export const takeFromL2 = (caches: CoreCaches, set: number, tag: number): number
  */
 const exchangeInL2 = (caches: CoreCaches, set: number, tag: number, sought: number): number => {
   const h = heap;
+  const wanted = sought | 0;
   const newest = (caches.l2Newest + set) | 0;
   let previous = h[newest]!;
   h[newest] = tag;
   caches.victim = 0;
-  if ((previous ^ sought) >>> 1 === 0) return previous;
+  if ((previous ^ wanted) >>> 1 === 0) return previous;
   const others = caches.l2Ways - 1;
   const begin = (caches.l2Others + Math.imul(set, others)) | 0;
   const end = (begin + others) | 0;
   for (let at = begin; at < end; at = (at + 1) | 0) {
     const here = h[at]!;
     h[at] = previous;
-    if ((here ^ sought) >>> 1 === 0) return here;
+    if ((here ^ wanted) >>> 1 === 0) return here;
     previous = here;
   }
   caches.victim = previous;
