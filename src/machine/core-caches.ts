@@ -12,7 +12,7 @@ export interface CacheTags {
 }
 
 /** A set of an L1 has at least this many words, so that HOT code may look at two of them. */
-const LEAST_STRIDE = 2;
+const LEAST_WAYS = 2;
 
 interface Geometry {
   readonly size: number;
@@ -21,10 +21,18 @@ interface Geometry {
 
 const setsOf = ({ size, ways }: Geometry): number => size / 64 / ways;
 
-const strideOf = ({ ways }: Geometry): number => Math.max(LEAST_STRIDE, ways);
+/** What both L1s of a core are. */
+interface L1s {
+  readonly l1i: Geometry;
+  readonly l1d: Geometry;
+}
 
-/** Words of heap that the tags of an L1 take. */
-export const tagWordsOfL1 = (cache: Geometry): number => setsOf(cache) * strideOf(cache);
+/** Words from one tag of a set of an L1 to the next: the same for both L1s. */
+const apartOf = ({ l1i, l1d }: L1s): number => Math.max(setsOf(l1i), setsOf(l1d));
+
+/** Words of heap that the tags of either L1 take. */
+export const tagWordsOfL1 = (both: L1s): number =>
+  apartOf(both) * Math.max(LEAST_WAYS, both.l1i.ways, both.l1d.ways);
 
 /** The same for an L2 or L3. */
 export const tagWords = ({ size }: Geometry): number => size / 64;
@@ -32,16 +40,16 @@ export const tagWords = ({ size }: Geometry): number => size / 64;
 /** What HOT code knows of an L1: see private-caches.ts for how its tags lie. */
 export class L1 {
   readonly tags: number;
-  readonly ways: number;
   readonly setMask: number;
-  /** Words from one set to the next. */
-  readonly stride: number;
+  /** Words from one tag of a set to the next, and to the end of the set. */
+  readonly apart: number;
+  readonly length: number;
 
-  constructor(cache: Geometry, tags: number) {
+  constructor(cache: Geometry, tags: number, apart: number) {
     this.tags = tags;
-    this.ways = cache.ways;
     this.setMask = setsOf(cache) - 1;
-    this.stride = strideOf(cache);
+    this.apart = apart;
+    this.length = cache.ways * apart;
   }
 }
 
@@ -107,8 +115,9 @@ export class CoreCaches {
   constructor(state: MachineState, tags: CacheTags, dramByNode: Int32Array) {
     const { processor, memory, channelPieces } = state;
     const { l1i, l1d, l2, l3, prefetch } = processor.caches;
-    this.l1i = new L1(l1i, tags.l1i);
-    this.l1d = new L1(l1d, tags.l1d);
+    const apart = apartOf(processor.caches);
+    this.l1i = new L1(l1i, tags.l1i, apart);
+    this.l1d = new L1(l1d, tags.l1d, apart);
     this.l1dCycles = l1d.hitCycles;
     this.l2Newest = tags.l2;
     this.l2Ways = l2.ways;

@@ -15,7 +15,7 @@ function arrays(length: number, count: number): () => Int32Array {
 
 // Entries. The sets of a TLB are numbered among them (see tlb.ts).
 
-const words = arrays(1 << 20, 11);
+const words = arrays(1 << 20, 12);
 
 /** Page, or slot of a table entry. */
 export const KEY = words();
@@ -30,8 +30,9 @@ export const CHAIN = words();
  * `OWNER_SHIFT` on.
  */
 export const FLAGS = words();
-/** Host frame. */
+/** Host frame, and where the L1 cache of the side has the most recent tag of its first line. */
 export const FRAME = words();
+export const LINES = words();
 /** Leaf slot of the guest's table, flush sequence at fill. */
 export const SLOT = words();
 export const SEQ = words();
@@ -48,7 +49,7 @@ export const ROW3 = CHAIN;
 export const USED = words();
 
 export const entrySpace = new Space('entries of TLBs and walk caches', [
-  ...[KEY, TAG, CHAIN, FLAGS, FRAME, SLOT, SEQ, NEXT, PREV, HOME, USED],
+  ...[KEY, TAG, CHAIN, FLAGS, FRAME, LINES, SLOT, SEQ, NEXT, PREV, HOME, USED],
 ]);
 
 /** Levels in `FLAGS`, above the bits of the page-table entry. */

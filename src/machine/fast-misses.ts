@@ -13,6 +13,7 @@ import {
   IN_L2,
   KEY,
   LARGE,
+  LINES,
   MEMO_FRAME,
   MEMO_NODE,
   NEXT,
@@ -29,6 +30,7 @@ import {
 import { find, hash, unhash } from './hash.ts';
 import { heap } from './heap.ts';
 import { PTE_SHIFT, Pte, STORE_OK } from './page-tables.ts';
+import { linesOf } from './private-caches.ts';
 import { putInRow, toFront } from './tlb.ts';
 import { replaceOldest } from './walk-cache.ts';
 import { findMemo, replayMemo, replayMemo2d } from './walk-memo.ts';
@@ -263,6 +265,7 @@ export const walkAndReplace = (core: Core, page: number, side: number, write: nu
   hash(heads, core.tlbShift, victim, vpn, core.asid << 2);
   flagsOf[victim] = (entry & allowed) | own | IN_L1 | IN_L2;
   frames[victim] = frame;
+  LINES[victim] = linesOf(core, side, frame);
   slots[victim] = lost;
   seqs[victim] = sequence;
   putInRow(row, victim);

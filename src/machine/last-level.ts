@@ -23,12 +23,13 @@ const HELD = 3;
 /** Takes a line out of the L3; returns its tag, or 0 if it was not there. */
 export const takeFromL3 = (caches: CoreCaches, tag: number, number: number): number => {
   const h = heap;
+  const wanted = tag | 0;
   const ways = caches.l3Ways;
   const begin = (caches.l3Tags + Math.imul(number & caches.l3SetMask, ways)) | 0;
   const end = (begin + ways) | 0;
   for (let at = begin; at < end; at = (at + 1) | 0) {
     const here = h[at]!;
-    if ((here ^ tag) >>> 1 !== 0) continue;
+    if ((here ^ wanted) >>> 1 !== 0) continue;
     for (at = (at + 1) | 0; at < end; at = (at + 1) | 0) h[at - 1] = h[at]!;
     h[end - 1] = 0;
     return here;
@@ -39,14 +40,15 @@ export const takeFromL3 = (caches: CoreCaches, tag: number, number: number): num
 /** Puts a line at the recent end of its set of the L3; returns the tag that it pushes out, or 0. */
 const intoL3 = (caches: CoreCaches, tag: number, number: number): number => {
   const h = heap;
+  const put = tag | 0;
   const ways = caches.l3Ways;
   const begin = (caches.l3Tags + Math.imul(number & caches.l3SetMask, ways)) | 0;
   const end = (begin + ways) | 0;
-  let previous = tag;
+  let previous = put;
   for (let at = begin; at < end; at = (at + 1) | 0) {
     const here = h[at]!;
     h[at] = previous;
-    if ((here ^ tag) >>> 1 === 0) {
+    if ((here ^ put) >>> 1 === 0) {
       // Another core's L2 had put it there.
       h[begin] = h[begin]! | (here & 1);
       return 0;

@@ -72,7 +72,8 @@ function latencies(processor: Processor, nodes: number, node: number): Int32Arra
 
 export function buildMachine(options: MachineOptions): Machine {
   const { processor, sockets } = options;
-  const { l1i, l1d, l2, l3 } = processor.caches;
+  const { l1i, l2, l3 } = processor.caches;
+  const l1Words = tagWordsOfL1(processor.caches);
   const nodeCount = sockets * processor.diesPerSocket;
   const coreCount = Math.min(options.pcpus ?? Infinity, nodeCount * processor.coresPerDie);
   const channelPieces = piecesFor(options.lookahead ?? 0);
@@ -81,8 +82,7 @@ export function buildMachine(options: MachineOptions): Machine {
   const needs = coreNeeds(processor, options.vcpuCount);
   const words =
     coreCount * needs.words +
-    Math.ceil(coreCount / l1i.sharedByCores) * (tagWordsOfL1(l1i) + 16) +
-    coreCount * (tagWordsOfL1(l1d) + 16) +
+    (Math.ceil(coreCount / l1i.sharedByCores) + coreCount) * (l1Words + 16) +
     Math.ceil(coreCount / l2.sharedByCores) * (tagWords(l2) + 16) +
     nodeCount * (tagWords(l3) + 16) +
     channelWords(nodeCount, channelPieces) +
@@ -130,8 +130,8 @@ export function buildMachine(options: MachineOptions): Machine {
       const node = Math.floor(id / processor.coresPerDie);
       const isFirst = (sharers: number) => id % sharers === 0;
       tags = {
-        l1i: isFirst(l1i.sharedByCores) ? arena.take(tagWordsOfL1(l1i)) : tags.l1i,
-        l1d: arena.take(tagWordsOfL1(l1d)),
+        l1i: isFirst(l1i.sharedByCores) ? arena.take(l1Words) : tags.l1i,
+        l1d: arena.take(l1Words),
         l2: isFirst(l2.sharedByCores) ? arena.take(tagWords(l2)) : tags.l2,
         l3: l3s[node]!,
         channels,

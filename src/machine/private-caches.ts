@@ -15,16 +15,24 @@ import { bringFromBelow, IN_L1, IN_L2, leaveL2 } from './last-level.ts';
  * at least 6 of them, so that tag and set name the line, and whatever a line pushes out, on every
  * level, is the same line of another frame.
  *
- * The most recent tags of all sets of the L2 lie together before the rest, so that the rest stays
- * out of the host's own caches where few sets have more than one line.
+ * The most recent tags of all sets of an L1 lie together, then the second ones, and so on. So do
+ * those of the L2 before the rest, which stays out of the host's own caches where few sets have
+ * more than one line.
  */
+
+/** Where the L1 of a side has the most recent tag of line 0 of a frame; the other lines follow. */
+export const linesOf = (core: Core, side: number, frame: number): number => {
+  const l1 = side === 0 ? core.caches.l1i : core.caches.l1d;
+  return (l1.tags + ((frame << 6) & l1.setMask)) | 0;
+};
 
 /** Whether an L1 has a line. */
 const isInL1 = (l1: L1, tag: number, number: number): boolean => {
   const h = heap;
-  const begin = (l1.tags + Math.imul(number & l1.setMask, l1.stride)) | 0;
-  const end = (begin + l1.ways) | 0;
-  for (let at = begin; at < end; at = (at + 1) | 0) {
+  const { apart } = l1;
+  const begin = (l1.tags + (number & l1.setMask)) | 0;
+  const end = (begin + l1.length) | 0;
+  for (let at = begin; at < end; at = (at + apart) | 0) {
     if ((h[at]! ^ tag) >>> 1 === 0) return true;
   }
   return false;
@@ -33,12 +41,13 @@ const isInL1 = (l1: L1, tag: number, number: number): boolean => {
 /** Takes a line out of an L1; returns its tag, or 0 if it was not there. */
 export const takeFromL1 = (l1: L1, tag: number, number: number): number => {
   const h = heap;
-  const begin = (l1.tags + Math.imul(number & l1.setMask, l1.stride)) | 0;
-  const last = (begin + l1.ways - 1) | 0;
-  for (let at = begin; at <= last; at = (at + 1) | 0) {
+  const { apart } = l1;
+  const begin = (l1.tags + (number & l1.setMask)) | 0;
+  const last = (begin + l1.length - apart) | 0;
+  for (let at = begin; at <= last; at = (at + apart) | 0) {
     const here = h[at]!;
     if ((here ^ tag) >>> 1 !== 0) continue;
-    for (; at < last; at = (at + 1) | 0) h[at] = h[at + 1]!;
+    for (; at < last; at = (at + apart) | 0) h[at] = h[(at + apart) | 0]!;
     h[last] = 0;
     return here;
   }
@@ -88,18 +97,19 @@ export const takeFromL2 = (caches: CoreCaches, set: number, tag: number): number
  */
 const exchangeInL2 = (caches: CoreCaches, set: number, tag: number, sought: number): number => {
   const h = heap;
+  const wanted = sought | 0;
   const newest = (caches.l2Newest + set) | 0;
   let previous = h[newest]!;
   h[newest] = tag;
   caches.victim = 0;
-  if ((previous ^ sought) >>> 1 === 0) return previous;
+  if ((previous ^ wanted) >>> 1 === 0) return previous;
   const others = caches.l2Ways - 1;
   const begin = (caches.l2Others + Math.imul(set, others)) | 0;
   const end = (begin + others) | 0;
   for (let at = begin; at < end; at = (at + 1) | 0) {
     const here = h[at]!;
     h[at] = previous;
-    if ((here ^ sought) >>> 1 === 0) return here;
+    if ((here ^ wanted) >>> 1 === 0) return here;
     previous = here;
   }
   caches.victim = previous;
@@ -193,14 +203,15 @@ export const accessL1 = (
 ): number => {
   const h = heap;
   const tag = (frame + 1) << 1;
-  const begin = (l1.tags + Math.imul(((frame << 6) | line) & l1.setMask, l1.stride)) | 0;
-  const end = (begin + l1.ways) | 0;
+  const { apart } = l1;
+  const begin = (l1.tags + (((frame << 6) | line) & l1.setMask)) | 0;
+  const end = (begin + l1.length) | 0;
   let previous = h[begin]!;
   if ((previous ^ tag) >>> 1 === 0) {
     h[begin] = previous | write;
     return IN_L1;
   }
-  for (let at = (begin + 1) | 0; at < end; at = (at + 1) | 0) {
+  for (let at = (begin + apart) | 0; at < end; at = (at + apart) | 0) {
     const here = h[at]!;
     h[at] = previous;
     if ((here ^ tag) >>> 1 === 0) {

@@ -11,6 +11,7 @@ import {
   HOME,
   IN_L1,
   KEY,
+  LINES,
   NEXT,
   PREV,
   TAG,
@@ -88,6 +89,7 @@ export function runBlock(core: Core, limit: number): Stop {
   const chains = CHAIN;
   const flagsOf = FLAGS;
   const frames = FRAME;
+  const linesOf = LINES;
   const nexts = NEXT;
   const prevs = PREV;
   const homes = HOME;
@@ -104,14 +106,8 @@ export function runBlock(core: Core, limit: number): Stop {
   const cpi = core.cpiQ8;
   const { caches } = core;
   const { dataOn } = caches;
-  // Tags, set mask and stride of the L1 caches, and what the one for instructions has more.
-  const { l1d, l1i } = caches;
-  const dataTags = l1d.tags;
-  const dataMask = l1d.setMask;
-  const dataStride = l1d.stride;
-  const tagsApart = (l1i.tags - dataTags) | 0;
-  const maskApart = (l1i.setMask - dataMask) | 0;
-  const strideApart = (l1i.stride - dataStride) | 0;
+  // From the most recent tag of a set of either L1 to the second.
+  const { apart: toSecond } = caches.l1d;
   const begin = core.item;
   const end = core.itemEnd;
   const carry = core.cpiCarry;
@@ -157,43 +153,39 @@ export function runBlock(core: Core, limit: number): Stop {
         break;
       }
       const home = homes[at]!;
+      const next = nexts[at]!;
+      const prev = prevs[at]!;
+      nexts[prev] = next;
+      prevs[next] = prev;
       const newest = nexts[home]!;
-      if (newest !== at) {
-        const next = nexts[at]!;
-        const prev = prevs[at]!;
-        nexts[prev] = next;
-        prevs[next] = prev;
-        nexts[at] = newest;
-        prevs[at] = home;
-        prevs[newest] = at;
-        nexts[home] = at;
-      }
+      nexts[at] = newest;
+      prevs[at] = home;
+      prevs[newest] = at;
+      nexts[home] = at;
       fetches = (fetches + fetch) | 0;
       const executed = itemInstructions[p]!;
       p = (p + 1) | 0;
       if (dataOn !== 0) {
         // An entry of the 4K look-up.
-        const frame = frames[at]!;
-        const own = (frame + 1) << 1;
+        const own = (frames[at]! + 1) << 1;
+        const first = linesOf[at]!;
         const store = op >>> 1;
-        const mask = (dataMask + Math.imul(fetch, maskApart)) | 0;
-        const stride = (dataStride + Math.imul(fetch, strideApart)) | 0;
-        const ways = (dataTags + Math.imul(fetch, tagsApart)) | 0;
         line = (word >>> 8) & 63;
         const lines = (word >>> 16) & 127;
         const last = (line + lines) | 0;
         touched = (touched + lines) | 0;
         while (line < last) {
-          const set = ((frame << 6) | (line & 63)) & mask;
-          const way = (ways + Math.imul(set, stride)) | 0;
+          const way = (first + (line & 63)) | 0;
+          const next = (way + toSecond) | 0;
           const newest = h[way]!;
-          if ((newest ^ own) >>> 1 === 0) h[way] = newest | store;
-          else {
-            const second = h[(way + 1) | 0]!;
-            if ((second ^ own) >>> 1 !== 0) break;
-            h[(way + 1) | 0] = newest;
-            h[way] = second | store;
-          }
+          const second = h[next]!;
+          // Below 0: it is not this one.
+          const notNewest = (0 - ((newest ^ own) >>> 1)) | 0;
+          const notSecond = (0 - ((second ^ own) >>> 1)) | 0;
+          if ((notNewest & notSecond) < 0) break;
+          const swap = (newest ^ second) & (notNewest >> 31);
+          h[way] = (newest ^ swap) | store;
+          h[next] = second ^ swap;
           line = (line + 1) | 0;
         }
         if (line < last) {

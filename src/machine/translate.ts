@@ -12,6 +12,7 @@ import {
   IN_ROWS,
   KEY,
   LARGE,
+  LINES,
   LINK,
   OWNER_SHIFT,
   RESIDENT,
@@ -27,6 +28,7 @@ import { forget } from './flush.ts';
 import { find } from './hash.ts';
 import { heap } from './heap.ts';
 import { Pte, STORE_OK } from './page-tables.ts';
+import { linesOf } from './private-caches.ts';
 import { create, destroy, putInList, putInRow, removeFrom, toFront, touch } from './tlb.ts';
 import { walk1d, walk2d } from './walk.ts';
 
@@ -261,6 +263,7 @@ const walkAndFill = (
   }
   const entry = create(first, core.tlbShift, vpn >>> Math.imul(9, size), (core.asid << 2) | size);
   frames[entry] = frame;
+  LINES[entry] = linesOf(core, side, frame);
   flagsOf[entry] = flags;
   slots[entry] = slot;
   seqs[entry] = sequence;

@@ -53,11 +53,10 @@ export function processorFaults(processor: Processor, pcpus: number): Fault[] {
 }
 
 function fits(processor: Processor, pcpus: number): boolean {
-  const { l1i, l1d, l2, l3 } = processor.caches;
+  const { l1i, l2, l3 } = processor.caches;
   const dies = Math.ceil(pcpus / processor.coresPerDie);
   const lines =
-    (pcpus / l1i.sharedByCores) * tagWordsOfL1(l1i) +
-    pcpus * tagWordsOfL1(l1d) +
+    (pcpus / l1i.sharedByCores + pcpus) * tagWordsOfL1(processor.caches) +
     (pcpus / l2.sharedByCores) * tagWords(l2) +
     dies * tagWords(l3);
   const { words, entries, arrays } = coreNeeds(processor, 0);

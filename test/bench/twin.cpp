@@ -117,8 +117,8 @@ static inline void putFirst(i32 e, i32 home) {
   pool[newest].prev = e;
   pool[home].next = e;
 }
+// Without a branch: whether it is the newest cannot be guessed.
 static inline void touch(i32 e, i32 home) {
-  if (pool[home].next == e) return;
   i32 next = pool[e].next, prev = pool[e].prev;
   pool[prev].next = next;
   pool[next].prev = prev;
@@ -252,10 +252,10 @@ static i32 takeSlot(i32 frame) {
   }
 }
 
-// Caches: a set is its tags, most recent first. A tag is (frame + 1) << 1, plus 1 if the line is dirty. In the L2 the
-// most recent of all sets come before the others.
+// Caches: a set is its tags, most recent first. A tag is (frame + 1) << 1, plus 1 if the line is dirty. In an L1 the most
+// recent of all sets come first, then the second ones, and so on; in the L2 the most recent come before the others.
 struct L1 {
-  i32 *tags, ways, setMask, stride, cycles;
+  i32 *tags, ways, setMask, apart, cycles;
 };
 static L1 l1i, l1d;
 static i32 *l2Tags, *l3Tags, l2Ways, l2SetMask, l2Cycles, l3Ways, l3SetMask, l3Cycles;
@@ -328,12 +328,12 @@ static void leaveL2(i32 tag, i32 line) {
   }
 }
 
-static inline i32 *setOf(const L1 &l1, i32 number) { return l1.tags + (number & l1.setMask) * l1.stride; }
+static inline i32 *setOf(const L1 &l1, i32 number) { return l1.tags + (number & l1.setMask); }
 
 static bool isInL1(const L1 &l1, i32 tag, i32 number) {
   i32 *set = setOf(l1, number);
   for (i32 way = 0; way < l1.ways; way++) {
-    if (same(set[way], tag)) return true;
+    if (same(set[way * l1.apart], tag)) return true;
   }
   return false;
 }
@@ -341,10 +341,10 @@ static bool isInL1(const L1 &l1, i32 tag, i32 number) {
 static i32 takeFromL1(const L1 &l1, i32 tag, i32 number) {
   i32 *set = setOf(l1, number);
   for (i32 way = 0; way < l1.ways; way++) {
-    i32 here = set[way];
+    i32 here = set[way * l1.apart];
     if (!same(here, tag)) continue;
-    for (; way < l1.ways - 1; way++) set[way] = set[way + 1];
-    set[way] = 0;
+    for (; way < l1.ways - 1; way++) set[way * l1.apart] = set[(way + 1) * l1.apart];
+    set[way * l1.apart] = 0;
     return here;
   }
   return 0;
@@ -425,12 +425,12 @@ static i32 intoFrontOfL2(i32 frame, i32 line, bool asksL1) {
 
 static inline i32 accessL1(const L1 &l1, const L1 &other, i32 frame, i32 line, i32 write) {
   const i32 tag = (frame + 1) << 1;
-  i32 *begin = setOf(l1, (frame << 6) | line), *end = begin + l1.ways, previous = *begin;
+  i32 *begin = setOf(l1, (frame << 6) | line), *end = begin + l1.ways * l1.apart, previous = *begin;
   if (same(previous, tag)) {
     *begin = previous | write;
     return IN_L1;
   }
-  for (i32 *at = begin + 1; at < end; at++) {
+  for (i32 *at = begin + l1.apart; at < end; at += l1.apart) {
     i32 here = *at;
     *at = previous;
     if (same(here, tag)) {
@@ -904,7 +904,7 @@ int main(int argc, char **argv) {
   i64 visits = p[k++];
   for (i32 *to : {&dataOn, &nestedOn, &asid, &vcpu, &vm, &root, &nestedRoot, &frameBase, &cpiQ8, &carry,
                   &exposedQ8, &exposedInRowQ8, &l2HitCycles, &overheadCycles, &pwcCycles, &ntlbCycles, &nestedLeaves,
-                  &walksAtL1, &l1i.ways, &l1i.setMask, &l1i.stride, &l1d.ways, &l1d.setMask, &l1d.stride,
+                  &walksAtL1, &l1i.ways, &l1i.setMask, &l1i.apart, &l1d.ways, &l1d.setMask, &l1d.apart,
                   &l1d.cycles, &exclusive, &swaps, &l2Ways, &l2SetMask, &l2Cycles, &l3Ways, &l3SetMask,
                   &l3Cycles, &framesPerNode, &pieceMask, &linesPerPiece, &sequence, &position}) {
     *to = p[k++];
