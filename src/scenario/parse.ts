@@ -30,6 +30,10 @@ const MAX_DEPTH = 64;
 const MAX_WORDS = 10_000;
 const MAX_KEY = 200;
 
+/** A version of YAML, above the document. */
+const DIRECTIVE = /^((?:[ \t]*(?:#.*)?\r?\n)*)%YAML[ \t]+(\S+)/;
+const IN_1_2 = 'leave the line out: `yes` and `on` are words then, and 010 is ten';
+
 /** Undefined when the text cannot be read as YAML; the reason is in `findings`. */
 export function parseYaml(text: string, file: string, findings: Findings): Located | undefined {
   const start: Place = { file, line: 1, column: 1 };
@@ -45,6 +49,12 @@ export function parseYaml(text: string, file: string, findings: Findings): Locat
     return undefined;
   }
   findings.addSource(file, text);
+  const directive = DIRECTIVE.exec(text);
+  if (directive && directive[2] !== '1.2') {
+    const line = directive[1]!.split('\n').length;
+    findings.add({ file, line, column: 1 }, `YAML ${directive[2]} is not read, only 1.2`, IN_1_2);
+    return undefined;
+  }
   const located = readYaml(text, file, findings);
   if (located?.form === 'scalar' && located.value === null) {
     findings.add(start, 'the file is empty', '`worldswitch init` writes a scenario to start from');

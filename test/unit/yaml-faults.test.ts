@@ -84,6 +84,14 @@ describe('a text that is no YAML', () => {
     ],
     ['a: @x\n', '1:4 a value cannot begin with @ — put it in quotes'],
     ['a: 1\nb: `x`\n', '2:4 a value cannot begin with ` — put it in quotes'],
+    [
+      '# old\n%YAML 1.1\n---\na: yes\n',
+      '2:1 YAML 1.1 is not read, only 1.2 — leave the line out: `yes` and `on` are words then, and 010 is ten',
+    ],
+    [
+      '%YAML 1.0\n---\na: 1\n',
+      '1:1 YAML 1.0 is not read, only 1.2 — leave the line out: `yes` and `on` are words then, and 010 is ten',
+    ],
     ['%x\na: 1\n', '1:1 a line that begins with % is a directive: scenarios have none'],
     ['a: [1,,2]\n', '1:7 a value is missing before this comma'],
     ['a: { b: 1 c: 2 }\n', '1:9 a comma is missing inside of { } or [ ] — write { a: 1, b: 2 }'],
