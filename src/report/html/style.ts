@@ -237,6 +237,7 @@ padding: 0.3rem 0.6rem; border-radius: 4px;
   background: var(--text); color: var(--page); font-size: 0.85rem; line-height: 1.35; }
 #tip[hidden] { display: none; }
 @media (max-width: 30rem) {
+  thead th { min-width: 6rem; }
   .tiles { grid-template-columns: 1fr 1fr; gap: 0.4rem; }
   .tiles li { padding: 0.35rem 0.5rem; font-size: 0.8rem; line-height: 1.3; \
 } .tiles strong { font-size: 1.2rem; }
