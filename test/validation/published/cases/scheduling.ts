@@ -215,7 +215,7 @@ export const boostOnWakeUp: Case = {
   scenario:
     'Credit scheduler of Xen 4.6 with its rate limit of 1 ms, four cores; on one of them a VM that sends a TCP stream and a CPU hog, both pinned there: throughput of the former over that alone. Until the change that is measured, who had to make room for a pinned vCPU was moved away, found no other core, and counted as woken up (`boostPreempted`).',
   assumed: [
-    'netperf sends (TCP_STREAM), one connection over a gigabit wire; 3 MiB under way, what the largest receive buffer of Linux allows (with 1 MiB the figures are 0.94 and 0.15, with 256 KiB 0.74 and 0.08)',
+    'netperf sends (TCP_STREAM), one connection over a gigabit wire; 3 MiB under way, what the largest receive buffer of Linux allows (with 1 MiB the figures are 1.00 and 0.29, with 256 KiB 1.00 and 0.08)',
     'Dom0 on the other cores; nested paging and the processor of an Opteron 8384, xen-4.1 for the rest of the hypervisor',
   ],
   revised:
@@ -229,7 +229,8 @@ export const boostOnWakeUp: Case = {
       what: 'kept with boost on wake-up',
       neutral: 0.5,
       tolerance: { kind: 'absolute', by: 0.05 },
-      reason: 'the stream waits up to 1 ms for the hog, as long as its window allows',
+      reason:
+        'the wire carries what is under way while the hog has its millisecond, so that little is lost; with a window of 1 MiB nothing',
     },
     {
       key: 'no boost',
@@ -238,7 +239,8 @@ export const boostOnWakeUp: Case = {
       what: 'kept when the hog is boosted by mistake',
       neutral: 0.5,
       tolerance: { kind: 'range', low: 0.1, high: 0.35 },
-      reason: 'two windows for each turn of the hog, which lasts 30 ms',
+      reason:
+        'what is under way when a turn of the hog begins keeps the wire busy for 25 of its 30 ms; with a window of 1 MiB it is 0.29. Which window the source had is not said',
     },
   ],
   async measure(arms) {
