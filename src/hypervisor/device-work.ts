@@ -19,6 +19,8 @@ export interface Dom0Plan {
   readonly weight: number;
   /** pCPUs on which it may run; all of them if absent. */
   readonly pin?: readonly number[] | undefined;
+  /** What the scheduler in use wants to know of a VM, complete; its defaults if absent. */
+  readonly scheduling?: object | undefined;
 }
 
 /** A request to the disk that belongs to an I/O of a guest. */
@@ -73,9 +75,11 @@ export class DeviceWork {
     }
     const users = vms.filter((vm) => has(vm, 'dom0'));
     if (users.length === 0) return;
-    const { pin, vcpus, weight } = dom0;
+    const { pin, scheduling, vcpus, weight } = dom0;
     for (let i = 0; i < vcpus; i++) {
-      this.#dom0.push(tasks.add({ name: `dom0/${i}`, weight, pin, beside: this.#dom0[0] }));
+      const beside = this.#dom0[0];
+      const own = scheduling ? { scheduling } : {};
+      this.#dom0.push(tasks.add({ name: `dom0/${i}`, weight, pin, beside, ...own }));
     }
     // In turn, whatever their numbers are on a host of many.
     for (const [i, { id }] of users.entries()) this.#served[id] = this.#dom0[i % vcpus];

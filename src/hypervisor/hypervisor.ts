@@ -51,6 +51,8 @@ export interface HypervisorOptions {
   readonly observer?: Observer | undefined;
   /** What the scheduler in use wants to know of a VM that says nothing: for tasks of the host. */
   readonly taskScheduling?: object | undefined;
+  /** The same for Dom0. */
+  readonly dom0Scheduling?: object | undefined;
 }
 
 /** What a VM finds on the host that it comes to. */
@@ -155,7 +157,10 @@ export class Hypervisor implements PcpuHost {
     });
     if (virtualized) {
       const near = vms.filter((vm) => options.connected || vm.host.index === host.index);
-      this.work.addThreads(near, options.dom0 ?? { vcpus: 1, weight: 256 });
+      this.work.addThreads(near, {
+        ...(options.dom0 ?? { vcpus: 1, weight: 256 }),
+        scheduling: options.dom0Scheduling,
+      });
     }
     this.network = new Network({
       engine,

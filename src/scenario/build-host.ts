@@ -40,6 +40,7 @@ export function buildHost(site: Site, plan: HostPlan, index: number, firstPcpu: 
   try {
     const residents = vms.filter(({ host }) => host.index === index);
     for (const [i, vm] of residents.entries()) vm.home = homeNode(vm, machine, i);
+    const policy = schedulers.find(hv.scheduler.kind);
     const hypervisor = new Hypervisor({
       host: { name: plan.name, index },
       machine,
@@ -60,7 +61,8 @@ export function buildHost(site: Site, plan: HostPlan, index: number, firstPcpu: 
       vms,
       vcpus,
       virtualized: mmuModes.of(hv.mmu.kind).virtualized,
-      taskScheduling: schedulers.find(hv.scheduler.kind)?.vmParams?.parse({}),
+      taskScheduling: policy?.vmParams?.parse({}),
+      dom0Scheduling: policy?.vmParams?.parse(policy.dom0 ?? {}),
       upFront: hv.backing === 'up-front',
       observer: onHost(observer, firstPcpu, readingOf(scenario, plan)),
     });

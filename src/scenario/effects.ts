@@ -184,6 +184,8 @@ export function idleKeys(scenario: ParsedScenario): Idle[] {
     for (const key of ['vcpus', 'weight', 'pin']) {
       idle([...path, 'dom0', key], !dom0, 'no device of a VM is the work of Dom0');
     }
+    const reason = dom0 ? idleWeightOfDom0(scheduler) : undefined;
+    idle([...path, 'dom0', 'weight'], reason !== undefined, reason ?? '');
   }
   for (const [i, group] of scenario.vms.entries()) {
     if (group.count === 0) continue;
@@ -207,6 +209,14 @@ export const plannedVm = (group: ParsedScenario['vms'][number]): PlannedVm => ({
   cap: group.cap,
   params: group.scheduler ?? {},
 });
+
+/** Why a weight means nothing for Dom0 under this scheduler; undefined: it does. */
+function idleWeightOfDom0(scheduler: ParsedScenario['hypervisor']['scheduler']) {
+  const definition = schedulers.find(scheduler.kind);
+  const params = definition?.vmParams?.parse(definition.dom0 ?? {}) ?? {};
+  const plan: PlannedVm = { count: 1, vcpus: 1, weight: 256, cap: 0, params };
+  return definition?.idle?.(scheduler, plan)?.['weight'];
+}
 
 /** What the scheduler makes of the keys of a VM that are meant for it. */
 function idleInScheduler({ vms, hypervisor }: ParsedScenario, i: number): Idle[] {

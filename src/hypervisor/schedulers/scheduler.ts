@@ -141,6 +141,8 @@ export interface SchedulerDefinition<
   turn?(params: z.output<P>, pcpus: number, sharing: number): number | undefined;
   /** Parameters of a VM that only this policy understands: `vms[].scheduler`. */
   readonly vmParams?: V;
+  /** What Dom0 has of them, as text; what is left out is as for a VM. */
+  readonly dom0?: Readonly<Record<string, string>>;
   /**
    * Keys of a VM that have no effect under this policy, and why: `weight`, `cap`, or keys of
    * `vmParams`. Who writes one is told.
