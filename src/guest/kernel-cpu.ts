@@ -71,7 +71,15 @@ export class KernelCpu extends VcpuLoop implements Kernel {
       return GuestStop.Time;
     }
     const { program, process } = thread;
-    const count = program.fill(this.firstItem, BLOCK_ITEMS);
+    const { learned } = cpu.core;
+    let count = 0;
+    if (learned?.skipping && program.skip) {
+      count = program.skip(this.firstItem, BLOCK_ITEMS, this.stretch);
+      if (this.stretch.left > 0) return GuestStop.Time;
+    } else {
+      count = program.fill(this.firstItem, BLOCK_ITEMS);
+      this.mix = program.mix ?? 0;
+    }
     if (count > 0) {
       this.filled(cpu.core, count);
       return GuestStop.Time;

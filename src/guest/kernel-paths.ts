@@ -7,6 +7,9 @@ import { kernelInstructions as cost, INSTRUCTIONS_PER_TEXT_VISIT } from './kerne
 import { KERNEL_DATA, KERNEL_DATA_PAGES, KERNEL_TEXT, KERNEL_TEXT_PAGES } from './memory.ts';
 import { Op } from './workloads/workload.ts';
 
+/** Copying, among the paths whose price is learned. */
+const COPY = 60;
+
 /**
  * Executes kernel code. A path is a number of instructions, fetched from text pages of its own,
  * with loads and stores to kernel data. Text and data are pages of the direct map and go through
@@ -18,6 +21,8 @@ export class KernelPaths {
   #cursor = 0;
 
   readonly #cpiQ8: number;
+  /** Of the path that is skipped. */
+  readonly work = { units: 0, fetches: 0, accesses: 0, lines: 0, instructions: 0 };
 
   /** `cpi`: cycles per instruction of the kernel. */
   constructor(vm: string, cpi: number) {
@@ -29,10 +34,24 @@ export class KernelPaths {
   run(cpu: GuestCpu, instructions: number, entry: number, dataPages = 0): void {
     if (instructions === 0 && dataPages === 0) return;
     const { core } = cpu;
-    const { cpiQ8 } = core;
+    const { cpiQ8, learned } = core;
     core.cpiQ8 = this.#cpiQ8;
     const visits = Math.max(1, Math.round(instructions / INSTRUCTIONS_PER_TEXT_VISIT));
     const each = Math.floor(instructions / visits);
+    if (learned !== null) {
+      if (learned.skipping) {
+        const { work } = this;
+        work.fetches = visits;
+        work.accesses = visits + dataPages;
+        work.units = 2 * visits + dataPages;
+        work.lines = visits * 7 + dataPages * 4;
+        work.instructions = visits * each;
+        learned.skipPath(entry, work);
+        core.cpiQ8 = cpiQ8;
+        return;
+      }
+      learned.begin();
+    }
     let text = (entry * 11) % KERNEL_TEXT_PAGES;
     for (let i = 0; i < visits; i++) {
       // Paths share the entry code and then go their own way: every fourth visit moves to a new
@@ -50,13 +69,29 @@ export class KernelPaths {
       const page = KERNEL_DATA + (this.#cursor % KERNEL_DATA_PAGES);
       this.#visit(core, page, Op.Load, 0, this.#cursor & 63, 4);
     }
+    learned?.endPath(entry, 2 * visits + dataPages, visits * each);
     core.cpiQ8 = cpiQ8;
   }
 
   /** Copies bytes between buffers, page by page, in consecutive lines. */
   copy(cpu: GuestCpu, bytes: number): void {
     const { core } = cpu;
-    for (let left = linesOf(bytes); left > 0; left -= 64) {
+    const { learned } = core;
+    const all = linesOf(bytes);
+    if (learned !== null) {
+      if (learned.skipping) {
+        const { work } = this;
+        work.fetches = 0;
+        work.accesses = 2 * Math.ceil(all / 64);
+        work.units = all;
+        work.lines = 2 * all;
+        work.instructions = all * cost.copyLine;
+        learned.skipPath(COPY, work);
+        return;
+      }
+      learned.begin();
+    }
+    for (let left = all; left > 0; left -= 64) {
       const lines = Math.min(64, left);
       const instructions = (lines * cost.copyLine) / 2;
       for (const op of [Op.Load, Op.Store]) {
@@ -65,6 +100,7 @@ export class KernelPaths {
         this.#visit(core, page, op | SEQUENTIAL, instructions, 0, lines);
       }
     }
+    learned?.endPath(COPY, all, all * cost.copyLine);
   }
 
   #visit(

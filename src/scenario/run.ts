@@ -12,6 +12,7 @@ import { collect } from './collect.ts';
 import { tickRateOf } from './hosts.ts';
 import type { Scenario } from './resolve.ts';
 import { Sampler } from './sampler.ts';
+import { Sampling } from './sampling.ts';
 import type { Measured } from './snapshot.ts';
 import { type Snapshot, takeSnapshot } from './snapshot.ts';
 import { checkTranslations } from './translations.ts';
@@ -60,8 +61,12 @@ export async function runScenario(
   const simulation = buildSimulation(scenario, options, (index) => onMark(index));
   try {
     const window = new Window(simulation, options.piece !== undefined);
+    const { sampling } = scenario;
+    const sampled = sampling && new Sampling(simulation, simulation.learned, sampling);
     onMark = (index) => window.mark(index);
-    return await drive(simulation, window, options);
+    const result = await drive(simulation, window, options);
+    if (!sampled) return result;
+    return { ...result, sampling: sampled.outcome(simulation.engine.now) };
   } finally {
     for (const feed of simulation.feeds) feed.close?.();
     disposeOf(simulation);

@@ -47,6 +47,7 @@ export class Images {
   readonly #lines: boolean;
   readonly #checking: boolean;
   readonly #aslr: boolean;
+  #mixes = 0;
 
   constructor(aslr: boolean, { seed, vm, dataLines, checking }: WorkloadDeps) {
     this.seed = seed;
@@ -74,7 +75,7 @@ export class Images {
       };
     });
     const mixOf = (some: Parameters<typeof makeMix>[0], stream: string) =>
-      makeMix(some, visit, seed, `${base}/${name}/${stream}`, this.#lines);
+      makeMix(some, visit, seed, `${base}/${name}/${stream}`, this.#lines, this.#mixes++);
     return { regions, phases: phaseMixes(phases, mixRegions, mixOf) };
   }
 

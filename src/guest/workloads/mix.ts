@@ -42,6 +42,8 @@ export interface Schedule {
 
 /** What processes that run the same program share. */
 export interface Mix {
+  /** Among the mixes of its VM. */
+  readonly number: number;
   /** Which of `SLOTS` places for schedules its own takes. */
   readonly slot: number;
   readonly words: Int32Array;
@@ -81,6 +83,7 @@ export function makeMix(
   seed: string,
   path: string,
   lines = true,
+  number = 0,
 ): Mix {
   const words = new Int32Array(regions.length * REGION);
   const laws = regions.map(({ hotLines, lineSkew }) => lineLaw(hotLines, lineSkew));
@@ -91,6 +94,7 @@ export function makeMix(
     words.set([kind, start, pages, step, phase, law, 0, 0], i * REGION);
   }
   return {
+    number,
     slot: nextSlot++ % SLOTS,
     words,
     lines,

@@ -7,9 +7,11 @@ import {
   ITEM_REFERENCES,
   releaseBlock,
 } from '../../machine/items.ts';
+import type { Stretch } from '../../machine/learned/stretch.ts';
 import { LAWS, LINE_BITS, type LineLaw } from './lines.ts';
 import { ENTRIES, type Mix, makeMix, REGION, type Schedule, SLOTS } from './mix.ts';
 import { below, Kind } from './patterns.ts';
+import { skipVisits } from './skipping.ts';
 
 /**
  * HOT. Mixes visits to the regions of one process. Which region, load or store, how many references
@@ -162,6 +164,14 @@ export class Mixer {
       words[region * REGION + COUNT] = counts[region]!;
     }
     return n;
+  }
+
+  skip(budget: number, stretch: Stretch): void {
+    this.position = (this.position + skipVisits(this, budget, stretch)) & MASK;
+  }
+
+  get number(): number {
+    return this.mix.number;
   }
 }
 

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import type { Stretch } from '../../machine/learned/stretch.ts';
 import type { Mix } from './mix.ts';
 import type { Mixer } from './mixer.ts';
 import type { Visits } from './script.ts';
@@ -99,6 +100,7 @@ export function visitsOf(
 class PhasedMixer implements Visits {
   /** Instructions of the visits of the last fill. */
   spent = 0;
+  number = 0;
   readonly #phases: readonly { mixer: Mixer; instructions: number }[];
   #at = 0;
   #left: number;
@@ -114,10 +116,23 @@ class PhasedMixer implements Visits {
     const n = mixer.fill(at, room, Math.ceil(Math.min(budget, this.#left)));
     this.spent = mixer.spent;
     this.#left -= mixer.spent;
+    this.number = mixer.number;
+    this.#pass();
+    return n;
+  }
+
+  skip(budget: number, stretch: Stretch): void {
+    const { mixer } = this.#phases[this.#at]!;
+    mixer.skip(Math.ceil(Math.min(budget, this.#left)), stretch);
+    this.#left -= stretch.instructions;
+    this.#pass();
+  }
+
+  /** On to the next phase, where this one is over. */
+  #pass(): void {
     while (this.#left <= 0) {
       this.#at = (this.#at + 1) % this.#phases.length;
       this.#left += this.#phases[this.#at]!.instructions;
     }
-    return n;
   }
 }

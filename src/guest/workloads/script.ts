@@ -1,5 +1,6 @@
 import { ModelError } from '../../base/errors.ts';
 import { writeItem } from '../../machine/items.ts';
+import type { Stretch } from '../../machine/learned/stretch.ts';
 import type { Background } from './background.ts';
 import { type Item, operation } from './item.ts';
 import { Op, type ProcessImage, type Program } from './workload.ts';
@@ -15,8 +16,15 @@ const EXIT = operation(Op.Exit);
 /** Ordinary visits: `Mixer`, or one for each phase. */
 export interface Visits {
   readonly spent: number;
+  /** Which mix the last visits were of. */
+  readonly number: number;
   fill(at: number, room: number, budget: number): number;
+  /** The same without drawing: `stretch` gets what those visits do. */
+  skip(budget: number, stretch: Stretch): void;
 }
+
+/** Most instructions of a stretch: as long as that, work in detail may have to wait for its end. */
+const LONGEST = 2 ** 16;
 
 export interface ScriptOptions {
   readonly script: Iterator<Step>;
@@ -56,6 +64,31 @@ export class ScriptProgram implements Program {
       }
     }
     return n;
+  }
+
+  skip(at: number, room: number, stretch: Stretch): number {
+    const { mixer, background } = this.options;
+    let n = 0;
+    while (n < room && !this.#ended) {
+      const item = background?.take() ?? (this.#left > 0 ? undefined : this.#step());
+      if (item) {
+        writeItem(at + n, item);
+        n++;
+        if ((item[1] & 255) > Op.Store) return n;
+      } else if (mixer && this.#left > 0) {
+        if (n > 0) return n;
+        const budget = Math.ceil(Math.min(this.#left, background?.distance ?? Infinity, LONGEST));
+        mixer.skip(budget, stretch);
+        this.#left -= stretch.instructions;
+        background?.advance(stretch.instructions);
+        return 0;
+      }
+    }
+    return n;
+  }
+
+  get mix(): number {
+    return this.options.mixer?.number ?? 0;
   }
 
   #step(): Item | undefined {

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { type Definition, registry } from '../../base/registry.ts';
+import type { Stretch } from '../../machine/learned/stretch.ts';
 
 /**
  * What runs inside a VM, as the guest kernel sees it: process images and programs. A program
@@ -127,6 +128,13 @@ export interface Program {
    * ends the thread, and the process with its last one. HOT.
    */
   fill(at: number, room: number): number;
+  /**
+   * As `fill`, but ordinary visits are not drawn: when they come next it returns 0 and `stretch`
+   * says what they do in all, up to the next step that is none. Absent: nothing can be skipped.
+   */
+  skip?(at: number, room: number, stretch: Stretch): number;
+  /** Which of its mixes the visits of the last fill were of. */
+  readonly mix?: number;
   /** What the child of the `Fork` or `Vfork` just emitted runs. */
   fork(): Program;
   /** The image the `Exec` just emitted loads. */

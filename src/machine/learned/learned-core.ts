@@ -1,0 +1,298 @@
+import { Leaf } from '../../stats/leaves.ts';
+import type { Core } from '../core.ts';
+import { K } from '../counters.ts';
+import { heap } from '../heap.ts';
+import { type Accounts, CYCLES } from './cells.ts';
+import { ageEnd, circumstancesOf, entryOf, flushEnd } from './circumstances.ts';
+import { type Learned, Phase } from './learned.ts';
+import { LEAF_SLOTS, placesOf, SLOTS } from './slots.ts';
+import type { Stretch } from './stretch.ts';
+import type { LearnedWork, PathWork } from './work.ts';
+
+/** Less than others do in an interrupt: a VM that comes back after it finds all as it was. */
+const UNDISTURBED = 3000;
+const MOST = 2 ** 30;
+
+/** What a core knows of a vCPU that has left it. */
+interface Left {
+  /** Busy cycles of the core by then. */
+  at: number;
+  age: number;
+  entry: number;
+  sinceFlush: number;
+}
+
+/**
+ * HOT. The circumstances of a core, and what work costs in them: learned while it is done in detail,
+ * paid when it is skipped.
+ */
+export class LearnedCore implements Accounts, LearnedWork {
+  readonly all: Learned;
+  readonly heap = heap;
+  readonly places: Int32Array;
+  readonly before = new Int32Array(SLOTS);
+  readonly #core: Core;
+  /** Fractions of cycles and counts that are not paid yet. */
+  readonly #carry = new Float64Array(SLOTS);
+  #hostCarry = 0;
+  readonly #left: (Left | undefined)[] = [];
+  /** Cycles that the core was not idle, until the last change of who has it. */
+  #busy = 0;
+  #group = 0;
+  #entry = 0;
+  #age = 0;
+  #sinceFlush = 0;
+  #flushes = 0;
+  /** Under which the piece under way has begun. */
+  #circumstances = 0;
+  /** Instructions of guests on this core; at the last step of the host; class of that series. */
+  #instructions = 0;
+  #hostAt = 0;
+  #hostSeries = 0;
+  #hostVm = -2;
+
+  constructor(all: Learned, core: Core) {
+    this.all = all;
+    this.#core = core;
+    this.places = placesOf(core);
+  }
+
+  get skipping(): boolean {
+    return this.all.phase === Phase.Skip;
+  }
+
+  /** A vCPU takes the core. */
+  takeUp(vcpu: number): void {
+    const { all } = this;
+    const { id } = this.#core;
+    const last = all.lastCore[vcpu]!;
+    const moved = last >= 0 && last !== id;
+    all.lastCore[vcpu] = id;
+    this.#group = all.groupOf[vcpu]!;
+    const left = this.#left[vcpu];
+    const away = left ? this.#busy - left.at : Infinity;
+    this.#flushes = this.#core.flushes;
+    this.#sinceFlush = left && !moved ? left.sinceFlush : 0;
+    if (left && !moved && away < UNDISTURBED) {
+      this.#age = left.age;
+      this.#entry = left.entry;
+    } else {
+      this.#age = 0;
+      this.#entry = entryOf(away, moved);
+    }
+  }
+
+  /** A vCPU, or a task of the host (-1), leaves the core after so many cycles on it. */
+  leave(vcpu: number, ran: number): void {
+    this.#busy += ran;
+    if (vcpu < 0) return;
+    const left = (this.#left[vcpu] ??= { at: 0, age: 0, entry: 0, sinceFlush: 0 });
+    left.at = this.#busy;
+    left.age = this.#age;
+    left.entry = this.#entry;
+    left.sinceFlush = this.#sinceFlush;
+  }
+
+  /** A piece of a guest's work begins. */
+  begin(): void {
+    this.#circumstances = this.#now();
+    if (this.all.phase !== Phase.Count) return;
+    const { before, places } = this;
+    const h = heap;
+    for (let slot = 0; slot < SLOTS; slot++) before[slot] = h[places[slot]!]!;
+  }
+
+  #now(): number {
+    const { flushes } = this.#core;
+    if (flushes !== this.#flushes) {
+      this.#flushes = flushes;
+      this.#sinceFlush = 0;
+    }
+    return circumstancesOf(this.#entry, this.#age, this.#sinceFlush);
+  }
+
+  #advance(instructions: number): void {
+    this.#age = Math.min(MOST, this.#age + instructions);
+    this.#sinceFlush = Math.min(MOST, this.#sinceFlush + instructions);
+    this.#instructions += instructions;
+  }
+
+  /** It was visits of a program. */
+  endVisits(mix: number, instructions: number): void {
+    const { all } = this;
+    if (all.phase === Phase.Count && instructions > 0) {
+      const cell = all.cells.cellOf(all.userKind(this.#group, mix), this.#circumstances);
+      all.cells.add(cell, instructions, this);
+    }
+    this.#advance(instructions);
+  }
+
+  /** It was a path of the kernel. */
+  endPath(path: number, units: number, instructions: number): void {
+    const { all } = this;
+    const { cells } = all;
+    if (all.phase === Phase.Count) {
+      const at = this.#circumstances;
+      cells.add(cells.cellOf(all.pathKind(this.#group, path), at), units, this);
+      cells.add(cells.cellOf(all.anyPath(this.#group), at), units, this);
+    }
+    this.#advance(instructions);
+  }
+
+  /** Pays for `units` of work; returns the cycles, which have been charged but have not passed. */
+  #pay(cell: number, units: number): number {
+    const { places } = this;
+    const { cells } = this.all;
+    const h = heap;
+    const carry = this.#carry;
+    const at = cells.priceOf(cell);
+    const { prices } = cells;
+    let cycles = 0;
+    for (let slot = 0; slot < LEAF_SLOTS; slot++) {
+      const price = prices[at + slot]!;
+      if (price === 0) continue;
+      const owed = carry[slot]! + price * units;
+      const whole = Math.floor(owed);
+      carry[slot] = owed - whole;
+      const place = places[slot]!;
+      h[place] = h[place]! + whole;
+      cycles += whole;
+    }
+    for (let slot = LEAF_SLOTS; slot < SLOTS; slot++) {
+      const price = prices[at + slot]!;
+      if (price === 0) continue;
+      const owed = carry[slot]! + price * units;
+      const whole = Math.floor(owed);
+      carry[slot] = owed - whole;
+      const place = places[slot]!;
+      h[place] = h[place]! + whole;
+    }
+    return cycles;
+  }
+
+  /**
+   * Skips visits until `limit` cycles have passed or none are left. Time passes in `core.time`, as
+   * in `runBlock`.
+   */
+  skipVisits(stretch: Stretch, limit: number): void {
+    const core = this.#core;
+    const { all } = this;
+    const { cells } = all;
+    const h = heap;
+    const kind = all.userKind(this.#group, stretch.kind);
+    if (!cells.knows(kind)) all.surprised = true;
+    const cpi = core.cpiQ8;
+    const before = stretch.left;
+    let time = 0;
+    while (stretch.left > 0 && time < limit) {
+      const cell = cells.cellOf(kind, this.#now());
+      const each = cells.prices[cells.priceOf(cell) + CYCLES]! + cpi / 256;
+      const n = Math.min(
+        stretch.left,
+        ageEnd(this.#age) - this.#age,
+        flushEnd(this.#sinceFlush) - this.#sinceFlush,
+        Math.max(1, Math.ceil((limit - time) / each)),
+      );
+      const owed = core.cpiCarry + n * cpi;
+      const own = Math.floor(owed / 256);
+      core.cpiCarry = owed - own * 256;
+      const user = core.pending + Leaf.GuestUser;
+      h[user] = h[user]! + own;
+      time += own + this.#pay(cell, n);
+      stretch.left -= n;
+      this.#advance(n);
+    }
+    this.#countVisits(stretch, before);
+    core.retired += before - stretch.left;
+    core.time += time;
+  }
+
+  /** What follows from the visits that are over, `before` instructions being left before them. */
+  #countVisits(stretch: Stretch, before: number): void {
+    const { counters } = this.#core;
+    const { instructions, left } = stretch;
+    const executed = before - left;
+    const share = (total: number) =>
+      Math.floor((total * (instructions - left)) / instructions) -
+      Math.floor((total * (instructions - before)) / instructions);
+    const visits = share(stretch.visits);
+    const fetches = share(stretch.fetches);
+    this.#count(counters + K.visits, visits);
+    this.#count(counters + K.references, share(stretch.references));
+    this.#count(counters + K.user_instructions, executed);
+    this.#count(counters + K.instructions, executed);
+    this.#count(counters + K.l1i_lookups, fetches);
+    this.#count(counters + K.l1d_lookups, visits - fetches);
+    if (this.#core.caches.dataOn !== 0) this.#count(counters + K.data_lines, share(stretch.lines));
+  }
+
+  #count(at: number, more: number): void {
+    heap[at] = heap[at]! + more;
+  }
+
+  /**
+   * Skips a path of the kernel: so many fetches from text and accesses to data, of so many lines in
+   * all. Time passes in `core.ahead`, as in `visitKernel`.
+   */
+  skipPath(path: number, { units, fetches, accesses, lines, instructions }: PathWork): void {
+    const core = this.#core;
+    const { all } = this;
+    const { cells } = all;
+    const h = heap;
+    const { cut } = core;
+    const visits = fetches + accesses;
+    const own = all.pathKind(this.#group, path);
+    const kind = cells.knows(own) ? own : all.anyPath(this.#group);
+    if (!cells.knows(kind)) all.surprised = true;
+    const cell = cells.cellOf(kind, this.#now());
+    const owed = core.cpiCarry + instructions * core.cpiQ8;
+    const cycles = Math.floor(owed / 256);
+    const about = cycles + units * cells.prices[cells.priceOf(cell) + CYCLES]! + SLOTS;
+    const near = core.now + about >= cut.near;
+    if (near) cut.begin(core);
+    core.cpiCarry = owed - cycles * 256;
+    const leaf = core.pending + Leaf.GuestKernel;
+    h[leaf] = h[leaf]! + cycles;
+    core.ahead += cycles + this.#pay(cell, units);
+    const { counters } = core;
+    this.#count(counters + K.visits, visits);
+    this.#count(counters + K.references, lines);
+    this.#count(counters + K.instructions, instructions);
+    this.#count(counters + K.l1i_lookups, fetches);
+    this.#count(counters + K.l1d_lookups, accesses);
+    if (core.caches.dataOn !== 0) this.#count(counters + K.data_lines, lines);
+    this.#advance(instructions);
+    if (near && core.now > cut.edge) cut.inVisit(core);
+  }
+
+  /** Circumstances of a step of the host: what guests have done on the core since the last one. */
+  #hostNow(): number {
+    const { vm } = this.#core;
+    const since = this.#instructions - this.#hostAt;
+    this.#hostAt = this.#instructions;
+    if (since > 0 || vm !== this.#hostVm) {
+      const other = vm !== this.#hostVm;
+      this.#hostSeries = circumstancesOf(vm < 0 ? 2 : other ? 1 : 0, Math.min(MOST, since), 0);
+      this.#hostVm = vm;
+    }
+    return this.#hostSeries;
+  }
+
+  /** A step of the host has taken so many cycles for what it touched. */
+  endStep(step: number, cycles: number): void {
+    const { all } = this;
+    const at = this.#hostNow();
+    if (all.phase !== Phase.Count) return;
+    all.cells.addCycles(all.cells.cellOf(all.hostKind(step), at), cycles);
+  }
+
+  /** Cycles of a step of the host that is skipped. */
+  skipStep(step: number): number {
+    const { all } = this;
+    const cell = all.cells.cellOf(all.hostKind(step), this.#hostNow());
+    const owed = this.#hostCarry + all.cells.prices[all.cells.priceOf(cell)]!;
+    const whole = Math.floor(owed);
+    this.#hostCarry = owed - whole;
+    return whole;
+  }
+}

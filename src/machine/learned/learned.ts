@@ -1,0 +1,75 @@
+import { Cells } from './cells.ts';
+
+/** What a host does at a time. */
+export const Phase = {
+  /** Every visit, line and walk; nothing is learned, since it follows a time without. */
+  Detail: 0,
+  /** The same, and prices are learned. */
+  Count: 1,
+  /** Pieces of work pay what they have cost in detail. */
+  Skip: 2,
+} as const;
+export type Phase = (typeof Phase)[keyof typeof Phase];
+
+/** Kinds of work of a group of VMs: mixes of its programs, paths of its kernel. */
+const KINDS = 128;
+const PATHS = 32;
+const ANY_PATH = KINDS - 1;
+
+/** Units by which means of cells are drawn towards their neighbours. */
+const PRIOR_INSTRUCTIONS = 4000;
+const PRIOR_VISITS = 200;
+const PRIOR_STEPS = 4;
+
+/** What the cores of a host have learned, and which way they work now. */
+export class Learned {
+  phase: Phase = Phase.Detail;
+  readonly cells: Cells;
+  /** By vCPU: its group. */
+  readonly groupOf: Int32Array;
+  /** By vCPU: the core that had it last. */
+  readonly lastCore: Int32Array;
+  readonly #hostKinds: number;
+  /** Work came up in skip of which nothing has been learned. */
+  surprised = false;
+
+  constructor(groupOf: readonly number[]) {
+    this.groupOf = Int32Array.from(groupOf);
+    this.lastCore = new Int32Array(groupOf.length).fill(-1);
+    this.#hostKinds = (Math.max(...groupOf) + 1) * KINDS;
+    this.cells = new Cells((kind) =>
+      kind >= this.#hostKinds
+        ? PRIOR_STEPS
+        : kind % KINDS < PATHS
+          ? PRIOR_INSTRUCTIONS
+          : PRIOR_VISITS,
+    );
+  }
+
+  /** Visits of a mix of a group's programs. */
+  userKind(group: number, mix: number): number {
+    return group * KINDS + Math.min(PATHS - 1, mix);
+  }
+
+  /** A path of its kernel; `anyPath`: all of them. */
+  pathKind(group: number, path: number): number {
+    return group * KINDS + Math.min(ANY_PATH - 1, PATHS + path);
+  }
+
+  anyPath(group: number): number {
+    return group * KINDS + ANY_PATH;
+  }
+
+  isAnyPath(kind: number): boolean {
+    return kind < this.#hostKinds && kind % KINDS === ANY_PATH;
+  }
+
+  hostKind(step: number): number {
+    return this.#hostKinds + step;
+  }
+
+  /** Group of the VMs whose work a kind is; -1: the host's. */
+  groupOfKind(kind: number): number {
+    return kind >= this.#hostKinds ? -1 : Math.floor(kind / KINDS);
+  }
+}
