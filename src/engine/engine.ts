@@ -140,14 +140,19 @@ export class Engine implements Runner, HostEngine {
     for (;;) {
       let slowest: Runner | undefined;
       let least = Infinity;
-      let second = Infinity;
+      // When the first of the others may do something, and the first of all.
+      let others = Infinity;
+      let first = Infinity;
       for (let i = 0; i < runners.length; i++) {
-        const time = runners[i]!.time;
+        const runner = runners[i]!;
+        const { time } = runner;
+        const quiet = runner.quiet ?? time;
         if (time < least) {
-          second = least;
           least = time;
-          slowest = runners[i];
-        } else if (time < second) second = time;
+          slowest = runner;
+          others = first;
+        } else if (quiet < others) others = quiet;
+        if (quiet < first) first = quiet;
       }
       const due = queue.peekTime();
       if (due <= least) {
@@ -165,7 +170,7 @@ export class Engine implements Runner, HostEngine {
         this.now = this.#until;
         return Outcome.Reached;
       }
-      this.horizon = Math.min(due, this.#until, second + this.lookahead);
+      this.horizon = Math.min(due, this.#until, others + this.lookahead);
       this.#running = slowest;
       slowest.advance();
       this.#running = undefined;

@@ -96,6 +96,12 @@ export abstract class VcpuLoop implements Guest {
     return this.#stepsBase + (this.#running?.item ?? this.#item);
   }
 
+  get quiet(): Cycles {
+    const { left } = this.stretch;
+    if (left === 0 || this.#item !== this.#itemEnd || !this.#inUser) return 0;
+    return Math.floor((left * this.#shared.workload.cpiQ8) / 256);
+  }
+
   stopAt(steps: number): void {
     this.#stopAt = steps;
   }

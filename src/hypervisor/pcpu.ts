@@ -51,6 +51,13 @@ export class Pcpu implements Runner {
     return this.#idle ? Infinity : this.core.time;
   }
 
+  get quiet(): Cycles {
+    const { core, current } = this;
+    if (this.#idle) return Infinity;
+    if (current === null || this.#resched || this.#tick || this.#request) return core.time;
+    return current.pending === 0 ? core.time + (current.guest.quiet ?? 0) : core.time;
+  }
+
   get #running(): Scheduled | null {
     return this.current ?? this.#task;
   }

@@ -45,6 +45,9 @@ export class LearnedCore implements Accounts, LearnedWork {
   #flushes = 0;
   /** Under which the piece under way has begun. */
   #circumstances = 0;
+  /** The present ones, and for how many instructions they stay so. */
+  #present = 0;
+  #lasts = 0;
   /** Instructions of guests on this core; at the last step of the host; class of that series. */
   #instructions = 0;
   #hostAt = 0;
@@ -72,6 +75,7 @@ export class LearnedCore implements Accounts, LearnedWork {
     const left = this.#left[vcpu];
     const away = left ? this.#busy - left.at : Infinity;
     this.#flushes = this.#core.flushes;
+    this.#lasts = 0;
     this.#sinceFlush = left && !moved ? left.sinceFlush : 0;
     if (left && !moved && away < UNDISTURBED) {
       this.#age = left.age;
@@ -107,14 +111,22 @@ export class LearnedCore implements Accounts, LearnedWork {
     if (flushes !== this.#flushes) {
       this.#flushes = flushes;
       this.#sinceFlush = 0;
+      this.#lasts = 0;
     }
-    return circumstancesOf(this.#entry, this.#age, this.#sinceFlush);
+    if (this.#lasts <= 0) {
+      const age = this.#age;
+      const since = this.#sinceFlush;
+      this.#present = circumstancesOf(this.#entry, age, since);
+      this.#lasts = Math.min(ageEnd(age) - age, flushEnd(since) - since, MOST);
+    }
+    return this.#present;
   }
 
   #advance(instructions: number): void {
     this.#age = Math.min(MOST, this.#age + instructions);
     this.#sinceFlush = Math.min(MOST, this.#sinceFlush + instructions);
     this.#instructions += instructions;
+    this.#lasts -= instructions;
   }
 
   /** It was visits of a program. */
@@ -187,12 +199,7 @@ export class LearnedCore implements Accounts, LearnedWork {
     while (stretch.left > 0 && time < limit) {
       const cell = cells.cellOf(kind, this.#now());
       const each = cells.prices[cells.priceOf(cell) + CYCLES]! + cpi / 256;
-      const n = Math.min(
-        stretch.left,
-        ageEnd(this.#age) - this.#age,
-        flushEnd(this.#sinceFlush) - this.#sinceFlush,
-        Math.max(1, Math.ceil((limit - time) / each)),
-      );
+      const n = Math.min(stretch.left, this.#lasts, Math.max(1, Math.ceil((limit - time) / each)));
       const owed = core.cpiCarry + n * cpi;
       const own = Math.floor(owed / 256);
       core.cpiCarry = owed - own * 256;
