@@ -5,12 +5,15 @@ import { type Learned, Phase } from '../machine/learned/learned.ts';
 import { estimateRatio, type Part } from '../stats/replications.ts';
 import type { LearnedGroup, SamplingOutcome } from '../stats/result.ts';
 import type { Simulation } from './build.ts';
+import { FirstUse } from './first-use.ts';
 import type { SamplingPlan } from './sampling-schema.ts';
 
 /** Windows in a row before anything is skipped. */
 const FIRST = 4;
 /** The next window begins when the run is so many times as long. */
 const GROWTH = 1.5;
+/** Prices change a little while nothing is learned: they are renewed when it is so much later. */
+const REFRESH = 1.1;
 /** Windows after which an error that stays above the target is told instead. */
 const MOST = 40;
 
@@ -27,6 +30,9 @@ export class Sampling {
   #since: Ticks = 0;
   #detail: Ticks = 0;
   #windows = 0;
+  /** When the next window begins, of a time that is skipped. */
+  #wake: Ticks = 0;
+  readonly #firstUse: readonly FirstUse[];
   /** By host and group, by window: cycles, and what the prices of all windows say. */
   readonly #seen: Window[] = [];
 
@@ -34,6 +40,9 @@ export class Sampling {
     this.#simulation = simulation;
     this.#learned = learned;
     this.#plan = plan;
+    this.#firstUse = learned.flatMap((one) =>
+      simulation.scenario.vms.map((_, group) => new FirstUse(one, group)),
+    );
     const { engine, scenario } = simulation;
     this.#step = engine.defineEvent(EventPhase.Stop, (now) => this.#next(now));
     engine.schedule(Math.max(plan.warm, scenario.warmup), this.#step, 0);
@@ -58,15 +67,27 @@ export class Sampling {
         this.#seen.push(this.#look());
         if (this.#windows < FIRST || (this.#windows < MOST && this.error > this.#plan.target)) {
           this.#enter(Phase.Count, now, now + detail);
-        } else this.#enter(Phase.Skip, now, GROWTH * now);
+        } else {
+          this.#wake = GROWTH * now;
+          this.#skip(now);
+        }
         break;
       default:
-        this.#enter(Phase.Detail, now, now + warm);
+        if (now < this.#wake) this.#skip(now);
+        else this.#enter(Phase.Detail, now, now + warm);
     }
+  }
+
+  /** Skips until the next window, or until prices have to be looked at again. */
+  #skip(now: Ticks): void {
+    for (const use of this.#firstUse) use.fade();
+    for (const { cells } of this.#learned) cells.renew();
+    this.#enter(Phase.Skip, now, Math.min(this.#wake, REFRESH * now));
   }
 
   /** What a window has seen. */
   #look(): Window {
+    for (const use of this.#firstUse) use.look();
     return this.#learned.map(({ cells }) => {
       const units = cells.endWindow();
       return { units, cycles: cells.takeCycles() };

@@ -1,4 +1,5 @@
 import { AGES, CIRCUMSTANCES, FLUSHES, PER_ENTRY } from './circumstances.ts';
+import { fade, lineSlots, walkSlots } from './fading.ts';
 import { LEAF_SLOTS, SLOTS } from './slots.ts';
 
 /**
@@ -18,6 +19,12 @@ export interface Accounts {
   readonly heap: Int32Array;
   readonly places: Int32Array;
   readonly before: Int32Array;
+}
+
+/** Of what is seen first in detail, how much is first still: see fading.ts. */
+export interface Faded {
+  readonly walks: number;
+  readonly lines: number;
 }
 
 /** Sums over circumstances that are alike. */
@@ -49,8 +56,11 @@ export class Cells {
    */
   readonly #prior: (kind: number) => number;
 
-  constructor(prior: (kind: number) => number) {
+  readonly #faded: (kind: number) => Faded;
+
+  constructor(prior: (kind: number) => number, faded: (kind: number) => Faded) {
     this.#prior = prior;
+    this.#faded = faded;
   }
 
   get count(): number {
@@ -122,9 +132,19 @@ export class Cells {
   endWindow(): readonly number[] {
     const units = this.#window;
     this.#window = new Array<number>(this.count).fill(0);
-    this.#edition++;
     this.#neighbours.length = 0;
+    this.renew();
     return units;
+  }
+
+  /** Prices are to be computed anew. */
+  renew(): void {
+    this.#edition++;
+  }
+
+  /** What has been seen of a kind in all: by slot, and the units. */
+  sumsOf(kind: number): Float64Array | undefined {
+    return this.#whole[kind];
   }
 
   /** Cycles by kind since the last call. */
@@ -161,15 +181,18 @@ export class Cells {
       { from: byEntryAndAge, first: likeIt * STRIDE },
       { from: sums, first: at },
     ];
-    let cycles = 0;
     for (let slot = 0; slot < SLOTS; slot++) {
       let price = whole[UNITS] === 0 ? 0 : whole[slot]! / whole[UNITS]!;
       for (const { from, first } of levels) {
         price = (from[first + slot]! + prior * price) / (from[first + UNITS]! + prior);
       }
       prices[at + slot] = price;
-      if (slot < LEAF_SLOTS) cycles += price;
     }
+    const { walks, lines } = this.#faded(kind);
+    fade(prices, at, walkSlots, walks);
+    fade(prices, at, lineSlots, lines);
+    let cycles = 0;
+    for (let slot = 0; slot < LEAF_SLOTS; slot++) cycles += prices[at + slot]!;
     prices[at + CYCLES] = cycles;
   }
 

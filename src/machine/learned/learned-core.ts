@@ -136,6 +136,9 @@ export class LearnedCore implements Accounts, LearnedWork {
       const cell = all.cells.cellOf(all.userKind(this.#group, mix), this.#circumstances);
       all.cells.add(cell, instructions, this);
     }
+    const group = this.#group;
+    all.executed[group] = all.executed[group]! + instructions;
+    all.inDetail[group] = all.inDetail[group]! + instructions;
     this.#advance(instructions);
   }
 
@@ -210,6 +213,8 @@ export class LearnedCore implements Accounts, LearnedWork {
       this.#advance(n);
     }
     this.#countVisits(stretch, before);
+    const group = this.#group;
+    all.executed[group] = all.executed[group]! + before - stretch.left;
     core.retired += before - stretch.left;
     core.time += time;
   }

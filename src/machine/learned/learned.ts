@@ -1,4 +1,4 @@
-import { Cells } from './cells.ts';
+import { Cells, type Faded } from './cells.ts';
 
 /** What a host does at a time. */
 export const Phase = {
@@ -16,6 +16,8 @@ const KINDS = 128;
 const PATHS = 32;
 const ANY_PATH = KINDS - 1;
 
+const FRESH: Faded = { walks: 1, lines: 1 };
+
 /** Units by which means of cells are drawn towards their neighbours. */
 const PRIOR_INSTRUCTIONS = 4000;
 const PRIOR_VISITS = 200;
@@ -29,6 +31,10 @@ export class Learned {
   readonly groupOf: Int32Array;
   /** By vCPU: the core that had it last. */
   readonly lastCore: Int32Array;
+  /** By group: instructions of its programs since power-on, and of these in detail. */
+  readonly executed: Float64Array;
+  readonly inDetail: Float64Array;
+  readonly faded: Faded[];
   readonly #hostKinds: number;
   /** Work came up in skip of which nothing has been learned. */
   surprised = false;
@@ -36,19 +42,30 @@ export class Learned {
   constructor(groupOf: readonly number[]) {
     this.groupOf = Int32Array.from(groupOf);
     this.lastCore = new Int32Array(groupOf.length).fill(-1);
-    this.#hostKinds = (Math.max(...groupOf) + 1) * KINDS;
-    this.cells = new Cells((kind) =>
-      kind >= this.#hostKinds
-        ? PRIOR_STEPS
-        : kind % KINDS < PATHS
-          ? PRIOR_INSTRUCTIONS
-          : PRIOR_VISITS,
+    const groups = Math.max(...groupOf) + 1;
+    this.executed = new Float64Array(groups);
+    this.inDetail = new Float64Array(groups);
+    this.faded = new Array<Faded>(groups).fill(FRESH);
+    this.#hostKinds = groups * KINDS;
+    this.cells = new Cells(
+      (kind) =>
+        kind >= this.#hostKinds
+          ? PRIOR_STEPS
+          : kind % KINDS < PATHS
+            ? PRIOR_INSTRUCTIONS
+            : PRIOR_VISITS,
+      (kind) => this.faded[this.groupOfKind(kind)] ?? FRESH,
     );
   }
 
   /** Visits of a mix of a group's programs. */
   userKind(group: number, mix: number): number {
     return group * KINDS + Math.min(PATHS - 1, mix);
+  }
+
+  /** Kinds of visits of a group's programs: from the first to before the end. */
+  userKinds(group: number): readonly [number, number] {
+    return [group * KINDS, group * KINDS + PATHS];
   }
 
   /** A path of its kernel; `anyPath`: all of them. */

@@ -39,6 +39,9 @@ const counters: readonly number[] = [
 export const LEAF_SLOTS = leaves.length;
 export const SLOTS = leaves.length + counters.length;
 
+export const slotOfLeaf = (leaf: number): number => leaves.indexOf(leaf);
+export const slotOfCounter = (counter: number): number => leaves.length + counters.indexOf(counter);
+
 /** Where a core keeps them, as places in the heap. */
 export const placesOf = (core: { readonly pending: number; readonly counters: number }) =>
   Int32Array.from([
