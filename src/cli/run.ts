@@ -112,6 +112,7 @@ export async function run(file: string, options: RunCommandOptions): Promise<voi
         wallSeconds: Number(((performance.now() - start) / 1000).toFixed(3)),
         command: process.argv.slice(2),
         notes: result.findings.map(({ message }) => message),
+        sampling: result.sampling,
       }),
     );
     writeOutput(out, files);

@@ -10,12 +10,15 @@ import type { SamplingPlan } from './sampling-schema.ts';
 
 /** Windows in a row before anything is skipped. */
 const FIRST = 4;
-/** The next window begins when the run is so many times as long. */
-const GROWTH = 1.5;
+/** The next window begins when the run is so many times as long: as long as prices are too uncertain, else. */
+const SOON = 1.25;
+const LATER = 1.5;
+/** Instructions of a path for each of its visits, about. */
+const OF_A_PATH = 75;
+/** Groups with a smaller part of the work need not reach the target. */
+const SMALL = 0.02;
 /** Prices change a little while nothing is learned: they are renewed when it is so much later. */
 const REFRESH = 1.1;
-/** Windows after which an error that stays above the target is told instead. */
-const MOST = 40;
 
 /**
  * Decides what is simulated in detail: the beginning, windows until prices are known well enough,
@@ -65,10 +68,9 @@ export class Sampling {
       case Phase.Count:
         this.#windows++;
         this.#seen.push(this.#look());
-        if (this.#windows < FIRST || (this.#windows < MOST && this.error > this.#plan.target)) {
-          this.#enter(Phase.Count, now, now + detail);
-        } else {
-          this.#wake = GROWTH * now;
+        if (this.#windows < FIRST) this.#enter(Phase.Count, now, now + detail);
+        else {
+          this.#wake = now * (this.error > this.#plan.target ? SOON : LATER);
           this.#skip(now);
         }
         break;
@@ -94,26 +96,37 @@ export class Sampling {
     });
   }
 
-  /** The largest half-width of any group. */
+  /** The largest half-width of any group that does much. */
   get error(): number {
-    return this.groups().reduce((most, { halfWidth }) => Math.max(most, halfWidth ?? 0), 0);
+    const groups = this.groups();
+    const all = groups.reduce((sum, { cycles }) => sum + cycles, 0);
+    return groups
+      .filter(({ cycles }) => cycles > SMALL * all)
+      .reduce((most, { halfWidth }) => Math.max(most, halfWidth ?? 0), 0);
   }
 
-  groups(): LearnedGroup[] {
+  groups(): (LearnedGroup & { readonly cycles: number })[] {
     const { scenario } = this.#simulation;
     return scenario.vms.map(({ name }, group) => {
       const parts = this.#learned.flatMap((learned, host) => this.#partsOf(learned, host, group));
-      return { group: name, halfWidth: estimateRatio(parts)?.halfWidth };
+      const cycles = parts.reduce((sum, { part }) => sum + part, 0);
+      return { group: name, halfWidth: estimateRatio(parts)?.halfWidth, cycles };
     });
   }
 
   /** By window: cycles of a group, and what the prices that are known now make of its work. */
   #partsOf(learned: Learned, host: number, group: number): Part[] {
     const { cells } = learned;
+    const { members, scenario } = this.#simulation;
+    const plan = scenario.vms[group]!;
+    const member = members.find((one) => one.group === plan);
+    const cpi = (member?.workload.cpiQ8 ?? 256) / 256;
     return this.#seen.map((window) => {
       const { cycles, units } = window[host]!;
       let part = 0;
       let whole = 0;
+      // What is not learned belongs to what their work costs.
+      let computed = 0;
       for (const [kind, sum] of cycles.entries()) {
         if (learned.groupOfKind(kind) === group && !learned.isAnyPath(kind)) part += sum ?? 0;
       }
@@ -122,7 +135,11 @@ export class Sampling {
         const kind = cells.kindOf(cell);
         if (learned.groupOfKind(kind) !== group || learned.isAnyPath(kind)) continue;
         whole += n * cells.prices[cells.priceOf(cell) + CYCLES]!;
+        if (learned.isUser(kind)) computed += n * cpi;
+        else if (!learned.isStep(kind)) computed += n * OF_A_PATH * plan.os.cpi;
       }
+      part += computed;
+      whole += computed;
       return { part, whole };
     });
   }
@@ -131,6 +148,7 @@ export class Sampling {
     const last = this.#phase === Phase.Skip ? 0 : now - this.#since;
     return {
       windows: this.#windows,
+      target: this.#plan.target,
       detail: (this.#detail + last) / now,
       groups: this.groups(),
     };

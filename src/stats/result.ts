@@ -180,6 +180,8 @@ export interface LearnedGroup {
 /** What of a sampled run was simulated in detail. */
 export interface SamplingOutcome {
   readonly windows: number;
+  /** Half-width that was to be reached. */
+  readonly target: number;
   /** Share of the simulated time, from power-on. */
   readonly detail: number;
   readonly groups: readonly LearnedGroup[];

@@ -8,7 +8,7 @@ const ENTRIES = 12;
 /** By powers of two of the instructions since it took the core. */
 export const AGES = 12;
 /** By powers of four of the instructions since its last flush. */
-export const FLUSHES = 6;
+export const FLUSHES = 9;
 
 export const PER_ENTRY = AGES * FLUSHES;
 export const CIRCUMSTANCES = ENTRIES * PER_ENTRY;

@@ -293,16 +293,25 @@ export class LearnedCore implements Accounts, LearnedWork {
   /** A step of the host has taken so many cycles for what it touched. */
   endStep(step: number, cycles: number): void {
     const { all } = this;
+    const { cells } = all;
     const at = this.#hostNow();
     if (all.phase !== Phase.Count) return;
-    all.cells.addCycles(all.cells.cellOf(all.hostKind(step), at), cycles);
+    const group = this.#core.vm < 0 ? all.hostGroup : this.#group;
+    cells.addCycles(cells.cellOf(all.stepKind(group, step), at), cycles);
+    // Steps that a group has not taken yet cost what they cost all of them.
+    if (group !== all.hostGroup) {
+      cells.addCycles(cells.cellOf(all.stepKind(all.hostGroup, step), at), cycles);
+    }
   }
 
   /** Cycles of a step of the host that is skipped. */
   skipStep(step: number): number {
     const { all } = this;
-    const cell = all.cells.cellOf(all.hostKind(step), this.#hostNow());
-    const owed = this.#hostCarry + all.cells.prices[all.cells.priceOf(cell)]!;
+    const { cells } = all;
+    const own = all.stepKind(this.#core.vm < 0 ? all.hostGroup : this.#group, step);
+    const kind = cells.knows(own) ? own : all.stepKind(all.hostGroup, step);
+    const cell = cells.cellOf(kind, this.#hostNow());
+    const owed = this.#hostCarry + cells.prices[cells.priceOf(cell)]!;
     const whole = Math.floor(owed);
     this.#hostCarry = owed - whole;
     return whole;

@@ -11,9 +11,13 @@ export const Phase = {
 } as const;
 export type Phase = (typeof Phase)[keyof typeof Phase];
 
-/** Kinds of work of a group of VMs: mixes of its programs, paths of its kernel. */
+/**
+ * Kinds of work of a group of VMs: mixes of its programs, paths of its kernel, steps of the host. What
+ * the host does for none is of a group of its own.
+ */
 const KINDS = 128;
 const PATHS = 32;
+const STEPS = 96;
 const ANY_PATH = KINDS - 1;
 
 const FRESH: Faded = { walks: 1, lines: 1 };
@@ -35,7 +39,7 @@ export class Learned {
   readonly executed: Float64Array;
   readonly inDetail: Float64Array;
   readonly faded: Faded[];
-  readonly #hostKinds: number;
+  readonly hostGroup: number;
   /** Work came up in skip of which nothing has been learned. */
   surprised = false;
 
@@ -46,14 +50,10 @@ export class Learned {
     this.executed = new Float64Array(groups);
     this.inDetail = new Float64Array(groups);
     this.faded = new Array<Faded>(groups).fill(FRESH);
-    this.#hostKinds = groups * KINDS;
+    this.hostGroup = groups;
     this.cells = new Cells(
       (kind) =>
-        kind >= this.#hostKinds
-          ? PRIOR_STEPS
-          : kind % KINDS < PATHS
-            ? PRIOR_INSTRUCTIONS
-            : PRIOR_VISITS,
+        this.isStep(kind) ? PRIOR_STEPS : kind % KINDS < PATHS ? PRIOR_INSTRUCTIONS : PRIOR_VISITS,
       (kind) => this.faded[this.groupOfKind(kind)] ?? FRESH,
     );
   }
@@ -68,25 +68,35 @@ export class Learned {
     return [group * KINDS, group * KINDS + PATHS];
   }
 
+  isUser(kind: number): boolean {
+    return kind % KINDS < PATHS;
+  }
+
   /** A path of its kernel; `anyPath`: all of them. */
   pathKind(group: number, path: number): number {
-    return group * KINDS + Math.min(ANY_PATH - 1, PATHS + path);
+    return group * KINDS + Math.min(STEPS - 1, PATHS + path);
   }
 
   anyPath(group: number): number {
     return group * KINDS + ANY_PATH;
   }
 
+  /** Counted twice: as paths of their own, too. */
   isAnyPath(kind: number): boolean {
-    return kind < this.#hostKinds && kind % KINDS === ANY_PATH;
+    return kind % KINDS === ANY_PATH;
   }
 
-  hostKind(step: number): number {
-    return this.#hostKinds + step;
+  /** A step of the host, for a VM of a group. */
+  stepKind(group: number, step: number): number {
+    return group * KINDS + STEPS + step;
   }
 
-  /** Group of the VMs whose work a kind is; -1: the host's. */
+  isStep(kind: number): boolean {
+    return kind % KINDS >= STEPS && kind % KINDS !== ANY_PATH;
+  }
+
+  /** Group of the VMs whose work a kind is, or `hostGroup`. */
   groupOfKind(kind: number): number {
-    return kind >= this.#hostKinds ? -1 : Math.floor(kind / KINDS);
+    return Math.floor(kind / KINDS);
   }
 }
