@@ -55,6 +55,7 @@ export const synthetic: WorkloadDefinition<typeof syntheticParams> = {
       kernel: true,
       quantumInstructions: params.quantum,
       hz: params.hz,
+      skips: params.regions.every(({ populated }) => populated) && !jobs?.forks,
     };
   },
 };

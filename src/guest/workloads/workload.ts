@@ -164,6 +164,11 @@ export interface Workload {
   readonly arrivals?: Arrivals | undefined;
   /** Bytes of a request. */
   readonly requestBytes?: number | undefined;
+  /**
+   * Its programs can skip ordinary visits: none of those touches a page for the first time, or
+   * follows the others in an order that matters.
+   */
+  readonly skips?: boolean | undefined;
   /** Units of work after which the VM is done; undefined = runs forever. */
   readonly work?: number | undefined;
   /**
