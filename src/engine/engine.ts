@@ -133,7 +133,7 @@ export class Engine implements Runner, HostEngine {
   /** Runs until simulated time `until`; can be called again to continue. */
   run(until: Cycles): Outcome {
     const runners = this.#runners;
-    const queue = this.queue;
+    const { lookahead, queue } = this;
     this.#until = until;
     this.#stopped = false;
     this.#starved = false;
@@ -143,10 +143,12 @@ export class Engine implements Runner, HostEngine {
       // When the first of the others may do something, and the first of all.
       let others = Infinity;
       let first = Infinity;
+      const due = queue.peekTime();
       for (let i = 0; i < runners.length; i++) {
         const runner = runners[i]!;
         const { time } = runner;
-        const quiet = runner.quiet ?? time;
+        // Whoever the next event comes before anyway is not asked.
+        const quiet = time + lookahead < due ? (runner.quiet ?? time) : time;
         if (time < least) {
           least = time;
           slowest = runner;
@@ -154,7 +156,6 @@ export class Engine implements Runner, HostEngine {
         } else if (quiet < others) others = quiet;
         if (quiet < first) first = quiet;
       }
-      const due = queue.peekTime();
       if (due <= least) {
         if (due > this.#until) {
           this.now = this.#until;
@@ -170,7 +171,7 @@ export class Engine implements Runner, HostEngine {
         this.now = this.#until;
         return Outcome.Reached;
       }
-      this.horizon = Math.min(due, this.#until, others + this.lookahead);
+      this.horizon = Math.min(due, this.#until, others + lookahead);
       this.#running = slowest;
       slowest.advance();
       this.#running = undefined;

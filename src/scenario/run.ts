@@ -145,7 +145,7 @@ async function drive(
   const end = untilWork ? Infinity : (scenario.duration as number);
   const samples: SampleRow[] = [];
   const sampler = new Sampler(simulation, samples);
-  const period = scenario.output.timeseries;
+  const period = samplePeriod(scenario);
   if (period > 0) engine.every(period, Phase.Sample, (now) => sampler.sample(now));
 
   if (untilWork && !byWork) {
@@ -189,6 +189,14 @@ async function drive(
     await heed();
   }
   return collect(simulation, window.measured, samples);
+}
+
+/** Samples of a long run, at most: their number is not to grow with its length. */
+const MOST_SAMPLES = 500;
+
+function samplePeriod({ duration, output: { timeseries }, sampling }: Scenario): Cycles {
+  if (!sampling || timeseries === 0 || duration === 'work') return timeseries;
+  return timeseries * Math.ceil(duration / MOST_SAMPLES / timeseries);
 }
 
 /** Returns what waits for traces to come, or for the signal. */

@@ -9,19 +9,22 @@ import { Op } from './workload.ts';
  * for all visits, whatever pages they go to, and where patterns stand that go on by themselves.
  */
 
+/** Patterns whose place matters. Where a cycle of pages stands tells nothing. */
+const ITSELF: readonly number[] = [Kind.Stride, Kind.Stream, Kind.WorkingSet];
+
 /** Running totals over a schedule: of its first i visits, i from 0 to ENTRIES. */
 interface Totals {
   readonly instructions: Int32Array;
   readonly references: Int32Array;
   readonly fetches: Int32Array;
   readonly lines: Int32Array;
-  /** By region. */
-  readonly visits: readonly Int32Array[];
+  /** By region, of those whose pattern goes on by itself; of others undefined. */
+  readonly visits: readonly (Int32Array | undefined)[];
 }
 
 const known = new WeakMap<Schedule, Totals>();
 
-function totalsOf(schedule: Schedule, regions: number): Totals {
+function totalsOf(schedule: Schedule, words: Int32Array): Totals {
   let totals = known.get(schedule);
   if (totals) return totals;
   const array = () => new Int32Array(ENTRIES + 1);
@@ -30,7 +33,9 @@ function totalsOf(schedule: Schedule, regions: number): Totals {
     references: array(),
     fetches: array(),
     lines: array(),
-    visits: Array.from({ length: regions }, array),
+    visits: Array.from({ length: words.length / REGION }, (_, region) =>
+      ITSELF.includes(words[region * REGION]!) ? array() : undefined,
+    ),
   };
   const { instructions, references, fetches, lines, visits } = totals;
   for (let i = 0; i < ENTRIES; i++) {
@@ -41,7 +46,7 @@ function totalsOf(schedule: Schedule, regions: number): Totals {
     fetches[i + 1] = fetches[i]! + ((head & 255) === Op.Fetch ? 1 : 0);
     lines[i + 1] = lines[i]! + ((head >>> 16) & 127);
     for (const [region, count] of visits.entries()) {
-      count[i + 1] = count[i]! + (((head >>> 8) & 255) === region ? 1 : 0);
+      if (count) count[i + 1] = count[i]! + (((head >>> 8) & 255) === region ? 1 : 0);
     }
   }
   known.set(schedule, totals);
@@ -84,7 +89,7 @@ export function skipVisits(
   budget: number,
   stretch: Stretch,
 ): number {
-  const totals = totalsOf(mix.schedule, words.length / REGION);
+  const totals = totalsOf(mix.schedule, words);
   const to = placeAfter(totals.instructions, totals.instructions[position]! + budget);
   stretch.kind = mix.number;
   stretch.visits = to - position;
@@ -94,15 +99,15 @@ export function skipVisits(
   stretch.fetches = between(totals.fetches, position, to);
   stretch.lines = between(totals.lines, position, to);
   for (let region = 0, at = 0; at < words.length; region++, at += REGION) {
-    const kind = words[at]!;
-    if (kind === Kind.Uniform || kind === Kind.Zipf || kind === Kind.Chase) continue;
-    const visits = between(totals.visits[region]!, position, to);
+    const own = totals.visits[region];
+    if (own === undefined) continue;
+    const visits = between(own, position, to);
     if (visits > 0) goOn(words, at, visits, random);
   }
   return stretch.visits;
 }
 
-/** A pattern goes on by so many visits. Where a cycle of pages stands tells nothing. */
+/** A pattern goes on by so many visits. */
 function goOn(words: Int32Array, at: number, visits: number, random: Int32Array): void {
   const pages = words[at + 2]!;
   const step = words[at + 3]!;

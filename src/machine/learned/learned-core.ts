@@ -199,6 +199,7 @@ export class LearnedCore implements Accounts, LearnedWork {
     const cpi = core.cpiQ8;
     const before = stretch.left;
     let time = 0;
+    const user = core.pending + Leaf.GuestUser;
     while (stretch.left > 0 && time < limit) {
       const cell = cells.cellOf(kind, this.#now());
       const each = cells.prices[cells.priceOf(cell) + CYCLES]! + cpi / 256;
@@ -206,7 +207,6 @@ export class LearnedCore implements Accounts, LearnedWork {
       const owed = core.cpiCarry + n * cpi;
       const own = Math.floor(owed / 256);
       core.cpiCarry = owed - own * 256;
-      const user = core.pending + Leaf.GuestUser;
       h[user] = h[user]! + own;
       time += own + this.#pay(cell, n);
       stretch.left -= n;
