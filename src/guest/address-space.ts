@@ -8,19 +8,6 @@ import { clearFrame, copyFrame } from './streams.ts';
 import { type Change, FaultOutcome, type FaultWork } from './work.ts';
 import type { Region } from './workloads/workload.ts';
 
-/** A region for a page nobody mapped: a program image or stack that predates a trace. */
-export function anonymousPage(vpn: number): Region {
-  return {
-    name: `page-${vpn}`,
-    start: vpn,
-    pages: 1,
-    kind: 'anon',
-    writable: true,
-    pageShift: 12,
-    populated: false,
-  };
-}
-
 const UPPER = Pte.Present | Pte.Writable | Pte.Accessed | Pte.Dirty;
 
 /** A process's page tables and mappings, in guest frames. */
@@ -30,6 +17,8 @@ export class AddressSpace {
   /** Top table of user mode: `root` without the kernel when page tables are isolated, else `root`. */
   readonly userRoot: number;
   readonly mappings = new Mappings();
+  /** Told of ranges whose entries change, but for single pages by faults. */
+  readonly onChange: ((start: number, end: number) => void)[] = [];
   /** Processes that have it: more than one while a child borrows it (vfork). */
   users = 0;
   /** Of the last change of a range. */
@@ -278,6 +267,10 @@ export class AddressSpace {
     return this.#clear(cpu, start, start + pages);
   }
 
+  #tell(start: number, end: number): void {
+    for (const changed of this.onChange) changed(start, end);
+  }
+
   #begin(): Change {
     const { change } = this;
     change.changed = change.freed = change.scanned = 0;
@@ -293,6 +286,7 @@ export class AddressSpace {
 
   #clear(cpu: GuestCpu | null, start: number, end: number): number {
     const change = this.#begin();
+    this.#tell(start, end);
     this.#eachLeaf(this.root, 4, 0, start, end, (slot, entry, level, vpn) => {
       this.#store(cpu, slot, 0);
       this.#release(entry, level);
@@ -336,6 +330,7 @@ export class AddressSpace {
       this.mappings.add({ ...mapping, writable });
     }
     const change = this.#begin();
+    this.#tell(start, end);
     this.#eachLeaf(this.root, 4, 0, start, end, (slot, entry, level, vpn) => {
       // Write permission comes back by a fault, so that shared frames stay shared.
       if (writable || (entry & Pte.Writable) === 0) return;
@@ -353,6 +348,8 @@ export class AddressSpace {
     this.unmap(cpu, to, pages);
     const moved = this.mappings.cut(start, start + pages);
     const change = this.#begin();
+    this.#tell(start, start + pages);
+    this.#tell(to, to + pages);
     this.#eachLeaf(this.root, 4, 0, start, start + pages, (slot, entry, level, vpn) => {
       this.#store(cpu, slot, 0);
       this.#store(cpu, this.slotOf(vpn - start + to, level, true, cpu), entry);
@@ -370,6 +367,7 @@ export class AddressSpace {
     const { memory } = this.guest;
     const child = new AddressSpace(this.guest, cpu);
     let copied = 0;
+    this.#tell(0, DIRECT_MAP);
     for (const mapping of this.mappings.all) {
       child.mappings.add(mapping);
       const end = mapping.start + mapping.pages;

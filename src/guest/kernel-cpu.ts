@@ -74,7 +74,7 @@ export class KernelCpu extends VcpuLoop implements Kernel {
     const { learned } = cpu.core;
     let count = 0;
     if (learned?.skipping && program.skip) {
-      count = program.skip(this.firstItem, BLOCK_ITEMS, this.stretch);
+      count = program.skip(this.firstItem, BLOCK_ITEMS, this.stretch, process.rights);
       if (this.stretch.left > 0) return GuestStop.Time;
     } else {
       count = program.fill(this.firstItem, BLOCK_ITEMS);

@@ -1,6 +1,7 @@
 import { MemoryError } from '../base/errors.ts';
 import type { GuestCpu } from '../hypervisor/guest-port.ts';
-import { type AddressSpace, anonymousPage } from './address-space.ts';
+import type { AddressSpace } from './address-space.ts';
+import { anonymousPage } from './anonymous-page.ts';
 import type { GuestShared } from './kernel-options.ts';
 import { FaultOutcome } from './work.ts';
 

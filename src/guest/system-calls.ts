@@ -1,7 +1,8 @@
 import { ModelError } from '../base/errors.ts';
 import type { GuestCpu } from '../hypervisor/guest-port.ts';
 import { acksOf, packetsOf } from '../hypervisor/packets.ts';
-import { type AddressSpace, anonymousPage } from './address-space.ts';
+import type { AddressSpace } from './address-space.ts';
+import { anonymousPage } from './anonymous-page.ts';
 import { changeCost, type GuestKernel, type Kernel } from './kernel.ts';
 import { kernelInstructions } from './kernel-costs.ts';
 import { closeEnds, openPipe, throughPipe } from './pipes.ts';

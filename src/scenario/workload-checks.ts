@@ -64,7 +64,7 @@ function whyNot(kind: string): string {
       return 'the order of its visits is what a trace is for';
     case 'synthetic':
     case 'process-tree':
-      return 'its visits touch memory for the first time, and break copy-on-write';
+      return 'when a working-set or pointer-chase comes to new pages cannot be told';
     default:
       return `the visits of ${kind} are written one by one`;
   }

@@ -167,3 +167,13 @@ export function checkMemory(
   const largest = tables.reduce((most, region) => Math.max(most, pagesOf(region)), 0);
   if (largest > memoryPages) complain('the pages of a zipf or pointer-chase pattern', largest);
 }
+
+/**
+ * Visits to all of them can be skipped: no page is used for the first time, or it can be told when
+ * that is. `loaded`: by programs that others start.
+ */
+export const skipsAll = (regions: readonly SyntheticRegion[], loaded: boolean): boolean =>
+  regions.every(
+    ({ pattern: { kind }, populated }) =>
+      (populated && !loaded) || (kind !== 'working-set' && kind !== 'pointer-chase'),
+  );

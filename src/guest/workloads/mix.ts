@@ -52,6 +52,8 @@ export interface Mix {
   readonly lines: boolean;
   readonly tables: readonly Int32Array[];
   readonly laws: readonly LineLaw[];
+  /** By region. */
+  readonly samplers: readonly Sampler[];
   /** Whether no region has a table or more than `SMALL` pages. */
   readonly plain: boolean;
 }
@@ -101,6 +103,7 @@ export function makeMix(
     schedule: makeSchedule(regions, mean, xoshiroState(seed, path)),
     tables: regions.map((region) => region.sampler.table),
     laws,
+    samplers: regions.map(({ sampler }) => sampler),
     plain: regions.every(({ sampler }) => isPlain(sampler)),
   };
 }

@@ -1,7 +1,9 @@
 import * as z from 'zod';
 import type { Stretch } from '../../machine/learned/stretch.ts';
+import type { Item } from './item.ts';
 import type { Mix } from './mix.ts';
 import type { Mixer } from './mixer.ts';
+import type { PageRights } from './page-rights.ts';
 import type { Visits } from './script.ts';
 
 /** Phases of a program: what it visits changes, again and again in the same order. */
@@ -121,11 +123,12 @@ class PhasedMixer implements Visits {
     return n;
   }
 
-  skip(budget: number, stretch: Stretch): void {
+  skip(budget: number, stretch: Stretch, rights?: PageRights): Item | undefined {
     const { mixer } = this.#phases[this.#at]!;
-    mixer.skip(Math.ceil(Math.min(budget, this.#left)), stretch);
-    this.#left -= stretch.instructions;
+    const touch = mixer.skip(Math.ceil(Math.min(budget, this.#left)), stretch, rights);
+    this.#left -= stretch.instructions + (touch ? touch[3] : 0);
     this.#pass();
+    return touch;
   }
 
   /** On to the next phase, where this one is over. */

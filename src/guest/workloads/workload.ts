@@ -1,6 +1,7 @@
 import type { z } from 'zod';
 import { type Definition, registry } from '../../base/registry.ts';
 import type { Stretch } from '../../machine/learned/stretch.ts';
+import type { PageRights } from './page-rights.ts';
 
 /**
  * What runs inside a VM, as the guest kernel sees it: process images and programs. A program
@@ -130,9 +131,10 @@ export interface Program {
   fill(at: number, room: number): number;
   /**
    * As `fill`, but ordinary visits are not drawn: when they come next it returns 0 and `stretch`
-   * says what they do in all, up to the next step that is none. Absent: nothing can be skipped.
+   * says what they do in all, up to the next step that is none, or visit that lacks `rights`.
+   * Absent: nothing can be skipped.
    */
-  skip?(at: number, room: number, stretch: Stretch): number;
+  skip?(at: number, room: number, stretch: Stretch, rights?: PageRights): number;
   /** Which of its mixes the visits of the last fill were of. */
   readonly mix?: number;
   /** What the child of the `Fork` or `Vfork` just emitted runs. */
