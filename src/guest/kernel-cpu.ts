@@ -45,7 +45,9 @@ export class KernelCpu extends VcpuLoop implements Kernel {
   }
 
   protected executed(instructions: number): void {
-    if (this.#current) this.#current.quantum -= instructions;
+    if (!this.#current) return;
+    this.#current.quantum -= instructions;
+    this.#current.executed += instructions;
   }
 
   protected wakeDue(cpu: GuestCpu): void {
@@ -64,6 +66,7 @@ export class KernelCpu extends VcpuLoop implements Kernel {
       thread.quantum = this.shared.workload.quantumInstructions;
       this.#current = thread;
       this.#switchTo(cpu, thread);
+      cpu.core.learned?.switchTo(thread.executed);
     }
     if (thread.transfer) {
       this.enterSpace(cpu);

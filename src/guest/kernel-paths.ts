@@ -2,13 +2,14 @@ import { ModelError } from '../base/errors.ts';
 import { DIRECT_MAP, type GuestCpu } from '../hypervisor/guest-port.ts';
 import { linesOf } from '../hypervisor/packets.ts';
 import { SEQUENTIAL } from '../machine/items.ts';
+import { COPIES } from '../machine/learned/learned.ts';
 import { visitKernel } from '../machine/run.ts';
 import { kernelInstructions as cost, INSTRUCTIONS_PER_TEXT_VISIT } from './kernel-costs.ts';
 import { KERNEL_DATA, KERNEL_DATA_PAGES, KERNEL_TEXT, KERNEL_TEXT_PAGES } from './memory.ts';
 import { Op } from './workloads/workload.ts';
 
 /** Copying, among the paths whose price is learned. */
-const COPY = 60;
+const COPY = COPIES;
 
 /**
  * Executes kernel code. A path is a number of instructions, fetched from text pages of its own,

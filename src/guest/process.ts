@@ -109,6 +109,8 @@ export class Thread {
   request = Number.NaN;
   /** The transfer under way, which continues before its program does. */
   transfer: Transfer | PipeTransfer | null = null;
+  /** Instructions since its program began; of one that has long been running, many. */
+  executed = Infinity;
   /** Instructions left of its timeslice. */
   quantum = 0;
 

@@ -32,6 +32,8 @@ export abstract class VcpuLoop implements Guest {
   readonly #tickPeriod: Cycles;
   #nextTick: Cycles = 0;
   readonly #walk = softWalk();
+  /** Its visit has faulted, and comes again. */
+  #again = false;
   /** It executes the program; else the kernel, which is there since `#since` if it runs. */
   #inUser = true;
   #since: Cycles = Number.NaN;
@@ -140,15 +142,21 @@ export abstract class VcpuLoop implements Guest {
       const limit = Math.min(until - core.time, 2 ** 30);
       const near = core.time + limit > core.cut.far;
       const { learned, retired } = core;
+      if (this.#again) core.itemEnd = core.item + 1;
       learned?.begin();
       const stop = near ? runToEdge(core, limit) : runBlock(core, limit);
-      learned?.endVisits(this.mix, core.retired - retired);
+      if (this.#again) {
+        learned!.pass(core.retired - retired);
+        this.#again = false;
+        this.#bound(core);
+      } else learned?.endVisits(this.mix, core.retired - retired);
       if (core.time > core.cut.edge) core.cut.inVisit(core);
       if (stop === Stop.Fault) {
         this.enter(cpu, Entry.Exception);
         const store = (ITEM_OP[core.item]! & 255) === Op.Store;
         this.pageFault(cpu, ITEM_PAGE[core.item]!, store);
         cpu.leaveKernel(Entry.Exception);
+        this.#again = core.learned !== null;
         this.#stepsBase++;
         this.#bound(core);
       } else if (stop === Stop.Operation) {

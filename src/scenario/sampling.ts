@@ -128,12 +128,12 @@ export class Sampling {
       // What is not learned belongs to what their work costs.
       let computed = 0;
       for (const [kind, sum] of cycles.entries()) {
-        if (learned.groupOfKind(kind) === group && !learned.isAnyPath(kind)) part += sum ?? 0;
+        if (learned.groupOfKind(kind) === group && !learned.isAny(kind)) part += sum ?? 0;
       }
       for (const [cell, n] of units.entries()) {
         if (n === 0) continue;
         const kind = cells.kindOf(cell);
-        if (learned.groupOfKind(kind) !== group || learned.isAnyPath(kind)) continue;
+        if (learned.groupOfKind(kind) !== group || learned.isAny(kind)) continue;
         whole += n * cells.prices[cells.priceOf(cell) + CYCLES]!;
         if (learned.isUser(kind)) computed += n * cpi;
         else if (!learned.isStep(kind)) computed += n * OF_A_PATH * plan.os.cpi;

@@ -1,12 +1,12 @@
 /**
  * Under which circumstances a core does a piece of work: how the VM came to the core, how long it
- * has had it, and how long ago its translations were flushed. Numbers below CIRCUMSTANCES.
+ * has had it, or its process has run, and how long ago its translations were flushed. Numbers below CIRCUMSTANCES.
  */
 
 /** How much others have done on the core since the VM left it, and whether it was elsewhere. */
 const ENTRIES = 12;
-/** By powers of two of the instructions since it took the core. */
-export const AGES = 12;
+/** By powers of two of the instructions since it took the core, or its process began. */
+export const AGES = 17;
 /** By powers of four of the instructions since its last flush. */
 export const FLUSHES = 9;
 

@@ -4,7 +4,7 @@ import { K } from '../counters.ts';
 import { heap } from '../heap.ts';
 import { type Accounts, CYCLES } from './cells.ts';
 import { ageEnd, circumstancesOf, entryOf, flushEnd } from './circumstances.ts';
-import { type Learned, Phase } from './learned.ts';
+import { COPIES, type Learned, LONG, Phase } from './learned.ts';
 import { LEAF_SLOTS, placesOf, SLOTS } from './slots.ts';
 import type { Stretch } from './stretch.ts';
 import type { LearnedWork, PathWork } from './work.ts';
@@ -41,6 +41,8 @@ export class LearnedCore implements Accounts, LearnedWork {
   #group = 0;
   #entry = 0;
   #age = 0;
+  /** Instructions of the process that runs, since it began. */
+  #process = MOST;
   #sinceFlush = 0;
   #flushes = 0;
   /** Under which the piece under way has begun. */
@@ -97,6 +99,12 @@ export class LearnedCore implements Accounts, LearnedWork {
     left.sinceFlush = this.#sinceFlush;
   }
 
+  /** A process runs that has executed so many instructions. */
+  switchTo(executed: number): void {
+    this.#process = Math.min(MOST, executed);
+    this.#lasts = 0;
+  }
+
   /** A piece of a guest's work begins. */
   begin(): void {
     this.#circumstances = this.#now();
@@ -114,7 +122,7 @@ export class LearnedCore implements Accounts, LearnedWork {
       this.#lasts = 0;
     }
     if (this.#lasts <= 0) {
-      const age = this.#age;
+      const age = Math.min(this.#age, this.#process);
       const since = this.#sinceFlush;
       this.#present = circumstancesOf(this.#entry, age, since);
       this.#lasts = Math.min(ageEnd(age) - age, flushEnd(since) - since, MOST);
@@ -125,16 +133,24 @@ export class LearnedCore implements Accounts, LearnedWork {
   #advance(instructions: number): void {
     this.#age = Math.min(MOST, this.#age + instructions);
     this.#sinceFlush = Math.min(MOST, this.#sinceFlush + instructions);
+    this.#process = Math.min(MOST, this.#process + instructions);
     this.#instructions += instructions;
     this.#lasts -= instructions;
+  }
+
+  /** It was a visit that has faulted before: what skips comes to it, too. */
+  pass(instructions: number): void {
+    this.#advance(instructions);
   }
 
   /** It was visits of a program. */
   endVisits(mix: number, instructions: number): void {
     const { all } = this;
     if (all.phase === Phase.Count && instructions > 0) {
-      const cell = all.cells.cellOf(all.userKind(this.#group, mix), this.#circumstances);
-      all.cells.add(cell, instructions, this);
+      const { cells } = all;
+      const at = this.#circumstances;
+      cells.add(cells.cellOf(all.userKind(this.#group, mix), at), instructions, this);
+      cells.add(cells.cellOf(all.anyMix(this.#group), at), instructions, this);
     }
     const group = this.#group;
     all.executed[group] = all.executed[group]! + instructions;
@@ -148,8 +164,9 @@ export class LearnedCore implements Accounts, LearnedWork {
     const { cells } = all;
     if (all.phase === Phase.Count) {
       const at = this.#circumstances;
-      cells.add(cells.cellOf(all.pathKind(this.#group, path), at), units, this);
-      cells.add(cells.cellOf(all.anyPath(this.#group), at), units, this);
+      cells.add(cells.cellOf(all.pathKind(this.#group, path, units), at), units, this);
+      if (units <= LONG && path < COPIES)
+        cells.add(cells.cellOf(all.anyPath(this.#group), at), units, this);
     }
     this.#advance(instructions);
   }
@@ -194,8 +211,8 @@ export class LearnedCore implements Accounts, LearnedWork {
     const { all } = this;
     const { cells } = all;
     const h = heap;
-    const kind = all.userKind(this.#group, stretch.kind);
-    if (!cells.knows(kind)) all.surprised = true;
+    const own = all.userKind(this.#group, stretch.kind);
+    const kind = cells.knows(own) ? own : all.anyMix(this.#group);
     const cpi = core.cpiQ8;
     const before = stretch.left;
     let time = 0;
@@ -205,10 +222,10 @@ export class LearnedCore implements Accounts, LearnedWork {
       const each = cells.prices[cells.priceOf(cell) + CYCLES]! + cpi / 256;
       const n = Math.min(stretch.left, this.#lasts, Math.max(1, Math.ceil((limit - time) / each)));
       const owed = core.cpiCarry + n * cpi;
-      const own = Math.floor(owed / 256);
-      core.cpiCarry = owed - own * 256;
-      h[user] = h[user]! + own;
-      time += own + this.#pay(cell, n);
+      const cycles = Math.floor(owed / 256);
+      core.cpiCarry = owed - cycles * 256;
+      h[user] = h[user]! + cycles;
+      time += cycles + this.#pay(cell, n);
       stretch.left -= n;
       this.#advance(n);
     }
@@ -253,19 +270,21 @@ export class LearnedCore implements Accounts, LearnedWork {
     const h = heap;
     const { cut } = core;
     const visits = fetches + accesses;
-    const own = all.pathKind(this.#group, path);
-    const kind = cells.knows(own) ? own : all.anyPath(this.#group);
-    if (!cells.knows(kind)) all.surprised = true;
+    const own = all.pathKind(this.#group, path, units);
+    const known = cells.knows(own);
+    const kind = known ? own : all.anyPath(this.#group);
+    // Of a long path, when none has been seen, those visits that are new.
+    const paid = known ? units : Math.min(units, LONG);
     const cell = cells.cellOf(kind, this.#now());
     const owed = core.cpiCarry + instructions * core.cpiQ8;
     const cycles = Math.floor(owed / 256);
-    const about = cycles + units * cells.prices[cells.priceOf(cell) + CYCLES]! + SLOTS;
+    const about = cycles + paid * cells.prices[cells.priceOf(cell) + CYCLES]! + SLOTS;
     const near = core.now + about >= cut.near;
     if (near) cut.begin(core);
     core.cpiCarry = owed - cycles * 256;
     const leaf = core.pending + Leaf.GuestKernel;
     h[leaf] = h[leaf]! + cycles;
-    core.ahead += cycles + this.#pay(cell, units);
+    core.ahead += cycles + this.#pay(cell, paid);
     const { counters } = core;
     this.#count(counters + K.visits, visits);
     this.#count(counters + K.references, lines);

@@ -18,7 +18,13 @@ export type Phase = (typeof Phase)[keyof typeof Phase];
 const KINDS = 128;
 const PATHS = 32;
 const STEPS = 96;
+/** Paths from here on copy memory: they have a price for each line. */
+export const COPIES = 60;
+/** Visits of a path that is a long one. */
+export const LONG = 64;
+const LONG_PATH = STEPS - 1;
 const ANY_PATH = KINDS - 1;
+const ANY_MIX = PATHS - 1;
 
 const FRESH: Faded = { walks: 1, lines: 1 };
 
@@ -40,8 +46,6 @@ export class Learned {
   readonly inDetail: Float64Array;
   readonly faded: Faded[];
   readonly hostGroup: number;
-  /** Work came up in skip of which nothing has been learned. */
-  surprised = false;
 
   constructor(groupOf: readonly number[]) {
     this.groupOf = Int32Array.from(groupOf);
@@ -60,30 +64,39 @@ export class Learned {
 
   /** Visits of a mix of a group's programs. */
   userKind(group: number, mix: number): number {
-    return group * KINDS + Math.min(PATHS - 1, mix);
+    return group * KINDS + Math.min(ANY_MIX - 1, mix);
   }
 
   /** Kinds of visits of a group's programs: from the first to before the end. */
   userKinds(group: number): readonly [number, number] {
-    return [group * KINDS, group * KINDS + PATHS];
+    return [group * KINDS, group * KINDS + ANY_MIX];
   }
 
   isUser(kind: number): boolean {
-    return kind % KINDS < PATHS;
+    return kind % KINDS < ANY_MIX;
   }
 
-  /** A path of its kernel; `anyPath`: all of them. */
-  pathKind(group: number, path: number): number {
-    return group * KINDS + Math.min(STEPS - 1, PATHS + path);
+  /**
+   * A path of its kernel; `anyPath`: all of them. Of a long one most visits find what the first ones
+   * have brought, whichever it is.
+   */
+  pathKind(group: number, path: number, units: number): number {
+    const long = units > LONG && path < COPIES;
+    return group * KINDS + (long ? LONG_PATH : Math.min(LONG_PATH - 1, PATHS + path));
+  }
+
+  /** Visits of any of its programs. */
+  anyMix(group: number): number {
+    return group * KINDS + ANY_MIX;
   }
 
   anyPath(group: number): number {
     return group * KINDS + ANY_PATH;
   }
 
-  /** Counted twice: as paths of their own, too. */
-  isAnyPath(kind: number): boolean {
-    return kind % KINDS === ANY_PATH;
+  /** Counted twice: as kinds of their own, too. */
+  isAny(kind: number): boolean {
+    return kind % KINDS === ANY_PATH || kind % KINDS === ANY_MIX;
   }
 
   /** A step of the host, for a VM of a group. */

@@ -8,10 +8,14 @@ export interface LearnedWork {
   takeUp(vcpu: number): void;
   /** A vCPU, or a task of the host (-1), leaves the core after so many cycles on it. */
   leave(vcpu: number, ran: number): void;
+  /** A process runs that has executed so many instructions. */
+  switchTo(executed: number): void;
   /** A piece of a guest's work begins. */
   begin(): void;
   /** It was visits of a program. */
   endVisits(mix: number, instructions: number): void;
+  /** It was a visit that has faulted before: it is not skipped either. */
+  pass(instructions: number): void;
   /** It was a path of the kernel. */
   endPath(path: number, units: number, instructions: number): void;
   /** Skips visits until `limit` cycles have passed or none are left. Time passes in `core.time`. */
