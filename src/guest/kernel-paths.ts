@@ -51,7 +51,7 @@ export class KernelPaths {
         core.cpiQ8 = cpiQ8;
         return;
       }
-      learned.begin();
+      learned.beginPath(entry);
     }
     let text = (entry * 11) % KERNEL_TEXT_PAGES;
     for (let i = 0; i < visits; i++) {
@@ -90,7 +90,7 @@ export class KernelPaths {
         learned.skipPath(COPY, work);
         return;
       }
-      learned.begin();
+      learned.beginPath(COPY);
     }
     for (let left = all; left > 0; left -= 64) {
       const lines = Math.min(64, left);

@@ -24,7 +24,7 @@ export function copyFrame(cpu: GuestCpu, from: number, to: number): void {
     learned.skipPath(COPY_FRAME, COPY);
     return;
   }
-  learned?.begin();
+  learned?.beginPath(COPY_FRAME);
   visitKernel(core, DIRECT_MAP + from, Op.Load | SEQUENTIAL, cost.copyPage / 2, 0, 64);
   visitKernel(core, DIRECT_MAP + to, Op.Store | SEQUENTIAL, cost.copyPage / 2, 0, 64);
   learned?.endPath(COPY_FRAME, COPY.units, COPY.instructions);

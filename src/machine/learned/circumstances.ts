@@ -37,5 +37,6 @@ export const entryOf = (away: number, moved: boolean): number => {
   return length + (moved ? 6 : 0);
 };
 
-export const circumstancesOf = (entry: number, age: number, flush: number): number =>
-  entry * PER_ENTRY + ageOf(age) * FLUSHES + flushOf(flush);
+/** `since`: the last flush, or the last time that the same was done. */
+export const circumstancesOf = (entry: number, age: number, since: number): number =>
+  entry * PER_ENTRY + ageOf(age) * FLUSHES + flushOf(since);

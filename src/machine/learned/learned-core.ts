@@ -3,7 +3,7 @@ import type { Core } from '../core.ts';
 import { K } from '../counters.ts';
 import { heap } from '../heap.ts';
 import { type Accounts, CYCLES } from './cells.ts';
-import { ageEnd, circumstancesOf, entryOf, flushEnd } from './circumstances.ts';
+import { ageEnd, circumstancesOf, entryOf, flushEnd, flushOf } from './circumstances.ts';
 import { COPIES, type Learned, LONG, Phase } from './learned.ts';
 import { LEAF_SLOTS, placesOf, SLOTS } from './slots.ts';
 import type { Stretch } from './stretch.ts';
@@ -20,7 +20,15 @@ interface Left {
   age: number;
   entry: number;
   sinceFlush: number;
+  /** Its instructions on this core, and by path of its kernel: what they were when that ran last. */
+  instructions: number;
+  readonly paths: Float64Array;
 }
+
+const never = (): Left => ({
+  ...{ at: 0, age: 0, entry: 0, sinceFlush: 0, instructions: 0 },
+  paths: new Float64Array(64).fill(-MOST),
+});
 
 /**
  * HOT. The circumstances of a core, and what work costs in them: learned while it is done in detail,
@@ -39,6 +47,8 @@ export class LearnedCore implements Accounts, LearnedWork {
   /** Cycles that the core was not idle, until the last change of who has it. */
   #busy = 0;
   #group = 0;
+  /** The vCPU that has the core. */
+  #own: Left = never();
   #entry = 0;
   #age = 0;
   /** Instructions of the process that runs, since it began. */
@@ -55,6 +65,8 @@ export class LearnedCore implements Accounts, LearnedWork {
   #hostAt = 0;
   #hostSeries = 0;
   #hostVm = -2;
+  /** By step: instructions when it was taken last. */
+  readonly #steps = new Float64Array(64).fill(-MOST);
 
   constructor(all: Learned, core: Core) {
     this.all = all;
@@ -76,6 +88,7 @@ export class LearnedCore implements Accounts, LearnedWork {
     this.#group = all.groupOf[vcpu]!;
     const left = this.#left[vcpu];
     const away = left ? this.#busy - left.at : Infinity;
+    this.#own = this.#left[vcpu] ??= never();
     this.#flushes = this.#core.flushes;
     this.#lasts = 0;
     this.#sinceFlush = left && !moved ? left.sinceFlush : 0;
@@ -92,7 +105,7 @@ export class LearnedCore implements Accounts, LearnedWork {
   leave(vcpu: number, ran: number): void {
     this.#busy += ran;
     if (vcpu < 0) return;
-    const left = (this.#left[vcpu] ??= { at: 0, age: 0, entry: 0, sinceFlush: 0 });
+    const left = this.#own;
     left.at = this.#busy;
     left.age = this.#age;
     left.entry = this.#entry;
@@ -108,10 +121,30 @@ export class LearnedCore implements Accounts, LearnedWork {
   /** A piece of a guest's work begins. */
   begin(): void {
     this.#circumstances = this.#now();
+    this.#note();
+  }
+
+  beginPath(path: number): void {
+    this.#circumstances = this.#forPath(path);
+    this.#note();
+  }
+
+  #note(): void {
     if (this.all.phase !== Phase.Count) return;
     const { before, places } = this;
     const h = heap;
     for (let slot = 0; slot < SLOTS; slot++) before[slot] = h[places[slot]!]!;
+  }
+
+  /**
+   * Of a path of the kernel, which is there still if it ran not long ago, whichever process it was
+   * for.
+   */
+  #forPath(path: number): number {
+    const own = this.#own;
+    const since = own.instructions - own.paths[path]!;
+    own.paths[path] = own.instructions;
+    return circumstancesOf(this.#entry, this.#age, Math.min(MOST, since));
   }
 
   #now(): number {
@@ -135,6 +168,7 @@ export class LearnedCore implements Accounts, LearnedWork {
     this.#sinceFlush = Math.min(MOST, this.#sinceFlush + instructions);
     this.#process = Math.min(MOST, this.#process + instructions);
     this.#instructions += instructions;
+    this.#own.instructions += instructions;
     this.#lasts -= instructions;
   }
 
@@ -275,7 +309,7 @@ export class LearnedCore implements Accounts, LearnedWork {
     const kind = known ? own : all.anyPath(this.#group);
     // Of a long path, when none has been seen, those visits that are new.
     const paid = known ? units : Math.min(units, LONG);
-    const cell = cells.cellOf(kind, this.#now());
+    const cell = cells.cellOf(kind, this.#forPath(path));
     const owed = core.cpiCarry + instructions * core.cpiQ8;
     const cycles = Math.floor(owed / 256);
     const about = cycles + paid * cells.prices[cells.priceOf(cell) + CYCLES]! + SLOTS;
@@ -297,23 +331,26 @@ export class LearnedCore implements Accounts, LearnedWork {
   }
 
   /** Circumstances of a step of the host: what guests have done on the core since the last one. */
-  #hostNow(): number {
+  #hostNow(step: number): number {
     const { vm } = this.#core;
-    const since = this.#instructions - this.#hostAt;
-    this.#hostAt = this.#instructions;
+    const now = this.#instructions;
+    const since = now - this.#hostAt;
+    this.#hostAt = now;
     if (since > 0 || vm !== this.#hostVm) {
       const other = vm !== this.#hostVm;
       this.#hostSeries = circumstancesOf(vm < 0 ? 2 : other ? 1 : 0, Math.min(MOST, since), 0);
       this.#hostVm = vm;
     }
-    return this.#hostSeries;
+    const same = Math.min(MOST, now - this.#steps[step]!);
+    this.#steps[step] = now;
+    return this.#hostSeries + flushOf(same);
   }
 
   /** A step of the host has taken so many cycles for what it touched. */
   endStep(step: number, cycles: number): void {
     const { all } = this;
     const { cells } = all;
-    const at = this.#hostNow();
+    const at = this.#hostNow(step);
     if (all.phase !== Phase.Count) return;
     const group = this.#core.vm < 0 ? all.hostGroup : this.#group;
     cells.addCycles(cells.cellOf(all.stepKind(group, step), at), cycles);
@@ -329,7 +366,7 @@ export class LearnedCore implements Accounts, LearnedWork {
     const { cells } = all;
     const own = all.stepKind(this.#core.vm < 0 ? all.hostGroup : this.#group, step);
     const kind = cells.knows(own) ? own : all.stepKind(all.hostGroup, step);
-    const cell = cells.cellOf(kind, this.#hostNow());
+    const cell = cells.cellOf(kind, this.#hostNow(step));
     const owed = this.#hostCarry + cells.prices[cells.priceOf(cell)]!;
     const whole = Math.floor(owed);
     this.#hostCarry = owed - whole;

@@ -10,8 +10,9 @@ export interface LearnedWork {
   leave(vcpu: number, ran: number): void;
   /** A process runs that has executed so many instructions. */
   switchTo(executed: number): void;
-  /** A piece of a guest's work begins. */
+  /** A piece of a guest's work begins: visits, or a path of the kernel. */
   begin(): void;
+  beginPath(path: number): void;
   /** It was visits of a program. */
   endVisits(mix: number, instructions: number): void;
   /** It was a visit that has faulted before: it is not skipped either. */
