@@ -120,7 +120,7 @@ export class LearnedCore implements Accounts, LearnedWork {
 
   /** A piece of a guest's work begins. */
   begin(): void {
-    this.#circumstances = this.#now();
+    this.#now();
     this.#note();
   }
 
@@ -172,6 +172,13 @@ export class LearnedCore implements Accounts, LearnedWork {
     this.#lasts -= instructions;
   }
 
+  /** Of a piece that has just ended: prices fall with the age, and pieces are long. */
+  #inTheMiddle(instructions: number): number {
+    const half = instructions / 2;
+    const age = Math.min(this.#age, this.#process) + half;
+    return circumstancesOf(this.#entry, age, this.#sinceFlush + half);
+  }
+
   /** It was a visit that has faulted before: what skips comes to it, too. */
   pass(instructions: number): void {
     this.#advance(instructions);
@@ -182,7 +189,7 @@ export class LearnedCore implements Accounts, LearnedWork {
     const { all } = this;
     if (all.phase === Phase.Count && instructions > 0) {
       const { cells } = all;
-      const at = this.#circumstances;
+      const at = this.#inTheMiddle(instructions);
       cells.add(cells.cellOf(all.userKind(this.#group, mix), at), instructions, this);
       cells.add(cells.cellOf(all.anyMix(this.#group), at), instructions, this);
     }
