@@ -52,7 +52,6 @@ export class FirstUse {
   look(): void {
     const sums = this.#sums();
     const last = this.#last;
-    this.#last = sums;
     const units = sums.units - last.units;
     if (units <= 0) return;
     const at = this.#learned.inDetail[this.#group]! - units / 2;
@@ -61,6 +60,11 @@ export class FirstUse {
       walks: sums.walks - last.walks,
       lines: sums.lines - last.lines,
     });
+  }
+
+  /** The window counts as one of many. */
+  settle(): void {
+    this.#last = this.#sums();
   }
 
   /** Sets what is left of it by now. */

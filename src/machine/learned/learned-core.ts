@@ -5,30 +5,17 @@ import { heap } from '../heap.ts';
 import { type Accounts, CYCLES } from './cells.ts';
 import { ageEnd, circumstancesOf, entryOf, flushEnd, flushOf } from './circumstances.ts';
 import { COPIES, type Learned, LONG, Phase } from './learned.ts';
+import { type Left, MOST, never } from './left.ts';
 import { LEAF_SLOTS, placesOf, SLOTS } from './slots.ts';
 import type { Stretch } from './stretch.ts';
 import type { LearnedWork, PathWork } from './work.ts';
 
 /** Less than others do in an interrupt: a VM that comes back after it finds all as it was. */
 const UNDISTURBED = 3000;
-const MOST = 2 ** 30;
 
-/** What a core knows of a vCPU that has left it. */
-interface Left {
-  /** Busy cycles of the core by then. */
-  at: number;
-  age: number;
-  entry: number;
-  sinceFlush: number;
-  /** Its instructions on this core, and by path of its kernel: what they were when that ran last. */
-  instructions: number;
-  readonly paths: Float64Array;
-}
-
-const never = (): Left => ({
-  ...{ at: 0, age: 0, entry: 0, sinceFlush: 0, instructions: 0 },
-  paths: new Float64Array(64).fill(-MOST),
-});
+/** Of a total, what lies between two shares of it; neighbouring parts add up. */
+const part = (total: number, from: number, to: number): number =>
+  Math.floor(total * to) - Math.floor(total * from);
 
 /**
  * HOT. The circumstances of a core, and what work costs in them: learned while it is done in detail,
@@ -282,18 +269,18 @@ export class LearnedCore implements Accounts, LearnedWork {
     const { counters } = this.#core;
     const { instructions, left } = stretch;
     const executed = before - left;
-    const share = (total: number) =>
-      Math.floor((total * (instructions - left)) / instructions) -
-      Math.floor((total * (instructions - before)) / instructions);
-    const visits = share(stretch.visits);
-    const fetches = share(stretch.fetches);
+    const from = (instructions - before) / instructions;
+    const to = (instructions - left) / instructions;
+    const visits = part(stretch.visits, from, to);
+    const fetches = part(stretch.fetches, from, to);
     this.#count(counters + K.visits, visits);
-    this.#count(counters + K.references, share(stretch.references));
+    this.#count(counters + K.references, part(stretch.references, from, to));
     this.#count(counters + K.user_instructions, executed);
     this.#count(counters + K.instructions, executed);
     this.#count(counters + K.l1i_lookups, fetches);
     this.#count(counters + K.l1d_lookups, visits - fetches);
-    if (this.#core.caches.dataOn !== 0) this.#count(counters + K.data_lines, share(stretch.lines));
+    if (this.#core.caches.dataOn !== 0)
+      this.#count(counters + K.data_lines, part(stretch.lines, from, to));
   }
 
   #count(at: number, more: number): void {

@@ -1,4 +1,4 @@
-import { Cells, type Faded } from './cells.ts';
+import { Cells, type Faded, UNITS } from './cells.ts';
 
 /** What a host does at a time. */
 export const Phase = {
@@ -70,6 +70,11 @@ export class Learned {
   /** Kinds of visits of a group's programs: from the first to before the end. */
   userKinds(group: number): readonly [number, number] {
     return [group * KINDS, group * KINDS + ANY_MIX];
+  }
+
+  /** Instructions of a group's programs that prices are learned from. */
+  learnedFrom(group: number): number {
+    return this.cells.sumsOf(this.anyMix(group))?.[UNITS] ?? 0;
   }
 
   isUser(kind: number): boolean {
