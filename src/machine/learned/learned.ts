@@ -29,9 +29,9 @@ const ANY_MIX = PATHS - 1;
 const FRESH: Faded = { walks: 1, lines: 1 };
 
 /** Units by which means of cells are drawn towards their neighbours. */
-const PRIOR_INSTRUCTIONS = 4000;
-const PRIOR_VISITS = 200;
-const PRIOR_STEPS = 4;
+const PRIOR_INSTRUCTIONS = 200;
+const PRIOR_VISITS = 8;
+const PRIOR_STEPS = 0.5;
 
 /** What the cores of a host have learned, and which way they work now. */
 export class Learned {
