@@ -3,11 +3,18 @@ import { DIRECT_MAP, type GuestCpu } from '../hypervisor/guest-port.ts';
 import { linesOf } from '../hypervisor/packets.ts';
 import { SEQUENTIAL } from '../machine/items.ts';
 import { COPIES } from '../machine/learned/learned.ts';
+import type { LearnedWork } from '../machine/learned/work.ts';
 import { visitKernel } from '../machine/run.ts';
 import { kernelInstructions as cost, INSTRUCTIONS_PER_TEXT_VISIT } from './kernel-costs.ts';
 import { KERNEL_DATA, KERNEL_DATA_PAGES, KERNEL_TEXT, KERNEL_TEXT_PAGES } from './memory.ts';
 import { Op } from './workloads/workload.ts';
 
+/**
+ * Fetches of a path after which most visits find what the first ones have brought, and what comes
+ * then, among the paths whose price is learned.
+ */
+const HEAD = 256;
+const TAIL = 62;
 /** Copying, among the paths whose price is learned. */
 const COPY = COPIES;
 
@@ -41,13 +48,9 @@ export class KernelPaths {
     const each = Math.floor(instructions / visits);
     if (learned !== null) {
       if (learned.skipping) {
-        const { work } = this;
-        work.fetches = visits;
-        work.accesses = visits + dataPages;
-        work.units = 2 * visits + dataPages;
-        work.lines = visits * 7 + dataPages * 4;
-        work.instructions = visits * each;
-        learned.skipPath(entry, work);
+        const head = Math.min(visits, HEAD);
+        this.#skip(learned, entry, head, each, dataPages);
+        if (visits > head) this.#skip(learned, TAIL, visits - head, each, 0);
         core.cpiQ8 = cpiQ8;
         return;
       }
@@ -58,6 +61,10 @@ export class KernelPaths {
       // Paths share the entry code and then go their own way: every fourth visit moves to a new
       // page.
       if ((i & 3) === 3) text = (text + 1) % KERNEL_TEXT_PAGES;
+      if (i === HEAD && learned !== null) {
+        learned.endPath(entry, 2 * HEAD, HEAD * each);
+        learned.beginPath(TAIL);
+      }
       this.#visit(core, KERNEL_TEXT + text, Op.Fetch, each, (i * 5) & 63, 5);
       this.#cursor = (this.#cursor * 5 + 1 + entry) & 0x3fff;
       // Hot structures (stack, run queue, task) take three of four visits, the slab the rest.
@@ -70,8 +77,23 @@ export class KernelPaths {
       const page = KERNEL_DATA + (this.#cursor % KERNEL_DATA_PAGES);
       this.#visit(core, page, Op.Load, 0, this.#cursor & 63, 4);
     }
-    learned?.endPath(entry, 2 * visits + dataPages, visits * each);
+    if (learned !== null) {
+      const before = visits > HEAD ? HEAD : 0;
+      const units = 2 * (visits - before) + dataPages;
+      learned.endPath(before > 0 ? TAIL : entry, units, (visits - before) * each);
+    }
     core.cpiQ8 = cpiQ8;
+  }
+
+  /** Skips so many fetches of a path, of so many instructions each, and what data they access. */
+  #skip(learned: LearnedWork, path: number, visits: number, each: number, pages: number): void {
+    const { work } = this;
+    work.fetches = visits;
+    work.accesses = visits + pages;
+    work.units = 2 * visits + pages;
+    work.lines = visits * 7 + pages * 4;
+    work.instructions = visits * each;
+    learned.skipPath(path, work);
   }
 
   /** Copies bytes between buffers, page by page, in consecutive lines. */

@@ -4,7 +4,7 @@ import { K } from '../counters.ts';
 import { heap } from '../heap.ts';
 import { type Accounts, CYCLES } from './cells.ts';
 import { ageEnd, circumstancesOf, entryOf, flushEnd, flushOf } from './circumstances.ts';
-import { COPIES, type Learned, LONG, Phase } from './learned.ts';
+import { COPIES, type Learned, Phase } from './learned.ts';
 import { type Left, MOST, never } from './left.ts';
 import { LEAF_SLOTS, placesOf, SLOTS } from './slots.ts';
 import type { Stretch } from './stretch.ts';
@@ -192,9 +192,8 @@ export class LearnedCore implements Accounts, LearnedWork {
     const { cells } = all;
     if (all.phase === Phase.Count) {
       const at = this.#circumstances;
-      cells.add(cells.cellOf(all.pathKind(this.#group, path, units), at), units, this);
-      if (units <= LONG && path < COPIES)
-        cells.add(cells.cellOf(all.anyPath(this.#group), at), units, this);
+      cells.add(cells.cellOf(all.pathKind(this.#group, path), at), units, this);
+      if (path < COPIES) cells.add(cells.cellOf(all.anyPath(this.#group), at), units, this);
     }
     this.#advance(instructions);
   }
@@ -298,11 +297,11 @@ export class LearnedCore implements Accounts, LearnedWork {
     const h = heap;
     const { cut } = core;
     const visits = fetches + accesses;
-    const own = all.pathKind(this.#group, path, units);
+    const own = all.pathKind(this.#group, path);
     const known = cells.knows(own);
     const kind = known ? own : all.anyPath(this.#group);
-    // Of a long path, when none has been seen, those visits that are new.
-    const paid = known ? units : Math.min(units, LONG);
+    // Of what is like no other, nothing is known: it is taken to find everything.
+    const paid = known || path < COPIES ? units : 0;
     const cell = cells.cellOf(kind, this.#forPath(path));
     const owed = core.cpiCarry + instructions * core.cpiQ8;
     const cycles = Math.floor(owed / 256);

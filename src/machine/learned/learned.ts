@@ -18,11 +18,8 @@ export type Phase = (typeof Phase)[keyof typeof Phase];
 const KINDS = 128;
 const PATHS = 32;
 const STEPS = 96;
-/** Paths from here on copy memory: they have a price for each line. */
+/** Paths from here on are no paths of their own, or have a price for each line. */
 export const COPIES = 60;
-/** Visits of a path that is a long one. */
-export const LONG = 64;
-const LONG_PATH = STEPS - 1;
 const ANY_PATH = KINDS - 1;
 const ANY_MIX = PATHS - 1;
 
@@ -81,13 +78,9 @@ export class Learned {
     return kind % KINDS < ANY_MIX;
   }
 
-  /**
-   * A path of its kernel; `anyPath`: all of them. Of a long one most visits find what the first ones
-   * have brought, whichever it is.
-   */
-  pathKind(group: number, path: number, units: number): number {
-    const long = units > LONG && path < COPIES;
-    return group * KINDS + (long ? LONG_PATH : Math.min(LONG_PATH - 1, PATHS + path));
+  /** A path of its kernel; `anyPath`: all of them. */
+  pathKind(group: number, path: number): number {
+    return group * KINDS + Math.min(STEPS - 1, PATHS + path);
   }
 
   /** Visits of any of its programs. */
