@@ -10,10 +10,10 @@ import { KERNEL_DATA, KERNEL_DATA_PAGES, KERNEL_TEXT, KERNEL_TEXT_PAGES } from '
 import { Op } from './workloads/workload.ts';
 
 /**
- * Fetches of a path after which most visits find what the first ones have brought, and what comes
- * then, among the paths whose price is learned.
+ * Fetches of a path after which it has been through all of the text, and what comes then, among the
+ * paths whose price is learned.
  */
-const HEAD = 256;
+const HEAD = 4 * KERNEL_TEXT_PAGES;
 const TAIL = 62;
 /** Copying, among the paths whose price is learned. */
 const COPY = COPIES;

@@ -74,9 +74,9 @@ export class Cells {
     return Math.floor(this.#keys[cell]! / CIRCUMSTANCES);
   }
 
-  /** Whether any piece of that kind has been seen. */
-  knows(kind: number): boolean {
-    return (this.#whole[kind]?.[UNITS] ?? 0) > 0;
+  /** Whether more than so many units of that kind have been seen. */
+  knows(kind: number, units = 0): boolean {
+    return (this.#whole[kind]?.[UNITS] ?? 0) > units;
   }
 
   /** The cell of a kind of work under these circumstances. */

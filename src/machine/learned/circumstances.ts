@@ -30,6 +30,12 @@ export const flushEnd = (n: number): number => {
   return since === FLUSHES - 1 ? Infinity : 2 ** (2 * since + 10);
 };
 
+/** Instructions for which circumstances last, about. */
+export const spanOf = (circumstances: number): number => {
+  const age = Math.floor((circumstances % PER_ENTRY) / FLUSHES);
+  return Math.min(2 ** (age + 9), 2 ** (2 * (circumstances % FLUSHES) + 10));
+};
+
 /** `away`: cycles others had the core; `moved`: the VM has been on another one meanwhile. */
 export const entryOf = (away: number, moved: boolean): number => {
   const busy = Math.min(2 ** 30, away);

@@ -12,6 +12,8 @@ import type { LearnedWork, PathWork } from './work.ts';
 
 /** Less than others do in an interrupt: a VM that comes back after it finds all as it was. */
 const UNDISTURBED = 3000;
+/** Units of a tail, or a copy, that tell what others cost. */
+const ENOUGH = 500;
 
 /** Of a total, what lies between two shares of it; neighbouring parts add up. */
 const part = (total: number, from: number, to: number): number =>
@@ -298,7 +300,7 @@ export class LearnedCore implements Accounts, LearnedWork {
     const { cut } = core;
     const visits = fetches + accesses;
     const own = all.pathKind(this.#group, path);
-    const known = cells.knows(own);
+    const known = cells.knows(own, path < COPIES ? 0 : ENOUGH);
     const kind = known ? own : all.anyPath(this.#group);
     // Of what is like no other, nothing is known: it is taken to find everything.
     const paid = known || path < COPIES ? units : 0;
