@@ -57,11 +57,14 @@ export class Cells {
    * Units at which the mean of a cell counts as much as that of its neighbours: those that have seen
    * little are drawn towards them.
    */
-  readonly #prior: (kind: number) => number;
+  readonly #prior: (kind: number, circumstances: number) => number;
 
   readonly #faded: (kind: number) => Faded;
 
-  constructor(prior: (kind: number) => number, faded: (kind: number) => Faded) {
+  constructor(
+    prior: (kind: number, circumstances: number) => number,
+    faded: (kind: number) => Faded,
+  ) {
     this.#prior = prior;
     this.#faded = faded;
   }
@@ -183,7 +186,7 @@ export class Cells {
     const whole = this.#wholeOf(cell);
     const { byAge, byEntryAndAge } = (this.#neighbours[kind] ??= this.#gather(kind));
     const likeIt = Math.floor(circumstances / FLUSHES);
-    const prior = this.#prior(kind);
+    const prior = this.#prior(kind, circumstances);
     const sums = this.#sums;
     const { prices } = this;
     const levels = [

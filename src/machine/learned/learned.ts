@@ -1,4 +1,5 @@
 import { Cells, type Faded, UNITS } from './cells.ts';
+import { spanOf } from './circumstances.ts';
 
 /** What a host does at a time. */
 export const Phase = {
@@ -25,8 +26,11 @@ const ANY_MIX = PATHS - 1;
 
 const FRESH: Faded = { walks: 1, lines: 1 };
 
-/** Units by which means of cells are drawn towards their neighbours. */
-const PRIOR_INSTRUCTIONS = 200;
+/**
+ * Units by which means of cells are drawn towards their neighbours; instructions are a share of the
+ * time for which circumstances last: a few of them tell nothing of a long time.
+ */
+const PRIOR_SHARE = 0.1;
 const PRIOR_VISITS = 8;
 const PRIOR_STEPS = 0.5;
 
@@ -53,8 +57,12 @@ export class Learned {
     this.faded = new Array<Faded>(groups).fill(FRESH);
     this.hostGroup = groups;
     this.cells = new Cells(
-      (kind) =>
-        this.isStep(kind) ? PRIOR_STEPS : kind % KINDS < PATHS ? PRIOR_INSTRUCTIONS : PRIOR_VISITS,
+      (kind, circumstances) =>
+        this.isStep(kind)
+          ? PRIOR_STEPS
+          : kind % KINDS < PATHS
+            ? PRIOR_SHARE * spanOf(circumstances)
+            : PRIOR_VISITS,
       (kind) => this.faded[this.groupOfKind(kind)] ?? FRESH,
     );
   }
