@@ -93,3 +93,28 @@ describe('a sampled run', () => {
     }
   });
 });
+
+/** Programs that come and go, and touch everything for the first time. */
+describe.each([{ kind: 'nested' }, { kind: 'shadow' }])('a sampled run of scripts, %o', (mmu) => {
+  const SCRIPTS: Overrides = {
+    duration: '120ms',
+    warmup: '10ms',
+    host: { processor: 'opteron-1354', pcpus: 1, memory: '1GiB' },
+    hypervisor: { profile: 'kvm-2.6.33', mmu },
+    vms: [{ name: 'script', memory: '256MiB', workload: { kind: 'shell-script' } }],
+    output: { timeseries: '0ms' },
+    checks: { translations: false },
+  };
+
+  it('forks, faults and exits as the exact one does, at about its cost', async () => {
+    const a = await run(SCRIPTS);
+    const b = await run({ ...SCRIPTS, sampling: { ...LEARNED, detail: '4ms' } });
+    const perWork = (result: RunResult, name: Parameters<typeof metric>[1]) =>
+      sum(result, name) / sum(result, 'user_instructions');
+    for (const name of ['guest_faults', 'hidden_faults', 'exits', 'guest_pte_writes'] as const) {
+      const [exactly, about] = [perWork(a, name), perWork(b, name)];
+      expect(Math.abs(about - exactly), name).toBeLessThan(0.05 * exactly + 1e-9);
+    }
+    expect(Math.abs(cpi(b) / cpi(a) - 1)).toBeLessThan(0.06);
+  });
+});
