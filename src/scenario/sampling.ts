@@ -10,9 +10,12 @@ import type { SamplingPlan } from './sampling-schema.ts';
 
 /** Windows in a row before anything is skipped. */
 const FIRST = 4;
-/** The next window begins when the run is so many times as long: as long as prices are too uncertain, else. */
-const SOON = 1.25;
-const LATER = 1.5;
+/**
+ * The next window begins when the run is so many times as long: how uncertain prices are, as a
+ * multiple of the target, decides.
+ */
+const growthFor = (uncertainty: number): number =>
+  uncertainty > 1 ? 1.25 : uncertainty > 0.5 ? 1.5 : 2;
 /** Instructions of a path for each of its visits, about. */
 const OF_A_PATH = 75;
 /** Instructions of a group's programs below which windows tell nothing about it. */
@@ -72,7 +75,7 @@ export class Sampling {
         this.#seen.push(this.#look());
         if (this.#windows < FIRST) this.#enter(Phase.Count, now, now + detail);
         else {
-          this.#wake = now * (this.error > this.#plan.target ? SOON : LATER);
+          this.#wake = now * growthFor(this.error / this.#plan.target);
           this.#skip(now);
         }
         break;
