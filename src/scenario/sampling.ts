@@ -19,7 +19,7 @@ const growthFor = (uncertainty: number): number =>
 /** Instructions of a path for each of its visits, about. */
 const OF_A_PATH = 75;
 /** Instructions of a group's programs below which windows tell nothing about it. */
-const ENOUGH = 2e6;
+const ENOUGH = 5e5;
 /** Groups with a smaller part of the work need not reach the target. */
 const SMALL = 0.02;
 /** Prices change a little while nothing is learned: they are renewed when it is so much later. */
@@ -109,7 +109,7 @@ export class Sampling {
     const all = groups.reduce((sum, { cycles }) => sum + cycles, 0);
     return groups
       .filter(({ cycles }) => cycles > SMALL * all)
-      .reduce((most, { halfWidth }) => Math.max(most, halfWidth ?? 0), 0);
+      .reduce((most, { halfWidth }) => Math.max(most, halfWidth ?? Infinity), 0);
   }
 
   groups(): (LearnedGroup & { readonly cycles: number })[] {
