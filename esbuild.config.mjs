@@ -8,8 +8,8 @@ import { leanPackages, nodesIn, replaced } from './.build/lean-packages.mjs';
 /**
  * Makes dist/core.browser.js, which pages get in place of dist/core.js: the same code in one module,
  * without the texts that only `list` and the schema for editors show, and with no more of zod and
- * yaml than it needs (.build/lean-packages.mjs). Moving and protecting VMs, and replaying traces, is
- * left out. A page is 100 kB smaller for it after gzip. `npm run build` runs this after the compiler.
+ * yaml than it needs (.build/lean-packages.mjs). Moving and protecting VMs, replaying traces and
+ * skipping is left out. A page is 110 kB smaller for it after gzip. `npm run build` runs this after the compiler.
  */
 
 const { dependencies } = JSON.parse(await readFile('package.json', 'utf8'));
@@ -69,6 +69,7 @@ const NO_SCHEMA =
   'worldswitch makes no JSON Schema in a page: use its file configs/scenario.schema.json';
 const ONE_CLOCK = 'all hosts of a page have one clock';
 const NO_TRACES = 'a page replays no traces';
+const IN_DETAIL = 'a page simulates everything in detail';
 const ONE_HOST = 'a page neither moves nor protects VMs';
 
 /** Names of what a module exports. */
@@ -143,6 +144,10 @@ const lean = {
       change(none('undefined')),
     );
     onLoad({ filter: /guest[\\/]trace-kernel\.js$/ }, change(refusing(NO_TRACES)));
+    // Nothing is skipped there.
+    const skipping =
+      /(learned[\\/](learned-core|cells)|scenario[\\/](sampling|first-use)|workloads[\\/]skipping|guest[\\/]process-rights|hypervisor[\\/]learned-footprint)\.js$/;
+    onLoad({ filter: skipping }, change(refusing(IN_DETAIL)));
     // Hosts of a page have one clock.
     onLoad({ filter: /engine[\\/]slowed-engine\.js$/ }, change(refusing(ONE_CLOCK)));
     // There only links are left of what spans hosts.
@@ -155,7 +160,7 @@ const lean = {
       change((text) => edited(undefinedMetrics(text))),
     );
     onLoad(
-      { filter: /(scenario[\\/](lanes|collect-moving)|workloads[\\/]trace)\.js$/ },
+      { filter: /(scenario[\\/](lanes|collect-moving|sampling-checks)|workloads[\\/]trace)\.js$/ },
       ({ path }) => change(edited)({ path: path.replace(/\.js$/, '-page.js') }),
     );
     const generator = /[\\/]zod[\\/]v4[\\/]core[\\/](to-json-schema|json-schema-processors)\.js$/;

@@ -14,6 +14,7 @@ import { describe } from '../sweep/plan.ts';
 import { inlinePool, threadPool } from '../sweep/pool.ts';
 import { type Question, readQuestion } from '../sweep/question.ts';
 import { showTime } from '../sweep/windows.ts';
+import { fastSettings } from './fast-option.ts';
 import {
   findSensitivity,
   type SensitivityCommandOptions,
@@ -35,6 +36,7 @@ export interface FindCommandOptions extends SensitivityCommandOptions {
   readonly to?: string;
   readonly objective?: string;
   readonly smallest?: boolean;
+  readonly fast?: boolean;
   readonly across: readonly string[];
   readonly maxDuration?: string;
   readonly sensitivity?: boolean;
@@ -57,7 +59,7 @@ export async function find(file: string, options: FindCommandOptions): Promise<v
   const { tree } = openTree(file, {
     instead: OPTIONS,
     seed: options.seed,
-    set: [...options.set, ...settingsOf(options)],
+    set: [...fastSettings(options), ...options.set, ...settingsOf(options)],
   });
   const question = readQuestion(tree);
   const { plan } = question;

@@ -17,7 +17,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 
 const { Command, CommanderError, Help, Option } =
   require('commander') as typeof import('commander', { with: { 'resolution-mode': 'require' }});
-const { collect, withOverrides, repeatable, example } =
+const { collect, FAST, withOverrides, repeatable, example } =
   require('./options.cjs') as import('./options.cts').Exported;
 const { addSweepCommands } =
   require('./sweep-commands.cjs') as import('./sweep-commands.cts').Exported;
@@ -86,6 +86,7 @@ withOverrides(program.command('run <scenario>'))
     'make these cost nothing, for example exit,tlb-flush (worldswitch list mechanisms)',
   )
   .option('--baseline', 'also run each VM alone and native, for its slowdown')
+  .option(...FAST)
   .option('--report', 'also write report.html, with charts')
   .option('--plot', 'also draw bars in the terminal')
   .option('--json', 'print the results as JSON instead of the summary')

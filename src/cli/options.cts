@@ -29,9 +29,15 @@ function withSweep(command: CommandType): CommandType {
       'runs of each point, instead of the number in the file',
       count,
     )
+    .option(...FAST)
     .option('-o, --out <directory>', 'where to write; default: results/<name>-sweep')
     .option('-q, --quiet', 'print neither results nor progress');
 }
+
+const FAST = [
+  '--fast',
+  'skip stretches of visits at costs learned in windows: for runs of seconds (sampling: { kind: learned })',
+] as const;
 
 const JOBS = [
   '-j, --jobs <count>',
@@ -87,7 +93,7 @@ function example(command: string): string {
 }
 
 const exported = {
-  ...{ collect, withOverrides, withSweep, JOBS, named, repeatable },
+  ...{ collect, FAST, withOverrides, withSweep, JOBS, named, repeatable },
   ...{ shard, count, counts, references, example },
 };
 module.exports = exported;

@@ -17,6 +17,7 @@ import { scenarioYaml } from '../scenario/resolve.ts';
 import { runScenario } from '../scenario/run.ts';
 import type { AnySetting } from '../scenario/settings.ts';
 import { runTableNames, runTables } from '../tables/csv.ts';
+import { fastSettings } from './fast-option.ts';
 import { mechanismsOf } from './free-option.ts';
 import { onInterrupt, settle } from './interrupt.ts';
 import { sayDeprived, sayEmptyGroups } from './notes.ts';
@@ -30,6 +31,7 @@ export interface RunCommandOptions {
   readonly out?: string;
   readonly trace?: readonly EventFormat[];
   readonly baseline?: boolean;
+  readonly fast?: boolean;
   readonly report?: boolean;
   readonly plot?: boolean;
   readonly json?: boolean;
@@ -49,7 +51,7 @@ export async function run(file: string, options: RunCommandOptions): Promise<voi
   const startedAt = new Date();
   const start = performance.now();
   const free = options.free === undefined ? [] : mechanismsOf(options.free);
-  const set: AnySetting[] = [...options.set];
+  const set: AnySetting[] = [...fastSettings(options), ...options.set];
   if (free.length > 0) {
     set.push({ option: '--free', text: `[${free.join(', ')}]`, form: 'yaml', key: 'free' });
   }
@@ -113,6 +115,7 @@ export async function run(file: string, options: RunCommandOptions): Promise<voi
         wallSeconds: Number(((performance.now() - start) / 1000).toFixed(3)),
         command: process.argv.slice(2),
         notes: result.findings.map(({ message }) => message),
+        sampling: result.sampling,
       }),
     );
     writeOutput(out, files);

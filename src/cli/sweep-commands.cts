@@ -2,7 +2,7 @@ import type { Command as CommandType } from 'commander';
 
 /** The commands that make many runs of one scenario: `sweep` with its parts, and `find`. */
 
-const { collect, withOverrides, withSweep, JOBS, shard, count, example } =
+const { collect, FAST, withOverrides, withSweep, JOBS, shard, count, example } =
   require('./options.cjs') as import('./options.cts').Exported;
 
 function addSweepCommands(program: CommandType): void {
@@ -93,6 +93,7 @@ function addSweepCommands(program: CommandType): void {
     .option('--max-duration <time>', 'lengthen windows up to this until it is decided; default: 1s')
     .option('--sensitivity', 'also find which assumed numbers move the answer by more than a step')
     .option('--under <path>', 'of those below this path only, for example hypervisor.costs')
+    .option(...FAST)
     .option('-o, --out <directory>', 'where to keep the runs; default: results/<name>-find')
     .option(...JOBS, count)
     .option('--json', 'print the answer as JSON')

@@ -19,6 +19,7 @@ import { firstReplications } from '../sweep/replicate.ts';
 import { shortWindows } from '../sweep/short-windows.ts';
 import { summaryRows } from '../sweep/tables.ts';
 import { ExitCode } from './fail.ts';
+import { fastSettings } from './fast-option.ts';
 import { type Interrupt, onInterrupt } from './interrupt.ts';
 import { sayDeprived } from './notes.ts';
 import { ProgressBar } from './progress.ts';
@@ -34,6 +35,7 @@ export interface SweepOptions {
   readonly out?: string;
   readonly jobs?: number;
   readonly dryRun?: boolean;
+  readonly fast?: boolean;
   readonly report?: boolean;
   readonly plot?: boolean;
   readonly json?: boolean;
@@ -113,7 +115,7 @@ export function openSweep(file: string, options: SweepOptions) {
     ...{ option: '--axis', text, form: 'axis' },
     ...{ key: 'sweep', within: 'axes' },
   }));
-  set.push(...options.set);
+  set.push(...fastSettings(options), ...options.set);
   if (options.replications !== undefined) {
     const text = String(options.replications);
     set.push({ option: '--replications', text, form: 'yaml', key: 'sweep.replications' });

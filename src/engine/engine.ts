@@ -133,23 +133,29 @@ export class Engine implements Runner, HostEngine {
   /** Runs until simulated time `until`; can be called again to continue. */
   run(until: Cycles): Outcome {
     const runners = this.#runners;
-    const queue = this.queue;
+    const { lookahead, queue } = this;
     this.#until = until;
     this.#stopped = false;
     this.#starved = false;
     for (;;) {
       let slowest: Runner | undefined;
       let least = Infinity;
-      let second = Infinity;
-      for (let i = 0; i < runners.length; i++) {
-        const time = runners[i]!.time;
-        if (time < least) {
-          second = least;
-          least = time;
-          slowest = runners[i];
-        } else if (time < second) second = time;
-      }
+      // When the first of the others may do something, and the first of all.
+      let others = Infinity;
+      let first = Infinity;
       const due = queue.peekTime();
+      for (let i = 0; i < runners.length; i++) {
+        const runner = runners[i]!;
+        const { time } = runner;
+        // Whoever the next event comes before anyway is not asked.
+        const quiet = time + lookahead < due ? (runner.quiet ?? time) : time;
+        if (time < least) {
+          least = time;
+          slowest = runner;
+          others = first;
+        } else if (quiet < others) others = quiet;
+        if (quiet < first) first = quiet;
+      }
       if (due <= least) {
         if (due > this.#until) {
           this.now = this.#until;
@@ -165,7 +171,7 @@ export class Engine implements Runner, HostEngine {
         this.now = this.#until;
         return Outcome.Reached;
       }
-      this.horizon = Math.min(due, this.#until, second + this.lookahead);
+      this.horizon = Math.min(due, this.#until, others + lookahead);
       this.#running = slowest;
       slowest.advance();
       this.#running = undefined;

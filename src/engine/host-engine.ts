@@ -12,6 +12,11 @@ export interface Runner {
   /** Local time; Infinity while it waits for an event to wake it. */
   readonly time: Cycles;
   /**
+   * Until then it does nothing to others, unless an event makes it: at least `time`, which it is if
+   * absent.
+   */
+  readonly quiet?: Cycles;
+  /**
    * Runs until its local time reaches the engine's `horizon`, which comes nearer when the runner
    * schedules an earlier event. Must make progress. May overshoot by one indivisible step (a visit,
    * an exit).

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { SamplingOutcome } from '../stats/result.ts';
 import { packageVersion } from './package-files.ts';
 
 export function sha256(data: string | Uint8Array): string {
@@ -16,6 +17,8 @@ export interface RunRecord {
   readonly command: readonly string[];
   /** What the measured window was too short for. */
   readonly notes: readonly string[];
+  /** Undefined: everything was simulated in detail. */
+  readonly sampling?: SamplingOutcome | undefined;
 }
 
 /**
@@ -31,6 +34,7 @@ export function manifestJson(record: RunRecord): string {
     configSha256: sha256(record.resolved),
     command: record.command,
     notes: record.notes,
+    ...(record.sampling ? { sampling: record.sampling } : {}),
     startedAt: record.startedAt.toISOString(),
     wallSeconds: record.wallSeconds,
     node: process.version,

@@ -19,6 +19,8 @@ export class AddressSpace {
    */
   readonly userRoot: number;
   readonly mappings = new Mappings();
+  /** Told of ranges whose entries change, but for single pages by faults. */
+  readonly onChange: ((start: number, end: number) => void)[] = [];
   /** Processes that have it: more than one while a child borrows it (vfork). */
   users = 0;
   /** Of the last change of a range. */
@@ -270,8 +272,9 @@ export class AddressSpace {
     return this.#clear(cpu, start, start + pages);
   }
 
-  #begin(): Change {
+  #begin(start: number, end: number): Change {
     const { change } = this;
+    for (const changed of this.onChange) changed(start, end);
     change.changed = change.freed = change.scanned = 0;
     return change;
   }
@@ -284,7 +287,7 @@ export class AddressSpace {
   }
 
   #clear(cpu: GuestCpu | null, start: number, end: number): number {
-    const change = this.#begin();
+    const change = this.#begin(start, end);
     this.#eachLeaf(this.root, 4, 0, start, end, (slot, entry, level, vpn) => {
       this.#store(cpu, slot, 0);
       this.#release(entry, level);
@@ -327,7 +330,7 @@ export class AddressSpace {
     for (const mapping of this.mappings.cut(start, end)) {
       this.mappings.add({ ...mapping, writable });
     }
-    const change = this.#begin();
+    const change = this.#begin(start, end);
     this.#eachLeaf(this.root, 4, 0, start, end, (slot, entry, level, vpn) => {
       // Write permission comes back by a fault, so that shared frames stay shared.
       if (writable || (entry & Pte.Writable) === 0) return;
@@ -344,7 +347,7 @@ export class AddressSpace {
   move(cpu: GuestCpu | null, start: number, to: number, pages: number): number {
     this.unmap(cpu, to, pages);
     const moved = this.mappings.cut(start, start + pages);
-    const change = this.#begin();
+    const change = this.#begin(start, start + pages);
     this.#eachLeaf(this.root, 4, 0, start, start + pages, (slot, entry, level, vpn) => {
       this.#store(cpu, slot, 0);
       this.#store(cpu, this.slotOf(vpn - start + to, level, true, cpu), entry);
@@ -365,6 +368,7 @@ export class AddressSpace {
     const { memory } = this.guest;
     const child = new AddressSpace(this.guest, cpu);
     let copied = 0;
+    for (const changed of this.onChange) changed(0, DIRECT_MAP);
     for (const mapping of this.mappings.all) {
       child.mappings.add({ ...mapping });
       if (!mapping.owned) continue;

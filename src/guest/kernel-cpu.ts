@@ -45,7 +45,9 @@ export class KernelCpu extends VcpuLoop implements Kernel {
   }
 
   protected executed(instructions: number): void {
-    if (this.#current) this.#current.quantum -= instructions;
+    if (!this.#current) return;
+    this.#current.quantum -= instructions;
+    this.#current.executed += instructions;
   }
 
   protected wakeDue(cpu: GuestCpu): void {
@@ -64,6 +66,7 @@ export class KernelCpu extends VcpuLoop implements Kernel {
       thread.quantum = this.shared.workload.quantumInstructions;
       this.#current = thread;
       this.#switchTo(cpu, thread);
+      cpu.core.learned?.switchTo(thread.executed);
     }
     if (thread.transfer) {
       this.enterSpace(cpu);
@@ -71,7 +74,15 @@ export class KernelCpu extends VcpuLoop implements Kernel {
       return GuestStop.Time;
     }
     const { program, process } = thread;
-    const count = program.fill(this.firstItem, BLOCK_ITEMS);
+    const { learned } = cpu.core;
+    let count = 0;
+    if (learned?.skipping && program.skip) {
+      count = program.skip(this.firstItem, BLOCK_ITEMS, this.stretch, process.rights);
+      if (this.stretch.left > 0) return GuestStop.Time;
+    } else {
+      count = program.fill(this.firstItem, BLOCK_ITEMS);
+      this.mix = program.mix ?? 0;
+    }
     if (count > 0) {
       this.filled(cpu.core, count);
       return GuestStop.Time;

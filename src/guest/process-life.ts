@@ -58,6 +58,8 @@ export function exec(kernel: Kernel, cpu: GuestCpu, thread: Thread): void {
   process.space = shared.load(image, cpu);
   process.space.users = 1;
   thread.program = image.programs[0]!;
+  thread.executed = 0;
+  cpu.core.learned?.switchTo(0);
   kernel.load(cpu, process.space);
   if (last) shared.tearDown(cpu, space, 9);
   giveBack(kernel, process);

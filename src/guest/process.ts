@@ -1,6 +1,7 @@
 import type { Cycles } from '../base/ids.ts';
 import { UNAWAITED } from '../hypervisor/guest-port.ts';
 import type { AddressSpace } from './address-space.ts';
+import { SpaceRights } from './process-rights.ts';
 import type { Program } from './workloads/workload.ts';
 
 /** A process of the guest: an address space, its threads, and what becomes of its children. */
@@ -18,11 +19,23 @@ export class Process {
   /** The thread whose address space it borrows, until it has one of its own (vfork). */
   lender: Thread | null = null;
 
+  #rights: SpaceRights | undefined;
+  #rightsIn: AddressSpace | undefined;
+
   /** It is one more user of the space. */
   constructor(space: AddressSpace, parent: Process | null) {
     this.space = space;
     space.users++;
     this.parent = parent;
+  }
+
+  /** What its pages may be used for without a fault. */
+  get rights(): SpaceRights {
+    if (this.#rights === undefined || this.#rightsIn !== this.space) {
+      this.#rights = new SpaceRights(this.space);
+      this.#rightsIn = this.space;
+    }
+    return this.#rights;
   }
 }
 
@@ -96,6 +109,8 @@ export class Thread {
   request = Number.NaN;
   /** The transfer under way, which continues before its program does. */
   transfer: Transfer | PipeTransfer | null = null;
+  /** Instructions since its program began; of one that has long been running, many. */
+  executed = Infinity;
   /** Instructions left of its timeslice. */
   quantum = 0;
 

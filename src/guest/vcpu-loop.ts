@@ -3,6 +3,7 @@ import { Entry, type Guest, type GuestCpu, GuestStop, Vector } from '../hypervis
 import { frameOf, softWalk, walkSoftly } from '../hypervisor/mmu/guest-tables.ts';
 import type { Core } from '../machine/core.ts';
 import { ITEM_OP, ITEM_PAGE, readItem } from '../machine/items.ts';
+import { Stretch } from '../machine/learned/stretch.ts';
 import { Pte } from '../machine/page-tables.ts';
 import { runBlock, runToEdge, Stop } from '../machine/run.ts';
 import type { AddressSpace } from './address-space.ts';
@@ -16,6 +17,10 @@ import { Op } from './workloads/workload.ts';
 export abstract class VcpuLoop implements Guest {
   /** First item of this vCPU's block. */
   protected readonly firstItem: number;
+  /** Visits that are skipped, after those of the block. */
+  protected readonly stretch = new Stretch();
+  /** Which of its program's mixes the visits of the block are of. */
+  protected mix = 0;
   readonly #shared: GuestShared;
   #item: number;
   #itemEnd: number;
@@ -27,6 +32,8 @@ export abstract class VcpuLoop implements Guest {
   readonly #tickPeriod: Cycles;
   #nextTick: Cycles = 0;
   readonly #walk = softWalk();
+  /** Its visit has faulted, and comes again. */
+  #again = false;
   /** It executes the program; else the kernel, which is there since `#since` if it runs. */
   #inUser = true;
   #since: Cycles = Number.NaN;
@@ -91,6 +98,12 @@ export abstract class VcpuLoop implements Guest {
     return this.#stepsBase + (this.#running?.item ?? this.#item);
   }
 
+  get quiet(): Cycles {
+    const { left } = this.stretch;
+    if (left === 0 || this.#item !== this.#itemEnd || !this.#inUser) return 0;
+    return Math.floor((left * this.#shared.workload.cpiQ8) / 256);
+  }
+
   stopAt(steps: number): void {
     this.#stopAt = steps;
   }
@@ -108,6 +121,11 @@ export abstract class VcpuLoop implements Guest {
       core.settle();
       const { until } = cpu;
       if (core.time >= until) return GuestStop.Time;
+      if (this.stretch.left > 0 && core.item === this.#itemEnd) {
+        if (this.#inUser) this.#skip(core, Math.min(until - core.time, 2 ** 30));
+        else this.#leave(cpu);
+        continue;
+      }
       if (core.item === core.itemEnd) {
         if (core.full || this.steps >= this.#stopAt) return GuestStop.Time;
         this.#account(core);
@@ -123,13 +141,22 @@ export abstract class VcpuLoop implements Guest {
       }
       const limit = Math.min(until - core.time, 2 ** 30);
       const near = core.time + limit > core.cut.far;
+      const { learned, retired } = core;
+      if (this.#again) core.itemEnd = core.item + 1;
+      learned?.begin();
       const stop = near ? runToEdge(core, limit) : runBlock(core, limit);
+      if (this.#again) {
+        learned!.pass(core.retired - retired);
+        this.#again = false;
+        this.#bound(core);
+      } else learned?.endVisits(this.mix, core.retired - retired);
       if (core.time > core.cut.edge) core.cut.inVisit(core);
       if (stop === Stop.Fault) {
         this.enter(cpu, Entry.Exception);
         const store = (ITEM_OP[core.item]! & 255) === Op.Store;
         this.pageFault(cpu, ITEM_PAGE[core.item]!, store);
         cpu.leaveKernel(Entry.Exception);
+        this.#again = core.learned !== null;
         this.#stepsBase++;
         this.#bound(core);
       } else if (stop === Stop.Operation) {
@@ -144,6 +171,13 @@ export abstract class VcpuLoop implements Guest {
         if (this.#shared.progress.done) return GuestStop.Done;
       }
     }
+  }
+
+  /** Visits that are skipped take their time, up to `limit` cycles. */
+  #skip(core: Core, limit: number): void {
+    if (core.time + limit > core.cut.far) core.cut.begin(core);
+    core.learned!.skipVisits(this.stretch, limit);
+    if (core.time > core.cut.edge) core.cut.inVisit(core);
   }
 
   #perform(cpu: GuestCpu, op: number, a: number, b: number, c: number): void {

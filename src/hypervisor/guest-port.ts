@@ -53,6 +53,8 @@ export interface Guest {
    * more to do. Two guests that execute the same program do the same between two of them.
    */
   readonly steps: number;
+  /** Cycles that it goes on, at least, without asking for anything, unless it is interrupted. */
+  readonly quiet?: Cycles;
   /** `run` ends after so many steps in all, with `Time`; `Infinity` = when it ends by itself. */
   stopAt(steps: number): void;
 }

@@ -237,3 +237,6 @@ export class HostFootprint {
 const LINES_PER_USER_PAGE = 8;
 /** Device models have their data above the memory of the VM. */
 const WINDOW_END = 2 ** 22 - 1;
+
+/** What the hypervisor asks of it. */
+export type HostTouches = Pick<HostFootprint, keyof HostFootprint>;

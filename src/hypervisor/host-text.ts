@@ -30,6 +30,9 @@ const OWNER = {
 /** A step of a handler, by the name of its price. */
 export type Step = keyof typeof OWNER;
 
+/** All steps, in an order of their own. */
+export const stepNames = Object.keys(OWNER) as readonly Step[];
+
 /** Lines in a row of a function before the path goes on somewhere else: 512 bytes. */
 const RUN = 8;
 /** Runs that nearly every step makes do with. */

@@ -51,6 +51,13 @@ export class Pcpu implements Runner {
     return this.#idle ? Infinity : this.core.time;
   }
 
+  get quiet(): Cycles {
+    const { core, current } = this;
+    if (this.#idle) return Infinity;
+    if (current === null || this.#resched || this.#tick || this.#request) return core.time;
+    return current.pending === 0 ? core.time + (current.guest.quiet ?? 0) : core.time;
+  }
+
   get #running(): Scheduled | null {
     return this.current ?? this.#task;
   }
@@ -248,6 +255,7 @@ export class Pcpu implements Runner {
   #leave(vcpu: Scheduled, state: Runstate): void {
     const host = this.#host;
     const now = this.core.time;
+    this.core.learned?.leave(this.#task ? -1 : vcpu.id, now - this.#chargedAt);
     host.scheduler.charge(vcpu.id, this.core.id as PcpuId, now - this.#chargedAt, now);
     this.#chargedAt = now;
     vcpu.enter(state, now);
@@ -335,6 +343,7 @@ export class Pcpu implements Runner {
     this.#chargedAt = core.time;
     core.vm = vcpu.vm.id;
     core.vcpu = vcpu.id;
+    core.learned?.takeUp(vcpu.id);
     if (vcpu.pcpu !== core.id) {
       if (vcpu.pcpu >= 0) {
         host.tags.onMigrate(vcpu.id, vcpu.pcpu as PcpuId, core.id as PcpuId);

@@ -7,8 +7,9 @@ import type { Observer } from '../observe/observer.ts';
 import { Cause, ExitReason, Leaf } from '../stats/leaves.ts';
 import type { HypervisorCosts } from './costs.ts';
 import type { Footprint } from './footprint.ts';
-import { HostFootprint } from './host-footprint.ts';
+import { HostFootprint, type HostTouches } from './host-footprint.ts';
 import type { Step } from './host-text.ts';
+import { LearnedFootprint } from './learned-footprint.ts';
 import { type TagGrant, type TagPolicy, TlbControl } from './tags/tag-policy.ts';
 import type { Vcpu, Vm } from './vm.ts';
 
@@ -40,7 +41,7 @@ export class WorldSwitch {
   readonly virtualized: boolean;
   readonly #deps: WorldSwitchDeps;
   /** Null: handlers touch nothing. */
-  readonly #footprint: HostFootprint | null;
+  readonly #footprint: HostTouches | null;
   /** By pCPU: the vCPU whose VMCB it knows. */
   readonly #vmcbOf: number[] = [];
   readonly #grant: TagGrant = { asid: 0 as never, tlbControl: 0, fresh: false, exhausted: false };
@@ -54,10 +55,7 @@ export class WorldSwitch {
     const { instructions, svm } = machine.processor;
     this.#deps = deps;
     this.virtualized = virtualized;
-    this.#footprint =
-      virtualized && deps.footprint.touches
-        ? new HostFootprint(machine, costs, deps.footprint)
-        : null;
+    this.#footprint = virtualized && deps.footprint.touches ? touchesOf(deps) : null;
     this.#out =
       svm.vmexitCycles +
       (costs.vmsaveEveryExit ? svm.vmsaveCycles : 0) +
@@ -227,4 +225,10 @@ export class WorldSwitch {
     vcpu.flushCause = -1;
     core.enter(vcpu.context, grant.asid);
   }
+}
+
+/** What handlers touch, and in long runs also what they have learned it to cost. */
+function touchesOf({ costs, footprint, machine }: WorldSwitchDeps): HostTouches {
+  const touches = new HostFootprint(machine, costs, footprint);
+  return machine.cores[0]!.learned ? new LearnedFootprint(touches) : touches;
 }

@@ -8,6 +8,7 @@ import { ARRAYS } from './entries.ts';
 import type { Evictions } from './evictions.ts';
 import type { Fault } from './fault.ts';
 import { heap } from './heap.ts';
+import type { LearnedWork } from './learned/work.ts';
 import { LossRecords } from './loss.ts';
 import type { MachineState } from './machine-state.ts';
 import type { PageTables } from './page-tables.ts';
@@ -121,6 +122,8 @@ export class Core {
   readonly accounts: Accounts;
   /** Where the accounts are cut when the clock passes this time; see edge-cut.ts. */
   readonly cut = new EdgeCut<Core>();
+  /** Null: all runs are in detail. */
+  learned: LearnedWork | null = null;
 
   constructor(
     id: number,

@@ -8,6 +8,7 @@ import type { MetricName } from '../stats/metrics.ts';
 import type { RunResult } from '../stats/result.ts';
 import { runAnswer } from './answer.ts';
 import { noteLines } from './notes.ts';
+import { samplingText } from './sampled.ts';
 import { costTable, freeTable, walkTable } from './summary-costs.ts';
 import { moveLines, pairLines } from './summary-moving.ts';
 import { linesOf, requestTable, type Section, slowdownTable, vmTable } from './summary-vms.ts';
@@ -119,6 +120,7 @@ function hostLines(scenario: Scenario, result: RunResult): string[] {
     ...hosts.map((plan) => [hosts.length > 1 ? `host ${plan.name}` : 'host', hostText(plan)]),
     ['hypervisor', policies.join(', ')],
     ['measured', `${showCycles(result.windowCycles, result.mhz)}${after}, seed ${result.seed}`],
+    ...(result.sampling ? [['sampled', samplingText(result.sampling)]] : []),
     ['pCPUs', pcpuText(result)],
     ...sharedLines(result),
   ].flatMap(([label, text]) =>

@@ -9,6 +9,8 @@ import { schedulers } from '../hypervisor/schedulers/index.ts';
 import { tagPolicies } from '../hypervisor/tags/index.ts';
 import type { Vcpu, Vm } from '../hypervisor/vm.ts';
 import { blockRoom } from '../machine/items.ts';
+import { Learned } from '../machine/learned/learned.ts';
+import { LearnedCore } from '../machine/learned/learned-core.ts';
 import { buildMachine, type Machine } from '../machine/machine.ts';
 import type { PageTables } from '../machine/page-tables.ts';
 import { onHost, type Reading } from '../observe/hosts.ts';
@@ -28,6 +30,8 @@ export interface Site {
   /** By VM. */
   readonly groups: readonly VmGroup[];
   readonly observer: Observer;
+  /** By host, where the run is sampled; filled as hosts are built. */
+  readonly learned: Learned[];
 }
 
 /** A host with the VMs that are on it; it has no scheduler yet. */
@@ -37,6 +41,7 @@ export function buildHost(site: Site, plan: HostPlan, index: number, firstPcpu: 
   const { hypervisor: hv } = scenario;
   const { asids, flushByAsid, erratum170 } = plan.cpu.svm;
   const machine = buildHardware(site, plan);
+  if (scenario.sampling) site.learned.push(learn(site, machine));
   try {
     const residents = vms.filter(({ host }) => host.index === index);
     for (const [i, vm] of residents.entries()) vm.home = homeNode(vm, machine, i);
@@ -126,6 +131,13 @@ function buildHardware({ scenario, tables, vms }: Site, plan: HostPlan): Machine
     freeLeaves: freeLeaves(free),
     items: vms.length * blockRoom(BLOCK_ITEMS),
   });
+}
+
+/** The cores of a host learn what work costs, of all VMs of a group together. */
+function learn({ groups, scenario, vcpus }: Site, { cores }: Machine): Learned {
+  const learned = new Learned(vcpus.map(({ vm }) => scenario.vms.indexOf(groups[vm.id]!)));
+  for (const core of cores) core.learned = new LearnedCore(learned, core);
+  return learned;
 }
 
 /** VMs are spread over the NUMA nodes round robin; a pinned VM gets memory near its pCPUs. */

@@ -9,6 +9,7 @@ import { devicesOf } from '../hypervisor/devices.ts';
 import { mmuModes } from '../hypervisor/mmu/index.ts';
 import { runstateNames, Vcpu, Vm } from '../hypervisor/vm.ts';
 import { type FaultPort, Verdict } from '../machine/core.ts';
+import type { Learned } from '../machine/learned/learned.ts';
 import { PageTables } from '../machine/page-tables.ts';
 import { wherever } from '../observe/hosts.ts';
 import { type ObservedRun, type Observer, silent } from '../observe/observer.ts';
@@ -40,6 +41,8 @@ export interface Simulation extends Cluster {
   readonly slices: RunSlices | undefined;
   /** Undefined: nobody looks, or there is one host without threads. */
   readonly lanes: Lanes | undefined;
+  /** By host; none unless the run is sampled. */
+  readonly learned: readonly Learned[];
 }
 
 /**
@@ -66,7 +69,7 @@ export function buildSimulation(
   const engine = commonEngine(scenario);
   const tables = new PageTables(expectedNodes(vms));
   const observer = options.observer ?? silent;
-  const site: Site = { scenario, engine, tables, vms, vcpus, groups, observer };
+  const site: Site = { scenario, engine, tables, vms, vcpus, groups, observer, learned: [] };
   const firsts = firstPcpus(scenario.hosts);
   const hosts: Host[] = [];
   try {
@@ -115,7 +118,11 @@ export function buildSimulation(
     for (const { hypervisor } of hosts) hypervisor.start();
     for (const protection of protections) protection.protect(0);
     arrange(cluster, scenario);
-    return { ...cluster, scenario, reference, tables, members, observer, feeds, slices, lanes };
+    const { learned } = site;
+    return {
+      ...{ ...cluster, scenario, reference, tables, members, observer },
+      ...{ feeds, slices, lanes, learned },
+    };
   } catch (error) {
     for (const { machine } of hosts) machine.dispose();
     throw error;

@@ -14,6 +14,7 @@ import { checkPageSizes } from './page-size-checks.ts';
 import { pagingOf } from './paging.ts';
 import { checkPlacement } from './placement-checks.ts';
 import { processorFaults } from './processor-checks.ts';
+import { checkSampling } from './sampling-checks.ts';
 import type { ParsedScenario } from './schema.ts';
 
 /** Rules that tie several keys of a scenario together; single values were checked by the schema. */
@@ -35,6 +36,7 @@ export function checkScenario(context: CheckContext): void {
   checkMemory(context);
   checkDevices(context);
   checkCluster(context);
+  checkSampling(context);
 }
 
 function checkTimes({ scenario, sound, written, fault }: CheckContext): void {

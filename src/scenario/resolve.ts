@@ -41,6 +41,7 @@ import {
 import { completed, pagingOf } from './paging.ts';
 import type { PresetTexts } from './presets.ts';
 import { repaired } from './repair.ts';
+import type { SamplingPlan } from './sampling-schema.ts';
 import { type HostForm, type ParsedScenario, scenarioSchema } from './schema.ts';
 import { allowedKeys, withDefaults } from './schema-walk.ts';
 import { checkWorkloads } from './workload-checks.ts';
@@ -114,6 +115,8 @@ export interface Scenario {
     readonly evictions: boolean;
   };
   readonly checks: { readonly translations: boolean };
+  /** Undefined: everything is simulated in detail. */
+  readonly sampling: SamplingPlan | undefined;
   /** What costs nothing in this run. */
   readonly free: readonly MechanismName[];
   /** Experiments on the scenario; a run takes no notice of them. */
@@ -342,6 +345,14 @@ function inInternalUnits(parsed: ParsedScenario, input: Scenario['input']): Scen
       evictions: parsed.output.evictions,
     },
     checks: parsed.checks,
+    sampling:
+      parsed.sampling?.kind === 'learned'
+        ? {
+            warm: ticks(parsed.sampling.warm),
+            detail: ticks(parsed.sampling.detail),
+            target: parsed.sampling.target,
+          }
+        : undefined,
     free: parsed.free ?? [],
     sweep: parsed.sweep,
     find: parsed.find,

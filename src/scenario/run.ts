@@ -12,6 +12,7 @@ import { collect } from './collect.ts';
 import { tickRateOf } from './hosts.ts';
 import type { Scenario } from './resolve.ts';
 import { Sampler } from './sampler.ts';
+import { Sampling } from './sampling.ts';
 import type { Measured } from './snapshot.ts';
 import { type Snapshot, takeSnapshot } from './snapshot.ts';
 import { checkTranslations } from './translations.ts';
@@ -60,8 +61,12 @@ export async function runScenario(
   const simulation = buildSimulation(scenario, options, (index) => onMark(index));
   try {
     const window = new Window(simulation, options.piece !== undefined);
+    const { sampling } = scenario;
+    const sampled = sampling && new Sampling(simulation, simulation.learned, sampling);
     onMark = (index) => window.mark(index);
-    return await drive(simulation, window, options);
+    const result = await drive(simulation, window, options);
+    if (!sampled) return result;
+    return { ...result, sampling: sampled.outcome(simulation.engine.now) };
   } finally {
     for (const feed of simulation.feeds) feed.close?.();
     disposeOf(simulation);
@@ -140,7 +145,7 @@ async function drive(
   const end = untilWork ? Infinity : (scenario.duration as number);
   const samples: SampleRow[] = [];
   const sampler = new Sampler(simulation, samples);
-  const period = scenario.output.timeseries;
+  const period = samplePeriod(scenario);
   if (period > 0) engine.every(period, Phase.Sample, (now) => sampler.sample(now));
 
   if (untilWork && !byWork) {
@@ -184,6 +189,14 @@ async function drive(
     await heed();
   }
   return collect(simulation, window.measured, samples);
+}
+
+/** Samples of a long run, at most: their number is not to grow with its length. */
+const MOST_SAMPLES = 500;
+
+function samplePeriod({ duration, output: { timeseries }, sampling }: Scenario): Cycles {
+  if (!sampling || timeseries === 0 || duration === 'work') return timeseries;
+  return timeseries * Math.ceil(duration / MOST_SAMPLES / timeseries);
 }
 
 /** Returns what waits for traces to come, or for the signal. */

@@ -18,6 +18,7 @@ import { diskSchema, dom0Schema, networkSchema, pin } from './device-schemas.ts'
 import { findSchema, sweepSchema } from './experiments.ts';
 import { mechanismNames } from './free.ts';
 import { DEFAULT_KERNEL, type PresetTexts, presets } from './presets.ts';
+import { samplingSchema } from './sampling-schema.ts';
 
 /**
  * The schema of a scenario whose presets are filled in, assembled from the registries: a new policy
@@ -330,6 +331,7 @@ export function scenarioSchema(
         })
         .prefault({})
         .describe('extra checks while running'),
+      sampling: samplingSchema.optional(),
       free: z
         .array(z.enum(mechanismNames))
         .optional()

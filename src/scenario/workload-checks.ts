@@ -34,6 +34,13 @@ export function checkWorkloads(context: CheckContext): void {
       finite = true;
       continue;
     }
+    if (scenario.sampling?.kind === 'learned' && group.count > 0 && !workload.skips) {
+      fault(
+        ['vms', i, 'workload'],
+        `${group.name} cannot be sampled: ${whyNot(group.workload.kind)}`,
+        'write sampling: { kind: off }, and a shorter duration',
+      );
+    }
     checkHugePages(context, i, workload.processes);
     if (workload.work !== undefined && group.count > 0) finite = true;
     if (group.workload.kind === 'trace' && 'per1M' in group.workload && byReferences) {
@@ -51,6 +58,19 @@ export function checkWorkloads(context: CheckContext): void {
       'duration: work, but no VM has an amount of work to finish',
       'write a time, for example 200ms, or give a workload its amount of work',
     );
+  }
+}
+
+/** Why visits of a workload cannot be skipped. */
+function whyNot(kind: string): string {
+  switch (kind) {
+    case 'trace':
+      return 'the order of its visits is what a trace is for';
+    case 'synthetic':
+    case 'process-tree':
+      return 'when a working-set or pointer-chase comes to new pages cannot be told';
+    default:
+      return `the visits of ${kind} are written one by one`;
   }
 }
 

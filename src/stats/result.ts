@@ -171,6 +171,25 @@ export interface HostOfRun {
   readonly pcpuCount: number;
 }
 
+/** How well the prices of the work of a group of VMs are known. */
+export interface LearnedGroup {
+  readonly group: string;
+  /** Of its programs, that its prices are learned from. */
+  readonly instructions: number;
+  /** Half-width of the 95 % interval, as a share; undefined: it has done too little to tell. */
+  readonly halfWidth: number | undefined;
+}
+
+/** What of a sampled run was simulated in detail. */
+export interface SamplingOutcome {
+  readonly windows: number;
+  /** Half-width that was to be reached. */
+  readonly target: number;
+  /** Share of the simulated time, from power-on. */
+  readonly detail: number;
+  readonly groups: readonly LearnedGroup[];
+}
+
 /**
  * Cycles in a row about a host, a pCPU or a VM are those of the host that it names. What is not of
  * one host (points of time, slices, migrations, pairs) is in cycles of the first one.
@@ -200,6 +219,8 @@ export interface RunResult {
   readonly migrations?: readonly MigrationRow[] | undefined;
   /** Looks at protected pairs, in the order of their times; undefined: there are none. */
   readonly faultTolerance?: readonly FaultToleranceRow[] | undefined;
+  /** Undefined: everything was simulated in detail. */
+  readonly sampling?: SamplingOutcome | undefined;
   /** What the window was too short for. */
   readonly findings: readonly WindowFinding[];
 }

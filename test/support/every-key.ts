@@ -65,6 +65,8 @@ const SERVER = {
   },
 };
 
+const SAMPLED = { kind: 'learned', warm: '500us', detail: '1200us', target: 1 };
+
 const RARELY = {
   ...SERVER,
   requests: { ...SERVER.requests, arrivals: { kind: 'open', rate: '1000/s' } },
@@ -177,6 +179,7 @@ export const BASES: Readonly<Record<string, Overrides>> = Object.fromEntries(
     ...CHECKPOINT_BASES,
     ...MOVE_BASES,
     server: two(SERVER),
+    sampled: { ...two(SERVER), duration: '24ms', sampling: SAMPLED },
     tree: one(TREE),
     jobs: one(JOBS),
     'jobs in place': one({ ...JOBS, jobs: { instructions: 30_000, forks: false } }),
@@ -828,6 +831,10 @@ const ENTRIES: Readonly<Record<string, Entry>> = {
   'output.timeseries': ['program', '500us'],
   'output.evictions': ['program', 'true'],
   free: ['program', '[exit]'],
+  'sampling.kind': ['sampled', '{ kind: off }'],
+  'sampling(learned).warm': ['sampled', '900us'],
+  'sampling(learned).detail': ['sampled', '1ms'],
+  'sampling(learned).target': ['sampled', '0.0001'],
   ...PAIR_ENTRIES,
   ...CHECKPOINT_ENTRIES,
   ...MOVE_ENTRIES,

@@ -36,6 +36,7 @@ export const idle: WorkloadDefinition<typeof params> = {
   create(options) {
     const script = daemon(Math.round(options.period / 1e6), options.instructions);
     const program = new ScriptProgram({ script });
-    return microWorkload(options, 'wake-ups', [{ regions: microRegions(), programs: [program] }]);
+    const processes = [{ regions: microRegions(), programs: [program] }];
+    return { ...microWorkload(options, 'wake-ups', processes), skips: true };
   },
 };

@@ -48,6 +48,7 @@ export class Images {
   readonly #lines: boolean;
   readonly #checking: boolean;
   readonly #aslr: boolean;
+  #mixes = 0;
 
   constructor(aslr: boolean, { seed, vm, dataLines, checking }: WorkloadDeps) {
     this.seed = seed;
@@ -75,7 +76,7 @@ export class Images {
       };
     });
     const mixOf = (some: Parameters<typeof makeMix>[0], stream: string) =>
-      makeMix(some, visit, seed, `${base}/${name}/${stream}`, this.#lines);
+      makeMix(some, visit, seed, `${base}/${name}/${stream}`, this.#lines, this.#mixes++);
     return { regions, phases: phaseMixes(phases, mixRegions, mixOf) };
   }
 
@@ -182,3 +183,13 @@ export function checkMemory(
   const largest = tables.reduce((most, region) => Math.max(most, pagesOf(region)), 0);
   if (largest > memoryPages) complain('the pages of a zipf or pointer-chase pattern', largest);
 }
+
+/**
+ * Visits to all of them can be skipped: no page is used for the first time, or it can be told when
+ * that is. `loaded`: by programs that others start.
+ */
+export const skipsAll = (regions: readonly SyntheticRegion[], loaded: boolean): boolean =>
+  regions.every(
+    ({ pattern: { kind }, populated }) =>
+      (populated && !loaded) || (kind !== 'working-set' && kind !== 'pointer-chase'),
+  );

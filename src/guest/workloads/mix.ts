@@ -42,6 +42,8 @@ export interface Schedule {
 
 /** What processes that run the same program share. */
 export interface Mix {
+  /** Among the mixes of its VM. */
+  readonly number: number;
   /** Which of `SLOTS` places for schedules its own takes. */
   readonly slot: number;
   readonly words: Int32Array;
@@ -50,6 +52,8 @@ export interface Mix {
   readonly lines: boolean;
   readonly tables: readonly Int32Array[];
   readonly laws: readonly LineLaw[];
+  /** By region. */
+  readonly samplers: readonly Sampler[];
   /** Whether no region has a table or more than `SMALL` pages. */
   readonly plain: boolean;
 }
@@ -81,6 +85,7 @@ export function makeMix(
   seed: string,
   path: string,
   lines = true,
+  number = 0,
 ): Mix {
   const words = new Int32Array(regions.length * REGION);
   const laws = regions.map(({ hotLines, lineSkew }) => lineLaw(hotLines, lineSkew));
@@ -91,12 +96,14 @@ export function makeMix(
     words.set([kind, start, pages, step, phase, law, 0, 0], i * REGION);
   }
   return {
+    number,
     slot: nextSlot++ % SLOTS,
     words,
     lines,
     schedule: makeSchedule(regions, mean, xoshiroState(seed, path)),
     tables: regions.map((region) => region.sampler.table),
     laws,
+    samplers: regions.map(({ sampler }) => sampler),
     plain: regions.every(({ sampler }) => isPlain(sampler)),
   };
 }

@@ -7,9 +7,13 @@ import {
   ITEM_REFERENCES,
   releaseBlock,
 } from '../../machine/items.ts';
+import type { Stretch } from '../../machine/learned/stretch.ts';
+import type { Item } from './item.ts';
 import { LAWS, LINE_BITS, type LineLaw } from './lines.ts';
 import { ENTRIES, type Mix, makeMix, REGION, type Schedule, SLOTS } from './mix.ts';
+import type { PageRights } from './page-rights.ts';
 import { below, Kind } from './patterns.ts';
+import { Skipper } from './skipping.ts';
 
 /**
  * HOT. Mixes visits to the regions of one process. Which region, load or store, how many references
@@ -104,8 +108,10 @@ export class Mixer {
   spent = 0;
   readonly words: Int32Array;
   readonly mix: Mix;
+  readonly number: number;
   readonly random: Int32Array;
   position: number;
+  #skipper: Skipper | undefined;
 
   /** `starts`: first pages of the regions in this process, if not those of the mix. */
   constructor(mix: Mix, seed: string, path: string, starts?: readonly number[]) {
@@ -113,6 +119,7 @@ export class Mixer {
     this.words = mix.words.slice();
     for (const [i, start] of (starts ?? []).entries()) this.words[i * REGION + 1] = start;
     this.mix = mix;
+    this.number = mix.number;
     this.random = xoshiroState(seed, path);
     // Copies of a program start at different places of schedule and patterns.
     this.position = below(ENTRIES, xoshiroNext(this.random));
@@ -162,6 +169,11 @@ export class Mixer {
       words[region * REGION + COUNT] = counts[region]!;
     }
     return n;
+  }
+
+  skip(budget: number, stretch: Stretch, rights?: PageRights): Item | undefined {
+    this.#skipper ??= new Skipper(this);
+    return this.#skipper.skip(budget, stretch, rights);
   }
 }
 

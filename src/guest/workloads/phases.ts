@@ -1,6 +1,9 @@
 import * as z from 'zod';
+import type { Stretch } from '../../machine/learned/stretch.ts';
+import type { Item } from './item.ts';
 import type { Mix } from './mix.ts';
 import type { Mixer } from './mixer.ts';
+import type { PageRights } from './page-rights.ts';
 import { oneOf, ParameterFault } from './parameter-fault.ts';
 import type { Visits } from './script.ts';
 
@@ -106,6 +109,7 @@ export function visitsOf(
 class PhasedMixer implements Visits {
   /** Instructions of the visits of the last fill. */
   spent = 0;
+  number = 0;
   readonly #phases: readonly { mixer: Mixer; instructions: number }[];
   #at = 0;
   #left: number;
@@ -121,10 +125,24 @@ class PhasedMixer implements Visits {
     const n = mixer.fill(at, room, Math.ceil(Math.min(budget, this.#left)));
     this.spent = mixer.spent;
     this.#left -= mixer.spent;
+    this.number = mixer.number;
+    this.#pass();
+    return n;
+  }
+
+  skip(budget: number, stretch: Stretch, rights?: PageRights): Item | undefined {
+    const { mixer } = this.#phases[this.#at]!;
+    const touch = mixer.skip(Math.ceil(Math.min(budget, this.#left)), stretch, rights);
+    this.#left -= stretch.instructions + (touch ? touch[3] : 0);
+    this.#pass();
+    return touch;
+  }
+
+  /** On to the next phase, where this one is over. */
+  #pass(): void {
     while (this.#left <= 0) {
       this.#at = (this.#at + 1) % this.#phases.length;
       this.#left += this.#phases[this.#at]!.instructions;
     }
-    return n;
   }
 }

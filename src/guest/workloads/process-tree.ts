@@ -10,6 +10,7 @@ import {
   KERNEL_EVENT_REGION,
   type Loaded,
   planOf,
+  skipsAll,
 } from './images.ts';
 import { operation } from './item.ts';
 import { checkRoom } from './layout.ts';
@@ -49,6 +50,7 @@ export const processTree: WorkloadDefinition<typeof processTreeParams> = {
       cpiQ8: Math.round(params.cpi * 256),
       overlapQ8: Math.round(params.overlap * 256),
       kernel: true,
+      skips: params.programs.every(({ regions }) => skipsAll(regions, true)),
       quantumInstructions: params.quantum,
       hz: params.hz,
     };

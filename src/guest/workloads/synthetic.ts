@@ -12,6 +12,7 @@ import {
   KERNEL_EVENT_REGION,
   type Loaded,
   planOf,
+  skipsAll,
 } from './images.ts';
 import { type Item, operation, visit } from './item.ts';
 import { checkRoom, type Layout } from './layout.ts';
@@ -55,6 +56,7 @@ export const synthetic: WorkloadDefinition<typeof syntheticParams> = {
       kernel: true,
       quantumInstructions: params.quantum,
       hz: params.hz,
+      skips: skipsAll(params.regions, jobs?.forks === true),
     };
   },
 };

@@ -80,6 +80,7 @@ export const tlbThrash: WorkloadDefinition<typeof params> = {
     });
     const program = new ScriptProgram({ script: touch(), mixer });
     const regions = microRegions(data);
-    return microWorkload(options, MILLION_INSTRUCTIONS, [{ regions, programs: [program] }]);
+    const processes = [{ regions, programs: [program] }];
+    return { ...microWorkload(options, MILLION_INSTRUCTIONS, processes), skips: true };
   },
 };

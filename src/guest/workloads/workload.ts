@@ -1,5 +1,7 @@
 import type { z } from 'zod';
 import { type Definition, registry } from '../../base/registry.ts';
+import type { Stretch } from '../../machine/learned/stretch.ts';
+import type { PageRights } from './page-rights.ts';
 
 /**
  * What runs inside a VM, as the guest kernel sees it: process images and programs. A program
@@ -127,6 +129,14 @@ export interface Program {
    * ends the thread, and the process with its last one. HOT.
    */
   fill(at: number, room: number): number;
+  /**
+   * As `fill`, but ordinary visits are not drawn: when they come next it returns 0 and `stretch`
+   * says what they do in all, up to the next step that is none, or visit that lacks `rights`.
+   * Absent: nothing can be skipped.
+   */
+  skip?(at: number, room: number, stretch: Stretch, rights?: PageRights): number;
+  /** Which of its mixes the visits of the last fill were of. */
+  readonly mix?: number;
   /** What the child of the `Fork` or `Vfork` just emitted runs. */
   fork(): Program;
   /** The image the `Exec` just emitted loads. */
@@ -156,6 +166,11 @@ export interface Workload {
   readonly arrivals?: Arrivals | undefined;
   /** Bytes of a request. */
   readonly requestBytes?: number | undefined;
+  /**
+   * Its programs can skip ordinary visits: none of those touches a page for the first time, or
+   * follows the others in an order that matters.
+   */
+  readonly skips?: boolean | undefined;
   /** Units of work after which the VM is done; undefined = runs forever. */
   readonly work?: number | undefined;
   /**
