@@ -48,6 +48,20 @@ export const runManifest = manifest.extend({
   command: z.array(z.string()).default([]),
   /** What the measured window was too short for. */
   notes: z.array(z.string()).default([]),
+  sampling: z
+    .object({
+      windows: z.int().min(0),
+      target: z.number(),
+      detail: z.number(),
+      groups: z.array(
+        z.object({
+          group: z.string(),
+          halfWidth: z.number().optional(),
+          instructions: z.number(),
+        }),
+      ),
+    })
+    .optional(),
 });
 
 export const sweepManifest = manifest.extend({

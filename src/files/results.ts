@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse as parseYaml } from 'yaml';
-import type { FaultToleranceRow, MigrationRow } from '../stats/result.ts';
+import type { FaultToleranceRow, MigrationRow, SamplingOutcome } from '../stats/result.ts';
 import { faultIn, faultOf, reasonOf } from './faults.ts';
 import { moveRows, pairRows } from './moving-tables.ts';
 import { readRegularText } from './read-file.ts';
@@ -19,6 +19,8 @@ export interface Manifest {
   readonly command?: readonly string[];
   /** Of a run: what the measured window was too short for. */
   readonly notes?: readonly string[];
+  /** Of a run that was sampled. */
+  readonly sampling?: SamplingOutcome | undefined;
   /** Of a sweep: the scenario file and what was set. */
   readonly file?: string;
   readonly set?: readonly string[];

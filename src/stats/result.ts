@@ -177,7 +177,7 @@ export interface LearnedGroup {
   /** Of its programs, that its prices are learned from. */
   readonly instructions: number;
   /** Half-width of the 95 % interval, as a share; undefined: it has done too little to tell. */
-  readonly halfWidth: number | undefined;
+  readonly halfWidth?: number | undefined;
 }
 
 /** What of a sampled run was simulated in detail. */

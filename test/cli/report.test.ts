@@ -32,6 +32,23 @@ const figures = (html: string) =>
   [...html.matchAll(/<svg role="img" aria-labelledby="([\w-]+)-title/g)].map(([, id]) => id);
 
 describe('worldswitch report', () => {
+  it('says of a sampled run how much of it was simulated in detail', async () => {
+    const text = `
+name: long
+duration: 100ms
+warmup: 5ms
+sampling: { kind: learned, warm: 1ms, detail: 5ms }
+host: { processor: opteron-1354, pcpus: 1, memory: 1GiB, caches: { data: off } }
+hypervisor: { profile: kvm-2.6.33 }
+vms: [{ name: vm, memory: 512MiB, workload: { kind: java-server } }]
+`;
+    writeFileSync(join(dir, 'long.yaml'), text);
+    const { stdout } = await worldswitchHere(dir, 'run', 'long.yaml', '--out', 'long', '--report');
+    const said = /sampled +(\d+(\.\d)? % of the time in detail, in \d+ windows)/.exec(stdout);
+    expect(said).not.toBeNull();
+    expect(read('long', 'report.html')).toContain(`Sampled: ${said![1]}`);
+  });
+
   it('makes one page of a run, the same bytes as run --report', async () => {
     const { status, stdout, stderr } = await worldswitchHere(
       dir,

@@ -3,6 +3,7 @@ import { duration, showCycles } from '../../base/units.ts';
 import type { RunFiles } from '../../files/results.ts';
 import type { Row } from '../../files/tables.ts';
 import { counted, plain } from '../quantities.ts';
+import { samplingText } from '../sampled.ts';
 import { groupBy, grouped } from '../table.ts';
 import type { Drawing, Pencil } from './charts.ts';
 import { coreName } from './cores.ts';
@@ -105,6 +106,7 @@ export function runReport(files: RunFiles, pencil: Pencil): Page {
     answer: answerOf(files, scenario.hypervisor?.mmu?.kind !== 'native'),
     lead: [
       whatRan(files, scenario, mhz),
+      ...(manifest.sampling ? [`Sampled: ${samplingText(manifest.sampling)}.`] : []),
       ...(scenario.description ? [scenario.description.trim()] : []),
     ],
     sections: [
