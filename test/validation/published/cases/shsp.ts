@@ -166,7 +166,7 @@ export const crossover: Case = {
       neutral: 0,
       tolerance: { kind: 'relative', by: 0.3 },
       reason:
-        'a fault takes two exits of some 3800 cycles here, TLB refills apart; Xen 3.3, whose shadow code has more to do (locks, prefetching, a 32-bit guest in PAE mode), has no profile',
+        'a fault takes two exits of some 3800 cycles here, TLB refills apart; what Xen 3.3 did beyond that for a 32-bit guest in PAE mode is not known',
     },
     {
       key: 'miss',
