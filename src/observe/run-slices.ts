@@ -14,9 +14,9 @@ export interface RunSlice {
 const RUNNING = 0;
 
 /**
- * Notes which vCPU or thread ran where and when, from the beginning of the measured window until `most`
- * stretches of time are noted: enough to draw a timeline, at the price of a few numbers for each
- * switch.
+ * Notes which vCPU or thread ran where and when, from the beginning of the measured window until
+ * `most` stretches of time are noted: enough to draw a timeline, at the price of a few numbers for
+ * each switch.
  */
 export class RunSlices {
   readonly #from: Cycles;

@@ -28,7 +28,8 @@ export const samplingSchema = z
         .meta({ unit: 'share' })
         .prefault(0.01)
         .describe(
-          'windows are repeated until the prices of each group of VMs are known so well, with 95 % confidence',
+          'windows are repeated until the prices of each group of VMs are known so well, with ' +
+            '95 % confidence',
         ),
     }),
   ])

@@ -64,7 +64,8 @@ const params = z.object({
   suspend: duration()
     .prefault('0us')
     .describe(
-      'the guest is told to suspend, and has: before the last round; default 0us; assumed (0-92 ms): 84 to 92 ms through xenstore, xen-devel, July 2008',
+      'the guest is told to suspend, and has: before the last round; default 0us; assumed ' +
+        '(0-92 ms): 84 to 92 ms through xenstore, xen-devel, July 2008',
     ),
   ...costParams(500, 64, {
     page: 'assumed (200-2000): xc_map_foreign_batch, bitmaps',

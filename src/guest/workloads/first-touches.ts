@@ -7,9 +7,9 @@ import { COLUMN } from './zipf.ts';
 
 /**
  * When visits that are not drawn would have come to a page that is not there yet, or that cannot be
- * stored to: the kernel has to see those. A visit to a region finds such a page with the probability
- * that all of them have together, so the number of visits before the first one is geometric;
- * patterns that go on by themselves say when they come to the next one.
+ * stored to: the kernel has to see those. A visit to a region finds such a page with the
+ * probability that all of them have together, so the number of visits before the first one is
+ * geometric; patterns that go on by themselves say when they come to the next one.
  */
 
 /** Pages that a fault may map at once, aligned. */

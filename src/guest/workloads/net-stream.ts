@@ -40,11 +40,11 @@ const params = z.object({
         .max(2 ** 30, { error: 'a window is at most 1GiB' }),
     )
     .meta({ range: 'of at most 1GiB' })
-    .default(45 * MSS)
-    .describe('bytes of a connection that may be sent and not acknowledged, at least one message'), // assumed (16 KiB-4 MiB): as in packets.ts
+    .default(45 * MSS) // assumed (16 KiB-4 MiB): as in packets.ts
+    .describe('bytes of a connection that may be sent and not acknowledged, at least one message'),
   roundTrip: duration()
-    .default(ROUND_TRIP * 1e6)
-    .describe('receive: from an acknowledgement to what the client sends next'), // assumed (50-500us)
+    .default(ROUND_TRIP * 1e6) // assumed (50-500us)
+    .describe('receive: from an acknowledgement to what the client sends next'),
   ...microParams,
 });
 

@@ -107,9 +107,9 @@ export class Skipper {
   }
 
   /**
-   * Skips the visits that `budget` instructions would have drawn; `stretch` gets what they do. Up to
-   * the first that lacks `rights`, if they are given: returns it, to be executed after the stretch,
-   * and is past it.
+   * Skips the visits that `budget` instructions would have drawn; `stretch` gets what they do. Up
+   * to the first that lacks `rights`, if they are given: returns it, to be executed after the
+   * stretch, and is past it.
    */
   skip(budget: number, stretch: Stretch, rights?: PageRights): Item | undefined {
     const { position } = this.#mixer;

@@ -74,8 +74,8 @@ const region = z.strictObject({
     .min(0)
     .max(4)
     .meta({ unit: 'no unit' })
-    .default(1)
-    .describe('how unevenly these lines are used: line of rank k has weight 1/k^lineSkew'), // measured: data of programs, 1.0-1.3
+    .default(1) // measured: data of programs, 1.0-1.3
+    .describe('how unevenly these lines are used: line of rank k has weight 1/k^lineSkew'),
 });
 export type SyntheticRegion = z.output<typeof region>;
 

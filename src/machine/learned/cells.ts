@@ -4,8 +4,8 @@ import { LEAF_SLOTS, SLOTS } from './slots.ts';
 
 /**
  * What pieces of work have cost in detail, by kind of work and by circumstances: sums over all
- * pieces, whose ratio is the mean price of a unit of work, whatever the pieces were cut into. A unit
- * is an instruction of a program, a visit of a kernel, or a step of the host.
+ * pieces, whose ratio is the mean price of a unit of work, whatever the pieces were cut into. A
+ * unit is an instruction of a program, a visit of a kernel, or a step of the host.
  */
 
 /** Words of a cell: a sum by slot, and the units. */
@@ -54,8 +54,8 @@ export class Cells {
   /** By kind: cycles at the last `takeCycles`. */
   readonly #taken: number[] = [];
   /**
-   * Units at which the mean of a cell counts as much as that of its neighbours: those that have seen
-   * little are drawn towards them.
+   * Units at which the mean of a cell counts as much as that of its neighbours: those that have
+   * seen little are drawn towards them.
    */
   readonly #prior: (kind: number, circumstances: number) => number;
 

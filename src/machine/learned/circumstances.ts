@@ -1,6 +1,7 @@
 /**
  * Under which circumstances a core does a piece of work: how the VM came to the core, how long it
- * has had it, or its process has run, and how long ago its translations were flushed. Numbers below CIRCUMSTANCES.
+ * has had it, or its process has run, and how long ago its translations were flushed. Numbers below
+ * CIRCUMSTANCES.
  */
 
 /** How much others have done on the core since the VM left it, and whether it was elsewhere. */

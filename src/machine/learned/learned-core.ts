@@ -20,8 +20,8 @@ const part = (total: number, from: number, to: number): number =>
   Math.floor(total * to) - Math.floor(total * from);
 
 /**
- * HOT. The circumstances of a core, and what work costs in them: learned while it is done in detail,
- * paid when it is skipped.
+ * HOT. The circumstances of a core, and what work costs in them: learned while it is done in
+ * detail, paid when it is skipped.
  */
 export class LearnedCore implements Accounts, LearnedWork {
   readonly all: Learned;
@@ -209,7 +209,7 @@ export class LearnedCore implements Accounts, LearnedWork {
     const at = cells.priceOf(cell);
     const { prices } = cells;
     let cycles = 0;
-    for (let slot = 0; slot < LEAF_SLOTS; slot++) {
+    for (let slot = 0; slot < SLOTS; slot++) {
       const price = prices[at + slot]!;
       if (price === 0) continue;
       const owed = carry[slot]! + price * units;
@@ -217,16 +217,7 @@ export class LearnedCore implements Accounts, LearnedWork {
       carry[slot] = owed - whole;
       const place = places[slot]!;
       h[place] = h[place]! + whole;
-      cycles += whole;
-    }
-    for (let slot = LEAF_SLOTS; slot < SLOTS; slot++) {
-      const price = prices[at + slot]!;
-      if (price === 0) continue;
-      const owed = carry[slot]! + price * units;
-      const whole = Math.floor(owed);
-      carry[slot] = owed - whole;
-      const place = places[slot]!;
-      h[place] = h[place]! + whole;
+      if (slot < LEAF_SLOTS) cycles += whole;
     }
     return cycles;
   }

@@ -13,8 +13,8 @@ export const Phase = {
 export type Phase = (typeof Phase)[keyof typeof Phase];
 
 /**
- * Kinds of work of a group of VMs: mixes of its programs, paths of its kernel, steps of the host. What
- * the host does for none is of a group of its own.
+ * Kinds of work of a group of VMs: mixes of its programs, paths of its kernel, steps of the host.
+ * What the host does for none is of a group of its own.
  */
 const KINDS = 128;
 const PATHS = 32;

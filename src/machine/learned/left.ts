@@ -8,7 +8,7 @@ export interface Left {
   age: number;
   entry: number;
   sinceFlush: number;
-  /** Its instructions on this core, and by path of its kernel: what they were when that ran last. */
+  /** Its instructions here, and by path of its kernel: what they were when that ran last. */
   instructions: number;
   readonly paths: Float64Array;
 }

@@ -19,7 +19,8 @@ const params = z.object({
   suspend: duration()
     .prefault('1ms')
     .describe(
-      'the guest hears that it is to stop, and its kernel does so: measured 1 ms with an event channel, 84 to 92 ms through xenstore as in Xen 3.2',
+      'the guest hears that it is to stop, and its kernel does so: measured 1 ms with an ' +
+        'event channel, 84 to 92 ms through xenstore as in Xen 3.2',
     ),
 });
 
